@@ -1,0 +1,1 @@
+"""One number per sample and why: reductions over the log, separation of corrupted from clean, tables."""
