@@ -1,0 +1,186 @@
+"""The manifest: one row per sample that says what was done to it, and the header that reproduces it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noise.digests import column_digest
+from noise.errors import NoiseError, require
+from noise.header import SCHEMA, Header
+from noise.npz import read_npz, write_npz
+
+COLUMNS: dict[str, str] = {
+    "sample_id": "int64",
+    "clean_label": "int64",
+    "given_label": "int64",
+    "label_op": "int16",
+    "image_op": "int16",
+    "severity": "int8",
+    "source": "str",
+    "pixels": "uint64",
+}
+"""Column name to dtype, in the order of the file."""
+
+CAUSES = ("clean", "label", "image", "label+image")
+
+
+def causes(label_corrupted: NDArray[np.bool_], image_corrupted: NDArray[np.bool_]) -> NDArray[np.str_]:
+    """What is wrong with each sample: one of CAUSES, [N], from two columns [N]."""
+    return np.array(CAUSES)[label_corrupted + 2 * image_corrupted]
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """What was done to each of N samples.
+
+    Attributes:
+        header: what holds for the whole data set.
+        sample_id: [N] int64, distinct; the row of the sample in the official file.
+        clean_label: [N] int64 in [0, K).
+        given_label: [N] int64 in [0, K); what training sees.
+        label_op: [N] int16, 0 for none, k for the header's k-th operation.
+        image_op: [N] int16, likewise.
+        severity: [N] int8, 1 to 5 for image kinds that have one, else 0.
+        source: [N] text, ``dataset:index`` where the image came from elsewhere, else empty.
+        pixels: [N] uint64, first eight bytes of the corrupted image's SHA-256; 0 without an image operation.
+
+    Raises:
+        NoiseError: a column has another length, dtype or range than this.
+    """
+
+    header: Header
+    sample_id: NDArray[np.int64]
+    clean_label: NDArray[np.int64]
+    given_label: NDArray[np.int64]
+    label_op: NDArray[np.int16]
+    image_op: NDArray[np.int16]
+    severity: NDArray[np.int8]
+    source: NDArray[np.str_]
+    pixels: NDArray[np.uint64]
+
+    def __post_init__(self) -> None:
+        count, kinds = self.header.count, len(self.header.operations)
+        require(count >= 1, f"the header counts {count} samples: a manifest has at least 1.")
+        for name, column in self.columns().items():
+            dtype = "str" if column.dtype.kind == "U" else column.dtype.name
+            require(
+                column.shape == (count,) and dtype == COLUMNS[name],
+                f"column {name} is {dtype}{list(column.shape)} and must be {COLUMNS[name]}[{count}].",
+            )
+        for name, bound in (
+            ("clean_label", self.header.class_count),
+            ("given_label", self.header.class_count),
+            ("label_op", kinds + 1),
+            ("image_op", kinds + 1),
+        ):
+            column = self.columns()[name]
+            inside = bool(((column >= 0) & (column < bound)).all())
+            require(
+                inside, f"column {name} holds {column.min()} to {column.max()}, outside 0 to {bound - 1}."
+            )
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Column name to array, in the order of the file."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    @property
+    def label_corrupted(self) -> NDArray[np.bool_]:
+        """[N] whether the given label is not the clean one (an operation may have drawn the clean one)."""
+        return self.given_label != self.clean_label
+
+    @property
+    def image_corrupted(self) -> NDArray[np.bool_]:
+        """[N] whether an image operation touched the sample."""
+        return self.image_op > 0
+
+    @property
+    def corrupted(self) -> NDArray[np.bool_]:
+        """[N] whether label or image is corrupted."""
+        return self.label_corrupted | self.image_corrupted
+
+    @property
+    def cause(self) -> NDArray[np.str_]:
+        """[N] one of ``clean``, ``label``, ``image``, ``label+image``."""
+        return causes(self.label_corrupted, self.image_corrupted)
+
+    @property
+    def label_kinds(self) -> NDArray[np.str_]:
+        """[N] kind of the label operation that touched the sample, or ``none``."""
+        return self._kinds()[self.label_op]
+
+    @property
+    def image_kinds(self) -> NDArray[np.str_]:
+        """[N] kind of the image operation that touched the sample, or ``none``."""
+        return self._kinds()[self.image_op]
+
+    def _kinds(self) -> NDArray[np.str_]:
+        """Kind by operation code."""
+        return np.array(["none", *(operation.kind for operation in self.header.operations)])
+
+    def verify_columns(self) -> list[str]:
+        """Names of the columns whose digest is not the one in the header; empty when all are as written."""
+        digests = self.header.column_digests
+        return [name for name, column in self.columns().items() if column_digest(column) != digests.get(name)]
+
+    def save(self, path: str | Path) -> None:
+        """Write the manifest to ``path``, atomically; equal manifests give equal bytes.
+
+        Raises:
+            NoiseError: the file cannot be written.
+        """
+        write_npz(Path(path), {"header": np.array(self.header.to_json()), **self.columns()})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Manifest":
+        """The manifest at ``path``.
+
+        Raises:
+            NoiseError: the file is missing, damaged, or no manifest of this schema.
+        """
+        arrays = read_npz(Path(path))
+        missing = [name for name in ("header", *COLUMNS) if name not in arrays]
+        require(not missing, f"{path} is no manifest ({SCHEMA}): it lacks {', '.join(missing)}.")
+        try:
+            header = Header.from_json(str(arrays["header"]))
+            return cls(header, **{name: arrays[name] for name in COLUMNS})
+        except NoiseError as error:
+            raise NoiseError(f"{path} is no valid manifest: {error}") from error
+
+    def summary(self) -> dict[str, Any]:
+        """Rates, counts and transitions as plain values, ready for JSON or a table.
+
+        Returns:
+            ``dataset``, ``seed``, ``count``, ``class_names``; ``rates`` (label, image, any: requested and
+            realised); ``operations`` (one dict each, see :class:`noise.header.Operation`); ``causes`` (cause
+            to count); ``classes`` (per clean class: count, requested and realised label and image rate);
+            ``transition`` ([K][K] shares, row = clean class, column = given class; zeros for an empty class).
+        """
+        header = self.header
+        counts = np.zeros((header.class_count, header.class_count), dtype=np.int64)
+        np.add.at(counts, (self.clean_label, self.given_label), 1)
+        totals = counts.sum(axis=1)
+        images = np.bincount(self.clean_label[self.image_corrupted], minlength=header.class_count)
+        per_class = {"label": totals - counts.diagonal(), "image": images}
+        classes: list[dict[str, Any]] = []
+        for label, name in enumerate(header.class_names):
+            row = {"class": label, "name": name, "count": int(totals[label])}
+            for target, corrupted in per_class.items():
+                row[f"{target}_requested"] = header.rates[target]["requested"]
+                row[f"{target}_realised"] = float(corrupted[label] / max(1, totals[label]))
+            classes.append(row)
+        cause = self.cause
+        return {
+            "dataset": header.dataset,
+            "seed": header.seed,
+            "count": header.count,
+            "class_names": list(header.class_names),
+            "rates": header.rates,
+            "operations": [dataclasses.asdict(operation) for operation in header.operations],
+            "causes": {name: int((cause == name).sum()) for name in CAUSES},
+            "classes": classes,
+            "transition": (counts / np.maximum(totals, 1)[:, None]).tolist(),
+        }

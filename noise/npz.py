@@ -1,0 +1,69 @@
+"""Arrays to an ``.npz`` file and back: same arrays, same bytes; a whole file or none."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noise.atomic import atomic_write
+from noise.errors import NoiseError
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The time written to every entry: the real one would make two equal files differ."""
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays to ``path`` atomically and deterministically; ``numpy.load`` reads the result.
+
+    Raises:
+        NoiseError: the file cannot be written; an existing file is then left as it was.
+    """
+    try:
+        atomic_write(path, lambda stream: write_arrays(stream, arrays.items()))
+    except OSError as error:
+        raise NoiseError(
+            f"{path} cannot be written ({error.strerror}): check the folder and the disk."
+        ) from error
+
+
+def write_arrays(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
+    """Write named arrays as ``.npz``, one after the other, so that only one needs to be in memory.
+
+    Entries are stored, not deflated: the bytes would else depend on the zlib of the interpreter.
+    """
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays:
+            information = zipfile.ZipInfo(f"{name}.npy", EPOCH)
+            information.create_system = 3
+            information.external_attr = 0o644 << 16
+            with archive.open(information, "w", force_zip64=True) as member:
+                # As it is where it can be: an array of no dimension (a manifest's header) must keep none.
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an ``.npz`` file, checksums verified; pickled objects are refused.
+
+    Raises:
+        NoiseError: the file is missing, unreadable, truncated, or no ``.npz`` file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+        return {
+            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+            for name, content in entries.items()
+        }
+    except FileNotFoundError as error:
+        raise NoiseError(f"{path} does not exist: check the path.") from error
+    except OSError as error:
+        raise NoiseError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise NoiseError(
+            f"{path} is damaged, truncated or no .npz file ({error}): write it again."
+        ) from error

@@ -1,0 +1,329 @@
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from noise.apply import corrupt, verify
+from noise.choose import exact_count
+from noise.errors import NoiseError
+from noise.images import channel_statistics, gaussian_pixels
+from noise.labels import flip_symmetric
+from noise.spec import parse_specs
+from noise.streams import sample_words
+
+CLASSES = 5
+
+
+def pictures(count, side=4, channels=3):
+    """Images by integer arithmetic alone: the same on every machine and with every library."""
+    row, y, x, channel = np.indices((count, side, side, channels))
+    return ((row * 37 + y * 11 + x * 7 + channel * 101 + row * x * y) % 256).astype(np.uint8)
+
+
+def made(count, texts, seed=0, classes=CLASSES, sample_id=None):
+    """A small corrupted data set whose label of sample i is i mod K, whatever its position."""
+    ids = np.arange(count) if sample_id is None else sample_id
+    images = pictures(int(ids.max()) + 1)[ids]
+    names = [f"class {label}" for label in range(classes)]
+    return corrupt(
+        images,
+        ids % classes,
+        parse_specs(texts),
+        seed=seed,
+        dataset="pictures",
+        class_names=names,
+        sample_id=sample_id,
+    )
+
+
+@given(count=st.integers(1, 80), rate=st.floats(0, 1), seed=st.integers(0, 2**63 - 1))
+@settings(deadline=None)
+def test_counts_are_exact_and_labels_are_other_classes(count, rate, seed):
+    manifest = made(count, [f"symmetric:{rate!r}", f"randx:{rate!r}"], seed).manifest
+    wanted = exact_count(rate, count)
+    assert manifest.label_corrupted.sum() == (manifest.label_op == 1).sum() == wanted
+    assert (manifest.image_op == 2).sum() == wanted
+    assert manifest.given_label.min() >= 0
+    assert manifest.given_label.max() < CLASSES
+    np.testing.assert_array_equal(manifest.given_label != manifest.clean_label, manifest.label_op == 1)
+
+
+@given(count=st.integers(1, 80), rate=st.floats(0, 1))
+@settings(deadline=None)
+def test_balanced_is_exact_in_every_class(count, rate):
+    manifest = made(count, [f"symmetric:{rate!r}:balanced=true"]).manifest
+    for label in range(CLASSES):
+        inside = manifest.clean_label == label
+        assert manifest.label_corrupted[inside].sum() == exact_count(rate, int(inside.sum()))
+
+
+@given(low=st.floats(0, 1), high=st.floats(0, 1), balanced=st.booleans())
+@settings(deadline=None)
+def test_a_lower_rate_is_nested_in_a_higher_one_with_the_same_results(low, high, balanced):
+    low, high = sorted((low, high))
+    tail = ":balanced=true" if balanced else ""
+    small = made(60, [f"symmetric:{low!r}{tail}", f"randx:{low!r}"])
+    large = made(60, [f"symmetric:{high!r}{tail}", f"randx:{high!r}"])
+    flipped, replaced = small.manifest.label_corrupted, small.manifest.image_corrupted
+    assert large.manifest.label_corrupted[flipped].all()
+    assert large.manifest.image_corrupted[replaced].all()
+    np.testing.assert_array_equal(small.labels[flipped], large.labels[flipped])
+    np.testing.assert_array_equal(small.images[replaced], large.images[replaced])
+
+
+@given(order=st.permutations(range(40)))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_the_input_does_not_matter(order):
+    ids = np.array(order)
+    straight, shuffled = (
+        made(40, ["symmetric:0.4", "randx:0.3"], sample_id=sample_id) for sample_id in (np.arange(40), ids)
+    )
+    np.testing.assert_array_equal(shuffled.labels, straight.labels[ids])
+    np.testing.assert_array_equal(shuffled.images, straight.images[ids])
+    for name in ("label_op", "image_op", "pixels"):
+        np.testing.assert_array_equal(
+            shuffled.manifest.columns()[name], straight.manifest.columns()[name][ids]
+        )
+
+
+@given(part=st.sets(st.integers(0, 79), min_size=1))
+@settings(deadline=None)
+def test_a_subset_gives_its_samples_the_same_new_labels(part):
+    ids = np.array(sorted(part))
+    whole, subset = made(80, ["symmetric:1"]), made(len(ids), ["symmetric:1"], sample_id=ids)
+    np.testing.assert_array_equal(subset.labels, whole.labels[ids])
+
+
+@given(first=st.integers(0, 30), second=st.integers(0, 30), image=st.integers(0, 60))
+@settings(deadline=None)
+def test_at_most_one_operation_per_target(first, second, image):
+    texts = [f"symmetric:{first / 60!r}", f"randx:{image / 60!r}", f"symmetric:{second / 60!r}:balanced=true"]
+    try:
+        manifest = made(60, texts).manifest
+    except NoiseError as error:
+        assert "no label operation yet" in str(error)  # noqa: PT017 - only a class too full may end here.
+        return
+    assert (manifest.label_op == 1).sum() == first
+    assert (manifest.label_op == 3).sum() == sum([exact_count(second / 60, 60 // CLASSES)] * CLASSES)
+    assert (manifest.image_op == 2).sum() == image
+    assert set(np.unique(manifest.label_op)) <= {0, 1, 3}
+    assert set(np.unique(manifest.image_op)) <= {0, 2}
+
+
+def test_too_few_free_samples_is_an_error():
+    with pytest.raises(NoiseError, match=r"needs 30 of 50 samples but only 20 have no label operation"):
+        # Different parameters make it another corruption; both act on labels.
+        made(50, ["symmetric:0.6:balanced=false", "symmetric:0.6"])
+
+
+def test_no_specs_give_equal_arrays_and_a_clean_manifest():
+    result = made(20, [])
+    np.testing.assert_array_equal(result.images, pictures(20))
+    np.testing.assert_array_equal(result.labels, np.arange(20) % CLASSES)
+    assert set(result.manifest.cause) == {"clean"}
+    assert result.manifest.header.operations == ()
+
+
+def test_the_clean_arrays_are_untouched_and_not_shared():
+    images, labels = pictures(30), np.arange(30) % CLASSES
+    images.flags.writeable = labels.flags.writeable = False
+    names = [str(label) for label in range(CLASSES)]
+    specs = parse_specs(["symmetric:0.5", "randx:0.5"])
+    for given_specs in ((), specs):
+        result = corrupt(images, labels, given_specs, seed=0, dataset="d", class_names=names)
+        assert not np.shares_memory(result.images, images)
+        assert not np.shares_memory(result.labels, labels)
+        assert not np.shares_memory(result.labels, result.manifest.given_label)
+    np.testing.assert_array_equal(images, pictures(30))
+
+
+def test_seed_and_data_set_change_the_selection():
+    images, labels = pictures(60), np.arange(60) % CLASSES
+    specs = parse_specs(["symmetric:0.5"])
+    names = [str(label) for label in range(CLASSES)]
+    results = [
+        corrupt(images, labels, specs, seed=seed, dataset=dataset, class_names=names).labels.tobytes()
+        for seed, dataset in ((0, "a"), (1, "a"), (0, "b"))
+    ]
+    assert len(set(results)) == 3
+
+
+def test_new_labels_are_uniform_over_the_other_classes():
+    clean = np.repeat(np.arange(10), 2000)
+    words = sample_words(np.arange(len(clean)), 1, "uniformity", 0)[:, 0]
+    given_labels = flip_symmetric(clean, 10, words)
+    for label in range(10):
+        counts = np.bincount(given_labels[clean == label], minlength=10)
+        assert counts[label] == 0
+        assert stats.chisquare(np.delete(counts, label)).pvalue > 1e-4
+
+
+def test_selection_does_not_depend_on_the_class():
+    manifest = made(5000, ["symmetric:0.4"], seed=3).manifest
+    counts = np.bincount(manifest.clean_label[manifest.label_corrupted], minlength=CLASSES)
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_symmetric_needs_a_second_class():
+    with pytest.raises(NoiseError, match="another class to flip to"):
+        made(10, ["symmetric:0.5"], classes=1)
+
+
+def test_channel_statistics_equal_numpys():
+    images = pictures(700, side=9)
+    found = channel_statistics(images)
+    np.testing.assert_allclose(found.mean, images.mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(found.deviation, images.std(axis=(0, 1, 2)), rtol=1e-12)
+    backwards = channel_statistics(images[::-1])
+    np.testing.assert_array_equal(backwards.mean, found.mean)
+    np.testing.assert_array_equal(backwards.deviation, found.deviation)
+
+
+def narrow(count):
+    """Images whose pixels keep more than four deviations from 0 and 255: their Gaussian is never clipped."""
+    return np.stack([80 + pictures(count)[..., 0] // 8, 130 + pictures(count)[..., 1] // 4], axis=-1)
+
+
+def test_randx_has_the_data_sets_mean_and_variance():
+    images = narrow(2000)
+    names = ["one", "two"]
+    labels = np.zeros(len(images), dtype=np.int64)
+    result = corrupt(images, labels, parse_specs(["randx:1"]), seed=5, dataset="narrow", class_names=names)
+    for channel in range(images.shape[-1]):
+        values = result.images[..., channel].ravel().astype(float)
+        mean, deviation = images[..., channel].mean(), images[..., channel].std()
+        # Rounding to integers adds a variance of 1/12.
+        spread = np.hypot(deviation, np.sqrt(1 / 12))
+        z_mean = (values.mean() - mean) / (spread / np.sqrt(values.size))
+        z_variance = (values.var() / spread**2 - 1) / np.sqrt(2 / values.size)
+        assert abs(z_mean) < 4
+        assert abs(z_variance) < 4
+
+
+def test_randx_is_normal_and_its_pixels_are_independent():
+    statistics = channel_statistics(narrow(500))
+    words = sample_words(np.arange(400), 4 * 4 * 2, "normality", 0)
+    values = gaussian_pixels(statistics, (4, 4, 2), words).astype(float)
+    for channel in range(2):
+        flat = values[..., channel].ravel()
+        mean, deviation = statistics.mean[channel], statistics.deviation[channel]
+        edges = mean + deviation * np.linspace(-2, 2, 9)
+        cells = np.floor(edges) + 0.5  # Counts between half-integers do not feel the rounding.
+        observed = np.histogram(flat, np.concatenate([[-np.inf], cells, [np.inf]]))[0]
+        shares = np.diff(np.concatenate([[0.0], stats.norm.cdf(cells, mean, deviation), [1.0]]))
+        assert stats.chisquare(observed, shares * flat.size).pvalue > 1e-4
+    correlation = np.corrcoef(values.reshape(400, -1), rowvar=False)
+    between = np.abs(correlation[np.triu_indices(len(correlation), 1)])
+    assert between.max() < 5 / np.sqrt(400)
+
+
+def test_randx_clips_to_bytes():
+    extremes = np.zeros((40, 4, 4, 1), dtype=np.uint8)
+    extremes[::2] = 255
+    words = sample_words(np.arange(50), 16, "clipping")
+    values = gaussian_pixels(channel_statistics(extremes), (4, 4, 1), words)
+    # Half of a Gaussian with mean and deviation 127.5 lies beyond one deviation on the two sides: 0.317.
+    beyond = np.isin(values, (0, 255)).mean()
+    assert abs(beyond - 0.317) < 0.07
+
+
+def test_golden_digests():
+    """Fixed for ever: a change here breaks every manifest that was ever published."""
+    result = made(64, ["symmetric:0.4", "randx:0.25"], seed=1)
+    digests = {
+        "source": result.manifest.header.source_digest,
+        "labels": hashlib.sha256(result.labels.astype("<i8").tobytes()).hexdigest(),
+        "pixels": hashlib.sha256(result.images.tobytes()).hexdigest(),
+        "balanced": made(64, ["symmetric:0.4:balanced=true"], seed=1).manifest.header.column_digests[
+            "given_label"
+        ],
+    }
+    assert digests == GOLDEN
+    assert result.manifest.header.pixels_digest == GOLDEN["pixels"]
+    assert result.manifest.header.column_digests["given_label"] == GOLDEN["labels"]
+
+
+GOLDEN = {
+    "source": "aa6c0843add0e0e98ab2e91a1c361c4b55e16e5279c1941c429790d155a5f961",
+    "labels": "ff14f8aae5136f84c46ceb6d7f48e76f82d27a1c14b8e8a1e9e7248e38073701",
+    "pixels": "5fa6842e346f6d086a708a904143523f1f3a9c1043641c940bc4deb14870dea2",
+    "balanced": "ed96cc417588314b1fde037ee8b2e9b4ac98fe067995338e36ce2c7a709ae766",
+}
+
+
+def test_symmetric_is_the_rule_as_it_is_written():
+    """The selection and the new labels once more, from the documentation instead of from the code."""
+    key = hashlib.sha256(b"memgate-noise-v1|pictures|1|symmetric|stream").digest()[:16]
+    order = sorted(
+        range(64),
+        key=lambda i: hashlib.sha256(f"memgate-noise-v1|pictures|1|symmetric|{i}".encode()).digest(),
+    )
+    labels = [i % CLASSES for i in range(64)]
+    for i in order[:26]:  # 0.4 * 64 = 25.6
+        philox = np.random.Philox(key=int.from_bytes(key, "little"), counter=[0, 0, i, 0])
+        others = [label for label in range(CLASSES) if label != i % CLASSES]
+        labels[i] = others[int(philox.random_raw()) % len(others)]
+    assert made(64, ["symmetric:0.4"], seed=1).labels.tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"images": pictures(10).astype(np.float32)}, "must be uint8"),
+        ({"images": pictures(10)[..., 0]}, "must be uint8"),
+        ({"images": pictures(0)}, "N at least 1"),
+        ({"labels": np.zeros(9, dtype=np.int64)}, "must be 10 integers"),
+        ({"labels": np.zeros(10)}, "must be 10 integers"),
+        ({"labels": np.full(10, 3)}, "labels run from 3 to 3, but there are 3 class names"),
+        ({"labels": np.full(10, -1)}, "labels run from -1"),
+        ({"sample_id": np.zeros(10, dtype=np.int64)}, "sample_id 0 occurs twice"),
+        ({"sample_id": np.arange(10) - 4}, "sample_id -4 is negative"),
+        ({"sample_id": np.arange(11)}, "sample_id are"),
+        ({"seed": -1}, "seed -1 is out of range"),
+        ({"dataset": "a|b"}, "hash key"),
+        ({"dataset": ""}, "hash key"),
+    ],
+)
+def test_bad_input_is_one_sentence(change, said):
+    arguments = {
+        "images": pictures(10),
+        "labels": np.arange(10) % 3,
+        "specs": parse_specs(["symmetric:0.5"]),
+        "seed": 0,
+        "dataset": "d",
+        "class_names": ["a", "b", "c"],
+    }
+    with pytest.raises(NoiseError, match=said) as caught:
+        corrupt(**{**arguments, **change})
+    assert "\n" not in str(caught.value)
+
+
+def test_verify_finds_nothing_in_a_true_manifest():
+    for texts in ([], ["symmetric:0.4", "randx:0.3"], ["symmetric:0.4:balanced=true"]):
+        manifest = made(50, texts).manifest
+        assert verify(manifest, pictures(50), np.arange(50) % CLASSES) == []
+
+
+def test_verify_keeps_the_sample_ids():
+    ids = np.array([40, 3, 17, 28, 9, 31])
+    manifest = made(6, ["symmetric:0.5", "randx:0.5"], sample_id=ids).manifest
+    assert verify(manifest, pictures(41)[ids], ids % CLASSES) == []
+
+
+def test_verify_says_which_source_differs():
+    manifest = made(50, ["symmetric:0.4", "randx:0.3"]).manifest
+    images, labels = pictures(50), np.arange(50) % CLASSES
+    changed = images.copy()
+    changed[0, 0, 0, 0] ^= 1
+    assert any("source is another" in sentence for sentence in verify(manifest, changed, labels))
+    other = labels.copy()
+    other[7] = (other[7] + 1) % CLASSES
+    sentences = verify(manifest, images, other)
+    assert any(
+        "Column clean_label differs in 1 samples, the first with sample_id 7" in text for text in sentences
+    )
+    assert any("source has images" in text for text in verify(manifest, images[:49], labels[:49]))
+    assert any("cannot be recomputed" in text for text in verify(manifest, images, labels + CLASSES))

@@ -1,0 +1,260 @@
+import dataclasses
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noise.apply import corrupt, verify
+from noise.errors import NoiseError
+from noise.header import SCHEMA, Header
+from noise.manifest import COLUMNS, Manifest
+from noise.npz import read_npz, write_npz
+from noise.spec import parse_specs
+
+NAMES = ("cat", "dög", "frog", "ship")
+
+
+def pictures(count):
+    row, y, x, channel = np.indices((count, 3, 3, 3))
+    return ((row * 29 + y * 13 + x * 5 + channel * 97) % 256).astype(np.uint8)
+
+
+def made(count=40, texts=("symmetric:0.4", "randx:0.25"), seed=0):
+    labels = np.arange(count) % len(NAMES)
+    return corrupt(
+        pictures(count), labels, parse_specs(texts), seed=seed, dataset="set", class_names=NAMES
+    ).manifest
+
+
+@given(rate=st.floats(0, 1), count=st.integers(1, 40), seed=st.integers(0, 2**63 - 1))
+@settings(max_examples=40, deadline=None)
+def test_save_and_load_round_trip_to_the_same_bytes(tmp_path_factory, rate, count, seed):
+    folder = tmp_path_factory.mktemp("manifest")
+    manifest = made(count, [f"symmetric:{rate!r}:balanced=true", f"randx:{rate!r}"], seed)
+    manifest.save(folder / "one.npz")
+    loaded = Manifest.load(folder / "one.npz")
+    assert loaded.header == manifest.header
+    for name, column in manifest.columns().items():
+        assert loaded.columns()[name].dtype == column.dtype
+        np.testing.assert_array_equal(loaded.columns()[name], column)
+    loaded.save(folder / "two.npz")
+    made(count, [f"symmetric:{rate!r}:balanced=true", f"randx:{rate!r}"], seed).save(folder / "three.npz")
+    one, two, three = (path.read_bytes() for path in sorted(folder.iterdir()))
+    assert one == two == three
+
+
+def test_numpy_reads_the_file(tmp_path):
+    made().save(tmp_path / "manifest.npz")
+    with np.load(tmp_path / "manifest.npz", allow_pickle=False) as arrays:
+        assert arrays.files == ["header", *COLUMNS]
+        header = json.loads(str(arrays["header"]))
+    assert header["schema"] == SCHEMA
+    assert header["class_count"] == len(header["class_names"]) == 4
+    assert [row["text"] for row in header["operations"]] == ["symmetric:0.4", "randx:0.25"]
+
+
+def test_the_file_holds_no_time_and_no_compression(tmp_path):
+    made().save(tmp_path / "manifest.npz")
+    with zipfile.ZipFile(tmp_path / "manifest.npz") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_saving_replaces_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "manifest.npz"
+    made().save(path)
+    made(seed=1).save(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["manifest.npz"]
+    assert Manifest.load(path).header.seed == 1
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "manifest.npz"
+    made().save(path)
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(NoiseError, match="No space left on device"):
+        made(seed=1).save(path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["manifest.npz"]
+
+
+def test_saving_into_a_missing_folder_is_one_sentence(tmp_path):
+    with pytest.raises(NoiseError, match="cannot be written"):
+        made().save(tmp_path / "nowhere" / "manifest.npz")
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    with pytest.raises(NoiseError, match="does not exist"):
+        Manifest.load(tmp_path / "manifest.npz")
+    with pytest.raises(NoiseError, match="cannot be read"):
+        Manifest.load(tmp_path)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_truncated_or_flipped_file_is_an_error_or_the_same_manifest(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damaged") / "manifest.npz"
+    manifest = made()
+    manifest.save(path)
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    try:
+        loaded = Manifest.load(path)
+    except NoiseError as error:
+        assert str(path) in str(error)  # noqa: PT017 - both ends are right, a wrong manifest is not.
+        return
+    # A flipped bit in a time stamp or in a file attribute changes nothing.
+    assert loaded.header == manifest.header
+    for name, column in manifest.columns().items():
+        np.testing.assert_array_equal(loaded.columns()[name], column)
+
+
+def rewritten(path, **changes):
+    """The manifest file with some arrays replaced, or removed where None; the checksums are right again."""
+    arrays = {**read_npz(path), **changes}
+    write_npz(path, {name: array for name, array in arrays.items() if array is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pixels": None}, "it lacks pixels"),
+        ({"header": None}, "it lacks header"),
+        ({"header": np.array("{")}, "the header is no JSON"),
+        ({"header": np.array("[]")}, "schema None"),
+        ({"header": np.array('{"schema": "memgate-manifest/9"}')}, "schema 'memgate-manifest/9'"),
+        ({"header": np.array(json.dumps({"schema": SCHEMA}))}, "the header is not that of"),
+        (
+            {"given_label": np.zeros(39, dtype=np.int64)},
+            r"given_label is int64\[39\] and must be int64\[40\]",
+        ),
+        ({"given_label": np.zeros(40)}, r"given_label is float64\[40\]"),
+        ({"label_op": np.zeros(40, dtype=np.int64)}, r"label_op is int64\[40\] and must be int16\[40\]"),
+        ({"label_op": np.full(40, 3, dtype=np.int16)}, "label_op holds 3 to 3, outside 0 to 2"),
+        ({"given_label": np.full(40, 4)}, "given_label holds 4 to 4, outside 0 to 3"),
+        ({"source": np.zeros(40)}, r"source is float64\[40\] and must be str\[40\]"),
+    ],
+)
+def test_a_foreign_file_is_one_sentence(tmp_path, changes, said):
+    path = tmp_path / "manifest.npz"
+    made().save(path)
+    rewritten(path, **changes)
+    with pytest.raises(NoiseError, match=said) as caught:
+        Manifest.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_foreign_header_key_is_refused():
+    values = json.loads(made().header.to_json())
+    with pytest.raises(NoiseError, match="surprise"):
+        Header.from_json(json.dumps({**values, "surprise": 1}))
+
+
+def test_pickles_are_refused(tmp_path):
+    path = tmp_path / "manifest.npz"
+    np.savez(path, header=np.array([{}], dtype=object))
+    with pytest.raises(NoiseError, match=r"no \.npz file"):
+        Manifest.load(path)
+
+
+@pytest.mark.parametrize("name", ["given_label", "clean_label", "image_op", "severity", "pixels", "source"])
+def test_a_changed_column_is_named(tmp_path, name):
+    path = tmp_path / "manifest.npz"
+    made().save(path)
+    assert Manifest.load(path).verify_columns() == []
+    column = read_npz(path)[name].copy()
+    column[5] = "svhn"[: column.dtype.itemsize // 4] if name == "source" else (int(column[5]) + 1) % 2
+    rewritten(path, **{name: column})
+    changed = Manifest.load(path)
+    assert changed.verify_columns() == [name]
+    sentences = verify(changed, pictures(40), np.arange(40) % 4)
+    assert f"Column {name} is not the one that was written: its digest differs." in sentences
+    assert f"Column {name} differs in 1 samples, the first with sample_id 5." in sentences
+    assert len(sentences) == 2
+
+
+def test_verify_names_a_changed_header():
+    manifest = made()
+    operations = (dataclasses.replace(manifest.header.operations[0], realised=0.5),)
+    for change, said in (
+        ({"operations": operations + manifest.header.operations[1:]}, "operations or rates"),
+        ({"pixels_digest": "0" * 64}, "corrupted images differ"),
+        ({"seed": 9}, "Column given_label differs"),
+    ):
+        header = dataclasses.replace(manifest.header, **change)
+        changed = dataclasses.replace(manifest, header=header)
+        assert any(said in text for text in verify(changed, pictures(40), np.arange(40) % 4))
+
+
+def test_library_versions_are_for_information_only():
+    manifest = made()
+    header = dataclasses.replace(manifest.header, versions={"numpy": "0.1"})
+    changed = dataclasses.replace(manifest, header=header)
+    assert verify(changed, pictures(40), np.arange(40) % 4) == []
+
+
+def test_states_and_kinds_follow_the_columns():
+    manifest = made()
+    flipped, replaced = manifest.given_label != manifest.clean_label, manifest.image_op == 2
+    np.testing.assert_array_equal(manifest.label_corrupted, flipped)
+    np.testing.assert_array_equal(manifest.image_corrupted, replaced)
+    np.testing.assert_array_equal(manifest.corrupted, flipped | replaced)
+    words = {
+        (False, False): "clean",
+        (True, False): "label",
+        (False, True): "image",
+        (True, True): "label+image",
+    }
+    expected = [words[pair] for pair in zip(flipped.tolist(), replaced.tolist(), strict=True)]
+    assert set(expected) == set(words.values())
+    assert manifest.cause.tolist() == expected
+    assert manifest.label_kinds.tolist() == ["symmetric" if hit else "none" for hit in flipped]
+    assert manifest.image_kinds.tolist() == ["randx" if hit else "none" for hit in replaced]
+    assert ((manifest.pixels != 0) == replaced).all()
+    assert not manifest.severity.any()
+    assert set(manifest.source) == {""}
+
+
+def test_summary_adds_up_and_is_plain_json():
+    manifest = made(count=41, texts=["symmetric:0.4", "randx:0.25"])
+    summary = manifest.summary()
+    json.dumps(summary, allow_nan=False)
+    assert (
+        summary["count"] == sum(summary["causes"].values()) == sum(row["count"] for row in summary["classes"])
+    )
+    label, image = summary["operations"]
+    assert (label["requested"], label["selected"], label["realised"]) == (0.4, 16, 16 / 41)
+    assert (image["requested"], image["selected"], image["realised"]) == (0.25, 10, 10 / 41)
+    assert summary["rates"]["label"] == {"requested": 0.4, "realised": 16 / 41}
+    assert summary["rates"]["any"]["realised"] == manifest.corrupted.mean()
+    transition = np.array(summary["transition"])
+    np.testing.assert_allclose(transition.sum(axis=1), 1)
+    for row in summary["classes"]:
+        inside = manifest.clean_label == row["class"]
+        assert row["label_realised"] == pytest.approx(manifest.label_corrupted[inside].mean())
+        assert row["image_realised"] == pytest.approx(manifest.image_corrupted[inside].mean())
+        assert transition[row["class"], row["class"]] == pytest.approx(1 - row["label_realised"])
+        assert row["label_requested"] == 0.4
+
+
+def test_an_empty_class_has_a_row_of_zeros():
+    labels = np.zeros(10, dtype=np.int64)
+    specs = parse_specs(["symmetric:0.5"])
+    summary = corrupt(
+        pictures(10), labels, specs, seed=0, dataset="set", class_names=NAMES
+    ).manifest.summary()
+    assert summary["transition"][3] == [0, 0, 0, 0]
+    assert summary["classes"][3]["label_realised"] == 0
