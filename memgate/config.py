@@ -1,0 +1,296 @@
+"""The configuration of a run: frozen, validated dataclasses, to and from JSON. Imports no torch.
+
+Each field is a flag of ``memgate train`` (``--train.epochs 24``); the string under it is the flag's help.
+Values of ``auto`` or ``None`` that mean "choose for me" are made explicit by :meth:`RunConfig.resolved`
+before a run starts, so that ``config.json`` says what was really done.
+"""
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from memgate.errors import MemgateError
+from noise.errors import NoiseError
+from noise.spec import parse_specs
+
+DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
+Augment = Literal["auto", "none", "crop", "crop-flip"]
+GateBlocks = Literal["b3", "b2,b3"]
+Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
+
+LEFT_RIGHT_MATTERS = ("digits", "svhn")
+"""Data sets of glyphs: a mirrored 2 is no 2, so ``augment=auto`` never flips them."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise MemgateError with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise MemgateError(message)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures."""
+
+    name: DataName = "cifar10"
+    """The data set. cifar10, cifar100 and svhn are downloaded by torchvision; digits come with scikit-learn."""
+    root: Path = Path("data")
+    """Folder of the data (and of the cache NAME.npz); for 'npz' the file itself; for 'folder' the folder
+    that holds train/CLASS/*.png and test/CLASS/*.png."""
+    image_size: int = 32
+    """Side in pixels to which 'digits' and 'folder' images are resized (square)."""
+    train_limit: int | None = None
+    """Keep this many training images: class-balanced, fixed by --data.split-seed; ids stay the original ones."""
+    test_limit: int | None = None
+    """Keep this many test images, likewise."""
+    val_fraction: float = 0.0
+    """Share of the training images held out, uncorrupted, for validation; in [0, 1)."""
+    split_seed: int = 0
+    """Seed of the subset and of the validation split, apart from the training seed."""
+    augment: Augment = "auto"
+    """Training augmentation: random 4-pixel crop, and mirror image. auto: crop-flip, but crop for glyphs
+    (digits, svhn)."""
+    normalisation: Literal["dataset", "legacy"] = "dataset"
+    """Channel mean and standard deviation: the data set's own, or the CIFAR-10 constants that the papers'
+    code used for every data set."""
+
+    def __post_init__(self) -> None:
+        require(self.image_size >= 8, f"--data.image-size {self.image_size} is too small: at least 8 pixels.")
+        for flag, limit in (("train-limit", self.train_limit), ("test-limit", self.test_limit)):
+            require(limit is None or limit >= 1, f"--data.{flag} {limit} leaves no image: at least 1.")
+        require(
+            0 <= self.val_fraction < 1,
+            f"--data.val-fraction {self.val_fraction} is no share to hold out: in [0, 1), such as 0.1.",
+        )
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """The entropy gate of Model 4 (soft-gating paper, section 4): a classifier of its own on pooled features."""
+
+    blocks: GateBlocks = "b3"
+    """Which blocks are gated: the last one, or the last two."""
+    hidden_b3: int = 512
+    """Hidden units of B3's gate classifier (papers: 512)."""
+    hidden_b2: int = 216
+    """Hidden units of B2's gate classifier (papers: 216)."""
+    tap: Literal["o1", "o2"] = "o1"
+    """What the gate reads: the block's first unit (the papers), or its last (the authors' released code)."""
+    curve: Curve = "normalised"
+    """Entropy H to gate value g. normalised: sigmoid(slope*(H/ln K - 1/2)), same range for every class
+    count; centred: sigmoid(H - ln(K)/2), as in the papers; stretched: the authors' code of 2020; identity; sigmoid."""
+    slope: float = 8.0
+    """Slope of the normalised curve: 8 gives g in [0.018, 0.982]."""
+    detach_gate: bool = False
+    """Keep the classification loss from shaping the features through g."""
+
+    def __post_init__(self) -> None:
+        for flag, units in (("hidden-b3", self.hidden_b3), ("hidden-b2", self.hidden_b2)):
+            require(units >= 1, f"--model.gate.{flag} {units} is no layer: at least 1 unit.")
+        require(self.slope > 0, f"--model.gate.slope {self.slope} must be above 0: g grows with the entropy.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The gated blocks in the order of the forward pass."""
+        return tuple(self.blocks.split(","))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network."""
+
+    name: Literal["resnet", "entropy-gate"] = "entropy-gate"
+    """resnet: no gate; entropy-gate: Model 4, entropy gate with its own classifier."""
+    depth: int = 20
+    """Layers: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29, 164)."""
+    block: Literal["basic", "bottleneck"] = "basic"
+    """Residual unit: two 3x3 convolutions, or 1x1-3x3-1x1 with expansion 4."""
+    shortcut: Literal["projection", "pad"] = "projection"
+    """Where the width changes: 1x1 convolution and BatchNorm (option B), or zero padding (option A)."""
+    gate: GateConfig = field(default_factory=GateConfig)
+    """The gate (entropy-gate only)."""
+
+    def __post_init__(self) -> None:
+        per_unit = 6 if self.block == "basic" else 9
+        units, rest = divmod(self.depth - 2, per_unit)
+        require(
+            units >= 1 and rest == 0,
+            f"--model.depth {self.depth} is no depth of a {self.block} ResNet: it must be {per_unit}n+2, "
+            f"such as {', '.join(str(per_unit * n + 2) for n in (2, 3, 18))}.",
+        )
+        require(
+            self.name == "resnet" or units >= 2,
+            f"--model.depth {self.depth} has one unit in each block, so o1 = o2 and there is nothing to gate: "
+            f"take depth {per_unit * 2 + 2} or more, or --model.name resnet.",
+        )
+
+    @property
+    def units(self) -> int:
+        """Residual units in each of the three blocks."""
+        return (self.depth - 2) // (6 if self.block == "basic" else 9)
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """Names of the gates in the order of the forward pass; empty for an ungated network."""
+        return self.gate.names if self.name == "entropy-gate" else ()
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How it is trained: SGD with momentum, as in the papers."""
+
+    epochs: int = 60
+    """Passes over the training set."""
+    batch_size: int = 128
+    """Images a step; the last, partial batch is kept."""
+    lr: float = 0.1
+    """Learning rate of the trunk."""
+    momentum: float = 0.9
+    """Momentum of trunk and gate."""
+    weight_decay: float = 1e-4
+    """Weight decay of every parameter, BatchNorm and biases included, as in the papers."""
+    milestones: tuple[int, ...] | None = None
+    """Epochs after which the learning rate is divided by 10. None: at 50 % and 75 % of the epochs."""
+    warmup_iterations: int = 0
+    """Steps at --train.warmup-lr before the schedule begins (papers, depth >= 110: 391)."""
+    warmup_lr: float = 0.01
+    """Learning rate of the warm-up."""
+    gate_lr: float = 0.01
+    """Learning rate of the gate's classifier."""
+    gate_lr_schedule: Literal["constant", "step50"] = "constant"
+    """constant, or divided by 10 every 50 epochs."""
+    gate_iters: int = 1
+    """Gate steps for each trunk step."""
+    gate_iters_mode: Literal["extra", "starve"] = "extra"
+    """extra: the gate takes more steps on each batch (the papers' text); starve: the trunk steps on every
+    gate-iters-th batch only (the authors' code)."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the trunk. auto: bf16 autocast on CUDA, float32 on the CPU."""
+    checkpoint_every: int = 50
+    """Keep epoch_NNN.pt every so many epochs, and after the last (0: only last.pt and best.pt)."""
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, f"--train.epochs {self.epochs} trains nothing: at least 1.")
+        require(
+            self.batch_size >= 2, f"--train.batch-size {self.batch_size}: BatchNorm needs at least 2 images."
+        )
+        for flag, rate in (("lr", self.lr), ("warmup-lr", self.warmup_lr), ("gate-lr", self.gate_lr)):
+            require(rate > 0, f"--train.{flag} {rate} does not learn: above 0, such as 0.1.")
+        require(0 <= self.momentum < 1, f"--train.momentum {self.momentum} is out of range: in [0, 1).")
+        require(self.weight_decay >= 0, f"--train.weight-decay {self.weight_decay} must not be negative.")
+        require(
+            self.warmup_iterations >= 0, f"--train.warmup-iterations {self.warmup_iterations} is negative."
+        )
+        require(
+            self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters}: the gate takes at least 1 step."
+        )
+        require(self.checkpoint_every >= 0, f"--train.checkpoint-every {self.checkpoint_every} is negative.")
+        milestones = self.milestones or ()
+        require(
+            all(early < late for early, late in pairwise(milestones))
+            and all(milestone >= 1 for milestone in milestones),
+            f"--train.milestones {' '.join(map(str, milestones))} must be rising epoch numbers from 1.",
+        )
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """What is logged of every sample."""
+
+    every: int = 1
+    """Log every so many epochs; the last one always."""
+    mode: Literal["sweep", "online"] = "sweep"
+    """sweep: an evaluation pass over the training images as they are; online: the values of the training
+    pass itself, augmented and in training mode, at no extra cost. Test and validation are always swept."""
+    tensorboard: bool = False
+    """Write scalars and histograms of g for TensorBoard (needs the extra: pip install -e '.[tensorboard]')."""
+
+    def __post_init__(self) -> None:
+        require(self.every >= 1, f"--log.every {self.every}: at least 1.")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run."""
+
+    name: str | None = None
+    """Name of the run and of its folder. None: made from data, model, noise and seed."""
+    out: Path = Path("runs")
+    """Folder that holds the runs."""
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    noise: tuple[str, ...] = ()
+    """Corruptions as KIND:RATE[:KEY=VALUE...], such as symmetric:0.4 randx:0.05."""
+    noise_seed: int = 0
+    """Seed of the corruption, apart from --seed."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train. auto: CUDA when there is one."""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+
+    def __post_init__(self) -> None:
+        require(
+            self.name is None or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name) is not None,
+            f"--name {self.name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",
+        )
+        for flag, seed in (("seed", self.seed), ("noise-seed", self.noise_seed)):
+            require(0 <= seed < 2**63, f"--{flag} {seed} is out of range: from 0 to 2^63-1.")
+        try:
+            parse_specs(self.noise)
+        except NoiseError as error:
+            raise MemgateError(f"--noise: {error}") from error
+
+    def resolved(self) -> "RunConfig":
+        """The same run with every ``auto`` and ``None`` of the schedule, augmentation and name made explicit."""
+        data, train = self.data, self.train
+        if data.augment == "auto":
+            data = replace(data, augment="crop" if data.name in LEFT_RIGHT_MATTERS else "crop-flip")
+        if train.milestones is None:
+            drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
+            train = replace(train, milestones=tuple(drops))
+        return replace(self, data=data, train=train, name=self.name or self.default_name())
+
+    def default_name(self) -> str:
+        """A folder name that says what the run is."""
+        gate = f"-{self.model.gate.blocks.replace(',', '')}" if self.model.gate_names else ""
+        noise = "-".join(re.sub(r"[^A-Za-z0-9.]+", "", text) for text in self.noise) or "clean"
+        return f"{self.data.name}-{self.model.name}{self.model.depth}{gate}-{noise}-s{self.seed}"[:100]
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """A configuration dataclass as plain JSON values."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+
+
+def from_json(kind: type, values: dict[str, Any], where: str = "config.json") -> Any:
+    """The configuration dataclass ``kind`` from JSON values.
+
+    Raises:
+        MemgateError: a key is unknown (a misspelt key must not silently mean the default).
+    """
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    require(not unknown, f"{where} has the unknown key {', '.join(unknown)}: known are {', '.join(hints)}.")
+    return kind(**{key: _restored(hints[key], value, f"{where}: {key}") for key, value in values.items()})
+
+
+def _restored(hint: Any, value: Any, where: str) -> Any:
+    """One JSON value as the type that the field declares."""
+    if value is None:
+        return None
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return from_json(hint, value, where)
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if Path in options:
+        return Path(value)
+    if any(typing.get_origin(option) is tuple for option in options):
+        return tuple(value)
+    return value
