@@ -1,0 +1,138 @@
+"""The format memgate-log/1: which datasets ``log.h5`` has, and the records that go in and come out.
+
+Every dataset is allocated in full and contiguously when the file is made, so that writing an epoch never
+touches the file's metadata: that is what lets the log survive a kill at any moment.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from noise.manifest import causes
+
+SCHEMA = "memgate-log/1"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One logged quantity: its type on disk, and whether each gate has a row of its own."""
+
+    dtype: str
+    per_gate: bool
+    meaning: str
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "gate": Quantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
+    "entropy": Quantity("f4", True, "gate entropy H in nats; in [0, ln K]"),
+    "gate_pred": Quantity("u2", True, "class that the gate's classifier predicts"),
+    "flags": Quantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
+    "loss": Quantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
+    "margin": Quantity("f4", False, "logit of the given label minus the largest other logit; low is harder"),
+    "p_given": Quantity("f4", False, "softmax probability of the given label; low is harder"),
+    "out_entropy": Quantity("f4", False, "entropy of the network's softmax in nats"),
+    "pred": Quantity("u2", False, "predicted class"),
+}
+
+FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
+"""Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own arithmetic."""
+
+SAMPLE_COLUMNS = {
+    "sample_id": "i8",
+    "given_label": "u2",
+    "clean_label": "u2",
+    "label_op": "i2",
+    "image_op": "i2",
+}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Who the columns of a split are: one row per sample, in the order of the log's last axis.
+
+    ``label_op`` and ``image_op`` are 0 for none and k for the k-th corruption of the run's manifest.
+    """
+
+    sample_id: np.ndarray
+    given_label: np.ndarray
+    clean_label: np.ndarray
+    label_op: np.ndarray
+    image_op: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.sample_id)
+
+    @property
+    def cause(self) -> np.ndarray:
+        """What is wrong with each sample: ``clean``, ``label``, ``image`` or ``label+image``, [N].
+
+        A label is corrupted where it differs from the clean one: an operation may draw the clean one again.
+        """
+        return causes(self.given_label != self.clean_label, self.image_op > 0)
+
+    @classmethod
+    def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
+        """Samples to which nothing was done (a test or validation split)."""
+        none = np.zeros(len(sample_id), np.int16)
+        return cls(sample_id, labels, labels, none, none)
+
+
+@dataclass(frozen=True)
+class LogLayout:
+    """What a log will hold, known before the first epoch."""
+
+    splits: dict[str, Samples]
+    gates: tuple[str, ...]
+    epochs: tuple[int, ...]
+    """The epochs that get a row, counted from 1 (epoch e is the state after e passes)."""
+    mode: str
+    """``sweep`` or ``online``: how the values of the training split were obtained."""
+    class_names: tuple[str, ...]
+
+    def shape(self, split: str, name: str) -> tuple[int, ...]:
+        """Shape of one dataset: [E, G, N] per gate, else [E, N]; flags keep one row without a gate."""
+        samples, rows = len(self.splits[split]), len(self.epochs)
+        if not QUANTITIES[name].per_gate:
+            return rows, samples
+        return rows, max(len(self.gates), 1 if name == "flags" else 0), samples
+
+    def names(self) -> list[str]:
+        """The quantities this log has; an ungated network logs no gate."""
+        return [name for name, q in QUANTITIES.items() if self.gates or not q.per_gate or name == "flags"]
+
+    def bytes(self) -> int:
+        """Size of all datasets in bytes."""
+        return sum(
+            int(np.prod(self.shape(split, name))) * np.dtype(QUANTITIES[name].dtype).itemsize
+            for split in self.splits
+            for name in self.names()
+        )
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch of one split: a row for each logged quantity.
+
+    ``gate``, ``entropy`` and ``gate_pred`` are [G, N], ``flags`` [max(G, 1), N], the rest [N]. A sample that
+    was not seen has NaN in every float, 65535 in every class and no bit in ``flags``.
+    """
+
+    gate: np.ndarray
+    entropy: np.ndarray
+    gate_pred: np.ndarray
+    flags: np.ndarray
+    loss: np.ndarray
+    margin: np.ndarray
+    p_given: np.ndarray
+    out_entropy: np.ndarray
+    pred: np.ndarray
+
+    def flag(self, name: str) -> np.ndarray:
+        """One bit of ``flags`` as bool: ``routed`` [G, N], any other [N]."""
+        bits = (self.flags & FLAGS[name]) > 0
+        return bits[: len(self.gate)] if name == "routed" else bits[0]
+
+
+def logged_epochs(epochs: int, every: int) -> tuple[int, ...]:
+    """The epochs that are logged: every so many, and always the last."""
+    return tuple(epoch for epoch in range(1, epochs + 1) if epoch % every == 0 or epoch == epochs)

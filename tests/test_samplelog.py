@@ -1,0 +1,295 @@
+"""The log survives a kill at every single write; readers see whole epochs only."""
+
+import io
+import subprocess
+import sys
+import zlib
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from memgate.errors import MemgateError
+from memgate.logformat import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.samplelog import SampleLog, SampleLogWriter, write_layout
+
+NAMES = ("a", "b", "c")
+
+
+def layout(epochs=6, n=40, gates=("b3",), every=1, test=7):
+    ids = np.arange(n) * 3
+    labels = np.arange(n) % 3
+    zeros = np.zeros(n, "i2")
+    train = Samples(ids, (labels + 1) % 3, labels, zeros + 1, zeros)
+    splits = {"train": train, "test": Samples.clean(np.arange(test), np.arange(test) % 3)}
+    return LogLayout(splits, gates, logged_epochs(epochs, every), "sweep", NAMES)
+
+
+def record(epoch, n, gates=1):
+    draw = np.random.default_rng((epoch, n))
+
+    def floats(*shape):
+        return draw.random(shape, dtype=np.float32)
+
+    gate = floats(gates, n)
+    flags = np.full((max(gates, 1), n), FLAGS["seen"], "u1")
+    if gates:
+        flags += np.where(gate > 0.5, FLAGS["routed"], 0).astype("u1")
+    classes = draw.integers(0, 3, (gates + 1, n)).astype("u2")
+    return EpochRecord(
+        gate, floats(gates, n), classes[1:], flags, floats(n), floats(n), floats(n), floats(n), classes[0]
+    )
+
+
+def records(plan, epoch):
+    return {split: record(epoch, len(samples), len(plan.gates)) for split, samples in plan.splits.items()}
+
+
+def assert_epoch_is(log, plan, epoch, splits=None):
+    """Every quantity of an epoch as it was written."""
+    for split in splits or plan.splits:
+        expected = records(plan, epoch)[split]
+        for name, quantity in QUANTITIES.items():
+            if name == "flags" or (quantity.per_gate and not plan.gates):
+                continue
+            for row, gate in enumerate(plan.gates if quantity.per_gate else [None]):
+                epochs, values = log.values(split, name, gate)
+                wanted = getattr(expected, name)
+                wanted = wanted[row] if gate else wanted
+                np.testing.assert_array_equal(values[list(epochs).index(epoch)], wanted)
+
+
+@pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
+@pytest.mark.parametrize("every", [1, 4])
+def test_what_was_written_is_read(tmp_path, gates, every):
+    plan = layout(gates=gates, every=every)
+    assert plan.epochs == ((1, 2, 3, 4, 5, 6) if every == 1 else (4, 6))
+    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    for epoch in plan.epochs:
+        writer.write(epoch, records(plan, epoch))
+    writer.close()
+    log = SampleLog(tmp_path / "log.h5")
+    assert (log.mode, log.gates, log.class_names, log.splits) == ("sweep", gates, NAMES, ("train", "test"))
+    assert log.epochs("train").tolist() == list(plan.epochs)
+    for epoch in plan.epochs:
+        assert_epoch_is(log, plan, epoch)
+    np.testing.assert_array_equal(log.samples("train").sample_id, plan.splits["train"].sample_id)
+    np.testing.assert_array_equal(log.samples("train").label_op, 1)
+
+
+def test_every_dataset_is_contiguous_and_allocated(tmp_path):
+    SampleLogWriter.create(tmp_path / "log.h5", layout()).close()
+    with h5py.File(tmp_path / "log.h5", "r") as handle:
+        big: list[Any] = [handle[f"train/{name}"] for name in QUANTITIES]
+        big += [handle[f"commit/train/{name}"] for name in ("done", "crc32", "unix_time", "seen")]
+        for dataset in big:
+            plan = dataset.id.get_create_plist()
+            assert plan.get_layout() == h5py.h5d.CONTIGUOUS
+            assert dataset.id.get_offset() is not None
+        found = {name: (dataset.shape, dataset.dtype) for name, dataset in zip(QUANTITIES, big, strict=False)}
+        assert found["gate"] == ((6, 1, 40), np.float32)
+        assert found["flags"] == ((6, 1, 40), np.uint8)
+        assert found["pred"] == ((6, 40), np.uint16)
+
+
+def test_the_disk_is_reserved_when_the_log_is_made(tmp_path):
+    plan = layout(epochs=50, n=2000)
+    SampleLogWriter.create(tmp_path / "log.h5", plan).close()
+    assert (tmp_path / "log.h5").stat().st_blocks * 512 >= plan.bytes()
+
+
+class WriteLog(io.BytesIO):
+    """A file in memory that remembers every write."""
+
+    def __init__(self, content=b""):
+        super().__init__(content)
+        self.writes = []
+
+    def write(self, data):
+        self.writes.append((self.tell(), bytes(data)))
+        return super().write(data)
+
+    def truncate(self, size=None):
+        self.writes.append((None, self.tell() if size is None else size))
+        return super().truncate(size)
+
+
+def applied(content, writes):
+    for position, data in writes:
+        if position is None:
+            content = content[:data].ljust(data, b"\0")
+        else:
+            content = content.ljust(position, b"\0")
+            content = content[:position] + data + content[position + len(data) :]
+    return content
+
+
+def replayed_log(tmp_path, content):
+    path = tmp_path / "replayed.h5"
+    path.write_bytes(content)
+    return SampleLog(path)
+
+
+def written_trace(plan):
+    """The file after its creation, every later write, and how many writes were done when each epoch returned."""
+    made = io.BytesIO()
+    with h5py.File(made, "w") as handle:
+        write_layout(handle, plan)
+    trace, acknowledged = WriteLog(made.getvalue()), {}
+    with h5py.File(trace, "r+") as handle:
+        writer = SampleLogWriter(handle, lambda: None)
+        for epoch in plan.epochs:
+            writer.write(epoch, records(plan, epoch))
+            acknowledged[epoch] = len(trace.writes)
+    return made.getvalue(), trace.writes, acknowledged
+
+
+def test_a_kill_after_any_write_loses_no_acknowledged_epoch(tmp_path):
+    plan = layout(epochs=5)
+    content, writes, acknowledged = written_trace(plan)
+    assert len(writes) > 5 * 10
+    for kept in range(len(writes) + 1):
+        log = replayed_log(tmp_path, applied(content, writes[:kept]))
+        safe = [epoch for epoch, count in acknowledged.items() if count <= kept]
+        for split in plan.splits:
+            found = log.epochs(split).tolist()
+            assert found[: len(safe)] == safe
+            assert len(found) <= len(safe) + 1
+            for epoch in found:
+                assert_epoch_is(log, plan, epoch, [split])
+
+
+def test_a_power_cut_that_reorders_or_tears_unacknowledged_writes_is_noticed(tmp_path):
+    plan = layout(epochs=4)
+    content, writes, acknowledged = written_trace(plan)
+    draw = np.random.default_rng(0)
+    noticed = 0
+    for _ in range(200):
+        epoch = int(draw.integers(2, 5))
+        first, last = acknowledged[epoch - 1], acknowledged[epoch]
+        chosen = [write for write in writes[first:last] if draw.random() < 0.5]
+        chosen = [(p, d[: int(draw.integers(1, len(d) + 1))]) for p, d in chosen if p is not None]
+        log = replayed_log(tmp_path, applied(applied(content, writes[:first]), chosen))
+        for split in plan.splits:
+            found = log.epochs(split).tolist()
+            assert found[: epoch - 1] == list(range(1, epoch))
+            for whole in found:
+                # Whatever is shown is what was written: a torn row never passes for a value.
+                expected = records(plan, whole)[split]
+                np.testing.assert_array_equal(log.values(split, "loss")[1][found.index(whole)], expected.loss)
+                np.testing.assert_array_equal(
+                    log.values(split, "gate")[1][found.index(whole)], expected.gate[0]
+                )
+            noticed += len(log.torn(split))
+    assert noticed > 0
+
+
+def test_a_damaged_row_is_left_out_and_named(tmp_path):
+    plan = layout()
+    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    for epoch in plan.epochs:
+        writer.write(epoch, records(plan, epoch))
+    writer.close()
+    with h5py.File(tmp_path / "log.h5", "r+") as handle:
+        entropy: Any = handle["train/entropy"]
+        entropy[2, 0, 5] += 1
+    log = SampleLog(tmp_path / "log.h5")
+    assert log.epochs("train").tolist() == [1, 2, 4, 5, 6]
+    assert log.torn("train").tolist() == [3]
+    assert log.epochs("test").tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_epoch_can_be_written_again(tmp_path):
+    plan = layout()
+    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    writer.write(1, records(plan, 2))
+    writer.close()
+    writer = SampleLogWriter.open(tmp_path / "log.h5")
+    writer.write(1, records(plan, 1))
+    writer.close()
+    assert_epoch_is(SampleLog(tmp_path / "log.h5"), plan, 1)
+
+
+READ = """
+import sys
+from pathlib import Path
+from memgate.samplelog import SampleLog
+print(SampleLog(Path(sys.argv[1])).epochs("train").tolist())
+"""
+
+WRITE = """
+import sys
+from pathlib import Path
+from memgate.errors import MemgateError
+from memgate.samplelog import SampleLogWriter
+try:
+    SampleLogWriter.open(Path(sys.argv[1]))
+except MemgateError as error:
+    print(error)
+"""
+
+
+def other_process(script, path):
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_reader_does_not_disturb_the_writer_and_a_second_writer_is_refused(tmp_path):
+    plan, path = layout(), tmp_path / "log.h5"
+    writer = SampleLogWriter.create(path, plan)
+    writer.write(1, records(plan, 1))
+    assert other_process(READ, path) == "[1]"
+    assert "is being written by another process" in other_process(WRITE, path)
+    writer.write(2, records(plan, 2))
+    assert other_process(READ, path) == "[1, 2]"
+    writer.close()
+
+
+def test_errors_are_sentences(tmp_path):
+    with pytest.raises(MemgateError, match="does not exist"):
+        SampleLog(tmp_path / "log.h5")
+    (tmp_path / "log.h5").write_bytes(b"no hdf5")
+    with pytest.raises(MemgateError, match="damaged or no HDF5"):
+        SampleLog(tmp_path / "log.h5")
+    with h5py.File(tmp_path / "other.h5", "w"):
+        pass
+    with pytest.raises(MemgateError, match="no log of this version"):
+        SampleLog(tmp_path / "other.h5")
+    SampleLogWriter.create(tmp_path / "good.h5", layout(gates=("b2", "b3"))).close()
+    log = SampleLog(tmp_path / "good.h5")
+    for call, message in [
+        (lambda: log.values("val", "loss"), "no split 'val'"),
+        (lambda: log.values("train", "gate"), "has b2, b3"),
+        (lambda: log.values("train", "routed", "b1"), "no gate 'b1'"),
+    ]:
+        with pytest.raises(MemgateError, match=message):
+            call()
+
+
+def test_a_disk_too_small_is_said_before_the_training(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(MemgateError, match=r"needs 0 MB and \d+ MB are free .*--log.every"):
+        SampleLogWriter.create(tmp_path / "log.h5", layout())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unseen_samples_keep_their_nan_and_are_counted(tmp_path):
+    plan = layout()
+    rows = records(plan, 1)
+    rows["train"].loss[3] = np.nan
+    rows["train"].flags[:, 3] = 0
+    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    writer.write(1, rows)
+    writer.close()
+    log = SampleLog(tmp_path / "log.h5")
+    assert np.isnan(log.values("train", "loss")[1][0, 3])
+    assert not log.values("train", "seen")[1][0, 3]
+    with h5py.File(tmp_path / "log.h5", "r") as opened:
+        handle: Any = opened
+        assert handle["commit/train/seen"][0] == 39
+        stored = handle["train/loss"][0]
+        assert handle["commit/train/crc32"][0, plan.names().index("loss")] == zlib.crc32(stored.tobytes())
