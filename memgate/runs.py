@@ -1,0 +1,244 @@
+"""The run directory: made, opened, listed; its status and metrics. Never imports torch.
+
+runs/<name>/
+  config.json    resolved configuration, versions, git revision, command, device
+  manifest.npz   what was done to each training sample
+  log.h5         every sample, every epoch
+  metrics.csv    one line per epoch
+  checkpoints/   last.pt, epoch_NNN.pt, best.pt
+  exports/
+  status.json    running / complete / stopped / failed
+"""
+
+import csv
+import io
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from memgate.config import RunConfig, from_json, to_json
+from memgate.errors import MemgateError
+from memgate.samplelog import SampleLog
+from noise.atomic import atomic_write
+from noise.manifest import Manifest
+
+SCHEMA = "memgate-run/1"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is."""
+
+    state: str
+    """running, complete, stopped (by the user) or failed."""
+    epoch: int
+    epochs: int
+    message: str = ""
+    pid: int = 0
+    host: str = ""
+    updated: float = 0.0
+    """Unix time of the last change."""
+
+    @property
+    def shown(self) -> str:
+        """The state; a run that says it is running although its process is gone has crashed."""
+        if self.state != "running" or self.host != socket.gethostname():
+            return self.state
+        return "running" if _alive(self.pid) else "crashed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory, opened for reading."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @cached_property
+    def _stored(self) -> dict[str, Any]:
+        return _read_json(self.path / "config.json")
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The resolved configuration that the run was started with."""
+        return from_json(RunConfig, self._stored["config"], str(self.path / "config.json"))
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, git revision, command, device and threads of the run's start."""
+        return self._stored["environment"]
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What was done to each training sample."""
+        return Manifest.load(self.path / "manifest.npz")
+
+    def log(self) -> SampleLog:
+        """The per-sample log."""
+        return SampleLog(self.path / "log.h5")
+
+    def status(self) -> Status:
+        """How far the run is."""
+        path = self.path / "status.json"
+        if not path.exists():
+            return Status("failed", 0, self.config.train.epochs, "it ended before it began")
+        return Status(**_read_json(path))
+
+    def set_status(self, state: str, epoch: int, message: str = "") -> None:
+        """Write status.json atomically."""
+        status = Status(
+            state, epoch, self.config.train.epochs, message, os.getpid(), socket.gethostname(), time.time()
+        )
+        _write_json(self.path / "status.json", asdict(status))
+
+    def metrics(self) -> list[dict[str, float]]:
+        """One dict per finished epoch, from metrics.csv; a half-written last line is left out."""
+        path = self.path / "metrics.csv"
+        if not path.exists():
+            return []
+        text = path.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        return [
+            {key: float(value) if value else float("nan") for key, value in row.items()}
+            for row in csv.DictReader(io.StringIO(whole))
+        ]
+
+    def keep_metrics(self, last_epoch: int) -> None:
+        """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""
+        kept = [row for row in self.metrics() if row["epoch"] <= last_epoch]
+        if kept:
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(kept[0])
+            writer.writerows([_cell(value) for value in row.values()] for row in kept)
+            atomic_write(self.path / "metrics.csv", lambda stream: stream.write(text.getvalue().encode()))
+        else:
+            (self.path / "metrics.csv").unlink(missing_ok=True)
+
+    def append_metrics(self, row: Mapping[str, float]) -> None:
+        """Add one epoch to metrics.csv and put it on the disk."""
+        path = self.path / "metrics.csv"
+        with path.open("a", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            if stream.tell() == 0:
+                writer.writerow(row)
+            writer.writerow([_cell(value) for value in row.values()])
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def checkpoint(self, which: str) -> Path:
+        """Path of a checkpoint: ``last``, ``best`` or an epoch's number.
+
+        Raises:
+            MemgateError: the run has no such checkpoint.
+        """
+        folder = self.path / "checkpoints"
+        path = folder / (f"epoch_{int(which):03d}.pt" if which.isdecimal() else f"{which}.pt")
+        if not path.exists():
+            found = sorted(entry.stem for entry in folder.glob("*.pt"))
+            raise MemgateError(
+                f"{self.name} has no checkpoint {which!r}: it has {', '.join(found) or 'none yet'}."
+            )
+        return path
+
+
+def create_run(config: RunConfig, environment: dict[str, Any], manifest: Manifest) -> Run:
+    """Make the directory of a new run.
+
+    Args:
+        config: the resolved configuration.
+        environment: what :func:`memgate.environment.describe` says of this machine.
+        manifest: what was done to each training sample.
+
+    Raises:
+        MemgateError: a run of this name exists.
+    """
+    assert config.name is not None, "resolve the configuration first"
+    path = config.out / config.name
+    if path.exists():
+        raise MemgateError(
+            f"{path} exists already: choose another --name, or go on with it by 'memgate resume {path}'."
+        )
+    (path / "checkpoints").mkdir(parents=True)
+    manifest.save(path / "manifest.npz")
+    _write_json(
+        path / "config.json", {"schema": SCHEMA, "config": to_json(config), "environment": environment}
+    )
+    return Run(path)
+
+
+def open_run(name: str | Path, root: Path = Path("runs")) -> Run:
+    """The run at a path, or of that name under ``root``.
+
+    Raises:
+        MemgateError: there is no such run.
+    """
+    for path in (Path(name), root / name):
+        if (path / "config.json").is_file():
+            return Run(path)
+    known = [run.name for run in list_runs(root)]
+    raise MemgateError(
+        f"{name} is no run: it has no config.json. "
+        + (
+            f"Under {root} there are: {', '.join(known)}."
+            if known
+            else f"There are no runs under {root} yet."
+        )
+    )
+
+
+def list_runs(root: Path) -> list[Run]:
+    """Every run directly under ``root``, the newest first."""
+    if not root.is_dir():
+        return []
+    found = [entry for entry in root.iterdir() if (entry / "config.json").is_file()]
+    found.sort(key=lambda entry: (-(entry / "config.json").stat().st_mtime, entry.name))
+    return [Run(entry) for entry in found]
+
+
+def _cell(value: float) -> str:
+    """A number as it is read back: whole numbers without a point, the rest to full precision."""
+    if value != value:
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise MemgateError(f"{path} cannot be read ({error}): the run is damaged.") from error
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    text = json.dumps(value, indent=2) + "\n"
+    atomic_write(path, lambda stream: stream.write(text.encode()))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def metric_names(splits: Sequence[str], gates: Sequence[str]) -> list[str]:
+    """Columns of metrics.csv for a run with these splits and gates, in order."""
+    names = ["epoch", "lr", "gate_lr", "trunk_updates", "gate_updates", "seconds"]
+    for split in splits:
+        names += [f"{split}_loss", f"{split}_accuracy", f"{split}_accuracy_clean_label"]
+        names += [f"{split}_{what}_{gate}" for gate in gates for what in ("gate", "routed")]
+    return names
