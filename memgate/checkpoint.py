@@ -1,0 +1,91 @@
+"""The state of a training, saved and restored whole; atomic, and read with ``weights_only=True``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from memgate.errors import MemgateError
+from noise.atomic import atomic_write
+
+SCHEMA = "memgate-checkpoint/1"
+
+
+@dataclass
+class TrainState:
+    """Everything that changes while a network is trained. Randomness is keyed by (seed, epoch): no generator."""
+
+    model: nn.Module
+    trunk_optimiser: torch.optim.Optimizer
+    gate_optimiser: torch.optim.Optimizer | None
+    """None for an ungated network."""
+    epoch: int = 0
+    """Finished epochs."""
+    step: int = 0
+    """Batches seen."""
+    trunk_updates: int = 0
+    gate_updates: int = 0
+    best_accuracy: float = -1.0
+    """Best validation accuracy so far; -1 without a validation split."""
+
+
+_COUNTERS = ("epoch", "step", "trunk_updates", "gate_updates", "best_accuracy")
+
+
+def save(state: TrainState, path: Path) -> None:
+    """Write a checkpoint; an older one of that name stays until the new one is whole on the disk."""
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "model": state.model.state_dict(),
+        "trunk_optimiser": state.trunk_optimiser.state_dict(),
+        "gate_optimiser": state.gate_optimiser.state_dict() if state.gate_optimiser else None,
+        **{name: getattr(state, name) for name in _COUNTERS},
+    }
+    atomic_write(path, lambda stream: torch.save(content, stream))
+
+
+def restore(state: TrainState, path: Path, device: torch.device) -> None:
+    """Put a checkpoint's content into ``state``; every key must match.
+
+    Raises:
+        MemgateError: the file is damaged or of another network.
+    """
+    content = _read(path, device)
+    _load_model(state.model, content, path)
+    state.trunk_optimiser.load_state_dict(content["trunk_optimiser"])
+    if state.gate_optimiser is not None:
+        state.gate_optimiser.load_state_dict(content["gate_optimiser"])
+    for name in _COUNTERS:
+        setattr(state, name, content[name])
+
+
+def load_weights(model: nn.Module, path: Path, device: torch.device) -> int:
+    """Put a checkpoint's weights into a network and return the epoch they are of.
+
+    Raises:
+        MemgateError: the file is damaged or of another network.
+    """
+    content = _read(path, device)
+    _load_model(model, content, path)
+    return int(content["epoch"])
+
+
+def _load_model(model: nn.Module, content: dict[str, Any], path: Path) -> None:
+    try:
+        model.load_state_dict(content["model"])
+    except RuntimeError as error:
+        raise MemgateError(f"{path} holds another network than config.json describes ({error}).") from error
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise MemgateError(
+            f"{path} cannot be read ({type(error).__name__}): take another checkpoint."
+        ) from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise MemgateError(f"{path} is no memgate checkpoint ({SCHEMA}).")
+    return content

@@ -1,0 +1,38 @@
+"""Progress bars, epoch lines and messages: the only place that prints."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def line(text: str = "") -> None:
+    """One result line, on standard output."""
+    print(text, flush=True)
+
+
+def warn(text: str) -> None:
+    """One sentence the user should know, on standard error."""
+    print(f"memgate: {text}", file=sys.stderr, flush=True)
+
+
+def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """The items, with a bar while they are consumed on a terminal, and nothing elsewhere."""
+    return iter(tqdm(items, total=total, desc=label, leave=False, disable=None, dynamic_ncols=True))
+
+
+def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:
+    """One epoch in one line: accuracies, mean gate and share routed on the training split, seconds."""
+    parts = [f"epoch {int(row['epoch']):{len(str(epochs))}d}/{epochs}", f"lr {row['lr']:.4g}"]
+    for split in ("train", "val", "test"):
+        accuracy = row.get(f"{split}_accuracy")
+        if accuracy is not None and accuracy == accuracy:
+            parts.append(f"{split} {accuracy:6.1%}")
+    for gate in gates:
+        g, routed = row.get(f"train_gate_{gate}"), row.get(f"train_routed_{gate}")
+        if g is not None and routed is not None and g == g:
+            parts.append(f"{gate}: g {g:.3f}, routed {routed:4.0%}")
+    return "  ".join([*parts, f"{row['seconds']:.1f} s"])

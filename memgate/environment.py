@@ -1,0 +1,61 @@
+"""What a run was made with: device, versions, git revision, command."""
+
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memgate import __version__
+from memgate.errors import MemgateError
+
+_PACKAGES = ("torchvision", "numpy", "h5py", "scikit-learn", "scipy", "pillow")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of ``--device``.
+
+    Raises:
+        MemgateError: CUDA is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise MemgateError(
+            "--device cuda: this machine has no usable CUDA device; take --device cpu or auto."
+        )
+    return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """Versions, revision, command and machine as plain JSON values."""
+    return {
+        "memgate": __version__,
+        "python": platform.python_version(),
+        # torch.__version__ names the build (+cpu, +cu132), which its metadata may not.
+        "packages": {"torch": torch.__version__, **{name: metadata.version(name) for name in _PACKAGES}},
+        "git_revision": git_revision(),
+        "command": sys.argv,
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
+        "threads": torch.get_num_threads(),
+        "started_unix": time.time(),
+    }
+
+
+def git_revision() -> str | None:
+    """Revision of memgate's own checkout, with ``+changes`` where files differ; None outside of one."""
+    folder = Path(__file__).parent
+    try:
+        revision, changes = (
+            subprocess.run(
+                ["git", "-C", folder, *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return revision + ("+changes" if changes else "")

@@ -1,0 +1,154 @@
+"""One pass over a split becomes one EpochRecord; numbers that sum it up."""
+
+import contextlib
+
+import torch
+from torch import Tensor, nn
+
+from memgate.checkpoint import load_weights
+from memgate.environment import choose_device
+from memgate.inputs import load_inputs
+from memgate.loader import DeviceImages
+from memgate.logformat import FLAGS, EpochRecord
+from memgate.models import Forward, build_model
+from memgate.runs import Run
+
+SWEEP_BATCH = {"cpu": 256, "cuda": 1024}
+"""Images a batch when nothing is trained: the fastest of those tried on 2 cores, and enough to fill a GPU."""
+
+_FLOATS = ("loss", "margin", "p_given", "out_entropy")
+_UNSEEN_CLASS = 65535
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
+    """The arithmetic of ``--train.precision``: ``auto`` is bf16 on CUDA and float32 elsewhere."""
+    use = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=use)
+
+
+class SampleBuffer:
+    """Collects the per-sample values of one pass on the device: no loop over samples, one copy at the end."""
+
+    def __init__(self, images: DeviceImages, gates: tuple[str, ...]) -> None:
+        """Start a pass over a split through a network with these gates."""
+        device, n = images.device, len(images)
+        self.given, self.clean, self.gates = images.given, images.clean, gates
+        self.floats = torch.full((len(_FLOATS) + 2 * len(gates), n), torch.nan, device=device)
+        self.classes = torch.full((1 + len(gates), n), _UNSEEN_CLASS, dtype=torch.int32, device=device)
+        self.flags = torch.zeros((max(len(gates), 1), n), dtype=torch.uint8, device=device)
+
+    @torch.no_grad()
+    def update(self, index: Tensor, forward: Forward) -> None:
+        """Put one batch in its rows.
+
+        Args:
+            index: rows of the split [b].
+            forward: the network's answer for them.
+        """
+        given, clean = self.given[index], self.clean[index]
+        logits = forward.logits.float()
+        log_p = torch.log_softmax(logits, dim=1)
+        loss = -log_p.gather(1, given[:, None])[:, 0]
+        others = logits.scatter(1, given[:, None], -torch.inf).amax(dim=1)
+        margin = logits.gather(1, given[:, None])[:, 0] - others
+        out_entropy = -(log_p.exp() * log_p).sum(dim=1)
+        self.floats[:, index] = torch.stack(
+            [
+                *(loss, margin, (-loss).exp(), out_entropy),
+                *(gate.value for gate in forward.gates),
+                *(gate.entropy for gate in forward.gates),
+            ]
+        )
+        pred = logits.argmax(dim=1)
+        predicted = torch.stack([pred, *(gate.logits.argmax(dim=1) for gate in forward.gates)])
+        self.classes[:, index] = predicted.int()
+        seen = (
+            FLAGS["seen"]
+            + FLAGS["correct_given"] * (pred == given)
+            + FLAGS["correct_clean"] * (pred == clean)
+        )
+        routed = [FLAGS["routed"] * (gate.value > 0.5) for gate in forward.gates]
+        self.flags[:, index] = torch.stack([seen + bit for bit in routed] or [seen]).to(torch.uint8)
+
+    def record(self) -> EpochRecord:
+        """The pass as arrays of the host."""
+        floats = self.floats.cpu().numpy()
+        classes = self.classes.cpu().numpy().astype("u2")
+        count = len(self.gates)
+        gate, entropy = floats[len(_FLOATS) : len(_FLOATS) + count], floats[len(_FLOATS) + count :]
+        plain = {name: floats[row] for row, name in enumerate(_FLOATS)}
+        return EpochRecord(
+            gate=gate,
+            entropy=entropy,
+            gate_pred=classes[1:],
+            flags=self.flags.cpu().numpy(),
+            pred=classes[0],
+            **plain,
+        )
+
+
+@torch.no_grad()
+def sweep(model: nn.Module, images: DeviceImages, gates: tuple[str, ...], precision: str) -> EpochRecord:
+    """Evaluate every sample of a split without augmentation; the model's mode is put back.
+
+    Args:
+        model: a network of :mod:`memgate.models`.
+        images: the split.
+        gates: names of the network's gates.
+        precision: of ``--train.precision``.
+    """
+    buffer = SampleBuffer(images, gates)
+    training = model.training
+    model.eval()
+    try:
+        for batch in images.sweep_batches(SWEEP_BATCH[images.device.type]):
+            with autocast(images.device, precision):
+                forward = model(batch.images)
+            buffer.update(batch.index, forward)
+    finally:
+        model.train(training)
+    return buffer.record()
+
+
+def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[str, float]:
+    """Means over the samples that were seen, under the names that metrics.csv uses."""
+    seen = record.flag("seen")
+    values = {
+        f"{split}_loss": float(record.loss[seen].mean(dtype="f8")),
+        f"{split}_accuracy": float(record.flag("correct_given")[seen].mean()),
+        f"{split}_accuracy_clean_label": float(record.flag("correct_clean")[seen].mean()),
+    }
+    for row, gate in enumerate(gates):
+        values[f"{split}_gate_{gate}"] = float(record.gate[row][seen].mean(dtype="f8"))
+        values[f"{split}_routed_{gate}"] = float(record.flag("routed")[row][seen].mean())
+    return values
+
+
+def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str, dict[str, float]]]:
+    """Evaluate a checkpoint again on every split of its run.
+
+    Args:
+        run: the run.
+        which: ``last``, ``best`` or an epoch's number.
+        device_name: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        The checkpoint's epoch, and for each split the numbers of :func:`summarise`.
+
+    Raises:
+        MemgateError: the run has no such checkpoint, or its data has changed.
+    """
+    config, device = run.config, choose_device(device_name)
+    path = run.checkpoint(which)
+    inputs = load_inputs(config, expected=run.manifest)
+    model = build_model(config.model, inputs.clean.train.class_count, seed=0).to(device)
+    epoch = load_weights(model, path, device)
+    gates = config.model.gate_names
+    return epoch, {
+        split: summarise(
+            sweep(model, DeviceImages(inputs, split, config.data, device), gates, config.train.precision),
+            split,
+            gates,
+        )
+        for split in inputs.splits
+    }
