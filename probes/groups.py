@@ -1,0 +1,102 @@
+"""What became of clean and of corrupted samples: which labels they fit, and whether the block holds them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from noise.manifest import CAUSES
+from probes.intervals import mean_interval, wilson
+from probes.summary import gate_column
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share or a mean with its 95 % interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Samples behind it."""
+
+
+@dataclass(frozen=True)
+class GateUse:
+    """What one gate does with a group at the last epoch."""
+
+    gate: str
+    mean: Estimate
+    """Mean gate value g."""
+    routed: Estimate
+    """Share routed through the block."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The samples with one cause of corruption, at the last epoch."""
+
+    name: str
+    """``all``, ``clean``, ``corrupted`` (every cause), ``label``, ``image`` or ``label+image``."""
+    n: int
+    fits_given: Estimate
+    """Share predicted as its given label."""
+    fits_clean: Estimate
+    """Share predicted as its clean label."""
+    gates: tuple[GateUse, ...]
+
+
+def share(hits: ArrayLike) -> Estimate:
+    """Share of true values with Wilson's interval; missing values are left out."""
+    known = pd.Series(hits).dropna().to_numpy(bool)
+    n, count = len(known), int(known.sum())
+    low, high = wilson(count, n)
+    return _estimate(count / n if n else np.nan, float(low), float(high), n)
+
+
+def average(values: ArrayLike) -> Estimate:
+    """Mean with its t interval; missing values are left out."""
+    known = pd.Series(values).dropna().to_numpy(np.float64)
+    return _estimate(*mean_interval(known), len(known))
+
+
+def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
+    found = [None if np.isnan(number) else number for number in (value, low, high)]
+    return Estimate(*found, n=n)
+
+
+def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    """Group name to who is in it, [N] bool, for the groups of a summary table that are not empty."""
+    cause = table["cause"].to_numpy(str)
+    found = {
+        "all": np.ones(len(table), bool),
+        "clean": cause == "clean",
+        "corrupted": cause != "clean",
+        **{name: cause == name for name in CAUSES if name != "clean"},
+    }
+    return {name: inside for name, inside in found.items() if inside.any()}
+
+
+def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:
+    """Fit and routing of every group that is not empty.
+
+    Args:
+        table: a summary table, see :func:`probes.summary.summary`.
+        gates: names of the run's gates; none for an ungated network.
+    """
+    found = []
+    for name, inside in members(table).items():
+        rows = table[inside]
+        uses = [
+            GateUse(
+                gate,
+                average(rows[gate_column("gate_last", gate, gates)]),
+                share(rows[gate_column("routed_last", gate, gates)]),
+            )
+            for gate in gates
+        ]
+        fits = share(rows["correct_given_last"]), share(rows["correct_clean_last"])
+        found.append(Group(name, len(rows), *fits, gates=tuple(uses)))
+    return tuple(found)

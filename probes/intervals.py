@@ -1,0 +1,92 @@
+"""How sure a number is: confidence intervals of a share, of a mean and of an AUROC."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, rankdata, t
+
+CONFIDENCE = 0.95
+"""Level of every interval that this package reports."""
+
+
+def wilson(
+    successes: ArrayLike, n: ArrayLike, confidence: float = CONFIDENCE
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wilson's score interval of a share; sound for small n and for shares of 0 and 1, where Wald's is not.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+
+    Args:
+        successes: counts in [0, n], any shape that broadcasts with ``n``.
+        n: number of trials, 0 or above.
+        confidence: level in (0, 1).
+
+    Returns:
+        Lower and upper end in [0, 1], of the broadcast shape; NaN where n is 0.
+    """
+    trials = np.asarray(n, np.float64)
+    trials = np.where(trials == 0, np.nan, trials)
+    hits = np.asarray(successes, np.float64)
+    z = float(norm.ppf(0.5 + confidence / 2))
+    share = hits / trials
+    centre = share + z**2 / (2 * trials)
+    half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    scale = 1 + z**2 / trials
+    # At shares of 0 and 1 one end equals the share; rounding must not push it to the other side of it.
+    low = np.where(hits == 0, 0 * trials, (centre - half) / scale)
+    high = np.where(hits == trials, trials / trials, (centre + half) / scale)
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
+
+
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Mean of independent values with Student's t interval.
+
+    The interval may leave the range of the values; it is for a mean of many, not for a handful at the edge.
+
+    Args:
+        values: [n] finite numbers.
+        confidence: level in (0, 1).
+
+    Returns:
+        Mean, lower and upper end, in the unit of ``values``; all NaN for n = 0, the ends NaN for n = 1.
+    """
+    numbers = np.asarray(values, np.float64)
+    if numbers.size == 0:
+        return np.nan, np.nan, np.nan
+    mean = float(numbers.mean())
+    if numbers.size == 1:
+        return mean, np.nan, np.nan
+    error = float(numbers.std(ddof=1)) / np.sqrt(numbers.size)
+    half = float(t.ppf(0.5 + confidence / 2, numbers.size - 1)) * error
+    return mean, mean - half, mean + half
+
+
+def auroc_interval(
+    score: ArrayLike, positive: ArrayLike, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """DeLong's interval of an AUROC, clipped to [0, 1].
+
+    DeLong et al. 1988, "Comparing the areas under two or more correlated ROC curves", by midranks as in
+    Sun and Xu 2014: O(n log n), ties count one half. At an AUROC of exactly 0 or 1 the variance estimate is 0
+    and the interval a point: that says that the estimate fails there, not that the AUROC is known.
+
+    Args:
+        score: [n] finite numbers; high means positive.
+        positive: [n] bool, with at least one of each kind.
+        confidence: level in (0, 1).
+
+    Returns:
+        Lower and upper end; NaN when a group has a single member, since its variance is unknown.
+    """
+    scores, labels = np.asarray(score, np.float64), np.asarray(positive, bool)
+    high, low = scores[labels], scores[~labels]
+    m, n = len(high), len(low)
+    if min(m, n) < 2:
+        return np.nan, np.nan
+    pooled = rankdata(np.concatenate([high, low]))
+    # Share of the other group that each member beats, ties one half: DeLong's structural components.
+    beaten = (pooled[:m] - rankdata(high)) / n
+    beating = 1 - (pooled[m:] - rankdata(low)) / m
+    area = float(beaten.mean())
+    error = np.sqrt(beaten.var(ddof=1) / m + beating.var(ddof=1) / n)
+    half = float(norm.ppf(0.5 + confidence / 2)) * float(error)
+    return float(np.clip(area - half, 0, 1)), float(np.clip(area + half, 0, 1))

@@ -1,0 +1,103 @@
+"""The log in the two shapes that keep every epoch: long (sample x epoch rows) and matrices [E, N]."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from memgate.logformat import EpochRecord
+from memgate.runs import Run
+from probes.snapshot import Snapshot, take_snapshot
+
+GATE_QUANTITIES = ("gate", "entropy", "routed")
+QUANTITIES = ("loss", "margin", "p_given", "out_entropy", "pred", "correct_given", "correct_clean")
+"""The logged quantities in the order of the columns; those of the gates come first."""
+
+
+def columns(gates: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
+    """Column name to (quantity, gate): ``gate``, or ``gate_b2`` and ``gate_b3`` with several gates."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for quantity in GATE_QUANTITIES:
+        for gate in gates:
+            found[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
+    return found | {quantity: (quantity, None) for quantity in QUANTITIES}
+
+
+def element_type(quantity: str) -> pa.DataType:
+    """Arrow type of one value of a quantity."""
+    if quantity in ("routed", "correct_given", "correct_clean"):
+        return pa.bool_()
+    return pa.uint16() if quantity == "pred" else pa.float32()
+
+
+def long_schema(gates: tuple[str, ...]) -> pa.Schema:
+    """Names and types of the long table."""
+    kinds = [("sample_id", pa.int64()), ("epoch", pa.int32())]
+    return pa.schema(kinds + [(name, element_type(what)) for name, (what, _) in columns(gates).items()])
+
+
+def long(run: Run, split: str = "train") -> Iterator[pa.Table]:
+    """One table per whole epoch, in epoch order, its rows sorted by ``sample_id``; holds one at a time.
+
+    A sample that an epoch did not see has its row, with every value missing (null); a NaN too is null.
+
+    Raises:
+        MemgateError: no finished epoch, or no such split.
+    """
+    return long_tables(take_snapshot(run, split))
+
+
+def long_tables(snapshot: Snapshot) -> Iterator[pa.Table]:
+    """:func:`long` of a snapshot."""
+    gates = snapshot.log.gates
+    schema = long_schema(gates)
+    sample_id = snapshot.samples.sample_id
+    order = np.argsort(sample_id, kind="stable")
+    for epoch, record in snapshot.records():
+        hidden = ~record.flag("seen")[order]
+        arrays: list[pa.Array] = [
+            pa.array(sample_id[order]),
+            pa.array(np.full(len(order), epoch, np.int32)),
+        ]
+        for quantity, gate in columns(gates).values():
+            values = _row(record, quantity, None if gate is None else gates.index(gate))
+            arrays.append(arrow_array(values[order], quantity, hidden))
+        yield pa.table(arrays, schema=schema)
+
+
+def arrow_array(values: NDArray, quantity: str, hidden: NDArray) -> pa.Array:
+    """Values [n] of a quantity as Arrow has them: null where hidden, and where a training diverged (NaN)."""
+    missing = hidden | np.isnan(values) if values.dtype.kind == "f" else hidden
+    return pa.array(values, element_type(quantity), mask=missing)
+
+
+def _row(record: EpochRecord, quantity: str, gate_row: int | None) -> NDArray:
+    """One quantity [N] of one epoch."""
+    if quantity in ("routed", "correct_given", "correct_clean"):
+        values = record.flag(quantity)
+    else:
+        values = getattr(record, quantity)
+    return values if gate_row is None else values[gate_row]
+
+
+def matrix(run: Run, split: str = "train") -> Iterator[tuple[str, NDArray]]:
+    """The arrays of the matrix export, by name, one held at a time.
+
+    ``sample_id`` [N] int64 (rising), ``epochs`` [E] int32, ``seen`` [E, N] bool, then each column of
+    :func:`columns` as [E, N] in the log's own type. Where ``seen`` is false, a float is NaN, ``pred`` is
+    65535 and a bool false.
+
+    Raises:
+        MemgateError: no finished epoch, or no such split.
+    """
+    return matrix_arrays(take_snapshot(run, split))
+
+
+def matrix_arrays(snapshot: Snapshot) -> Iterator[tuple[str, NDArray]]:
+    """:func:`matrix` of a snapshot."""
+    order = np.argsort(snapshot.samples.sample_id, kind="stable")
+    yield "sample_id", snapshot.samples.sample_id[order].astype(np.int64)
+    yield "epochs", snapshot.epochs.astype(np.int32)
+    for name, (quantity, gate) in {"seen": ("seen", None), **columns(snapshot.log.gates)}.items():
+        yield name, snapshot.values(quantity, gate)[:, order]

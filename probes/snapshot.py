@@ -1,0 +1,57 @@
+"""The whole epochs of one split of a run, fixed at the moment of asking.
+
+A training that is still going on adds epochs between two reads; everything that is computed from one snapshot
+uses the same epochs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memgate.errors import MemgateError
+from memgate.logformat import EpochRecord, Samples
+from memgate.runs import Run
+from memgate.samplelog import SampleLog
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What can be read of a split, in the log's own sample order."""
+
+    log: SampleLog
+    split: str
+    epochs: NDArray
+    """[E] rising epoch numbers, counted from 1, at least one."""
+    samples: Samples
+
+    def values(self, name: str, gate: str | None = None) -> NDArray:
+        """One logged quantity or flag, [E, N]; see :meth:`SampleLog.values`."""
+        found, values = self.log.values(self.split, name, gate)
+        kept = np.isin(found, self.epochs)
+        return values if kept.all() else values[kept]
+
+    def until(self, epoch: int) -> "Snapshot":
+        """The same without the epochs after ``epoch``."""
+        return replace(self, epochs=self.epochs[self.epochs <= epoch])
+
+    def records(self) -> Iterator[tuple[int, EpochRecord]]:
+        """Epoch and all its rows, one epoch in memory at a time."""
+        return self.log.records(self.split, set(self.epochs.tolist()))
+
+
+def take_snapshot(run: Run, split: str) -> Snapshot:
+    """The epochs of a split that are whole now.
+
+    Raises:
+        MemgateError: there is none yet, or no such split.
+    """
+    log = run.log()
+    epochs = log.epochs(split)
+    if len(epochs) == 0:
+        raise MemgateError(
+            f"{run.name} has no finished epoch in its log: wait for it, or go on with the training "
+            f"(memgate resume {run.path})."
+        )
+    return Snapshot(log, split, epochs, log.samples(split))

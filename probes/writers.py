@@ -1,0 +1,68 @@
+"""Tables and arrays as files: CSV and Parquet, written as a stream; equal content gives equal bytes."""
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+FORMULA = r"^([=+\-@\t\r])"
+"""How a spreadsheet recognises a formula."""
+
+
+def write_csv(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write tables of one schema as one CSV file.
+
+    Floats have as many digits as it takes to read the same float32 again; bools are true and false; what is
+    missing is empty. Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    stream.write((",".join(schema.names) + "\n").encode())
+    options = pyarrow.csv.WriteOptions(include_header=False)
+    with pyarrow.csv.CSVWriter(stream, schema, write_options=options) as writer:
+        for table in tables:
+            writer.write_table(_without_formulas(table))
+
+
+def _without_formulas(table: pa.Table) -> pa.Table:
+    for position, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            safe = pc.replace_substring_regex(table[position], FORMULA, r"'\1")  # pyright: ignore
+            table = table.set_column(position, field, safe)
+    return table
+
+
+def write_parquet(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write tables of one schema as one Parquet file, a row group for each."""
+    with pyarrow.parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+
+def arrow_table(table: pd.DataFrame) -> pa.Table:
+    """A DataFrame as an Arrow table without an index: NaN and NA are null, text is ``string``."""
+    found = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    kinds = [
+        (field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
+        for field in found.schema
+    ]
+    return found.cast(pa.schema(kinds))
+
+
+def plain_arrays(table: pd.DataFrame) -> Iterable[tuple[str, NDArray]]:
+    """The columns of a DataFrame as arrays that need no pickle.
+
+    A nullable integer or bool becomes float64 with NaN, text becomes unicode with "" for what is missing: the
+    type follows from the column, never from what happens to be missing.
+    """
+    for name, column in table.items():
+        if isinstance(column.dtype, pd.StringDtype):
+            yield str(name), np.array(column.fillna("").tolist(), np.str_)
+        elif isinstance(column.dtype, np.dtype):
+            yield str(name), column.to_numpy()
+        else:
+            yield str(name), column.to_numpy(np.float64, na_value=np.nan)

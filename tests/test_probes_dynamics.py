@@ -1,0 +1,96 @@
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from memgate.logformat import QUANTITIES
+from probes import dynamics
+from probes.dynamics import SCORES
+
+SHAPES = st.tuples(st.integers(1, 7), st.integers(1, 5))
+BOOLS = SHAPES.flatmap(lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape)))
+FLOATS = SHAPES.flatmap(
+    lambda shape: st.tuples(arrays("f4", shape, elements=st.floats(-9, 9, width=32)), arrays(bool, shape))
+)
+
+
+def columns(values, seen):
+    """What each sample saw: a list of lists."""
+    return [column[there].tolist() for column, there in zip(values.T, seen.T, strict=True)]
+
+
+def same(found, expected):
+    np.testing.assert_allclose(found, np.array(expected, float), rtol=1e-6, atol=1e-6)
+
+
+@given(FLOATS)
+def test_numbers_against_a_loop(case):
+    values, seen = case
+    hidden = np.where(seen, values, np.nan)
+    kept = columns(values, seen)
+    nan = math.nan
+    same(dynamics.count(seen), [len(c) for c in kept])
+    same(dynamics.mean(hidden, seen), [sum(c) / len(c) if c else nan for c in kept])
+    same(dynamics.last(hidden, seen), [c[-1] if c else nan for c in kept])
+    same(dynamics.largest(hidden, seen), [max(c) if c else nan for c in kept])
+    spread = [math.sqrt(sum((v - sum(c) / len(c)) ** 2 for v in c) / len(c)) if c else nan for c in kept]
+    np.testing.assert_allclose(dynamics.std(hidden, seen), spread, atol=1e-5)
+
+
+@given(BOOLS)
+def test_events_against_a_loop(case):
+    state, seen = case
+    epochs = np.arange(len(state)) * 3 + 2
+    flips, forgotten, first, final, routed = [], [], [], [], []
+    for sample in range(state.shape[1]):
+        own = [(bool(state[e, sample]), int(epochs[e])) for e in range(len(state)) if seen[e, sample]]
+        pairs = [(a[0], b[0]) for a, b in pairwise(own)]
+        skips = [epoch for on, epoch in own if not on]
+        flips.append(sum(a != b for a, b in pairs) if own else math.nan)
+        forgotten.append(sum(a and not b for a, b in pairs) if any(on for on, _ in own) else math.nan)
+        first.append(skips[0] if skips else math.nan)
+        final.append(skips[-1] if skips else math.nan)
+        routed.append(sum(on for on, _ in own) if own else math.nan)
+    same(dynamics.changes(state, seen), flips)
+    same(dynamics.forgetfulness(state, seen), forgotten)
+    same(dynamics.first_skip_epoch(state, seen, epochs), first)
+    same(dynamics.last_skip_epoch(state, seen, epochs), final)
+    same(dynamics.routed_epochs(state, seen), routed)
+    same(dynamics.mean(state, seen), [np.mean(c) if c else math.nan for c in columns(state, seen)])
+
+
+def test_never_learned_is_missing_and_never_forgotten_is_zero():
+    correct = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1]], bool)
+    same(dynamics.forgetfulness(correct, np.ones((3, 3), bool)), [math.nan, 0, 1])
+
+
+def test_threshold_closeness_is_largest_at_one_half():
+    same(dynamics.threshold_closeness(np.array([0, 0.25, 0.5, 1])), [0, 0.1875, 0.25, 0])
+
+
+def test_a_diverged_run_warns_of_nothing():
+    values = np.array([[1.0, np.inf], [np.nan, 2.0]])
+    seen = np.ones((2, 2), bool)
+    assert np.isnan(dynamics.mean(values, seen)[0])
+    assert np.isinf(dynamics.mean(values, seen)[1])
+    assert np.isnan(dynamics.std(values, seen)).all()
+
+
+def test_no_epoch_at_all_is_missing():
+    nothing, seen = np.empty((0, 3), bool), np.empty((0, 3), bool)
+    for reduce in (dynamics.mean, dynamics.last, dynamics.largest, dynamics.changes, dynamics.routed_epochs):
+        assert np.isnan(reduce(nothing, seen)).all()
+    assert np.isnan(dynamics.first_skip_epoch(nothing, seen, np.empty(0))).all()
+
+
+@pytest.mark.parametrize("name", list(SCORES))
+def test_scores_name_a_logged_quantity_and_a_direction(name):
+    score = SCORES[name]
+    assert score.column == name
+    assert score.direction in (-1, 1)
+    assert score.over in ("mean", "last")
+    assert score.needs_gate == QUANTITIES[score.quantity].per_gate

@@ -1,0 +1,319 @@
+import hashlib
+import io
+import json
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from memgate.errors import MemgateError
+from memgate.runs import Run
+from probes import export as module
+from probes.export import export
+from probes.shapes import columns, long, matrix
+from probes.summary import summary
+from probes.writers import arrow_table, write_csv
+
+FORMS = [
+    ("summary", "csv"), ("summary", "parquet"), ("summary", "npz"), ("long", "csv"), ("long", "parquet"),
+    ("long", "npz"), ("matrix", "npz"), ("matrix", "parquet"),
+]  # fmt: skip
+UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
+
+IDENTITY = [
+    "sample_id", "split", "given_label", "clean_label", "corrupted", "cause", "label_op", "image_op",
+    "epochs_logged", "pred_last", "correct_given_last", "correct_clean_last",
+]  # fmt: skip
+GATE = [
+    "gate_last", "gate_mean", "gate_std", "gate_max", "routed_last", "routed_share", "routed_epochs",
+    "first_skip_epoch", "last_skip_epoch", "route_flips", "entropy_last", "entropy_mean",
+]  # fmt: skip
+GATE_B2 = [
+    "gate_b2_last", "gate_b2_mean", "gate_b2_std", "gate_b2_max", "routed_b2_last", "routed_b2_share",
+    "routed_b2_epochs", "first_skip_epoch_b2", "last_skip_epoch_b2", "route_flips_b2", "entropy_b2_last",
+    "entropy_b2_mean",
+]  # fmt: skip
+FIT = [
+    "loss_last", "loss_mean", "margin_last", "aum", "confidence", "variability", "correctness",
+    "forgetfulness", "threshold_closeness",
+]  # fmt: skip
+
+
+def log_matrices(run: Run, split: str = "train") -> dict[str, np.ndarray]:
+    """The log's columns as float [E, N], NaN where not seen, sorted by sample id."""
+    log = run.log()
+    order = np.argsort(log.samples(split).sample_id)
+    seen = log.values(split, "seen")[1]
+    return {
+        name: np.where(seen, log.values(split, quantity, gate)[1], np.nan).astype(np.float64)[:, order]
+        for name, (quantity, gate) in columns(log.gates).items()
+    }
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Any export as arrays."""
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    table = pd.read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path).to_pandas()
+    return {name: table[name].to_numpy() for name in table}
+
+
+def hidden(values: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """A column as float64 with NaN for what was not seen."""
+    column = values[name].astype(np.float64)
+    return np.where(values["seen"], column, np.nan) if "seen" in values else column
+
+
+@pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+def test_long_is_the_log(make_run, gates, form):
+    run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
+    found = read(export(run, "long", form))
+    np.testing.assert_array_equal(found["epoch"], np.repeat([1, 2, 3, 4], 30))
+    np.testing.assert_array_equal(found["sample_id"], np.tile(np.arange(30) * 7, 4))
+    for name, values in log_matrices(run).items():
+        got = hidden(found, name)
+        np.testing.assert_array_equal(got.astype(np.float32), values.ravel().astype(np.float32), err_msg=name)
+    extra = ["seen"] if form == "npz" else []
+    assert list(found) == ["sample_id", "epoch", *extra, *columns(gates)]
+
+
+@pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
+@pytest.mark.parametrize("form", ["parquet", "npz"])
+def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
+    monkeypatch.setattr(module, "SAMPLES_PER_GROUP", 8)
+    run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
+    path = export(run, "matrix", form)
+    found = read(path)
+    np.testing.assert_array_equal(found["sample_id"], np.arange(30) * 7)
+    for name, values in log_matrices(run).items():
+        if form == "npz":
+            got = hidden(found, name)
+        else:
+            got = np.array([[np.nan if v is None else v for v in row] for row in found[name]], float).T
+        np.testing.assert_array_equal(got, values, err_msg=name)
+    if form == "npz":
+        np.testing.assert_array_equal(found["epochs"], [1, 2, 3, 4])
+        assert found["loss"].dtype == np.float32
+        assert found["pred"].dtype == np.uint16
+    else:
+        assert pyarrow.parquet.read_schema(path).metadata[b"epochs"] == b"[1, 2, 3, 4]"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+def test_summary_round_trips(make_run, form):
+    run = make_run(n=60, gates=("b2", "b3"), unseen=UNSEEN)
+    expected, found = summary(run), read(export(run, "summary", form))
+    assert list(found) == list(expected)
+    for name in expected:
+        if isinstance(expected[name].dtype, pd.StringDtype):
+            got = pd.Series(found[name]).fillna("").astype(str).tolist()
+            assert got == expected[name].fillna("").tolist(), name
+        else:
+            got = np.array([np.nan if value is None else value for value in found[name]], np.float32)
+            want = expected[name].to_numpy(np.float64, na_value=np.nan).astype(np.float32)
+            np.testing.assert_array_equal(got, want, err_msg=name)
+
+
+def test_summary_columns_and_values(make_run):
+    run = make_run(gates=("b3",))
+    table, log, manifest = summary(run), run.log(), run.manifest
+    assert list(table) == IDENTITY + GATE + FIT
+    assert table["sample_id"].tolist() == sorted(manifest.sample_id.tolist())
+    assert table["corrupted"].tolist() == manifest.corrupted.tolist()
+    assert table["cause"].tolist() == manifest.cause.tolist()
+    assert table["label_op"].fillna("none").tolist() == manifest.label_kinds.tolist()
+    assert table["image_op"].fillna("none").tolist() == manifest.image_kinds.tolist()
+    g, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
+    np.testing.assert_allclose(table["gate_mean"], g.mean(0), rtol=1e-5)
+    np.testing.assert_array_equal(table["gate_last"], g[-1])
+    np.testing.assert_array_equal(table["gate_max"], g.max(0))
+    np.testing.assert_array_equal(table["routed_epochs"].to_numpy(int), routed.sum(0))
+    np.testing.assert_allclose(table["aum"], log.values("train", "margin")[1].mean(0), rtol=1e-4, atol=1e-6)
+    p = log.values("train", "p_given")[1].astype(float)
+    np.testing.assert_allclose(table["confidence"], p.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(table["variability"], p.std(0), rtol=1e-5)
+
+
+def test_summary_of_other_gates_and_splits(make_run):
+    two = [name.replace("_b2", "_b3") for name in GATE_B2]
+    assert list(summary(make_run(gates=("b2", "b3")))) == IDENTITY + GATE_B2 + two + FIT
+    run = make_run(gates=(), val_n=20)
+    assert list(summary(run)) == IDENTITY + FIT
+    for split, n in (("val", 20), ("test", 50)):
+        table = summary(run, split)
+        assert len(table) == n
+        assert set(table["corrupted"]) == {False}
+        assert table["label_op"].to_list() == [pd.NA] * n
+        assert set(table["split"]) == {split}
+
+
+def test_routed_is_the_bit_and_not_g_above_one_half(make_run):
+    run = make_run(epochs=2)
+    with h5py.File(run.path / "log.h5", "r+") as handle:
+        flags = handle["train/flags"]
+        commit = handle["commit/train/crc32"]
+        assert isinstance(flags, h5py.Dataset)
+        assert isinstance(commit, h5py.Dataset)
+        flags[:] = flags[:] | 8
+        names = json.loads(str(handle["commit/train"].attrs["quantities"]))
+        for row in range(2):
+            commit[row, names.index("flags")] = zlib.crc32(np.ascontiguousarray(flags[row]).data)
+    table = summary(run)
+    assert np.min(table["gate_last"].to_numpy()) < 0.5
+    assert set(table["routed_last"]) == {True}
+    assert set(table["first_skip_epoch"]) == {pd.NA}
+
+
+def test_unseen_samples_are_missing_and_never_zero(make_run):
+    run = make_run(n=30, unseen=UNSEEN)
+    table = summary(run).set_index("sample_id")
+    assert table.loc[[0, 3, 5], "epochs_logged"].tolist() == [3, 0, 3]
+    never = table.loc[3, ["pred_last", "correct_given_last", *GATE, *FIT]]
+    assert never.isna().all()
+    loss = run.log().values("train", "loss")[1]
+    assert table.loc[0, "loss_mean"] == pytest.approx(loss[1:, 0].mean(), rel=1e-6)
+    lines = export(run, "long", "csv").read_text().splitlines()
+    assert lines[1 + 3] == "3,1" + "," * 10
+
+
+def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
+    run = make_run(n=20, epochs=7, every=2)
+    with h5py.File(run.path / "log.h5", "r+") as handle:
+        loss = handle["train/loss"]
+        assert isinstance(loss, h5py.Dataset)
+        loss[1, 0] += 1
+    assert sorted(set(read(export(run, "long", "parquet"))["epoch"])) == [2, 6, 7]
+    meta = json.loads((run.path / "exports/run-train-long.parquet.meta.json").read_text())
+    assert meta["epochs"] == [2, 6, 7]
+    table = summary(run)
+    assert set(table["epochs_logged"]) == {3}
+    assert set(table["last_skip_epoch"].dropna()) <= {2, 6, 7}
+
+
+def test_unfinished_run_has_what_is_finished(make_run):
+    assert set(summary(make_run(epochs=9, finished=2))["epochs_logged"]) == {2}
+    with pytest.raises(MemgateError, match="no finished epoch"):
+        export(make_run(finished=0))
+
+
+@pytest.mark.parametrize(("shape", "form"), FORMS)
+def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
+    run = make_run(n=40, unseen=UNSEEN)
+    first = export(run, shape, form)
+    assert first == run.path / f"exports/run-train-{shape}.{form}"
+    other = export(run, shape, form, out=tmp_path / "again.bin")
+    assert first.read_bytes() == other.read_bytes()
+    meta = json.loads(first.with_name(first.name + ".meta.json").read_text())
+    assert meta["schema"] == "memgate-export/1"
+    assert meta["sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert meta["rows"] == (160 if shape == "long" else 40)
+    assert meta["columns"] == list(read(first))
+    assert meta["epochs"] == [1, 2, 3, 4]
+    assert meta["command"] == f"memgate export run --split train --shape {shape} --format {form}"
+    assert sorted(path.name for path in first.parent.iterdir()) == [first.name, first.name + ".meta.json"]
+
+
+def test_parquet_has_a_row_group_for_each_epoch(make_run):
+    found = pyarrow.parquet.ParquetFile(export(make_run(n=40), "long", "parquet"))
+    assert found.num_row_groups == 4
+    assert found.metadata.row_group(2).num_rows == 40
+    assert found.metadata.row_group(0).column(0).compression == "ZSTD"
+    found.close()
+
+
+def test_csv_text(make_run):
+    text = export(make_run(n=20)).read_text()
+    assert text.splitlines()[0] == ",".join(IDENTITY + GATE + FIT)
+    assert ",true," in text
+    assert "nan" not in text
+    assert "None" not in text
+
+
+def test_formulas_are_defused_and_numbers_are_not():
+    words = ["=1+1", "+x", "-x", "@x", "plain", 'a "b", c', None]
+    table = arrow_table(pd.DataFrame({"word": pd.array(words, "string"), "number": np.float32(-1.5)}))
+    stream = io.BytesIO()
+    write_csv(stream, table.schema, [table])
+    stream.seek(0)
+    found = pd.read_csv(stream)
+    assert found["word"].fillna("").tolist() == ["'=1+1", "'+x", "'-x", "'@x", "plain", 'a "b", c', ""]
+    assert set(found["number"]) == {-1.5}
+
+
+def test_float32_round_trips_through_csv():
+    values = np.random.default_rng(0).integers(0, 2**32, 20000, dtype=np.uint32).view(np.float32)
+    values = values[np.isfinite(values)]
+    table = pa.table({"x": values})
+    stream = io.BytesIO()
+    write_csv(stream, table.schema, [table])
+    found = np.array(stream.getvalue().decode().split()[1:], np.float64).astype(np.float32)
+    np.testing.assert_array_equal(found, values)
+
+
+def test_too_many_rows_are_asked_for_twice(make_run, monkeypatch):
+    monkeypatch.setattr(module, "CSV_ROWS", 100)
+    run = make_run(n=40)
+    with pytest.raises(MemgateError, match=r"160 rows.*--yes.*--format parquet"):
+        export(run, "long", "csv")
+    path = export(run, "long", "csv", yes=True)
+    assert len(path.read_text().splitlines()) == 161
+    assert json.loads(Path(f"{path}.meta.json").read_text())["command"].endswith("--format csv --yes")
+    export(run, "long", "parquet")
+    export(run, "summary", "csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("matrix", "csv"), "npz or parquet"),
+        (("wide", "csv"), "no shape 'wide'"),
+        (("long", "xls"), "no format 'xls'"),
+        (("long", "npz", "val"), "no split 'val'"),
+        (("long", "npz", "train", Path("/nowhere/x.npz")), "does not exist"),
+    ],
+)
+def test_wrong_wishes_end_in_a_sentence(make_run, arguments, sentence):
+    with pytest.raises(MemgateError, match=sentence):
+        export(make_run(n=20), *arguments)
+
+
+def test_an_error_leaves_the_old_file(make_run, monkeypatch):
+    run = make_run(n=20)
+    path = export(run, "long", "csv")
+    old = path.read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "long_tables", fail)
+    with pytest.raises(MemgateError, match="No space left"):
+        export(run, "long", "csv")
+    assert path.read_bytes() == old
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_out_may_be_a_folder(make_run, tmp_path):
+    run = make_run(n=20)
+    assert export(run, "summary", "npz", out=tmp_path) == tmp_path / "run-train-summary.npz"
+
+
+def test_long_and_matrix_come_piece_by_piece(make_run):
+    run = make_run(n=2000, epochs=30, noise=())
+    assert next(iter(long(run))).num_rows == 2000
+    assert next(iter(matrix(run)))[0] == "sample_id"
+    for _ in long(run, "test"):
+        pass
+    tracemalloc.start()
+    for _ in long(run):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2000 * 30 * 4 * 2, "less than two of the eight float matrices"

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, t
+from sklearn.metrics import roc_auc_score
+
+from probes.intervals import auroc_interval, mean_interval, wilson
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_scipys(counts):
+    hits, n = counts
+    expected = binomtest(hits, n).proportion_ci(method="wilson")
+    low, high = wilson(hits, n)
+    assert low == pytest.approx(expected.low, abs=1e-12)
+    assert high == pytest.approx(expected.high, abs=1e-12)
+    assert 0 <= low <= hits / n <= high <= 1
+
+
+def test_wilson_takes_arrays_and_has_no_interval_for_nothing():
+    low, high = wilson(np.array([0, 3, 5]), np.array([0, 5, 5]))
+    assert np.isnan([low[0], high[0]]).all()
+    assert high[2] == 1
+    assert low.shape == (3,)
+    wide, narrow = wilson(3, 5, 0.99), wilson(3, 5, 0.5)
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+def test_mean_interval_is_students():
+    values = np.random.default_rng(0).normal(3, 2, 25)
+    mean, low, high = mean_interval(values)
+    expected = t.interval(0.95, 24, loc=values.mean(), scale=values.std(ddof=1) / 5)
+    assert mean == pytest.approx(values.mean())
+    assert (low, high) == pytest.approx(expected)
+    assert np.isnan(mean_interval([])).all()
+    assert mean_interval([2.0])[0] == 2
+    assert np.isnan(mean_interval([2.0])[1:]).all()
+
+
+def delong_by_pairs(score: np.ndarray, positive: np.ndarray) -> float:
+    """Standard error by the definition: all pairs."""
+    high, low = score[positive], score[~positive]
+    wins = (high[:, None] > low[None]) + 0.5 * (high[:, None] == low[None])
+    return float(np.sqrt(wins.mean(1).var(ddof=1) / len(high) + wins.mean(0).var(ddof=1) / len(low)))
+
+
+@pytest.mark.parametrize("decimals", [8, 0])
+def test_delong_is_its_definition_and_near_the_bootstrap(decimals):
+    rng = np.random.default_rng(1)
+    positive = np.arange(300) < 90
+    score = np.round(rng.normal(positive * 1.0, 1), decimals)
+    low, high = auroc_interval(score, positive)
+    assert (low + high) / 2 == pytest.approx(roc_auc_score(positive, score))
+    assert (high - low) / 2 == pytest.approx(1.959964 * delong_by_pairs(score, positive), rel=1e-6)
+    picks = [
+        np.concatenate([rng.choice(np.flatnonzero(group), group.sum()) for group in (positive, ~positive)])
+        for _ in range(1000)
+    ]
+    areas = [roc_auc_score(positive[pick], score[pick]) for pick in picks]
+    assert (low, high) == pytest.approx(tuple(np.quantile(areas, [0.025, 0.975])), abs=0.012)
+
+
+def test_delong_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    positive = np.arange(120) < 40
+    truth = 0.7602499  # of two unit normals one apart: Phi(1 / sqrt 2)
+    inside = 0
+    for _ in range(400):
+        low, high = auroc_interval(rng.normal(positive * 1.0, 1), positive)
+        inside += low <= truth <= high
+    assert 0.91 <= inside / 400 <= 0.98
+
+
+def test_delong_stays_in_range_and_knows_when_it_knows_nothing():
+    positive = np.array([True, True, False, False, False])
+    assert auroc_interval([5, 6, 1, 2, 3], positive) == (1, 1)
+    assert auroc_interval([5, 3, 1, 4, 3], positive)[1] == 1
+    assert np.isnan(auroc_interval([1, 2, 3], [True, False, False])).all()

@@ -1,0 +1,140 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
+
+from memgate.errors import MemgateError
+from memgate.runs import Run
+from probes.report import report, to_json, to_markdown, to_terminal
+
+
+def strict(text: str):
+    def refuse(word: str):
+        raise ValueError(word)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def damage(run: Run, split: str, row: int) -> None:
+    """Change one stored value of a committed epoch."""
+    with h5py.File(run.path / "log.h5", "r+") as handle:
+        loss = handle[f"{split}/loss"]
+        assert isinstance(loss, h5py.Dataset)
+        loss[row, 0] = 77
+
+
+def test_numbers_are_those_of_the_log(make_run):
+    run = make_run(val_n=20)
+    found, log, manifest = report(run), run.log(), run.manifest
+    assert (found.epoch, found.planned, found.state, found.mode) == (4, 4, "complete", "sweep")
+    groups = {group.name: group for group in found.groups}
+    assert list(groups) == ["all", "clean", "corrupted", "label", "image", "label+image"]
+    given, clean, routed = (
+        log.values("train", name)[1][-1] for name in ("correct_given", "correct_clean", "routed")
+    )
+    g = log.values("train", "gate")[1]
+    for name in ("label", "clean"):
+        inside = manifest.cause == name
+        group = groups[name]
+        assert group.n == inside.sum()
+        assert group.fits_given.value == pytest.approx(given[inside].mean())
+        assert group.fits_clean.value == pytest.approx(clean[inside].mean())
+        use = group.gates[0]
+        assert use.mean.value == pytest.approx(g[-1][inside].mean(), rel=1e-6)
+        assert use.routed.value == pytest.approx(routed[inside].mean())
+        bounds = binomtest(int(routed[inside].sum()), int(inside.sum())).proportion_ci(method="wilson")
+        assert (use.routed.low, use.routed.high) == pytest.approx((bounds.low, bounds.high))
+    test = log.values("test", "correct_given")[1][-1]
+    assert found.test_accuracy is not None
+    assert (found.test_accuracy.value, found.test_accuracy.n) == (pytest.approx(test.mean()), 50)
+    assert found.val_accuracy is not None
+    scores = {(row.score, row.against): row.auroc for row in found.scores}
+    loss = log.values("train", "loss")[1].astype(float)
+    expected = roc_auc_score(manifest.corrupted, loss.mean(0))
+    assert scores["loss_mean", "corrupted"].value == pytest.approx(expected, abs=1e-5)
+    margin = log.values("train", "margin")[1][-1]
+    expected = roc_auc_score(manifest.corrupted, -margin)
+    assert scores["margin_last", "corrupted"].value == pytest.approx(expected)
+    assert [(n.text, n.requested) for n in found.noise] == [("symmetric:0.3", 0.3), ("randx:0.1", 0.1)]
+    assert found.noise[0].realised == pytest.approx(manifest.label_corrupted.mean())
+
+
+@pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
+@pytest.mark.parametrize("noise", [(), ("symmetric:0.3",)])
+def test_every_run_has_all_three_forms(make_run, gates, noise):
+    found = report(make_run(gates=gates, noise=noise))
+    parsed = strict(to_json(found))
+    assert parsed["schema"] == "memgate-report/1"
+    assert len(parsed["groups"]) == len(found.groups)
+    for text in (to_terminal(found), to_markdown(found)):
+        assert ("routed to B3" in text) == ("b3" in gates)
+        assert ("routed to B2" in text) == ("b2" in gates)
+        assert ("AUROC is undefined" in text) == (not noise)
+        assert "nan" not in text.lower()
+    assert "| samples" in to_markdown(found)
+
+
+def test_undefined_intervals_are_null(make_run):
+    parsed = strict(to_json(report(make_run(n=10, noise=("symmetric:0.1",)))))
+    assert parsed["scores"][0]["auroc"]["value"] is not None
+    assert parsed["scores"][0]["auroc"]["low"] is None
+
+
+def test_all_corrupted_says_so(make_run):
+    assert "none is clean" in to_terminal(report(make_run(noise=("symmetric:1.0",))))
+
+
+def test_online_values_are_marked(make_run):
+    assert "augmented training passes" in to_terminal(report(make_run(mode="online")))
+    assert "augmented training passes" not in to_terminal(report(make_run()))
+
+
+def test_identity_curve_is_marked(make_run):
+    run = make_run()
+    path = run.path / "config.json"
+    stored = json.loads(path.read_text())
+    stored["config"]["model"]["gate"]["curve"] = "identity"
+    path.write_text(json.dumps(stored))
+    assert any("identity" in note for note in report(Run(run.path)).notes)
+
+
+def test_stopped_run_reports_its_last_logged_epoch(make_run):
+    found = report(make_run(epochs=6, finished=5, every=2))
+    assert (found.epoch, found.planned, found.state) == (4, 6, "stopped")
+
+
+def test_damaged_epoch_is_left_out_everywhere_and_named(make_run):
+    run = make_run(epochs=3)
+    before = report(make_run(epochs=3, finished=2))
+    damage(run, "test", 2)
+    found = report(run)
+    assert found.epoch == 2
+    assert any("epoch 3" in note for note in found.notes)
+    assert dataclasses.replace(found.groups[0]).n == before.groups[0].n
+    last = run.log().values("train", "correct_given")[1][1]
+    assert found.groups[0].fits_given.value == pytest.approx(last.mean())
+
+
+def test_no_finished_epoch_is_a_sentence(make_run):
+    with pytest.raises(MemgateError, match="no finished epoch"):
+        report(make_run(finished=0))
+
+
+def test_no_log_is_a_sentence(make_run):
+    run = make_run()
+    Path(run.path / "log.h5").unlink()
+    with pytest.raises(MemgateError, match="does not exist"):
+        report(run)
+
+
+def test_unseen_samples_are_not_counted_as_wrong(make_run):
+    run = make_run(n=50, epochs=2, noise=(), unseen={1: [0, 1, 2], 2: [0, 1, 2]})
+    group = report(run).groups[0]
+    assert (group.n, group.fits_given.n) == (50, 47)
+    correct = run.log().values("train", "correct_given")[1][1][3:]
+    assert group.fits_given.value == pytest.approx(np.mean(correct))

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from probes.dynamics import SCORES
+from probes.separation import auroc, separations
+from probes.summary import summary
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_auroc_is_sklearns_with_ties_and_direction(direction):
+    rng = np.random.default_rng(0)
+    corrupted = rng.random(200) < 0.3
+    score = np.round(rng.normal(corrupted, 1), 1)
+    found = auroc(score, corrupted, direction)
+    assert found.value is not None
+    assert found.value == pytest.approx(roc_auc_score(corrupted, direction * score))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
+    assert (found.n_positive, found.n_negative) == (corrupted.sum(), (~corrupted).sum())
+
+
+def test_auroc_is_the_share_of_pairs_won():
+    score, corrupted = np.array([3.0, 1, 2, 2]), np.array([True, True, False, False])
+    assert auroc(score, corrupted, 1).value == 0.5
+    assert auroc([5, 2, 2, 1], corrupted, 1).value == pytest.approx(3.5 / 4)
+
+
+def test_missing_scores_are_left_out_and_counted():
+    found = auroc([np.nan, 3, np.nan, 1, 0], [True, True, False, False, False], 1)
+    assert (found.value, found.n_positive, found.n_negative, found.n_missing) == (1, 1, 2, 2)
+    assert found.low is None
+    assert found.high is None
+
+
+@pytest.mark.parametrize(("corrupted", "word"), [([True, True], "clean"), ([False, False], "corrupted")])
+def test_one_group_alone_has_a_reason_and_no_value(corrupted, word):
+    found = auroc([1, 2], corrupted, 1)
+    assert found.value is None
+    assert found.reason == f"no {word} sample has this score"
+
+
+def test_infinite_losses_rank_highest():
+    assert auroc([np.inf, 1, 2], [True, False, False], 1).value == 1
+
+
+def test_every_score_gate_and_cause_has_a_row(make_run):
+    table = summary(make_run(gates=("b2", "b3")))
+    rows = separations(table, ("b2", "b3"))
+    assert len(rows) == (4 + 4 * 2) * 4  # corrupted, label, image, label+image
+    row = next(r for r in rows if (r.score, r.gate, r.against) == ("gate_mean", "b2", "image"))
+    kept = table[table["cause"].isin(["clean", "image"])]
+    expected = roc_auc_score(kept["cause"] == "image", kept["gate_b2_mean"])
+    assert row.auroc.value == pytest.approx(expected)
+
+
+def test_no_gate_no_gate_scores_and_no_noise_no_scores(make_run):
+    assert {row.score for row in separations(summary(make_run(gates=())), ())} == {
+        name for name, score in SCORES.items() if not score.needs_gate
+    }
+    assert separations(summary(make_run(noise=())), ("b3",)) == ()
