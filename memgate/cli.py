@@ -1,0 +1,120 @@
+"""The command line: tyro over the commands. With ``memgate.commands``, the only code that knows all four rooms."""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Union
+
+import tyro
+from tyro.conf import subcommand
+
+from memgate import __version__, console
+from memgate.commands.data import CorruptVerify, CorruptWrite, DataInfo, DataPrepare
+from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
+from memgate.commands.training import Evaluate, Quickstart, Resume, Train
+from memgate.config import RunConfig
+from memgate.errors import MemgateError
+from memgate.recipes import recipe
+from memgate.runs import open_run
+from noise.errors import NoiseError
+
+DESCRIPTION = (
+    "memgate: train gated ResNets on deliberately corrupted images, log every sample at every epoch, "
+    "and see whether the gated block memorises the outliers."
+)
+
+
+def _command_type(train: Train) -> Any:
+    """The union of all commands; ``train`` carries the defaults of a recipe or of another run."""
+    data = Union[Annotated[DataInfo, subcommand("info")], Annotated[DataPrepare, subcommand("prepare")]]  # noqa: UP007
+    corrupt = Union[  # noqa: UP007
+        Annotated[CorruptWrite, subcommand("write")], Annotated[CorruptVerify, subcommand("verify")]
+    ]
+    named = {
+        "quickstart": Quickstart, "resume": Resume, "report": Report, "export": Export, "evaluate": Evaluate,
+        "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
+    }  # fmt: skip
+    commands = [Annotated[Train, subcommand("train", default=train)]]
+    commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]
+    groups = [
+        Annotated[data, subcommand("data", description="Say what a data set holds; download and cache one.")],
+        Annotated[corrupt, subcommand("corrupt", description="Write a corruption's manifest; verify one.")],
+    ]
+    return Union[(*commands, *groups)]
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """The command that the arguments name, ready to :meth:`run`.
+
+    Raises:
+        MemgateError: a value is out of its range, or a recipe or run is unknown.
+        SystemExit: with code 2 for what tyro refuses, with 0 after --help.
+    """
+    arguments = list(arguments)
+    if arguments[:1] == ["corrupt"] and (
+        len(arguments) == 1 or arguments[1] not in ("write", "verify", "-h", "--help")
+    ):
+        arguments.insert(1, "write")
+    config = RunConfig()
+    if arguments[:1] == ["train"]:
+        name, like = _flag(arguments, "--recipe"), _flag(arguments, "--like")
+        if name is not None and like is not None:
+            raise MemgateError("--recipe and --like both say where to start from: give one of them.")
+        if name is not None:
+            config = recipe(name)
+        if like is not None:
+            config = replace(open_run(like).config, name=None)
+    command = _command_type(Train(config))
+    return tyro.cli(command, args=arguments, prog="memgate", description=DESCRIPTION)
+
+
+def _flag(arguments: Sequence[str], flag: str) -> str | None:
+    """Value of ``--flag VALUE`` or ``--flag=VALUE``, before tyro knows the defaults it is to show."""
+    for position, text in enumerate(arguments):
+        if text == flag and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if text.startswith(flag + "="):
+            return text.removeprefix(flag + "=")
+    return None
+
+
+def check_siblings() -> None:
+    """Make sure that noise, probes and app are the folders beside memgate, not somebody else's packages.
+
+    Raises:
+        MemgateError: another package of that name is found first (PyPI has a ``noise``).
+    """
+    here = Path(__file__).resolve().parent.parent
+    for name in ("noise", "probes", "app"):
+        found = importlib.util.find_spec(name)
+        origin = Path(found.origin).resolve().parent if found and found.origin else None
+        if origin != here / name:
+            raise MemgateError(
+                f"Another package called {name!r} ({origin or 'without files'}) hides memgate's own: "
+                f"uninstall it, or use a fresh environment."
+            )
+
+
+def main() -> None:
+    """Run one command; what the user can put right ends in one sentence and exit code 2."""
+    try:
+        check_siblings()
+        if sys.argv[1:] == ["--version"]:
+            console.line(__version__)
+            return
+        parse(sys.argv[1:]).run()
+    except (MemgateError, NoiseError) as error:
+        console.warn(str(error))
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader of our output has gone (memgate runs | head): not an error of ours.
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+if __name__ == "__main__":
+    main()

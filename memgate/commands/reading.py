@@ -1,0 +1,132 @@
+"""Commands that read runs: report, export, runs, recipes, dashboard."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from memgate import console
+from memgate.recipes import RECIPES
+from memgate.runs import Run, list_runs, open_run
+
+ReportFormat = Literal["terminal", "markdown", "json"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Print accuracies, gate values and separation of one run, with intervals."""
+
+    name: Positional[str]
+    """The run's folder, or its name under runs/."""
+    format: ReportFormat = "terminal"
+    """How to print it."""
+
+    def run(self) -> None:
+        """Print the report."""
+        print_report(open_run(self.name), self.format)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write the per-sample log as a table."""
+
+    name: Positional[str]
+    """The run's folder, or its name under runs/."""
+    shape: Literal["summary", "long", "matrix"] = "summary"
+    """summary: one row per sample; long: one per sample and epoch; matrix: arrays [epochs, samples]."""
+    format: Literal["csv", "parquet", "npz"] = "csv"
+    """File format."""
+    split: Literal["train", "val", "test"] = "train"
+    """Which samples."""
+    out: Path | None = None
+    """The file to write. None: in the run's exports/."""
+    yes: bool = False
+    """Write a CSV of more than two million rows without being asked."""
+
+    def run(self) -> None:
+        """Write the table and print its path."""
+        from probes.export import export
+
+        run = open_run(self.name)
+        console.line(str(export(run, self.shape, self.format, split=self.split, out=self.out, yes=self.yes)))
+
+
+@dataclass(frozen=True)
+class Runs:
+    """List the runs in a folder."""
+
+    root: Positional[Path] = Path("runs")
+    """Folder that holds the runs."""
+
+    def run(self) -> None:
+        """Print one line per run."""
+        from tabulate import tabulate
+
+        rows = []
+        for run in list_runs(self.root):
+            status, config, metrics = run.status(), run.config, run.metrics()
+            accuracy = metrics[-1]["test_accuracy"] if metrics else float("nan")
+            rows.append(
+                [
+                    run.name,
+                    status.shown,
+                    f"{status.epoch}/{status.epochs}",
+                    config.data.name,
+                    f"{config.model.name} {config.model.depth}",
+                    " ".join(config.noise) or "none",
+                    config.seed,
+                    f"{accuracy:.1%}" if accuracy == accuracy else "",
+                ]
+            )
+        if not rows:
+            console.line(f"No runs under {self.root} yet. Make one: memgate quickstart")
+            return
+        headers = ["run", "status", "epochs", "data", "model", "noise", "seed", "test accuracy"]
+        console.line(tabulate(rows, headers, disable_numparse=True))
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """List the recipes of 'memgate train --recipe'."""
+
+    def run(self) -> None:
+        """Print one line per recipe."""
+        for name, entry in RECIPES.items():
+            console.line(f"{name:18s} {entry.purpose}")
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Open the dashboard over a folder of runs in the browser."""
+
+    root: Positional[Path] = Path("runs")
+    """Folder that holds the runs."""
+    port: int = 8501
+    """Port to listen on."""
+    address: str = "127.0.0.1"
+    """Address to listen on; anything but this machine's own shows your data to the network."""
+    headless: bool = False
+    """Do not open a browser."""
+
+    def run(self) -> None:
+        """Serve until Ctrl-C."""
+        from memgate.dashboard import serve
+
+        raise SystemExit(
+            serve(
+                self.root,
+                port=self.port,
+                address=self.address,
+                open_browser=not self.headless,
+                warn=console.warn,
+            )
+        )
+
+
+def print_report(run: Run, form: ReportFormat) -> None:
+    """Print the report of a run."""
+    from probes.report import report, to_json, to_markdown, to_terminal
+
+    forms = {"terminal": to_terminal, "markdown": to_markdown, "json": to_json}
+    console.line(forms[form](report(run)))

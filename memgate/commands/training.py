@@ -1,0 +1,110 @@
+"""Commands that train or run a network: train, resume, quickstart, evaluate."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from memgate import console
+from memgate.commands.reading import print_report
+from memgate.config import RunConfig
+from memgate.recipes import recipe
+from memgate.runs import Run, list_runs, open_run
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network and log every sample at every epoch."""
+
+    config: Annotated[RunConfig, arg(name="")] = field(default_factory=RunConfig)
+    recipe: str | None = None
+    """Start from a recipe (see 'memgate recipes'); other flags still count."""
+    like: Path | None = None
+    """Start from the configuration of another run; other flags still count."""
+
+    def run(self) -> None:
+        """Train, then print the report."""
+        from memgate.train import start
+
+        _finish(start(self.config))
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run that was stopped, failed or crashed."""
+
+    name: Positional[str]
+    """The run's folder, or its name under runs/."""
+
+    def run(self) -> None:
+        """Train to the end, then print the report."""
+        from memgate.train import resume
+
+        _finish(resume(open_run(self.name)))
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """The whole way in two minutes: train on corrupted handwritten digits, report, export."""
+
+    out: Path = Path("runs")
+    """Folder that holds the runs."""
+    seed: int = 0
+    """Seed of the training."""
+    device: Device = "auto"
+    """Where to train."""
+
+    def run(self) -> None:
+        """Train under the first free name, report, export, and say how to open the dashboard."""
+        from memgate.train import start
+        from probes.export import export
+
+        taken = {run.name for run in list_runs(self.out)}
+        names = ("quickstart", *(f"quickstart-{n}" for n in range(2, len(taken) + 3)))
+        config = replace(
+            recipe("quickstart"),
+            name=next(name for name in names if name not in taken),
+            out=self.out,
+            seed=self.seed,
+            device=self.device,
+        )
+        run = start(config)
+        print_report(run, "terminal")
+        console.line(f"\nOne row per training sample:  {export(run, 'summary', 'csv')}")
+        console.line(f"Look at every sample:         memgate dashboard {self.out}")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Evaluate a checkpoint of a run again on every split."""
+
+    name: Positional[str]
+    """The run's folder, or its name under runs/."""
+    checkpoint: str = "last"
+    """last, best (by validation) or an epoch's number."""
+    device: Device = "auto"
+    """Where to evaluate."""
+    json: bool = False
+    """Print JSON instead of lines."""
+
+    def run(self) -> None:
+        """Print the numbers of each split."""
+        from memgate.evaluate import evaluate_run
+
+        epoch, splits = evaluate_run(open_run(self.name), self.checkpoint, self.device)
+        if self.json:
+            console.line(json.dumps({"epoch": epoch, "splits": splits}, indent=2))
+            return
+        console.line(f"{self.name}, checkpoint {self.checkpoint} (epoch {epoch})")
+        for numbers in splits.values():
+            for name, value in numbers.items():
+                console.line(f"  {name:32s} {value:.4f}")
+
+
+def _finish(run: Run) -> None:
+    print_report(run, "terminal")
+    console.line(f"\nLook at it:  memgate dashboard {run.path.parent}")

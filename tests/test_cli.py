@@ -1,0 +1,147 @@
+"""The command line: fast help, every command, and one sentence with exit code 2 for what a user can get wrong."""
+
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memgate import cli
+from memgate.errors import MemgateError
+
+SMALL = (
+    "--data.name digits --data.image-size 8 --data.train-limit 200 --data.test-limit 60 --model.depth 14 "
+    "--train.epochs 2 --noise symmetric:0.2 randx:0.05 --device cpu"
+).split()
+
+
+def run(*arguments, code=0, cwd=None):
+    """One memgate process: its output and errors."""
+    done = subprocess.run(
+        [sys.executable, "-m", "memgate.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys; from memgate import cli\n"
+        "try: cli.parse(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('torch', 'pandas', 'streamlit', 'sklearn', 'plotly') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "quickstart" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    output, _ = run("train", "--name", "one", "--out", folder / "runs", *SMALL)
+    return folder / "runs" / "one", output
+
+
+def test_train_prints_a_line_per_epoch_and_the_report(trained):
+    path, output = trained
+    assert output.count("\nepoch ") + output.startswith("epoch ") == 2
+    assert "AUROC" in output
+    assert f"memgate dashboard {path.parent}" in output
+    assert json.loads((path / "status.json").read_text())["state"] == "complete"
+
+
+def test_export_report_evaluate_and_runs(trained, tmp_path):
+    path, _ = trained
+    output, _ = run("export", path, "--shape", "summary", "--format", "csv")
+    rows = list(csv.DictReader(Path(output.strip()).read_text().splitlines()))
+    assert len(rows) == 200
+    assert sum(row["corrupted"] == "true" for row in rows) == sum(row["cause"] != "clean" for row in rows)
+    report = json.loads(run("report", path, "--format", "json")[0])
+    assert report
+    assert "|" in run("report", path, "--format", "markdown")[0]
+    evaluated = json.loads(run("evaluate", path, "--json")[0])
+    assert evaluated["epoch"] == 2
+    assert set(evaluated["splits"]) == {"train", "test"}
+    listed, _ = run("runs", path.parent)
+    assert "one" in listed
+    assert "complete" in listed
+    empty, _ = run("runs", tmp_path)
+    assert "memgate quickstart" in empty
+
+
+def test_like_starts_from_another_runs_configuration(trained):
+    path, _ = trained
+    command = cli.parse(["train", "--like", str(path), "--name", "two", "--seed", "7", "--train.epochs", "5"])
+    config = command.config
+    assert (config.name, config.seed, config.train.epochs) == ("two", 7, 5)
+    assert config.noise == ("symmetric:0.2", "randx:0.05")
+    assert config.data.train_limit == 200
+
+
+def test_recipe_gives_the_defaults_and_flags_count():
+    config = cli.parse(["train", "--recipe=paper-c100", "--train.lr", "0.2"]).config
+    assert (config.model.depth, config.model.block, config.train.lr) == (164, "bottleneck", 0.2)
+    assert config.train.milestones == (120, 180)
+
+
+def test_corrupt_writes_and_verifies(tmp_path):
+    data = ["--data.name", "digits", "--data.image-size", "8"]
+    file = tmp_path / "manifest.npz"
+    output, _ = run("corrupt", "--noise", "symmetric:0.2", "randx:0.05", "--out", file, *data)
+    assert "requested 0.2000, realised 0.1997" in output
+    assert "every column and every pixel as recorded" in run("corrupt", "verify", file, *data)[0]
+    output, _ = run(
+        "corrupt", "verify", file, *data, "--data.split-seed", "1", "--data.train-limit", "100", code=1
+    )
+    assert output.strip()
+
+
+def test_data_info_and_prepare(tmp_path):
+    output, _ = run("data", "info", "--data.name", "digits")
+    assert "1437" in output
+    assert "360" in output
+    assert "digits" in run("data", "prepare", "digits", "--root", tmp_path)[0]
+
+
+WRONG = [
+    (["train", "--model.depth", "21"], "--model.depth 21 is no depth of a basic ResNet"),
+    (["train", "--model.depth", "8"], "o1 = o2 and there is nothing to gate"),
+    (["train", "--noise", "symetric:0.4"], "symmetric"),
+    (["train", "--recipe", "nothing"], "--recipe 'nothing' is unknown: there are quickstart"),
+    (["train", "--recipe", "quickstart", "--like", "x"], "give one of them"),
+    (["train", "--train.epochs", "3.5"], "3.5"),
+    (["train", "--train.epoch", "3"], "Perhaps you meant"),
+    (["train", "--data.name", "npz", "--data.root", "missing.npz"], "missing.npz"),
+    (["resume", "nothing"], "nothing is no run"),
+    (["report", "nothing"], "nothing is no run"),
+    (["corrupt", "verify", "nothing.npz", "--data.name", "digits"], "nothing.npz does not exist"),
+    (["nothing"], "Unrecognized options: nothing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(tmp_path, arguments, sentence):
+    _, errors = run(*arguments, code=2, cwd=tmp_path)
+    flat = " ".join(errors.replace("│", " ").split())
+    assert sentence in flat
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_foreign_package_of_our_name_is_noticed(monkeypatch):
+    original = importlib.util.find_spec
+
+    def foreign(name):
+        spec = original(name)
+        if name == "noise":
+            spec = importlib.util.spec_from_file_location("noise", "/elsewhere/noise/__init__.py")
+        return spec
+
+    monkeypatch.setattr("importlib.util.find_spec", foreign)
+    with pytest.raises(MemgateError, match="/elsewhere/noise.* hides memgate's own"):
+        cli.check_siblings()
