@@ -1,0 +1,124 @@
+"""What an epoch of memgate costs beside the bare arithmetic, as ratios within one run.
+
+    python benchmarks/epoch_cost.py [--rounds 5] [--depth 20]
+
+The yardstick repeats forward, backward and optimiser step on one batch that never changes. Against it stand
+whole epochs of :class:`memgate.train.Training`, from the permutation to the fsync of log and checkpoint:
+logged online, and logged by a sweep of the training and the test set. The three alternate, so that a slow
+minute of the machine falls on all of them; the ratio of the medians counts. 4,000 training images and 800 test
+images of 32x32 (CIFAR's proportion), batches of 128.
+
+Ends with exit code 1 when a ratio is above its limit: 1.05 online, 1.5 with the sweep.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from memgate import console
+from memgate.config import DataConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.environment import describe
+from memgate.inputs import load_inputs
+from memgate.loader import Batch
+from memgate.runs import create_run
+from memgate.samplelog import SampleLogWriter
+from memgate.tensorboard import TensorBoard
+from memgate.train import Training, layout, train_step
+
+LIMITS = {"online": 1.05, "sweep": 1.5}
+TRAIN, TEST, BATCH = 4000, 800, 128
+
+
+def write_images(path: Path) -> None:
+    """Random pixels: their values do not change the cost of a convolution."""
+    draw = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", TRAIN), ("test", TEST)):
+        arrays[f"{split}_images"] = draw.integers(0, 256, (count, 32, 32, 3), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count) % 10
+    np.savez(path, **arrays)
+
+
+def bare_epoch(training: Training) -> Callable[[], None]:
+    """As many steps as an epoch has, on one batch and its shortened copy for the last step."""
+    batch = next(training.images["train"].training_batches(0, 1, BATCH))
+    full, rest = divmod(TRAIN, BATCH)
+    short = Batch(batch.images[:rest], batch.labels[:rest], batch.index[:rest])
+
+    def run() -> None:
+        training.state.model.train()
+        for one in [batch] * full + [short] * (rest > 0):
+            train_step(training.state, one, training.config.train, lambda *_: None)
+        if training.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def logged_epoch(training: Training) -> Callable[[], None]:
+    """The next whole epoch of a training."""
+    writer = SampleLogWriter.open(training.run.path / "log.h5")
+    board = TensorBoard(training.run.path, False, 0)
+    return lambda: training.one_epoch(writer, board)
+
+
+def main() -> int:
+    """Measure, print the table, and say whether the limits hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--depth", type=int, default=20)
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_images(folder / "images.npz")
+        base = RunConfig(
+            out=folder,
+            data=DataConfig(name="npz", root=folder / "images.npz"),
+            model=ModelConfig(depth=arguments.depth),
+            train=TrainConfig(epochs=arguments.rounds + 1, batch_size=BATCH),
+        )
+        timed: dict[str, Callable[[], None]] = {}
+        for mode in ("online", "sweep"):
+            config = replace(base, name=mode, log=LogConfig(mode=mode)).resolved()
+            inputs = load_inputs(config)
+            run = create_run(config, describe(device), inputs.manifest)
+            SampleLogWriter.create(run.path / "log.h5", layout(config, inputs)).close()
+            training = Training(run, inputs, device)
+            timed.setdefault("bare", bare_epoch(training))
+            timed[mode] = logged_epoch(training)
+        seconds: dict[str, list[float]] = {mode: [] for mode in timed}
+        for turn in range(arguments.rounds + 1):
+            for mode, epoch in timed.items():
+                began = time.perf_counter()
+                epoch()
+                if turn:  # the first round warms up
+                    seconds[mode].append(time.perf_counter() - began)
+    bare = statistics.median(seconds["bare"])
+    failed = False
+    console.line(
+        f"{device.type}, {torch.get_num_threads()} threads, ResNet-{arguments.depth}, torch {torch.__version__}"
+    )
+    for mode, times in seconds.items():
+        ratio, limit = statistics.median(times) / bare, LIMITS.get(mode)
+        failed |= limit is not None and ratio > limit
+        spread = f"{min(times):.2f} to {max(times):.2f} s"
+        console.line(
+            f"{mode:7s} median {statistics.median(times):6.2f} s ({spread}, n {len(times)})  {ratio:.3f}x"
+            + (f"  limit {limit}x" if limit else "")
+        )
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
