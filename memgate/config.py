@@ -249,8 +249,11 @@ class RunConfig:
             raise MemgateError(f"--noise: {error}") from error
 
     def resolved(self) -> "RunConfig":
-        """The same run with every ``auto`` and ``None`` of the schedule, augmentation and name made explicit."""
-        data, train = self.data, self.train
+        """The same run with all that was left open made explicit, and the data's path made absolute.
+
+        (A run is resumed and looked at from other folders than the one it was started in.)
+        """
+        data, train = replace(self.data, root=self.data.root.expanduser().absolute()), self.train
         if data.augment == "auto":
             data = replace(data, augment="crop" if data.name in LEFT_RIGHT_MATTERS else "crop-flip")
         if train.milestones is None:

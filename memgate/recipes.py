@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 
 _PAPER_GATE = GateConfig(curve="centred", tap="o1")
@@ -68,10 +68,6 @@ RECIPES: dict[str, Recipe] = {
             model=replace(_PAPER_C10.model, depth=164, block="bottleneck"),
             train=replace(_PAPER_C10.train, gate_lr_schedule="step50"),
         ),
-    ),
-    "online": Recipe(
-        "CIFAR-10, ResNet-20, logged from the training pass itself at no extra cost",
-        RunConfig(log=LogConfig(mode="online")),
     ),
 }
 

@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import numpy as np
@@ -174,11 +174,21 @@ class Training:
                 f"Stopped after epoch {self.state.epoch} of {epochs}. Go on with: memgate resume {run.path}"
             )
             raise Stopped(int(interrupt.args[0]) if interrupt.args else 130) from None
+        except OSError as error:
+            self._failed(error)
+            raise MemgateError(
+                f"{run.path} cannot be written after epoch {self.state.epoch} ({error}): free some space, then go "
+                f"on with 'memgate resume {run.path}'."
+            ) from error
         except BaseException as error:
-            run.set_status("failed", self.state.epoch, f"{type(error).__name__}: {error}")
+            self._failed(error)
             raise
         finally:
             writer.close()
+
+    def _failed(self, error: BaseException) -> None:
+        with suppress(OSError):  # a full disk must not hide what went wrong
+            self.run.set_status("failed", self.state.epoch, f"{type(error).__name__}: {error}")
 
     def one_epoch(self, writer: SampleLogWriter, board: TensorBoard) -> None:
         """Train one epoch, evaluate, log and checkpoint it."""

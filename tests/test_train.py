@@ -256,6 +256,24 @@ def test_a_full_disk_stops_the_log_and_not_the_training(tmp_path, monkeypatch, c
     assert "epoch 2 could not be written" in capsys.readouterr().err
 
 
+def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, monkeypatch):
+    whole = start(small(tmp_path, "whole"))
+    original = checkpoint.save
+
+    def full(state, path):
+        if state.epoch == 3:
+            raise OSError(28, "No space left on device")
+        original(state, path)
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    with pytest.raises(MemgateError, match="after epoch 3 .*free some space, then go on"):
+        start(small(tmp_path))
+    run = open_run(tmp_path / "run")
+    assert run.status().state == "failed"
+    monkeypatch.setattr(checkpoint, "save", original)
+    assert_same_run(whole, resume(run))
+
+
 def test_what_stops_a_start(tmp_path):
     start(small(tmp_path, train=TrainConfig(epochs=1)))
     with pytest.raises(MemgateError, match="exists already: choose another --name, or go on"):

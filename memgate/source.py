@@ -1,0 +1,112 @@
+"""A whole data set as plain arrays, and what is checked before a file's arrays may be one."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memgate.errors import MemgateError
+
+MIN_SIDE = 8
+MAX_CLASSES = 65_535
+"""The sample log keeps predictions as uint16, the largest of which means none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One split as it lies in the official file: images uint8 [N,H,H,3], labels and sample_id int64 [N]."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    sample_id: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A whole data set: both splits, the classes' names, and the file or folder it was read from."""
+
+    train: Part
+    test: Part
+    class_names: tuple[str, ...]
+    path: Path
+
+
+@dataclass(frozen=True)
+class Official:
+    """What torchvision's copy of a data set holds, so that a cache can be checked against it."""
+
+    class_names: tuple[str, ...]
+    counts: tuple[int, int]
+    """Images for training and for testing, each 32 pixels wide."""
+    files: str
+
+
+def load_arrays(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file; objects (pickles) are refused, since they can run code."""
+    try:
+        with zipfile.ZipFile(path):  # np.load would take a bare .npy as well
+            pass
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise MemgateError(f"{path} cannot be read as an .npz file ({error}). Remedy: {remedy}.") from error
+
+
+def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = None) -> str | None:
+    """What keeps ``arrays`` from being a data set, or from being the official one, in words; or None."""
+    keys = [f"{split}_{what}" for split in ("train", "test") for what in ("images", "labels")]
+    missing = [key for key in keys if key not in arrays]
+    if missing:
+        return f"it lacks {' and '.join(missing)}"
+    names = official.class_names if official else arrays.get("class_names")
+    if names is not None and np.ndim(names) != 1:
+        return "class_names is no list"
+    class_count = MAX_CLASSES if names is None else len(names)
+    side = 32 if official else None
+    for split, most in zip(("train", "test"), official.counts if official else (None, None), strict=True):
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        problem = _split_problem(split, images, labels, class_count, side)
+        if problem is not None:
+            return problem
+        if most is not None and len(images) > most:
+            return f"it has {len(images)} {split} images, and the official file {most}"
+        side = images.shape[1]
+    if max(arrays["train_labels"].max(), arrays["test_labels"].max()) < 1:
+        return "all labels are 0, and one class is nothing to learn"
+    return None
+
+
+def _split_problem(
+    split: str, images: NDArray[Any], labels: NDArray[Any], class_count: int, side: int | None
+) -> str | None:
+    """The same for one split; ``side`` is the images' width, None for any."""
+    if images.dtype != np.uint8:
+        return f"{split}_images is {images.dtype}, not uint8"
+    height = images.shape[1] if images.ndim == 4 else 0
+    if height < MIN_SIDE or images.shape[1:] != (height, height, 3) or height != (side or height):
+        wanted = f"[N,{side},{side},3]" if side else f"[N,H,H,3] with H at least {MIN_SIDE}"
+        return f"{split}_images has the shape {list(images.shape)}, not {wanted}"
+    if len(images) == 0:
+        return f"{split}_images holds no image"
+    if labels.dtype.kind not in "iu":
+        return f"{split}_labels is {labels.dtype}, not integers"
+    if labels.shape != images.shape[:1]:
+        return f"{split}_labels has the shape {list(labels.shape)} beside {len(images)} images"
+    if labels.min() < 0 or labels.max() >= class_count:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        return f"{split}_labels has the label {wrong}, outside 0 to {class_count - 1}"
+    return None
+
+
+def as_source(arrays: dict[str, NDArray[Any]], class_names: tuple[str, ...], path: Path) -> Source:
+    """Checked arrays under their cache keys as a source whose ids are the rows."""
+
+    def part(split: str) -> Part:
+        labels = arrays[f"{split}_labels"].astype(np.int64, copy=False)
+        return Part(arrays[f"{split}_images"], labels, np.arange(len(labels)))
+
+    return Source(part("train"), part("test"), class_names, path)
