@@ -1,0 +1,79 @@
+"""Numbers of groups of samples over the epochs: counts, shares with their intervals, medians. Pure numpy.
+
+Matrices are [E, N]. What an epoch did not see is left out, and an epoch that saw nobody of a group is NaN.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.intervals import wilson
+
+GATE_BINS = 50
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share over the epochs, each [E], with its Wilson 95 % interval."""
+
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    count: NDArray[np.int64]
+    """Samples seen, the shares' denominator."""
+
+    def text(self, row: int = -1) -> tuple[str, str]:
+        """The share of one epoch and its interval, as shown; a dash where there is none."""
+        if len(self.value) == 0 or np.isnan(self.value[row]):
+            return "–", ""
+        return f"{self.value[row]:.1%}", f"95 %: {self.low[row]:.1%} – {self.high[row]:.1%}"
+
+
+def share(hit: NDArray[np.bool_], seen: NDArray[np.bool_], members: NDArray[np.bool_]) -> Share:
+    """Share of a group for which something holds, at every epoch.
+
+    Args:
+        hit: [E, N].
+        seen: [E, N].
+        members: [N], who belongs to the group.
+    """
+    there = seen[:, members]
+    count = there.sum(axis=1)
+    hits = (hit[:, members] & there).sum(axis=1)
+    low, high = wilson(hits, count)
+    return Share(hits / np.where(count == 0, np.nan, count), low, high, count)
+
+
+def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
+    """Name to members [N]: clean, corrupted, and each cause by itself where there are several."""
+    found = {"clean": cause == "clean", "corrupted": cause != "clean"}
+    present = [name for name in ("label", "image", "label+image") if (cause == name).any()]
+    if len(present) > 1:
+        found |= {name: cause == name for name in present}
+    return {name: members for name, members in found.items() if members.any()}
+
+
+def gate_edges(gate: NDArray[np.float32], class_count: int) -> NDArray[np.float64]:
+    """Edges of the heatmap's bins: [0, 1], or [0, ln K] for the curve ``identity``, whose g is H itself."""
+    top = 1.0
+    finite = gate[np.isfinite(gate)]
+    if finite.size and float(finite.max()) > 1:
+        top = max(float(np.log(class_count)), float(finite.max()))
+    return np.linspace(0, top, GATE_BINS + 1)
+
+
+def evolution(gate: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Histogram of g at every epoch: int32 [bins, E]; NaN is in no bin."""
+    counts = [np.histogram(row[~np.isnan(row)], bins=edges)[0] for row in gate]
+    return np.array(counts, np.int32).reshape(len(gate), len(edges) - 1).T
+
+
+def quartiles(values: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Lower quartile, median and upper quartile of a group at every epoch: [3, E], NaN where nobody was seen."""
+    found = np.full((3, len(values)), np.nan, np.float32)
+    for row, line in enumerate(values[:, members]):
+        there = line[~np.isnan(line)]
+        if len(there):
+            found[:, row] = np.percentile(there, [25, 50, 75])
+    return found

@@ -1,0 +1,32 @@
+"""Entry of the dashboard: ``memgate dashboard [DIR]``, or ``streamlit run app/main.py -- --root DIR``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+
+
+def root() -> Path:
+    """The folder of the runs, from the command line; nothing a browser sends can change it."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--root", type=Path, default=Path("runs"))
+    return parser.parse_known_args(sys.argv[1:])[0].root
+
+
+# No icons for the app and its pages: Streamlit would fetch the browser tab's icon from Google.
+st.set_page_config(page_title="memgate", layout="wide", initial_sidebar_state=240)
+st.html("<style>.stMainBlockContainer {padding: 3.5rem 1.5rem 2rem}</style>")
+
+runs = st.Page("views/runs.py", title="Runs", default=True)
+overview = st.Page("views/overview.py", title="Overview")
+sample = st.Page("views/sample.py", title="Sample")
+
+page = st.navigation([runs, overview, sample], position="top")
+state.open_root(root())
+# The list of runs shows all of them: nothing there depends on the one that the sidebar has picked.
+if page is not runs:
+    state.sidebar()
+page.run()

@@ -1,0 +1,42 @@
+"""The colours and words of the dashboard, the same on every page (Okabe and Ito, safe for the colour-blind)."""
+
+CORRUPTED = "#D55E00"
+CLEAN = "#0072B2"
+ROUTED = "#CC79A7"
+SKIPPED = "#999999"
+
+CAUSE_COLOURS = {
+    "clean": CLEAN,
+    "corrupted": CORRUPTED,
+    "label": "#E69F00",
+    "image": "#009E73",
+    "label+image": "#56B4E9",
+}
+"""One colour per cause of corruption; ``corrupted`` pools all causes."""
+
+CAUSE_DASHES = {
+    "clean": "solid",
+    "corrupted": "solid",
+    "label": "dash",
+    "image": "dot",
+    "label+image": "dashdot",
+}
+"""The line's pattern says the cause as well, for those who do not see the colour."""
+
+CAUSE_WORDS = {
+    "all": "all samples",
+    "clean": "clean",
+    "corrupted": "corrupted (any cause)",
+    "label": "label corrupted",
+    "image": "image corrupted",
+    "label+image": "label and image corrupted",
+}
+
+DENSITY = "Viridis"
+"""Colour scale of counts."""
+
+
+def translucent(colour: str, alpha: float) -> str:
+    """A ``#RRGGBB`` colour as rgba text, for bands."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"

@@ -1,0 +1,248 @@
+"""The only reader of runs: what the pages show, from disk, cached and read-only.
+
+A log that is being written changes under the reader, so everything is asked for at a :class:`Stamp`: the state
+of the file when the page was opened. The caches hold what was read at that stamp, and the pages move on to the
+next one when the user asks for it. A run is one of the folders found under the root; no path comes from a URL.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import curves, selection
+from memgate.errors import MemgateError
+from memgate.inputs import Inputs, load_inputs
+from memgate.runs import Run, Status, list_runs
+from memgate.samplelog import SampleLog
+from probes.report import Report, report
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One state of a log: its file and the moment of its last change."""
+
+    path: str
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """Who the samples of a split are and which epochs can be read; every array [N] is in the log's order."""
+
+    sample_id: NDArray[np.int64]
+    given_label: NDArray[np.integer]
+    clean_label: NDArray[np.integer]
+    label_op: NDArray[np.integer]
+    image_op: NDArray[np.integer]
+    cause: NDArray[np.str_]
+    epochs: NDArray[np.int32]
+    torn: tuple[int, ...]
+    """Epochs that were written but whose checksum fails."""
+
+    def position(self, sample_id: int) -> int | None:
+        """Column of a sample in the matrices; None for an id that this split has not."""
+        found = np.flatnonzero(self.sample_id == sample_id)
+        return int(found[0]) if len(found) else None
+
+    def ids(self, members: NDArray[np.bool_]) -> list[int]:
+        """The ids of some samples, rising."""
+        return np.sort(self.sample_id[members]).tolist()
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever a damaged file makes of its reader into one sentence."""
+    try:
+        yield
+    except MemgateError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MemgateError(
+            f"{what} cannot be read ({reason}): it is damaged, or of another version."
+        ) from error
+
+
+def run_names(root: Path) -> list[str]:
+    """Names of the runs under the root, the newest first."""
+    with reading(str(root)):
+        return [run.name for run in list_runs(root)]
+
+
+def open_run(root: Path, name: str) -> Run:
+    """A run by its name, only if it is one of the folders under the root.
+
+    Raises:
+        MemgateError: it is none of them, or its configuration is damaged.
+    """
+    found = {run.name: run for run in list_runs(root)}
+    if name not in found:
+        raise MemgateError(f"There is no run {name!r} under {root}.")
+    with reading(f"{found[name].path}/config.json"):
+        _ = found[name].config
+    return found[name]
+
+
+def status(run: Run) -> Status:
+    """How far the run is.
+
+    Raises:
+        MemgateError: status.json is damaged.
+    """
+    with reading(f"{run.path}/status.json"):
+        return run.status()
+
+
+def stamp(run: Run) -> Stamp:
+    """The present state of the run's log.
+
+    Raises:
+        MemgateError: it has none.
+    """
+    path = run.path / "log.h5"
+    if not path.is_file():
+        raise MemgateError(f"{path} does not exist: the run has no log yet.")
+    state = path.stat()
+    return Stamp(str(path), state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _log(path: str, inode: int) -> SampleLog:  # noqa: ARG001 (another file under the same name is another log)
+    """One reader per file: it remembers which rows it has verified. It holds no open file."""
+    return SampleLog(Path(path))
+
+
+def log(at: Stamp) -> SampleLog:
+    """The log that a stamp belongs to.
+
+    Raises:
+        MemgateError: it is damaged.
+    """
+    with reading(at.path):
+        return _log(at.path, at.inode)
+
+
+def epoch_count(run: Run, split: str) -> int:
+    """Epochs that can be read now, whatever the pages show."""
+    now = stamp(run)
+    with reading(now.path):
+        return len(log(now).epochs(split))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _split(at: Stamp, split: str) -> SplitData:
+    found = log(at)
+    samples = found.samples(split)
+    columns = {**vars(samples), "cause": samples.cause, "epochs": found.epochs(split)}
+    for column in columns.values():
+        column.setflags(write=False)
+    return SplitData(**columns, torn=tuple(found.torn(split).tolist()))
+
+
+def split_data(at: Stamp, split: str) -> SplitData:
+    """Samples and epochs of a split.
+
+    Raises:
+        MemgateError: the log is damaged.
+    """
+    with reading(at.path):
+        return _split(at, split)
+
+
+# Ten matrices of 50,000 samples x 300 epochs in float32 are 600 MB: the bound on the server's memory.
+@st.cache_resource(max_entries=10, show_spinner="Reading the log …")
+def _matrix(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[Any]:
+    expected = _split(at, split).epochs
+    epochs, values = log(at).values(split, name, gate)
+    values = values[np.isin(epochs, expected)]
+    if len(values) != len(expected):
+        raise MemgateError("The log has changed since this page was opened: refresh the page in the browser.")
+    values.setflags(write=False)
+    return values
+
+
+def matrix(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray[Any]:
+    """One quantity, or one flag as bool, of every sample at every epoch: [E, N], read-only.
+
+    Args:
+        at: which state of the log.
+        split: one of its splits.
+        name: a key of the log's QUANTITIES or FLAGS.
+        gate: which gate, for what each gate has.
+
+    Raises:
+        MemgateError: the log is damaged or has no such quantity.
+    """
+    with reading(at.path):
+        return _matrix(at, split, name, gate)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def evolution(at: Stamp, split: str, gate: str, cause: str) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Edges of the bins of g, and the histogram [bins, E] of the samples that pass the filter."""
+    values = matrix(at, split, "gate", gate)
+    edges = curves.gate_edges(values, len(log(at).class_names))
+    members = selection.matching(split_data(at, split).cause, cause)
+    return edges, curves.evolution(values[:, members], edges)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def clean_quartiles(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[np.float32]:
+    """Quartiles [3, E] of a quantity over the clean samples."""
+    return curves.quartiles(matrix(at, split, name, gate), split_data(at, split).cause == "clean")
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _report(at: Stamp, path: str) -> Report:  # noqa: ARG001 (the stamp is part of the key)
+    return report(Run(Path(path)))
+
+
+def run_report(run: Run, at: Stamp) -> Report:
+    """The numbers that ``memgate report`` prints, for the log's state.
+
+    Raises:
+        MemgateError: the log has no whole epoch, or is damaged.
+    """
+    with reading(str(run.path)):
+        return _report(at, str(run.path))
+
+
+def operation_kinds(run: Run) -> list[str]:
+    """Kind of each operation by its code, ``none`` first.
+
+    Raises:
+        MemgateError: the manifest is damaged.
+    """
+    with reading(f"{run.path}/manifest.npz"):
+        return ["none", *(operation.kind for operation in run.manifest.header.operations)]
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the pictures …")
+def _inputs(path: str, mtime_ns: int) -> Inputs:  # noqa: ARG001 (another manifest is another corruption)
+    run = Run(Path(path))
+    return load_inputs(run.config, run.manifest)
+
+
+def pictures(run: Run, split: str, sample_id: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A sample as it was given to the network and as it is on disk: uint8 [H, W, 3] each.
+
+    Raises:
+        MemgateError: the data is missing, or no longer what the run was trained on.
+    """
+    manifest = run.path / "manifest.npz"
+    with reading(str(manifest)):
+        inputs = _inputs(str(run.path), manifest.stat().st_mtime_ns)
+    given = inputs.image_set(split)
+    clean = inputs.clean.train if split == "train" else given
+    found = np.flatnonzero(given.sample_id == sample_id)
+    if len(found) == 0:
+        raise MemgateError(f"The data has no picture with the id {sample_id} in the split {split}.")
+    return given.images[found[0]], clean.images[found[0]]

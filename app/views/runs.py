@@ -1,0 +1,120 @@
+"""Runs: every run under the root, with what came out of it; a click on a row opens it."""
+
+import time
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import queries, state, words
+from memgate.errors import MemgateError
+from memgate.runs import Run
+from probes.report import Report
+
+
+def shown_noise(run: Run) -> str:
+    """The corruptions as they were asked for."""
+    return ", ".join(run.config.noise) or "none"
+
+
+def measured(found: Report) -> dict[str, Any]:
+    """The columns that the log has to be read for; a missing number is a gap in the table."""
+    row: dict[str, Any] = {}
+    for group in found.groups:
+        if group.name in ("clean", "corrupted") and group.gates:
+            row[f"routed {group.name}"] = group.gates[-1].routed.value
+    for score in found.scores:
+        if score.against == "corrupted" and score.score in ("gate_mean", "loss_mean"):
+            row["AUROC g" if score.score == "gate_mean" else "AUROC loss"] = score.auroc.value
+    row["log"] = found.mode
+    row["test acc."] = found.test_accuracy.value if found.test_accuracy else None
+    return row
+
+
+def row_of(name: str) -> tuple[dict[str, Any], str]:
+    """One row of the table, and what is wrong with the run."""
+    row: dict[str, Any] = {"run": name, "status": "damaged"}
+    try:
+        run = queries.open_run(state.root(), name)
+        config, status = run.config, queries.status(run)
+        row |= {
+            "status": status.shown,
+            "data": config.data.name,
+            "model": " ".join(
+                [f"{config.model.name}-{config.model.depth}", *map(str.upper, config.model.gate_names)]
+            ),
+            "noise": shown_noise(run),
+            "seed": config.seed,
+            "epochs": f"{status.epoch} / {status.epochs}",
+            "date": time.strftime("%Y-%m-%d", time.localtime((run.path / "config.json").stat().st_mtime)),
+        }
+        if status.epoch == 0:
+            return row, ""
+        at = queries.stamp(run)
+        return row | measured(queries.run_report(run, at)), ""
+    except MemgateError as error:
+        row["status"] = "log damaged" if "data" in row else "damaged"
+        return row, f"{name}: {error}"
+
+
+PERCENT = st.column_config.NumberColumn(format="percent")
+COLUMNS = ["run", "status", "data", "model", "noise", "seed", "epochs", "test acc.", "routed clean",
+           "routed corrupted", "AUROC g", "AUROC loss", "log", "date"]  # fmt: skip
+
+st.subheader("Runs", anchor=False)
+try:
+    names = queries.run_names(state.root())
+except MemgateError as error:
+    state.problem(error)
+    st.stop()
+
+if not names:
+    st.info(
+        f"There are no runs under {words.plain(str(state.root().absolute()))} yet. This makes one, without a "
+        "download, in about two minutes:"
+    )
+    st.code("memgate quickstart", language="bash")
+    st.caption("Then reload this page. A longer one: memgate train --help")
+    st.stop()
+
+with st.spinner("Reading the runs …"):
+    rows, wrong = zip(*(row_of(name) for name in names), strict=True)
+table = pd.DataFrame(list(rows)).reindex(columns=COLUMNS)
+for column in ("test acc.", "routed clean", "routed corrupted", "AUROC g", "AUROC loss"):
+    table[column] = table[column].astype("float64")
+event: Any = st.dataframe(
+    table,
+    hide_index=True,
+    placeholder="–",
+    key="runs_table",
+    on_select="rerun",
+    selection_mode=["single-row", "single-cell"],
+    column_config={
+        "run": st.column_config.TextColumn(pinned=True, width=105),
+        "test acc.": PERCENT,
+        "routed clean": st.column_config.NumberColumn(
+            format="percent",
+            help="Share of the clean training samples routed through the last gate's block at the last epoch",
+        ),
+        "routed corrupted": st.column_config.NumberColumn(
+            format="percent", help="The same of the corrupted ones"
+        ),
+        "AUROC g": st.column_config.NumberColumn(
+            format="%.3f",
+            help="How well the mean gate value tells corrupted from clean training samples; 0.5 is chance",
+        ),
+        "AUROC loss": st.column_config.NumberColumn(format="%.3f", help="The same of the mean loss"),
+        "log": st.column_config.TextColumn(
+            help="sweep: evaluation passes; online: values of the training passes"
+        ),
+    },
+)
+st.caption(
+    "Click a row to open the run. Sort by a click on a column's head. A gap is a number that does not exist."
+)
+for sentence in filter(None, wrong):
+    state.problem(sentence)
+
+chosen = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
+if chosen:
+    st.switch_page("views/overview.py", query_params={"run": names[chosen[0]]})

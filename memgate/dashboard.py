@@ -1,0 +1,151 @@
+"""Serves the dashboard: Streamlit in a process of its own, bound to this machine, with nothing sent elsewhere."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from memgate.errors import MemgateError
+
+HOME = Path(__file__).resolve().parents[1]
+"""The folder that holds the packages; found from here, since another package may be called ``app``."""
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+GRACE_SECONDS = 5
+
+
+def serve(
+    root: Path,
+    port: int = 8501,
+    address: str = "127.0.0.1",
+    open_browser: bool = True,
+    warn: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Serve the dashboard until it is stopped (Ctrl-C).
+
+    Args:
+        root: folder of the runs; only its sub-directories can be opened.
+        port: 1 to 65535.
+        address: where to listen.
+        open_browser: show it in a browser, where the machine has a screen.
+        warn: called with one sentence if others can reach the dashboard.
+
+    Returns:
+        The exit code: 0 when the user has stopped it.
+
+    Raises:
+        MemgateError: the port is taken, or the address is not this machine's.
+    """
+    check_port(address, port)
+    if address not in LOCAL:
+        warn(
+            f"The dashboard listens on {address}: everybody who reaches this machine can see your runs and their "
+            "pictures. Leave --address out to keep it to this machine."
+        )
+    command = [
+        # -P: a file app.py or noise.py in the working directory must not stand in for our packages.
+        *(sys.executable, "-P", "-m", "streamlit", "run", str(HOME / "app" / "main.py")),
+        *(f"--{name}={value}" for name, value in required_options(address, port, open_browser).items()),
+        *("--", "--root", str(root.expanduser().absolute())),
+    ]
+    process = subprocess.Popen(command, env=environment(address))
+    with _stopped_with_us(process):
+        return _wait(process)
+
+
+def check_port(address: str, port: int) -> None:
+    """Raise MemgateError if nothing can listen there; Streamlit itself would take another port or fail late."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            # As the server does: a port whose last connection has just ended counts as free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MemgateError(
+            f"The dashboard cannot listen on {address}:{port} ({reason}): choose another --port, such as "
+            f"{port + 1 if port < 65535 else 8501}, or end what uses it."
+        ) from error
+
+
+def required_options(address: str, port: int, open_browser: bool) -> dict[str, str]:
+    """Streamlit's options without which the dashboard must not start."""
+    return {
+        "server.address": address,
+        "server.port": str(port),
+        "server.headless": "false" if open_browser and _has_screen() else "true",
+        "server.enableStaticServing": "false",
+        "browser.gatherUsageStats": "false",
+        "runner.magicEnabled": "false",
+    }
+
+
+def environment(address: str) -> dict[str, str]:
+    """The server's environment: our packages first, and Streamlit's options that an older one may not know.
+
+    Streamlit refuses to start on an unknown flag and ignores an unknown variable.
+    """
+    options = {
+        "SERVER_SHOW_EMAIL_PROMPT": "false",
+        "SERVER_FILE_WATCHER_TYPE": "none",
+        "SERVER_RUN_ON_SAVE": "false",
+        "CLIENT_SHOW_ERROR_LINKS": "false",
+        "CLIENT_SHOW_ERROR_DETAILS": "none",
+        "CLIENT_TOOLBAR_MODE": "viewer",
+        "THEME_LIGHT_PRIMARY_COLOR": "#0072B2",
+        "THEME_DARK_PRIMARY_COLOR": "#56B4E9",
+        "THEME_PADDING_TOP": "1rem",
+        "THEME_METRIC_VALUE_FONT_SIZE": "1.6rem",
+    }
+    if address in LOCAL:
+        # Else a foreign page could reach the server by a name of its own that resolves to 127.0.0.1.
+        options["SERVER_ALLOWED_HOSTS"] = " ".join(("localhost", "127.0.0.1", "[::1]"))
+    found = {**os.environ, **{f"STREAMLIT_{name}": value for name, value in options.items()}}
+    if str(HOME) != sysconfig.get_paths()["purelib"]:
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HOME), os.environ.get("PYTHONPATH"))))
+    return found
+
+
+def _has_screen() -> bool:
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for the server; Ctrl-C reaches it as well and is its ordinary end."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return 0
+
+
+@contextmanager
+def _stopped_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """End the server with us, also when we are told to terminate: an orphan would hold the port."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    # Signals belong to the main thread; elsewhere (a test) whoever started us has to stop us.
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, interrupt) if main else None
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if main:
+            signal.signal(signal.SIGTERM, before)

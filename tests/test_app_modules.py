@@ -1,0 +1,46 @@
+"""What the modules of app/ are called and import."""
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+APP = Path(__file__).parents[1] / "app"
+
+
+def test_no_file_carries_the_name_of_a_package() -> None:
+    """``streamlit run app/main.py`` puts app/ first on the path: app/noise.py would be everybody's noise."""
+    taken = {*importlib.metadata.packages_distributions(), *sys.stdlib_module_names}
+    taken |= {"memgate", "noise", "probes", "app", "streamlit", "altair", "pandas"}
+    names = {path.stem for path in APP.iterdir() if path.name != "__init__.py" and path.name != "__pycache__"}
+    assert not names & taken
+    assert "pages" not in names
+
+
+def test_the_entry_is_short() -> None:
+    assert len((APP / "main.py").read_text().splitlines()) <= 60
+
+
+def test_nothing_of_the_dashboard_imports_torch(tmp_path: Path) -> None:
+    code = """
+import sys
+import app.charts, app.curves, app.palette, app.queries, app.selection, app.state, app.words
+import memgate.dashboard
+from pathlib import Path
+from memgate.config import DataConfig
+from memgate.data import load_splits
+import numpy as np
+load_splits(DataConfig(name="digits"))
+images = np.zeros((4, 8, 8, 3), np.uint8)
+labels = np.array([0, 1, 0, 1])
+np.savez("data.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels)
+load_splits(DataConfig(name="npz", root=Path("data.npz")))
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_server_module_is_light() -> None:
+    code = "import sys, memgate.dashboard; assert not {'streamlit', 'torch', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,349 @@
+"""Every page over every kind of run, by Streamlit's own test runner: no exception, and numpy's numbers."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from memgate.runs import Run
+from probes.intervals import wilson
+from probes.separation import auroc
+
+MAIN = Path(__file__).parents[1] / "app" / "main.py"
+
+CASES: dict[str, dict[str, Any]] = {
+    "finished": {"epochs": 5, "n": 300},
+    "one epoch": {"epochs": 1},
+    "no epoch yet": {"epochs": 3, "finished": 0},
+    "stopped": {"epochs": 6, "finished": 2},
+    "no noise": {"noise": ()},
+    "images only": {"noise": ("randx:0.2",)},
+    "ungated": {"gates": ()},
+    "two gates": {"gates": ("b2", "b3"), "val_n": 40},
+    "every second epoch": {"epochs": 6, "every": 2},
+    "unseen": {"unseen": {2: [0, 1, 2], 4: [0]}},
+    "hundred classes": {"n": 300, "test_n": 100, "classes": 100},
+    "online": {"mode": "online"},
+}
+
+PAGES = ("runs", "overview", "sample")
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of the dashboard over ``tmp_path/runs`` at URL parameters."""
+    monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
+
+    def opened(page: str, **params: str) -> AppTest:
+        at = AppTest.from_file(MAIN, default_timeout=60).run()
+        if page != "runs":
+            at.switch_page(f"views/{page}.py")
+        for name, value in params.items():
+            at.query_params[name] = value
+        at.run()
+        assert not at.exception, [(error.value, error.stack_trace) for error in at.exception]
+        return at
+
+    return opened
+
+
+def figure(at: AppTest, key: str) -> dict[str, Any]:
+    """The Plotly figure whose key begins so (Streamlit puts the key into the element's id)."""
+    protos: list[Any] = [element.proto for element in at.get("plotly_chart")]  # pyright: ignore
+    return next(json.loads(proto.spec) for proto in protos if f"-{key}" in proto.id)
+
+
+def decoded(values: Any) -> np.ndarray:
+    """An array as Plotly sends it: typed, in base64."""
+    import base64
+
+    assert set(values) >= {"dtype", "bdata"}, "not sent as a typed array"
+    array = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return array.reshape([int(n) for n in values["shape"].split(",")]) if "shape" in values else array
+
+
+def texts(at: AppTest) -> str:
+    """All Markdown of a page, without its escapes."""
+    return "\n".join(element.value for element in [*at.markdown, *at.caption]).replace("\\", "")
+
+
+def errors(at: AppTest) -> list[str]:
+    return [element.value.replace("\\", "") for element in at.error]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("case", CASES)
+def test_every_page_shows_every_run(case: str, page: str, make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(**CASES[case])
+    at = open_page(page, run=run.name)
+    if case == "no epoch yet":
+        assert all("no finished epoch" in sentence for sentence in errors(at))
+    else:
+        assert not errors(at)
+    if page == "runs":
+        assert at.dataframe[0].value["run"].tolist() == [run.name]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_runs_says_what_to_type(page: str, open_page: Any) -> None:
+    at = open_page(page)
+    shown = errors(at)[0] if page != "runs" else at.code[0].value
+    assert "memgate quickstart" in shown
+
+
+@pytest.mark.parametrize("page", ["overview", "sample"])
+@pytest.mark.parametrize("name", ["nobody", "../secret", "/etc", "![x](http://evil.example)"])
+def test_an_unknown_run_is_a_sentence(name: str, page: str, make_run: MakeRun, open_page: Any) -> None:
+    make_run()
+    at = open_page(page, run=name)
+    assert len(errors(at)) == 1
+    assert "There is no run" in errors(at)[0]
+    assert "](http" not in at.error[0].value
+    assert at.selectbox[0].options == ["run"]
+
+
+def test_a_wrong_split_gate_or_filter_is_a_sentence_and_the_page_works(
+    make_run: MakeRun, open_page: Any
+) -> None:
+    make_run(gates=("b2", "b3"))
+    at = open_page("overview", run="run", split="dev", gate="b9", only="ugly")
+    assert errors(at) == [
+        "There is no split 'dev' here: there is train, test.",
+        "There is no gate 'b9' here: there is b3, b2.",
+        "There is no show 'ugly' here: there is all, clean, corrupted, label, image, label+image.",
+    ]
+    assert at.get("plotly_chart")
+
+
+def test_the_table_of_runs_has_the_logs_numbers(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=300, epochs=5)
+    (row,) = open_page("runs").dataframe[0].value.to_dict("records")
+    log = run.log()
+    samples = log.samples("train")
+    corrupted = samples.cause != "clean"
+    routed = log.values("train", "routed")[1][-1]
+    assert row["routed clean"] == pytest.approx(routed[~corrupted].mean())
+    assert row["routed corrupted"] == pytest.approx(routed[corrupted].mean())
+    assert row["test acc."] == pytest.approx(log.values("test", "correct_given")[1][-1].mean())
+    for column, quantity in (("AUROC g", "gate"), ("AUROC loss", "loss")):
+        score = log.values("train", quantity)[1].astype(np.float64).mean(axis=0)
+        assert row[column] == pytest.approx(auroc(score, corrupted, 1).value, abs=1e-4)
+    assert row["epochs"] == "5 / 5"
+    assert row["status"] == "complete"
+    assert row["log"] == "sweep"
+
+
+def test_the_overviews_numbers_are_numpys(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=300, epochs=5)
+    at = open_page("overview", run=run.name)
+    log = run.log()
+    cause = log.samples("train").cause
+    gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
+    shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
+    hits = routed[-1][cause != "clean"]
+    low, high = wilson(hits.sum(), len(hits))
+    assert shown["B3: corrupted"] == (f"{hits.mean():.1%}", f"{low:.1%} – {high:.1%}")
+
+    heat = figure(at, "evolution")["data"][0]
+    counts = np.stack([np.histogram(row, bins=50, range=(0, 1))[0] for row in gate], axis=1)
+    np.testing.assert_array_equal(decoded(heat["customdata"]), counts)
+    lines = {
+        trace["name"]: trace for trace in figure(at, "shares")["data"] if trace.get("showlegend") is not False
+    }
+    assert list(lines) == ["clean", "corrupted", "label", "image", "label+image"]
+    for name, trace in lines.items():
+        members = cause != "clean" if name == "corrupted" else cause == name
+        np.testing.assert_allclose(decoded(trace["y"]), routed[:, members].mean(axis=1), rtol=1e-6)
+    lines = {trace["name"]: decoded(trace["y"]) for trace in figure(at, "accuracies")["data"]}
+    given, clean = (log.values("train", f"correct_{label}")[1] for label in ("given", "clean"))
+    label = np.isin(cause, ["label", "label+image"])
+    np.testing.assert_allclose(lines["train: given label"], given.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(
+        lines["label corrupted: given label (memorised)"], given[:, label].mean(axis=1), rtol=1e-6
+    )
+    np.testing.assert_allclose(lines["label corrupted: clean label"], clean[:, label].mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(lines["test"], log.values("test", "correct_given")[1].mean(axis=1), rtol=1e-6)
+
+
+def test_the_filter_narrows_heatmap_and_selection(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run()
+    at = open_page("overview", run=run.name, only="image")
+    cause = run.log().samples("train").cause
+    counts = decoded(figure(at, "evolution")["data"][0]["customdata"])
+    assert counts.sum(axis=0).tolist() == [(cause == "image").sum()] * 4
+    assert f"{(cause == 'image').sum()} of 200 samples match" in texts(at)
+
+
+@pytest.mark.parametrize("gate", ["b2", "b3"])
+def test_each_gate_has_its_own_picture(gate: str, make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(gates=("b2", "b3"))
+    at = open_page("overview", run=run.name, gate=gate, split="test")
+    values = run.log().values("test", "gate", gate)[1]
+    counts = np.stack([np.histogram(row, bins=50, range=(0, 1))[0] for row in values], axis=1)
+    np.testing.assert_array_equal(decoded(figure(at, "evolution")["data"][0]["customdata"]), counts)
+
+
+def test_select_by_numbers_then_step_through_the_selection(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=300, epochs=5)
+    at = open_page("overview", run=run.name)
+    at.number_input(key="box_low").set_value(0.9)
+    at.number_input(key="box_first").set_value(4)
+    at.button[-1].click().run()
+    assert not at.exception
+    gate = run.log().values("train", "gate")[1][3:5]
+    within = (gate >= 0.9) & (gate <= 1)
+    ids = np.sort(run.log().samples("train").sample_id[within.any(axis=0)])
+    assert at.session_state["selection"].ids == tuple(ids.tolist())
+    assert at.dataframe[0].value["sample_id"].tolist() == ids.tolist()
+
+    at.radio(key="mode").set_value("every").run()
+    every = run.log().samples("train").sample_id[within.all(axis=0)]
+    assert at.session_state["selection"].ids == tuple(np.sort(every).tolist())
+
+    at.switch_page("views/sample.py").run()
+    assert f"1 of {len(every)} in the selection" in texts(at)
+    at.button(key="go_Next").click().run()
+    assert at.query_params["id"] == str(np.sort(every)[1])
+    assert not at.exception
+    at.button(key="clear_selection").click().run()
+    assert "in train (all)" in texts(at)
+
+
+def test_a_sample_page_tells_its_story(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=300, epochs=5)
+    log = run.log()
+    samples = log.samples("train")
+    at_label = int(np.flatnonzero(samples.cause == "label")[0])
+    focus = int(samples.sample_id[at_label])
+    at = open_page("sample", run=run.name, id=str(focus))
+    given, clean = samples.given_label[at_label], samples.clean_label[at_label]
+    routed = log.values("train", "routed")[1][:, at_label]
+    shown = texts(at)
+    assert f"its label was changed from {clean} to {given} (symmetric)." in shown
+    assert f"B3: routed in {routed.sum()} of 5 epochs" in shown
+    rows = dict(at.dataframe[0].value.to_numpy().tolist())
+    assert rows["Given label"] == str(given)
+    assert rows["Predicted at epoch 5"] == str(log.values("train", "pred")[1][-1, at_label])
+    lines = [trace for trace in figure(at, "trajectory")["data"] if trace.get("name") == "this sample"]
+    np.testing.assert_array_equal(decoded(lines[0]["y"]), log.values("train", "gate")[1][:, at_label])
+    np.testing.assert_array_equal(decoded(lines[1]["y"]), log.values("train", "entropy")[1][:, at_label])
+
+
+def test_ids_are_ids_and_no_positions(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=200, ids=[5000 + 3 * (199 - place) for place in range(200)])
+    at = open_page("sample", run=run.name, id="5003")
+    lines = [trace for trace in figure(at, "trajectory")["data"] if trace.get("name") == "this sample"]
+    np.testing.assert_array_equal(decoded(lines[0]["y"]), run.log().values("train", "gate")[1][:, 198])
+    at.button(key="go_Next").click().run()
+    assert at.query_params["id"] == "5006"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("999999", "Sample 999999 is not in this run: its train split has 200 samples, ids 0 to 199."),
+        ("abc", "'abc' is no sample id: give a whole number, such as ?id=0."),
+        ("-1", "'-1' is no sample id: give a whole number, such as ?id=0."),
+    ],
+)
+def test_an_unknown_sample_is_a_sentence(text: str, sentence: str, make_run: MakeRun, open_page: Any) -> None:
+    make_run()
+    at = open_page("sample", run="run", id=text)
+    assert errors(at) == [sentence]
+    assert at.number_input(key="id_input")
+
+
+def test_unseen_epochs_are_gaps(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(unseen={2: [7]})
+    at = open_page("sample", run=run.name, id=str(run.log().samples("train").sample_id[7]))
+    lines = [trace for trace in figure(at, "trajectory")["data"] if trace.get("name") == "this sample"]
+    assert np.isnan(decoded(lines[0]["y"])).tolist() == [False, True, False, False]
+    assert "of 3 epochs" in texts(at)
+
+
+def test_missing_data_is_a_sentence_and_the_rest_works(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(seed=3)
+    run.config.data.root.unlink()
+    at = open_page("sample", run=run.name, id="1")
+    assert len(errors(at)) == 1
+    assert "There is no data file" in errors(at)[0]
+    assert len(at.get("plotly_chart")) == 2
+
+
+def _flip_a_byte(run: Run) -> None:
+    """One value of epoch 2 is another than was written."""
+    import h5py
+
+    with h5py.File(run.path / "log.h5", "r+") as handle:
+        gate: Any = handle["train/gate"]
+        gate[1, 0, 3] += 0.25
+
+
+DAMAGES: dict[str, Callable[[Run], object]] = {
+    "no log": lambda run: (run.path / "log.h5").unlink(),
+    "no HDF5": lambda run: (run.path / "log.h5").write_bytes(b"nothing of the kind" * 100),
+    "cut off": lambda run: (run.path / "log.h5").write_bytes((run.path / "log.h5").read_bytes()[:3000]),
+    "no config": lambda run: (run.path / "config.json").write_text("{"),
+    "other config": lambda run: (run.path / "config.json").write_text('{"config": {"colour": 1}}'),
+    "no manifest": lambda run: (run.path / "manifest.npz").write_bytes(b"PK"),
+    "no status": lambda run: (run.path / "status.json").write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_a_sentence(damage: str, page: str, make_run: MakeRun, open_page: Any) -> None:
+    run = make_run()
+    make_run(name="sound", seed=1)
+    DAMAGES[damage](run)
+    at = open_page(page, run=run.name, **({"id": "3"} if page == "sample" else {}))
+    assert errors(at)
+    if page == "runs":
+        table = at.dataframe[0].value.set_index("run")
+        assert table.loc["sound", "status"] == "complete"
+        assert "damaged" in table.loc["run", "status"]
+
+
+def test_a_damaged_epoch_is_left_out_and_said(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run()
+    _flip_a_byte(run)
+    at = open_page("overview", run=run.name)
+    assert not errors(at)
+    assert "epoch 2" in at.warning[0].value
+    assert decoded(figure(at, "evolution")["data"][0]["x"]).tolist() == [1, 3, 4]
+
+
+def test_new_epochs_come_on_request(
+    make_run: MakeRun, open_page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(epochs=3, finished=2)
+    run.set_status("running", 2)
+    at = open_page("overview", run=run.name)
+    assert "2 of 3 logged epochs shown" in texts(at)
+    import h5py
+
+    with h5py.File(run.path / "log.h5", "r+") as handle:
+        _commit_as(handle, 2, 1)
+    at.run()
+    assert decoded(figure(at, "evolution")["data"][0]["x"]).tolist() == [1, 2]
+    assert at.button(key="refresh").label == "1 new epoch: refresh"
+    at.button(key="refresh").click().run()
+    assert not at.exception
+    assert decoded(figure(at, "evolution")["data"][0]["x"]).tolist() == [1, 2, 3]
+
+
+def _commit_as(handle: Any, row: int, like: int) -> None:
+    """Write an epoch that repeats another."""
+    for split in ("train", "test"):
+        for dataset in handle[split].values():
+            if dataset.ndim > 1:
+                dataset[row] = dataset[like]
+        for column in handle[f"commit/{split}"].values():
+            column[row] = column[like]

@@ -1,0 +1,128 @@
+"""Filter, selection, focus, and the sentences: pure functions."""
+
+import numpy as np
+import pytest
+
+from app import selection, words
+from app.selection import Box
+
+EPOCHS = np.array([5, 10, 15, 20], np.int32)
+GATE = np.array(
+    [[0.1, 0.6, np.nan, 0.9], [0.2, 0.7, 0.8, 0.4], [0.3, 0.2, 0.8, 0.5], [0.9, 0.1, 0.8, np.nan]], np.float32
+)
+
+
+def test_choose_prefers_the_url_then_the_session_then_the_first() -> None:
+    assert selection.choose("b", "a", ["a", "b"], "run") == ("b", "")
+    assert selection.choose(None, "b", ["a", "b"], "run") == ("b", "")
+    assert selection.choose(None, "gone", ["a", "b"], "run") == ("a", "")
+    assert selection.choose(None, None, [], "run") == (None, "")
+
+
+def test_choose_says_what_there_is_instead() -> None:
+    value, sentence = selection.choose("../../etc", "a", ["a", "b"], "run")
+    assert value is None
+    assert sentence == "There is no run '../../etc' here: there is a, b."
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("0042", 42), ("999999", 999999)])
+def test_parse_id_reads_numbers(text: str, value: int) -> None:
+    assert selection.parse_id(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "abc", "1e3", "٣", "99999999999999999999", "1 "])
+def test_parse_id_refuses_the_rest(text: str) -> None:
+    assert selection.parse_id(text) is None
+
+
+def test_boxes_of_reads_ranges_in_any_direction() -> None:
+    event = {
+        "selection": {"points": [], "box": [{"xref": "x", "x": [9.6, 4.2], "y": [0.9, 0.5]}], "lasso": []}
+    }
+    assert selection.boxes_of(event) == [Box(4.2, 9.6, 0.5, 0.9)]
+
+
+@pytest.mark.parametrize(
+    "event", [None, {}, {"selection": {}}, {"selection": {"box": []}}, {"selection": {"box": [{"x": [1]}]}}]
+)
+def test_boxes_of_nothing_is_nothing(event: object) -> None:
+    assert selection.boxes_of(event) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [(5, 20, [5, 10, 15, 20]), (8, 14, [10, 15]), (11, 12, [10]), (-3, 1, [5]), (17.6, 99, [20])],
+)
+def test_a_box_means_the_cells_it_touches(first: float, last: float, expected: list[int]) -> None:
+    assert EPOCHS[selection.epochs_inside(Box(first, last, 0, 1), EPOCHS)].tolist() == expected
+
+
+def test_inside_any_and_every() -> None:
+    box = Box(10, 20, 0.5, 1)
+    assert selection.inside([box], EPOCHS, GATE, "any").tolist() == [True, True, True, True]
+    assert selection.inside([box], EPOCHS, GATE, "every").tolist() == [False, False, True, False]
+
+
+def test_unseen_is_in_no_box_and_no_reason_against_every() -> None:
+    gate = np.array([[np.nan, np.nan], [0.8, np.nan]], np.float32)
+    epochs = np.array([1, 2])
+    assert selection.inside([Box(1, 2, 0, 1)], epochs, gate, "every").tolist() == [True, False]
+    assert selection.inside([Box(1, 2, 0, 1)], epochs, gate, "any").tolist() == [True, False]
+
+
+def test_several_boxes_are_joined() -> None:
+    boxes = [Box(5, 5, 0.85, 1), Box(20, 20, 0.85, 1)]
+    assert selection.inside(boxes, EPOCHS, GATE, "any").tolist() == [True, False, False, True]
+
+
+def test_describe() -> None:
+    assert selection.describe([Box(8, 14, 0.5, 1)], EPOCHS, "any") == (
+        "g in [0.50, 1.00] at any of the epochs 10 to 15"
+    )
+    assert selection.describe([Box(20, 20, 0, 0.25)], EPOCHS, "every") == "g in [0.00, 0.25] at epoch 20"
+
+
+def test_filters_offer_what_makes_a_difference() -> None:
+    cause = np.array(["clean", "label", "image", "clean"])
+    assert selection.filters(cause) == ["all", "clean", "corrupted", "label", "image"]
+    assert selection.filters(np.array(["clean", "label"])) == ["all", "clean", "label"]
+    assert selection.filters(np.array(["clean", "clean"])) == ["all"]
+    assert selection.matching(cause, "corrupted").tolist() == [False, True, True, False]
+    assert selection.matching(cause, "image").tolist() == [False, False, True, False]
+    assert selection.matching(cause, "all").all()
+
+
+def test_neighbours_step_through_ids_and_from_between_them() -> None:
+    ids = [3, 10, 700]
+    assert selection.neighbours(ids, 10) == (3, 700)
+    assert selection.neighbours(ids, 3) == (None, 10)
+    assert selection.neighbours(ids, 11) == (10, 700)
+    assert selection.neighbours(ids, 999) == (700, None)
+    assert selection.neighbours([], 1) == (None, None)
+
+
+def test_a_selection_belongs_to_its_run_and_split() -> None:
+    chosen = selection.Selection("a", "train", (1, 2), "")
+    assert chosen.of("a", "train") is chosen
+    assert chosen.of("b", "train") is None
+    assert chosen.of("a", "test") is None
+
+
+def test_text_of_others_stays_text() -> None:
+    shown = words.plain("![x](http://evil.example/a.png) <b> :red[hi] $x$")
+    assert shown == r"\!\[x\]\(http\://evil\.example/a\.png\) \<b\> \:red\[hi\] \$x\$"
+
+
+def test_verdicts() -> None:
+    assert words.happened("label", "dog", "cat", "symmetric", "none") == (
+        "Corrupted: its label was changed from cat to dog (symmetric)."
+    )
+    assert "drew its own label again" in words.happened("clean", "cat", "cat", "symmetric", "none")
+    given, clean = np.array([False, True, True]), np.array([True, False, False])
+    epochs = np.array([1, 3, 5])
+    assert words.fitted("label", given, clean, epochs) == (
+        "It was first predicted as its given label at epoch 3, and is so at epoch 5: memorised."
+    )
+    assert words.fitted("label", clean, given, epochs).endswith("predicts its clean label instead.")
+    assert words.fitted("clean", given[:0], clean[:0], epochs[:0]) == "No logged epoch has seen it yet."
+    assert words.routing("b3", np.array([True, False])) == "B3: routed in 1 of 2 epochs, skipped at the last."
