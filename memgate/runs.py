@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,13 @@ class Run:
 
     @cached_property
     def _stored(self) -> dict[str, Any]:
-        return _read_json(self.path / "config.json")
+        path = self.path / "config.json"
+        stored = _read_json(path)
+        if stored.get("schema") != SCHEMA or not {"config", "environment"} <= stored.keys():
+            raise MemgateError(
+                f"{path} is no configuration of the format {SCHEMA}: the run is damaged or too old."
+            )
+        return stored
 
     @cached_property
     def config(self) -> RunConfig:
@@ -92,7 +99,12 @@ class Run:
         path = self.path / "status.json"
         if not path.exists():
             return Status("failed", 0, self.config.train.epochs, "it ended before it began")
-        return Status(**_read_json(path))
+        try:
+            return Status(**_read_json(path))
+        except TypeError as error:
+            raise MemgateError(
+                f"{path} has other keys than a status ({error}): the run is damaged."
+            ) from error
 
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
         """Write status.json atomically."""
@@ -166,15 +178,22 @@ def create_run(config: RunConfig, environment: dict[str, Any], manifest: Manifes
     assert config.name is not None, "resolve the configuration first"
     path = config.out / config.name
     if path.exists():
-        raise MemgateError(
-            f"{path} exists already: choose another --name, or go on with it by 'memgate resume {path}'."
-        )
-    (path / "checkpoints").mkdir(parents=True)
-    manifest.save(path / "manifest.npz")
-    _write_json(
-        path / "config.json", {"schema": SCHEMA, "config": to_json(config), "environment": environment}
-    )
+        remedy = f", or go on with it by 'memgate resume {path}'" if is_run(path) else ""
+        raise MemgateError(f"{path} exists already: choose another --name{remedy}.")
+    # Under another name until it is whole: a kill in between leaves no half of a run behind.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "checkpoints").mkdir(parents=True)
+    manifest.save(partial / "manifest.npz")
+    stored = {"schema": SCHEMA, "config": to_json(config), "environment": environment}
+    _write_json(partial / "config.json", stored)
+    partial.rename(path)
     return Run(path)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run."""
+    return (path / "config.json").is_file()
 
 
 def open_run(name: str | Path, root: Path = Path("runs")) -> Run:
@@ -184,7 +203,7 @@ def open_run(name: str | Path, root: Path = Path("runs")) -> Run:
         MemgateError: there is no such run.
     """
     for path in (Path(name), root / name):
-        if (path / "config.json").is_file():
+        if is_run(path):
             return Run(path)
     known = [run.name for run in list_runs(root)]
     raise MemgateError(
@@ -201,7 +220,7 @@ def list_runs(root: Path) -> list[Run]:
     """Every run directly under ``root``, the newest first."""
     if not root.is_dir():
         return []
-    found = [entry for entry in root.iterdir() if (entry / "config.json").is_file()]
+    found = [entry for entry in root.iterdir() if is_run(entry) and not entry.name.startswith(".")]
     found.sort(key=lambda entry: (-(entry / "config.json").stat().st_mtime, entry.name))
     return [Run(entry) for entry in found]
 
@@ -215,9 +234,12 @@ def _cell(value: float) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
         raise MemgateError(f"{path} cannot be read ({error}): the run is damaged.") from error
+    if not isinstance(value, dict):
+        raise MemgateError(f"{path} holds no JSON object: the run is damaged.")
+    return value
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

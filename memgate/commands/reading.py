@@ -1,5 +1,6 @@
 """Commands that read runs: report, export, runs, recipes, dashboard."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from memgate import console
+from memgate.errors import MemgateError
 from memgate.recipes import RECIPES
 from memgate.runs import Run, list_runs, open_run
 
@@ -63,22 +65,7 @@ class Runs:
         """Print one line per run."""
         from tabulate import tabulate
 
-        rows = []
-        for run in list_runs(self.root):
-            status, config, metrics = run.status(), run.config, run.metrics()
-            accuracy = metrics[-1]["test_accuracy"] if metrics else float("nan")
-            rows.append(
-                [
-                    run.name,
-                    status.shown,
-                    f"{status.epoch}/{status.epochs}",
-                    config.data.name,
-                    f"{config.model.name} {config.model.depth}",
-                    " ".join(config.noise) or "none",
-                    config.seed,
-                    f"{accuracy:.1%}" if accuracy == accuracy else "",
-                ]
-            )
+        rows = [_row(run) for run in list_runs(self.root)]
         if not rows:
             console.line(f"No runs under {self.root} yet. Make one: memgate quickstart")
             return
@@ -122,6 +109,25 @@ class Dashboard:
                 warn=console.warn,
             )
         )
+
+
+def _row(run: Run) -> list[str]:
+    """One run in the list; a damaged one has its line too."""
+    try:
+        status, config, metrics = run.status(), run.config, run.metrics()
+    except MemgateError as error:
+        return [run.name, "damaged", "", "", "", str(error), "", ""]
+    known = [row["test_accuracy"] for row in metrics if not math.isnan(row["test_accuracy"])]
+    return [
+        run.name,
+        status.shown,
+        f"{status.epoch}/{status.epochs}",
+        config.data.name,
+        f"{config.model.name} {config.model.depth}",
+        " ".join(config.noise) or "none",
+        str(config.seed),
+        f"{known[-1]:.1%}" if known else "",
+    ]
 
 
 def print_report(run: Run, form: ReportFormat) -> None:

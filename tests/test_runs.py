@@ -1,0 +1,99 @@
+"""The run directory: never half made, its metrics whole lines only, its status honest."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from memgate.commands.reading import Runs
+from memgate.errors import MemgateError
+from memgate.runs import create_run, list_runs, open_run
+
+
+def test_a_kill_while_a_run_is_made_leaves_no_run(make_run, monkeypatch):
+    run = make_run()
+    config, environment, manifest = run.config, run.environment, run.manifest
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("memgate.runs._write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        create_run(type(config)(**{**vars(config), "name": "other"}), environment, manifest)
+    assert [found.name for found in list_runs(config.out)] == [run.name]
+    assert not (config.out / "other").exists()
+
+
+def test_a_name_can_be_taken_once(make_run):
+    run = make_run()
+    with pytest.raises(MemgateError, match=f"go on with it by 'memgate resume {run.path}'"):
+        create_run(run.config, {}, run.manifest)
+    (run.config.out / "folder").mkdir()
+    other = type(run.config)(**{**vars(run.config), "name": "folder"})
+    with pytest.raises(MemgateError, match=r"folder exists already: choose another --name\.$"):
+        create_run(other, {}, run.manifest)
+
+
+def test_a_half_written_line_of_metrics_is_left_out(make_run):
+    run = make_run(epochs=3)
+    rows = run.metrics()
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    path = run.path / "metrics.csv"
+    path.write_text(path.read_text() + "4,0.1,0.0")
+    assert len(run.metrics()) == 3
+    run.keep_metrics(2)
+    assert run.metrics() == rows[:2]
+    run.append_metrics(rows[2])
+    assert run.metrics() == rows
+    run.keep_metrics(0)
+    assert run.metrics() == []
+    assert not path.exists()
+
+
+def test_running_without_its_process_is_crashed(make_run):
+    run = make_run()
+    done = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    run.set_status("running", 2)
+    assert run.status().shown == "running"
+    status = json.loads((run.path / "status.json").read_text())
+    assert status["pid"] == os.getpid()
+    (run.path / "status.json").write_text(json.dumps({**status, "pid": int(done.stdout)}))
+    assert run.status().shown == "crashed"
+    # On a shared disk, another machine's process cannot be asked after.
+    (run.path / "status.json").write_text(
+        json.dumps({**status, "pid": int(done.stdout), "host": "elsewhere"})
+    )
+    assert run.status().shown == "running"
+
+
+def test_runs_are_found_by_path_and_by_name_the_newest_first(make_run):
+    one, two = make_run(name="one"), make_run(name="two")
+    os.utime(one.path / "config.json", (1, 1))
+    assert [run.name for run in list_runs(one.config.out)] == ["two", "one"]
+    assert open_run(one.path).path == one.path
+    assert open_run("two", one.config.out).path == two.path
+    with pytest.raises(MemgateError, match=r"three is no run: .* there are: two, one\."):
+        open_run("three", one.config.out)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("config.json", "{", "cannot be read"),
+        ("config.json", "[]", "holds no JSON object"),
+        ("config.json", '{"schema": "other/1"}', "is no configuration of the format memgate-run/1"),
+        ("status.json", '{"state": "running"}', "has other keys than a status"),
+    ],
+)
+def test_a_damaged_run_is_said_and_the_others_are_listed(make_run, capsys, file, content, sentence):
+    good, bad = make_run(name="good"), make_run(name="bad")
+    (bad.path / file).write_text(content)
+    Runs(good.config.out).run()
+    output = capsys.readouterr().out
+    assert sentence in output
+    assert "damaged" in output
+    assert "complete" in output
