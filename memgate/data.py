@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config import DataConfig
-from memgate.datasets import read_source
+from memgate.datasets import Part, Source, read_source
 from memgate.errors import MemgateError
-from memgate.source import Part, Source
 from noise import images as images_noise
 from noise.choose import exact_count, hash_order
 from noise.digests import source_digest

@@ -129,9 +129,9 @@ def test_the_table_of_runs_has_the_logs_numbers(make_run: MakeRun, open_page: An
     samples = log.samples("train")
     corrupted = samples.cause != "clean"
     routed = log.values("train", "routed")[1][-1]
-    assert row["routed clean"] == pytest.approx(routed[~corrupted].mean())
-    assert row["routed corrupted"] == pytest.approx(routed[corrupted].mean())
-    assert row["test acc."] == pytest.approx(log.values("test", "correct_given")[1][-1].mean())
+    assert row["routed clean"] == pytest.approx(100 * routed[~corrupted].mean())
+    assert row["routed corrupted"] == pytest.approx(100 * routed[corrupted].mean())
+    assert row["test acc."] == pytest.approx(100 * log.values("test", "correct_given")[1][-1].mean())
     for column, quantity in (("AUROC g", "gate"), ("AUROC loss", "loss")):
         score = log.values("train", quantity)[1].astype(np.float64).mean(axis=0)
         assert row[column] == pytest.approx(auroc(score, corrupted, 1).value, abs=1e-4)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memgate import datasets as sources
 from memgate.config import DataConfig
 from memgate.data import channel_statistics, load_splits, prepare
+from memgate.datasets import official as sources
 from memgate.errors import MemgateError
 from noise.atomic import atomic_write
 

@@ -57,7 +57,7 @@ def row_of(name: str) -> tuple[dict[str, Any], str]:
         return row, f"{name}: {error}"
 
 
-PERCENT = st.column_config.NumberColumn(format="percent")
+PERCENT = "%.1f %%"
 COLUMNS = ["run", "status", "data", "model", "noise", "seed", "epochs", "test acc.", "routed clean",
            "routed corrupted", "AUROC g", "AUROC loss", "log", "date"]  # fmt: skip
 
@@ -82,6 +82,7 @@ with st.spinner("Reading the runs …"):
 table = pd.DataFrame(list(rows)).reindex(columns=COLUMNS)
 for column in ("test acc.", "routed clean", "routed corrupted", "AUROC g", "AUROC loss"):
     table[column] = table[column].astype("float64")
+table[["test acc.", "routed clean", "routed corrupted"]] *= 100
 event: Any = st.dataframe(
     table,
     hide_index=True,
@@ -91,13 +92,13 @@ event: Any = st.dataframe(
     selection_mode=["single-row", "single-cell"],
     column_config={
         "run": st.column_config.TextColumn(pinned=True, width=105),
-        "test acc.": PERCENT,
+        "test acc.": st.column_config.NumberColumn(format=PERCENT),
         "routed clean": st.column_config.NumberColumn(
-            format="percent",
+            format=PERCENT,
             help="Share of the clean training samples routed through the last gate's block at the last epoch",
         ),
         "routed corrupted": st.column_config.NumberColumn(
-            format="percent", help="The same of the corrupted ones"
+            format=PERCENT, help="The same of the corrupted ones"
         ),
         "AUROC g": st.column_config.NumberColumn(
             format="%.3f",

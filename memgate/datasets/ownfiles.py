@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config import DataConfig
+from memgate.datasets.source import MIN_SIDE, Part, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
-from memgate.source import MIN_SIDE, Part, Source, as_source, load_arrays, problem_with
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 

@@ -1,13 +1,8 @@
-"""Where the pictures come from: one reader for each data set name.
-
-A reader turns a :class:`DataConfig` into a :class:`Source`: plain arrays, whole, in the official order, of
-which :mod:`memgate.data` makes image sets. Torch comes in only where torchvision reads official files.
-"""
+"""CIFAR-10, CIFAR-100 and SVHN: the official files through torchvision, then one checked cache file."""
 
 import errno
 import http.client
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config import DataConfig
+from memgate.datasets.source import Official, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
-from memgate.ownfiles import read_folder, read_npz, squared
-from memgate.source import Official, Part, Source, as_source, load_arrays, problem_with
 from noise.atomic import atomic_write
-from noise.choose import hash_order
-
-DIGIT_NAMES = tuple("0123456789")
-DIGITS_TEST_PER_CLASS = 36
-"""Of scikit-learn's 1,797 digits, 360 are for testing; 1,437 are left for training."""
 
 CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR100_NAMES = """
@@ -40,20 +29,11 @@ CIFAR100_NAMES = """
 OFFICIAL = {
     "cifar10": Official(CIFAR10_NAMES, (50_000, 10_000), "folder cifar-10-batches-py"),
     "cifar100": Official(tuple(CIFAR100_NAMES.split()), (50_000, 10_000), "folder cifar-100-python"),
-    "svhn": Official(DIGIT_NAMES, (73_257, 26_032), "files train_32x32.mat and test_32x32.mat"),
+    "svhn": Official(tuple("0123456789"), (73_257, 26_032), "files train_32x32.mat and test_32x32.mat"),
 }
 
 
-def read_source(config: DataConfig) -> Source:
-    """The whole data set that ``config`` names, before any limit or split.
-
-    Raises:
-        MemgateError: it is not there and cannot be fetched, or is not what it should be.
-    """
-    return READERS[config.name](config)
-
-
-def _read_official(config: DataConfig) -> Source:
+def read_official(config: DataConfig) -> Source:
     """The cache when it is there, else the official files, fetched if need be, and then cached."""
     official = OFFICIAL[config.name]
     cache = config.root.expanduser() / f"{config.name}.npz"
@@ -124,32 +104,3 @@ def _torchvision(name: str, root: Path, split: str, download: bool) -> tuple[Any
     kind = datasets.CIFAR100 if name == "cifar100" else datasets.CIFAR10
     pictures = kind(root, train=split == "train", download=download)
     return pictures.data, pictures.targets
-
-
-def _read_digits(config: DataConfig) -> Source:
-    """Scikit-learn's 1,797 handwritten digits, enlarged; ids are its rows, the split is ours and fixed."""
-    import sklearn.datasets
-    from PIL import Image
-
-    bunch: Any = sklearn.datasets.load_digits()
-    values, labels = bunch.images.astype(np.int64), bunch.target.astype(np.int64)
-    small = ((values * 255 + 8) // 16).astype(np.uint8)  # 0..16 to 0..255, rounded
-    images = np.stack([squared(Image.fromarray(picture), config.image_size) for picture in small])
-    sample_id = np.arange(len(labels))
-    order = hash_order(sample_id, "data", "digits", "test")
-    by_class = [order[labels[order] == digit][:DIGITS_TEST_PER_CLASS] for digit in range(10)]
-    is_test = np.isin(sample_id, np.concatenate(by_class))
-    return Source(
-        train=Part(images[~is_test], labels[~is_test], sample_id[~is_test]),
-        test=Part(images[is_test], labels[is_test], sample_id[is_test]),
-        class_names=DIGIT_NAMES,
-        path=Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz",
-    )
-
-
-READERS: dict[str, Callable[[DataConfig], Source]] = {
-    **dict.fromkeys(OFFICIAL, _read_official),
-    "digits": _read_digits,
-    "npz": read_npz,
-    "folder": read_folder,
-}

@@ -1,0 +1,31 @@
+"""Where the pictures come from: one reader for each data set name.
+
+A reader turns a :class:`DataConfig` into a :class:`Source`: plain arrays, whole, in the official order, of
+which :mod:`memgate.data` makes image sets. Torch comes in only where torchvision reads official files.
+"""
+
+from collections.abc import Callable
+
+from memgate.config import DataConfig
+from memgate.datasets.digits import read_digits
+from memgate.datasets.official import OFFICIAL, read_official
+from memgate.datasets.ownfiles import read_folder, read_npz
+from memgate.datasets.source import Part, Source
+
+__all__ = ["READERS", "Part", "Source", "read_source"]
+
+READERS: dict[str, Callable[[DataConfig], Source]] = {
+    **dict.fromkeys(OFFICIAL, read_official),
+    "digits": read_digits,
+    "npz": read_npz,
+    "folder": read_folder,
+}
+
+
+def read_source(config: DataConfig) -> Source:
+    """The whole data set that ``config`` names, before any limit or split.
+
+    Raises:
+        MemgateError: it is not there and cannot be fetched, or is not what it should be.
+    """
+    return READERS[config.name](config)

@@ -1,0 +1,36 @@
+"""Scikit-learn's handwritten digits: 1,797 real images that come with a package."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memgate.config import DataConfig
+from memgate.datasets.ownfiles import squared
+from memgate.datasets.source import Part, Source
+from noise.choose import hash_order
+
+DIGIT_NAMES = tuple("0123456789")
+DIGITS_TEST_PER_CLASS = 36
+"""Of scikit-learn's 1,797 digits, 360 are for testing; 1,437 are left for training."""
+
+
+def read_digits(config: DataConfig) -> Source:
+    """Scikit-learn's 1,797 handwritten digits, enlarged; ids are its rows, the split is ours and fixed."""
+    import sklearn.datasets
+    from PIL import Image
+
+    bunch: Any = sklearn.datasets.load_digits()
+    values, labels = bunch.images.astype(np.int64), bunch.target.astype(np.int64)
+    small = ((values * 255 + 8) // 16).astype(np.uint8)  # 0..16 to 0..255, rounded
+    images = np.stack([squared(Image.fromarray(picture), config.image_size) for picture in small])
+    sample_id = np.arange(len(labels))
+    order = hash_order(sample_id, "data", "digits", "test")
+    by_class = [order[labels[order] == digit][:DIGITS_TEST_PER_CLASS] for digit in range(10)]
+    is_test = np.isin(sample_id, np.concatenate(by_class))
+    return Source(
+        train=Part(images[~is_test], labels[~is_test], sample_id[~is_test]),
+        test=Part(images[is_test], labels[is_test], sample_id[is_test]),
+        class_names=DIGIT_NAMES,
+        path=Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz",
+    )
