@@ -37,6 +37,9 @@ QUANTITIES: dict[str, Quantity] = {
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 """Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own arithmetic."""
 
+COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
+"""Datasets of ``/commit/<split>``, a row per epoch; ``crc32`` has a column per quantity."""
+
 SAMPLE_COLUMNS = {
     "sample_id": "i8",
     "given_label": "u2",

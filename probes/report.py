@@ -71,7 +71,7 @@ def report(run: Run) -> Report:
         MemgateError: there is none yet.
     """
     log = run.log()
-    snapshots = {split: take_snapshot(run, split) for split in log.splits}
+    snapshots = {split: take_snapshot(run, split, log) for split in log.splits}
     shared = set.intersection(*(set(snapshot.epochs.tolist()) for snapshot in snapshots.values()))
     if not shared:
         raise MemgateError(

@@ -41,13 +41,18 @@ class Snapshot:
         return self.log.records(self.split, set(self.epochs.tolist()))
 
 
-def take_snapshot(run: Run, split: str) -> Snapshot:
+def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapshot:
     """The epochs of a split that are whole now.
+
+    Args:
+        run: the run.
+        split: a split of its log.
+        log: its log, if it has been opened already: a reader remembers which rows it has verified.
 
     Raises:
         MemgateError: there is none yet, or no such split.
     """
-    log = run.log()
+    log = log or run.log()
     epochs = log.epochs(split)
     if len(epochs) == 0:
         raise MemgateError(

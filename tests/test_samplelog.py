@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -12,7 +13,8 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.logformat import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
-from memgate.samplelog import SampleLog, SampleLogWriter, write_layout
+from memgate.logwriter import SampleLogWriter, write_layout
+from memgate.samplelog import SampleLog
 
 NAMES = ("a", "b", "c")
 
@@ -42,6 +44,11 @@ def record(epoch, n, gates=1):
     )
 
 
+def created(path, plan):
+    SampleLogWriter.create(path, plan)
+    return SampleLogWriter.open(path)
+
+
 def records(plan, epoch):
     return {split: record(epoch, len(samples), len(plan.gates)) for split, samples in plan.splits.items()}
 
@@ -65,7 +72,7 @@ def assert_epoch_is(log, plan, epoch, splits=None):
 def test_what_was_written_is_read(tmp_path, gates, every):
     plan = layout(gates=gates, every=every)
     assert plan.epochs == ((1, 2, 3, 4, 5, 6) if every == 1 else (4, 6))
-    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    writer = created(tmp_path / "log.h5", plan)
     for epoch in plan.epochs:
         writer.write(epoch, records(plan, epoch))
     writer.close()
@@ -79,7 +86,7 @@ def test_what_was_written_is_read(tmp_path, gates, every):
 
 
 def test_every_dataset_is_contiguous_and_allocated(tmp_path):
-    SampleLogWriter.create(tmp_path / "log.h5", layout()).close()
+    SampleLogWriter.create(tmp_path / "log.h5", layout())
     with h5py.File(tmp_path / "log.h5", "r") as handle:
         big: list[Any] = [handle[f"train/{name}"] for name in QUANTITIES]
         big += [handle[f"commit/train/{name}"] for name in ("done", "crc32", "unix_time", "seen")]
@@ -95,34 +102,15 @@ def test_every_dataset_is_contiguous_and_allocated(tmp_path):
 
 def test_the_disk_is_reserved_when_the_log_is_made(tmp_path):
     plan = layout(epochs=50, n=2000)
-    SampleLogWriter.create(tmp_path / "log.h5", plan).close()
+    SampleLogWriter.create(tmp_path / "log.h5", plan)
     assert (tmp_path / "log.h5").stat().st_blocks * 512 >= plan.bytes()
 
 
-class WriteLog(io.BytesIO):
-    """A file in memory that remembers every write."""
-
-    def __init__(self, content=b""):
-        super().__init__(content)
-        self.writes = []
-
-    def write(self, data):
-        self.writes.append((self.tell(), bytes(data)))
-        return super().write(data)
-
-    def truncate(self, size=None):
-        self.writes.append((None, self.tell() if size is None else size))
-        return super().truncate(size)
-
-
 def applied(content, writes):
+    content = bytearray(content)
     for position, data in writes:
-        if position is None:
-            content = content[:data].ljust(data, b"\0")
-        else:
-            content = content.ljust(position, b"\0")
-            content = content[:position] + data + content[position + len(data) :]
-    return content
+        content[position : position + len(data)] = data
+    return bytes(content)
 
 
 def replayed_log(tmp_path, content):
@@ -131,18 +119,18 @@ def replayed_log(tmp_path, content):
     return SampleLog(path)
 
 
-def written_trace(plan):
+def written_trace(plan, epochs=None):
     """The file after its creation, every later write, and how many writes were done when each epoch returned."""
     made = io.BytesIO()
     with h5py.File(made, "w") as handle:
         write_layout(handle, plan)
-    trace, acknowledged = WriteLog(made.getvalue()), {}
-    with h5py.File(trace, "r+") as handle:
-        writer = SampleLogWriter(handle, lambda: None)
-        for epoch in plan.epochs:
-            writer.write(epoch, records(plan, epoch))
-            acknowledged[epoch] = len(trace.writes)
-    return made.getvalue(), trace.writes, acknowledged
+    writes, acknowledged = [], {}
+    with h5py.File(made, "r") as handle:
+        writer = SampleLogWriter(handle, lambda position, data: writes.append((position, data)), lambda: None)
+    for epoch in epochs or plan.epochs:
+        writer.write(epoch, records(plan, epoch))
+        acknowledged[epoch] = len(writes)
+    return made.getvalue(), writes, acknowledged
 
 
 def test_a_kill_after_any_write_loses_no_acknowledged_epoch(tmp_path):
@@ -169,7 +157,7 @@ def test_a_power_cut_that_reorders_or_tears_unacknowledged_writes_is_noticed(tmp
         epoch = int(draw.integers(2, 5))
         first, last = acknowledged[epoch - 1], acknowledged[epoch]
         chosen = [write for write in writes[first:last] if draw.random() < 0.5]
-        chosen = [(p, d[: int(draw.integers(1, len(d) + 1))]) for p, d in chosen if p is not None]
+        chosen = [(p, d[: int(draw.integers(1, len(d) + 1))]) for p, d in chosen]
         log = replayed_log(tmp_path, applied(applied(content, writes[:first]), chosen))
         for split in plan.splits:
             found = log.epochs(split).tolist()
@@ -187,7 +175,7 @@ def test_a_power_cut_that_reorders_or_tears_unacknowledged_writes_is_noticed(tmp
 
 def test_a_damaged_row_is_left_out_and_named(tmp_path):
     plan = layout()
-    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    writer = created(tmp_path / "log.h5", plan)
     for epoch in plan.epochs:
         writer.write(epoch, records(plan, epoch))
     writer.close()
@@ -202,13 +190,62 @@ def test_a_damaged_row_is_left_out_and_named(tmp_path):
 
 def test_an_epoch_can_be_written_again(tmp_path):
     plan = layout()
-    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    writer = created(tmp_path / "log.h5", plan)
     writer.write(1, records(plan, 2))
     writer.close()
     writer = SampleLogWriter.open(tmp_path / "log.h5")
     writer.write(1, records(plan, 1))
     writer.close()
     assert_epoch_is(SampleLog(tmp_path / "log.h5"), plan, 1)
+
+
+def test_a_kill_while_an_epoch_is_written_again_shows_the_whole_row_or_none(tmp_path):
+    """After a kill between log and checkpoint the epoch is trained again; on a GPU with other last bits."""
+    plan = layout(epochs=2)
+    content, writes, _ = written_trace(plan, epochs=[1, 2, 1])
+    second = len(writes) - len(written_trace(plan, epochs=[1])[1]) - len(plan.splits)
+    # Other values than the first time, so that the old checksum does not fit them.
+    changed = writes[:second]
+    changed += [(p, bytes(byte ^ 1 for byte in d) if len(d) > 32 else d) for p, d in writes[second:]]
+    for kept in range(second, len(writes)):
+        log = replayed_log(tmp_path, applied(content, changed[:kept]))
+        assert log.epochs("train").tolist() in ([1, 2], [2])
+        assert_epoch_is(log, plan, 2)
+        if 1 in log.epochs("train"):
+            assert_epoch_is(log, plan, 1, ["train"])
+
+
+FULL_DISK = """
+import resource, signal, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+import test_samplelog as t
+path = Path(sys.argv[1])
+plan = t.layout(epochs=4, n=200)
+writer = t.created(path, plan)
+writer.write(1, t.records(plan, 1))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+for epoch in (2, 3):
+    try:
+        writer.write(epoch, t.records(plan, epoch))
+    except OSError as error:
+        print(epoch, error.strerror)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+writer.write(4, t.records(plan, 4))
+writer.close()
+print(t.SampleLog(path).epochs("train").tolist())
+"""
+
+
+def test_a_disk_that_refuses_raises_and_the_rest_stays_readable(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, tmp_path / "log.h5", Path(__file__).parent],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["2 File too large", "3 File too large", "[1, 4]"]
 
 
 READ = """
@@ -222,7 +259,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from memgate.errors import MemgateError
-from memgate.samplelog import SampleLogWriter
+from memgate.logwriter import SampleLogWriter
 try:
     SampleLogWriter.open(Path(sys.argv[1]))
 except MemgateError as error:
@@ -237,7 +274,7 @@ def other_process(script, path):
 
 def test_a_reader_does_not_disturb_the_writer_and_a_second_writer_is_refused(tmp_path):
     plan, path = layout(), tmp_path / "log.h5"
-    writer = SampleLogWriter.create(path, plan)
+    writer = created(path, plan)
     writer.write(1, records(plan, 1))
     assert other_process(READ, path) == "[1]"
     assert "is being written by another process" in other_process(WRITE, path)
@@ -256,7 +293,7 @@ def test_errors_are_sentences(tmp_path):
         pass
     with pytest.raises(MemgateError, match="no log of this version"):
         SampleLog(tmp_path / "other.h5")
-    SampleLogWriter.create(tmp_path / "good.h5", layout(gates=("b2", "b3"))).close()
+    SampleLogWriter.create(tmp_path / "good.h5", layout(gates=("b2", "b3")))
     log = SampleLog(tmp_path / "good.h5")
     for call, message in [
         (lambda: log.values("val", "loss"), "no split 'val'"),
@@ -282,7 +319,7 @@ def test_unseen_samples_keep_their_nan_and_are_counted(tmp_path):
     rows = records(plan, 1)
     rows["train"].loss[3] = np.nan
     rows["train"].flags[:, 3] = 0
-    writer = SampleLogWriter.create(tmp_path / "log.h5", plan)
+    writer = created(tmp_path / "log.h5", plan)
     writer.write(1, rows)
     writer.close()
     log = SampleLog(tmp_path / "log.h5")
