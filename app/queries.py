@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app import curves, selection
 from memgate.errors import MemgateError
-from memgate.inputs import Inputs, load_inputs
+from memgate.inputs import Inputs, inputs_of
 from memgate.runs import Run, Status, list_runs
 from memgate.samplelog import SampleLog
 from probes.report import Report, report
@@ -227,8 +227,7 @@ def operation_kinds(run: Run) -> list[str]:
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the pictures …")
 def _inputs(path: str, mtime_ns: int) -> Inputs:  # noqa: ARG001 (another manifest is another corruption)
-    run = Run(Path(path))
-    return load_inputs(run.config, run.manifest)
+    return inputs_of(Run(Path(path)))
 
 
 def pictures(run: Run, split: str, sample_id: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -25,13 +25,13 @@ import torch
 
 from memgate import console
 from memgate.config import DataConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.environment import describe
+from memgate.environment import choose_precision, describe
 from memgate.inputs import load_inputs
 from memgate.loader import Batch
+from memgate.logwriter import SampleLogWriter
 from memgate.runs import create_run
-from memgate.samplelog import SampleLogWriter
 from memgate.tensorboard import TensorBoard
-from memgate.train import Training, layout, train_step
+from memgate.train import Training, log_layout, train_step
 
 LIMITS = {"online": 1.05, "sweep": 1.5}
 TRAIN, TEST, BATCH = 4000, 800, 128
@@ -55,8 +55,8 @@ def bare_epoch(training: Training) -> Callable[[], None]:
 
     def run() -> None:
         training.state.model.train()
-        for one in [batch] * full + [short] * (rest > 0):
-            train_step(training.state, one, training.config.train, lambda *_: None)
+        for number, one in enumerate([batch] * full + [short] * (rest > 0), start=1):
+            train_step(training.state, one, number, training.config.train)
         if training.device.type == "cuda":
             torch.cuda.synchronize()
 
@@ -65,9 +65,8 @@ def bare_epoch(training: Training) -> Callable[[], None]:
 
 def logged_epoch(training: Training) -> Callable[[], None]:
     """The next whole epoch of a training."""
-    writer = SampleLogWriter.open(training.run.path / "log.h5")
     board = TensorBoard(training.run.path, False, 0)
-    return lambda: training.one_epoch(writer, board)
+    return lambda: training.one_epoch(board)
 
 
 def main() -> int:
@@ -86,15 +85,17 @@ def main() -> int:
             out=folder,
             data=DataConfig(name="npz", root=folder / "images.npz"),
             model=ModelConfig(depth=arguments.depth),
-            train=TrainConfig(epochs=arguments.rounds + 1, batch_size=BATCH),
+            train=TrainConfig(
+                epochs=arguments.rounds + 1, batch_size=BATCH, precision=choose_precision("auto", device)
+            ),
         )
         timed: dict[str, Callable[[], None]] = {}
         for mode in ("online", "sweep"):
             config = replace(base, name=mode, log=LogConfig(mode=mode)).resolved()
             inputs = load_inputs(config)
-            run = create_run(config, describe(device), inputs.manifest)
-            SampleLogWriter.create(run.path / "log.h5", layout(config, inputs)).close()
-            training = Training(run, inputs, device)
+            plan = log_layout(config, inputs)
+            run = create_run(config, config, describe(device), inputs.manifest, inputs.digests, plan)
+            training = Training(run, inputs, device, SampleLogWriter.open(run.path / "log.h5"))
             timed.setdefault("bare", bare_epoch(training))
             timed[mode] = logged_epoch(training)
         seconds: dict[str, list[float]] = {mode: [] for mode in timed}

@@ -1,5 +1,6 @@
 """The state of a training, saved and restored whole; atomic, and read with ``weights_only=True``."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,11 @@ _COUNTERS = ("epoch", "step", "trunk_updates", "gate_updates", "best_accuracy")
 
 
 def save(state: TrainState, path: Path) -> None:
-    """Write a checkpoint; an older one of that name stays until the new one is whole on the disk."""
+    """Write a checkpoint; an older one of that name stays until the new one is whole on the disk.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "model": state.model.state_dict(),
@@ -43,7 +48,10 @@ def save(state: TrainState, path: Path) -> None:
         "gate_optimiser": state.gate_optimiser.state_dict() if state.gate_optimiser else None,
         **{name: getattr(state, name) for name in _COUNTERS},
     }
-    atomic_write(path, lambda stream: torch.save(content, stream))
+    # By way of memory: onto a full disk torch.save itself fails with a RuntimeError of its zip writer.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    atomic_write(path, lambda stream: stream.write(buffer.getbuffer()))
 
 
 def restore(state: TrainState, path: Path, device: torch.device) -> None:

@@ -65,7 +65,7 @@ def parse(arguments: Sequence[str]) -> Any:
         if name is not None:
             config = recipe(name)
         if like is not None:
-            config = replace(open_run(like).config, name=None)
+            config = replace(open_run(like).requested, name=None)
     command = _command_type(Train(config))
     return tyro.cli(command, args=arguments, prog="memgate", description=DESCRIPTION)
 

@@ -7,6 +7,7 @@ before a run starts, so that ``config.json`` says what was really done.
 
 import dataclasses
 import json
+import math
 import re
 import types
 import typing
@@ -22,6 +23,7 @@ from noise.spec import parse_specs
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
 GateBlocks = Literal["b3", "b2,b3"]
+Precision = Literal["auto", "float32", "bf16"]
 Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
 
 LEFT_RIGHT_MATTERS = ("digits", "svhn")
@@ -61,7 +63,10 @@ class DataConfig:
     code used for every data set."""
 
     def __post_init__(self) -> None:
-        require(self.image_size >= 8, f"--data.image-size {self.image_size} is too small: at least 8 pixels.")
+        require(
+            8 <= self.image_size <= 1024,
+            f"--data.image-size {self.image_size} is out of range: from 8 to 1024 pixels.",
+        )
         for flag, limit in (("train-limit", self.train_limit), ("test-limit", self.test_limit)):
             require(limit is None or limit >= 1, f"--data.{flag} {limit} leaves no image: at least 1.")
         require(
@@ -93,7 +98,10 @@ class GateConfig:
     def __post_init__(self) -> None:
         for flag, units in (("hidden-b3", self.hidden_b3), ("hidden-b2", self.hidden_b2)):
             require(units >= 1, f"--model.gate.{flag} {units} is no layer: at least 1 unit.")
-        require(self.slope > 0, f"--model.gate.slope {self.slope} must be above 0: g grows with the entropy.")
+        require(
+            0 < self.slope < math.inf,
+            f"--model.gate.slope {self.slope} must be a number above 0: g grows with the entropy.",
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,20 +178,27 @@ class TrainConfig:
     gate_iters_mode: Literal["extra", "starve"] = "extra"
     """extra: the gate takes more steps on each batch (the papers' text); starve: the trunk steps on every
     gate-iters-th batch only (the authors' code)."""
-    precision: Literal["auto", "float32", "bf16"] = "auto"
+    precision: Precision = "auto"
     """Arithmetic of the trunk. auto: bf16 autocast on CUDA, float32 on the CPU."""
     checkpoint_every: int = 50
     """Keep epoch_NNN.pt every so many epochs, and after the last (0: only last.pt and best.pt)."""
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, f"--train.epochs {self.epochs} trains nothing: at least 1.")
+        require(
+            1 <= self.epochs <= 100_000, f"--train.epochs {self.epochs} is out of range: from 1 to 100000."
+        )
         require(
             self.batch_size >= 2, f"--train.batch-size {self.batch_size}: BatchNorm needs at least 2 images."
         )
         for flag, rate in (("lr", self.lr), ("warmup-lr", self.warmup_lr), ("gate-lr", self.gate_lr)):
-            require(rate > 0, f"--train.{flag} {rate} does not learn: above 0, such as 0.1.")
+            require(
+                0 < rate < math.inf, f"--train.{flag} {rate} does not learn: a number above 0, such as 0.1."
+            )
         require(0 <= self.momentum < 1, f"--train.momentum {self.momentum} is out of range: in [0, 1).")
-        require(self.weight_decay >= 0, f"--train.weight-decay {self.weight_decay} must not be negative.")
+        require(
+            0 <= self.weight_decay < math.inf,
+            f"--train.weight-decay {self.weight_decay} must be a number from 0, such as 0.0001.",
+        )
         require(
             self.warmup_iterations >= 0, f"--train.warmup-iterations {self.warmup_iterations} is negative."
         )
@@ -204,7 +219,7 @@ class LogConfig:
     """What is logged of every sample."""
 
     every: int = 1
-    """Log every so many epochs; the last one always."""
+    """Evaluate and log every so many epochs, and after the last; best.pt is the best of these."""
     mode: Literal["sweep", "online"] = "sweep"
     """sweep: an evaluation pass over the training images as they are; online: the values of the training
     pass itself, augmented and in training mode, at no extra cost. Test and validation are always swept."""
@@ -259,13 +274,17 @@ class RunConfig:
         if train.milestones is None:
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
-        return replace(self, data=data, train=train, name=self.name or self.default_name())
+        return replace(
+            self, data=data, train=train, out=self.out.expanduser(), name=self.name or self.default_name()
+        )
 
     def default_name(self) -> str:
         """A folder name that says what the run is."""
-        gate = f"-{self.model.gate.blocks.replace(',', '')}" if self.model.gate_names else ""
-        noise = "-".join(re.sub(r"[^A-Za-z0-9.]+", "", text) for text in self.noise) or "clean"
-        return f"{self.data.name}-{self.model.name}{self.model.depth}{gate}-{noise}-s{self.seed}"[:100]
+        model = f"{self.model.name}{self.model.depth}{'b' if self.model.block == 'bottleneck' else ''}"
+        size = "" if self.data.train_limit is None else f"-n{self.data.train_limit}"
+        parts = [f"{self.data.name}{size}", model, *self.model.gate_names, *(self.noise or ("clean",))]
+        parts += [f"e{self.train.epochs}", f"s{self.seed}"]
+        return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "", part) for part in parts)[:100]
 
 
 def to_json(config: Any) -> dict[str, Any]:

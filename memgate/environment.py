@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from memgate import __version__
+from memgate.config import Precision
 from memgate.errors import MemgateError
 
 _PACKAGES = ("torchvision", "numpy", "h5py", "scikit-learn", "scipy", "pillow")
@@ -28,6 +29,13 @@ def choose_device(name: str) -> torch.device:
             "--device cuda: this machine has no usable CUDA device; take --device cpu or auto."
         )
     return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def choose_precision(name: Precision, device: torch.device) -> Precision:
+    """The arithmetic of ``--train.precision`` on a device: ``auto`` is bf16 on CUDA and float32 on the CPU."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" else "float32"
 
 
 def describe(device: torch.device) -> dict[str, Any]:

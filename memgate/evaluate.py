@@ -1,13 +1,14 @@
 """One pass over a split becomes one EpochRecord; numbers that sum it up."""
 
 import contextlib
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from memgate.checkpoint import load_weights
 from memgate.environment import choose_device
-from memgate.inputs import load_inputs
+from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
 from memgate.logformat import FLAGS, EpochRecord
 from memgate.models import Forward, build_model
@@ -21,9 +22,8 @@ _UNSEEN_CLASS = 65535
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """The arithmetic of ``--train.precision``: ``auto`` is bf16 on CUDA and float32 elsewhere."""
-    use = precision == "bf16" or (precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16, enabled=use)
+    """The arithmetic of a resolved ``--train.precision``: ``float32`` or ``bf16``."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 class SampleBuffer:
@@ -88,7 +88,13 @@ class SampleBuffer:
 
 
 @torch.no_grad()
-def sweep(model: nn.Module, images: DeviceImages, gates: tuple[str, ...], precision: str) -> EpochRecord:
+def sweep(
+    model: nn.Module,
+    images: DeviceImages,
+    gates: tuple[str, ...],
+    precision: str,
+    between: Callable[[], None] = lambda: None,
+) -> EpochRecord:
     """Evaluate every sample of a split without augmentation; the model's mode is put back.
 
     Args:
@@ -96,12 +102,14 @@ def sweep(model: nn.Module, images: DeviceImages, gates: tuple[str, ...], precis
         images: the split.
         gates: names of the network's gates.
         precision: of ``--train.precision``.
+        between: called before each batch; it may raise to break the pass off.
     """
     buffer = SampleBuffer(images, gates)
     training = model.training
     model.eval()
     try:
         for batch in images.sweep_batches(SWEEP_BATCH[images.device.type]):
+            between()
             with autocast(images.device, precision):
                 forward = model(batch.images)
             buffer.update(batch.index, forward)
@@ -140,13 +148,13 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
     """
     config, device = run.config, choose_device(device_name)
     path = run.checkpoint(which)
-    inputs = load_inputs(config, expected=run.manifest)
+    inputs = inputs_of(run)
     model = build_model(config.model, inputs.clean.train.class_count, seed=0).to(device)
     epoch = load_weights(model, path, device)
     gates = config.model.gate_names
     return epoch, {
         split: summarise(
-            sweep(model, DeviceImages(inputs, split, config.data, device), gates, config.train.precision),
+            sweep(model, DeviceImages(inputs, split, device), gates, config.train.precision),
             split,
             gates,
         )

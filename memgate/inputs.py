@@ -5,11 +5,13 @@ alike, so that all of them see the same sample under the same id.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from memgate.config import RunConfig
-from memgate.data import ImageSet, Splits, load_splits
+from memgate.config import DataConfig, RunConfig
+from memgate.data import Channels, ImageSet, Splits, load_splits, normalisation
 from memgate.errors import MemgateError
 from memgate.logformat import Samples
+from memgate.runs import Run
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.manifest import Manifest
@@ -20,6 +22,7 @@ from noise.spec import parse_specs
 class Inputs:
     """The pictures of a run."""
 
+    config: DataConfig
     clean: Splits
     """As they are on disk."""
     train: ImageSet
@@ -43,6 +46,17 @@ class Inputs:
         """Names of the splits there are."""
         return ("train", "test") if self.clean.val is None else ("train", "val", "test")
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Split to the digest of its images and labels as they are on disk."""
+        found = {"train": self.clean.train, "val": self.clean.val, "test": self.clean.test}
+        return {split: images.digest for split, images in found.items() if images is not None}
+
+    @cached_property
+    def normalisation(self) -> tuple[Channels, Channels]:
+        """Channel means and standard deviations for every split, from the clean training images."""
+        return normalisation(self.config, self.clean.train)
+
     def samples(self, split: str) -> Samples:
         """Ids, labels and operations of a split, for the log."""
         images = self.image_set(split)
@@ -58,15 +72,11 @@ class Inputs:
         )
 
 
-def load_inputs(config: RunConfig, expected: Manifest | None = None) -> Inputs:
-    """Load the data of a run and corrupt its training split.
-
-    Args:
-        config: the run's configuration.
-        expected: the manifest that the run stored; the data and the corruption must still be the same.
+def load_inputs(config: RunConfig) -> Inputs:
+    """Load the data of a configuration and corrupt its training split.
 
     Raises:
-        MemgateError: the data is missing or wrong, or no longer what ``expected`` says.
+        MemgateError: the data is missing or wrong, or a corruption cannot be carried out on it.
     """
     clean = load_splits(config.data)
     try:
@@ -81,12 +91,23 @@ def load_inputs(config: RunConfig, expected: Manifest | None = None) -> Inputs:
         )
     except NoiseError as error:
         raise MemgateError(f"--noise: {error}") from error
-    if expected is not None and _content(result.manifest) != _content(expected):
+    train = clean.train.with_content(result.images, result.labels)
+    return Inputs(config.data, clean, train, result.manifest)
+
+
+def inputs_of(run: Run) -> Inputs:
+    """The pictures of a run, as it was trained on them.
+
+    Raises:
+        MemgateError: the data is missing, or it or what is made of it is no longer what the run recorded.
+    """
+    inputs = load_inputs(run.config)
+    if inputs.digests != run.digests or _content(inputs.manifest) != _content(run.manifest):
         raise MemgateError(
-            f"The data under {config.data.root} (or the corruption made of it) is no longer what the run's "
-            "manifest.npz records: put the original data back, or train a new run."
+            f"The data under {run.config.data.root} (or the corruption made of it) is no longer what {run.name} "
+            "recorded: put the original data back, or train a new run."
         )
-    return Inputs(clean, clean.train.with_content(result.images, result.labels), result.manifest)
+    return inputs
 
 
 def _content(manifest: Manifest) -> tuple[object, ...]:

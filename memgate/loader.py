@@ -7,8 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memgate.config import DataConfig
-from memgate.data import normalisation
 from memgate.inputs import Inputs
 from memgate.seeding import stream
 
@@ -31,19 +29,18 @@ class Batch:
 class DeviceImages:
     """A split on a device, ready to be permuted, cropped, flipped and normalised there."""
 
-    def __init__(self, inputs: Inputs, split: str, config: DataConfig, device: torch.device) -> None:
+    def __init__(self, inputs: Inputs, split: str, device: torch.device) -> None:
         """Copy a split to the device.
 
         Args:
-            inputs: the run's pictures and labels.
+            inputs: pictures and labels of a resolved configuration.
             split: which of them; only ``train`` is augmented.
-            config: resolved: augmentation is ``none``, ``crop`` or ``crop-flip``.
             device: where to keep the split and make the batches.
         """
         images = inputs.image_set(split)
-        mean, std = normalisation(config, inputs.clean.train)
+        mean, std = inputs.normalisation
         self.device = device
-        self.augment = config.augment if split == "train" else "none"
+        self.augment = inputs.config.augment if split == "train" else "none"
         self.padding = CROP_PADDING if self.augment != "none" else 0
         edges = (0, 0, self.padding, self.padding, self.padding, self.padding)
         pixels = torch.from_numpy(np.ascontiguousarray(images.images)).to(device)

@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import socket
 import time
@@ -25,6 +26,8 @@ from typing import Any
 
 from memgate.config import RunConfig, from_json, to_json
 from memgate.errors import MemgateError
+from memgate.logformat import LogLayout
+from memgate.logwriter import SampleLogWriter
 from memgate.samplelog import SampleLog
 from noise.atomic import atomic_write
 from noise.manifest import Manifest
@@ -69,7 +72,8 @@ class Run:
     def _stored(self) -> dict[str, Any]:
         path = self.path / "config.json"
         stored = _read_json(path)
-        if stored.get("schema") != SCHEMA or not {"config", "environment"} <= stored.keys():
+        keys = {"config", "requested", "environment", "digests"}
+        if stored.get("schema") != SCHEMA or not keys <= stored.keys():
             raise MemgateError(
                 f"{path} is no configuration of the format {SCHEMA}: the run is damaged or too old."
             )
@@ -78,7 +82,26 @@ class Run:
     @cached_property
     def config(self) -> RunConfig:
         """The resolved configuration that the run was started with."""
-        return from_json(RunConfig, self._stored["config"], str(self.path / "config.json"))
+        return self._config("config")
+
+    @property
+    def requested(self) -> RunConfig:
+        """The configuration as it was asked for, with all that was left open."""
+        return self._config("requested")
+
+    def _config(self, key: str) -> RunConfig:
+        path = self.path / "config.json"
+        try:
+            return from_json(RunConfig, self._stored[key], str(path))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise MemgateError(
+                f"{path} has a value of the wrong type ({error}): the run is damaged."
+            ) from error
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Split to the digest of its images and labels as they were on disk."""
+        return self._stored["digests"]
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -120,10 +143,15 @@ class Run:
             return []
         text = path.read_text()
         whole = text[: text.rfind("\n") + 1]
-        return [
-            {key: float(value) if value else float("nan") for key, value in row.items()}
-            for row in csv.DictReader(io.StringIO(whole))
-        ]
+        try:
+            return [
+                {key: float(value) if value else float("nan") for key, value in row.items()}
+                for row in csv.DictReader(io.StringIO(whole))
+            ]
+        except (TypeError, ValueError) as error:
+            raise MemgateError(
+                f"{path} holds something that is no number ({error}): the run is damaged."
+            ) from error
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""
@@ -164,31 +192,62 @@ class Run:
         return path
 
 
-def create_run(config: RunConfig, environment: dict[str, Any], manifest: Manifest) -> Run:
-    """Make the directory of a new run.
+def create_run(
+    requested: RunConfig,
+    config: RunConfig,
+    environment: dict[str, Any],
+    manifest: Manifest,
+    digests: Mapping[str, str],
+    layout: LogLayout,
+) -> Run:
+    """Make the directory of a new run, whole or not at all, with its empty log.
 
     Args:
-        config: the resolved configuration.
+        requested: the configuration as it was asked for; another run can be started like this one from it.
+        config: the same resolved, which is what is trained.
         environment: what :func:`memgate.environment.describe` says of this machine.
         manifest: what was done to each training sample.
+        digests: split to the digest of its images and labels as they are on disk.
+        layout: what the log will hold.
 
     Raises:
-        MemgateError: a run of this name exists.
+        MemgateError: the name is taken, or the folder cannot be made, or the disk has no room for the log.
     """
     assert config.name is not None, "resolve the configuration first"
     path = config.out / config.name
     if path.exists():
-        remedy = f", or go on with it by 'memgate resume {path}'" if is_run(path) else ""
+        remedy = f", or go on with it by '{command('resume', path)}'" if is_run(path) else ""
         raise MemgateError(f"{path} exists already: choose another --name{remedy}.")
     # Under another name until it is whole: a kill in between leaves no half of a run behind.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "checkpoints").mkdir(parents=True)
-    manifest.save(partial / "manifest.npz")
-    stored = {"schema": SCHEMA, "config": to_json(config), "environment": environment}
-    _write_json(partial / "config.json", stored)
-    partial.rename(path)
+    partial = path.with_name(f".{path.name}.tmp")
+    stored = {
+        "schema": SCHEMA,
+        "config": to_json(config),
+        "requested": to_json(requested),
+        "environment": environment,
+        "digests": dict(digests),
+    }
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        (partial / "checkpoints").mkdir(parents=True)
+        manifest.save(partial / "manifest.npz")
+        _write_json(partial / "config.json", stored)
+        SampleLogWriter.create(partial / "log.h5", layout)
+        Run(partial).set_status("running", 0)
+        partial.rename(path)
+    except OSError as error:
+        raise MemgateError(
+            f"{path} cannot be made ({error.strerror or error}): choose another --out."
+        ) from error
+    except MemgateError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     return Run(path)
+
+
+def command(verb: str, path: Path) -> str:
+    """A memgate command about a path, as it can be typed in a shell."""
+    return f"memgate {verb} {shlex.quote(str(path))}"
 
 
 def is_run(path: Path) -> bool:

@@ -1,11 +1,9 @@
 """The training: one step, one epoch, evaluate, log, checkpoint. Readable from top to bottom."""
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,16 +12,17 @@ from torch import Tensor
 from memgate import checkpoint, console
 from memgate.checkpoint import TrainState
 from memgate.config import RunConfig, TrainConfig
-from memgate.environment import choose_device, describe
+from memgate.environment import choose_device, choose_precision, describe
 from memgate.errors import MemgateError
 from memgate.evaluate import SampleBuffer, autocast, summarise, sweep
-from memgate.inputs import Inputs, load_inputs
+from memgate.inputs import Inputs, inputs_of, load_inputs
+from memgate.interrupt import Interrupt, Interrupted
 from memgate.loader import Batch, DeviceImages
 from memgate.logformat import EpochRecord, LogLayout, logged_epochs
+from memgate.logwriter import SampleLogWriter
 from memgate.models import Forward, build_model
 from memgate.objective import gate_losses, gate_modules, parameter_groups, total_loss
-from memgate.runs import Run, create_run, metric_names
-from memgate.samplelog import SampleLogWriter
+from memgate.runs import Run, command, create_run, metric_names
 from memgate.schedule import gate_lr, trunk_lr
 from memgate.seeding import stream_seed
 from memgate.tensorboard import TensorBoard
@@ -33,20 +32,23 @@ class Stopped(SystemExit):
     """The user stopped the training; the run can be resumed. The code is the shell's for the signal."""
 
 
-def start(config: RunConfig) -> Run:
+def start(requested: RunConfig) -> Run:
     """Train a new run to its end.
 
     Raises:
         MemgateError: something the user can put right.
         Stopped: by Ctrl-C or SIGTERM; the run resumes.
     """
-    config = config.resolved()
+    config = requested.resolved()
     device = choose_device(config.device)
+    precision = choose_precision(config.train.precision, device)
+    config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     inputs = load_inputs(config)
-    run = create_run(config, describe(device), inputs.manifest)
-    SampleLogWriter.create(run.path / "log.h5", layout(config, inputs)).close()
-    Training(run, inputs, device).fit()
-    return run
+    run = create_run(
+        requested, config, describe(device), inputs.manifest, inputs.digests, log_layout(config, inputs)
+    )
+    console.line(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
+    return _fit(run, inputs, device)
 
 
 def resume(run: Run) -> Run:
@@ -58,23 +60,26 @@ def resume(run: Run) -> Run:
         MemgateError: the run is complete, being trained, or its data has changed.
         Stopped: by Ctrl-C or SIGTERM.
     """
-    state = run.status().shown
-    if state == "complete":
+    if run.status().state == "complete":
         raise MemgateError(f"{run.path} is complete: there is nothing to resume.")
-    if state == "running":
-        raise MemgateError(f"{run.path} is being trained by process {run.status().pid}: stop that one first.")
     device = choose_device(run.config.device)
     if device.type == "cpu":
         # Sums are split by thread, so another number of threads would round differently.
         torch.set_num_threads(run.environment["threads"])
-    inputs = load_inputs(run.config, expected=run.manifest)
-    if not (run.path / "log.h5").exists():
-        SampleLogWriter.create(run.path / "log.h5", layout(run.config, inputs)).close()
-    training = Training(run, inputs, device)
-    last = run.path / "checkpoints" / "last.pt"
-    if last.exists():
-        checkpoint.restore(training.state, last, device)
-    training.fit()
+    return _fit(run, inputs_of(run), device)
+
+
+def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
+    # The log's lock, which a killed process loses, decides whether somebody else is training the run.
+    writer = SampleLogWriter.open(run.path / "log.h5")
+    try:
+        training = Training(run, inputs, device, writer)
+        last = run.path / "checkpoints" / "last.pt"
+        if last.exists():
+            checkpoint.restore(training.state, last, device)
+        training.fit()
+    finally:
+        writer.close()
     return run
 
 
@@ -93,23 +98,28 @@ def new_state(config: RunConfig, classes: int, device: torch.device) -> TrainSta
 
 
 def train_step(
-    state: TrainState, batch: Batch, config: TrainConfig, on_forward: Callable[[Batch, Forward], object]
+    state: TrainState,
+    batch: Batch,
+    number: int,
+    config: TrainConfig,
+    on_forward: Callable[[Batch, Forward], object] = lambda *_: None,
 ) -> None:
     """One batch: the trunk's step when it is due, and the gate's steps.
 
     With ``gate_iters`` k, ``extra`` takes k gate steps on the features of each batch (the papers' text);
-    ``starve`` takes one, and steps the trunk on every k-th batch only (the authors' code; BatchNorm's
-    statistics still see every batch).
+    ``starve`` takes one, and steps the trunk on every k-th batch of the epoch only, so that the last batches
+    may train the gate alone (the authors' code; BatchNorm's statistics still see every batch).
 
     Args:
         state: changed in place.
         batch: the samples.
+        number: of the batch within the epoch, counted from 1.
         config: of the training.
         on_forward: is given the batch and the network's answer, before anything is updated.
     """
     gate_optimiser = state.gate_optimiser
     starve = gate_optimiser is not None and config.gate_iters_mode == "starve"
-    trunk_due = not starve or (state.step + 1) % config.gate_iters == 0
+    trunk_due = not starve or number % config.gate_iters == 0
     state.step += 1
     with autocast(batch.images.device, config.precision), torch.set_grad_enabled(trunk_due):
         forward = state.model(batch.images)
@@ -147,84 +157,86 @@ def gate_step(state: TrainState, features: dict[str, Tensor], labels: Tensor) ->
 class Training:
     """A run being trained: its data on the device, its state, its log."""
 
-    def __init__(self, run: Run, inputs: Inputs, device: torch.device) -> None:
-        self.run, self.config, self.device = run, run.config, device
+    def __init__(self, run: Run, inputs: Inputs, device: torch.device, writer: SampleLogWriter) -> None:
+        self.run, self.config, self.device, self.writer = run, run.config, device, writer
         self.gates = self.config.model.gate_names
-        self.images = {
-            split: DeviceImages(inputs, split, self.config.data, device) for split in inputs.splits
-        }
+        self.images = {split: DeviceImages(inputs, split, device) for split in inputs.splits}
         self.state = new_state(self.config, inputs.clean.train.class_count, device)
+        self.interrupt = Interrupt()
 
     def fit(self) -> None:
         """Train from the state's epoch to the last, log and checkpoint; status.json says how it ended."""
         run, epochs = self.run, self.config.train.epochs
-        writer = SampleLogWriter.open(run.path / "log.h5")
+        board = TensorBoard(run.path, self.config.log.tensorboard, self.state.epoch)
         try:
-            board = TensorBoard(run.path, self.config.log.tensorboard, self.state.epoch)
             run.keep_metrics(self.state.epoch)
             run.set_status("running", self.state.epoch)
-            with _terminable():
+            with self.interrupt:
                 while self.state.epoch < epochs:
-                    self.one_epoch(writer, board)
-            board.close()
+                    self.one_epoch(board)
+                    self.interrupt.check()
             run.set_status("complete", epochs)
-        except KeyboardInterrupt as interrupt:
+        except (Interrupted, KeyboardInterrupt) as interrupt:
+            if self.state.epoch == epochs:  # too late: everything is done
+                run.set_status("complete", epochs)
+                return
             run.set_status("stopped", self.state.epoch)
             console.line(
-                f"Stopped after epoch {self.state.epoch} of {epochs}. Go on with: memgate resume {run.path}"
+                f"Stopped after epoch {self.state.epoch} of {epochs}. Go on with: {command('resume', run.path)}"
             )
-            raise Stopped(int(interrupt.args[0]) if interrupt.args else 130) from None
+            raise Stopped(interrupt.code if isinstance(interrupt, Interrupted) else 130) from None
         except OSError as error:
             self._failed(error)
             raise MemgateError(
                 f"{run.path} cannot be written after epoch {self.state.epoch} ({error}): free some space, then go "
-                f"on with 'memgate resume {run.path}'."
+                f"on with '{command('resume', run.path)}'."
             ) from error
         except BaseException as error:
             self._failed(error)
             raise
         finally:
-            writer.close()
+            board.close()
 
     def _failed(self, error: BaseException) -> None:
         with suppress(OSError):  # a full disk must not hide what went wrong
             self.run.set_status("failed", self.state.epoch, f"{type(error).__name__}: {error}")
 
-    def one_epoch(self, writer: SampleLogWriter, board: TensorBoard) -> None:
+    def one_epoch(self, board: TensorBoard) -> None:
         """Train one epoch, evaluate, log and checkpoint it."""
-        began, state = time.monotonic(), self.state
-        epoch = state.epoch + 1
-        online = self._train_epoch(epoch, keep=writer.logs(epoch) and self.config.log.mode == "online")
-        records = self._evaluate(online) if writer.logs(epoch) else {}
-        row = {name: float("nan") for name in metric_names(list(self.images), self.gates)}
-        row.update(
-            epoch=epoch,
-            lr=trunk_lr(self.config.train, epoch, state.step - 1),
-            trunk_updates=state.trunk_updates,
-            gate_updates=state.gate_updates,
-        )
-        if self.gates:
-            row["gate_lr"] = gate_lr(self.config.train, epoch)
-        for split, record in records.items():
-            row.update(summarise(record, split, self.gates))
-        if records and not np.isfinite(row["train_loss"]):
-            raise MemgateError(
-                f"The loss is no number any more after epoch {epoch}: take a smaller --train.lr than "
-                f"{self.config.train.lr} or more --train.warmup-iterations."
-            )
+        began, state, epoch = time.monotonic(), self.state, self.state.epoch + 1
+        logged = self.writer.logs(epoch)
+        online = self._train_epoch(epoch, keep=logged and self.config.log.mode == "online")
+        records = self._evaluate(online) if logged else {}
+        row = self._metrics(epoch, records)
         improved = row.get("val_accuracy", -1.0) > state.best_accuracy
         if improved:
             state.best_accuracy = row["val_accuracy"]
+        # The checkpoint last: an epoch that is in it is never missing from the log or the metrics.
         if records:
-            self._log(writer, epoch, records)
+            self._log(epoch, records)
         row["seconds"] = time.monotonic() - began
-        # The log first: an epoch that is in the checkpoint is never missing from the log.
         self.run.append_metrics(row)
-        state.epoch = epoch
-        self._checkpoint(improved)
         board.write(row, records, self.gates)
+        self._checkpoint(epoch, improved)
         self.run.set_status("running", epoch)
         console.line(console.epoch_line(row, self.config.train.epochs, self.gates))
+
+    def _metrics(self, epoch: int, records: dict[str, EpochRecord]) -> dict[str, float]:
+        """The epoch's line of metrics.csv, all but its seconds; NaN where nothing was evaluated."""
+        config, state = self.config.train, self.state
+        row = {name: float("nan") for name in metric_names(list(self.images), self.gates)}
+        row |= {"epoch": epoch, "lr": trunk_lr(config, epoch, state.step - 1)}
+        row |= {"trunk_updates": state.trunk_updates, "gate_updates": state.gate_updates}
+        if self.gates:
+            row["gate_lr"] = gate_lr(config, epoch)
+        for split, record in records.items():
+            row |= summarise(record, split, self.gates)
+        if records and not np.isfinite(row["train_loss"]):
+            raise MemgateError(
+                f"The loss is no number any more after epoch {epoch}: take a smaller --train.lr than "
+                f"{config.lr} or more --train.warmup-iterations."
+            )
+        return row
 
     def _train_epoch(self, epoch: int, keep: bool) -> EpochRecord | None:
         """All batches once; with ``keep``, the values of the training pass itself."""
@@ -235,9 +247,13 @@ class Training:
             _set_lr(state.gate_optimiser, gate_lr(config, epoch))
         batches = images.training_batches(self.config.seed, epoch, config.batch_size)
         total = -(-len(images) // config.batch_size)
-        for batch in console.progress(batches, total, f"epoch {epoch}/{config.epochs}"):
+        shown = console.progress(batches, total, f"epoch {epoch}/{config.epochs}")
+        for number, batch in enumerate(shown, start=1):
+            self.interrupt.check()
             _set_lr(state.trunk_optimiser, trunk_lr(config, epoch, state.step))
-            train_step(state, batch, config, lambda b, forward: buffer and buffer.update(b.index, forward))
+            train_step(
+                state, batch, number, config, lambda b, forward: buffer and buffer.update(b.index, forward)
+            )
         return buffer.record() if buffer else None
 
     def _evaluate(self, online: EpochRecord | None) -> dict[str, EpochRecord]:
@@ -247,26 +263,28 @@ class Training:
                 records[split] = sweep(self.state.model, images, self.gates, self.config.train.precision)
         return records
 
-    def _log(self, writer: SampleLogWriter, epoch: int, records: dict[str, EpochRecord]) -> None:
+    def _log(self, epoch: int, records: dict[str, EpochRecord]) -> None:
         """Log an epoch; a disk that refuses costs the epoch's rows and not the training."""
         try:
-            writer.write(epoch, records)
+            self.writer.write(epoch, records)
         except OSError as error:
             console.warn(
                 f"epoch {epoch} could not be written to {self.run.path / 'log.h5'} ({error}); the training goes on "
                 "and the earlier epochs are safe. Free some space to have the next ones logged."
             )
 
-    def _checkpoint(self, improved: bool) -> None:
-        folder, epoch, config = self.run.path / "checkpoints", self.state.epoch, self.config.train
-        checkpoint.save(self.state, folder / "last.pt")
-        if improved:
-            checkpoint.save(self.state, folder / "best.pt")
-        if config.checkpoint_every and (epoch % config.checkpoint_every == 0 or epoch == config.epochs):
-            checkpoint.save(self.state, folder / f"epoch_{epoch:03d}.pt")
+    def _checkpoint(self, epoch: int, improved: bool) -> None:
+        """Save what is due, last.pt at the end: a run resumes from it, so it must not be ahead of the others."""
+        every = self.config.train.checkpoint_every
+        kept = every and (epoch % every == 0 or epoch == self.config.train.epochs)
+        names = ["best"] * improved + [f"epoch_{epoch:03d}"] * bool(kept) + ["last"]
+        finished = replace(self.state, epoch=epoch)
+        for name in names:
+            checkpoint.save(finished, self.run.path / "checkpoints" / f"{name}.pt")
+        self.state.epoch = epoch
 
 
-def layout(config: RunConfig, inputs: Inputs) -> LogLayout:
+def log_layout(config: RunConfig, inputs: Inputs) -> LogLayout:
     """What the log of a run will hold."""
     return LogLayout(
         splits={split: inputs.samples(split) for split in inputs.splits},
@@ -280,20 +298,3 @@ def layout(config: RunConfig, inputs: Inputs) -> LogLayout:
 def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = lr
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the training the way Ctrl-C does, so that a scheduler's stop leaves a run that resumes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt(128 + number)
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs import Run, command
 from noise.atomic import atomic_write
 from noise.header import Operation
 from noise.npz import write_arrays
@@ -93,10 +94,11 @@ def export(
         atomic_write(path, lambda stream: names.extend(write(stream, snapshot, operations)))
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        command = f"memgate export {run.name} --split {split} --shape {shape} --format {format}"
+        again = f"{command('export', run.path)} --split {split} --shape {shape} --format {format}"
+        again += "" if out is None else f" --out {shlex.quote(str(path))}"
         meta = Meta(
             SCHEMA, run.name, split, shape, format, path.name, digest, snapshot.log.mode,
-            snapshot.epochs.tolist(), rows, names, command + (" --yes" if large else ""),
+            snapshot.epochs.tolist(), rows, names, again + (" --yes" if large else ""),
         )  # fmt: skip
         text = json.dumps(asdict(meta), indent=2) + "\n"
         atomic_write(path.with_name(f"{path.name}.meta.json"), lambda stream: stream.write(text.encode()))

@@ -72,8 +72,8 @@ def _identity(samples: Samples, split: str, operations: Sequence[Operation]) -> 
         "clean_label": samples.clean_label.astype(np.int32),
         "corrupted": cause != "clean",
         "cause": pd.array(cause.tolist(), dtype="string"),
-        "label_op": pd.array(kinds[samples.label_op], dtype="string"),
-        "image_op": pd.array(kinds[samples.image_op], dtype="string"),
+        "label_kind": pd.array(kinds[samples.label_op], dtype="string"),
+        "image_kind": pd.array(kinds[samples.image_op], dtype="string"),
     }
 
 

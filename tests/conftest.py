@@ -10,8 +10,8 @@ import pytest
 from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.inputs import load_inputs
 from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.logwriter import SampleLogWriter
 from memgate.runs import Run, create_run, metric_names
-from memgate.samplelog import SampleLogWriter
 
 SIDE = 16
 """Side of the made-up images in pixels."""
@@ -78,7 +78,6 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         log=LogConfig(every=plan.every, mode=plan.mode),  # pyright: ignore[reportArgumentType]
     ).resolved()
     inputs = load_inputs(config)
-    run = create_run(config, {"command": "memgate train", "device": "cpu"}, inputs.manifest)
     samples = {split: inputs.samples(split) for split in inputs.splits}
     if plan.ids is not None:
         columns = {**vars(samples["train"]), "sample_id": np.array(plan.ids, np.int64)}
@@ -90,6 +89,8 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         mode=plan.mode,
         class_names=tuple(inputs.train.class_names),
     )
+    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
+    run = create_run(config, config, environment, inputs.manifest, inputs.digests, layout)
     _write_epochs(run, layout, plan)
     finished = plan.epochs if plan.finished is None else plan.finished
     run.set_status("complete" if finished == plan.epochs else "stopped", finished)
@@ -115,7 +116,7 @@ def _write_images(path: Path, plan: RunPlan) -> None:
 
 
 def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
-    writer = SampleLogWriter.create(run.path / "log.h5", layout)
+    writer = SampleLogWriter.open(run.path / "log.h5")
     rng = np.random.default_rng(plan.seed + 1)
     finished = plan.epochs if plan.finished is None else plan.finished
     for epoch in range(1, finished + 1):

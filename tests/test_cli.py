@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from memgate import cli
+from memgate.commands.training import Quickstart
 from memgate.errors import MemgateError
 
 SMALL = (
@@ -59,9 +60,13 @@ def test_export_report_evaluate_and_runs(trained, tmp_path):
     output, _ = run("export", path, "--shape", "summary", "--format", "csv")
     rows = list(csv.DictReader(Path(output.strip()).read_text().splitlines()))
     assert len(rows) == 200
-    assert sum(row["corrupted"] == "true" for row in rows) == sum(row["cause"] != "clean" for row in rows)
+    assert sum(row["label_kind"] == "symmetric" for row in rows) == 40
+    assert sum(row["image_kind"] == "randx" for row in rows) == 10
+    assert sum(row["given_label"] != row["clean_label"] for row in rows) == 40
     report = json.loads(run("report", path, "--format", "json")[0])
-    assert report
+    fitted = sum(row["correct_given_last"] == "true" for row in rows) / 200
+    assert report["groups"][0]["fits_given"]["value"] == pytest.approx(fitted)
+    assert report["test_accuracy"]["n"] == 60
     assert "|" in run("report", path, "--format", "markdown")[0]
     evaluated = json.loads(run("evaluate", path, "--json")[0])
     assert evaluated["epoch"] == 2
@@ -80,6 +85,28 @@ def test_like_starts_from_another_runs_configuration(trained):
     assert (config.name, config.seed, config.train.epochs) == ("two", 7, 5)
     assert config.noise == ("symmetric:0.2", "randx:0.05")
     assert config.data.train_limit == 200
+
+
+def test_like_copies_what_was_asked_for_and_not_what_followed_from_it(trained):
+    path, _ = trained
+    command = cli.parse(["train", "--like", str(path), "--train.epochs", "8", "--data.name", "cifar10"])
+    config = command.config.resolved()
+    assert config.train.milestones == (4, 6)
+    assert config.data.augment == "crop-flip"
+
+
+def test_quickstart_takes_a_free_name(tmp_path, monkeypatch):
+    (tmp_path / "quickstart").mkdir()
+    asked = []
+
+    def refuse(config):
+        asked.append(config.name)
+        raise MemgateError("enough")
+
+    monkeypatch.setattr("memgate.train.start", refuse)
+    with pytest.raises(MemgateError, match="enough"):
+        Quickstart(out=tmp_path).run()
+    assert asked == ["quickstart-2"]
 
 
 def test_recipe_gives_the_defaults_and_flags_count():
@@ -116,6 +143,8 @@ WRONG = [
     (["train", "--train.epochs", "3.5"], "3.5"),
     (["train", "--train.epoch", "3"], "Perhaps you meant"),
     (["train", "--data.name", "npz", "--data.root", "missing.npz"], "missing.npz"),
+    (["train", *SMALL, "--out", "/proc/nothing"], "cannot be made"),
+    (["train", "--train.lr", "inf"], "--train.lr inf does not learn"),
     (["resume", "nothing"], "nothing is no run"),
     (["report", "nothing"], "nothing is no run"),
     (["corrupt", "verify", "nothing.npz", "--data.name", "digits"], "nothing.npz does not exist"),

@@ -80,4 +80,4 @@ def test_default_names_tell_runs_apart():
         replace(base, model=ModelConfig(gate=GateConfig(blocks="b2,b3"))),
     ]
     assert len({config.default_name() for config in [base, *others]}) == 6
-    assert base.default_name() == "cifar10-entropy-gate20-b3-symmetric0.4-s0"
+    assert base.default_name() == "cifar10-entropy-gate20-b3-symmetric0.4-e60-s0"

@@ -16,7 +16,7 @@ def device_images(augment: Augment = "crop-flip", size=12, split="train", n=50):
         data=DataConfig(name="digits", image_size=size, train_limit=n, test_limit=20, augment=augment)
     )
     inputs = load_inputs(config)
-    return inputs, DeviceImages(inputs, split, config.data, CPU)
+    return inputs, DeviceImages(inputs, split, CPU)
 
 
 def raw(images, batch):

@@ -27,7 +27,7 @@ FORMS = [
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 
 IDENTITY = [
-    "sample_id", "split", "given_label", "clean_label", "corrupted", "cause", "label_op", "image_op",
+    "sample_id", "split", "given_label", "clean_label", "corrupted", "cause", "label_kind", "image_kind",
     "epochs_logged", "pred_last", "correct_given_last", "correct_clean_last",
 ]  # fmt: skip
 GATE = [
@@ -129,8 +129,8 @@ def test_summary_columns_and_values(make_run):
     assert table["sample_id"].tolist() == sorted(manifest.sample_id.tolist())
     assert table["corrupted"].tolist() == manifest.corrupted.tolist()
     assert table["cause"].tolist() == manifest.cause.tolist()
-    assert table["label_op"].fillna("none").tolist() == manifest.label_kinds.tolist()
-    assert table["image_op"].fillna("none").tolist() == manifest.image_kinds.tolist()
+    assert table["label_kind"].fillna("none").tolist() == manifest.label_kinds.tolist()
+    assert table["image_kind"].fillna("none").tolist() == manifest.image_kinds.tolist()
     g, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
     np.testing.assert_allclose(table["gate_mean"], g.mean(0), rtol=1e-5)
     np.testing.assert_array_equal(table["gate_last"], g[-1])
@@ -151,7 +151,7 @@ def test_summary_of_other_gates_and_splits(make_run):
         table = summary(run, split)
         assert len(table) == n
         assert set(table["corrupted"]) == {False}
-        assert table["label_op"].to_list() == [pd.NA] * n
+        assert table["label_kind"].to_list() == [pd.NA] * n
         assert set(table["split"]) == {split}
 
 

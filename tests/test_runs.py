@@ -4,36 +4,59 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from memgate.commands.reading import Runs
 from memgate.errors import MemgateError
+from memgate.logformat import LogLayout
 from memgate.runs import create_run, list_runs, open_run
+
+
+def arguments_of(run, name) -> Any:
+    """What create_run needs to make another run of the same kind."""
+    log = run.log()
+    splits = {split: log.samples(split) for split in log.splits}
+    layout = LogLayout(splits, log.gates, tuple(log.planned.tolist()), "sweep", ("a", "b"))
+    config = replace(run.config, name=name)
+    return config, config, run.environment, run.manifest, run.digests, layout
 
 
 def test_a_kill_while_a_run_is_made_leaves_no_run(make_run, monkeypatch):
     run = make_run()
-    config, environment, manifest = run.config, run.environment, run.manifest
+    arguments = arguments_of(run, "other")
 
     def killed(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("memgate.runs._write_json", killed)
     with pytest.raises(KeyboardInterrupt):
-        create_run(type(config)(**{**vars(config), "name": "other"}), environment, manifest)
-    assert [found.name for found in list_runs(config.out)] == [run.name]
-    assert not (config.out / "other").exists()
+        create_run(*arguments)
+    assert [found.name for found in list_runs(run.config.out)] == [run.name]
+    assert not (run.config.out / "other").exists()
+    monkeypatch.undo()
+    assert create_run(*arguments).status().epoch == 0
+    assert [path.name for path in run.config.out.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_name_can_be_taken_once(make_run):
     run = make_run()
     with pytest.raises(MemgateError, match=f"go on with it by 'memgate resume {run.path}'"):
-        create_run(run.config, {}, run.manifest)
+        create_run(*arguments_of(run, run.name))
     (run.config.out / "folder").mkdir()
-    other = type(run.config)(**{**vars(run.config), "name": "folder"})
     with pytest.raises(MemgateError, match=r"folder exists already: choose another --name\.$"):
-        create_run(other, {}, run.manifest)
+        create_run(*arguments_of(run, "folder"))
+
+
+def test_a_folder_that_cannot_be_made_is_said(make_run):
+    run = make_run()
+    requested, config, *rest = arguments_of(run, "x")
+    for out in (run.path / "config.json", Path("/proc/nothing")):
+        with pytest.raises(MemgateError, match=f"{out}/x cannot be made .*choose another --out"):
+            create_run(requested, replace(config, out=out), *rest)
 
 
 def test_a_half_written_line_of_metrics_is_left_out(make_run):
@@ -80,12 +103,22 @@ def test_runs_are_found_by_path_and_by_name_the_newest_first(make_run):
         open_run("three", one.config.out)
 
 
+def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
+    run = make_run()
+    stored = json.loads((run.path / "config.json").read_text())
+    stored["config"]["train"]["epochs"] = "3"
+    (run.path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(MemgateError, match="has a value of the wrong type"):
+        _ = open_run(run.path).config
+
+
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [
         ("config.json", "{", "cannot be read"),
         ("config.json", "[]", "holds no JSON object"),
         ("config.json", '{"schema": "other/1"}', "is no configuration of the format memgate-run/1"),
+        ("metrics.csv", "epoch,test_accuracy\n1,much\n", "holds something that is no number"),
         ("status.json", '{"state": "running"}', "has other keys than a status"),
     ],
 )

@@ -21,12 +21,12 @@ from memgate import checkpoint, console
 from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import evaluate_run
-from memgate.inputs import load_inputs
+from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
 from memgate.logformat import FLAGS, QUANTITIES
+from memgate.logwriter import SampleLogWriter
 from memgate.models import build_model
-from memgate.runs import open_run
-from memgate.samplelog import SampleLogWriter
+from memgate.runs import Run, open_run
 from memgate.train import Stopped, resume, start
 
 CPU = torch.device("cpu")
@@ -59,17 +59,31 @@ def logged(run):
     return found
 
 
+def flat(content, path=()):
+    """Every leaf of a checkpoint by its path."""
+    if isinstance(content, dict | list):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        return {key: leaf for name, value in items for key, leaf in flat(value, (*path, name)).items()}
+    return {path: content}
+
+
 def assert_same_run(one, two):
     first, second = logged(one), logged(two)
     assert first.keys() == second.keys()
     for key, (epochs, values) in first.items():
         assert epochs == second[key][0], key
         np.testing.assert_array_equal(values, second[key][1], err_msg=str(key))
-    weights = [torch.load(run.checkpoint("last"), weights_only=True) for run in (one, two)]
-    for name, tensor in weights[0]["model"].items():
-        assert torch.equal(tensor, weights[1]["model"][name]), name
-    for name in ("epoch", "step", "trunk_updates", "gate_updates", "best_accuracy"):
-        assert weights[0][name] == weights[1][name], name
+    folders = [run.path / "checkpoints" for run in (one, two)]
+    names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert names[0] == names[1]
+    for name in names[0]:
+        first, second = (flat(torch.load(folder / name, weights_only=True)) for folder in folders)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            same = (
+                torch.equal(value, second[key]) if isinstance(value, torch.Tensor) else value == second[key]
+            )
+            assert same, (name, key)
     rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics()] for run in (one, two)]
     np.testing.assert_equal(rows[0], rows[1])
 
@@ -123,6 +137,81 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
         resume(run)
 
 
+class Killed(BaseException):
+    """Stands for kill -9: nothing in the training may catch it and go on."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["log", "metrics", "best", "epoch_002", "last"])
+def test_a_kill_between_the_files_of_an_epoch_loses_none_of_them(tmp_path, monkeypatch, what, when):
+    data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
+    whole = start(small(tmp_path, "whole", data=data))
+    # The first epoch is the best so far, and every second one is kept.
+    epoch = 1 if what == "best" else 2
+
+    def killing(original, is_it):
+        def call(*arguments):
+            if is_it(*arguments) and when == "before":
+                raise Killed
+            original(*arguments)
+            if is_it(*arguments):
+                raise Killed
+
+        return call
+
+    with monkeypatch.context() as patch:
+        if what == "log":
+            wrapped = killing(SampleLogWriter.write, lambda self, number, records: number == epoch)
+            patch.setattr(SampleLogWriter, "write", wrapped)
+        elif what == "metrics":
+            wrapped = killing(Run.append_metrics, lambda self, row: row["epoch"] == epoch)
+            patch.setattr(Run, "append_metrics", wrapped)
+        else:
+            wrapped = killing(checkpoint.save, lambda state, path: path.stem == what and state.epoch == epoch)
+            patch.setattr(checkpoint, "save", wrapped)
+        with pytest.raises(Killed):
+            start(small(tmp_path, data=data))
+    assert_same_run(whole, resume(open_run(tmp_path / "run")))
+
+
+def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch):
+    whole = start(small(tmp_path, "whole"))
+    original = memgate.train.train_step
+
+    def killed(state, batch, number, *rest):
+        if state.epoch == 2:
+            raise Killed
+        original(state, batch, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("memgate.train.train_step", killed)
+        with pytest.raises(Killed):
+            start(small(tmp_path))
+    path = tmp_path / "run" / "status.json"
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "state": "running", "host": "elsewhere", "pid": 1})
+    )
+    assert_same_run(whole, resume(open_run(tmp_path / "run")))
+
+
+def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
+    run = start(small(tmp_path, train=TrainConfig(epochs=1)))
+    run.set_status("stopped", 0)
+    writer = SampleLogWriter.open(run.path / "log.h5")
+    with pytest.raises(MemgateError, match="being written by another process"):
+        resume(run)
+    writer.close()
+
+
+def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
+    run = start(small(tmp_path, train=TrainConfig(epochs=2, batch_size=64, precision="bf16")))
+    log = run.log()
+    gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
+    np.testing.assert_array_equal(routed, gate > np.float32(0.5))
+    # 16 bits have 128 values between two powers of two: many samples would share their margin.
+    assert len(np.unique(log.values("train", "margin")[1][-1])) > 190
+
+
 SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SIGKILL": (signal.SIGKILL, -9)}
 
 
@@ -167,10 +256,10 @@ def wait_for_epoch(path, epoch, process):
 
 def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
     run = start(small(tmp_path))
-    inputs = load_inputs(run.config, expected=run.manifest)
+    inputs = inputs_of(run)
     model = build_model(run.config.model, 10, seed=0).eval()
     assert checkpoint.load_weights(model, run.checkpoint("last"), CPU) == 4
-    images = DeviceImages(inputs, "train", run.config.data, CPU)
+    images = DeviceImages(inputs, "train", CPU)
     [batch] = images.sweep_batches(1000)
     with torch.no_grad():
         forward = model(batch.images)
@@ -234,7 +323,7 @@ def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
     assert (log.samples("train").label_op > 0).sum() == round(0.2 * len(ids["train"]))
 
 
-@pytest.mark.parametrize(("iters_mode", "trunk", "gate"), [("extra", 16, 48), ("starve", 5, 16)])
+@pytest.mark.parametrize(("iters_mode", "trunk", "gate"), [("extra", 16, 48), ("starve", 4, 16)])
 def test_gate_iters_in_both_meanings(tmp_path, iters_mode, trunk, gate):
     train = TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode=iters_mode)
     last = start(small(tmp_path, train=train)).metrics()[-1]
@@ -266,7 +355,7 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
         original(state, path)
 
     monkeypatch.setattr(checkpoint, "save", full)
-    with pytest.raises(MemgateError, match="after epoch 3 .*free some space, then go on"):
+    with pytest.raises(MemgateError, match="after epoch 2 .*free some space, then go on"):
         start(small(tmp_path))
     run = open_run(tmp_path / "run")
     assert run.status().state == "failed"
@@ -283,7 +372,8 @@ def test_what_stops_a_start(tmp_path):
     assert open_run(tmp_path / "diverges").status().state == "failed"
 
 
-def test_changed_data_does_not_resume(tmp_path, monkeypatch):
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_changed_data_does_not_resume(tmp_path, split):
     draw = np.random.default_rng(0)
     arrays: dict[str, Any] = {
         f"{split}_{what}": values
@@ -297,15 +387,19 @@ def test_changed_data_does_not_resume(tmp_path, monkeypatch):
     data = DataConfig(name="npz", root=tmp_path / "own.npz")
     run = start(small(tmp_path, data=data, train=TrainConfig(epochs=2)))
     run.set_status("stopped", 1)
-    arrays["train_images"][3, 0, 0, 0] ^= 1
+    arrays[f"{split}_images"][3, 0, 0, 0] ^= 1
     np.savez(tmp_path / "own.npz", **arrays)
-    with pytest.raises(MemgateError, match="no longer what the run's"):
+    with pytest.raises(MemgateError, match="no longer what run recorded"):
         resume(open_run(run.path))
 
 
 def test_config_json_is_the_resolved_configuration(tmp_path):
     run = start(small(tmp_path, train=TrainConfig(epochs=2)))
-    assert run.config == small(tmp_path, train=TrainConfig(epochs=2)).resolved()
+    asked = small(tmp_path, train=TrainConfig(epochs=2))
+    assert run.requested == asked
+    assert run.config == replace(
+        asked.resolved(), train=TrainConfig(epochs=2, milestones=(1,), precision="float32")
+    )
     stored = json.loads((run.path / "config.json").read_text())
     assert stored["config"]["train"]["milestones"] == [1]
     assert stored["environment"]["packages"]["torch"] == torch.__version__

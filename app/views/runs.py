@@ -50,6 +50,8 @@ def row_of(name: str) -> tuple[dict[str, Any], str]:
         }
         if status.epoch == 0:
             return row, ""
+        if min(queries.epoch_count(run, split) for split in run.log().splits) == 0:
+            return row, ""  # with --log.every k the first epochs have no row in the log
         at = queries.stamp(run)
         return row | measured(queries.run_report(run, at)), ""
     except MemgateError as error:

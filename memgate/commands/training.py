@@ -1,5 +1,6 @@
 """Commands that train or run a network: train, resume, quickstart, evaluate."""
 
+import itertools
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,9 +10,9 @@ from tyro.conf import Positional, arg
 
 from memgate import console
 from memgate.commands.reading import print_report
-from memgate.config import RunConfig
+from memgate.config import GateConfig, RunConfig
 from memgate.recipes import recipe
-from memgate.runs import Run, list_runs, open_run
+from memgate.runs import Run, command, open_run
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -30,6 +31,8 @@ class Train:
         """Train, then print the report."""
         from memgate.train import start
 
+        if not self.config.model.gate_names and self.config.model.gate != GateConfig():
+            console.warn("--model.name resnet has no gate: the --model.gate options are not used.")
         _finish(start(self.config))
 
 
@@ -63,11 +66,12 @@ class Quickstart:
         from memgate.train import start
         from probes.export import export
 
-        taken = {run.name for run in list_runs(self.out)}
-        names = ("quickstart", *(f"quickstart-{n}" for n in range(2, len(taken) + 3)))
+        numbered = (f"quickstart-{number}" for number in itertools.count(2))
         config = replace(
             recipe("quickstart"),
-            name=next(name for name in names if name not in taken),
+            name=next(
+                name for name in itertools.chain(["quickstart"], numbered) if not (self.out / name).exists()
+            ),
             out=self.out,
             seed=self.seed,
             device=self.device,
@@ -75,7 +79,7 @@ class Quickstart:
         run = start(config)
         print_report(run, "terminal")
         console.line(f"\nOne row per training sample:  {export(run, 'summary', 'csv')}")
-        console.line(f"Look at every sample:         memgate dashboard {self.out}")
+        console.line(f"Look at every sample:         {command('dashboard', self.out)}")
 
 
 @dataclass(frozen=True)
@@ -107,4 +111,4 @@ class Evaluate:
 
 def _finish(run: Run) -> None:
     print_report(run, "terminal")
-    console.line(f"\nLook at it:  memgate dashboard {run.path.parent}")
+    console.line(f"\nLook at it:  {command('dashboard', run.path.parent)}")

@@ -121,8 +121,12 @@ class ResNet(nn.Module):
                 nn.init.normal_(module.weight, 0.0, math.sqrt(2 / fan_out))
 
     def classify(self, x: Tensor) -> Tensor:
-        """Logits [b, K] from B3's output [b, C, h, w]."""
-        return self.head(pool(x))
+        """Logits [b, K] from B3's output [b, C, h, w].
+
+        Always in float32: the log keeps every sample's loss and margin, and 16 bits would round them coarsely.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(pool(x.float()))
 
     def forward(self, images: Tensor) -> Forward:
         """Normalised images [b, 3, H, W] to logits [b, K]."""
