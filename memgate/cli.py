@@ -1,6 +1,9 @@
 """The command line: tyro over the commands. With ``memgate.commands``, the only code that knows all four rooms."""
 
+import contextlib
 import importlib.util
+import io
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,8 +52,8 @@ def parse(arguments: Sequence[str]) -> Any:
     """The command that the arguments name, ready to :meth:`run`.
 
     Raises:
-        MemgateError: a value is out of its range, or a recipe or run is unknown.
-        SystemExit: with code 2 for what tyro refuses, with 0 after --help.
+        MemgateError: an argument is misspelt, a value is out of its range, or a recipe or run is unknown.
+        SystemExit: with code 0 after --help.
     """
     arguments = list(arguments)
     if arguments[:1] == ["corrupt"] and (
@@ -67,7 +70,23 @@ def parse(arguments: Sequence[str]) -> Any:
         if like is not None:
             config = replace(open_run(like).requested, name=None)
     command = _command_type(Train(config))
-    return tyro.cli(command, args=arguments, prog="memgate", description=DESCRIPTION)
+    refusal = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(refusal):
+            return tyro.cli(command, args=arguments, prog="memgate", description=DESCRIPTION)
+    except SystemExit as exit_:
+        if not exit_.code:  # --help
+            raise
+        raise MemgateError(_sentence(refusal.getvalue())) from None
+
+
+def _sentence(box: str) -> str:
+    """The parser's box of lines as one line: what is wrong and what it suggests, without the frame."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    parts = [part.strip() for part in re.split(r"─{3,}", " ".join(lines))]
+    said = [part for part in parts if not part.startswith(("Argument helptext", "For full helptext"))]
+    said = [part if part.endswith((".", ":")) else f"{part}." for part in said]
+    return re.sub(r"\s+", " ", " ".join(said)) or box.strip()
 
 
 def _flag(arguments: Sequence[str], flag: str) -> str | None:
