@@ -1,15 +1,19 @@
-"""Arrays in, Plotly figures out. No Streamlit.
+"""Arrays in, Plotly figures and pictures out. No Streamlit.
 
 Streamlit sends a figure's typed arrays as they are and lists as text: everything goes in as float32 or int32.
 Epochs that nobody was seen in, and bins that hold nobody, are gaps (NaN), never 0.
 """
 
+import base64
+import html
+import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from PIL import Image
 from plotly.subplots import make_subplots
 
 from app import palette
@@ -248,3 +252,21 @@ def _stacked(figure: go.Figure, epochs: NDArray, rows: int, height: int) -> go.F
     figure.update_xaxes(title=last["title"], row=rows, col=1)
     figure.update_yaxes(title_standoff=16)
     return figure
+
+
+def picture(pixels: NDArray[np.uint8], side: int, caption: str) -> str:
+    """A small picture uint8 [H, W, 3] as HTML, enlarged without a blur to about ``side`` pixels.
+
+    It carries its own bytes: a picture that Streamlit serves is a lossy JPEG, and is gone (404) when the page
+    is drawn again before the browser has asked for it.
+    """
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    height, width = (max(1, side // max(pixels.shape[:2])) * length for length in pixels.shape[:2])
+    text = html.escape(caption)
+    return (
+        f'<figure style="margin:0"><img src="{source}" alt="{text}" width="{width}" height="{height}" '
+        f'style="image-rendering:pixelated;border-radius:6px">'
+        f'<figcaption style="opacity:.7;font-size:.875rem;text-align:center">{text}</figcaption></figure>'
+    )

@@ -68,7 +68,10 @@ def parse(arguments: Sequence[str]) -> Any:
         if name is not None:
             config = recipe(name)
         if like is not None:
-            config = replace(open_run(like).requested, name=None)
+            run = open_run(like)
+            # The data's path was typed in the folder where that run was started.
+            data = replace(run.requested.data, root=run.config.data.root)
+            config = replace(run.requested, name=None, data=data)
     command = _command_type(Train(config))
     refusal = io.StringIO()
     try:

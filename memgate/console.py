@@ -1,5 +1,6 @@
 """Progress bars, epoch lines and messages: the only place that prints."""
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
@@ -14,9 +15,16 @@ def line(text: str = "") -> None:
     print(text, flush=True)
 
 
+def note(text: str) -> None:
+    """A line of a training that goes on although nobody reads it any more (a closed pipe or terminal)."""
+    with contextlib.suppress(OSError):
+        line(text)
+
+
 def warn(text: str) -> None:
     """One sentence the user should know, on standard error."""
-    print(f"memgate: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(f"memgate: {text}", file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:

@@ -141,19 +141,22 @@ class SampleLogWriter:
         """
         try:
             descriptor = os.open(path, os.O_RDWR)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MemgateError(f"{path} cannot be opened ({error.strerror}): train the run again.") from error
+        try:
+            _lock(descriptor, path)
             with h5py.File(path, "r", locking=False) as handle:
                 writer = cls(
                     handle,
                     lambda offset, data: _store(descriptor, offset, data),
                     lambda: os.fsync(descriptor),
                 )
-        except BlockingIOError as error:
-            raise MemgateError(
-                f"{path} is being written by another process: wait for that training to end, or stop it."
-            ) from error
         except (OSError, KeyError) as error:
-            raise MemgateError(f"{path} cannot be opened ({error}): train the run again.") from error
+            os.close(descriptor)
+            raise MemgateError(f"{path} is damaged ({error}): train the run again.") from error
+        except BaseException:
+            os.close(descriptor)
+            raise
         writer._close = lambda: os.close(descriptor)
         return writer
 
@@ -199,6 +202,20 @@ class SampleLogWriter:
         """Close the file and give back its lock."""
         self._close()
         self._close = lambda: None
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise MemgateError(
+            f"{path} is open in another process: wait for that training to end, or stop it; close a notebook "
+            "that has opened the file (read it with locking=False)."
+        ) from error
+    except OSError as error:
+        raise MemgateError(
+            f"{path} cannot be locked ({error.strerror}): its file system has no flock; choose an --out on another."
+        ) from error
 
 
 def _store(descriptor: int, offset: int, data: bytes) -> None:

@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import os
+import secrets
 import shlex
 import shutil
 import socket
@@ -29,7 +30,7 @@ from memgate.errors import MemgateError
 from memgate.logformat import LogLayout
 from memgate.logwriter import SampleLogWriter
 from memgate.samplelog import SampleLog
-from noise.atomic import atomic_write
+from noise.atomic import atomic_write, sync_folder
 from noise.manifest import Manifest
 
 SCHEMA = "memgate-run/1"
@@ -170,11 +171,14 @@ class Run:
         path = self.path / "metrics.csv"
         with path.open("a", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            if stream.tell() == 0:
+            first = stream.tell() == 0
+            if first:
                 writer.writerow(row)
             writer.writerow([_cell(value) for value in row.values()])
             stream.flush()
             os.fsync(stream.fileno())
+        if first:
+            sync_folder(self.path)
 
     def checkpoint(self, which: str) -> Path:
         """Path of a checkpoint: ``last``, ``best`` or an epoch's number.
@@ -219,7 +223,7 @@ def create_run(
         remedy = f", or go on with it by '{command('resume', path)}'" if is_run(path) else ""
         raise MemgateError(f"{path} exists already: choose another --name{remedy}.")
     # Under another name until it is whole: a kill in between leaves no half of a run behind.
-    partial = path.with_name(f".{path.name}.tmp")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     stored = {
         "schema": SCHEMA,
         "config": to_json(config),
@@ -228,19 +232,19 @@ def create_run(
         "digests": dict(digests),
     }
     try:
-        shutil.rmtree(partial, ignore_errors=True)
         (partial / "checkpoints").mkdir(parents=True)
         manifest.save(partial / "manifest.npz")
         _write_json(partial / "config.json", stored)
         SampleLogWriter.create(partial / "log.h5", layout)
         Run(partial).set_status("running", 0)
         partial.rename(path)
-    except OSError as error:
-        raise MemgateError(
-            f"{path} cannot be made ({error.strerror or error}): choose another --out."
-        ) from error
-    except MemgateError:
+        sync_folder(path.parent)
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise MemgateError(
+                f"{path} cannot be made ({error.strerror or error}): free some space, or choose another --out."
+            ) from error
         raise
     return Run(path)
 

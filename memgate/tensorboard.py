@@ -1,13 +1,27 @@
 """TensorBoard as an extra: the scalars of metrics.csv, and the histograms of g that the papers' authors logged."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from memgate import console
 from memgate.errors import MemgateError
 from memgate.logformat import EpochRecord
+
+
+def check_installed(enabled: bool) -> None:
+    """Raise MemgateError if TensorBoard is asked for and the extra is not installed."""
+    if not enabled:
+        return
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise MemgateError(
+            "--log.tensorboard needs the package tensorboard: pip install -e '.[tensorboard]'."
+        ) from error
 
 
 class TensorBoard:
@@ -27,20 +41,29 @@ class TensorBoard:
         self._writer: Any = None
         if not enabled:
             return
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MemgateError(
-                "--log.tensorboard needs the package tensorboard: pip install -e '.[tensorboard]'."
-            ) from error
+        check_installed(enabled)
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=finished_epochs + 1)
 
     def write(
         self, row: Mapping[str, float], records: Mapping[str, EpochRecord], gates: tuple[str, ...]
     ) -> None:
-        """Add one epoch: a scalar for each column, and for each split and gate the histogram of g."""
+        """Add one epoch: a scalar for each column, and for each split and gate the histogram of g.
+
+        A disk that refuses costs the events and not the training.
+        """
         if self._writer is None:
             return
+        try:
+            self._add(row, records, gates)
+        except OSError as error:
+            console.warn(f"TensorBoard's events cannot be written any more ({error}); the training goes on.")
+            self.close()
+
+    def _add(
+        self, row: Mapping[str, float], records: Mapping[str, EpochRecord], gates: tuple[str, ...]
+    ) -> None:
         epoch = int(row["epoch"])
         for name, value in row.items():
             if name != "epoch" and not np.isnan(value):
@@ -52,6 +75,8 @@ class TensorBoard:
         self._writer.flush()
 
     def close(self) -> None:
-        """Close the event file."""
-        if self._writer is not None:
-            self._writer.close()
+        """Close the event file; what its writer still complains of has been said, or is too late."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                writer.close()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +25,8 @@ from memgate.objective import gate_losses, gate_modules, parameter_groups, total
 from memgate.runs import Run, command, create_run, metric_names
 from memgate.schedule import gate_lr, trunk_lr
 from memgate.seeding import stream_seed
-from memgate.tensorboard import TensorBoard
+from memgate.tensorboard import TensorBoard, check_installed
+from noise.atomic import remove_leftovers
 
 
 class Stopped(SystemExit):
@@ -43,11 +44,12 @@ def start(requested: RunConfig) -> Run:
     device = choose_device(config.device)
     precision = choose_precision(config.train.precision, device)
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
+    check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
     run = create_run(
         requested, config, describe(device), inputs.manifest, inputs.digests, log_layout(config, inputs)
     )
-    console.line(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
+    console.note(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
     return _fit(run, inputs, device)
 
 
@@ -73,6 +75,8 @@ def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
     # The log's lock, which a killed process loses, decides whether somebody else is training the run.
     writer = SampleLogWriter.open(run.path / "log.h5")
     try:
+        for folder in (run.path, run.path / "checkpoints"):
+            remove_leftovers(folder)
         training = Training(run, inputs, device, writer)
         last = run.path / "checkpoints" / "last.pt"
         if last.exists():
@@ -167,39 +171,49 @@ class Training:
     def fit(self) -> None:
         """Train from the state's epoch to the last, log and checkpoint; status.json says how it ended."""
         run, epochs = self.run, self.config.train.epochs
-        board = TensorBoard(run.path, self.config.log.tensorboard, self.state.epoch)
         try:
+            board = TensorBoard(run.path, self.config.log.tensorboard, self.state.epoch)
             run.keep_metrics(self.state.epoch)
             run.set_status("running", self.state.epoch)
-            with self.interrupt:
+            with self.interrupt, closing(board):
                 while self.state.epoch < epochs:
                     self.one_epoch(board)
                     self.interrupt.check()
             run.set_status("complete", epochs)
         except (Interrupted, KeyboardInterrupt) as interrupt:
-            if self.state.epoch == epochs:  # too late: everything is done
-                run.set_status("complete", epochs)
-                return
-            run.set_status("stopped", self.state.epoch)
-            console.line(
-                f"Stopped after epoch {self.state.epoch} of {epochs}. Go on with: {command('resume', run.path)}"
-            )
-            raise Stopped(interrupt.code if isinstance(interrupt, Interrupted) else 130) from None
+            self._stopped(interrupt.code if isinstance(interrupt, Interrupted) else 130)
+        except torch.OutOfMemoryError as error:
+            self._ended("failed", error)
+            raise MemgateError(
+                f"The GPU has too little memory for {run.name} ({str(error).splitlines()[0]}): take a smaller "
+                f"--train.batch-size than {self.config.train.batch_size}."
+            ) from error
         except OSError as error:
-            self._failed(error)
+            self._ended("failed", error)
             raise MemgateError(
                 f"{run.path} cannot be written after epoch {self.state.epoch} ({error}): free some space, then go "
                 f"on with '{command('resume', run.path)}'."
             ) from error
         except BaseException as error:
-            self._failed(error)
+            self._ended("failed", error)
             raise
-        finally:
-            board.close()
 
-    def _failed(self, error: BaseException) -> None:
-        with suppress(OSError):  # a full disk must not hide what went wrong
-            self.run.set_status("failed", self.state.epoch, f"{type(error).__name__}: {error}")
+    def _stopped(self, code: int) -> None:
+        """The user has stopped the training; too late if every epoch is done."""
+        epochs = self.config.train.epochs
+        if self.state.epoch == epochs:
+            self.run.set_status("complete", epochs)
+            return
+        self._ended("stopped")
+        console.note(
+            f"Stopped after epoch {self.state.epoch} of {epochs}. Go on with: {command('resume', self.run.path)}"
+        )
+        raise Stopped(code) from None
+
+    def _ended(self, state: str, error: BaseException | None = None) -> None:
+        with suppress(OSError):  # a full disk must not hide what happened
+            message = f"{type(error).__name__}: {error}" if error else ""
+            self.run.set_status(state, self.state.epoch, message)
 
     def one_epoch(self, board: TensorBoard) -> None:
         """Train one epoch, evaluate, log and checkpoint it."""
@@ -219,7 +233,7 @@ class Training:
         board.write(row, records, self.gates)
         self._checkpoint(epoch, improved)
         self.run.set_status("running", epoch)
-        console.line(console.epoch_line(row, self.config.train.epochs, self.gates))
+        console.note(console.epoch_line(row, self.config.train.epochs, self.gates))
 
     def _metrics(self, epoch: int, records: dict[str, EpochRecord]) -> dict[str, float]:
         """The epoch's line of metrics.csv, all but its seconds; NaN where nothing was evaluated."""
@@ -233,8 +247,9 @@ class Training:
             row |= summarise(record, split, self.gates)
         if records and not np.isfinite(row["train_loss"]):
             raise MemgateError(
-                f"The loss is no number any more after epoch {epoch}: take a smaller --train.lr than "
-                f"{config.lr} or more --train.warmup-iterations."
+                f"The loss is no number any more after epoch {epoch}: train it anew by "
+                f"'{command('train --like', self.run.path)} --name NEW' with a smaller --train.lr than {config.lr} "
+                "or more --train.warmup-iterations."
             )
         return row
 
@@ -260,7 +275,13 @@ class Training:
         records = {"train": online} if online else {}
         for split, images in self.images.items():
             if split not in records:
-                records[split] = sweep(self.state.model, images, self.gates, self.config.train.precision)
+                records[split] = sweep(
+                    self.state.model,
+                    images,
+                    self.gates,
+                    self.config.train.precision,
+                    between=self.interrupt.check,
+                )
         return records
 
     def _log(self, epoch: int, records: dict[str, EpochRecord]) -> None:

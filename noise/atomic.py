@@ -35,10 +35,16 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a kill in the middle of :func:`atomic_write` left in a folder that nobody else writes to."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
     """Bring the new name itself to the disk. Windows cannot open a folder, and needs no such call."""
     if os.name != "posix":
         return

@@ -1,6 +1,9 @@
 """Every page over every kind of run, by Streamlit's own test runner: no exception, and numpy's numbers."""
 
+import base64
+import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from memgate.inputs import inputs_of
 from memgate.runs import Run
 from probes.intervals import wilson
 from probes.separation import auroc
@@ -62,7 +67,6 @@ def figure(at: AppTest, key: str) -> dict[str, Any]:
 
 def decoded(values: Any) -> np.ndarray:
     """An array as Plotly sends it: typed, in base64."""
-    import base64
 
     assert set(values) >= {"dtype", "bdata"}, "not sent as a typed array"
     array = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
@@ -120,6 +124,30 @@ def test_a_wrong_split_gate_or_filter_is_a_sentence_and_the_page_works(
         "There is no show 'ugly' here: there is all, clean, corrupted, label, image, label+image.",
     ]
     assert at.get("plotly_chart")
+
+
+def test_a_run_that_has_not_logged_yet_is_not_called_damaged(make_run: MakeRun, open_page: Any) -> None:
+    make_run(every=5, epochs=10, finished=3)
+    at = open_page("runs")
+    (row,) = at.dataframe[0].value.to_dict("records")
+    assert (row["status"], row["epochs"]) == ("stopped", "3 / 10")
+    assert not errors(at)
+
+
+def test_the_picture_is_the_one_the_network_was_given(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run()
+    inputs = inputs_of(run)
+    samples = run.log().samples("train")
+    place = int(np.flatnonzero(samples.cause == "image")[0])
+    at = open_page("sample", run=run.name, id=str(samples.sample_id[place]))
+    bodies = [element.proto.body for element in at.get("html")]
+    sources = [
+        found for body in bodies for found in re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", body)
+    ]
+    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) for source in sources]
+    assert len(shown) == 2
+    np.testing.assert_array_equal(shown[0], inputs.train.images[place])
+    np.testing.assert_array_equal(shown[1], inputs.clean.train.images[place])
 
 
 def test_the_table_of_runs_has_the_logs_numbers(make_run: MakeRun, open_page: Any) -> None:

@@ -217,7 +217,7 @@ def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
     assert meta["rows"] == (160 if shape == "long" else 40)
     assert meta["columns"] == list(read(first))
     assert meta["epochs"] == [1, 2, 3, 4]
-    assert meta["command"] == f"memgate export run --split train --shape {shape} --format {form}"
+    assert meta["command"] == f"memgate export {run.path} --split train --shape {shape} --format {form}"
     assert sorted(path.name for path in first.parent.iterdir()) == [first.name, first.name + ".meta.json"]
 
 

@@ -277,7 +277,7 @@ def test_a_reader_does_not_disturb_the_writer_and_a_second_writer_is_refused(tmp
     writer = created(path, plan)
     writer.write(1, records(plan, 1))
     assert other_process(READ, path) == "[1]"
-    assert "is being written by another process" in other_process(WRITE, path)
+    assert "is open in another process" in other_process(WRITE, path)
     writer.write(2, records(plan, 2))
     assert other_process(READ, path) == "[1, 2]"
     writer.close()

@@ -20,7 +20,7 @@ import memgate.train
 from memgate import checkpoint, console
 from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.evaluate import evaluate_run
+from memgate.evaluate import SampleBuffer, evaluate_run
 from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
 from memgate.logformat import FLAGS, QUANTITIES
@@ -198,7 +198,7 @@ def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
     run = start(small(tmp_path, train=TrainConfig(epochs=1)))
     run.set_status("stopped", 0)
     writer = SampleLogWriter.open(run.path / "log.h5")
-    with pytest.raises(MemgateError, match="being written by another process"):
+    with pytest.raises(MemgateError, match="is open in another process"):
         resume(run)
     writer.close()
 
@@ -210,6 +210,38 @@ def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
     np.testing.assert_array_equal(routed, gate > np.float32(0.5))
     # 16 bits have 128 values between two powers of two: many samples would share their margin.
     assert len(np.unique(log.values("train", "margin")[1][-1])) > 190
+
+
+def test_a_signal_in_the_sweep_ends_it_at_the_next_batch(tmp_path, monkeypatch):
+    original, batches = SampleBuffer.update, []
+
+    def signalled(self, index, forward):
+        batches.append(len(index))
+        signal.raise_signal(signal.SIGTERM)
+        original(self, index, forward)
+
+    monkeypatch.setattr("memgate.evaluate.SWEEP_BATCH", {"cpu": 50})
+    monkeypatch.setattr(SampleBuffer, "update", signalled)
+    with pytest.raises(Stopped) as stopped:
+        start(small(tmp_path))
+    assert stopped.value.code == 143
+    assert batches == [50]
+    assert open_run(tmp_path / "run").status().shown == "stopped"
+
+
+def test_a_training_outlives_the_reader_of_its_lines(tmp_path, monkeypatch):
+    def closed(*_, **__):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("builtins.print", closed)
+    assert start(small(tmp_path)).status().shown == "complete"
+
+
+def test_tensorboard_that_is_not_installed_is_said_before_a_run_is_made(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MemgateError, match="needs the package tensorboard: pip install"):
+        start(small(tmp_path, log=LogConfig(tensorboard=True)))
+    assert list(tmp_path.iterdir()) == []
 
 
 SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SIGKILL": (signal.SIGKILL, -9)}

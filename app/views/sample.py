@@ -12,8 +12,8 @@ from app import charts, palette, queries, selection, state, words
 from app.state import View
 from memgate.errors import MemgateError
 
-# Pixels to which the side of one picture, and of two beside each other, is enlarged by a whole factor, so that
-# nothing is blurred. (A comment: Streamlit may show a text that stands by itself in a page.)
+# Pixels to which the side of one picture, and of two beside each other, is enlarged by a whole factor.
+# (A comment: Streamlit may show a text that stands by itself in a page.)
 ONE, TWO = 256, 176
 
 
@@ -91,12 +91,6 @@ def steps(view: View, ids: list[int], current: int | None) -> None:
         )
 
 
-def enlarged(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The picture with every pixel repeated."""
-    factor = max(1, side // max(picture.shape[:2]))
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
 def pictures(view: View, sample_id: int) -> None:
     """As given and as it was."""
     try:
@@ -108,9 +102,10 @@ def pictures(view: View, sample_id: int) -> None:
         shown = [(given, f"sample {sample_id}, picture unchanged")]
     else:
         shown = [(given, f"sample {sample_id} as given"), (clean, "as it was")]
+    side = ONE if len(shown) == 1 else TWO
     with st.container(horizontal=True):
         for picture, caption in shown:
-            st.image(enlarged(picture, ONE if len(shown) == 1 else TWO), caption=caption)
+            st.html(charts.picture(picture, side, caption), width="content")
 
 
 def facts(view: View, track: Track) -> None:
