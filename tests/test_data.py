@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgate import data as data_module
 from memgate.config import DataConfig
 from memgate.data import (
     LEGACY_MEAN,
@@ -238,7 +237,7 @@ def test_load_splits_limits_first_and_then_holds_out():
 def test_statistics_are_those_of_float64(count, side, seed, chunk):
     images = np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), np.uint8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data_module, "CHUNK", chunk)
+        patch.setattr("noise.images.CHUNK_VALUES", chunk * side * side * 3)
         mean, std = channel_statistics(images)
     scaled = images.astype(np.float64) / 255
     np.testing.assert_allclose(mean, scaled.mean((0, 1, 2)), rtol=1e-12)
