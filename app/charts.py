@@ -18,9 +18,7 @@ from plotly.subplots import make_subplots
 
 from app import palette
 from app.curves import Share
-
-THRESHOLD = 0.5
-"""A sample with g above this is routed through the block."""
+from memgate.logformat import ROUTED_ABOVE
 
 MARGIN = {"l": 58, "r": 8, "t": 26, "b": 40}
 """Plotly's own margins take half of a small figure."""
@@ -81,7 +79,7 @@ def evolution(epochs: NDArray, edges: NDArray, counts: NDArray, height: int = 33
             },
         )
     )
-    figure.add_hline(y=THRESHOLD, line={"color": palette.CORRUPTED, "width": 2, "dash": "dash"})
+    figure.add_hline(y=ROUTED_ABOVE, line={"color": palette.CORRUPTED, "width": 2, "dash": "dash"})
     figure.update_layout(height=height, margin=MARGIN, dragmode="select", xaxis=_epoch_axis(epochs))
     figure.update_xaxes(showgrid=False)
     title = {"text": "gate value g", "standoff": 16}
@@ -174,7 +172,8 @@ def gate_trajectory(
     for row, (values, name) in enumerate(((gate, "gate"), (entropy, "entropy")), start=1):
         _band(figure, row, epochs, clean[name], showlegend=row == 1)
         _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1)
-    figure.add_hline(y=THRESHOLD, row=1, col=1, line={"color": palette.SKIPPED, "width": 1.5, "dash": "dash"})  # pyright: ignore[reportArgumentType]
+    threshold = {"color": palette.SKIPPED, "width": 1.5, "dash": "dash"}
+    figure.add_hline(y=ROUTED_ABOVE, row=1, col=1, line=threshold)  # pyright: ignore[reportArgumentType]
     # Two heights: among hundreds of epochs a mark lies under its neighbours, and the rare route must show.
     size = float(np.clip(450 / len(epochs), 4, 9))
     for name, members, shade, symbol, height in (

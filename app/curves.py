@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from noise.manifest import CORRUPTED_CAUSES
 from probes.intervals import wilson
 
 GATE_BINS = 50
@@ -48,7 +49,7 @@ def share(hit: NDArray[np.bool_], seen: NDArray[np.bool_], members: NDArray[np.b
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     """Name to members [N]: clean, corrupted, and each cause by itself where there are several."""
     found = {"clean": cause == "clean", "corrupted": cause != "clean"}
-    present = [name for name in ("label", "image", "label+image") if (cause == name).any()]
+    present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     if len(present) > 1:
         found |= {name: cause == name for name in present}
     return {name: members for name, members in found.items() if members.any()}

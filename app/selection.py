@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from noise.manifest import CORRUPTED_CAUSES
+
 Mode = Literal["any", "every"]
 """Whether g has to lie in the box at one of its epochs or at all of them."""
 
@@ -145,7 +147,7 @@ def matching(cause: NDArray[np.str_], wanted: str) -> NDArray[np.bool_]:
 
 def filters(cause: NDArray[np.str_]) -> list[str]:
     """The filters that make a difference for these samples, ``all`` first."""
-    present = [name for name in ("label", "image", "label+image") if (cause == name).any()]
+    present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     if not present:
         return ["all"]
     pooled = ["corrupted"] if len(present) > 1 else []

@@ -23,8 +23,12 @@ from noise.spec import parse_specs
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
 GateBlocks = Literal["b3", "b2,b3"]
+Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bf16"]
 Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
+
+MIN_SIDE = 8
+"""Smallest side of an image in pixels: three blocks leave a map of 2x2."""
 
 LEFT_RIGHT_MATTERS = ("digits", "svhn")
 """Data sets of glyphs: a mirrored 2 is no 2, so ``augment=auto`` never flips them."""
@@ -64,8 +68,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require(
-            8 <= self.image_size <= 1024,
-            f"--data.image-size {self.image_size} is out of range: from 8 to 1024 pixels.",
+            MIN_SIDE <= self.image_size <= 1024,
+            f"--data.image-size {self.image_size} is out of range: from {MIN_SIDE} to 1024 pixels.",
         )
         for flag, limit in (("train-limit", self.train_limit), ("test-limit", self.test_limit)):
             require(limit is None or limit >= 1, f"--data.{flag} {limit} leaves no image: at least 1.")
@@ -244,7 +248,7 @@ class RunConfig:
     """Corruptions as KIND:RATE[:KEY=VALUE...], such as symmetric:0.4 randx:0.05."""
     noise_seed: int = 0
     """Seed of the corruption, apart from --seed."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where to train. auto: CUDA when there is one."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

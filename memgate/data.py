@@ -26,9 +26,6 @@ LEGACY_STD: Channels = (0.2023, 0.1994, 0.2010)
 standard deviation of its pixels (0.2470, 0.2435, 0.2616) but the mean of each image's own, a slip that many
 repositories copied. Kept for reproducing the papers' numbers (spec gating, section 6)."""
 
-CHUNK = 2048
-"""Images a time where a whole set would need a large temporary array."""
-
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
@@ -95,6 +92,12 @@ class Splits:
     val: ImageSet | None
     test: ImageSet
     source: Path
+
+    @property
+    def present(self) -> dict[str, ImageSet]:
+        """The splits that there are, by name, in the order train, val, test."""
+        found = {"train": self.train, "val": self.val, "test": self.test}
+        return {split: images for split, images in found.items() if images is not None}
 
 
 def load_splits(config: DataConfig) -> Splits:
@@ -250,7 +253,6 @@ def describe(splits: Splits) -> dict[str, Any]:
         ``digest`` and ``class_images`` (number of images of each class, in the order of ``classes``).
     """
     mean, std = channel_statistics(splits.train.images)
-    present = [images for images in (splits.train, splits.val, splits.test) if images is not None]
     return {
         "name": splits.train.name,
         "source": str(splits.source),
@@ -258,7 +260,7 @@ def describe(splits: Splits) -> dict[str, Any]:
         "classes": list(splits.train.class_names),
         "mean": list(mean),
         "std": list(std),
-        "splits": [_row(images) for images in present],
+        "splits": [_row(images) for images in splits.present.values()],
     }
 
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from memgate.checkpoint import load_weights
 from memgate.environment import choose_device
+from memgate.gates import entropy_of
 from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
-from memgate.logformat import FLAGS, EpochRecord
+from memgate.logformat import FLAGS, ROUTED_ABOVE, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward, build_model
 from memgate.runs import Run
 
@@ -18,7 +19,6 @@ SWEEP_BATCH = {"cpu": 256, "cuda": 1024}
 """Images a batch when nothing is trained: the fastest of those tried on 2 cores, and enough to fill a GPU."""
 
 _FLOATS = ("loss", "margin", "p_given", "out_entropy")
-_UNSEEN_CLASS = 65535
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
@@ -34,7 +34,7 @@ class SampleBuffer:
         device, n = images.device, len(images)
         self.given, self.clean, self.gates = images.given, images.clean, gates
         self.floats = torch.full((len(_FLOATS) + 2 * len(gates), n), torch.nan, device=device)
-        self.classes = torch.full((1 + len(gates), n), _UNSEEN_CLASS, dtype=torch.int32, device=device)
+        self.classes = torch.full((1 + len(gates), n), UNSEEN_CLASS, dtype=torch.int32, device=device)
         self.flags = torch.zeros((max(len(gates), 1), n), dtype=torch.uint8, device=device)
 
     @torch.no_grad()
@@ -51,10 +51,9 @@ class SampleBuffer:
         loss = -log_p.gather(1, given[:, None])[:, 0]
         others = logits.scatter(1, given[:, None], -torch.inf).amax(dim=1)
         margin = logits.gather(1, given[:, None])[:, 0] - others
-        out_entropy = -(log_p.exp() * log_p).sum(dim=1)
         self.floats[:, index] = torch.stack(
             [
-                *(loss, margin, (-loss).exp(), out_entropy),
+                *(loss, margin, (-loss).exp(), entropy_of(log_p)),
                 *(gate.value for gate in forward.gates),
                 *(gate.entropy for gate in forward.gates),
             ]
@@ -67,7 +66,7 @@ class SampleBuffer:
             + FLAGS["correct_given"] * (pred == given)
             + FLAGS["correct_clean"] * (pred == clean)
         )
-        routed = [FLAGS["routed"] * (gate.value > 0.5) for gate in forward.gates]
+        routed = [FLAGS["routed"] * (gate.value > ROUTED_ABOVE) for gate in forward.gates]
         self.flags[:, index] = torch.stack([seen + bit for bit in routed] or [seen]).to(torch.uint8)
 
     def record(self) -> EpochRecord:

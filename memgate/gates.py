@@ -16,7 +16,11 @@ def entropy(logits: Tensor) -> Tensor:
     Returns:
         H in nats [b], in [0, ln K]; exact at 0 because it never takes the logarithm of a probability.
     """
-    log_p = torch.log_softmax(logits.float(), dim=1)
+    return entropy_of(torch.log_softmax(logits.float(), dim=1))
+
+
+def entropy_of(log_p: Tensor) -> Tensor:
+    """Entropy in nats [b] of distributions given by their log-probabilities [b, K]."""
     return -(log_p.exp() * log_p).sum(dim=1)
 
 

@@ -36,21 +36,19 @@ class Inputs:
         Raises:
             MemgateError: the run has no such split.
         """
-        found = {"train": self.train, "val": self.clean.val, "test": self.clean.test}.get(split)
-        if found is None:
+        if split not in self.splits:
             raise MemgateError(f"This run has no split {split!r}: it has {', '.join(self.splits)}.")
-        return found
+        return self.train if split == "train" else self.clean.present[split]
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits there are."""
-        return ("train", "test") if self.clean.val is None else ("train", "val", "test")
+        return tuple(self.clean.present)
 
     @property
     def digests(self) -> dict[str, str]:
         """Split to the digest of its images and labels as they are on disk."""
-        found = {"train": self.clean.train, "val": self.clean.val, "test": self.clean.test}
-        return {split: images.digest for split, images in found.items() if images is not None}
+        return {split: images.digest for split, images in self.clean.present.items()}
 
     @cached_property
     def normalisation(self) -> tuple[Channels, Channels]:

@@ -37,6 +37,12 @@ QUANTITIES: dict[str, Quantity] = {
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 """Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own arithmetic."""
 
+ROUTED_ABOVE = 0.5
+"""A sample with a larger g counts as routed through the block."""
+
+UNSEEN_CLASS = 65_535
+"""Predicted class (uint16) of a sample that an epoch did not see; so there are at most as many classes."""
+
 COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
 """Datasets of ``/commit/<split>``, a row per epoch; ``crc32`` has a column per quantity."""
 

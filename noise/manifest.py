@@ -26,6 +26,7 @@ COLUMNS: dict[str, str] = {
 """Column name to dtype, in the order of the file."""
 
 CAUSES = ("clean", "label", "image", "label+image")
+CORRUPTED_CAUSES = CAUSES[1:]
 
 
 def causes(label_corrupted: NDArray[np.bool_], image_corrupted: NDArray[np.bool_]) -> NDArray[np.str_]:

@@ -5,7 +5,6 @@ and gives [N]. What was not seen is left out of that sample's reduction, never c
 never seen gets NaN. Results are float64 so that NaN can say "missing"; nothing here warns or reads files.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Reduction = Callable[[NDArray, Bools], Floats]
 
 
 def count(seen: Bools) -> NDArray[np.int64]:
@@ -146,7 +144,6 @@ class Score:
     """The logged quantity it reduces: a key of :data:`memgate.logformat.QUANTITIES`."""
     over: str
     """``mean`` over the epochs, or ``last`` epoch."""
-    reduce: Reduction
     direction: int
     """+1: high is harder and more suspicious; -1: low is."""
     meaning: str
@@ -156,14 +153,14 @@ class Score:
 SCORES: dict[str, Score] = {
     score.column: score
     for score in (
-        Score("loss_mean", "mean loss", "loss", "mean", mean, +1, "CSL / E, in nats"),
-        Score("loss_last", "last loss", "loss", "last", last, +1, "loss at the last epoch, in nats"),
-        Score("aum", "mean margin (AUM)", "margin", "mean", mean, -1, "area under the margin, in logits"),
-        Score("margin_last", "last margin", "margin", "last", last, -1, "at the last epoch, in logits"),
-        Score("gate_mean", "mean gate value g", "gate", "mean", mean, +1, "g over the epochs", True),
-        Score("gate_last", "last gate value g", "gate", "last", last, +1, "g at the last epoch", True),
-        Score("entropy_mean", "mean gate entropy H", "entropy", "mean", mean, +1, "H in nats", True),
-        Score("entropy_last", "last gate entropy H", "entropy", "last", last, +1, "H, last epoch", True),
+        Score("loss_mean", "mean loss", "loss", "mean", +1, "CSL / E, in nats"),
+        Score("loss_last", "last loss", "loss", "last", +1, "loss at the last epoch, in nats"),
+        Score("aum", "mean margin (AUM)", "margin", "mean", -1, "area under the margin, in logits"),
+        Score("margin_last", "last margin", "margin", "last", -1, "at the last epoch, in logits"),
+        Score("gate_mean", "mean gate value g", "gate", "mean", +1, "g over the epochs", True),
+        Score("gate_last", "last gate value g", "gate", "last", +1, "g at the last epoch", True),
+        Score("entropy_mean", "mean gate entropy H", "entropy", "mean", +1, "H in nats", True),
+        Score("entropy_last", "last gate entropy H", "entropy", "last", +1, "H, last epoch", True),
     )
 }
 """Key and column of the summary table to score, in the order of the report's table."""

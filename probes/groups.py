@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from noise.manifest import CAUSES
+from noise.manifest import CORRUPTED_CAUSES
 from probes.intervals import mean_interval, wilson
 from probes.summary import gate_column
 
@@ -74,7 +74,7 @@ def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         "all": np.ones(len(table), bool),
         "clean": cause == "clean",
         "corrupted": cause != "clean",
-        **{name: cause == name for name in CAUSES if name != "clean"},
+        **{name: cause == name for name in CORRUPTED_CAUSES},
     }
     return {name: inside for name, inside in found.items() if inside.any()}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.logformat import EpochRecord
+from memgate.logformat import FLAGS, EpochRecord
 from memgate.runs import Run
 from probes.snapshot import Snapshot, take_snapshot
 
@@ -26,7 +26,7 @@ def columns(gates: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
 
 def element_type(quantity: str) -> pa.DataType:
     """Arrow type of one value of a quantity."""
-    if quantity in ("routed", "correct_given", "correct_clean"):
+    if quantity in FLAGS:
         return pa.bool_()
     return pa.uint16() if quantity == "pred" else pa.float32()
 
@@ -74,10 +74,7 @@ def arrow_array(values: NDArray, quantity: str, hidden: NDArray) -> pa.Array:
 
 def _row(record: EpochRecord, quantity: str, gate_row: int | None) -> NDArray:
     """One quantity [N] of one epoch."""
-    if quantity in ("routed", "correct_given", "correct_clean"):
-        values = record.flag(quantity)
-    else:
-        values = getattr(record, quantity)
+    values = record.flag(quantity) if quantity in FLAGS else getattr(record, quantity)
     return values if gate_row is None else values[gate_row]
 
 

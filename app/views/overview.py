@@ -158,7 +158,7 @@ def accuracies(view: View) -> None:
     )
     cause = view.data.cause
     every = np.ones(len(cause), bool)
-    relabelled = np.char.find(cause, "label") >= 0
+    relabelled = view.data.given_label != view.data.clean_label
     found: dict[str, tuple[str, str, Share]] = {}
     words_given = "given label" if relabelled.any() else "label"
     found[f"{view.split}: {words_given}"] = (palette.CLEAN, "solid", curves.share(given, seen, every))

@@ -4,17 +4,15 @@ import itertools
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from memgate import console
 from memgate.commands.reading import print_report
-from memgate.config import GateConfig, RunConfig
+from memgate.config import Device, GateConfig, RunConfig
 from memgate.recipes import recipe
 from memgate.runs import Run, command, open_run
-
-Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import DataConfig
-from memgate.datasets.source import MIN_SIDE, Part, Source, as_source, load_arrays, problem_with
+from memgate.config import MIN_SIDE, DataConfig
+from memgate.datasets.source import Part, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.config import MIN_SIDE
 from memgate.errors import MemgateError
-
-MIN_SIDE = 8
-MAX_CLASSES = 65_535
-"""The sample log keeps predictions as uint16, the largest of which means none."""
+from memgate.logformat import UNSEEN_CLASS
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +63,7 @@ def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = No
     names = official.class_names if official else arrays.get("class_names")
     if names is not None and np.ndim(names) != 1:
         return "class_names is no list"
-    class_count = MAX_CLASSES if names is None else len(names)
+    class_count = UNSEEN_CLASS if names is None else len(names)
     side = 32 if official else None
     for split, most in zip(("train", "test"), official.counts if official else (None, None), strict=True):
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
