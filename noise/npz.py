@@ -53,17 +53,28 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         NoiseError: the file is missing, unreadable, truncated, or no ``.npz`` file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {name: archive.read(name) for name in archive.namelist()}
-        return {
-            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-            for name, content in entries.items()
-        }
+        with path.open("rb") as stream:
+            return arrays_of(stream, str(path))
     except FileNotFoundError as error:
         raise NoiseError(f"{path} does not exist: check the path.") from error
     except OSError as error:
         raise NoiseError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
+
+
+def arrays_of(stream: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
+    """The same from an open file; ``name`` is what the error calls it.
+
+    Raises:
+        NoiseError: it is damaged or no ``.npz`` file.
+    """
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            entries = {entry: archive.read(entry) for entry in archive.namelist()}
+        return {
+            entry.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+            for entry, content in entries.items()
+        }
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
         raise NoiseError(
-            f"{path} is damaged, truncated or no .npz file ({error}): write it again."
+            f"{name} is damaged, truncated or no .npz file ({error}): write it again."
         ) from error

@@ -1,56 +1,15 @@
-"""What is to be done: ``kind:rate[:key=value...]`` as text and as a record, and the table of kinds."""
+"""What is to be done: ``kind[:rate][:key=value...]`` as text and as a record."""
 
 import difflib
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from noise.errors import NoiseError, require
-
-Target = Literal["label", "image"]
-
-
-def flag(text: str) -> bool:
-    """``true`` or ``false`` as a bool."""
-    require(text in ("true", "false"), f"{text!r} is neither 'true' nor 'false'.")
-    return text == "true"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One row of the table of kinds.
-
-    Attributes:
-        target: what it acts on, ``label`` or ``image``.
-        convention: id of the convention, for the manifest: the field means several things by one name.
-        description: one line for the help text.
-        parameters: the allowed keys, each with the function that reads its text (and raises NoiseError).
-    """
-
-    target: Target
-    convention: str
-    description: str
-    parameters: dict[str, Callable[[str], Any]]
-
-
-KINDS: dict[str, Kind] = {
-    "symmetric": Kind(
-        target="label",
-        convention="sym_excl_exact",
-        description="exactly round(rate*N) labels, each replaced by one of the K-1 other classes, all "
-        "equally likely; balanced=true: exactly round(rate*n) in each class of n samples",
-        parameters={"balanced": flag},
-    ),
-    "randx": Kind(
-        target="image",
-        convention="randx_gaussian",
-        description="exactly round(rate*N) images replaced by Gaussian pixels with the data set's channel "
-        "mean and variance",
-        parameters={},
-    ),
-}
+from noise.kinds import KINDS, Target
+from noise.severity import CONSTANTS
 
 
 @dataclass(frozen=True)
@@ -58,31 +17,26 @@ class CorruptionSpec:
     """One corruption: what, how much, and how.
 
     Attributes:
-        kind: a key of :data:`KINDS`.
-        rate: requested share of the samples, in [0, 1].
+        kind: a key of :data:`noise.kinds.KINDS`.
+        rate: in [0, 1]; what it is a share of is said by its kind. None for a kind that takes no rate.
         parameters: (key, value) pairs as text, in the order given.
 
     Raises:
-        NoiseError: unknown kind or key, unreadable value, or rate out of range.
+        NoiseError: unknown kind or key, missing or unreadable value, or rate missing or out of range.
     """
 
     kind: str
-    rate: float
+    rate: float | None = None
     parameters: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, _unknown("corruption", self.kind, KINDS))
-        # A numpy scalar would print as "np.float64(0.4)" and an int as "1": one form for equal specs.
-        object.__setattr__(self, "rate", float(self.rate) + 0.0)
-        require(
-            math.isfinite(self.rate) and 0 <= self.rate <= 1,
-            f"{self.kind}:{self.rate:g}: the rate is a share of the samples, in [0, 1], such as 0.4.",
-        )
+        self._check_rate()
         allowed = KINDS[self.kind].parameters
         for key, value in self.parameters:
             require(key in allowed, f"{self.kind}: {_unknown('parameter', key, allowed)}")
             try:
-                allowed[key](value)
+                allowed[key].read(value)
             except NoiseError as error:
                 raise NoiseError(f"{self.kind}: {key}: {error}") from error
         keys = [key for key, _ in self.parameters]
@@ -90,21 +44,77 @@ class CorruptionSpec:
             require(
                 keys.count(key) == 1, f"{self.kind}: {key} is given {keys.count(key)} times: give it once."
             )
+        for key, parameter in allowed.items():
+            require(not parameter.required or key in keys, f"{self.kind} lacks its {key}: add :{key}=VALUE.")
+        require(
+            "severity" not in keys or len(keys) == 1,
+            f"{self.kind}: severity stands for all its constants: give severity=1 to 5, or the constants.",
+        )
+
+    def _check_rate(self) -> None:
+        meaning = KINDS[self.kind].rate
+        if self.rate is None:
+            require(
+                meaning is None,
+                f"{self.kind} lacks its rate: write {self.kind}:RATE, such as {self.kind}:0.4.",
+            )
+            return
+        require(
+            meaning is not None,
+            f"{self.kind} takes no rate ({self.rate:g}): what it is given says which samples.",
+        )
+        # A numpy scalar would print as "np.float64(0.4)" and an int as "1": one form for equal specs.
+        object.__setattr__(self, "rate", float(self.rate) + 0.0)
+        require(
+            math.isfinite(self.rate) and 0 <= self.rate <= 1,
+            f"{self.kind}:{self.rate:g}: the rate is a share of the samples, in [0, 1], such as 0.4.",
+        )
 
     def __str__(self) -> str:
         """The text form; ``parse_spec(str(spec)) == spec``."""
-        rate = repr(self.rate).removesuffix(".0")
-        return ":".join([self.kind, rate, *(f"{key}={value}" for key, value in self.parameters)])
+        rate = [] if self.rate is None else [repr(self.rate).removesuffix(".0")]
+        return ":".join([self.kind, *rate, *(f"{key}={value}" for key, value in self.parameters)])
 
     @property
     def target(self) -> Target:
         """What it acts on: ``label`` or ``image``."""
         return KINDS[self.kind].target
 
-    def parameter(self, key: str, default: Any) -> Any:
-        """The value of ``key`` as its kind reads it, or ``default``."""
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All that it changes: an image operation may bring a label of its own."""
+        both = self.kind == "open" and self.parameter("labels") == "uniform"
+        return ("image", "label") if both else (self.target,)
+
+    def parameter(self, key: str) -> Any:
+        """The value of ``key`` as its kind reads it, or its default."""
         texts = dict(self.parameters)
-        return KINDS[self.kind].parameters[key](texts[key]) if key in texts else default
+        parameter = KINDS[self.kind].parameters[key]
+        return parameter.read(texts[key]) if key in texts else parameter.default
+
+    @property
+    def severity(self) -> int:
+        """1 to 5; 0 where the kind has none, or its constants were given one by one."""
+        given = any(key != "severity" for key, _ in self.parameters)
+        return 0 if self.kind not in CONSTANTS or given else self.parameter("severity")
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """Constants of a CIFAR-10-C kind: those of its severity, or those given, the others at the default."""
+        level = self.severity or KINDS[self.kind].parameters["severity"].default
+        given = {key: self.parameter(key) for key, _ in self.parameters if key != "severity"}
+        return {key: values[level - 1] for key, values in CONSTANTS[self.kind].items()} | given
+
+    def with_paths(self, change: Callable[[str], str]) -> "CorruptionSpec":
+        """The same with every file that it names passed through ``change``."""
+
+        def changed(key: str, value: str) -> str:
+            if KINDS[self.kind].parameters[key].path:
+                return change(value)
+            prefix, equals, path = value.partition("npz=")
+            return f"npz={change(path)}" if key == "source" and equals and not prefix else value
+
+        return replace(self, parameters=tuple((key, changed(key, value)) for key, value in self.parameters))
 
 
 def parse_spec(text: str) -> CorruptionSpec:
@@ -115,19 +125,20 @@ def parse_spec(text: str) -> CorruptionSpec:
     """
     kind, *rest = text.split(":")
     require(kind in KINDS, _unknown("corruption", kind, KINDS))
-    require(bool(rest), f"{text!r} lacks its rate: write {kind}:RATE, such as {kind}:0.4.")
-    rate_text, *pairs = rest
-    try:
-        rate = float(rate_text)
-    except ValueError as error:
-        message = f"{text!r}: {rate_text!r} is no number: write the rate as a share, such as {kind}:0.4."
-        raise NoiseError(message) from error
+    rate = None
+    if rest and "=" not in rest[0]:
+        rate_text = rest.pop(0)
+        try:
+            rate = float(rate_text)
+        except ValueError as error:
+            message = f"{text!r}: {rate_text!r} is no number: write the rate as a share, such as {kind}:0.4."
+            raise NoiseError(message) from error
     parameters: list[tuple[str, str]] = []
-    for pair in pairs:
+    for pair in rest:
         key, equals, value = pair.partition("=")
         require(
             bool(key and equals and value),
-            f"{text!r}: {pair!r} is no parameter: write {kind}:RATE:KEY=VALUE.",
+            f"{text!r}: {pair!r} is no parameter: write KEY=VALUE (a path cannot hold a colon).",
         )
         parameters.append((key, value))
     return CorruptionSpec(kind, rate, tuple(parameters))
@@ -154,10 +165,13 @@ def check_distinct(specs: tuple[CorruptionSpec, ...]) -> None:
     for spec in specs:
         key = spec.kind, frozenset(spec.parameters)
         if key in seen:
-            total = float(Fraction(repr(seen[key].rate)) + Fraction(repr(spec.rate)))
+            remedy = "give it once."
+            if spec.rate is not None:
+                total = float(Fraction(repr(seen[key].rate)) + Fraction(repr(spec.rate)))
+                remedy = f"give it once, with rate {total:g} if you meant the sum."
             raise NoiseError(
                 f"{spec.kind} is listed twice ({seen[key]} and {spec}) and both select by the same hash "
-                f"order: give it once, with rate {total:g} if you meant the sum."
+                f"order: {remedy}"
             )
         seen[key] = spec
 

@@ -1,5 +1,6 @@
 """What one operation is given and what it gives back; every kind is a function Task -> Change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,22 +19,35 @@ class Task:
     Attributes:
         spec: what to do.
         images: [N, H, W, C] uint8, always the clean ones: no operation sees what another did.
-        labels: [N] int64, always the clean ones, for the same reason.
-        class_count: K; labels lie in [0, K).
+        labels: [N] int64 in [0, K), always the clean ones, for the same reason.
+        class_names: K names.
         sample_id: [N] int64, distinct, 0 or above.
-        free: [N] bool, samples without an operation of this target so far.
-        dataset: name under which samples are hashed.
+        free: [N] bool, samples that no earlier operation of the same target has taken.
+        dataset: name under which samples are hashed, such as ``cifar10`` or ``cifar10/test``.
         seed: seed of the corruption.
+        sources: name to images uint8 [M, h, w, c] of the data sets that open-set noise may take from.
     """
 
     spec: CorruptionSpec
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
-    class_count: int
+    class_names: tuple[str, ...]
     sample_id: NDArray[np.int64]
     free: NDArray[np.bool_]
     dataset: str
     seed: int
+    sources: Mapping[str, NDArray[np.uint8]]
+
+    @property
+    def class_count(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+    @property
+    def rate(self) -> float:
+        """The spec's rate; only for kinds that take one."""
+        assert self.spec.rate is not None
+        return self.spec.rate
 
     def order(self) -> NDArray[np.int64]:
         """[N] positions in the hash order of this kind.
@@ -49,10 +63,10 @@ class Task:
         Raises:
             NoiseError: earlier operations left too few free samples.
         """
-        count = exact_count(self.spec.rate, len(order))
+        count = exact_count(self.rate, len(order))
         free = order[self.free[order]]
         if count > len(free):
-            target = self.spec.target
+            target = " or ".join(self.spec.targets)
             raise NoiseError(
                 f"{self.spec} needs {count} of {len(order)} samples but only {len(free)} have no {target} "
                 f"operation yet: lower the rates of the {target} operations until they fit together."
@@ -63,6 +77,25 @@ class Task:
         """[n, count] random words of the samples at ``positions``; see :func:`noise.streams.sample_words`."""
         return sample_words(self.sample_id[positions], count, self.dataset, self.seed, self.spec.kind)
 
+    def shared_words(self, rows: int, count: int) -> NDArray[np.uint64]:
+        """[rows, count] random words that belong to no sample: the same for every split of a data set."""
+        whole, _, _ = self.dataset.partition("/")
+        return sample_words(np.arange(rows), count, whole, self.seed, self.spec.kind, "shared")
+
+    def shared_row(self, row: int, count: int) -> NDArray[np.uint64]:
+        """[count] words: one row of :meth:`shared_words` by itself, for kinds whose rows are long."""
+        whole, _, _ = self.dataset.partition("/")
+        return sample_words(np.array([row]), count, whole, self.seed, self.spec.kind, "shared")[0]
+
+    def relabelled(self, given: NDArray[np.int64], requested: NDArray[np.float64] | None = None) -> "Change":
+        """The change that gives every free sample its label in ``given`` [N], where that is another one.
+
+        For kinds that draw or read a label for each sample by itself: those that keep theirs count as
+        untouched, so that another operation may still take them.
+        """
+        positions = np.flatnonzero(self.free & (given != self.labels))
+        return Change(positions, labels=given[positions], requested=requested)
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -70,12 +103,19 @@ class Change:
 
     Attributes:
         positions: [n] int64, distinct positions of the samples it touched, all of them free.
-        values: [n] int64 given labels, or [n, H, W, C] uint8 images.
-        severity: 1 to 5 for kinds that have one, else 0.
+        labels: [n] int64 given labels, or None where it leaves them as they are.
+        images: [n, H, W, C] uint8, likewise.
         sources: [n] ``dataset:index`` of images that came from elsewhere, else empty.
+        requested: [K] share of the samples of each class that was to be touched, in [0, 1]; None where that
+            is the rate itself, or where the kind takes no rate and only the outcome is known.
+        convention: id of the convention where the kind leaves a choice, else empty.
+        files: (name, SHA-256) of every file or image source that it read.
     """
 
     positions: NDArray[np.int64]
-    values: NDArray[np.int64] | NDArray[np.uint8]
-    severity: int = 0
+    labels: NDArray[np.int64] | None = None
+    images: NDArray[np.uint8] | None = None
     sources: tuple[str, ...] = ()
+    requested: NDArray[np.float64] | None = None
+    convention: str = ""
+    files: tuple[tuple[str, str], ...] = ()

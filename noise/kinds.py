@@ -1,0 +1,246 @@
+"""The table of kinds: what each corruption is called, what its rate means, and which parameters it takes.
+
+The functions that carry them out stand in :mod:`noise.apply`; this file imports nothing heavy, since the
+command line reads it to check what was typed.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from noise.errors import NoiseError, require
+from noise.severity import DEFAULT_SEVERITY, RANGES, WHOLE
+
+Target = Literal["label", "image"]
+
+SHARE = "share of all samples, exactly"
+"""What the rate means for most kinds: round(rate * N) samples."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One ``key=value`` of a kind.
+
+    Attributes:
+        read: its value from text; raises NoiseError.
+        default: its value where it is not given; None where the kind decides.
+        required: whether it must be given.
+        path: whether it names a file.
+    """
+
+    read: Callable[[str], Any]
+    default: Any = None
+    required: bool = False
+    path: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One row of the table.
+
+    Attributes:
+        target: what it acts on, ``label`` or ``image``.
+        convention: id of the convention, for the manifest: the field means several things by one name.
+        description: one line for the help text.
+        rate: what the rate means, or None for a kind that takes none.
+        parameters: the keys that it takes.
+    """
+
+    target: Target
+    convention: str
+    description: str
+    rate: str | None = SHARE
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+
+
+def flag(text: str) -> bool:
+    """``true`` or ``false`` as a bool."""
+    require(text in ("true", "false"), f"{text!r} is neither 'true' nor 'false'.")
+    return text == "true"
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """A reader that takes one of ``names``."""
+
+    def read(text: str) -> str:
+        require(text in names, f"{text!r} is none of {', '.join(names)}.")
+        return text
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """A reader of numbers in [low, high]."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise NoiseError(f"{text!r} is no number.") from error
+        require(math.isfinite(value) and low <= value <= high, f"{text} is not in [{low:g}, {high:g}].")
+        return value
+
+    return read
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A reader of whole numbers from low to high."""
+
+    def read(text: str) -> int:
+        require(text.isascii() and text.isdigit(), f"{text!r} is no whole number.")
+        require(low <= int(text) <= high, f"{text} is not in {low} to {high}.")
+        return int(text)
+
+    return read
+
+
+def _source(text: str) -> str:
+    """Where open-set images come from: the name of a data set, or ``npz=FILE``."""
+    name, equals, path = text.partition("=")
+    known = name == "npz" and bool(path) if equals else name in ("cifar10", "cifar100", "svhn")
+    require(known, f"{text!r} is none of cifar10, cifar100, svhn, npz=FILE.")
+    return text
+
+
+def _severities(name: str, description: str) -> Kind:
+    """A corruption of CIFAR-10-C: a severity, or the constants themselves."""
+    free = {
+        key: Parameter(whole(int(low), int(high)) if (name, key) in WHOLE else number(low, high))
+        for key, (low, high) in RANGES[name].items()
+    }
+    severity = Parameter(whole(1, 5), DEFAULT_SEVERITY)
+    return Kind(
+        "image", f"cifar10c_{name.replace('-', '_')}", description, parameters={"severity": severity, **free}
+    )
+
+
+_FILE = Parameter(str, required=True, path=True)
+_SCOPE = Parameter(one_of("spatial", "values"), "spatial")
+
+KINDS: dict[str, Kind] = {
+    "symmetric": Kind(
+        "label",
+        "sym_excl_exact",
+        "replaced by one of the K-1 other classes, all equally likely; balanced=true: exact in every class",
+        parameters={"balanced": Parameter(flag, False)},
+    ),
+    "symmetric-incl": Kind(
+        "label",
+        "sym_incl",
+        "replaced by any of the K classes, the true one included (Zhang 2017, DivideMix): rate*(K-1)/K are wrong",
+    ),
+    "symmetric-iid": Kind(
+        "label",
+        "sym_excl_iid",
+        "each label by itself flipped to one of the K-1 others (Co-teaching): about rate*N are wrong",
+        rate="probability of each sample",
+    ),
+    "asymmetric": Kind(
+        "label",
+        "asym",
+        "flipped to a similar class: CIFAR-10's map (Patrini 2017), CIFAR-100's next class in the superclass; "
+        "convention=legacy-block5: next in blocks of five consecutive ids; sampling=whole: DivideMix's",
+        rate="share of each class that has a similar one, exactly; sampling=whole: of all samples",
+        parameters={
+            "convention": Parameter(one_of("similar", "legacy-block5"), "similar"),
+            "sampling": Parameter(one_of("per-class", "whole"), "per-class"),
+        },
+    ),
+    "pair": Kind("label", "pair_exact", "flipped to the next class, i to i+1 mod K (Co-teaching)"),
+    "random": Kind(
+        "label", "random_labels", "every label drawn anew from all K classes (Zhang 2017)", rate=None
+    ),
+    "matrix": Kind(
+        "label",
+        "matrix_rows",
+        "each label drawn by its row of a K x K CSV file, T[i, j] = P(given j | true i); orientation=cleanlab: "
+        "columns are the true classes",
+        rate=None,
+        parameters={"file": _FILE, "orientation": Parameter(one_of("rows", "cleanlab"), "rows")},
+    ),
+    "instance": Kind(
+        "label",
+        "pmd_xia",
+        "part-dependent noise of Xia et al. 2020: which class depends on the picture",
+        rate="mean flip probability (sd 0.1, cut to [0, 1]; 0 is none)",
+    ),
+    "human": Kind(
+        "label",
+        "cifar_n",
+        "human labels of CIFAR-10N or CIFAR-100N, from the .npz or the official .pt file",
+        rate=None,
+        parameters={
+            "column": Parameter(
+                one_of("aggre", "worse", "random1", "random2", "random3", "noisy"), required=True
+            ),
+            "file": _FILE,
+        },
+    ),
+    "label-list": Kind(
+        "label",
+        "label_list",
+        "given labels as a file lists them: DivideMix's or EvidentialMix's JSON, or a CSV with sample_id and "
+        "given_label",
+        rate=None,
+        parameters={"file": _FILE},
+    ),
+    "randx": Kind(
+        "image",
+        "randx_gaussian",
+        "replaced by Gaussian pixels with the data set's channel mean and variance (Zhang 2017, Arpit 2017)",
+    ),
+    "random-pixels": Kind(
+        "image",
+        "random_pixels",
+        "pixels permuted, each image its own way (Zhang 2017); scope=values: channels are mixed too",
+        parameters={"scope": _SCOPE},
+    ),
+    "shuffled-pixels": Kind(
+        "image",
+        "shuffled_pixels",
+        "pixels permuted, all images in the same way (Zhang 2017); scope=values: channels are mixed too",
+        parameters={"scope": _SCOPE},
+    ),
+    "occlusion": Kind(
+        "image",
+        "occlusion_square",
+        "a square of size pixels covered at a random place, by the data set's mean, black or noise",
+        parameters={
+            "size": Parameter(whole(1, 1024), 16),
+            "fill": Parameter(one_of("mean", "black", "noise"), "mean"),
+        },
+    ),
+    "gaussian": _severities("gaussian", "Gaussian noise added"),
+    "shot": _severities("shot", "Poisson noise of so many photons"),
+    "impulse": _severities("impulse", "salt and pepper"),
+    "speckle": _severities("speckle", "Gaussian noise in proportion to the value"),
+    "gaussian-blur": _severities("gaussian-blur", "Gaussian blur"),
+    "defocus-blur": _severities("defocus-blur", "blur by a disk"),
+    "glass-blur": _severities("glass-blur", "pixels replaced by near ones between two blurs"),
+    "motion-blur": _severities("motion-blur", "blur along a line, at an angle of its own for each image"),
+    "zoom-blur": _severities("zoom-blur", "mean of zooms up to a factor"),
+    "brightness": _severities("brightness", "HSV value raised"),
+    "contrast": _severities("contrast", "contrast lowered around each channel's mean"),
+    "saturate": _severities("saturate", "HSV saturation scaled and shifted"),
+    "jpeg": _severities("jpeg", "compressed as JPEG"),
+    "pixelate": _severities("pixelate", "made smaller and larger again"),
+    "elastic": _severities("elastic", "random affine map and smooth random displacement"),
+    "open": Kind(
+        "image",
+        "open_set",
+        "the image replaced by one of another data set (source=svhn, cifar100, cifar10 or npz=FILE); "
+        "labels=keep: under its label, labels=uniform: under any of the K",
+        parameters={
+            "source": Parameter(_source, required=True),
+            "labels": Parameter(one_of("keep", "uniform"), "keep"),
+        },
+    ),
+    "open-list": Kind(
+        "image",
+        "open_set_list",
+        "images replaced as EvidentialMix's JSON lists them (open_noise: [sample, source image] pairs)",
+        rate=None,
+        parameters={"file": _FILE, "source": Parameter(_source, required=True)},
+    ),
+}
