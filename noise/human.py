@@ -1,0 +1,118 @@
+"""Human label noise: CIFAR-10N and CIFAR-100N of Wei et al. 2022 (arXiv 2110.12088).
+
+The labels are CC BY-NC 4.0 and are read from the user's own copy, never shipped.
+"""
+
+import _codecs
+import dataclasses
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noise.errors import NoiseError, require
+from noise.files import ReadFile, read_file
+from noise.labellists import check_classes, check_length
+from noise.npz import arrays_of
+from noise.task import Change, Task
+
+COLUMNS = {
+    "clean": "clean_label",
+    "aggre": "aggre_label",
+    "worse": "worse_label",
+    "random1": "random_label1",
+    "random2": "random_label2",
+    "random3": "random_label3",
+    "noisy": "noisy_label",
+}
+"""Our name of a column to that of the official files; either may stand in a file."""
+
+
+def human(task: Task) -> Change:
+    """``human:column=…:file=FILE``: every free sample gets its label of the column.
+
+    Row i of the file belongs to sample_id i of the training split in torchvision's order. That is checked,
+    not believed: the file's own clean labels must be the data's, sample by sample.
+
+    Raises:
+        NoiseError: the file is missing, damaged, unsafe, lacks the column, or belongs to other data.
+    """
+    file = read_file(task.spec.parameter("file"))
+    columns = _columns(file)
+    listed = _column(file, columns, task.spec.parameter("column"))
+    clean = _column(file, columns, "clean")
+    for column in (clean, listed):
+        check_length(task, file.path, len(column))
+    differing = np.flatnonzero(clean[task.sample_id] != task.labels)
+    if len(differing):
+        raise NoiseError(
+            f"{file.path} has other clean labels for {len(differing)} of the {len(task.labels)} samples, the "
+            f"first with sample_id {task.sample_id[differing[0]]}: the file belongs to another data set or "
+            "order."
+        )
+    given = listed[task.sample_id]
+    check_classes(task, file.path, given)
+    return dataclasses.replace(task.relabelled(given), files=(file.record,))
+
+
+def _columns(file: ReadFile) -> dict[str, Any]:
+    """The known columns of the file by our names."""
+    suffix = file.path.suffix.lower()
+    require(
+        suffix in (".npz", ".pt"),
+        f"{file.path} is neither an .npz nor a .pt file: take CIFAR-10_human.pt, CIFAR-100_human.pt or an "
+        ".npz file with the same columns.",
+    )
+    if suffix == ".npz":
+        content: Any = arrays_of(io.BytesIO(file.content), str(file.path))
+    else:
+        content = _load_pt(file)
+    require(isinstance(content, dict), f"{file.path} holds no named columns: take the official file.")
+    found = {name: content.get(name, content.get(official)) for name, official in COLUMNS.items()}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def _column(file: ReadFile, columns: dict[str, Any], name: str) -> NDArray[np.int64]:
+    """One column as [M] int64."""
+    if name not in columns:
+        raise NoiseError(
+            f"{file.path} has no column {name} (it has {', '.join(columns) or 'none that is known'}): "
+            + ("its order cannot be checked without." if name == "clean" else "take one of those.")
+        )
+    values = columns[name]
+    require(
+        isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu",
+        f"{file.path}: column {name} is no list of whole numbers: take the official file.",
+    )
+    return values.astype(np.int64)
+
+
+def _load_pt(file: ReadFile) -> Any:
+    """What ``torch.save`` wrote, if that is arrays, lists and dicts: anything else is refused, not run."""
+    try:
+        import torch
+    except ImportError as error:
+        raise NoiseError(
+            f"{file.path} needs torch to be read: install torch, or take an .npz file."
+        ) from error
+    # An array's own pickle names the function that rebuilds it. The official files were written with numpy 1,
+    # where it lived in another module than in numpy 2: both names mean it.
+    rebuild = np.empty(0).__reduce__()[0]
+    integers = [type(np.dtype(code)) for code in np.typecodes["AllInteger"]]
+    allowed = [
+        (rebuild, "numpy.core.multiarray._reconstruct"),
+        (rebuild, "numpy._core.multiarray._reconstruct"),
+        np.ndarray,
+        np.dtype,
+        _codecs.encode,
+        *integers,
+    ]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(io.BytesIO(file.content), map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle may raise anything
+        raise NoiseError(
+            f"{file.path} was not read: it is damaged or holds more than arrays of whole numbers "
+            f"({type(error).__name__}); take the official file."
+        ) from error

@@ -1,0 +1,111 @@
+"""Label noise by a transition matrix from a file."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noise.errors import NoiseError, require
+from noise.files import ReadFile, read_file
+from noise.labels import draw_classes
+from noise.streams import uniforms
+from noise.task import Change, Task
+
+TOLERANCE = 1e-6
+"""How far a sum may be from one: a table written with six digits or more passes."""
+
+
+def read_matrix(file: ReadFile, class_count: int, orientation: str = "rows") -> NDArray[np.float64]:
+    """A transition matrix from text: one row a line, numbers between commas or blanks, ``#`` for comments.
+
+    A first line or a first column of class names is skipped; a name that is itself a number is not known as
+    one.
+
+    Args:
+        file: as read.
+        class_count: K.
+        orientation: ``rows``: row i of the file holds P(given | true i). ``cleanlab``: column i does
+            (cleanlab's ``noise_matrix``).
+
+    Returns:
+        [K, K] float64, row i: P(given | true i), in [0, 1]; its sum is one within :data:`TOLERANCE`.
+
+    Raises:
+        NoiseError: it is no such table.
+    """
+    table = _read_table(file)
+    shape = "×".join(str(length) for length in table.shape)
+    require(
+        table.shape == (class_count, class_count),
+        f"{file.path} holds {shape} numbers and {class_count} classes need {class_count}×{class_count}: "
+        "one row and one column per class.",
+    )
+    wrong = np.argwhere(~((table >= 0) & (table <= 1)))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise NoiseError(
+            f"{file.path}: row {row + 1}, column {column + 1} is {table[row, column]:g} and must be a "
+            "probability, from 0 to 1."
+        )
+    chances, line, other, option = table, "row", "column", "cleanlab"
+    if orientation == "cleanlab":
+        chances, line, other, option = table.T, "column", "row", "rows"
+    sums = chances.sum(axis=1)
+    off = np.flatnonzero(np.abs(sums - 1) > TOLERANCE)
+    if len(off):
+        remedy = f"scale every {line} to a sum of one."
+        if np.all(np.abs(chances.sum(axis=0) - 1) <= TOLERANCE):
+            remedy = f"every {other} does, so give orientation={option} if the {other}s are the true classes."
+        raise NoiseError(
+            f"{file.path}: {line} {off[0] + 1} sums to {sums[off[0]]:.8g} and must sum to one: {remedy}"
+        )
+    return np.ascontiguousarray(chances)
+
+
+def _read_table(file: ReadFile) -> NDArray[np.float64]:
+    """The numbers of the file, [rows, columns]."""
+    try:
+        text = file.content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NoiseError(f"{file.path} is no text: write the matrix as a CSV file.") from error
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    cells = [[cell.strip() for cell in line.split("," if "," in line else None)] for line in lines if line]
+    if cells and not any(_is_number(cell) for cell in cells[0]):
+        cells = cells[1:]
+    if cells and not any(_is_number(row[0]) for row in cells):
+        cells = [row[1:] for row in cells]
+    require(bool(cells), f"{file.path} holds no numbers: write the matrix as a CSV file, one row per class.")
+    for number, row in enumerate(cells, start=1):
+        require(
+            len(row) == len(cells[0]),
+            f"{file.path}: row {number} has {len(row)} numbers and row 1 has {len(cells[0])}: mend it.",
+        )
+        for cell in row:
+            require(
+                _is_number(cell), f"{file.path}: row {number} holds {cell!r}, which is no number: mend it."
+            )
+    return np.array([[float(cell) for cell in row] for row in cells])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def matrix(task: Task) -> Change:
+    """``matrix:file=FILE[:orientation=cleanlab]``: every free label drawn by its row of the matrix.
+
+    Each sample is drawn by itself, so the realised shares are those of the matrix up to chance (cleanlab's
+    own generator rounds to exact counts instead).
+
+    Raises:
+        NoiseError: the file is missing or holds no K x K transition matrix.
+    """
+    file = read_file(task.spec.parameter("file"))
+    chances = read_matrix(file, task.class_count, task.spec.parameter("orientation"))
+    points = uniforms(task.words(np.arange(len(task.labels)), 1)[:, 0])
+    given = draw_classes(chances[task.labels], points)
+    return dataclasses.replace(task.relabelled(given, 1 - np.diag(chances)), files=(file.record,))

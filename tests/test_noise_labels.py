@@ -1,0 +1,450 @@
+"""Label noise that is made of the labels (and pictures) alone."""
+
+import lzma
+import math
+import pickle
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from noise.asymmetric import (
+    CIFAR10_CLASSES,
+    CIFAR100_SUPERCLASSES,
+    asymmetric,
+    next_in_block,
+    similar_classes,
+)
+from noise.choose import exact_count
+from noise.errors import NoiseError
+from noise.images import channel_statistics
+from noise.instance import instance
+from noise.labels import draw_classes, pair, random_labels, symmetric, symmetric_iid, symmetric_incl
+from noise.spec import parse_spec
+from noise.streams import normals, uniforms
+from noise.task import Task
+
+FUNCTIONS = {
+    "symmetric": symmetric,
+    "symmetric-incl": symmetric_incl,
+    "symmetric-iid": symmetric_iid,
+    "pair": pair,
+    "random": random_labels,
+    "asymmetric": asymmetric,
+    "instance": instance,
+}
+RATED = [
+    "symmetric:{}",
+    "symmetric:{}:balanced=true",
+    "symmetric-incl:{}",
+    "symmetric-iid:{}",
+    "pair:{}",
+    "asymmetric:{}:convention=legacy-block5",
+    "asymmetric:{}:convention=legacy-block5:sampling=whole",
+    "instance:{}",
+]
+CIFAR10 = tuple(sorted(CIFAR10_CLASSES))
+FALSE_ALARM = 1e-6
+"""Chance that a statistical check of one row fails although the rule holds, had the seed not been fixed."""
+
+
+def made_task(text, labels, *, names=None, classes=5, sample_id=None, free=None, images=None, seed=0):
+    """A task on read-only arrays: writing into them is an error."""
+    labels = np.array(labels, dtype=np.int64)
+    ids = np.arange(len(labels)) if sample_id is None else np.array(sample_id, dtype=np.int64)
+    if images is None:
+        # A picture depends on its id, so that it moves with it.
+        row, y, x, channel = np.indices((int(ids.max(initial=0)) + 1, 2, 2, 3))
+        images = ((row * 37 + y * 11 + x * 71 + channel * 101 + row * row * (x + 2 * y)) % 256).astype(
+            np.uint8
+        )[ids]
+    free = np.ones(len(labels), dtype=bool) if free is None else np.array(free, dtype=bool)
+    for array in (labels, ids, images, free):
+        array.setflags(write=False)
+    names = tuple(f"class {label}" for label in range(classes)) if names is None else names
+    return Task(parse_spec(text), images, labels, names, ids, free, "pictures", seed, {})
+
+
+def outcome(task):
+    """The change and the labels that it leaves, after the checks that hold for every kind."""
+    change = FUNCTIONS[task.spec.kind](task)
+    assert change.images is None
+    assert change.labels is not None
+    assert change.positions.dtype == change.labels.dtype == np.int64
+    assert len(change.positions) == len(change.labels) == len(set(change.positions.tolist()))
+    assert task.free[change.positions].all()
+    assert ((change.labels >= 0) & (change.labels < task.class_count)).all()
+    if change.requested is not None:
+        assert change.requested.shape == (task.class_count,)
+        assert ((change.requested >= 0) & (change.requested <= 1)).all()
+    labels = task.labels.copy()
+    labels[change.positions] = change.labels
+    return change, labels
+
+
+def assert_follows(clean, labels, chances):
+    """Chi-square of each class's given labels against its row of ``chances``; what has none must not occur."""
+    for label, row in enumerate(chances):
+        seen = np.bincount(labels[clean == label], minlength=len(row))
+        assert seen[row == 0].sum() == 0
+        if (row > 0).sum() > 1:
+            expected = row[row > 0] / row.sum() * seen.sum()
+            assert stats.chisquare(seen[row > 0], expected).pvalue > FALSE_ALARM
+
+
+def independence(table):
+    """The p-value of the chi-square test that the rows of counts follow one distribution."""
+    result: Any = stats.chi2_contingency(table, correction=False)
+    return result.pvalue
+
+
+def assert_alike(clean, labels, others, classes):
+    """Chi-square of each class's given labels in two samples of the same clean labels."""
+    for label in range(classes):
+        table = np.array(
+            [np.bincount(given[clean == label], minlength=classes) for given in (labels, others)]
+        )
+        np.testing.assert_array_equal(table[0] > 0, table[1] > 0)
+        table = table[:, table[0] > 0]
+        if table.shape[1] > 1:
+            assert independence(table) > FALSE_ALARM
+
+
+labellings = st.lists(st.integers(0, 4), min_size=1, max_size=60)
+rates = st.floats(0, 1)
+seeds = st.integers(0, 2**63 - 1)
+
+
+@pytest.mark.parametrize("text", ["symmetric:{}", "symmetric-incl:{}", "pair:{}"])
+@given(labels=labellings, rate=rates, seed=seeds)
+@settings(deadline=None, max_examples=50)
+def test_exactly_the_rounded_rate_is_touched(text, labels, rate, seed):
+    task = made_task(text.format(repr(rate)), labels, seed=seed)
+    change, given = outcome(task)
+    assert len(change.positions) == exact_count(rate, len(labels))
+    if task.spec.kind != "symmetric-incl":
+        assert (given != task.labels).sum() == len(change.positions)
+    assert change.requested is None
+
+
+@given(labels=labellings, rate=rates, seed=seeds)
+@settings(deadline=None, max_examples=50)
+def test_asymmetric_is_exact_in_every_class_or_as_a_whole(labels, rate, seed):
+    labels = np.array(labels) * 2  # airplane, bird, deer, frog, ship: two of them flip
+    flips = np.isin(np.arange(10), (2, 3, 4, 5, 9))
+    task = made_task(f"asymmetric:{rate!r}", labels, names=CIFAR10, seed=seed)
+    change, given = outcome(task)
+    for label in range(10):
+        inside = labels == label
+        assert (given != labels)[inside].sum() == flips[label] * exact_count(rate, int(inside.sum()))
+    np.testing.assert_array_equal(change.requested, np.where(flips, rate, 0))
+    whole = made_task(f"asymmetric:{rate!r}:sampling=whole", labels, names=CIFAR10, seed=seed)
+    selected = whole.order()[: exact_count(rate, len(labels))]
+    change, given = outcome(whole)
+    assert set(change.positions) == {place for place in selected if flips[labels[place]]}
+    assert (given != labels)[change.positions].all()
+    np.testing.assert_array_equal(change.requested, np.where(flips, rate, 0))
+
+
+@pytest.mark.parametrize("text", RATED)
+@given(labels=labellings, low=rates, high=rates, seed=seeds)
+@settings(deadline=None, max_examples=40)
+def test_a_lower_rate_is_nested_in_a_higher_one_with_the_same_labels(text, labels, low, high, seed):
+    low, high = sorted((low, high))
+    (small, below), (large, above) = (
+        outcome(made_task(text.format(repr(rate)), labels, seed=seed)) for rate in (low, high)
+    )
+    assert set(small.positions) <= set(large.positions)
+    np.testing.assert_array_equal(below[small.positions], above[small.positions])
+
+
+@pytest.mark.parametrize("text", [*RATED, "random"])
+@given(labels=labellings, seed=seeds, data=st.data())
+@settings(deadline=None, max_examples=25)
+def test_the_order_of_the_samples_does_not_matter(text, labels, seed, data):
+    order = np.array(data.draw(st.permutations(range(len(labels)))), dtype=np.int64)
+    text = text.format(0.4)
+    _, straight = outcome(made_task(text, labels, seed=seed))
+    _, shuffled = outcome(made_task(text, np.array(labels)[order], sample_id=order, seed=seed))
+    np.testing.assert_array_equal(shuffled, straight[order])
+
+
+@pytest.mark.parametrize("text", [*RATED, "random"])
+@given(free=st.lists(st.booleans(), min_size=40, max_size=40))
+@settings(deadline=None, max_examples=25)
+def test_only_free_samples_are_touched(text, free):
+    labels = np.arange(40) % 5
+    task = made_task(text.format(0.2), labels, free=free)
+    # Of each class 8 samples, of which the exact kinds need 2: that may be more than are free.
+    exact = not text.startswith(("symmetric-iid", "instance", "random"))
+    by_class = "balanced" in text or text.endswith("block5")
+    counts = [int(task.free[labels == label].sum()) for label in range(5)] if by_class else [sum(free)]
+    if exact and min(counts) < (2 if by_class else 8):
+        with pytest.raises(NoiseError, match="samples but only"):
+            outcome(task)
+        return
+    change, _ = outcome(task)
+    if text == "random":
+        np.testing.assert_array_equal(change.positions, np.flatnonzero(free))
+
+
+def test_the_ends_of_the_range_of_rates():
+    labels = np.arange(400) % 5
+    for text in RATED:
+        change, _ = outcome(made_task(text.format(0), labels))
+        assert len(change.positions) == 0
+        if not text.startswith("instance"):
+            change, _ = outcome(made_task(text.format(1), labels))
+            assert len(change.positions) == 400
+
+
+def test_every_transition_follows_its_rule():
+    classes = 5
+    clean = np.random.default_rng(1).integers(0, classes, 40_000)
+    same, other = np.eye(classes), np.ones((classes, classes)) - np.eye(classes)
+    rules = {
+        "symmetric:0.3": 0.7 * same + 0.3 * other / 4,
+        "symmetric:0.3:balanced=true": 0.7 * same + 0.3 * other / 4,
+        "symmetric-incl:0.3": 0.7 * same + 0.3 / 5,
+        "symmetric-iid:0.3": 0.7 * same + 0.3 * other / 4,
+        "pair:0.45": 0.55 * same + 0.45 * np.roll(same, 1, axis=1),
+        "random": np.full((classes, classes), 0.2),
+        "asymmetric:0.2:convention=legacy-block5": 0.8 * same + 0.2 * np.roll(same, 1, axis=1),
+        "asymmetric:0.2:convention=legacy-block5:sampling=whole": 0.8 * same + 0.2 * np.roll(same, 1, axis=1),
+    }
+    for text, chances in rules.items():
+        _, labels = outcome(made_task(text, clean))
+        assert_follows(clean, labels, chances)
+
+
+def test_iid_flips_vary_as_independent_ones_do():
+    # Over 200 seeds of 250 samples the variance of the count is N p (1-p); an exact count has none.
+    labels = np.arange(250) % 5
+    counts = [
+        len(symmetric_iid(made_task("symmetric-iid:0.3", labels, seed=seed)).positions) for seed in range(200)
+    ]
+    spread = 199 * np.var(counts, ddof=1) / (250 * 0.3 * 0.7)
+    assert FALSE_ALARM < stats.chi2(199).cdf(spread) < 1 - FALSE_ALARM
+    np.testing.assert_array_equal(
+        symmetric_iid(made_task("symmetric-iid:0.3", labels)).requested, np.full(5, 0.3)
+    )
+
+
+def test_random_labels_touch_all_and_say_so():
+    change, labels = outcome(made_task("random", np.zeros(5000)))
+    np.testing.assert_array_equal(change.positions, np.arange(5000))
+    np.testing.assert_array_equal(change.requested, np.ones(5))
+    assert_follows(np.zeros(5000, dtype=int), labels, np.full((1, 5), 0.2))
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"), [("sym", "symmetric-incl:0.4"), ("asym", "asymmetric:0.4:sampling=whole")]
+)
+def test_as_divide_mix_does_it(mode, text):
+    """DivideMix shuffles all ids, takes the first r*N, and draws from all classes or looks up its map."""
+    clean = np.random.default_rng(2).integers(0, 10, 20_000)
+    chance = random.Random(3)
+    ids = list(range(len(clean)))
+    chance.shuffle(ids)
+    similar = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
+    theirs = clean.copy()
+    for number in ids[: int(0.4 * len(ids))]:
+        true = int(clean[number])
+        theirs[number] = chance.randint(0, 9) if mode == "sym" else similar.get(true, true)
+    _, ours = outcome(made_task(text, clean, names=CIFAR10))
+    assert_alike(clean, ours, theirs, classes=10)
+
+
+def test_the_maps_are_the_published_ones():
+    similar, convention = similar_classes(CIFAR10)
+    assert similar.tolist() == [0, 1, 0, 5, 7, 3, 6, 7, 8, 1]
+    assert convention == "asym_patrini_cifar10"
+    assert next_in_block(10).tolist() == [1, 2, 3, 4, 0, 6, 7, 8, 9, 5]
+    _, labels = outcome(made_task("pair:1", range(5)))
+    assert labels.tolist() == [1, 2, 3, 4, 0]
+    names = sorted(name for members in CIFAR100_SUPERCLASSES for name in members)
+    similar, convention = similar_classes(names)
+    assert convention == "asym_superclass_cifar100"
+    assert sorted(similar) == list(range(100))
+    following = {name: names[label] for name, label in zip(names, similar, strict=True)}
+    assert following["apple"] == "mushroom"
+    assert following["sweet_pepper"] == "apple"
+    assert following["maple_tree"] == "oak_tree"
+    assert following["tractor"] == "lawn_mower"
+
+
+@given(names=st.permutations(CIFAR10))
+@settings(max_examples=30, deadline=None)
+def test_the_map_goes_by_names_in_any_order(names):
+    similar, _ = similar_classes(names)
+    pairs = {(name, names[label]) for name, label in zip(names, similar, strict=True) if names[label] != name}
+    assert pairs == {
+        ("truck", "automobile"), ("bird", "airplane"), ("deer", "horse"), ("cat", "dog"), ("dog", "cat")
+    }  # fmt: skip
+
+
+@pytest.mark.shared
+def test_the_superclasses_are_the_official_ones(shared):
+    names = pickle.loads((shared / "data/cifar100/meta").read_bytes(), encoding="latin1")["fine_label_names"]
+    head = lzma.decompress((shared / "data/cifar100/test_head.xz").read_bytes())
+    tail = (shared / "data/cifar100/test_tail").read_bytes()
+    # The official file without its pictures: the labels are all that is looked at.
+    test = pickle.loads(head + bytes(10_000 * 3072) + tail, encoding="latin1")
+    coarse_of = dict(zip(test["fine_labels"], test["coarse_labels"], strict=True))
+    assert len(coarse_of) == 100
+    for coarse, members in enumerate(CIFAR100_SUPERCLASSES):
+        assert members == tuple(names[fine] for fine in range(100) if coarse_of[fine] == coarse)
+    similar, _ = similar_classes(names)
+    for fine, target in enumerate(similar.tolist()):
+        assert target != fine
+        assert coarse_of[target] == coarse_of[fine]
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "convention"),
+    [
+        ("asymmetric:0.4", CIFAR10, "asym_patrini_cifar10"),
+        ("asymmetric:0.4:sampling=whole", CIFAR10, "asym_patrini_cifar10_whole"),
+        ("asymmetric:0.4:convention=legacy-block5", None, "asym_block5_legacy"),
+        ("asymmetric:0.4:convention=legacy-block5:sampling=whole", None, "asym_block5_legacy_whole"),
+        ("asymmetric:0.4", sum(CIFAR100_SUPERCLASSES, ()), "asym_superclass_cifar100"),
+        ("asymmetric:0.4:sampling=whole", sum(CIFAR100_SUPERCLASSES, ()), "asym_superclass_cifar100_whole"),
+    ],
+)
+def test_the_convention_is_named(text, names, convention):
+    change, _ = outcome(made_task(text, np.arange(100) % 5, names=names))
+    assert change.convention == convention
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "sentence"),
+    [
+        ("symmetric:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
+        ("symmetric-iid:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
+        ("pair:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
+        ("instance:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
+        (
+            "asymmetric:0.4",
+            10,
+            r"for CIFAR-10 and CIFAR-100 only, .* \(class 0, .*take pair, or .* matrix:file=FILE",
+        ),
+        ("asymmetric:0.4:convention=legacy-block5", 7, "blocks of 5 classes and there are 7: take pair"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(text, classes, sentence):
+    with pytest.raises(NoiseError, match=sentence) as caught:
+        outcome(made_task(text, np.zeros(10), classes=classes))
+    assert "\n" not in str(caught.value)
+
+
+def test_classes_are_drawn_in_the_shares_of_their_chances():
+    points = (np.arange(10_000) + 0.5) / 10_000
+    chances = np.array([0.0, 0.25, 0.0, 0.5, 0.25, 0.0])
+    drawn = draw_classes(np.tile(chances * (1 - 1e-7), (10_000, 1)), points)
+    np.testing.assert_array_equal(np.bincount(drawn, minlength=6), chances * 10_000)
+    highest = 1 - 2.0**-53
+    thirds = np.full((1, 3), 1 / 3)
+    assert draw_classes(np.hstack([thirds, [[0.0]]]), np.array([highest])).tolist() == [2]
+    assert draw_classes(np.hstack([[[0.0]], thirds]), np.array([2.0**-53])).tolist() == [1]
+
+
+# --------------------------------------------------------------------------------------------------------
+# Instance-dependent noise
+
+
+def test_instance_is_the_definition_sample_by_sample():
+    rng = np.random.default_rng(4)
+    count, classes, rate = 300, 4, 0.5
+    images = rng.integers(0, 256, (count, 3, 2, 3), dtype=np.uint8)
+    clean = rng.integers(0, classes, count)
+    task = made_task(f"instance:{rate}", clean, classes=classes, images=images)
+    _, labels = outcome(task)
+    statistics = channel_statistics(images)
+    weights = normals(task.shared_words(classes, 18 * classes)).reshape(classes, 18, classes)
+    words = uniforms(task.words(np.arange(count), 3))
+    for number in range(count):
+        label = int(clean[number])
+        first, second, third = words[number].tolist()
+        probability = stats.truncnorm.ppf(first, -rate / 0.1, (1 - rate) / 0.1, loc=rate, scale=0.1)
+        expected = label
+        if second < probability:
+            powers = []
+            for target in range(classes):
+                score = 0.0
+                for place, value in enumerate(images[number].ravel().tolist()):
+                    channel = place % 3
+                    pixel = (value / 255 - statistics.mean[channel] / 255) / (
+                        statistics.deviation[channel] / 255
+                    )
+                    score += pixel * weights[label, place, target]
+                powers.append(0.0 if target == label else math.exp(score))
+            expected, total = 0, powers[0] / sum(powers)
+            while total <= third:
+                expected += 1
+                total += powers[expected] / sum(powers)
+        assert labels[number] == expected
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.9])
+def test_the_mean_of_the_flip_probabilities_is_that_of_the_cut_normal(rate):
+    count = 20_000
+    change, _ = outcome(made_task(f"instance:{rate}", np.arange(count) % 5))
+    mean = stats.truncnorm.mean(-rate / 0.1, (1 - rate) / 0.1, loc=rate, scale=0.1)
+    low, high = stats.binom.ppf([FALSE_ALARM, 1 - FALSE_ALARM], count, mean)
+    assert low <= len(change.positions) <= high
+    assert abs(mean - rate) < (0.051 if rate in (0.05, 0.9) else 0.006)
+    np.testing.assert_array_equal(change.requested, np.full(5, rate))
+
+
+def test_which_class_depends_on_the_picture():
+    rng = np.random.default_rng(5)
+    pictures = rng.integers(0, 256, (4, 4, 4, 3), dtype=np.uint8)
+    which = np.arange(2000) % 4
+    _, labels = outcome(made_task("instance:0.5", np.zeros(2000), images=pictures[which]))
+    tables = np.array([np.bincount(labels[which == picture], minlength=5)[1:] for picture in range(4)])
+    assert len(set(tables.argmax(axis=1).tolist())) > 1
+    present = tables[:, tables.sum(axis=0) > 0]
+    assert independence(present) < FALSE_ALARM
+
+
+def test_the_same_picture_under_another_label_is_mistaken_for_another_class():
+    picture = np.random.default_rng(6).integers(0, 256, (1, 4, 4, 3), dtype=np.uint8)
+    other = 255 - picture
+    images = np.concatenate([picture.repeat(1500, axis=0), other.repeat(1500, axis=0)])
+    clean = np.tile(np.arange(5), 600)
+    _, labels = outcome(made_task("instance:0.5", clean, images=images))
+    first = np.arange(3000) < 1500
+    favourites = [
+        np.bincount(labels[first & (clean == label) & (labels != label)], minlength=5).argmax()
+        for label in range(5)
+    ]
+    assert len(set(favourites)) > 2
+
+
+def test_a_channel_that_is_the_same_everywhere_is_no_division_by_zero():
+    change, _ = outcome(
+        made_task("instance:0.5", np.arange(100) % 5, images=np.zeros((100, 1, 1, 3), np.uint8))
+    )
+    assert 20 < len(change.positions) < 80
+
+
+def test_every_split_has_the_same_weights():
+    task = made_task("instance:0.5", np.arange(10) % 5)
+    test = Task(
+        task.spec,
+        task.images,
+        task.labels,
+        task.class_names,
+        task.sample_id,
+        task.free,
+        "pictures/test",
+        0,
+        {},
+    )
+    np.testing.assert_array_equal(task.shared_row(3, 20), test.shared_row(3, 20))
+    np.testing.assert_array_equal(task.shared_row(3, 20), task.shared_words(4, 20)[3])
+    assert not np.array_equal(task.shared_row(3, 20), task.shared_row(2, 20))
