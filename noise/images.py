@@ -1,13 +1,11 @@
-"""Image noise: what a sample shows instead of its clean image."""
+"""What image noise of every kind needs: channel statistics, and steps that keep the temporaries small."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from noise.streams import normals
-from noise.task import Change, Task
 
 CHUNK_VALUES = 2**20
 """Pixel values per step: temporaries of eight bytes a value stay at 8 MB, whatever the image size."""
@@ -51,38 +49,23 @@ def channel_statistics(images: NDArray[np.uint8]) -> ChannelStatistics:
     return ChannelStatistics(np.array(mean), np.array(deviation))
 
 
-def gaussian_pixels(
-    statistics: ChannelStatistics, shape: tuple[int, ...], words: NDArray[np.uint64]
+def in_steps(
+    positions: NDArray[np.int64],
+    shape: tuple[int, ...],
+    render: Callable[[NDArray[np.int64]], NDArray[np.uint8]],
 ) -> NDArray[np.uint8]:
-    """Images of independent Gaussian pixels with the given channel mean and deviation (``randx_gaussian``).
-
-    The Gaussian images of Zhang et al. 2017 (arXiv 1611.03530) and the randX of Arpit et al. 2017
-    (arXiv 1706.05394). Rounded to the nearest integer and clipped to [0, 255], which narrows the spread a
-    little for channels of high contrast.
+    """``render`` of all positions, some at a time.
 
     Args:
-        statistics: of the clean data set.
+        positions: [n] int64.
         shape: (H, W, C) of one image.
-        words: [n, H*W*C] random words, one per pixel value.
+        render: [m] positions to [m, H, W, C] uint8.
 
     Returns:
         [n, H, W, C] uint8.
     """
-    values = normals(words).reshape(len(words), *shape)
-    values *= statistics.deviation
-    values += statistics.mean
-    np.rint(values, out=values)
-    return np.clip(values, 0, 255, out=values).astype(np.uint8)
-
-
-def randx(task: Task) -> Change:
-    """``randx:rate`` on a task: :func:`gaussian_pixels` with the statistics of all its clean images."""
-    positions = task.take(task.order())
-    shape = task.images.shape[1:]
     values = np.empty((len(positions), *shape), dtype=np.uint8)
-    statistics = channel_statistics(task.images)
     step = chunk_length(shape)
     for start in range(0, len(positions), step):
-        words = task.words(positions[start : start + step], math.prod(shape))
-        values[start : start + step] = gaussian_pixels(statistics, shape, words)
-    return Change(positions, values)
+        values[start : start + step] = render(positions[start : start + step])
+    return values

@@ -1,0 +1,113 @@
+"""Images replaced or covered: random ones, permuted pixels, a square. Each is (Task, positions) -> images."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noise.errors import require
+from noise.images import ChannelStatistics, channel_statistics, in_steps
+from noise.streams import below, normals
+from noise.task import Task
+
+
+def gaussian_pixels(
+    statistics: ChannelStatistics, shape: tuple[int, ...], words: NDArray[np.uint64]
+) -> NDArray[np.uint8]:
+    """Images of independent Gaussian pixels with the given channel mean and deviation (``randx_gaussian``).
+
+    The Gaussian images of Zhang et al. 2017 (arXiv 1611.03530) and the randX of Arpit et al. 2017
+    (arXiv 1706.05394). Rounded to the nearest integer and clipped to [0, 255], which narrows the spread a
+    little for channels of high contrast.
+
+    Args:
+        statistics: of the clean data set.
+        shape: (H, W, C) of one image.
+        words: [n, H*W*C] random words, one per pixel value.
+
+    Returns:
+        [n, H, W, C] uint8.
+    """
+    values = normals(words).reshape(len(words), *shape)
+    values *= statistics.deviation
+    values += statistics.mean
+    np.rint(values, out=values)
+    return np.clip(values, 0, 255, out=values).astype(np.uint8)
+
+
+def randx(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """``randx``: :func:`gaussian_pixels` with the statistics of all clean images of the task."""
+    shape = task.images.shape[1:]
+    statistics = channel_statistics(task.images)
+    return in_steps(
+        positions, shape, lambda some: gaussian_pixels(statistics, shape, task.words(some, math.prod(shape)))
+    )
+
+
+def permuted(images: NDArray[np.uint8], permutations: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Images with their pixels in another order.
+
+    Args:
+        images: [n, H, W, C] uint8.
+        permutations: [n or 1, H*W] to move whole pixels, the channels together, or [n or 1, H*W*C] to move
+            every value by itself.
+
+    Returns:
+        [n, H, W, C] uint8 with the same values.
+    """
+    flat = images.reshape(len(images), permutations.shape[1], -1)
+    return np.take_along_axis(flat, permutations[..., None], axis=1).reshape(images.shape)
+
+
+def _moved(task: Task) -> int:
+    """What a permutation of the task moves: pixels, or all values of an image."""
+    height, width, channels = task.images.shape[1:]
+    return height * width * (channels if task.spec.parameter("scope") == "values" else 1)
+
+
+def random_pixels(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """``random-pixels``: a permutation of its own for each image (Zhang et al. 2017)."""
+
+    def render(some: NDArray[np.int64]) -> NDArray[np.uint8]:
+        words = task.words(some, _moved(task))
+        return permuted(task.images[some], np.argsort(words, axis=1, kind="stable"))
+
+    return in_steps(positions, task.images.shape[1:], render)
+
+
+def shuffled_pixels(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """``shuffled-pixels``: one permutation for all images, of the test split too (Zhang et al. 2017)."""
+    permutation = np.argsort(task.shared_words(1, _moved(task)), axis=1, kind="stable")
+    shape = task.images.shape[1:]
+    return in_steps(positions, shape, lambda some: permuted(task.images[some], permutation))
+
+
+def occlusion(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """``occlusion``: a square at a place uniform over those where it lies inside the image.
+
+    Filled with the data set's mean colour, with black, or with :func:`gaussian_pixels`.
+
+    Raises:
+        NoiseError: the square is larger than the image.
+    """
+    height, width, channels = task.images.shape[1:]
+    size, fill = task.spec.parameter("size"), task.spec.parameter("fill")
+    require(
+        size <= min(height, width),
+        f"{task.spec}: a square of {size} pixels does not fit into images of {height}x{width}: take a smaller size.",
+    )
+    statistics = channel_statistics(task.images)
+
+    def render(some: NDArray[np.int64]) -> NDArray[np.uint8]:
+        words = task.words(some, 2 + (size * size * channels if fill == "noise" else 0))
+        images = task.images[some]
+        rows = below(words[:, 0], height - size + 1)[:, None] + np.arange(size)
+        columns = below(words[:, 1], width - size + 1)[:, None] + np.arange(size)
+        if fill == "noise":
+            patch = gaussian_pixels(statistics, (size, size, channels), words[:, 2:])
+        else:
+            patch = np.rint(statistics.mean if fill == "mean" else 0).astype(np.uint8)
+        images[np.arange(len(some))[:, None, None], rows[:, :, None], columns[:, None, :]] = patch
+        return images
+
+    return in_steps(positions, task.images.shape[1:], render)
