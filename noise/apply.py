@@ -1,30 +1,57 @@
-"""Clean arrays and specs to corrupted arrays and a manifest; and the way back: does a manifest hold?"""
+"""Clean arrays and specs to corrupted arrays and a manifest."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import PIL
 import scipy
 from numpy.typing import NDArray
 
-from noise.choose import hash_text
+from noise.asymmetric import asymmetric
+from noise.checks import checked
 from noise.digests import column_digest, image_digests, pixels_digest, source_digest
-from noise.errors import NoiseError, require
 from noise.header import Header, Operation
-from noise.images import randx
-from noise.labels import symmetric
+from noise.human import human
+from noise.instance import instance
+from noise.kinds import KINDS
+from noise.labellists import label_list
+from noise.labels import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
 from noise.manifest import Manifest
-from noise.spec import KINDS, CorruptionSpec, check_distinct, parse_spec
+from noise.matrix import matrix
+from noise.openset import open_list, open_set
+from noise.render import RENDERERS, rendered
+from noise.replacement import occlusion, random_pixels, randx, shuffled_pixels
+from noise.spec import CorruptionSpec, check_distinct
 from noise.task import Change, Task
 
-OPERATIONS: dict[str, Callable[[Task], Change]] = {
-    "symmetric": symmetric,
+RENDERED: dict[str, Callable[[Task, NDArray[np.int64]], NDArray[np.uint8]]] = {
     "randx": randx,
+    "random-pixels": random_pixels,
+    "shuffled-pixels": shuffled_pixels,
+    "occlusion": occlusion,
+    **dict.fromkeys(RENDERERS, rendered),
 }
-"""Kind to the function that carries it out; the kinds themselves are described in noise.spec."""
+"""Kinds that make new images of the samples at given positions; which ones is the same rule for all."""
+
+CHOSEN: dict[str, Callable[[Task], Change]] = {
+    "symmetric": symmetric,
+    "symmetric-incl": symmetric_incl,
+    "symmetric-iid": symmetric_iid,
+    "asymmetric": asymmetric,
+    "pair": pair,
+    "random": random_labels,
+    "matrix": matrix,
+    "instance": instance,
+    "human": human,
+    "label-list": label_list,
+    "open": open_set,
+    "open-list": open_list,
+}
+"""Kinds that say themselves which samples they touch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +78,7 @@ def corrupt(
     dataset: str,
     class_names: Sequence[str],
     sample_id: NDArray[np.integer] | None = None,
+    sources: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> Corrupted:
     """Corrupt a data set as the specs say, in their order; the arrays passed are left as they are.
 
@@ -58,9 +86,12 @@ def corrupt(
     recorded. Every operation reads the clean data. An operation takes the first round(rate * N) samples of
     its own hash order that no earlier operation of the same target has taken; so the set chosen at a lower
     rate lies inside the set chosen at a higher one, as long as the operations before it stay the same.
+    Kinds that decide sample by sample (``symmetric-iid``, ``matrix``, ``instance``, ``human`` and the lists)
+    leave those alone that were taken before.
 
     What happens to a chosen sample depends on (dataset, seed, kind, sample id) alone, not on its position,
-    on the rate or on the other samples; only ``randx`` uses the channel statistics of all images passed.
+    on the rate or on the other samples. The exceptions: ``randx``, ``occlusion`` and ``instance`` use the
+    channel statistics of all images passed, and ``open`` hands out its images in the order of selection.
 
     Args:
         images: [N, H, W, C] uint8, N at least 1.
@@ -70,18 +101,23 @@ def corrupt(
         dataset: name under which samples are hashed; two splits need two (``cifar10``, ``cifar10/test``).
         class_names: K names.
         sample_id: [N] distinct integers, 0 or above; ``0..N-1`` by default.
+        sources: name to images [M, h, w, c] uint8 of the data sets that ``open`` kinds name (``svhn`` …).
 
     Returns:
         New arrays and the manifest.
 
     Raises:
-        NoiseError: the arrays do not fit together, a corruption is listed twice, or too few samples are left
-            for one.
+        NoiseError: the arrays do not fit together, a corruption is listed twice, a file cannot be used, or
+            too few samples are left for an operation.
     """
-    clean, ids, names = _checked(images, labels, seed, dataset, class_names, sample_id)
+    clean, ids, names = checked(images, labels, seed, dataset, class_names, sample_id)
     check_distinct(tuple(specs))
-    given_images, columns = _carry_out(images, clean, ids, specs, seed, dataset, len(names))
-    flipped, replaced = columns["given_label"] != clean, columns["image_op"] > 0
+    record = _Record(images, clean)
+    for code, spec in enumerate(specs, start=1):
+        free = record.free(spec)
+        task = Task(spec, images, clean, names, ids, free, dataset, seed, sources or {})
+        record.add(code, task, changed(task))
+    columns = {"sample_id": ids, "clean_label": clean, **record.columns()}
     header = Header(
         dataset=dataset,
         source_digest=source_digest(images, clean),
@@ -89,186 +125,110 @@ def corrupt(
         image_shape=tuple(images.shape[1:]),
         class_names=names,
         seed=int(seed),
-        operations=_operations(specs, columns["label_op"], columns["image_op"], flipped),
-        rates=_rates(specs, flipped, replaced),
-        versions={"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__},
+        operations=tuple(record.operations),
+        rates=_rates(record),
+        versions={
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "pillow": PIL.__version__,
+        },
         column_digests={name: column_digest(column) for name, column in columns.items()},
-        pixels_digest=pixels_digest(given_images),
+        pixels_digest=pixels_digest(record.images),
     )
-    return Corrupted(given_images, columns["given_label"].copy(), Manifest(header, **columns))
+    return Corrupted(record.images, record.given.copy(), Manifest(header, **columns))
 
 
-def _carry_out(
-    images: NDArray[np.uint8],
-    clean: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    specs: Sequence[CorruptionSpec],
-    seed: int,
-    dataset: str,
-    class_count: int,
-) -> tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]:
-    """The images after every operation, and the manifest's columns."""
-    count = len(images)
-    given_images, given = images.copy(), clean.copy()
-    operation_of = {"label": np.zeros(count, dtype=np.int16), "image": np.zeros(count, dtype=np.int16)}
-    severity, pixels = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.uint64)
-    source = [""] * count
-    for code, spec in enumerate(specs, start=1):
-        taken = operation_of[spec.target]
-        task = Task(spec, images, clean, class_count, ids, taken == 0, dataset, seed)
-        change = OPERATIONS[spec.kind](task)
-        taken[change.positions] = code
-        if spec.target == "label":
-            given[change.positions] = change.values
-            continue
-        given_images[change.positions] = change.values
-        severity[change.positions] = change.severity
-        pixels[change.positions] = image_digests(given_images[change.positions])
-        if change.sources:
-            for position, origin in zip(change.positions.tolist(), change.sources, strict=True):
-                source[position] = origin
-    return given_images, {
-        "sample_id": ids,
-        "clean_label": clean,
-        "given_label": given,
-        "label_op": operation_of["label"],
-        "image_op": operation_of["image"],
-        "severity": severity,
-        "source": np.array(source, dtype=np.str_),
-        "pixels": pixels,
-    }
+def changed(task: Task) -> Change:
+    """What the task's operation does."""
+    kind = task.spec.kind
+    if kind in CHOSEN:
+        return CHOSEN[kind](task)
+    positions = task.take(task.order())
+    return Change(positions, images=RENDERED[kind](task, positions))
 
 
-def _checked(
-    images: NDArray[np.uint8],
-    labels: NDArray[np.integer],
-    seed: int,
-    dataset: str,
-    class_names: Sequence[str],
-    sample_id: NDArray[np.integer] | None,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
-    """Clean labels, sample ids and class names in their final types, or NoiseError."""
-    require(
-        images.dtype == np.uint8 and images.ndim == 4 and images.size > 0,
-        f"images are {images.dtype}{list(images.shape)} and must be uint8[N, H, W, C] with N at least 1.",
+class _Record:
+    """The data as far as it is corrupted, and what was done to it."""
+
+    def __init__(self, images: NDArray[np.uint8], clean: NDArray[np.int64]) -> None:
+        count = len(images)
+        self.clean = clean
+        self.images, self.given = images.copy(), clean.copy()
+        self.operation = {"label": np.zeros(count, np.int16), "image": np.zeros(count, np.int16)}
+        self.severity, self.pixels = np.zeros(count, np.int8), np.zeros(count, np.uint64)
+        self.source = [""] * count
+        self.operations: list[Operation] = []
+
+    def free(self, spec: CorruptionSpec) -> NDArray[np.bool_]:
+        """[N] samples without an operation on anything that ``spec`` changes."""
+        taken = [self.operation[target] > 0 for target in spec.targets]
+        return ~np.logical_or.reduce(taken)
+
+    def add(self, code: int, task: Task, change: Change) -> None:
+        """Carry out a change under its code, and write down what it did."""
+        at = change.positions
+        wrong = np.zeros(len(at), np.bool_)
+        if change.labels is not None:
+            self.given[at] = change.labels
+            self.operation["label"][at] = code
+            wrong |= change.labels != self.clean[at]
+        if change.images is not None:
+            self.images[at] = change.images
+            self.operation["image"][at] = code
+            self.severity[at] = task.spec.severity
+            self.pixels[at] = image_digests(change.images)
+            wrong[:] = True
+        for position, origin in zip(at.tolist(), change.sources, strict=False):
+            self.source[position] = origin
+        self.operations.append(_operation(code, task, change, int(wrong.sum())))
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The manifest's columns after the clean ones."""
+        return {
+            "given_label": self.given,
+            "label_op": self.operation["label"],
+            "image_op": self.operation["image"],
+            "severity": self.severity,
+            "source": np.array(self.source, dtype=np.str_),
+            "pixels": self.pixels,
+        }
+
+
+def _operation(code: int, task: Task, change: Change, corrupted: int) -> Operation:
+    """The header's record of an operation that corrupted so many samples."""
+    spec, count = task.spec, len(task.labels)
+    requested, by_class = spec.rate, None
+    if change.requested is not None:
+        requested = float(change.requested[task.labels].sum() / count)
+        by_class = tuple(change.requested.tolist())
+    elif spec.rate is not None:
+        by_class = (spec.rate,) * task.class_count
+    return Operation(
+        code=code,
+        text=str(spec),
+        kind=spec.kind,
+        targets=spec.targets,
+        convention=change.convention or KINDS[spec.kind].convention,
+        parameters=spec.parameters,
+        requested=requested,
+        class_requested=by_class,
+        selected=len(change.positions),
+        realised=corrupted / count,
+        files=change.files,
     )
-    if sample_id is None:
-        sample_id = np.arange(len(images))
-    for name, column in (("labels", labels), ("sample_id", sample_id)):
-        require(
-            column.shape == (len(images),) and column.dtype.kind in "iu",
-            f"{name} are {column.dtype}{list(column.shape)} and must be {len(images)} integers.",
-        )
-    clean, ids = labels.astype(np.int64), sample_id.astype(np.int64)
-    names = tuple(str(name) for name in class_names)
-    require(
-        clean.min() >= 0 and clean.max() < len(names),
-        f"labels run from {clean.min()} to {clean.max()}, but there are {len(names)} class names: "
-        "labels count from 0, and every class needs its name.",
-    )
-    require(ids.min() >= 0, f"sample_id {ids.min()} is negative: ids are row numbers, from 0.")
-    values, counts = np.unique(ids, return_counts=True)
-    require(
-        len(values) == len(ids),
-        f"sample_id {values[counts.argmax()]} occurs twice: every id must be distinct.",
-    )
-    require(0 <= seed < 2**63, f"the noise seed {seed} is out of range: from 0 to 2^63-1.")
-    hash_text(dataset)
-    return clean, ids, names
 
 
-def _operations(
-    specs: Sequence[CorruptionSpec],
-    label_op: NDArray[np.int16],
-    image_op: NDArray[np.int16],
-    flipped: NDArray[np.bool_],
-) -> tuple[Operation, ...]:
-    """The header's record of each spec."""
-    rows: list[Operation] = []
-    for code, spec in enumerate(specs, start=1):
-        touched = (label_op if spec.target == "label" else image_op) == code
-        corrupted = touched & flipped if spec.target == "label" else touched
-        rows.append(
-            Operation(
-                code=code,
-                text=str(spec),
-                kind=spec.kind,
-                target=spec.target,
-                convention=KINDS[spec.kind].convention,
-                parameters=spec.parameters,
-                requested=spec.rate,
-                selected=int(touched.sum()),
-                realised=float(corrupted.mean()),
-            )
-        )
-    return tuple(rows)
-
-
-def _rates(
-    specs: Sequence[CorruptionSpec], flipped: NDArray[np.bool_], replaced: NDArray[np.bool_]
-) -> dict[str, dict[str, float]]:
+def _rates(record: _Record) -> dict[str, dict[str, float | None]]:
     """Requested and realised rate of each target, and the realised rate of any corruption."""
-    rates: dict[str, dict[str, float]] = {}
-    for target, corrupted in (("label", flipped), ("image", replaced)):
-        # Summed as written: 0.1 + 0.2 is 0.3 here.
-        requested = sum((Fraction(repr(spec.rate)) for spec in specs if spec.target == target), Fraction(0))
-        rates[target] = {"requested": float(requested), "realised": float(corrupted.mean())}
-    rates["any"] = {"realised": float((flipped | replaced).mean())}
+    wrong = {"label": record.given != record.clean, "image": record.operation["image"] > 0}
+    rates: dict[str, dict[str, float | None]] = {}
+    for target, corrupted in wrong.items():
+        asked = [operation.requested for operation in record.operations if target in operation.targets]
+        total = None
+        if None not in asked:
+            # Summed as written: 0.1 + 0.2 is 0.3 here.
+            total = float(sum((Fraction(repr(rate)) for rate in asked), Fraction(0)))
+        rates[target] = {"requested": total, "realised": float(corrupted.mean())}
+    rates["any"] = {"realised": float((wrong["label"] | wrong["image"]).mean())}
     return rates
-
-
-def verify(manifest: Manifest, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> list[str]:
-    """Recompute a manifest from the clean source and compare everything but the library versions.
-
-    Args:
-        manifest: as loaded.
-        images: [N, H, W, C] uint8, the clean images in the manifest's order.
-        labels: [N] the clean labels.
-
-    Returns:
-        One sentence per difference; empty when all is equal.
-    """
-    header = manifest.header
-    found = [
-        f"Column {name} is not the one that was written: its digest differs."
-        for name in manifest.verify_columns()
-    ]
-    if (len(images), *images.shape[1:]) != (header.count, *header.image_shape):
-        shape = [header.count, *header.image_shape]
-        return [*found, f"The source has images {list(images.shape)}, the manifest was made from {shape}."]
-    try:
-        specs = tuple(parse_spec(operation.text) for operation in header.operations)
-        again = corrupt(
-            images,
-            labels,
-            specs,
-            seed=header.seed,
-            dataset=header.dataset,
-            class_names=header.class_names,
-            sample_id=manifest.sample_id,
-        ).manifest
-    except NoiseError as error:
-        return [*found, f"The manifest cannot be recomputed from this source: {error}"]
-    return found + _differences(manifest, again)
-
-
-def _differences(manifest: Manifest, again: Manifest) -> list[str]:
-    """Sentences for what differs between a manifest and its recomputation."""
-    found: list[str] = []
-    header, other = manifest.header, again.header
-    if header.source_digest != other.source_digest:
-        found.append(
-            f"The source is another one: SHA-256 {other.source_digest[:12]}, and the manifest was made "
-            f"from {header.source_digest[:12]}."
-        )
-    columns = again.columns()
-    for name, column in manifest.columns().items():
-        rows = np.flatnonzero(column != columns[name])
-        if len(rows):
-            first = int(manifest.sample_id[rows[0]])
-            found.append(f"Column {name} differs in {len(rows)} samples, the first with sample_id {first}.")
-    if header.pixels_digest != other.pixels_digest:
-        found.append("The corrupted images differ from those the manifest was written with.")
-    if (header.operations, header.rates) != (other.operations, other.rates):
-        found.append("The header's operations or rates are not those that were carried out.")
-    return found

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from noise.errors import NoiseError, require
-from noise.spec import Target
+from noise.kinds import Target
+from noise.spec import CorruptionSpec, parse_spec
 
-SCHEMA = "memgate-manifest/1"
+SCHEMA = "memgate-manifest/2"
 
 
 @dataclass(frozen=True)
@@ -19,24 +21,38 @@ class Operation:
         code: k, from 1; what the columns ``label_op`` and ``image_op`` hold.
         text: the spec's text form.
         kind: a key of :data:`noise.spec.KINDS`.
-        target: ``label`` or ``image``.
+        targets: ``label``, ``image`` or both.
         convention: id of the convention, such as ``sym_excl_exact``.
         parameters: (key, value) pairs as text.
-        requested: the rate asked for.
+        requested: share of all samples that it was to touch; None where only a file knows.
+        class_requested: the same for each class.
         selected: number of samples the operation touched.
         realised: share of all samples that it corrupted; below ``selected / N`` where a new label may equal
             the clean one.
+        files: (name, SHA-256) of what it read: label files, matrices, image sources.
     """
 
     code: int
     text: str
     kind: str
-    target: Target
+    targets: tuple[Target, ...]
     convention: str
     parameters: tuple[tuple[str, str], ...]
-    requested: float
+    requested: float | None
+    class_requested: tuple[float, ...] | None
     selected: int
     realised: float
+    files: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def short(self) -> str:
+        """The text form with its files by their names, without the folders."""
+        return str(self.spec.with_paths(lambda path: Path(path).name))
+
+    @property
+    def spec(self) -> CorruptionSpec:
+        """What was carried out."""
+        return parse_spec(self.text)
 
 
 @dataclass(frozen=True)
@@ -51,11 +67,12 @@ class Header:
         class_names: K names.
         seed: seed of the corruption.
         operations: in the order in which they were applied; the k-th has code k.
-        rates: ``{"label": {"requested", "realised"}, "image": {...}, "any": {"realised"}}``.
+        rates: ``{"label": {"requested", "realised"}, "image": {...}, "any": {"realised"}}``; requested is
+            None where it is not known for every operation.
         versions: of Python and the libraries, for information.
         column_digests: column name to SHA-256.
         pixels_digest: SHA-256 of all images after corruption.
-        schema: ``memgate-manifest/1``.
+        schema: ``memgate-manifest/2``.
     """
 
     dataset: str
@@ -65,7 +82,7 @@ class Header:
     class_names: tuple[str, ...]
     seed: int
     operations: tuple[Operation, ...]
-    rates: dict[str, dict[str, float]]
+    rates: dict[str, dict[str, float | None]]
     versions: dict[str, str]
     column_digests: dict[str, str]
     pixels_digest: str
@@ -95,10 +112,7 @@ class Header:
         require(schema == SCHEMA, f"the header has the schema {schema!r}, and only {SCHEMA!r} can be read.")
         try:
             values.pop("class_count", None)
-            operations = tuple(
-                Operation(**{**row, "parameters": tuple((key, value) for key, value in row["parameters"])})
-                for row in values["operations"]
-            )
+            operations = tuple(_operation(row) for row in values["operations"])
             header = Header(**{**values, "operations": operations})
             shape, names = tuple(header.image_shape), tuple(header.class_names)
             return dataclasses.replace(header, image_shape=shape, class_names=names)
@@ -106,3 +120,17 @@ class Header:
             raise NoiseError(
                 f"the header is not that of {SCHEMA} ({error}): write the manifest again."
             ) from error
+
+
+def _operation(row: dict[str, Any]) -> Operation:
+    """An operation of JSON values, whose lists are tuples here."""
+    by_class = row["class_requested"]
+    return Operation(
+        **{
+            **row,
+            "targets": tuple(row["targets"]),
+            "parameters": tuple((key, value) for key, value in row["parameters"]),
+            "files": tuple((name, digest) for name, digest in row["files"]),
+            "class_requested": None if by_class is None else tuple(by_class),
+        }
+    )

@@ -1,6 +1,5 @@
 """The manifest: one row per sample that says what was done to it, and the header that reproduces it."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,18 @@ COLUMNS: dict[str, str] = {
 }
 """Column name to dtype, in the order of the file."""
 
-CAUSES = ("clean", "label", "image", "label+image")
+CAUSES = ("clean", "label", "image", "label+image", "open")
 CORRUPTED_CAUSES = CAUSES[1:]
 
 
-def causes(label_corrupted: NDArray[np.bool_], image_corrupted: NDArray[np.bool_]) -> NDArray[np.str_]:
-    """What is wrong with each sample: one of CAUSES, [N], from two columns [N]."""
-    return np.array(CAUSES)[label_corrupted + 2 * image_corrupted]
+def causes(
+    label_corrupted: NDArray[np.bool_], image_corrupted: NDArray[np.bool_], open_set: NDArray[np.bool_]
+) -> NDArray[np.str_]:
+    """What is wrong with each sample: one of CAUSES, [N], from three columns [N].
+
+    An image of another data set is ``open`` under whatever label: none of the classes is right for it.
+    """
+    return np.array(CAUSES)[np.where(open_set, 4, label_corrupted + 2 * image_corrupted)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +103,19 @@ class Manifest:
         return self.image_op > 0
 
     @property
+    def open_set(self) -> NDArray[np.bool_]:
+        """[N] whether the image is one of another data set."""
+        return self.source != ""
+
+    @property
     def corrupted(self) -> NDArray[np.bool_]:
         """[N] whether label or image is corrupted."""
         return self.label_corrupted | self.image_corrupted
 
     @property
     def cause(self) -> NDArray[np.str_]:
-        """[N] one of ``clean``, ``label``, ``image``, ``label+image``."""
-        return causes(self.label_corrupted, self.image_corrupted)
+        """[N] one of :data:`CAUSES`."""
+        return causes(self.label_corrupted, self.image_corrupted, self.open_set)
 
     @property
     def label_kinds(self) -> NDArray[np.str_]:
@@ -150,38 +159,3 @@ class Manifest:
             return cls(header, **{name: arrays[name] for name in COLUMNS})
         except NoiseError as error:
             raise NoiseError(f"{path} is no valid manifest: {error}") from error
-
-    def summary(self) -> dict[str, Any]:
-        """Rates, counts and transitions as plain values, ready for JSON or a table.
-
-        Returns:
-            ``dataset``, ``seed``, ``count``, ``class_names``; ``rates`` (label, image, any: requested and
-            realised); ``operations`` (one dict each, see :class:`noise.header.Operation`); ``causes`` (cause
-            to count); ``classes`` (per clean class: count, requested and realised label and image rate);
-            ``transition`` ([K][K] shares, row = clean class, column = given class; zeros for an empty class).
-        """
-        header = self.header
-        counts = np.zeros((header.class_count, header.class_count), dtype=np.int64)
-        np.add.at(counts, (self.clean_label, self.given_label), 1)
-        totals = counts.sum(axis=1)
-        images = np.bincount(self.clean_label[self.image_corrupted], minlength=header.class_count)
-        per_class = {"label": totals - counts.diagonal(), "image": images}
-        classes: list[dict[str, Any]] = []
-        for label, name in enumerate(header.class_names):
-            row = {"class": label, "name": name, "count": int(totals[label])}
-            for target, corrupted in per_class.items():
-                row[f"{target}_requested"] = header.rates[target]["requested"]
-                row[f"{target}_realised"] = float(corrupted[label] / max(1, totals[label]))
-            classes.append(row)
-        cause = self.cause
-        return {
-            "dataset": header.dataset,
-            "seed": header.seed,
-            "count": header.count,
-            "class_names": list(header.class_names),
-            "rates": header.rates,
-            "operations": [dataclasses.asdict(operation) for operation in header.operations],
-            "causes": {name: int((cause == name).sum()) for name in CAUSES},
-            "classes": classes,
-            "transition": (counts / np.maximum(totals, 1)[:, None]).tolist(),
-        }

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noise.apply import corrupt, verify
+from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.header import SCHEMA, Header
 from noise.manifest import COLUMNS, Manifest
 from noise.npz import read_npz, write_npz
 from noise.spec import parse_specs
+from noise.summary import summary
+from noise.verify import verify
 
 NAMES = ("cat", "dög", "frog", "ship")
 
@@ -190,7 +192,7 @@ def test_verify_names_a_changed_header():
     manifest = made()
     operations = (dataclasses.replace(manifest.header.operations[0], realised=0.5),)
     for change, said in (
-        ({"operations": operations + manifest.header.operations[1:]}, "operations or rates"),
+        ({"operations": operations + manifest.header.operations[1:]}, "operations, files or rates"),
         ({"pixels_digest": "0" * 64}, "corrupted images differ"),
         ({"seed": 9}, "Column given_label differs"),
     ):
@@ -230,19 +232,17 @@ def test_states_and_kinds_follow_the_columns():
 
 def test_summary_adds_up_and_is_plain_json():
     manifest = made(count=41, texts=["symmetric:0.4", "randx:0.25"])
-    summary = manifest.summary()
-    json.dumps(summary, allow_nan=False)
-    assert (
-        summary["count"] == sum(summary["causes"].values()) == sum(row["count"] for row in summary["classes"])
-    )
-    label, image = summary["operations"]
+    found = summary(manifest)
+    json.dumps(found, allow_nan=False)
+    assert found["count"] == sum(found["causes"].values()) == sum(row["count"] for row in found["classes"])
+    label, image = found["operations"]
     assert (label["requested"], label["selected"], label["realised"]) == (0.4, 16, 16 / 41)
     assert (image["requested"], image["selected"], image["realised"]) == (0.25, 10, 10 / 41)
-    assert summary["rates"]["label"] == {"requested": 0.4, "realised": 16 / 41}
-    assert summary["rates"]["any"]["realised"] == manifest.corrupted.mean()
-    transition = np.array(summary["transition"])
+    assert found["rates"]["label"] == {"requested": 0.4, "realised": 16 / 41}
+    assert found["rates"]["any"]["realised"] == manifest.corrupted.mean()
+    transition = np.array(found["transition"])
     np.testing.assert_allclose(transition.sum(axis=1), 1)
-    for row in summary["classes"]:
+    for row in found["classes"]:
         inside = manifest.clean_label == row["class"]
         assert row["label_realised"] == pytest.approx(manifest.label_corrupted[inside].mean())
         assert row["image_realised"] == pytest.approx(manifest.image_corrupted[inside].mean())
@@ -253,8 +253,7 @@ def test_summary_adds_up_and_is_plain_json():
 def test_an_empty_class_has_a_row_of_zeros():
     labels = np.zeros(10, dtype=np.int64)
     specs = parse_specs(["symmetric:0.5"])
-    summary = corrupt(
-        pictures(10), labels, specs, seed=0, dataset="set", class_names=NAMES
-    ).manifest.summary()
-    assert summary["transition"][3] == [0, 0, 0, 0]
-    assert summary["classes"][3]["label_realised"] == 0
+    result = corrupt(pictures(10), labels, specs, seed=0, dataset="set", class_names=NAMES)
+    found = summary(result.manifest)
+    assert found["transition"][3] == [0, 0, 0, 0]
+    assert found["classes"][3]["label_realised"] == 0

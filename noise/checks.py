@@ -1,0 +1,51 @@
+"""What is checked of the arrays before anything is done to them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noise.choose import hash_text
+from noise.errors import require
+
+
+def checked(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    seed: int,
+    dataset: str,
+    class_names: Sequence[str],
+    sample_id: NDArray[np.integer] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    """Clean labels, sample ids and class names in their final types.
+
+    Raises:
+        NoiseError: the arrays do not fit together, or the seed or the name cannot be hashed.
+    """
+    require(
+        images.dtype == np.uint8 and images.ndim == 4 and images.size > 0,
+        f"images are {images.dtype}{list(images.shape)} and must be uint8[N, H, W, C] with N at least 1.",
+    )
+    if sample_id is None:
+        sample_id = np.arange(len(images))
+    for name, column in (("labels", labels), ("sample_id", sample_id)):
+        require(
+            column.shape == (len(images),) and column.dtype.kind in "iu",
+            f"{name} are {column.dtype}{list(column.shape)} and must be {len(images)} integers.",
+        )
+    clean, ids = labels.astype(np.int64), sample_id.astype(np.int64)
+    names = tuple(str(name) for name in class_names)
+    require(
+        clean.min() >= 0 and clean.max() < len(names),
+        f"labels run from {clean.min()} to {clean.max()}, but there are {len(names)} class names: "
+        "labels count from 0, and every class needs its name.",
+    )
+    require(ids.min() >= 0, f"sample_id {ids.min()} is negative: ids are row numbers, from 0.")
+    values, counts = np.unique(ids, return_counts=True)
+    require(
+        len(values) == len(ids),
+        f"sample_id {values[counts.argmax()]} occurs twice: every id must be distinct.",
+    )
+    require(0 <= seed < 2**63, f"the noise seed {seed} is out of range: from 0 to 2^63-1.")
+    hash_text(dataset)
+    return clean, ids, names

@@ -1,0 +1,165 @@
+"""Open-set noise: an image of another data set under one of our labels (EvidentialMix, Sachdeva et al. 2021)."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from noise.choose import hash_order
+from noise.digests import pixels_digest
+from noise.errors import NoiseError, require
+from noise.files import read_file
+from noise.labellists import open_pairs
+from noise.npz import arrays_of
+from noise.streams import below
+from noise.task import Change, Task
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSource:
+    """A foreign data set.
+
+    Attributes:
+        name: as it stands in the manifest's ``source`` column, before the row number.
+        images: [M, h, w] or [M, h, w, c] uint8.
+        record: (name, SHA-256), of the file or else of the pixels.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    record: tuple[str, str]
+
+
+def source_of(task: Task) -> ImageSource:
+    """The data set that the spec's ``source`` names.
+
+    Raises:
+        NoiseError: its file is missing or holds no images, or it was not passed in.
+    """
+    text = task.spec.parameter("source")
+    if not text.startswith("npz="):
+        require(
+            text in task.sources,
+            f"{task.spec}: the images of {text} are not at hand: pass them as sources={{{text!r}: images}}.",
+        )
+        images = task.sources[text]
+        return ImageSource(text, images, (text, pixels_digest(images)))
+    file = read_file(text.removeprefix("npz="))
+    arrays = arrays_of(io.BytesIO(file.content), str(file.path))
+    images = next((arrays[key] for key in ("images", "train_images") if key in arrays), None)
+    require(
+        images is not None and images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0,
+        f"{file.path} holds no images: it needs an array 'images' or 'train_images', uint8 [M, h, w, 3].",
+    )
+    assert images is not None
+    return ImageSource(file.path.name, images, file.record)
+
+
+def fitted(images: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Images in the shape of ours: resized bilinearly (antialiased, Pillow), grey ones in three channels.
+
+    Args:
+        images: [n, h, w] or [n, h, w, c] uint8.
+        shape: (H, W, C).
+
+    Returns:
+        [n, H, W, C] uint8; images that have this shape already are passed through unchanged.
+
+    Raises:
+        NoiseError: the channels do not fit.
+    """
+    height, width, channels = shape
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.shape[-1] == 1:
+        images = np.repeat(images, channels, axis=-1)
+    require(
+        images.shape[-1] == channels,
+        f"the open-set source has {images.shape[-1]} channels and the data {channels}: convert one of them.",
+    )
+    if images.shape[1:3] == (height, width):
+        return images
+    resized = np.empty((len(images), *shape), np.uint8)
+    for target, image in zip(resized, images, strict=True):
+        for channel in range(channels):
+            plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
+            target[..., channel] = plane.resize((width, height), Image.Resampling.BILINEAR)
+    return resized
+
+
+def _replaced(
+    task: Task, source: ImageSource, positions: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Change:
+    """The change that puts row ``rows[i]`` of the source at ``positions[i]``."""
+    return Change(
+        positions,
+        images=fitted(source.images[rows], task.images.shape[1:]),
+        sources=tuple(f"{source.name}:{row}" for row in rows.tolist()),
+        files=(source.record,),
+    )
+
+
+def open_set(task: Task) -> Change:
+    """``open:rate:source=…``: the i-th sample taken gets the i-th image of the source in its own hash order.
+
+    No image of the source is used twice. With ``labels=uniform`` the label is drawn from all K classes.
+
+    Raises:
+        NoiseError: the source is missing or has fewer images than are asked for.
+    """
+    source = source_of(task)
+    positions = task.take(task.order())
+    require(
+        len(positions) <= len(source.images),
+        f"{task.spec} needs {len(positions)} images and {source.name} has {len(source.images)}: "
+        "lower the rate, or take a larger source.",
+    )
+    rows = hash_order(np.arange(len(source.images)), task.dataset, task.seed, task.spec.kind, "source")
+    change = _replaced(task, source, positions, rows[: len(positions)])
+    if task.spec.parameter("labels") == "keep":
+        return change
+    labels = below(task.words(positions, 1)[:, 0], task.class_count)
+    return Change(
+        positions, labels, change.images, change.sources, files=change.files, convention="open_set_uniform"
+    )
+
+
+def open_list(task: Task) -> Change:
+    """``open-list``: the images that a file of EvidentialMix lists, for the samples that are there and free.
+
+    Raises:
+        NoiseError: a file is missing or wrong, or lists an image that the source does not have.
+    """
+    source, file = source_of(task), read_file(task.spec.parameter("file"))
+    pairs = open_pairs(file)
+    largest = int(pairs[:, 1].max(initial=-1))
+    require(
+        largest < len(source.images),
+        f"{file.path} lists image {largest} and {source.name} has {len(source.images)}: take the right source.",
+    )
+    row_of = dict(pairs.tolist())
+    chosen = task.free & np.isin(task.sample_id, pairs[:, 0])
+    positions = np.flatnonzero(chosen)
+    rows = np.array([row_of[number] for number in task.sample_id[positions].tolist()], dtype=np.int64)
+    change = _replaced(task, source, positions, rows)
+    return Change(positions, None, change.images, change.sources, files=(file.record, *change.files))
+
+
+def images_at(task: Task, references: Sequence[str]) -> NDArray[np.uint8]:
+    """The images that the ``source`` column of a manifest names, [n, H, W, C] uint8.
+
+    Raises:
+        NoiseError: the source is missing or is another one.
+    """
+    source = source_of(task)
+    names, rows = zip(*(reference.rpartition(":")[::2] for reference in references), strict=True)
+    wrong = set(names) - {source.name}
+    if wrong or max(map(int, rows)) >= len(source.images):
+        raise NoiseError(
+            f"{task.spec} is not the source that the manifest names ({', '.join(sorted(set(names)))}, up to row "
+            f"{max(map(int, rows))}; here {source.name} with {len(source.images)} images): put the original back."
+        )
+    return fitted(source.images[np.array([int(row) for row in rows])], task.images.shape[1:])
