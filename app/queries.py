@@ -141,7 +141,8 @@ def epoch_count(run: Run, split: str) -> int:
 def _split(at: Stamp, split: str) -> SplitData:
     found = log(at)
     samples = found.samples(split)
-    columns = {**vars(samples), "cause": samples.cause, "epochs": found.epochs(split)}
+    columns = {name: column for name, column in vars(samples).items() if name != "open_set"}
+    columns |= {"cause": samples.cause, "epochs": found.epochs(split)}
     for column in columns.values():
         column.setflags(write=False)
     return SplitData(**columns, torn=tuple(found.torn(split).tolist()))
@@ -240,7 +241,7 @@ def pictures(run: Run, split: str, sample_id: int) -> tuple[NDArray[np.uint8], N
     with reading(str(manifest)):
         inputs = _inputs(str(run.path), manifest.stat().st_mtime_ns)
     given = inputs.image_set(split)
-    clean = inputs.clean.train if split == "train" else given
+    clean = inputs.clean_images(split)
     found = np.flatnonzero(given.sample_id == sample_id)
     if len(found) == 0:
         raise MemgateError(f"The data has no picture with the id {sample_id} in the split {split}.")

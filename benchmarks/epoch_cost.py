@@ -96,7 +96,7 @@ def main() -> int:
             config = replace(base, name=mode, data=data, log=LogConfig(mode=mode)).resolved()
             inputs = load_inputs(config)
             plan = log_layout(config, inputs)
-            run = create_run(config, config, describe(device), inputs.manifest, inputs.digests, plan)
+            run = create_run(config, config, describe(device), inputs.manifests, inputs.digests, plan)
             training = Training(run, inputs, device, SampleLogWriter.open(run.path / "log.h5"))
             timed.setdefault("bare", bare_epoch(training))
             timed[mode] = logged_epoch(training)

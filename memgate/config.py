@@ -1,26 +1,23 @@
-"""The configuration of a run: frozen, validated dataclasses, to and from JSON. Imports no torch.
+"""The configuration of a run: frozen, validated dataclasses. Imports no torch.
 
 Each field is a flag of ``memgate train`` (``--train.epochs 24``); the string under it is the flag's help.
 Values of ``auto`` or ``None`` that mean "choose for me" are made explicit by :meth:`RunConfig.resolved`
 before a run starts, so that ``config.json`` says what was really done.
 """
 
-import dataclasses
-import json
 import math
 import re
-import types
-import typing
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
-from noise.spec import parse_specs
+from noise.spec import CorruptionSpec, parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
+NoisySplit = Literal["val", "test"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
 GateBlocks = Literal["b3", "b2,b3"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -248,6 +245,11 @@ class RunConfig:
     """Corruptions as KIND:RATE[:KEY=VALUE...], such as symmetric:0.4 randx:0.05."""
     noise_seed: int = 0
     """Seed of the corruption, apart from --seed."""
+    noise_on: tuple[NoisySplit, ...] = ()
+    """Splits of which a copy, corrupted in the same way, is evaluated and logged too, as test_corrupted or
+    val_corrupted; the splits themselves stay clean."""
+    manifest: Path | None = None
+    """Train on this manifest (see 'memgate corrupt') instead of on --noise."""
     device: Device = "auto"
     """Where to train. auto: CUDA when there is one."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -266,9 +268,36 @@ class RunConfig:
             parse_specs(self.noise)
         except NoiseError as error:
             raise MemgateError(f"--noise: {error}") from error
+        require(
+            not (self.noise and self.manifest),
+            "--noise and --manifest both say what to corrupt: give one of them.",
+        )
+        require(
+            bool(not self.noise_on or self.noise or self.manifest),
+            f"--noise-on {' '.join(self.noise_on)}: there is no --noise to put on it: add --noise, or leave it out.",
+        )
+        require(
+            "val" not in self.noise_on or self.data.val_fraction > 0,
+            "--noise-on val: there is no validation split: add --data.val-fraction, or leave it out.",
+        )
+        require(
+            len(set(self.noise_on)) == len(self.noise_on), "--noise-on names a split twice: give it once."
+        )
+
+    @property
+    def corruptions(self) -> tuple[str, ...]:
+        """What is done to the training split, in words: files by their names."""
+        if self.manifest is not None:
+            return (f"manifest {self.manifest.name}",)
+        return tuple(str(spec.with_paths(lambda path: Path(path).name)) for spec in parse_specs(self.noise))
+
+    @property
+    def copies(self) -> dict[str, NoisySplit]:
+        """Corrupted copy to the split that it is made of."""
+        return {f"{split}_corrupted": split for split in self.noise_on}
 
     def resolved(self) -> "RunConfig":
-        """The same run with all that was left open made explicit, and the data's path made absolute.
+        """The same run with all that was left open made explicit, and the paths of what it reads absolute.
 
         (A run is resumed and looked at from other folders than the one it was started in.)
         """
@@ -278,45 +307,26 @@ class RunConfig:
         if train.milestones is None:
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
+        manifest = self.manifest and self.manifest.expanduser().absolute()
         return replace(
-            self, data=data, train=train, out=self.out.expanduser(), name=self.name or self.default_name()
+            self,
+            data=data,
+            train=train,
+            out=self.out.expanduser(),
+            name=self.name or self.default_name(),
+            noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
+            manifest=manifest,
         )
 
     def default_name(self) -> str:
         """A folder name that says what the run is."""
         model = f"{self.model.name}{self.model.depth}{'b' if self.model.block == 'bottleneck' else ''}"
         size = "" if self.data.train_limit is None else f"-n{self.data.train_limit}"
-        parts = [f"{self.data.name}{size}", model, *self.model.gate_names, *(self.noise or ("clean",))]
+        parts = [f"{self.data.name}{size}", model, *self.model.gate_names, *(self.corruptions or ("clean",))]
         parts += [f"e{self.train.epochs}", f"s{self.seed}"]
         return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "", part) for part in parts)[:100]
 
 
-def to_json(config: Any) -> dict[str, Any]:
-    """A configuration dataclass as plain JSON values."""
-    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
-
-
-def from_json(kind: type, values: dict[str, Any], where: str = "config.json") -> Any:
-    """The configuration dataclass ``kind`` from JSON values.
-
-    Raises:
-        MemgateError: a key is unknown (a misspelt key must not silently mean the default).
-    """
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
-    require(not unknown, f"{where} has the unknown key {', '.join(unknown)}: known are {', '.join(hints)}.")
-    return kind(**{key: _restored(hints[key], value, f"{where}: {key}") for key, value in values.items()})
-
-
-def _restored(hint: Any, value: Any, where: str) -> Any:
-    """One JSON value as the type that the field declares."""
-    if value is None:
-        return None
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return from_json(hint, value, where)
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if Path in options:
-        return Path(value)
-    if any(typing.get_origin(option) is tuple for option in options):
-        return tuple(value)
-    return value
+def absolute(spec: CorruptionSpec) -> CorruptionSpec:
+    """A corruption whose files are named by their absolute paths."""
+    return spec.with_paths(lambda path: str(Path(path).expanduser().absolute()))

@@ -4,18 +4,36 @@ The one place that turns a configuration into pictures, for the training, the ev
 alike, so that all of them see the same sample under the same id.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import get_args
 
-from memgate.config import DataConfig, RunConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from memgate.config import DataConfig, DataName, RunConfig
 from memgate.data import Channels, ImageSet, Splits, load_splits, normalisation
+from memgate.datasets import read_source
 from memgate.errors import MemgateError
 from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.manifest import Manifest
-from noise.spec import parse_specs
+from noise.restore import restore
+from noise.spec import CorruptionSpec, parse_specs
+
+
+@dataclass(frozen=True)
+class CorruptedSplit:
+    """A split after its corruption."""
+
+    images: ImageSet
+    """Corrupted images, given labels."""
+    manifest: Manifest
+    """What was done to each sample."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +43,23 @@ class Inputs:
     config: DataConfig
     clean: Splits
     """As they are on disk."""
-    train: ImageSet
-    """The training split as it is trained on: corrupted images, given labels."""
-    manifest: Manifest
-    """What was done to each training sample."""
+    corrupted: Mapping[str, CorruptedSplit]
+    """``train`` as it is trained on, and the copies ``val_corrupted`` and ``test_corrupted``, where asked for."""
+
+    @property
+    def train(self) -> ImageSet:
+        """The training split as it is trained on: corrupted images, given labels."""
+        return self.corrupted["train"].images
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was done to each training sample."""
+        return self.corrupted["train"].manifest
+
+    @property
+    def manifests(self) -> dict[str, Manifest]:
+        """Corrupted split to what was done to each of its samples."""
+        return {split: found.manifest for split, found in self.corrupted.items()}
 
     def image_set(self, split: str) -> ImageSet:
         """A split as the network sees it.
@@ -38,12 +69,20 @@ class Inputs:
         """
         if split not in self.splits:
             raise MemgateError(f"This run has no split {split!r}: it has {', '.join(self.splits)}.")
-        return self.train if split == "train" else self.clean.present[split]
+        return self.corrupted[split].images if split in self.corrupted else self.clean.present[split]
+
+    def clean_images(self, split: str) -> ImageSet:
+        """The same samples as they are on disk.
+
+        Raises:
+            MemgateError: the run has no such split.
+        """
+        return self.clean.present[self.image_set(split).split]
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits there are."""
-        return tuple(self.clean.present)
+        """Names of the splits there are; corrupted copies stand last."""
+        return tuple(dict.fromkeys([*self.clean.present, *self.corrupted]))
 
     @property
     def digests(self) -> dict[str, str]:
@@ -57,58 +96,109 @@ class Inputs:
 
     def samples(self, split: str) -> Samples:
         """Ids, labels and operations of a split, for the log."""
+        if split in self.corrupted:
+            return Samples.of(self.corrupted[split].manifest)
         images = self.image_set(split)
-        if split != "train":
-            return Samples.clean(images.sample_id, images.labels)
-        manifest = self.manifest
-        return Samples(
-            manifest.sample_id,
-            manifest.given_label,
-            manifest.clean_label,
-            manifest.label_op,
-            manifest.image_op,
-        )
+        return Samples.clean(images.sample_id, images.labels)
 
 
 def load_inputs(config: RunConfig) -> Inputs:
-    """Load the data of a configuration and corrupt its training split.
+    """Load the data of a configuration, and corrupt its training split and the copies that it asks for.
 
     Raises:
         MemgateError: the data is missing or wrong, or a corruption cannot be carried out on it.
     """
     clean = load_splits(config.data)
     try:
-        result = corrupt(
-            clean.train.images,
-            clean.train.labels,
-            parse_specs(config.noise),
-            seed=config.noise_seed,
-            dataset=config.data.name,
-            class_names=clean.train.class_names,
-            sample_id=clean.train.sample_id,
-        )
+        if config.manifest is None:
+            specs, seed, name = parse_specs(config.noise), config.noise_seed, config.data.name
+            train = corrupted(clean.train, specs, seed, name, config.data)
+        else:
+            manifest = Manifest.load(config.manifest)
+            train = _restored(clean.train, manifest, config.data, config.manifest.parent)
+            specs = tuple(operation.spec for operation in manifest.header.operations)
+            seed, name = manifest.header.seed, manifest.header.dataset
+        copies = {
+            copy: corrupted(clean.present[split], specs, seed, f"{name}/{split}", config.data)
+            for copy, split in config.copies.items()
+        }
     except NoiseError as error:
-        raise MemgateError(f"--noise: {error}") from error
-    train = clean.train.with_content(result.images, result.labels)
-    return Inputs(config.data, clean, train, result.manifest)
+        flag = "--noise" if config.manifest is None else f"--manifest {config.manifest}"
+        raise MemgateError(f"{flag}: {error}") from error
+    return Inputs(config.data, clean, {"train": train, **copies})
+
+
+def corrupted(
+    images: ImageSet, specs: tuple[CorruptionSpec, ...], seed: int, name: str, data: DataConfig
+) -> CorruptedSplit:
+    """A clean split corrupted; its samples are hashed under ``name``, and ``data`` says where sources lie.
+
+    Raises:
+        NoiseError: a corruption cannot be carried out on it.
+        MemgateError: the source of open-set noise is missing.
+    """
+    result = corrupt(
+        images.images,
+        images.labels,
+        specs,
+        seed=seed,
+        dataset=name,
+        class_names=images.class_names,
+        sample_id=images.sample_id,
+        sources=sources_for(specs, data),
+    )
+    return CorruptedSplit(images.with_content(result.images, result.labels), result.manifest)
+
+
+def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> dict[str, NDArray[np.uint8]]:
+    """The training images [M,h,w,3] of the data sets that open-set noise names, read from the data's folder.
+
+    Raises:
+        MemgateError: one of them is missing and cannot be fetched.
+    """
+    named = {dict(spec.parameters).get("source", "") for spec in specs}
+    root = data.root.parent if data.root.is_file() else data.root
+    return {
+        name: read_source(DataConfig(name=name, root=root)).train.images
+        for name in get_args(DataName)
+        if name in named
+    }
+
+
+def _restored(images: ImageSet, manifest: Manifest, data: DataConfig, folder: Path) -> CorruptedSplit:
+    """A clean split as a manifest describes it; files are looked for in the manifest's folder as well."""
+    specs = [operation.spec for operation in manifest.header.operations]
+    result = restore(
+        manifest,
+        images.images,
+        images.labels,
+        images.sample_id,
+        sources=sources_for(specs, data),
+        folders=(folder, data.root),
+    )
+    return CorruptedSplit(images.with_content(result.images, result.labels), manifest)
 
 
 def inputs_of(run: Run) -> Inputs:
-    """The pictures of a run, as it was trained on them.
+    """The pictures of a run, as it was trained on them: made from the manifests that it keeps.
 
     Raises:
         MemgateError: the data is missing, or it or what is made of it is no longer what the run recorded.
     """
-    inputs = load_inputs(run.config)
-    if inputs.digests != run.digests or _content(inputs.manifest) != _content(run.manifest):
-        raise MemgateError(
-            f"The data under {run.config.data.root} (or the corruption made of it) is no longer what {run.name} "
-            "recorded: put the original data back, or train a new run."
-        )
-    return inputs
-
-
-def _content(manifest: Manifest) -> tuple[object, ...]:
-    """What a manifest says of the data, apart from the versions of the libraries that made it."""
-    header = manifest.header
-    return header.source_digest, header.column_digests, header.pixels_digest
+    config = run.config
+    clean = load_splits(config.data)
+    changed = (
+        f"The data under {config.data.root} (or the corruption made of it) is no longer what {run.name} "
+        "recorded: put the original data back, or train a new run."
+    )
+    if {split: images.digest for split, images in clean.present.items()} != run.digests:
+        raise MemgateError(changed)
+    originals = {"train": "train", **config.copies}
+    try:
+        corrupted = {
+            split: _restored(clean.present[originals[split]], manifest, config.data, run.path)
+            for split, manifest in run.manifests.items()
+        }
+    except NoiseError as error:
+        raise MemgateError(f"{changed} ({error})") from error
+    return Inputs(config.data, clean, corrupted)

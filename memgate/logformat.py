@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noise.manifest import causes
+from noise.manifest import Manifest, causes
 
 SCHEMA = "memgate-log/1"
 
@@ -52,6 +52,7 @@ SAMPLE_COLUMNS = {
     "clean_label": "u2",
     "label_op": "i2",
     "image_op": "i2",
+    "open_set": "u1",
 }
 
 
@@ -59,7 +60,8 @@ SAMPLE_COLUMNS = {
 class Samples:
     """Who the columns of a split are: one row per sample, in the order of the log's last axis.
 
-    ``label_op`` and ``image_op`` are 0 for none and k for the k-th corruption of the run's manifest.
+    ``label_op`` and ``image_op`` are 0 for none and k for the k-th corruption of the run's manifest;
+    ``open_set`` is 1 where the image is one of another data set.
     """
 
     sample_id: np.ndarray
@@ -67,23 +69,29 @@ class Samples:
     clean_label: np.ndarray
     label_op: np.ndarray
     image_op: np.ndarray
+    open_set: np.ndarray
 
     def __len__(self) -> int:
         return len(self.sample_id)
 
     @property
     def cause(self) -> np.ndarray:
-        """What is wrong with each sample: ``clean``, ``label``, ``image`` or ``label+image``, [N].
+        """What is wrong with each sample: one of :data:`noise.manifest.CAUSES`, [N].
 
         A label is corrupted where it differs from the clean one: an operation may draw the clean one again.
         """
-        return causes(self.given_label != self.clean_label, self.image_op > 0)
+        return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
         """Samples to which nothing was done (a test or validation split)."""
         none = np.zeros(len(sample_id), np.int16)
-        return cls(sample_id, labels, labels, none, none)
+        return cls(sample_id, labels, labels, none, none, none)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Samples":
+        """The samples of a corrupted split."""
+        return cls(**{column: getattr(manifest, column) for column in SAMPLE_COLUMNS})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 runs/<name>/
   config.json    resolved configuration, versions, git revision, command, device
-  manifest.npz   what was done to each training sample
+  manifest.npz   what was done to each training sample (manifest-test_corrupted.npz: of a corrupted copy)
   log.h5         every sample, every epoch
   metrics.csv    one line per epoch
   checkpoints/   last.pt, epoch_NNN.pt, best.pt
@@ -25,7 +25,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from memgate.config import RunConfig, from_json, to_json
+from memgate.config import RunConfig
+from memgate.config_json import from_json, to_json
 from memgate.errors import MemgateError
 from memgate.logformat import LogLayout
 from memgate.logwriter import SampleLogWriter
@@ -112,7 +113,13 @@ class Run:
     @cached_property
     def manifest(self) -> Manifest:
         """What was done to each training sample."""
-        return Manifest.load(self.path / "manifest.npz")
+        return Manifest.load(manifest_path(self.path, "train"))
+
+    @property
+    def manifests(self) -> dict[str, Manifest]:
+        """Corrupted split to what was done to its samples: ``train``, and the copies of ``--noise-on``."""
+        copies = {split: manifest_path(self.path, split) for split in self.config.copies}
+        return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
     def log(self) -> SampleLog:
         """The per-sample log."""
@@ -200,7 +207,7 @@ def create_run(
     requested: RunConfig,
     config: RunConfig,
     environment: dict[str, Any],
-    manifest: Manifest,
+    manifests: Mapping[str, Manifest],
     digests: Mapping[str, str],
     layout: LogLayout,
 ) -> Run:
@@ -210,7 +217,7 @@ def create_run(
         requested: the configuration as it was asked for; another run can be started like this one from it.
         config: the same resolved, which is what is trained.
         environment: what :func:`memgate.environment.describe` says of this machine.
-        manifest: what was done to each training sample.
+        manifests: corrupted split to what was done to each of its samples; ``train`` is always among them.
         digests: split to the digest of its images and labels as they are on disk.
         layout: what the log will hold.
 
@@ -233,7 +240,8 @@ def create_run(
     }
     try:
         (partial / "checkpoints").mkdir(parents=True)
-        manifest.save(partial / "manifest.npz")
+        for split, manifest in manifests.items():
+            manifest.save(manifest_path(partial, split))
         _write_json(partial / "config.json", stored)
         SampleLogWriter.create(partial / "log.h5", layout)
         Run(partial).set_status("running", 0)
@@ -247,6 +255,11 @@ def create_run(
             ) from error
         raise
     return Run(path)
+
+
+def manifest_path(run: Path, split: str) -> Path:
+    """Where a run keeps the manifest of a corrupted split."""
+    return run / ("manifest.npz" if split == "train" else f"manifest-{split}.npz")
 
 
 def command(verb: str, path: Path) -> str:

@@ -47,7 +47,7 @@ def start(requested: RunConfig) -> Run:
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
     run = create_run(
-        requested, config, describe(device), inputs.manifest, inputs.digests, log_layout(config, inputs)
+        requested, config, describe(device), inputs.manifests, inputs.digests, log_layout(config, inputs)
     )
     console.note(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
     return _fit(run, inputs, device)

@@ -90,7 +90,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         class_names=tuple(inputs.train.class_names),
     )
     environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
-    run = create_run(config, config, environment, inputs.manifest, inputs.digests, layout)
+    run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
     _write_epochs(run, layout, plan)
     finished = plan.epochs if plan.finished is None else plan.finished
     run.set_status("complete" if finished == plan.epochs else "stopped", finished)

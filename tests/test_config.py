@@ -12,9 +12,8 @@ from memgate.config import (
     ModelConfig,
     RunConfig,
     TrainConfig,
-    from_json,
-    to_json,
 )
+from memgate.config_json import from_json, to_json
 from memgate.errors import MemgateError
 from memgate.recipes import RECIPES
 

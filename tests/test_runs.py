@@ -22,7 +22,7 @@ def arguments_of(run, name) -> Any:
     splits = {split: log.samples(split) for split in log.splits}
     layout = LogLayout(splits, log.gates, tuple(log.planned.tolist()), "sweep", ("a", "b"))
     config = replace(run.config, name=name)
-    return config, config, run.environment, run.manifest, run.digests, layout
+    return config, config, run.environment, run.manifests, run.digests, layout
 
 
 def test_a_kill_while_a_run_is_made_leaves_no_run(make_run, monkeypatch):

@@ -23,7 +23,7 @@ def layout(epochs=6, n=40, gates=("b3",), every=1, test=7):
     ids = np.arange(n) * 3
     labels = np.arange(n) % 3
     zeros = np.zeros(n, "i2")
-    train = Samples(ids, (labels + 1) % 3, labels, zeros + 1, zeros)
+    train = Samples(ids, (labels + 1) % 3, labels, zeros + 1, zeros, zeros)
     splits = {"train": train, "test": Samples.clean(np.arange(test), np.arange(test) % 3)}
     return LogLayout(splits, gates, logged_epochs(epochs, every), "sweep", NAMES)
 

@@ -1,0 +1,184 @@
+"""What a run trains on: corrupted training images, corrupted copies of other splits, somebody's manifest."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.evaluate import evaluate_run
+from memgate.inputs import inputs_of, load_inputs, sources_for
+from memgate.runs import open_run
+from memgate.train import start
+from noise.spec import parse_specs
+from probes.report import report, to_terminal
+from probes.summary import summary
+from tests.noise_kinds import CLASSES, NAMES, labels_of, pictures
+
+SIDE = 16
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A run on 100 training and 40 test images, and an open-set source beside them."""
+    arrays = {"class_names": np.array(NAMES)}
+    for split, count, shift in (("train", 100, 0), ("test", 40, 3)):
+        arrays[f"{split}_images"] = pictures(count + shift, SIDE)[shift:]
+        arrays[f"{split}_labels"] = labels_of(np.arange(count))
+    np.savez(tmp_path / "data.npz", allow_pickle=False, **arrays)
+    np.savez(tmp_path / "foreign.npz", images=255 - pictures(30, SIDE))
+    return RunConfig(
+        name="run",
+        out=tmp_path / "runs",
+        device="cpu",
+        noise=("symmetric:0.4", f"open:0.2:source=npz={tmp_path}/foreign.npz", "gaussian:0.1:severity=5"),
+        data=DataConfig(name="npz", root=tmp_path / "data.npz"),
+        model=ModelConfig(depth=14),
+        train=TrainConfig(epochs=1, batch_size=50),
+    )
+
+
+def test_test_and_validation_stay_clean_unless_a_copy_is_asked_for(config):
+    data = replace(config.data, val_fraction=0.2)
+    inputs = load_inputs(replace(config, data=data))
+    assert inputs.splits == ("train", "val", "test")
+    for split in ("val", "test"):
+        assert inputs.image_set(split) is inputs.clean.present[split]
+        assert not inputs.samples(split).image_op.any()
+    with_copies = load_inputs(replace(config, data=data, noise_on=("val", "test")))
+    assert with_copies.splits == ("train", "val", "test", "val_corrupted", "test_corrupted")
+    for split in ("val", "test"):
+        np.testing.assert_array_equal(with_copies.image_set(split).images, inputs.image_set(split).images)
+        copy, samples = with_copies.image_set(f"{split}_corrupted"), with_copies.samples(f"{split}_corrupted")
+        clean = with_copies.clean_images(f"{split}_corrupted")
+        assert clean is with_copies.clean.present[split]
+        assert (copy.labels != clean.labels).mean() == 0.4
+        np.testing.assert_array_equal(samples.given_label, copy.labels)
+        np.testing.assert_array_equal(samples.clean_label, clean.labels)
+        assert samples.open_set.mean() == 0.2
+        assert with_copies.manifests[f"{split}_corrupted"].header.dataset == f"npz/{split}"
+    np.testing.assert_array_equal(with_copies.train.images, inputs.train.images)
+
+
+def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
+    run = start(replace(config, noise_on=("test",)))
+    found = report(run)
+    assert found.test_accuracy is not None
+    (copy,) = found.copies
+    assert copy.split == "test_corrupted"
+    assert copy.fits_given.n == copy.fits_clean.n == found.test_accuracy.n == 40
+    assert "test_corrupted: predicts the given label" in to_terminal(found)
+    table = summary(run, "test_corrupted")
+    assert int((table["given_label"] != table["clean_label"]).to_numpy().sum()) == 16
+    assert table["cause"].tolist().count("open") == 8
+    assert set(table["image_kind"].dropna()) == {"open", "gaussian"}
+    _, numbers = evaluate_run(open_run(run.path), "last", "cpu")
+    assert numbers["test_corrupted"]["test_corrupted_accuracy"] == copy.fits_given.value
+
+
+def test_the_report_has_a_row_per_cause_and_per_kind(config):
+    noise = (*config.noise, "pair:0.1", "jpeg:0.2")
+    found = report(start(replace(config, noise=noise)))
+    rows = {group.name: group for group in found.groups}
+    assert {"clean", "corrupted", "label", "image", "open", "symmetric", "pair", "gaussian", "jpeg"} <= set(
+        rows
+    )
+    assert (rows["open"].n, rows["symmetric"].n, rows["pair"].n, rows["jpeg"].n) == (20, 40, 10, 20)
+    assert rows["clean"].n + rows["corrupted"].n == 100
+    causes = ("label", "image", "label+image", "open")
+    assert sum(rows[name].n for name in causes if name in rows) == rows["corrupted"].n
+
+
+def test_training_on_a_manifest_is_training_on_its_noise(config, tmp_path):
+    inputs = load_inputs(replace(config, noise_on=("test",)))
+    path = tmp_path / "given.npz"
+    inputs.manifest.save(path)
+    other = replace(config, noise=(), manifest=path, noise_on=("test",))
+    again = load_inputs(other)
+    for split in ("train", "test_corrupted"):
+        np.testing.assert_array_equal(again.image_set(split).images, inputs.image_set(split).images)
+        np.testing.assert_array_equal(again.image_set(split).labels, inputs.image_set(split).labels)
+    run = start(replace(other, name="from-manifest"))
+    # The run keeps its own copy: the file it was given may go.
+    path.unlink()
+    kept = inputs_of(run)
+    np.testing.assert_array_equal(kept.train.images, inputs.train.images)
+    np.testing.assert_array_equal(kept.train.labels, inputs.train.labels)
+
+
+def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):
+    inputs = load_inputs(config)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    inputs.manifest.save(elsewhere / "manifest.npz")
+    (tmp_path / "foreign.npz").rename(elsewhere / "foreign.npz")
+    again = load_inputs(replace(config, noise=(), manifest=elsewhere / "manifest.npz"))
+    np.testing.assert_array_equal(again.train.images, inputs.train.images)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"train_limit": 50}, "of 100 samples of npz .* and the data has 50 "),
+        ({"val_fraction": 0.1}, "and the data has 90 "),
+    ],
+)
+def test_a_manifest_of_other_data_is_one_sentence(config, tmp_path, data, said):
+    path = tmp_path / "manifest.npz"
+    load_inputs(config).manifest.save(path)
+    changed = replace(config, noise=(), manifest=path, data=replace(config.data, **data))
+    with pytest.raises(MemgateError, match=f"--manifest {path}: .*{said}"):
+        load_inputs(changed)
+
+
+def test_a_changed_source_is_noticed_when_a_run_is_looked_at(config, tmp_path):
+    run = start(config)
+    np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))
+    with pytest.raises(
+        MemgateError, match="no longer what run recorded.*the source of its images has changed"
+    ):
+        inputs_of(run)
+    (tmp_path / "foreign.npz").unlink()
+    with pytest.raises(MemgateError, match="foreign.npz does not exist"):
+        inputs_of(run)
+
+
+def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
+    arrays = {}
+    for split, count in (("train", 12), ("test", 3)):
+        arrays[f"{split}_images"] = pictures(count, 32)
+        arrays[f"{split}_labels"] = np.arange(count) % CLASSES
+    np.savez(tmp_path / "svhn.npz", **arrays)
+    found = sources_for(parse_specs(["open:0.1:source=svhn", "symmetric:0.2"]), config.data)
+    assert list(found) == ["svhn"]
+    np.testing.assert_array_equal(found["svhn"], arrays["train_images"])
+    assert sources_for(parse_specs([f"open:0.1:source=npz={tmp_path}/foreign.npz"]), config.data) == {}
+    inputs = load_inputs(replace(config, noise=("open:0.1:source=svhn",)))
+    assert inputs.train.images.shape == (100, SIDE, SIDE, 3)
+    assert str(inputs.manifest.source[inputs.manifest.open_set][0]).startswith("svhn:")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"noise_on": ("test",), "noise": ()}, "--noise-on test: there is no --noise"),
+        ({"noise_on": ("val",)}, "--noise-on val: there is no validation split"),
+        ({"noise_on": ("test", "test")}, "names a split twice"),
+        ({"manifest": "manifest.npz"}, "--noise and --manifest both"),
+    ],
+)
+def test_contradictions_are_one_sentence(config, change, said):
+    with pytest.raises(MemgateError, match=said):
+        replace(config, **change)
+
+
+def test_paths_are_absolute_in_a_resolved_configuration_and_absent_from_names(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = replace(config, name=None, noise=("open:0.2:source=npz=foreign.npz",))
+    resolved = relative.resolved()
+    assert resolved.noise == (f"open:0.2:source=npz={tmp_path}/foreign.npz",)
+    assert str(tmp_path) not in relative.default_name()
+    assert resolved.corruptions == ("open:0.2:source=npz=foreign.npz",)
+    monkeypatch.chdir("/")
+    assert load_inputs(resolved).manifest.open_set.sum() == 20
