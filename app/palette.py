@@ -11,6 +11,7 @@ CAUSE_COLOURS = {
     "label": "#E69F00",
     "image": "#009E73",
     "label+image": "#56B4E9",
+    "open": "#8A63D2",
 }
 """One colour per cause of corruption; ``corrupted`` pools all causes."""
 
@@ -20,6 +21,7 @@ CAUSE_DASHES = {
     "label": "dash",
     "image": "dot",
     "label+image": "dashdot",
+    "open": "longdash",
 }
 """The line's pattern says the cause as well, for those who do not see the colour."""
 
@@ -30,6 +32,7 @@ CAUSE_WORDS = {
     "label": "label corrupted",
     "image": "image corrupted",
     "label+image": "label and image corrupted",
+    "open": "image of another data set",
 }
 
 DENSITY = "Viridis"

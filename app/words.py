@@ -27,9 +27,10 @@ def happened(cause: str, given: str, clean: str, label_kind: str, image_kind: st
     image = f"its image was corrupted ({image_kind})"
     if cause == "clean" and label_kind != "none":
         return f"Clean: {label_kind} chose it and drew its own label again."
-    sentence = {"clean": "nothing was done to it", "label": label, "image": image}.get(
-        cause, f"{label}, and {image}"
-    )
+    if cause == "open":
+        image = f"its image was replaced by one of another data set ({image_kind})"
+    told = {"clean": "nothing was done to it", "label": label, "image": image}
+    sentence = told.get("image" if cause == "open" and given == clean else cause, f"{label}, and {image}")
     return f"{'Clean' if cause == 'clean' else 'Corrupted'}: {sentence}."
 
 

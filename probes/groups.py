@@ -36,10 +36,10 @@ class GateUse:
 
 @dataclass(frozen=True)
 class Group:
-    """The samples with one cause of corruption, at the last epoch."""
+    """The samples to which one thing was done, at the last epoch."""
 
     name: str
-    """``all``, ``clean``, ``corrupted`` (every cause), ``label``, ``image`` or ``label+image``."""
+    """``all``, ``clean``, ``corrupted`` (every cause), one cause, or one kind of corruption."""
     n: int
     fits_given: Estimate
     """Share predicted as its given label."""
@@ -68,15 +68,29 @@ def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
 
 
 def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
-    """Group name to who is in it, [N] bool, for the groups of a summary table that are not empty."""
+    """Group name to who is in it, [N] bool, for the groups of a summary table that are not empty.
+
+    Where several corruptions act on labels, or several on images (open-set noise apart), each kind is a group
+    as well: those of its samples that it corrupted, whatever else was done to them.
+    """
     cause = table["cause"].to_numpy(str)
+    wrong_label = (table["given_label"] != table["clean_label"]).to_numpy(bool)
     found = {
         "all": np.ones(len(table), bool),
         "clean": cause == "clean",
         "corrupted": cause != "clean",
         **{name: cause == name for name in CORRUPTED_CAUSES},
+        **_by_kind(table["label_kind"].fillna("").to_numpy(str), wrong_label),
+        **_by_kind(table["image_kind"].fillna("").to_numpy(str), cause != "open"),
     }
     return {name: inside for name, inside in found.items() if inside.any()}
+
+
+def _by_kind(kinds: NDArray[np.str_], corrupted: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Kind to who is corrupted by it, where there is more than one; no kind is empty text."""
+    names = np.where(corrupted, kinds, "")
+    present = sorted(set(names.tolist()) - {""})
+    return {kind: names == kind for kind in present} if len(present) > 1 else {}
 
 
 def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:

@@ -36,9 +36,19 @@ class NoiseRate:
     """One corruption: what was asked for and what came out."""
 
     text: str
-    requested: float
+    requested: float | None
+    """Share of the training samples; None where only a file knows."""
     realised: float
     """Share of the training samples that it corrupted."""
+
+
+@dataclass(frozen=True)
+class CopyFit:
+    """What the network says of a corrupted copy of a split, which it was not trained on."""
+
+    split: str
+    fits_given: Estimate
+    fits_clean: Estimate
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class Report:
     noise: tuple[NoiseRate, ...]
     test_accuracy: Estimate | None
     val_accuracy: Estimate | None
+    copies: tuple[CopyFit, ...]
+    """Of the corrupted copies of test and validation, where the run has any."""
     groups: tuple[Group, ...]
     """Of the training split."""
     scores: tuple[ScoreSeparation, ...]
@@ -92,6 +104,10 @@ def report(run: Run) -> Report:
         noise=tuple(NoiseRate(what.text, what.requested, what.realised) for what in operations),
         test_accuracy=accuracy.get("test"),
         val_accuracy=accuracy.get("val"),
+        copies=tuple(
+            CopyFit(split, accuracy[split], share(tables[split]["correct_clean_last"]))
+            for split in run.config.copies
+        ),
         groups=groups(tables["train"], log.gates),
         scores=scores,
         notes=_notes(run, log, bool(tables["train"]["corrupted"].all()), bool(scores)),
@@ -146,8 +162,12 @@ def _facts(report: Report) -> list[str]:
     facts = [f"Test accuracy: {_percent(report.test_accuracy)}"] if report.test_accuracy else []
     if report.val_accuracy:
         facts.append(f"Validation accuracy: {_percent(report.val_accuracy)}")
+    for copy in report.copies:
+        given, clean = _percent(copy.fits_given), _percent(copy.fits_clean)
+        facts.append(f"{copy.split}: predicts the given label {given}, the clean label {clean}")
     for noise in report.noise:
-        facts.append(f"Noise {noise.text}: requested {noise.requested:.2%}, realised {noise.realised:.2%}")
+        requested = "by the file" if noise.requested is None else f"{noise.requested:.2%}"
+        facts.append(f"Noise {noise.text}: requested {requested}, realised {noise.realised:.2%}")
     return facts if report.noise else [*facts, "Noise: none"]
 
 

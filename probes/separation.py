@@ -78,7 +78,7 @@ class ScoreSeparation:
     """``mean`` over the epochs, or ``last`` epoch."""
     direction: int
     against: str
-    """``corrupted`` (every cause) or one cause, against the clean samples."""
+    """A group of :func:`probes.groups.members`, against the clean samples."""
     auroc: Separation
 
 

@@ -14,7 +14,7 @@ from probes.report import Report
 
 def shown_noise(run: Run) -> str:
     """The corruptions as they were asked for."""
-    return ", ".join(run.config.noise) or "none"
+    return ", ".join(run.config.corruptions) or "none"
 
 
 def measured(found: Report) -> dict[str, Any]:
