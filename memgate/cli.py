@@ -14,7 +14,15 @@ import tyro
 from tyro.conf import subcommand
 
 from memgate import __version__, console
-from memgate.commands.data import CorruptVerify, CorruptWrite, DataInfo, DataPrepare
+from memgate.commands.corruption import (
+    CorruptExport,
+    CorruptImport,
+    CorruptKinds,
+    CorruptShow,
+    CorruptVerify,
+    CorruptWrite,
+)
+from memgate.commands.data import DataInfo, DataPrepare
 from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
 from memgate.config import RunConfig
@@ -28,13 +36,17 @@ DESCRIPTION = (
     "and see whether the gated block memorises the outliers."
 )
 
+CORRUPT = {
+    "write": CorruptWrite, "show": CorruptShow, "verify": CorruptVerify, "export": CorruptExport,
+    "import": CorruptImport, "kinds": CorruptKinds,
+}  # fmt: skip
+"""What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
+
 
 def _command_type(train: Train) -> Any:
     """The union of all commands; ``train`` carries the defaults of a recipe or of another run."""
     data = Union[Annotated[DataInfo, subcommand("info")], Annotated[DataPrepare, subcommand("prepare")]]  # noqa: UP007
-    corrupt = Union[  # noqa: UP007
-        Annotated[CorruptWrite, subcommand("write")], Annotated[CorruptVerify, subcommand("verify")]
-    ]
+    corrupt = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in CORRUPT.items())]  # noqa: UP007
     named = {
         "quickstart": Quickstart, "resume": Resume, "report": Report, "export": Export, "evaluate": Evaluate,
         "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
@@ -43,7 +55,10 @@ def _command_type(train: Train) -> Any:
     commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]
     groups = [
         Annotated[data, subcommand("data", description="Say what a data set holds; download and cache one.")],
-        Annotated[corrupt, subcommand("corrupt", description="Write a corruption's manifest; verify one.")],
+        Annotated[
+            corrupt,
+            subcommand("corrupt", description="Write, show, verify, export and import what was done."),
+        ],
     ]
     return Union[(*commands, *groups)]
 
@@ -57,7 +72,7 @@ def parse(arguments: Sequence[str]) -> Any:
     """
     arguments = list(arguments)
     if arguments[:1] == ["corrupt"] and (
-        len(arguments) == 1 or arguments[1] not in ("write", "verify", "-h", "--help")
+        len(arguments) == 1 or (arguments[1].startswith("-") and arguments[1] not in ("-h", "--help"))
     ):
         arguments.insert(1, "write")
     config = RunConfig()
@@ -69,9 +84,10 @@ def parse(arguments: Sequence[str]) -> Any:
             config = recipe(name)
         if like is not None:
             run = open_run(like)
-            # The data's path was typed in the folder where that run was started.
+            # Paths were typed in the folder where that run was started.
             data = replace(run.requested.data, root=run.config.data.root)
-            config = replace(run.requested, name=None, data=data)
+            noise, manifest = run.config.noise, run.config.manifest
+            config = replace(run.requested, name=None, data=data, noise=noise, manifest=manifest)
     command = _command_type(Train(config))
     refusal = io.StringIO()
     try:
@@ -86,7 +102,9 @@ def parse(arguments: Sequence[str]) -> Any:
 def _sentence(box: str) -> str:
     """The parser's box of lines as one line: what is wrong and what it suggests, without the frame."""
     lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    parts = [part.strip() for part in re.split(r"─{3,}", " ".join(lines))]
+    # Where the output is not UTF-8, tyro draws a title, a rule of dashes and no frame.
+    lines = lines or [line.strip() for line in box.splitlines()[2:]]
+    parts = [part.strip() for part in re.split(r"[─-]{3,}", " ".join(lines)) if part.strip()]
     said = [part for part in parts if not part.startswith(("Argument helptext", "For full helptext"))]
     said = [part if part.endswith((".", ":")) else f"{part}." for part in said]
     return re.sub(r"\s+", " ", " ".join(said)) or box.strip()
@@ -121,6 +139,9 @@ def check_siblings() -> None:
 
 def main() -> None:
     """Run one command; what the user can put right ends in one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a '?' for it
     try:
         check_siblings()
         if sys.argv[1:] == ["--version"]:

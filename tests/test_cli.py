@@ -115,18 +115,6 @@ def test_recipe_gives_the_defaults_and_flags_count():
     assert config.train.milestones == (120, 180)
 
 
-def test_corrupt_writes_and_verifies(tmp_path):
-    data = ["--data.name", "digits", "--data.image-size", "8"]
-    file = tmp_path / "manifest.npz"
-    output, _ = run("corrupt", "--noise", "symmetric:0.2", "randx:0.05", "--out", file, *data)
-    assert "requested 0.2000, realised 0.1997" in output
-    assert "every column and every pixel as recorded" in run("corrupt", "verify", file, *data)[0]
-    output, _ = run(
-        "corrupt", "verify", file, *data, "--data.split-seed", "1", "--data.train-limit", "100", code=1
-    )
-    assert output.strip()
-
-
 def test_data_info_and_prepare(tmp_path):
     output, _ = run("data", "info", "--data.name", "digits")
     assert "1437" in output

@@ -39,7 +39,7 @@ class Export:
     """summary: one row per sample; long: one per sample and epoch; matrix: arrays [epochs, samples]."""
     format: Literal["csv", "parquet", "npz"] = "csv"
     """File format."""
-    split: Literal["train", "val", "test"] = "train"
+    split: Literal["train", "val", "test", "val_corrupted", "test_corrupted"] = "train"
     """Which samples."""
     out: Path | None = None
     """The file to write. None: in the run's exports/."""
@@ -124,7 +124,7 @@ def _row(run: Run) -> list[str]:
         f"{status.epoch}/{status.epochs}",
         config.data.name,
         f"{config.model.name} {config.model.depth}",
-        " ".join(config.noise) or "none",
+        " ".join(config.corruptions) or "none",
         str(config.seed),
         f"{known[-1]:.1%}" if known else "",
     ]

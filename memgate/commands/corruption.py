@@ -1,0 +1,277 @@
+"""Commands about corruptions and their manifests: corrupt write, show, verify, export, import, kinds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from tyro.conf import Positional
+
+from memgate import console
+from memgate.config import DataConfig, DataName, absolute
+from memgate.errors import MemgateError
+from noise.atomic import atomic_write
+from noise.errors import NoiseError
+from noise.spec import CorruptionSpec, parse_specs
+
+if TYPE_CHECKING:
+    from memgate.data import ImageSet
+    from memgate.inputs import CorruptedSplit
+
+ManifestForm = Literal["terminal", "markdown", "json"]
+ExchangeFormat = Literal["dividemix", "evidentialmix", "csv", "cleanlab", "matrix"]
+
+
+@dataclass(frozen=True)
+class CorruptWrite:
+    """Write the manifest of a corruption, what would be done to each sample, and a sheet of examples."""
+
+    noise: tuple[str, ...]
+    """Corruptions as KIND:RATE[:KEY=VALUE...]; 'memgate corrupt kinds' lists them."""
+    out: Path = Path("manifest.npz")
+    """The file to write."""
+    sheet: Path | None = None
+    """The picture with examples of each corruption (PNG). None: --out with the ending .png."""
+    noise_seed: int = 0
+    """Seed of the corruption."""
+    split: Literal["train", "val", "test"] = "train"
+    """Which samples."""
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def run(self) -> None:
+        """Write both files and print what 'memgate corrupt show' prints."""
+        _corrupt_and_write(
+            self.noise, "--noise", self.noise_seed, self.split, self.data, self.out, self.sheet
+        )
+
+
+@dataclass(frozen=True)
+class CorruptShow:
+    """Print what a manifest did: rates requested and realised, overall and per class, and who became what."""
+
+    file: Positional[Path]
+    """The manifest."""
+    format: ManifestForm = "terminal"
+    """How to print it."""
+
+    def run(self) -> None:
+        """Print the tables."""
+        from memgate.corruptiontables import describe_manifest
+        from noise.manifest import Manifest
+
+        console.line(describe_manifest(Manifest.load(self.file), self.format))
+
+
+@dataclass(frozen=True)
+class CorruptVerify:
+    """Recompute a manifest from the clean data and say what differs."""
+
+    file: Positional[Path]
+    """The manifest."""
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def run(self) -> None:
+        """Print that all is equal, or end with exit code 1 after naming what differs."""
+        from memgate.data import load_splits
+        from memgate.inputs import sources_for
+        from noise.manifest import Manifest
+        from noise.verify import verify
+
+        manifest = Manifest.load(self.file)
+        header = manifest.header
+        name, _, split = header.dataset.partition("/")
+        # A name of none of our data sets was given by a program that used noise.apply itself.
+        if name != self.data.name and name in get_args(DataName):
+            raise MemgateError(
+                f"{self.file} is a manifest of {header.dataset} and the data is {self.data.name}: "
+                f"verify it with --data.name {name}."
+            )
+        clean = _images_of(load_splits(self.data).present, split or "train", str(self.file))
+        if clean.digest != header.source_digest:
+            raise MemgateError(
+                f"{self.file} was made from {header.count} other images or labels than these {len(clean)} "
+                f"(SHA-256 {header.source_digest[:12]} and {clean.digest[:12]}): give the --data flags that it was "
+                "written with."
+            )
+        sources = sources_for((operation.spec for operation in header.operations), self.data)
+        root = self.data.root.expanduser()
+        folders = [self.file.parent, root.parent if root.is_file() else root]
+        differences = verify(manifest, clean.images, clean.labels, sources=sources, folders=folders)
+        for sentence in differences:
+            console.line(sentence)
+        if differences:
+            raise SystemExit(1)
+        console.line(f"{self.file}: {header.count} samples, every column and every pixel as recorded.")
+
+
+@dataclass(frozen=True)
+class CorruptExport:
+    """Write a manifest as what other tools read."""
+
+    file: Positional[Path]
+    """The manifest."""
+    format: ExchangeFormat
+    """dividemix: JSON list of given labels; evidentialmix: JSON with open-set images too; csv: a row per
+    sample; matrix: realised shares, rows are the clean classes; cleanlab: the same, columns are."""
+    out: Path
+    """The file to write."""
+
+    def run(self) -> None:
+        """Write the file and print its path."""
+        from noise.exchange import FORMATS, left_out
+        from noise.manifest import Manifest
+
+        _check_new(self.out, "--out")
+        manifest = Manifest.load(self.file)
+        try:
+            content = FORMATS[self.format](manifest)
+        except NoiseError as error:
+            raise MemgateError(f"{self.file} cannot be written as {self.format}: {error}") from error
+        _write(self.out, content)
+        lost = left_out(manifest, self.format)
+        if lost:
+            console.warn(f"{self.out}: {lost}")
+        console.line(str(self.out))
+
+
+@dataclass(frozen=True)
+class CorruptImport:
+    """Make a manifest of the noise file of another tool: DivideMix's or EvidentialMix's JSON, or a CSV."""
+
+    file: Positional[Path]
+    """The file; a CSV (with columns sample_id and given_label) is known by its ending."""
+    source: str | None = None
+    """Where the images come from that an EvidentialMix file inserts: cifar10, cifar100, svhn or npz=FILE."""
+    out: Path = Path("manifest.npz")
+    """The manifest to write."""
+    sheet: Path | None = None
+    """The picture with examples (PNG). None: --out with the ending .png."""
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def run(self) -> None:
+        """Write both files and print what 'memgate corrupt show' prints."""
+        from noise.exchange import corrupted_images, format_of
+        from noise.files import read_file
+        from noise.labellists import open_pairs
+
+        file = read_file(self.file)
+        form = format_of(file)
+        inserted = len(open_pairs(file)) if form == "evidentialmix" else 0
+        noise = _imported(self.file, inserted, self.source)
+        _corrupt_and_write(noise, str(self.file), 0, "train", self.data, self.out, self.sheet)
+        changed = corrupted_images(file) if form == "csv" else 0
+        if changed:
+            console.warn(
+                f"{self.file} says that {changed} images were changed, and no CSV can say how: "
+                "only its labels were taken."
+            )
+
+
+@dataclass(frozen=True)
+class CorruptKinds:
+    """List all kinds of corruption: what the rate means, the parameters, the convention."""
+
+    def run(self) -> None:
+        """Print the table."""
+        from memgate.corruptiontables import kinds_table
+
+        console.line(kinds_table())
+
+
+def _imported(path: Path, inserted: int, source: str | None) -> tuple[str, ...]:
+    """The corruptions that a noise file stands for, which inserts so many images.
+
+    Raises:
+        MemgateError: it inserts images and ``source`` is missing, or the other way round.
+    """
+    if inserted and source is None:
+        raise MemgateError(
+            f"{path} inserts {inserted} images and does not say of which data set: "
+            "add --source cifar100, svhn or npz=FILE."
+        )
+    if source is not None and not inserted:
+        raise MemgateError(f"{path} inserts no images, so --source {source} has no use: leave it out.")
+    labels = f"label-list:file={path}"
+    return (labels, f"open-list:file={path}:source={source}") if inserted else (labels,)
+
+
+def _corrupt_and_write(
+    noise: Sequence[str],
+    said: str,
+    seed: int,
+    split: str,
+    data: DataConfig,
+    out: Path,
+    sheet: Path | None,
+) -> None:
+    """Corrupt a split, write its manifest and sheet, and print what was done; compute all before writing any.
+
+    ``said`` is what the user typed that an error is about.
+    """
+    from memgate.corruptiontables import describe_manifest
+    from memgate.data import load_splits
+    from memgate.inputs import corrupted
+
+    sheet = sheet or out.with_suffix(".png")
+    if sheet.absolute() == out.absolute():
+        raise MemgateError(f"--out and --sheet are both {out}: give the sheet another name.")
+    _check_new(out, "--out")
+    _check_new(sheet, "--sheet")
+    specs = _specs(noise, said)
+    clean = _images_of(load_splits(data).present, split, f"--split {split}")
+    name = data.name if split == "train" else f"{data.name}/{split}"
+    try:
+        result = corrupted(clean, specs, seed, name, data)
+    except NoiseError as error:
+        raise MemgateError(f"{said}: {error}") from error
+    picture, text = _sheet(clean, result), describe_manifest(result.manifest)
+    _write(sheet, picture)
+    try:
+        result.manifest.save(out)
+    except NoiseError:
+        sheet.unlink()
+        raise
+    console.line(f"manifest  {out}\nexamples  {sheet}\n\n{text}")
+
+
+def _specs(texts: Sequence[str], said: str) -> tuple[CorruptionSpec, ...]:
+    """Corruptions from their texts, files by absolute paths: a manifest is verified from other folders too."""
+    try:
+        return tuple(absolute(spec) for spec in parse_specs(texts))
+    except NoiseError as error:
+        raise MemgateError(f"{said}: {error}") from error
+
+
+def _images_of(splits: "dict[str, ImageSet]", split: str, said: str) -> "ImageSet":
+    """The split of that name; ``said`` is what asks for it."""
+    if split not in splits:
+        remedy = "add --data.val-fraction" if split == "val" else f"there are {', '.join(splits)}"
+        raise MemgateError(f"{said}: the data has no split {split!r}: {remedy}.")
+    return splits[split]
+
+
+def _sheet(clean: "ImageSet", result: "CorruptedSplit") -> bytes:
+    """The contact sheet of a corrupted split, PNG."""
+    from noise.apply import Corrupted
+    from noise.sheet import contact_sheet
+
+    given = Corrupted(result.images.images, result.images.labels, result.manifest)
+    return contact_sheet(clean.images, given)
+
+
+def _check_new(path: Path, flag: str) -> None:
+    """MemgateError unless a file can be made at ``path``: found out before the work, not after it."""
+    if path.exists():
+        raise MemgateError(f"{path} exists already: choose another {flag}, or remove it.")
+    if not path.absolute().parent.is_dir():
+        raise MemgateError(f"{flag} {path}: there is no folder {path.parent}: make it, or choose another.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    try:
+        atomic_write(path, lambda stream: stream.write(content))
+    except OSError as error:
+        raise MemgateError(
+            f"{path} cannot be written ({error.strerror}): check the folder and the disk."
+        ) from error
