@@ -226,6 +226,19 @@ def operation_kinds(run: Run) -> list[str]:
         return ["none", *(operation.kind for operation in run.manifest.header.operations)]
 
 
+def image_source(run: Run, split: str, sample_id: int) -> str:
+    """Where an open-set image came from, as ``data set:row``; empty for any other sample.
+
+    Raises:
+        MemgateError: the manifest is damaged.
+    """
+    with reading(f"{run.path}/manifest.npz"):
+        manifest = run.manifests.get(split)
+        if manifest is None:
+            return ""
+        return str("".join(manifest.source[manifest.sample_id == sample_id]))
+
+
 @st.cache_resource(max_entries=2, show_spinner="Reading the pictures …")
 def _inputs(path: str, mtime_ns: int) -> Inputs:  # noqa: ARG001 (another manifest is another corruption)
     return inputs_of(Run(Path(path)))

@@ -23,7 +23,7 @@ from noise.apply import corrupt
 from noise.kinds import KINDS
 from noise.spec import parse_specs
 
-LIMIT = 6.0
+LIMIT = 3.0
 SIDE = 32
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ class RunPlan:
     n: int = 200
     """Training samples."""
     noise: tuple[str, ...] = ("symmetric:0.3", "randx:0.1")
+    """``{foreign}`` in it stands for an .npz file of 60 other images."""
+    noise_on: tuple[Literal["val", "test"], ...] = ()
     gates: tuple[str, ...] = ("b3",)
     """("b3",), ("b2", "b3") or () for an ungated network."""
     mode: str = "sweep"
@@ -66,11 +69,14 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
     data = folder / f"data-{plan.n}-{plan.test_n}-{plan.val_n}-{plan.classes}-{plan.seed}.npz"
     _write_images(data, plan)
     count = len(list((folder / "runs").glob("*")))
+    foreign = folder / "foreign.npz"
+    np.savez(foreign, images=np.random.default_rng(9).integers(0, 256, (60, SIDE, SIDE, 3), np.uint8))
     config = RunConfig(
         name=plan.name or ("run" if count == 0 else f"run-{count + 1}"),
         out=folder / "runs",
         seed=plan.seed,
-        noise=plan.noise,
+        noise=tuple(text.format(foreign=foreign) for text in plan.noise),
+        noise_on=plan.noise_on,
         device="cpu",
         data=DataConfig(name="npz", root=data, val_fraction=plan.val_n / (plan.n + plan.val_n)),
         model=_model(plan.gates),

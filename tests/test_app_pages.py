@@ -150,6 +150,25 @@ def test_the_picture_is_the_one_the_network_was_given(make_run: MakeRun, open_pa
     np.testing.assert_array_equal(shown[1], inputs.clean.train.images[place])
 
 
+def test_an_open_set_sample_names_its_source(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(noise=("symmetric:0.3", "open:0.2:source=npz={foreign}"), noise_on=("test",))
+    for split in ("train", "test_corrupted"):
+        samples = run.log().samples(split)
+        assert (samples.cause == "open").sum() == 0.2 * len(samples)
+        place = int(np.flatnonzero((samples.cause == "open") & (samples.label_op == 0))[0])
+        at = open_page("sample", run=run.name, split=split, id=str(samples.sample_id[place]))
+        source = run.manifests[split].source[place]
+        assert f"replaced by one of another data set (open, {source})" in unescaped(at)
+        at = open_page("overview", run=run.name, split=split, only="open")
+        assert not errors(at)
+        assert f"{int((samples.cause == 'open').sum())} of {len(samples)} samples match" in unescaped(at)
+
+
+def unescaped(at: Any) -> str:
+    """All text of a page without the backslashes that keep it from being Markdown."""
+    return "\n".join(element.value.replace("\\", "") for element in [*at.markdown, *at.caption])
+
+
 def test_the_table_of_runs_has_the_logs_numbers(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     (row,) = open_page("runs").dataframe[0].value.to_dict("records")

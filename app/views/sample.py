@@ -123,6 +123,8 @@ def facts(view: View, track: Track) -> None:
     try:
         kinds = queries.operation_kinds(view.run)
         label_kind, image_kind = kinds[data.label_op[at]], kinds[data.image_op[at]]
+        if data.cause[at] == "open":
+            image_kind += f", {queries.image_source(view.run, view.split, int(data.sample_id[at]))}"
     except (MemgateError, IndexError) as error:
         state.problem(error if isinstance(error, MemgateError) else "The manifest is not this log's.")
         label_kind = image_kind = "unknown"
