@@ -171,15 +171,12 @@ def _rate(kind: Kind) -> str:
 
 
 def _parameters(kind: Kind) -> str:
-    """``key=default`` of each parameter, ``key=…`` where there is none; what must be given says so."""
+    """``key=default [values]`` of each parameter, ``key=…`` where there is no default; what must be given first."""
     texts = []
     for key, parameter in kind.parameters.items():
-        if parameter.required:
-            texts.append(f"{key}=… (required)")
-        elif isinstance(parameter.default, bool):
-            texts.append(f"{key}={str(parameter.default).lower()}")
-        else:
-            texts.append(f"{key}={'…' if parameter.default is None else parameter.default}")
+        default = str(parameter.default).lower() if parameter.default is not None else "…"
+        needed = ", required" if parameter.required else ""
+        texts.append(f"{key}={default} [{parameter.values}{needed}]")
     if "severity" in kind.parameters:
-        return f"{texts[0]} (1 to 5), or {', '.join(texts[1:])}"
+        return f"{texts[0]}, or {', '.join(texts[1:])}"
     return ", ".join(texts)

@@ -24,12 +24,14 @@ class Parameter:
 
     Attributes:
         read: its value from text; raises NoiseError.
+        values: what may be given, in words.
         default: its value where it is not given; None where the kind decides.
         required: whether it must be given.
         path: whether it names a file.
     """
 
     read: Callable[[str], Any]
+    values: str
     default: Any = None
     required: bool = False
     path: bool = False
@@ -54,24 +56,28 @@ class Kind:
     parameters: dict[str, Parameter] = field(default_factory=dict)
 
 
-def flag(text: str) -> bool:
-    """``true`` or ``false`` as a bool."""
-    require(text in ("true", "false"), f"{text!r} is neither 'true' nor 'false'.")
-    return text == "true"
+def flag() -> Parameter:
+    """``true`` or ``false``, the default."""
+
+    def read(text: str) -> bool:
+        require(text in ("true", "false"), f"{text!r} is neither 'true' nor 'false'.")
+        return text == "true"
+
+    return Parameter(read, "false or true", False)
 
 
-def one_of(*names: str) -> Callable[[str], str]:
-    """A reader that takes one of ``names``."""
+def one_of(*names: str, required: bool = False) -> Parameter:
+    """One of ``names``; the first is the default where none is required."""
 
     def read(text: str) -> str:
         require(text in names, f"{text!r} is none of {', '.join(names)}.")
         return text
 
-    return read
+    return Parameter(read, ", ".join(names), None if required else names[0], required)
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
-    """A reader of numbers in [low, high]."""
+def number(low: float, high: float) -> Parameter:
+    """A number in [low, high]."""
 
     def read(text: str) -> float:
         try:
@@ -81,18 +87,18 @@ def number(low: float, high: float) -> Callable[[str], float]:
         require(math.isfinite(value) and low <= value <= high, f"{text} is not in [{low:g}, {high:g}].")
         return value
 
-    return read
+    return Parameter(read, f"{low:g} to {high:g}")
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """A reader of whole numbers from low to high."""
+def whole(low: int, high: int, default: int | None = None) -> Parameter:
+    """A whole number from low to high."""
 
     def read(text: str) -> int:
         require(text.isascii() and text.isdigit(), f"{text!r} is no whole number.")
         require(low <= int(text) <= high, f"{text} is not in {low} to {high}.")
         return int(text)
 
-    return read
+    return Parameter(read, f"{low} to {high}", default)
 
 
 def _source(text: str) -> str:
@@ -106,24 +112,25 @@ def _source(text: str) -> str:
 def _severities(name: str, description: str) -> Kind:
     """A corruption of CIFAR-10-C: a severity, or the constants themselves."""
     free = {
-        key: Parameter(whole(int(low), int(high)) if (name, key) in WHOLE else number(low, high))
+        key: whole(int(low), int(high)) if (name, key) in WHOLE else number(low, high)
         for key, (low, high) in RANGES[name].items()
     }
-    severity = Parameter(whole(1, 5), DEFAULT_SEVERITY)
+    severity = whole(1, 5, DEFAULT_SEVERITY)
     return Kind(
         "image", f"cifar10c_{name.replace('-', '_')}", description, parameters={"severity": severity, **free}
     )
 
 
-_FILE = Parameter(str, required=True, path=True)
-_SCOPE = Parameter(one_of("spatial", "values"), "spatial")
+_FILE = Parameter(str, "a path", required=True, path=True)
+_SOURCE = Parameter(_source, "cifar10, cifar100, svhn, npz=FILE", required=True)
+_SCOPE = one_of("spatial", "values")
 
 KINDS: dict[str, Kind] = {
     "symmetric": Kind(
         "label",
         "sym_excl_exact",
         "replaced by one of the K-1 other classes, all equally likely; balanced=true: exact in every class",
-        parameters={"balanced": Parameter(flag, False)},
+        parameters={"balanced": flag()},
     ),
     "symmetric-incl": Kind(
         "label",
@@ -143,8 +150,8 @@ KINDS: dict[str, Kind] = {
         "convention=legacy-block5: next in blocks of five consecutive ids; sampling=whole: DivideMix's",
         rate="share of each class that has a similar one, exactly; sampling=whole: of all samples",
         parameters={
-            "convention": Parameter(one_of("similar", "legacy-block5"), "similar"),
-            "sampling": Parameter(one_of("per-class", "whole"), "per-class"),
+            "convention": one_of("similar", "legacy-block5"),
+            "sampling": one_of("per-class", "whole"),
         },
     ),
     "pair": Kind("label", "pair_exact", "flipped to the next class, i to i+1 mod K (Co-teaching)"),
@@ -157,7 +164,7 @@ KINDS: dict[str, Kind] = {
         "each label drawn by its row of a K x K CSV file, T[i, j] = P(given j | true i); orientation=cleanlab: "
         "columns are the true classes",
         rate=None,
-        parameters={"file": _FILE, "orientation": Parameter(one_of("rows", "cleanlab"), "rows")},
+        parameters={"file": _FILE, "orientation": one_of("rows", "cleanlab")},
     ),
     "instance": Kind(
         "label",
@@ -171,9 +178,7 @@ KINDS: dict[str, Kind] = {
         "human labels of CIFAR-10N or CIFAR-100N, from the .npz or the official .pt file",
         rate=None,
         parameters={
-            "column": Parameter(
-                one_of("aggre", "worse", "random1", "random2", "random3", "noisy"), required=True
-            ),
+            "column": one_of("aggre", "worse", "random1", "random2", "random3", "noisy", required=True),
             "file": _FILE,
         },
     ),
@@ -207,8 +212,8 @@ KINDS: dict[str, Kind] = {
         "occlusion_square",
         "a square of size pixels covered at a random place, by the data set's mean, black or noise",
         parameters={
-            "size": Parameter(whole(1, 1024), 16),
-            "fill": Parameter(one_of("mean", "black", "noise"), "mean"),
+            "size": whole(1, 1024, 16),
+            "fill": one_of("mean", "black", "noise"),
         },
     ),
     "gaussian": _severities("gaussian", "Gaussian noise added"),
@@ -232,8 +237,8 @@ KINDS: dict[str, Kind] = {
         "the image replaced by one of another data set (source=svhn, cifar100, cifar10 or npz=FILE); "
         "labels=keep: under its label, labels=uniform: under any of the K",
         parameters={
-            "source": Parameter(_source, required=True),
-            "labels": Parameter(one_of("keep", "uniform"), "keep"),
+            "source": _SOURCE,
+            "labels": one_of("keep", "uniform"),
         },
     ),
     "open-list": Kind(
@@ -241,6 +246,6 @@ KINDS: dict[str, Kind] = {
         "open_set_list",
         "images replaced as EvidentialMix's JSON lists them (open_noise: [sample, source image] pairs)",
         rate=None,
-        parameters={"file": _FILE, "source": Parameter(_source, required=True)},
+        parameters={"file": _FILE, "source": _SOURCE},
     ),
 }

@@ -227,7 +227,7 @@ def test_kinds_lists_them_all(memgate):
     for name, kind in KINDS.items():
         row = next(line for line in out.splitlines() if line.split()[:1] == [name])
         assert kind.convention in row
-    assert "severity=3 (1 to 5), or" in out
+    assert "severity=3 [1 to 5], or" in out
     assert "balanced=false" in out
 
 
