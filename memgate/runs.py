@@ -92,13 +92,7 @@ class Run:
         return self._config("requested")
 
     def _config(self, key: str) -> RunConfig:
-        path = self.path / "config.json"
-        try:
-            return from_json(RunConfig, self._stored[key], str(path))
-        except (TypeError, ValueError, AttributeError) as error:
-            raise MemgateError(
-                f"{path} has a value of the wrong type ({error}): the run is damaged."
-            ) from error
+        return from_json(RunConfig, self._stored[key], str(self.path / "config.json"))
 
     @property
     def digests(self) -> dict[str, str]:

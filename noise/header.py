@@ -3,11 +3,12 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from noise.errors import NoiseError, require
-from noise.kinds import Target
+from noise.jsonform import restored
 from noise.spec import CorruptionSpec, parse_spec
 
 SCHEMA = "memgate-manifest/2"
@@ -20,36 +21,41 @@ class Operation:
     Attributes:
         code: k, from 1; what the columns ``label_op`` and ``image_op`` hold.
         text: the spec's text form.
-        kind: a key of :data:`noise.spec.KINDS`.
-        targets: ``label``, ``image`` or both.
         convention: id of the convention, such as ``sym_excl_exact``.
-        parameters: (key, value) pairs as text.
         requested: share of all samples that it was to touch; None where only a file knows.
         class_requested: the same for each class.
         selected: number of samples the operation touched.
         realised: share of all samples that it corrupted; below ``selected / N`` where a new label may equal
             the clean one.
         files: (name, SHA-256) of what it read: label files, matrices, image sources.
+
+    Raises:
+        NoiseError: the text is no spec.
     """
 
     code: int
     text: str
-    kind: str
-    targets: tuple[Target, ...]
     convention: str
-    parameters: tuple[tuple[str, str], ...]
     requested: float | None
     class_requested: tuple[float, ...] | None
     selected: int
     realised: float
     files: tuple[tuple[str, str], ...] = ()
 
+    def __post_init__(self) -> None:
+        parse_spec(self.text)
+
+    @property
+    def kind(self) -> str:
+        """A key of :data:`noise.kinds.KINDS`."""
+        return self.spec.kind
+
     @property
     def short(self) -> str:
         """The text form with its files by their names, without the folders."""
         return str(self.spec.with_paths(lambda path: Path(path).name))
 
-    @property
+    @cached_property
     def spec(self) -> CorruptionSpec:
         """What was carried out."""
         return parse_spec(self.text)
@@ -102,35 +108,25 @@ class Header:
         """The header of a JSON text.
 
         Raises:
-            NoiseError: it is no JSON, has another schema, or lacks or adds a key.
+            NoiseError: it is no JSON, has another schema, lacks or adds a key, or holds what cannot be.
         """
         try:
             values: Any = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise NoiseError(f"the header is no JSON ({error}): write the manifest again.") from error
         schema = values.get("schema") if isinstance(values, dict) else None
         require(schema == SCHEMA, f"the header has the schema {schema!r}, and only {SCHEMA!r} can be read.")
-        try:
-            values.pop("class_count", None)
-            operations = tuple(_operation(row) for row in values["operations"])
-            header = Header(**{**values, "operations": operations})
-            shape, names = tuple(header.image_shape), tuple(header.class_names)
-            return dataclasses.replace(header, image_shape=shape, class_names=names)
-        except (TypeError, KeyError, ValueError) as error:
-            raise NoiseError(
-                f"the header is not that of {SCHEMA} ({error}): write the manifest again."
-            ) from error
-
-
-def _operation(row: dict[str, Any]) -> Operation:
-    """An operation of JSON values, whose lists are tuples here."""
-    by_class = row["class_requested"]
-    return Operation(
-        **{
-            **row,
-            "targets": tuple(row["targets"]),
-            "parameters": tuple((key, value) for key, value in row["parameters"]),
-            "files": tuple((name, digest) for name, digest in row["files"]),
-            "class_requested": None if by_class is None else tuple(by_class),
-        }
-    )
+        values.pop("class_count", None)
+        header = restored(Header, values, "the header")
+        codes = [operation.code for operation in header.operations]
+        require(
+            codes == list(range(1, len(codes) + 1)),
+            f"the header's operations have the codes {codes} and must count from 1.",
+        )
+        for operation in header.operations:
+            shares = operation.class_requested
+            require(
+                shares is None or len(shares) == header.class_count,
+                f"the header's {operation.text} asks for {len(shares or ())} classes of {header.class_count}.",
+            )
+        return header

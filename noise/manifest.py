@@ -81,12 +81,22 @@ class Manifest:
             ("given_label", self.header.class_count),
             ("label_op", kinds + 1),
             ("image_op", kinds + 1),
+            ("severity", 6),
         ):
             column = self.columns()[name]
             inside = bool(((column >= 0) & (column < bound)).all())
             require(
                 inside, f"column {name} holds {column.min()} to {column.max()}, outside 0 to {bound - 1}."
             )
+        require(
+            len(np.unique(self.sample_id)) == count, "column sample_id holds an id twice: ids are distinct."
+        )
+        for operation in self.header.operations:
+            for target, column in (("label", self.label_op), ("image", self.image_op)):
+                require(
+                    target in operation.spec.targets or not (column == operation.code).any(),
+                    f"column {target}_op names {operation.text}, which changes no {target}.",
+                )
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Column name to array, in the order of the file."""
@@ -137,7 +147,7 @@ class Manifest:
         return [name for name, column in self.columns().items() if column_digest(column) != digests.get(name)]
 
     def save(self, path: str | Path) -> None:
-        """Write the manifest to ``path``, atomically; equal manifests give equal bytes.
+        """Write the manifest to ``path``, atomically, in place of any file there; equal manifests give equal bytes.
 
         Raises:
             NoiseError: the file cannot be written.

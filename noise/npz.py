@@ -1,6 +1,7 @@
 """Arrays to an ``.npz`` file and back: same arrays, same bytes; a whole file or none."""
 
 import io
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,13 @@ from noise.errors import NoiseError
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time written to every entry: the real one would make two equal files differ."""
+
+
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, NotImplementedError, RuntimeError,
+    MemoryError, OverflowError,
+)  # fmt: skip
+"""What reading a damaged file may raise: of the archive, or of an array's own header, which states its size."""
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -74,7 +82,7 @@ def arrays_of(stream: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
             entry.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
             for entry, content in entries.items()
         }
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise NoiseError(
             f"{name} is damaged, truncated or no .npz file ({error}): write it again."
         ) from error

@@ -137,7 +137,8 @@ def rewritten(path, **changes):
         ({"header": np.array("{")}, "the header is no JSON"),
         ({"header": np.array("[]")}, "schema None"),
         ({"header": np.array('{"schema": "memgate-manifest/9"}')}, "schema 'memgate-manifest/9'"),
-        ({"header": np.array(json.dumps({"schema": SCHEMA}))}, "the header is not that of"),
+        ({"header": np.array(json.dumps({"schema": SCHEMA}))}, "the header lacks class_names"),
+        ({"header": np.array("[" * 100_000)}, "the header is no JSON"),
         (
             {"given_label": np.zeros(39, dtype=np.int64)},
             r"given_label is int64\[39\] and must be int64\[40\]",
@@ -165,6 +166,57 @@ def test_a_foreign_header_key_is_refused():
         Header.from_json(json.dumps({**values, "surprise": 1}))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"count": "40"}, "the header: count is '40' and must be a whole number"),
+        ({"column_digests": []}, "column_digests is .* and must be an object"),
+        ({"source_digest": 3}, "source_digest is '3' and must be text"),
+        ({"rates": None}, "rates is 'None' and must be an object"),
+        ({"operations": [{}]}, "the header: operations lacks class_requested"),
+        ({"operations": None}, "operations is 'None' and must be a list"),
+    ],
+)
+def test_a_header_of_other_types_is_one_sentence(change, said):
+    values = json.loads(made().header.to_json())
+    with pytest.raises(NoiseError, match=said):
+        Header.from_json(json.dumps({**values, **change}))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"text": "symetric:0.4"}, "did you mean symmetric"),
+        ({"text": 3}, "text is '3' and must be text"),
+        ({"code": 7}, r"codes \[7, 2\] and must count from 1"),
+        ({"class_requested": [0.4]}, "asks for 1 classes of 4"),
+        ({"kind": "randx"}, "unknown key kind"),
+    ],
+)
+def test_an_operation_that_cannot_be_is_one_sentence(change, said):
+    values = json.loads(made().header.to_json())
+    values["operations"][0] |= change
+    with pytest.raises(NoiseError, match=said):
+        Header.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("shape", ["(10**15,)", "(100000000000000000000000000000,)", "(3"])
+def test_an_array_header_that_lies_is_one_sentence(tmp_path, shape):
+    made().save(tmp_path / "manifest.npz")
+    with zipfile.ZipFile(tmp_path / "manifest.npz") as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    start = entries["pixels.npy"].index(b"(40,)")
+    header = entries["pixels.npy"][:start] + shape.encode() + b", }\n"
+    size = len(header) - 10
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
+        for name, entry in entries.items():
+            archive.writestr(
+                name, header[:8] + size.to_bytes(2, "little") + header[10:] if name == "pixels.npy" else entry
+            )
+    with pytest.raises(NoiseError, match=r"bad\.npz is damaged, truncated or no \.npz file"):
+        Manifest.load(tmp_path / "bad.npz")
+
+
 def test_pickles_are_refused(tmp_path):
     path = tmp_path / "manifest.npz"
     np.savez(path, header=np.array([{}], dtype=object))
@@ -178,7 +230,10 @@ def test_a_changed_column_is_named(tmp_path, name):
     made().save(path)
     assert Manifest.load(path).verify_columns() == []
     column = read_npz(path)[name].copy()
-    column[5] = "svhn"[: column.dtype.itemsize // 4] if name == "source" else (int(column[5]) + 1) % 2
+    step = 2 if name == "image_op" else 1  # randx is the second operation
+    column[5] = (
+        "svhn"[: column.dtype.itemsize // 4] if name == "source" else (int(column[5]) + step) % (2 * step)
+    )
     rewritten(path, **{name: column})
     changed = Manifest.load(path)
     assert changed.verify_columns() == [name]
@@ -192,7 +247,7 @@ def test_verify_names_a_changed_header():
     manifest = made()
     operations = (dataclasses.replace(manifest.header.operations[0], realised=0.5),)
     for change, said in (
-        ({"operations": operations + manifest.header.operations[1:]}, "operations, files or rates"),
+        ({"operations": operations + manifest.header.operations[1:]}, "operations or rates"),
         ({"pixels_digest": "0" * 64}, "corrupted images differ"),
         ({"seed": 9}, "Column given_label differs"),
     ):

@@ -108,7 +108,7 @@ def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
     stored = json.loads((run.path / "config.json").read_text())
     stored["config"]["train"]["epochs"] = "3"
     (run.path / "config.json").write_text(json.dumps(stored))
-    with pytest.raises(MemgateError, match="has a value of the wrong type"):
+    with pytest.raises(MemgateError, match="train: epochs is '3' and must be a whole number"):
         _ = open_run(run.path).config
 
 

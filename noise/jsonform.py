@@ -1,0 +1,91 @@
+"""JSON values as the types that a dataclass declares: what a file holds is checked before it is believed."""
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from noise.errors import NoiseError, require
+
+
+def restored(hint: Any, value: Any, where: str) -> Any:
+    """A JSON value as the type ``hint``: a dataclass, tuple, dict, union, Literal, Path or a plain type.
+
+    Keys that a dataclass does not have are refused, since a misspelt one would silently mean its default;
+    keys that have a default may be missing. Lists become tuples.
+
+    Args:
+        hint: the type.
+        value: what ``json.loads`` gave.
+        where: what the value is called in an error.
+
+    Raises:
+        NoiseError: the value is of another type, or a key is unknown or missing.
+    """
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _record(hint, value, where)
+    if origin in (typing.Union, types.UnionType):
+        return _union(arguments, value, where)
+    if origin is typing.Literal:
+        require(
+            value in arguments, f"{where} is {value!r} and must be one of {', '.join(map(repr, arguments))}."
+        )
+        return value
+    if origin is tuple:
+        _check(isinstance(value, list), value, "a list", where)
+        kinds = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments
+        require(len(value) == len(kinds), f"{where} has {len(value)} entries and must have {len(kinds)}.")
+        return tuple(restored(kind, entry, where) for kind, entry in zip(kinds, value, strict=True))
+    if origin is dict:
+        _check(isinstance(value, dict), value, "an object", where)
+        return {key: restored(arguments[1], entry, f"{where}: {key}") for key, entry in value.items()}
+    return _plain(hint, value, where)
+
+
+def _record(kind: type, value: Any, where: str) -> Any:
+    _check(isinstance(value, dict), value, "an object", where)
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(value) - set(hints))
+    require(not unknown, f"{where} has the unknown key {', '.join(unknown)}: known are {', '.join(hints)}.")
+    needed = {
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    missing = sorted(needed - set(value))
+    require(not missing, f"{where} lacks {', '.join(missing)}.")
+    return kind(**{key: restored(hints[key], entry, f"{where}: {key}") for key, entry in value.items()})
+
+
+def _union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    refusals = []
+    for kind in kinds:
+        if kind is type(None):
+            continue
+        try:
+            return restored(kind, value, where)
+        except NoiseError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _plain(hint: Any, value: Any, where: str) -> Any:
+    if hint is Path:
+        _check(isinstance(value, str), value, "text", where)
+        return Path(value)
+    if hint is float:
+        _check(type(value) in (int, float), value, "a number", where)
+        return float(value)
+    # type(), not isinstance(): true is no whole number.
+    _check(
+        type(value) is hint, value, {int: "a whole number", str: "text", bool: "true or false"}[hint], where
+    )
+    return value
+
+
+def _check(holds: bool, value: Any, wanted: str, where: str) -> None:
+    require(holds, f"{where} is {str(value)[:40]!r} and must be {wanted}.")
