@@ -13,7 +13,7 @@ import scipy
 from numpy.typing import NDArray
 
 from noise.apply import RENDERED, Corrupted
-from noise.digests import image_digests, source_digest
+from noise.digests import image_digests, pixels_digest, source_digest
 from noise.errors import require
 from noise.files import located
 from noise.header import Operation
@@ -60,6 +60,10 @@ def restore(
             given[positions] = images_at(task, manifest.source[positions].tolist())
         other = image_digests(given[positions]) != manifest.pixels[positions]
         require(not other.any(), _unlike(manifest, operation, int(other.sum())))
+    require(
+        pixels_digest(given) == manifest.header.pixels_digest,
+        "the images that come out are not those that its header records: take an undamaged copy.",
+    )
     return Corrupted(given, manifest.given_label.copy(), manifest)
 
 
@@ -117,5 +121,9 @@ def _unlike(manifest: Manifest, operation: Operation, count: int) -> str:
     here = {"numpy": np.__version__, "scipy": scipy.__version__, "pillow": PIL.__version__}
     then = manifest.header.versions
     other = [f"{name} {then.get(name)}" for name, version in here.items() if then.get(name) != version]
-    remedy = f"it was written with {', '.join(other)}" if other else "the source of its images has changed"
-    return f"{count} images of {operation.text} come out otherwise than it records: {remedy}."
+    reason = "its text or the header's seed is not the one it was written with"
+    if operation.kind not in RENDERED:
+        reason = f"{', '.join(name for name, _ in operation.files)} is not what it was written with"
+    elif other:
+        reason = f"it was written with {', '.join(other)}"
+    return f"{count} images of {operation.text} come out otherwise than it records: {reason}."

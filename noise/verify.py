@@ -12,7 +12,6 @@ from noise.errors import NoiseError
 from noise.files import located
 from noise.header import Operation
 from noise.manifest import Manifest
-from noise.spec import parse_spec
 
 
 def verify(
@@ -20,6 +19,7 @@ def verify(
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     *,
+    class_names: Sequence[str] | None = None,
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
     folders: Sequence[Path] = (),
 ) -> list[str]:
@@ -29,17 +29,23 @@ def verify(
         manifest: as loaded.
         images: [N, H, W, C] uint8, the clean images in the manifest's order.
         labels: [N] the clean labels.
+        class_names: the K names that the data set has, where they are known.
         sources: images of the data sets that open-set noise names, as for :func:`noise.apply.corrupt`.
         folders: where to look for a file that is no longer at its path.
 
     Returns:
         One sentence per difference; empty when all is equal.
+
+    Raises:
+        NoiseError: it cannot be recomputed, such as for want of a file.
     """
     header = manifest.header
     found = [
         f"Column {name} is not the one that was written: its digest differs."
         for name in manifest.verify_columns()
     ]
+    if class_names is not None and tuple(class_names) != header.class_names:
+        found.append("The class names are not those of the data set.")
     if (len(images), *images.shape[1:]) != (header.count, *header.image_shape):
         shape = [header.count, *header.image_shape]
         return [*found, f"The source has images {list(images.shape)}, the manifest was made from {shape}."]
@@ -55,13 +61,13 @@ def verify(
             sources=sources,
         ).manifest
     except NoiseError as error:
-        return [*found, f"The manifest cannot be recomputed from this source: {error}"]
+        raise NoiseError(f"the manifest cannot be recomputed from this source: {error}") from error
     return found + _differences(manifest, again)
 
 
 def _stated(operation: Operation) -> Operation:
     """An operation without the folders of its files, which say nothing of what was done."""
-    return replace(operation, text=operation.short, parameters=parse_spec(operation.short).parameters)
+    return replace(operation, text=operation.short, files=())
 
 
 def _differences(manifest: Manifest, again: Manifest) -> list[str]:
@@ -81,7 +87,15 @@ def _differences(manifest: Manifest, again: Manifest) -> list[str]:
             found.append(f"Column {name} differs in {len(rows)} samples, the first with sample_id {first}.")
     if header.pixels_digest != other.pixels_digest:
         found.append("The corrupted images differ from those the manifest was written with.")
+    for before, after in zip(header.operations, other.operations, strict=True):
+        now = dict(after.files)
+        found += [
+            f"{name} is not the file that it was written with: SHA-256 {now.get(name, 'none')[:12]}, and then "
+            f"{digest[:12]}."
+            for name, digest in before.files
+            if now.get(name) != digest
+        ]
     stated, carried_out = (list(map(_stated, one.operations)) for one in (header, other))
     if (stated, header.rates) != (carried_out, other.rates):
-        found.append("The header's operations, files or rates are not those that were carried out.")
+        found.append("The header's operations or rates are not those that were carried out.")
     return found
