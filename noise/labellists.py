@@ -15,10 +15,14 @@ from noise.task import Change, Task
 
 
 def check_length(task: Task, path: Path, length: int) -> None:
-    """Raise NoiseError when ``length`` rows, one per image of a split, cannot be those of the task's split.
+    """Raise NoiseError when ``length`` rows, one per training image, cannot be those of the task's split.
 
     Every sample needs its row; and where the ids are those of a whole split, there are no other rows.
     """
+    require(
+        not task.dataset.endswith("/test"),
+        f"{path} lists labels of training samples, and these are test samples: leave {task.spec.kind} out here.",
+    )
     largest, count = int(task.sample_id.max()), len(task.sample_id)
     require(
         length > largest,
@@ -30,6 +34,15 @@ def check_length(task: Task, path: Path, length: int) -> None:
         largest != count - 1 or length == count,
         f"{path} lists {length} labels and the data has {count}, another length: the file belongs to another "
         "data set or split.",
+    )
+
+
+def check_rows(task: Task, path: Path, rows: NDArray[np.int64]) -> None:
+    """Raise NoiseError when a file names a row that a whole split, ids 0..N-1, does not have."""
+    count, largest = len(task.sample_id), int(rows.max(initial=-1))
+    require(
+        int(task.sample_id.max()) != count - 1 or largest < count,
+        f"{path} names sample {largest} and the data has {count}: the file belongs to another data set or split.",
     )
 
 
@@ -49,7 +62,7 @@ def label_list(task: Task) -> Change:
 
     DivideMix's JSON list, whose row i belongs to sample_id i; EvidentialMix's JSON object, whose
     ``noise_labels`` is such a list; or, where the name ends in ``.csv``, a table with the columns
-    ``sample_id`` and ``given_label``, its rows in any order.
+    ``sample_id`` and ``given_label``, its rows in any order; ``clean_label`` is compared where it is there.
 
     Raises:
         NoiseError: the file is missing, no such list, or not one of this data.
@@ -125,18 +138,32 @@ def _from_csv(task: Task, file: ReadFile) -> NDArray[np.int64]:
             "first line.",
         )
     listed: dict[int, int] = {}
+    clean: dict[int, int] = {}
     for line in lines:
         number, label = (_number(file, line[name]) for name in ("sample_id", "given_label"))
         require(
             number not in listed, f"{file.path} lists sample_id {number} twice: keep one row of each sample."
         )
         listed[number] = label
+        if "clean_label" in names:
+            clean[number] = _number(file, line["clean_label"])
+    check_rows(task, file.path, np.array(list(listed), dtype=np.int64))
     wanted = task.sample_id.tolist()
     missing = [number for number in wanted if number not in listed]
     if missing:
         raise NoiseError(
             f"{file.path} lacks {len(missing)} of the {len(wanted)} samples, the first with sample_id "
             f"{missing[0]}: add a row for each."
+        )
+    differing = [
+        number
+        for number, label in zip(wanted, task.labels.tolist(), strict=True)
+        if clean.get(number, label) != label
+    ]
+    if differing:
+        raise NoiseError(
+            f"{file.path} has other clean labels for {len(differing)} of the {len(wanted)} samples, the first "
+            f"with sample_id {differing[0]}: the file belongs to another data set or order."
         )
     return np.array([listed[number] for number in wanted], dtype=np.int64)
 

@@ -82,7 +82,9 @@ def _read_table(file: ReadFile) -> NDArray[np.float64]:
         )
         for cell in row:
             require(
-                _is_number(cell), f"{file.path}: row {number} holds {cell!r}, which is no number: mend it."
+                _is_number(cell),
+                f"{file.path}: row {number} holds {cell!r}, which is no number: mend it (names may stand in the "
+                "first line and in the first column, numbers in all other places).",
             )
     return np.array([[float(cell) for cell in row] for row in cells])
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from noise.choose import hash_order
 from noise.digests import pixels_digest
 from noise.errors import NoiseError, require
 from noise.files import read_file
-from noise.labellists import open_pairs
+from noise.labellists import check_rows, open_pairs
 from noise.npz import arrays_of
 from noise.streams import below
 from noise.task import Change, Task
@@ -45,17 +45,31 @@ def source_of(task: Task) -> ImageSource:
             text in task.sources,
             f"{task.spec}: the images of {text} are not at hand: pass them as sources={{{text!r}: images}}.",
         )
-        images = task.sources[text]
+        whole, _, _ = task.dataset.partition("/")
+        require(
+            text != whole,
+            f"{task.spec}: images of {text} are no open-set noise for {text} itself: take another source.",
+        )
+        images = _checked(task.sources[text], text)
         return ImageSource(text, images, (text, pixels_digest(images)))
     file = read_file(text.removeprefix("npz="))
     arrays = arrays_of(io.BytesIO(file.content), str(file.path))
-    images = next((arrays[key] for key in ("images", "train_images") if key in arrays), None)
+    names = [name for name in ("images", "train_images") if name in arrays]
     require(
-        images is not None and images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0,
-        f"{file.path} holds no images: it needs an array 'images' or 'train_images', uint8 [M, h, w, 3].",
+        bool(names),
+        f"{file.path} holds no array 'images' or 'train_images': save the images under that name.",
     )
-    assert images is not None
-    return ImageSource(file.path.name, images, file.record)
+    return ImageSource(file.path.name, _checked(arrays[names[0]], str(file.path)), file.record)
+
+
+def _checked(images: ArrayLike, name: str) -> NDArray[np.uint8]:
+    """Images as they must be, or NoiseError."""
+    images = np.asarray(images)
+    require(
+        images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0,
+        f"the images of {name} are {images.dtype}{list(images.shape)} and must be uint8[M, h, w, 3].",
+    )
+    return images
 
 
 def fitted(images: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -105,7 +119,9 @@ def _replaced(
 def open_set(task: Task) -> Change:
     """``open:rate:source=…``: the i-th sample taken gets the i-th image of the source in its own hash order.
 
-    No image of the source is used twice. With ``labels=uniform`` the label is drawn from all K classes.
+    It uses no image of the source twice; another split begins at the end of that order, so that a network is not
+    tested on foreign images that it was trained on, as long as the source is large enough for both. With
+    ``labels=uniform`` the label is drawn from all K classes.
 
     Raises:
         NoiseError: the source is missing or has fewer images than are asked for.
@@ -117,7 +133,10 @@ def open_set(task: Task) -> Change:
         f"{task.spec} needs {len(positions)} images and {source.name} has {len(source.images)}: "
         "lower the rate, or take a larger source.",
     )
-    rows = hash_order(np.arange(len(source.images)), task.dataset, task.seed, task.spec.kind, "source")
+    whole, _, copy = task.dataset.partition("/")
+    rows = hash_order(np.arange(len(source.images)), whole, task.seed, task.spec.kind, "source")
+    if copy:
+        rows = rows[::-1]
     change = _replaced(task, source, positions, rows[: len(positions)])
     if task.spec.parameter("labels") == "keep":
         return change
@@ -135,6 +154,7 @@ def open_list(task: Task) -> Change:
     """
     source, file = source_of(task), read_file(task.spec.parameter("file"))
     pairs = open_pairs(file)
+    check_rows(task, file.path, pairs[:, 0])
     largest = int(pairs[:, 1].max(initial=-1))
     require(
         largest < len(source.images),
@@ -155,11 +175,14 @@ def images_at(task: Task, references: Sequence[str]) -> NDArray[np.uint8]:
         NoiseError: the source is missing or is another one.
     """
     source = source_of(task)
-    names, rows = zip(*(reference.rpartition(":")[::2] for reference in references), strict=True)
-    wrong = set(names) - {source.name}
-    if wrong or max(map(int, rows)) >= len(source.images):
-        raise NoiseError(
-            f"{task.spec} is not the source that the manifest names ({', '.join(sorted(set(names)))}, up to row "
-            f"{max(map(int, rows))}; here {source.name} with {len(source.images)} images): put the original back."
-        )
-    return fitted(source.images[np.array([int(row) for row in rows])], task.images.shape[1:])
+    rows: list[int] = []
+    for reference in references:
+        name, _, row = reference.rpartition(":")
+        known = name == source.name and row.isascii() and row.isdigit() and len(row) < 10
+        if not known or int(row) >= len(source.images):
+            raise NoiseError(
+                f"{task.spec} is not the source that the manifest names ({reference!r}; here {source.name} with "
+                f"{len(source.images)} images): put the original back."
+            )
+        rows.append(int(row))
+    return fitted(source.images[np.array(rows)], task.images.shape[1:])

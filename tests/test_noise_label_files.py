@@ -384,8 +384,27 @@ def test_the_rows_of_a_csv_may_stand_in_any_order(tmp_path_factory, order, extra
     if extra:
         lines.append("999,z,4711")
     path = listed(tmp_path_factory.mktemp("lists"), "\r\n".join(lines), "labels.CSV")
+    task = made_task(f"label-list:file={path}", CLEAN)
+    if extra:
+        assert "names sample 4711 and the data has" in refusal(task)
+        # A part of a split may be listed among more.
+        ids = np.arange(1, len(CLEAN))
+        task = made_task(f"label-list:file={path}", CLEAN[1:], sample_id=ids)
+    _, labels = outcome(task)
+    np.testing.assert_array_equal(labels, AGGRE[1:] if extra else AGGRE)
+
+
+def test_clean_labels_in_a_csv_are_compared(tmp_path):
+    lines = ["sample_id,clean_label,given_label", *(f"{i},{CLEAN[i]},{AGGRE[i]}" for i in range(len(CLEAN)))]
+    path = listed(tmp_path, "\n".join(lines), "labels.csv")
     _, labels = outcome(made_task(f"label-list:file={path}", CLEAN))
     np.testing.assert_array_equal(labels, AGGRE)
+    other = [*CLEAN[:-1], (CLEAN[-1] + 1) % 10]
+    said = refusal(made_task(f"label-list:file={path}", other))
+    assert (
+        f"other clean labels for 1 of the {len(CLEAN)} samples, the first with sample_id {len(CLEAN) - 1}"
+        in said
+    )
 
 
 @pytest.mark.parametrize(

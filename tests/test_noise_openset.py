@@ -10,6 +10,7 @@ from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.openset import fitted, images_at, open_list, open_set
 from noise.spec import parse_specs
+from noise.summary import summary
 from tests.noise_kinds import CLASSES, FOREIGN, NAMES, labels_of, made, pictures, task_of, write_files
 
 
@@ -50,6 +51,11 @@ def test_uniform_labels_take_both_kinds_of_operation(paths):
     manifest = result.manifest
     both = (manifest.label_op == 2) & (manifest.image_op == 2)
     assert both.sum() == 24
+    assert (manifest.label_op == 1).sum() == 18
+    label = manifest.header.rates["label"]
+    assert label["requested"] == 0.7
+    classes = summary(manifest)["classes"]
+    assert [row["label_requested"] for row in classes] == pytest.approx([0.7] * CLASSES)
     assert ((manifest.label_op == 2) == (manifest.image_op == 2)).all()
     assert set(manifest.cause[both]) == {"open"}
     assert manifest.header.operations[1].convention == "open_set_uniform"
@@ -104,10 +110,10 @@ def test_a_list_puts_its_images_where_it_says(paths):
     ids = np.arange(5, 30)
     part = made(25, [text], sample_id=ids).manifest
     assert part.sample_id[part.open_set].tolist() == [6, 12, 18, 24]
-    task = task_of(text, count=30)
+    task = task_of(text, count=60)
     free = task.free.copy()
     free[12] = False
-    assert open_list(replace(task, free=free)).positions.tolist() == [0, 6, 18, 24]
+    assert open_list(replace(task, free=free)).positions.tolist() == [0, 6, 18, 24, 30, 36, 42, 48, 54]
 
 
 def test_images_are_found_again_by_their_names(paths):
@@ -124,11 +130,15 @@ def test_images_are_found_again_by_their_names(paths):
     ("write", "text", "said"),
     [
         (None, "open:0.5:source=npz={folder}/none.npz", "none.npz does not exist"),
-        ({"pictures": pictures(3)}, "open:0.5:source=npz={folder}/own.npz", "own.npz holds no images"),
+        (
+            {"pictures": pictures(3)},
+            "open:0.5:source=npz={folder}/own.npz",
+            "own.npz holds no array 'images'",
+        ),
         (
             {"images": np.zeros((3, 4, 4, 3))},
             "open:0.5:source=npz={folder}/own.npz",
-            "own.npz holds no images",
+            "images of .*own.npz are float64",
         ),
         (
             {"images": pictures(3)},
@@ -159,3 +169,45 @@ def test_a_source_that_is_no_npz_file_is_one_sentence(tmp_path):
     (tmp_path / "own.npz").write_text(json.dumps([1]))
     with pytest.raises(NoiseError, match=r"own\.npz is damaged, truncated or no \.npz file"):
         made(60, [f"open:0.5:source=npz={tmp_path}/own.npz"])
+
+
+@pytest.mark.parametrize(
+    "images", [pictures(FOREIGN) / 255.0, pictures(FOREIGN).astype(np.int64), pictures(FOREIGN).tolist()]
+)
+def test_images_that_are_passed_in_are_checked_too(images):
+    arguments = {"seed": 0, "dataset": "pictures", "class_names": NAMES, "sources": {"svhn": images}}
+    with pytest.raises(NoiseError, match="the images of svhn are .* and must be uint8"):
+        corrupt(pictures(60), labels_of(np.arange(60)), ["open:0.5:source=svhn"], **arguments)
+
+
+def test_the_same_source_twice_and_the_data_itself_are_refused(paths):
+    source = f"source=npz={paths['foreign.npz']}"
+    with pytest.raises(NoiseError, match="open is listed twice"):
+        made(60, [f"open:0.2:{source}", f"open:0.2:{source}:labels=uniform"])
+    arguments = {"seed": 0, "class_names": NAMES, "sources": {"cifar10": pictures(FOREIGN)}}
+    for dataset in ("cifar10", "cifar10/test"):
+        with pytest.raises(NoiseError, match="no open-set noise for cifar10 itself"):
+            corrupt(
+                pictures(60),
+                labels_of(np.arange(60)),
+                ["open:0.2:source=cifar10"],
+                dataset=dataset,
+                **arguments,
+            )
+
+
+def test_two_sources_of_one_name_are_refused(paths, tmp_path):
+    other = tmp_path / "other" / "foreign.npz"
+    other.parent.mkdir()
+    texts = [f"open:0.2:source=npz={path}" for path in (paths["foreign.npz"], other)]
+    np.savez(other, images=pictures(FOREIGN))
+    with pytest.raises(NoiseError, match=r"two different files are called foreign\.npz"):
+        made(60, texts)
+
+
+def test_a_list_of_another_length_is_refused(paths):
+    paths["open.json"].write_text(json.dumps({"noise_labels": [], "open_noise": [[60, 1]]}))
+    text = f"open-list:file={paths['open.json']}:source=npz={paths['foreign.npz']}"
+    with pytest.raises(NoiseError, match="names sample 60 and the data has 60"):
+        made(60, [text])
+    assert not made(20, [text], sample_id=np.arange(20) * 2).manifest.open_set.any()
