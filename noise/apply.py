@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import PIL
 import scipy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from noise.asymmetric import asymmetric
 from noise.checks import checked
 from noise.digests import column_digest, image_digests, pixels_digest, source_digest
+from noise.errors import require
 from noise.header import Header, Operation
 from noise.human import human
 from noise.instance import instance
@@ -25,7 +26,7 @@ from noise.matrix import matrix
 from noise.openset import open_list, open_set
 from noise.render import RENDERERS, rendered
 from noise.replacement import occlusion, random_pixels, randx, shuffled_pixels
-from noise.spec import CorruptionSpec, check_distinct
+from noise.spec import CorruptionSpec, check_distinct, parse_spec
 from noise.task import Change, Task
 
 RENDERED: dict[str, Callable[[Task, NDArray[np.int64]], NDArray[np.uint8]]] = {
@@ -71,13 +72,13 @@ class Corrupted:
 
 def corrupt(
     images: NDArray[np.uint8],
-    labels: NDArray[np.integer],
-    specs: Sequence[CorruptionSpec],
+    labels: ArrayLike,
+    specs: Sequence[CorruptionSpec | str],
     *,
     seed: int,
     dataset: str,
     class_names: Sequence[str],
-    sample_id: NDArray[np.integer] | None = None,
+    sample_id: ArrayLike | None = None,
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> Corrupted:
     """Corrupt a data set as the specs say, in their order; the arrays passed are left as they are.
@@ -91,12 +92,13 @@ def corrupt(
 
     What happens to a chosen sample depends on (dataset, seed, kind, sample id) alone, not on its position,
     on the rate or on the other samples. The exceptions: ``randx``, ``occlusion`` and ``instance`` use the
-    channel statistics of all images passed, and ``open`` hands out its images in the order of selection.
+    channel statistics of all images passed (``occlusion`` with black does not), and ``open`` hands out its images
+    in the order of selection.
 
     Args:
         images: [N, H, W, C] uint8, N at least 1.
         labels: [N] integers in [0, K).
-        specs: what to do; none gives equal arrays and a clean manifest.
+        specs: what to do, as specs or as text (``symmetric:0.4``); none gives equal arrays and a clean manifest.
         seed: in [0, 2^63), apart from any training seed.
         dataset: name under which samples are hashed; two splits need two (``cifar10``, ``cifar10/test``).
         class_names: K names.
@@ -110,10 +112,12 @@ def corrupt(
         NoiseError: the arrays do not fit together, a corruption is listed twice, a file cannot be used, or
             too few samples are left for an operation.
     """
-    clean, ids, names = checked(images, labels, seed, dataset, class_names, sample_id)
-    check_distinct(tuple(specs))
+    images, clean, ids, names = checked(images, labels, seed, dataset, class_names, sample_id)
+    seed = int(seed)
+    todo = tuple(parse_spec(spec) if isinstance(spec, str) else spec for spec in specs)
+    check_distinct(todo)
     record = _Record(images, clean)
-    for code, spec in enumerate(specs, start=1):
+    for code, spec in enumerate(todo, start=1):
         free = record.free(spec)
         task = Task(spec, images, clean, names, ids, free, dataset, seed, sources or {})
         record.add(code, task, changed(task))
@@ -124,7 +128,7 @@ def corrupt(
         count=len(images),
         image_shape=tuple(images.shape[1:]),
         class_names=names,
-        seed=int(seed),
+        seed=seed,
         operations=tuple(record.operations),
         rates=_rates(record),
         versions={
@@ -181,7 +185,18 @@ class _Record:
             wrong[:] = True
         for position, origin in zip(at.tolist(), change.sources, strict=False):
             self.source[position] = origin
+        self._check_files(change)
         self.operations.append(_operation(code, task, change, int(wrong.sum())))
+
+    def _check_files(self, change: Change) -> None:
+        """NoiseError when two files that were read share a name: the manifest could not tell them apart."""
+        known = dict(file for operation in self.operations for file in operation.files)
+        for name, digest in change.files:
+            require(
+                known.get(name, digest) == digest,
+                f"two different files are called {name}, and the manifest names files without their folders: "
+                "rename one of them.",
+            )
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The manifest's columns after the clean ones."""
@@ -207,10 +222,7 @@ def _operation(code: int, task: Task, change: Change, corrupted: int) -> Operati
     return Operation(
         code=code,
         text=str(spec),
-        kind=spec.kind,
-        targets=spec.targets,
         convention=change.convention or KINDS[spec.kind].convention,
-        parameters=spec.parameters,
         requested=requested,
         class_requested=by_class,
         selected=len(change.positions),
@@ -224,7 +236,7 @@ def _rates(record: _Record) -> dict[str, dict[str, float | None]]:
     wrong = {"label": record.given != record.clean, "image": record.operation["image"] > 0}
     rates: dict[str, dict[str, float | None]] = {}
     for target, corrupted in wrong.items():
-        asked = [operation.requested for operation in record.operations if target in operation.targets]
+        asked = [operation.requested for operation in record.operations if target in operation.spec.targets]
         total = None
         if None not in asked:
             # Summed as written: 0.1 + 0.2 is 0.3 here.

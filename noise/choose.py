@@ -24,7 +24,8 @@ def hash_text(*key_parts: object) -> str:
     parts = [str(part) for part in key_parts]
     for part in parts:
         require(
-            bool(part) and "|" not in part, f"{part!r} cannot be part of a hash key: no '|', and not empty."
+            bool(part) and "|" not in part and part.isprintable(),
+            f"{part!r} cannot be part of a hash key: printable text without '|', and not empty.",
         )
     return "|".join([HASH_DOMAIN, *parts])
 

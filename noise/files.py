@@ -47,13 +47,15 @@ def read_file(path: str | Path) -> ReadFile:
     Raises:
         NoiseError: it is missing or cannot be read.
     """
-    path = Path(path).expanduser()
     try:
+        path = Path(path).expanduser()
         return ReadFile(path, path.read_bytes())
     except FileNotFoundError as error:
         raise NoiseError(f"{path} does not exist: check the path.") from error
     except OSError as error:
         raise NoiseError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
+    except (ValueError, RuntimeError) as error:  # a zero byte; a home folder of nobody
+        raise NoiseError(f"{str(path)!r} is no path ({error}): check it.") from error
 
 
 def located(spec: CorruptionSpec, folders: Sequence[Path]) -> CorruptionSpec:

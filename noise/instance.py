@@ -47,6 +47,9 @@ def instance(task: Task) -> Change:
     else depends on the sample alone; x W_y is a product by BLAS, whose last digits may differ between
     machines, which matters only where the draw falls on them.
 
+    Each class draws a matrix of D x K numbers: seconds for images of CIFAR's size, hours for 1,000 classes of
+    224 x 224 pixels.
+
     Three words per sample: q, whether, and which class. So those flipped at a lower rate are flipped at a
     higher one too, to the same classes.
 
@@ -75,7 +78,7 @@ def _targets(
         members = np.flatnonzero(flipped & (task.labels == label))
         if len(members) == 0:
             continue
-        weights = normals(task.shared_row(label, values * classes)).reshape(values, classes)
+        weights = normals(task.shared_words(label, values * classes)).reshape(values, classes)
         step = chunk_length(shape)
         for start in range(0, len(members), step):
             positions = members[start : start + step]

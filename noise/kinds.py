@@ -94,7 +94,7 @@ def whole(low: int, high: int, default: int | None = None) -> Parameter:
     """A whole number from low to high."""
 
     def read(text: str) -> int:
-        require(text.isascii() and text.isdigit(), f"{text!r} is no whole number.")
+        require(text.isascii() and text.isdigit() and len(text) < 10, f"{text[:20]!r} is no whole number.")
         require(low <= int(text) <= high, f"{text} is not in {low} to {high}.")
         return int(text)
 
@@ -145,7 +145,7 @@ KINDS: dict[str, Kind] = {
     ),
     "asymmetric": Kind(
         "label",
-        "asym",
+        "asym_…",
         "flipped to a similar class: CIFAR-10's map (Patrini 2017), CIFAR-100's next class in the superclass; "
         "convention=legacy-block5: next in blocks of five consecutive ids; sampling=whole: DivideMix's",
         rate="share of each class that has a similar one, exactly; sampling=whole: of all samples",

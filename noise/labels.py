@@ -86,7 +86,7 @@ def random_labels(task: Task) -> Change:
     """``random``: every free label drawn anew from all K classes (Zhang et al. 2017's random labels)."""
     positions = np.flatnonzero(task.free)
     labels = below(task.words(positions, 1)[:, 0], task.class_count)
-    return Change(positions, labels=labels, requested=np.ones(task.class_count))
+    return Change(positions, labels=labels, requested=task.free_share())
 
 
 def draw_classes(chances: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.int64]:

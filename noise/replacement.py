@@ -77,7 +77,7 @@ def random_pixels(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]
 
 def shuffled_pixels(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
     """``shuffled-pixels``: one permutation for all images, of the test split too (Zhang et al. 2017)."""
-    permutation = np.argsort(task.shared_words(1, _moved(task)), axis=1, kind="stable")
+    permutation = np.argsort(task.shared_words(0, _moved(task)), kind="stable")[None]
     shape = task.images.shape[1:]
     return in_steps(positions, shape, lambda some: permuted(task.images[some], permutation))
 

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -30,11 +31,15 @@ class CorruptionSpec:
     parameters: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        require(self.kind in KINDS, _unknown("corruption", self.kind, KINDS))
+        require(self.kind in KINDS, _unknown("corruption", str(self.kind), KINDS))
         self._check_rate()
         allowed = KINDS[self.kind].parameters
         for key, value in self.parameters:
-            require(key in allowed, f"{self.kind}: {_unknown('parameter', key, allowed)}")
+            require(key in allowed, f"{self.kind}: {_unknown('parameter', str(key), allowed)}")
+            require(
+                isinstance(value, str) and ":" not in value,
+                f"{self.kind}: {key} is {value!r}: give it as text without a colon, which separates parameters.",
+            )
             try:
                 allowed[key].read(value)
             except NoiseError as error:
@@ -59,6 +64,10 @@ class CorruptionSpec:
                 f"{self.kind} lacks its rate: write {self.kind}:RATE, such as {self.kind}:0.4.",
             )
             return
+        require(
+            isinstance(self.rate, numbers.Real),
+            f"{self.kind}: the rate {self.rate!r} is no number: give it as a share, such as 0.4.",
+        )
         require(
             meaning is not None,
             f"{self.kind} takes no rate ({self.rate:g}): what it is given says which samples.",
@@ -150,6 +159,7 @@ def parse_specs(texts: Iterable[str]) -> tuple[CorruptionSpec, ...]:
     Raises:
         NoiseError: a text cannot be read, or two entries differ in the rate only.
     """
+    require(not isinstance(texts, str), f"{texts!r} is one text: give a list of them, such as [{texts!r}].")
     specs = tuple(parse_spec(text) for text in texts)
     check_distinct(specs)
     return specs
@@ -159,11 +169,13 @@ def check_distinct(specs: tuple[CorruptionSpec, ...]) -> None:
     """Raise NoiseError when a corruption is listed twice; different parameters make it another one.
 
     Both entries would select by the same hash order, so they are one corruption with the summed rate and
-    the list would only hide that.
+    the list would only hide that. Open-set noise is listed twice when its source is: both entries would hand
+    out the same images.
     """
-    seen: dict[tuple[str, frozenset[tuple[str, str]]], CorruptionSpec] = {}
+    seen: dict[tuple[str, tuple[Any, ...]], CorruptionSpec] = {}
     for spec in specs:
-        key = spec.kind, frozenset(spec.parameters)
+        keys = ["source"] if "source" in KINDS[spec.kind].parameters else KINDS[spec.kind].parameters
+        key = spec.kind, tuple(spec.parameter(name) for name in keys)
         if key in seen:
             remedy = "give it once."
             if spec.rate is not None:

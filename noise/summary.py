@@ -47,7 +47,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
         "count": header.count,
         "class_names": list(header.class_names),
         "rates": header.rates,
-        "operations": [dataclasses.asdict(operation) for operation in header.operations],
+        "operations": [{"kind": one.kind, **dataclasses.asdict(one)} for one in header.operations],
         "causes": {name: int((cause == name).sum()) for name in CAUSES},
         "classes": classes,
         "transition": (counts / np.maximum(totals, 1)[:, None]).tolist(),
@@ -58,7 +58,7 @@ def _requested(manifest: Manifest, target: str) -> NDArray[np.float64] | None:
     """[K] share of each class that operations on ``target`` were to touch; None where one of them is unknown."""
     total = np.zeros(manifest.header.class_count)
     for operation in manifest.header.operations:
-        if target not in operation.targets:
+        if target not in operation.spec.targets:
             continue
         if operation.class_requested is None:
             return None

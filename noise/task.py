@@ -77,24 +77,33 @@ class Task:
         """[n, count] random words of the samples at ``positions``; see :func:`noise.streams.sample_words`."""
         return sample_words(self.sample_id[positions], count, self.dataset, self.seed, self.spec.kind)
 
-    def shared_words(self, rows: int, count: int) -> NDArray[np.uint64]:
-        """[rows, count] random words that belong to no sample: the same for every split of a data set."""
-        whole, _, _ = self.dataset.partition("/")
-        return sample_words(np.arange(rows), count, whole, self.seed, self.spec.kind, "shared")
+    def shared_words(self, row: int, count: int) -> NDArray[np.uint64]:
+        """[count] random words that belong to no sample: the same for every split of a data set.
 
-    def shared_row(self, row: int, count: int) -> NDArray[np.uint64]:
-        """[count] words: one row of :meth:`shared_words` by itself, for kinds whose rows are long."""
+        ``row`` numbers streams that never meet, for a kind that needs several.
+        """
         whole, _, _ = self.dataset.partition("/")
         return sample_words(np.array([row]), count, whole, self.seed, self.spec.kind, "shared")[0]
+
+    def free_share(self) -> NDArray[np.float64]:
+        """[K] share of each class that is free; 1 for a class without a sample."""
+        counts = np.bincount(self.labels, minlength=self.class_count)
+        free = np.bincount(self.labels[self.free], minlength=self.class_count)
+        return np.where(counts > 0, free / np.maximum(counts, 1), 1.0)
 
     def relabelled(self, given: NDArray[np.int64], requested: NDArray[np.float64] | None = None) -> "Change":
         """The change that gives every free sample its label in ``given`` [N], where that is another one.
 
         For kinds that draw or read a label for each sample by itself: those that keep theirs count as
         untouched, so that another operation may still take them.
+
+        Args:
+            given: [N].
+            requested: [K] share of each class that was to be touched, had all its samples been free.
         """
         positions = np.flatnonzero(self.free & (given != self.labels))
-        return Change(positions, labels=given[positions], requested=requested)
+        asked = None if requested is None else requested * self.free_share()
+        return Change(positions, labels=given[positions], requested=asked)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from noise.errors import NoiseError
 from noise.labels import flip_symmetric
 from noise.spec import parse_specs
 from noise.streams import sample_words
-from tests.noise_kinds import CLASSES, made, pictures
+from tests.noise_kinds import CLASSES, NAMES, made, pictures
 
 
 @given(count=st.integers(1, 80), rate=st.floats(0, 1), seed=st.integers(0, 2**63 - 1))
@@ -91,8 +91,7 @@ def test_at_most_one_operation_per_target(first, second, image):
 
 def test_too_few_free_samples_is_an_error():
     with pytest.raises(NoiseError, match=r"needs 30 of 50 samples but only 20 have no label operation"):
-        # Different parameters make it another corruption; both act on labels.
-        made(50, ["symmetric:0.6:balanced=false", "symmetric:0.6"])
+        made(50, ["pair:0.6", "symmetric:0.6"])
 
 
 def test_no_specs_give_equal_arrays_and_a_clean_manifest():
@@ -178,6 +177,11 @@ def test_symmetric_is_the_rule_as_it_is_written():
         ({"sample_id": np.arange(10) - 4}, "sample_id -4 is negative"),
         ({"sample_id": np.arange(11)}, "sample_id are"),
         ({"seed": -1}, "seed -1 is out of range"),
+        ({"seed": 1.0}, "seed 1.0 is no whole number"),
+        ({"seed": True}, "seed True is no whole number"),
+        ({"seed": None}, "seed None is no whole number"),
+        ({"specs": ["symetric:0.5"]}, "did you mean symmetric"),
+        ({"dataset": "a\nb"}, "hash key"),
         ({"dataset": "a|b"}, "hash key"),
         ({"dataset": ""}, "hash key"),
     ],
@@ -194,3 +198,33 @@ def test_bad_input_is_one_sentence(change, said):
     with pytest.raises(NoiseError, match=said) as caught:
         corrupt(**{**arguments, **change})
     assert "\n" not in str(caught.value)
+
+
+def test_plain_lists_and_texts_are_taken():
+    images, labels = pictures(30), np.arange(30) % CLASSES
+    arguments = {"seed": np.int64(3), "dataset": "d", "class_names": [str(label) for label in range(CLASSES)]}
+    one = corrupt(images, labels, parse_specs(["symmetric:0.4", "randx:0.2"]), **arguments)
+    two = corrupt(
+        images, labels.tolist(), ["symmetric:0.4", "randx:0.2"], sample_id=list(range(30)), **arguments
+    )
+    assert one.manifest.header == two.manifest.header
+    np.testing.assert_array_equal(one.images, two.images)
+
+
+def test_kinds_that_decide_sample_by_sample_ask_for_the_free_ones_only():
+    manifest = made(2000, ["symmetric:0.4", "symmetric-iid:0.5", "random"]).manifest
+    first, second, third = manifest.header.operations
+    assert first.requested == 0.4
+    assert second.requested == pytest.approx(0.5 * 0.6)
+    assert third.requested == pytest.approx(1 - 0.4 - second.selected / 2000)
+    label = manifest.header.rates["label"]
+    assert label["requested"] is not None
+    assert label["requested"] <= 1 + 1e-9
+
+
+def test_the_requested_rate_of_a_class_dependent_kind_weighs_the_classes():
+    ids = np.arange(1000)
+    labels = np.where(ids < 900, 0, 9)  # trucks flip, airplanes do not
+    arguments = {"seed": 0, "dataset": "d", "class_names": NAMES}
+    (operation,) = corrupt(pictures(1000), labels, ["asymmetric:0.4"], **arguments).manifest.header.operations
+    assert operation.requested == operation.realised == pytest.approx(0.04)

@@ -95,6 +95,9 @@ def test_the_same_corruption_twice_is_refused():
     with pytest.raises(NoiseError, match=r"listed twice.*rate 0\.3 if"):
         parse_specs(["symmetric:0.1", "randx:0.1", "symmetric:0.2"])
     assert len(parse_specs(["symmetric:0.1", "symmetric:0.1:balanced=true"])) == 2
+    for texts in (["symmetric:0.1", "symmetric:0.2:balanced=false"], ["jpeg:0.1", "jpeg:0.1:severity=03"]):
+        with pytest.raises(NoiseError, match="listed twice"):
+            parse_specs(texts)
 
 
 def test_every_kind_can_be_carried_out():
@@ -142,3 +145,18 @@ def test_targets_name_all_that_is_changed():
     assert parse_spec("open:0.1:source=svhn").targets == ("image",)
     assert parse_spec("open:0.1:source=svhn:labels=uniform").targets == ("image", "label")
     assert parse_spec("pair:0.1").targets == ("label",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((None, 0.1), "unknown corruption 'None'"),
+        (("symmetric", "0.1"), "the rate '0.1' is no number"),
+        (("gaussian", 0.1, (("severity", 3),)), "severity is 3: give it as text"),
+        (("open", 0.1, (("source", "npz=a:b.npz"),)), "without a colon"),
+        (("jpeg", 0.1, (("quality", "9" * 5000),)), "is no whole number"),
+    ],
+)
+def test_a_spec_made_in_code_is_checked_too(arguments, said):
+    with pytest.raises(NoiseError, match=said):
+        CorruptionSpec(*arguments)
