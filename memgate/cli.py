@@ -42,6 +42,9 @@ CORRUPT = {
 }  # fmt: skip
 """What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
 
+LIST_FLAGS = ("--noise", "--noise-on", "--train.milestones")
+"""Flags that take several values at once."""
+
 
 def _command_type(train: Train) -> Any:
     """The union of all commands; ``train`` carries the defaults of a recipe or of another run."""
@@ -57,7 +60,10 @@ def _command_type(train: Train) -> Any:
         Annotated[data, subcommand("data", description="Say what a data set holds; download and cache one.")],
         Annotated[
             corrupt,
-            subcommand("corrupt", description="Write, show, verify, export and import what was done."),
+            subcommand(
+                "corrupt",
+                description="Write, show, verify, export and import what was done; without a command: write.",
+            ),
         ],
     ]
     return Union[(*commands, *groups)]
@@ -71,6 +77,11 @@ def parse(arguments: Sequence[str]) -> Any:
         SystemExit: with code 0 after --help.
     """
     arguments = list(arguments)
+    for flag in LIST_FLAGS:
+        if sum(text == flag or text.startswith(f"{flag}=") for text in arguments) > 1:
+            raise MemgateError(
+                f"{flag} is given twice, and only the last would count: list all values after one {flag}."
+            )
     if arguments[:1] == ["corrupt"] and (
         len(arguments) == 1 or (arguments[1].startswith("-") and arguments[1] not in ("-h", "--help"))
     ):
@@ -87,7 +98,16 @@ def parse(arguments: Sequence[str]) -> Any:
             # Paths were typed in the folder where that run was started.
             data = replace(run.requested.data, root=run.config.data.root)
             noise, manifest = run.config.noise, run.config.manifest
-            config = replace(run.requested, name=None, data=data, noise=noise, manifest=manifest)
+            # What is typed takes the place of what that run did, in either form.
+            if _flag(arguments, "--manifest") is not None:
+                noise, manifest, noise_seed = (), None, 0
+            elif _flag(arguments, "--noise") is not None:
+                manifest, noise_seed = None, run.requested.noise_seed
+            else:
+                noise_seed = run.requested.noise_seed
+            config = replace(
+                run.requested, name=None, data=data, noise=noise, noise_seed=noise_seed, manifest=manifest
+            )
     command = _command_type(Train(config))
     refusal = io.StringIO()
     try:
@@ -152,6 +172,7 @@ def main() -> None:
         console.warn(str(error))
         raise SystemExit(2) from None
     except KeyboardInterrupt:
+        console.warn("Stopped.")
         raise SystemExit(130) from None
     except BrokenPipeError:
         # The reader of our output has gone (memgate runs | head): not an error of ours.

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from memgate.errors import MemgateError
+from memgate.naming import absolute, default_name
 from noise.errors import NoiseError
-from noise.spec import CorruptionSpec, parse_specs
+from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
 NoisySplit = Literal["val", "test"]
@@ -242,14 +243,16 @@ class RunConfig:
     seed: int = 0
     """Seed of weights, order and augmentation."""
     noise: tuple[str, ...] = ()
-    """Corruptions as KIND:RATE[:KEY=VALUE...], such as symmetric:0.4 randx:0.05."""
+    """Corruptions as KIND:RATE[:KEY=VALUE...], such as symmetric:0.4 randx:0.05; 'memgate corrupt kinds' lists
+    them."""
     noise_seed: int = 0
-    """Seed of the corruption, apart from --seed."""
+    """Seed of the corruption, of copies too; apart from --seed."""
     noise_on: tuple[NoisySplit, ...] = ()
     """Splits of which a copy, corrupted in the same way, is evaluated and logged too, as test_corrupted or
     val_corrupted; the splits themselves stay clean."""
     manifest: Path | None = None
-    """Train on this manifest (see 'memgate corrupt') instead of on --noise."""
+    """Train on this manifest (see 'memgate corrupt') instead of on --noise; its samples, and so the limits and
+    the validation split, must be those of the run, and its seed counts."""
     device: Device = "auto"
     """Where to train. auto: CUDA when there is one."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -273,6 +276,10 @@ class RunConfig:
             "--noise and --manifest both say what to corrupt: give one of them.",
         )
         require(
+            not (self.noise_seed and self.manifest),
+            f"--noise-seed {self.noise_seed} has no use beside --manifest, which has a seed of its own: leave it out.",
+        )
+        require(
             bool(not self.noise_on or self.noise or self.manifest),
             f"--noise-on {' '.join(self.noise_on)}: there is no --noise to put on it: add --noise, or leave it out.",
         )
@@ -283,13 +290,6 @@ class RunConfig:
         require(
             len(set(self.noise_on)) == len(self.noise_on), "--noise-on names a split twice: give it once."
         )
-
-    @property
-    def corruptions(self) -> tuple[str, ...]:
-        """What is done to the training split, in words: files by their names."""
-        if self.manifest is not None:
-            return (f"manifest {self.manifest.name}",)
-        return tuple(str(spec.with_paths(lambda path: Path(path).name)) for spec in parse_specs(self.noise))
 
     @property
     def copies(self) -> dict[str, NoisySplit]:
@@ -313,20 +313,7 @@ class RunConfig:
             data=data,
             train=train,
             out=self.out.expanduser(),
-            name=self.name or self.default_name(),
+            name=self.name or default_name(self),
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
-
-    def default_name(self) -> str:
-        """A folder name that says what the run is."""
-        model = f"{self.model.name}{self.model.depth}{'b' if self.model.block == 'bottleneck' else ''}"
-        size = "" if self.data.train_limit is None else f"-n{self.data.train_limit}"
-        parts = [f"{self.data.name}{size}", model, *self.model.gate_names, *(self.corruptions or ("clean",))]
-        parts += [f"e{self.train.epochs}", f"s{self.seed}"]
-        return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "", part) for part in parts)[:100]
-
-
-def absolute(spec: CorruptionSpec) -> CorruptionSpec:
-    """A corruption whose files are named by their absolute paths."""
-    return spec.with_paths(lambda path: str(Path(path).expanduser().absolute()))

@@ -4,7 +4,7 @@ The one place that turns a configuration into pictures, for the training, the ev
 alike, so that all of them see the same sample under the same id.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.apply import corrupt
 from noise.errors import NoiseError
+from noise.files import located
 from noise.manifest import Manifest
 from noise.restore import restore
 from noise.spec import CorruptionSpec, parse_specs
@@ -115,8 +116,9 @@ def load_inputs(config: RunConfig) -> Inputs:
             train = corrupted(clean.train, specs, seed, name, config.data)
         else:
             manifest = Manifest.load(config.manifest)
-            train = _restored(clean.train, manifest, config.data, config.manifest.parent)
-            specs = tuple(operation.spec for operation in manifest.header.operations)
+            folders = [config.manifest.parent, config.data.root]
+            train = _restored(clean.train, manifest, config.data, folders)
+            specs = tuple(located(operation.spec, folders) for operation in manifest.header.operations)
             seed, name = manifest.header.seed, manifest.header.dataset
         copies = {
             copy: corrupted(clean.present[split], specs, seed, f"{name}/{split}", config.data)
@@ -125,7 +127,21 @@ def load_inputs(config: RunConfig) -> Inputs:
     except NoiseError as error:
         flag = "--noise" if config.manifest is None else f"--manifest {config.manifest}"
         raise MemgateError(f"{flag}: {error}") from error
-    return Inputs(config.data, clean, {"train": train, **copies})
+    splits = {"train": train, **copies}
+    _check_apart(splits)
+    return Inputs(config.data, clean, splits)
+
+
+def _check_apart(splits: Mapping[str, CorruptedSplit]) -> None:
+    """MemgateError when an open-set image of the training is in a copy: that would test what was trained on."""
+    sources = {split: set(found.manifest.source[found.manifest.open_set]) for split, found in splits.items()}
+    for split, used in sources.items():
+        shared = sources["train"] & used if split != "train" else set()
+        if shared:
+            raise MemgateError(
+                f"--noise-on: {len(shared)} open-set images would be both in the training and in {split}: lower the "
+                "rate, or take a source with images enough for both."
+            )
 
 
 def corrupted(
@@ -165,8 +181,10 @@ def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> dict[str, 
     }
 
 
-def _restored(images: ImageSet, manifest: Manifest, data: DataConfig, folder: Path) -> CorruptedSplit:
-    """A clean split as a manifest describes it; files are looked for in the manifest's folder as well."""
+def _restored(
+    images: ImageSet, manifest: Manifest, data: DataConfig, folders: Sequence[Path]
+) -> CorruptedSplit:
+    """A clean split as a manifest describes it; files that are not at their path are looked for in ``folders``."""
     specs = [operation.spec for operation in manifest.header.operations]
     result = restore(
         manifest,
@@ -174,7 +192,7 @@ def _restored(images: ImageSet, manifest: Manifest, data: DataConfig, folder: Pa
         images.labels,
         images.sample_id,
         sources=sources_for(specs, data),
-        folders=(folder, data.root),
+        folders=[*folders, data.root],
     )
     return CorruptedSplit(images.with_content(result.images, result.labels), manifest)
 
@@ -187,18 +205,21 @@ def inputs_of(run: Run) -> Inputs:
     """
     config = run.config
     clean = load_splits(config.data)
-    changed = (
-        f"The data under {config.data.root} (or the corruption made of it) is no longer what {run.name} "
-        "recorded: put the original data back, or train a new run."
-    )
     if {split: images.digest for split, images in clean.present.items()} != run.digests:
-        raise MemgateError(changed)
+        raise MemgateError(
+            f"The data under {config.data.root} is no longer what {run.name} recorded: put the original data back, "
+            "or train a new run."
+        )
     originals = {"train": "train", **config.copies}
+    folders = [run.path, *([config.manifest.parent] if config.manifest else [])]
     try:
         corrupted = {
-            split: _restored(clean.present[originals[split]], manifest, config.data, run.path)
+            split: _restored(clean.present[originals[split]], manifest, config.data, folders)
             for split, manifest in run.manifests.items()
         }
     except NoiseError as error:
-        raise MemgateError(f"{changed} ({error})") from error
+        raise MemgateError(
+            f"The pictures of {run.name} cannot be made again: {error} (A file that is missing may also be put "
+            f"into {run.path}.)"
+        ) from error
     return Inputs(config.data, clean, corrupted)

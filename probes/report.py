@@ -43,12 +43,11 @@ class NoiseRate:
 
 
 @dataclass(frozen=True)
-class CopyFit:
-    """What the network says of a corrupted copy of a split, which it was not trained on."""
+class CorruptedCopy:
+    """The samples of a corrupted copy of test or validation, by what was done to them."""
 
     split: str
-    fits_given: Estimate
-    fits_clean: Estimate
+    groups: tuple[Group, ...]
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,7 @@ class Report:
     noise: tuple[NoiseRate, ...]
     test_accuracy: Estimate | None
     val_accuracy: Estimate | None
-    copies: tuple[CopyFit, ...]
-    """Of the corrupted copies of test and validation, where the run has any."""
+    copies: tuple[CorruptedCopy, ...]
     groups: tuple[Group, ...]
     """Of the training split."""
     scores: tuple[ScoreSeparation, ...]
@@ -101,13 +99,10 @@ def report(run: Run) -> Report:
         epoch=max(shared),
         planned=run.config.train.epochs,
         mode=log.mode,
-        noise=tuple(NoiseRate(what.text, what.requested, what.realised) for what in operations),
+        noise=tuple(NoiseRate(what.short, what.requested, what.realised) for what in operations),
         test_accuracy=accuracy.get("test"),
         val_accuracy=accuracy.get("val"),
-        copies=tuple(
-            CopyFit(split, accuracy[split], share(tables[split]["correct_clean_last"]))
-            for split in run.config.copies
-        ),
+        copies=tuple(CorruptedCopy(split, groups(tables[split], log.gates)) for split in run.config.copies),
         groups=groups(tables["train"], log.gates),
         scores=scores,
         notes=_notes(run, log, bool(tables["train"]["corrupted"].all()), bool(scores)),
@@ -147,6 +142,9 @@ def _text(report: Report, style: str, heading: str, bullet: str) -> str:
     parts = [heading.format(_title(report)), "\n".join(bullet + line for line in _facts(report))]
     parts.append("Training samples at the last epoch, by what was done to them:")
     parts.append(_table(_group_rows(report.groups), style))
+    for copy in report.copies:
+        parts.append(f"Samples of {copy.split}, which it was not trained on:")
+        parts.append(_table(_group_rows(copy.groups), style))
     if report.scores:
         parts.append("How well a score tells corrupted from clean training samples (AUROC):")
         parts.append(_table(_score_rows(report.scores), style))
@@ -162,9 +160,6 @@ def _facts(report: Report) -> list[str]:
     facts = [f"Test accuracy: {_percent(report.test_accuracy)}"] if report.test_accuracy else []
     if report.val_accuracy:
         facts.append(f"Validation accuracy: {_percent(report.val_accuracy)}")
-    for copy in report.copies:
-        given, clean = _percent(copy.fits_given), _percent(copy.fits_clean)
-        facts.append(f"{copy.split}: predicts the given label {given}, the clean label {clean}")
     for noise in report.noise:
         requested = "by the file" if noise.requested is None else f"{noise.requested:.2%}"
         facts.append(f"Noise {noise.text}: requested {requested}, realised {noise.realised:.2%}")

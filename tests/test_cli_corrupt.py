@@ -130,8 +130,10 @@ def test_show_lists_the_commonest_changes_of_many_classes(tmp_path, data, memgat
 
 
 def test_show_of_nothing_and_of_what_only_a_file_knows(data, memgate):
-    out, _ = memgate("--noise", "--out", "clean.npz", *data)
-    assert "none" in out
+    out, _ = memgate("--noise", "symmetric:0", "--out", "clean.npz", *data)
+    assert ["symmetric:0", "sym_excl_exact", "0.00%", "0.00%", "0"] in [
+        line.split() for line in out.splitlines()
+    ]
     memgate("export", "clean.npz", "--format", "dividemix", "--out", "list.json")
     out, _ = memgate("import", "list.json", *data)
     rows = [line.split() for line in out.splitlines()]
@@ -162,7 +164,8 @@ def test_verify_finds_open_images_beside_the_manifest(tmp_path, data, memgate):
 def test_verify_names_the_column_that_differs(data, memgate, column):
     memgate("--noise", "symmetric:0.25", "randx:0.5", *data)
     values = Manifest.load("manifest.npz").columns()[column].copy()
-    values[7] = 1000 if column == "sample_id" else (int(values[7]) + 1) % 2
+    step = 2 if column == "image_op" else 1  # randx is the second operation
+    values[7] = 1000 if column == "sample_id" else (int(values[7]) + step) % (2 * step)
     rewritten("manifest.npz", **{column: values})
     out, _ = memgate("verify", "manifest.npz", *data, code=1)
     assert f"Column {column} is not the one that was written" in out
@@ -222,6 +225,31 @@ def test_what_an_export_or_import_loses_is_said(data, memgate):
     assert not Manifest.load("two.npz").image_corrupted.any()
 
 
+def test_a_list_that_agrees_no_more_than_chance_is_warned_of(data, memgate):
+    memgate("--noise", "symmetric:0.2", "--out", "one.npz", *data)
+    memgate("export", "one.npz", "--format", "dividemix", "--out", "list.json")
+    _, errors = memgate("import", "list.json", "--out", "two.npz", *data)
+    assert not errors
+    labels = json.loads(Path("list.json").read_text())
+    Path("list.json").write_text(json.dumps(labels[1:] + labels[:1]))
+    _, errors = memgate("import", "list.json", "--out", "three.npz", *data)
+    assert "about as many as chance makes (75.0%)" in errors
+
+
+def test_verify_says_which_file_changed_and_which_is_missing(data, memgate, tmp_path):
+    memgate("--noise", "open:0.1:source=npz=../foreign.npz", *data)
+    memgate("verify", "manifest.npz", *data)
+    source = tmp_path / "foreign.npz"
+    images = np.load(source)["images"]
+    np.savez(source, images=255 - images)
+    out, _ = memgate("verify", "manifest.npz", *data, code=1)
+    assert "foreign.npz is not the file that it was written with" in out
+    source.unlink()
+    _, errors = memgate("verify", "manifest.npz", *data, code=2)
+    assert "foreign.npz does not exist" in errors
+    assert "may also lie beside the manifest" in errors
+
+
 def test_kinds_lists_them_all(memgate):
     out, _ = memgate("kinds")
     for name, kind in KINDS.items():
@@ -244,6 +272,10 @@ def prepared(folder, memgate, data):
     (folder / "good.png").unlink()
     memgate("--noise", "symmetric:0.25", "--data.train-limit", "100", "--out", "limited.npz", *data)
     (folder / "taken.png").touch()
+    rewritten("limited.npz", severity=Manifest.load("limited.npz").severity + np.int8(1))
+    (folder / "limited.npz").rename(folder / "damaged.npz")
+    (folder / "limited.png").unlink()
+    memgate("--noise", "symmetric:0.25", "--data.train-limit", "100", "--out", "limited.npz", *data)
 
 
 WRONG = [
@@ -266,6 +298,12 @@ WRONG = [
         "--split val: the data has no split 'val': add --data.val-frac",
     ),
     (["--noise", "pair:0.1", "--split", "dev"], "invalid choice 'dev'"),
+    (["--noise"], "--noise names no corruption"),
+    (["--noise", "pair:0.1", "--noise", "random"], "--noise is given twice, and only the last would count"),
+    (["--noise", "pair:0.1", "--out", ""], "--out is no file name: give one"),
+    (["--noise", "pair:0.1", "--sheet", "new.jpg"], "--sheet new.jpg is written as PNG"),
+    (["show", "damaged.npz"], "damaged.npz: column severity is not the one that was written"),
+    (["export", "damaged.npz", "--format", "csv", "--out", "new.csv"], "damaged.npz: column severity"),
     (["vrify", "limited.npz"], "Available subcommands: write, show, verify"),
     (["show", "nothing.npz"], "nothing.npz does not exist"),
     (["show", "../set.npz"], "is no manifest"),

@@ -9,6 +9,7 @@ from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import evaluate_run
 from memgate.inputs import inputs_of, load_inputs, sources_for
+from memgate.naming import corruptions, default_name
 from memgate.runs import open_run
 from memgate.train import start
 from noise.spec import parse_specs
@@ -67,14 +68,16 @@ def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
     assert found.test_accuracy is not None
     (copy,) = found.copies
     assert copy.split == "test_corrupted"
-    assert copy.fits_given.n == copy.fits_clean.n == found.test_accuracy.n == 40
-    assert "test_corrupted: predicts the given label" in to_terminal(found)
+    rows = {group.name: group for group in copy.groups}
+    assert rows["all"].n == found.test_accuracy.n == 40
+    assert rows["open"].n == 8
+    assert "Samples of test_corrupted, which it was not trained on:" in to_terminal(found)
     table = summary(run, "test_corrupted")
     assert int((table["given_label"] != table["clean_label"]).to_numpy().sum()) == 16
     assert table["cause"].tolist().count("open") == 8
     assert set(table["image_kind"].dropna()) == {"open", "gaussian"}
     _, numbers = evaluate_run(open_run(run.path), "last", "cpu")
-    assert numbers["test_corrupted"]["test_corrupted_accuracy"] == copy.fits_given.value
+    assert numbers["test_corrupted"]["test_corrupted_accuracy"] == rows["all"].fits_given.value
 
 
 def test_the_report_has_a_row_per_cause_and_per_kind(config):
@@ -113,8 +116,24 @@ def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):
     elsewhere.mkdir()
     inputs.manifest.save(elsewhere / "manifest.npz")
     (tmp_path / "foreign.npz").rename(elsewhere / "foreign.npz")
-    again = load_inputs(replace(config, noise=(), manifest=elsewhere / "manifest.npz"))
-    np.testing.assert_array_equal(again.train.images, inputs.train.images)
+    run = start(replace(config, noise=(), manifest=elsewhere / "manifest.npz"))
+    np.testing.assert_array_equal(inputs_of(run).train.images, inputs.train.images)
+    # Where both are gone, it may be put into the run itself.
+    elsewhere.rename(tmp_path / "gone")
+    with pytest.raises(MemgateError, match=f"foreign.npz does not exist.*may also be put into {run.path}"):
+        inputs_of(run)
+    (tmp_path / "gone" / "foreign.npz").rename(run.path / "foreign.npz")
+    np.testing.assert_array_equal(inputs_of(run).train.images, inputs.train.images)
+
+
+def test_a_copy_shares_no_foreign_image_with_the_training(config, tmp_path):
+    inputs = load_inputs(replace(config, noise_on=("test",)))
+    train, copy = (set(manifest.source[manifest.open_set]) for manifest in inputs.manifests.values())
+    assert (len(train), len(copy)) == (20, 8)
+    assert not train & copy
+    np.savez(tmp_path / "foreign.npz", images=pictures(25, SIDE))
+    with pytest.raises(MemgateError, match="--noise-on: 3 open-set images would be both in the training"):
+        load_inputs(replace(config, noise_on=("test",)))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +155,7 @@ def test_a_changed_source_is_noticed_when_a_run_is_looked_at(config, tmp_path):
     run = start(config)
     np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))
     with pytest.raises(
-        MemgateError, match="no longer what run recorded.*the source of its images has changed"
+        MemgateError, match="cannot be made again: .*foreign.npz is not what it was written with"
     ):
         inputs_of(run)
     (tmp_path / "foreign.npz").unlink()
@@ -166,6 +185,10 @@ def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
         ({"noise_on": ("val",)}, "--noise-on val: there is no validation split"),
         ({"noise_on": ("test", "test")}, "names a split twice"),
         ({"manifest": "manifest.npz"}, "--noise and --manifest both"),
+        (
+            {"noise": (), "manifest": "manifest.npz", "noise_seed": 4},
+            "--noise-seed 4 has no use beside --manifest",
+        ),
     ],
 )
 def test_contradictions_are_one_sentence(config, change, said):
@@ -178,7 +201,7 @@ def test_paths_are_absolute_in_a_resolved_configuration_and_absent_from_names(co
     relative = replace(config, name=None, noise=("open:0.2:source=npz=foreign.npz",))
     resolved = relative.resolved()
     assert resolved.noise == (f"open:0.2:source=npz={tmp_path}/foreign.npz",)
-    assert str(tmp_path) not in relative.default_name()
-    assert resolved.corruptions == ("open:0.2:source=npz=foreign.npz",)
+    assert str(tmp_path) not in default_name(relative)
+    assert corruptions(resolved) == ("open:0.2:source=npz=foreign.npz",)
     monkeypatch.chdir("/")
     assert load_inputs(resolved).manifest.open_set.sum() == 20

@@ -8,13 +8,14 @@ import streamlit as st
 
 from app import queries, state, words
 from memgate.errors import MemgateError
+from memgate.naming import corruptions
 from memgate.runs import Run
 from probes.report import Report
 
 
 def shown_noise(run: Run) -> str:
     """The corruptions as they were asked for."""
-    return ", ".join(run.config.corruptions) or "none"
+    return ", ".join(corruptions(run.config)) or "none"
 
 
 def measured(found: Report) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def facts(view: View, track: Track) -> None:
             image_kind += f", {queries.image_source(view.run, view.split, int(data.sample_id[at]))}"
     except (MemgateError, IndexError) as error:
         state.problem(error if isinstance(error, MemgateError) else "The manifest is not this log's.")
-        label_kind = image_kind = "unknown"
+        label_kind, image_kind = ("unknown" if op[at] else "none" for op in (data.label_op, data.image_op))
     done = words.happened(
         str(data.cause[at]), values["Given label"], values["Clean label"], label_kind, image_kind
     )

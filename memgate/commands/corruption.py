@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 from tyro.conf import Positional
 
 from memgate import console
-from memgate.config import DataConfig, DataName, absolute
+from memgate.config import DataConfig, DataName
 from memgate.errors import MemgateError
+from memgate.naming import absolute
 from noise.atomic import atomic_write
 from noise.errors import NoiseError
 from noise.spec import CorruptionSpec, parse_specs
@@ -17,6 +18,7 @@ from noise.spec import CorruptionSpec, parse_specs
 if TYPE_CHECKING:
     from memgate.data import ImageSet
     from memgate.inputs import CorruptedSplit
+    from noise.manifest import Manifest
 
 ManifestForm = Literal["terminal", "markdown", "json"]
 ExchangeFormat = Literal["dividemix", "evidentialmix", "csv", "cleanlab", "matrix"]
@@ -57,9 +59,8 @@ class CorruptShow:
     def run(self) -> None:
         """Print the tables."""
         from memgate.corruptiontables import describe_manifest
-        from noise.manifest import Manifest
 
-        console.line(describe_manifest(Manifest.load(self.file), self.format))
+        console.line(describe_manifest(_undamaged(self.file), self.format))
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,19 @@ class CorruptVerify:
         sources = sources_for((operation.spec for operation in header.operations), self.data)
         root = self.data.root.expanduser()
         folders = [self.file.parent, root.parent if root.is_file() else root]
-        differences = verify(manifest, clean.images, clean.labels, sources=sources, folders=folders)
+        try:
+            differences = verify(
+                manifest,
+                clean.images,
+                clean.labels,
+                class_names=clean.class_names,
+                sources=sources,
+                folders=folders,
+            )
+        except NoiseError as error:
+            raise MemgateError(
+                f"{self.file}: {error} (A file that is missing may also lie beside the manifest.)"
+            ) from error
         for sentence in differences:
             console.line(sentence)
         if differences:
@@ -119,10 +132,9 @@ class CorruptExport:
     def run(self) -> None:
         """Write the file and print its path."""
         from noise.exchange import FORMATS, left_out
-        from noise.manifest import Manifest
 
         _check_new(self.out, "--out")
-        manifest = Manifest.load(self.file)
+        manifest = _undamaged(self.file)
         try:
             content = FORMATS[self.format](manifest)
         except NoiseError as error:
@@ -159,6 +171,7 @@ class CorruptImport:
         inserted = len(open_pairs(file)) if form == "evidentialmix" else 0
         noise = _imported(self.file, inserted, self.source)
         _corrupt_and_write(noise, str(self.file), 0, "train", self.data, self.out, self.sheet)
+        _warn_of_chance(self.out)
         changed = corrupted_images(file) if form == "csv" else 0
         if changed:
             console.warn(
@@ -176,6 +189,33 @@ class CorruptKinds:
         from memgate.corruptiontables import kinds_table
 
         console.line(kinds_table())
+
+
+def _warn_of_chance(path: Path) -> None:
+    """Say so when an imported list agrees with the clean labels no more often than chance would."""
+    from noise.manifest import Manifest
+
+    manifest = Manifest.load(path)
+    chance = 1 - 1 / manifest.header.class_count
+    wrong = float(manifest.label_corrupted.mean())
+    if wrong > 0.9 * chance:
+        console.warn(
+            f"{wrong:.1%} of the labels are wrong, about as many as chance makes ({chance:.1%}): unless all labels "
+            "are meant to be random, the list belongs to another data set or order."
+        )
+
+
+def _undamaged(path: Path) -> "Manifest":
+    """The manifest at ``path`` with every column as it was written."""
+    from noise.manifest import Manifest
+
+    manifest = Manifest.load(path)
+    damaged = manifest.verify_columns()
+    if damaged:
+        raise MemgateError(
+            f"{path}: column {', '.join(damaged)} is not the one that was written: take an undamaged copy."
+        )
+    return manifest
 
 
 def _imported(path: Path, inserted: int, source: str | None) -> tuple[str, ...]:
@@ -212,12 +252,16 @@ def _corrupt_and_write(
     from memgate.data import load_splits
     from memgate.inputs import corrupted
 
+    _check_new(out, "--out")
     sheet = sheet or out.with_suffix(".png")
+    if sheet.suffix.lower() != ".png":
+        raise MemgateError(f"--sheet {sheet} is written as PNG: give it the ending .png.")
     if sheet.absolute() == out.absolute():
         raise MemgateError(f"--out and --sheet are both {out}: give the sheet another name.")
-    _check_new(out, "--out")
     _check_new(sheet, "--sheet")
     specs = _specs(noise, said)
+    if not specs:
+        raise MemgateError("--noise names no corruption: 'memgate corrupt kinds' lists them.")
     clean = _images_of(load_splits(data).present, split, f"--split {split}")
     name = data.name if split == "train" else f"{data.name}/{split}"
     try:
@@ -261,6 +305,8 @@ def _sheet(clean: "ImageSet", result: "CorruptedSplit") -> bytes:
 
 def _check_new(path: Path, flag: str) -> None:
     """MemgateError unless a file can be made at ``path``: found out before the work, not after it."""
+    if not path.name:
+        raise MemgateError(f"{flag} is no file name: give one, such as {flag} manifest.npz.")
     if path.exists():
         raise MemgateError(f"{path} exists already: choose another {flag}, or remove it.")
     if not path.absolute().parent.is_dir():

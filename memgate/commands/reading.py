@@ -9,6 +9,7 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import MemgateError
+from memgate.naming import corruptions
 from memgate.recipes import RECIPES
 from memgate.runs import Run, list_runs, open_run
 
@@ -124,7 +125,7 @@ def _row(run: Run) -> list[str]:
         f"{status.epoch}/{status.epochs}",
         config.data.name,
         f"{config.model.name} {config.model.depth}",
-        " ".join(config.corruptions) or "none",
+        " ".join(corruptions(config)) or "none",
         str(config.seed),
         f"{known[-1]:.1%}" if known else "",
     ]

@@ -102,9 +102,10 @@ class Evaluate:
             console.line(json.dumps({"epoch": epoch, "splits": splits}, indent=2))
             return
         console.line(f"{self.name}, checkpoint {self.checkpoint} (epoch {epoch})")
+        width = max(len(name) for numbers in splits.values() for name in numbers)
         for numbers in splits.values():
             for name, value in numbers.items():
-                console.line(f"  {name:32s} {value:.4f}")
+                console.line(f"  {name:{width}s} {value:.4f}")
 
 
 def _finish(run: Run) -> None:

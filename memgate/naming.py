@@ -1,0 +1,49 @@
+"""What a run and its corruption are called where no name was given. Imports no torch."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noise.spec import CorruptionSpec, parse_specs
+
+if TYPE_CHECKING:
+    from memgate.config import RunConfig
+
+LONGEST = 100
+"""Characters of a run's name, at most."""
+
+
+def absolute(spec: CorruptionSpec) -> CorruptionSpec:
+    """A corruption whose files are named by their absolute paths."""
+    return spec.with_paths(lambda path: str(Path(path).expanduser().absolute()))
+
+
+def corruptions(config: "RunConfig") -> tuple[str, ...]:
+    """What is done to the training split, in words: files by their names."""
+    if config.manifest is not None:
+        return (f"manifest {config.manifest.name}",)
+    return tuple(str(spec.with_paths(lambda path: Path(path).name)) for spec in parse_specs(config.noise))
+
+
+def default_name(config: "RunConfig") -> str:
+    """A folder name that says what the run is; where that is too long, a hash stands for its middle's end."""
+    model = f"{config.model.name}{config.model.depth}{'b' if config.model.block == 'bottleneck' else ''}"
+    size = "" if config.data.train_limit is None else f"-n{config.data.train_limit}"
+    parts = [
+        f"{config.data.name}{size}",
+        model,
+        *config.model.gate_names,
+        *(corruptions(config) or ("clean",)),
+    ]
+    parts += [f"on-{split}" for split in config.noise_on]
+    seeds = [
+        f"e{config.train.epochs}",
+        f"s{config.seed}",
+        *([f"ns{config.noise_seed}"] * bool(config.noise_seed)),
+    ]
+    start, end = ("-".join(re.sub(r"[^A-Za-z0-9._-]+", "", part) for part in some) for some in (parts, seeds))
+    room = LONGEST - len(end) - 1
+    if len(start) > room:
+        start = f"{start[: room - 7]}-{hashlib.sha256(start.encode()).hexdigest()[:6]}"
+    return f"{start}-{end}"
