@@ -26,7 +26,7 @@ from noise.matrix import matrix
 from noise.openset import open_list, open_set
 from noise.render import RENDERERS, rendered
 from noise.replacement import occlusion, random_pixels, randx, shuffled_pixels
-from noise.spec import CorruptionSpec, check_distinct, parse_spec
+from noise.spec import CorruptionSpec, read_specs
 from noise.task import Change, Task
 
 RENDERED: dict[str, Callable[[Task, NDArray[np.int64]], NDArray[np.uint8]]] = {
@@ -114,8 +114,7 @@ def corrupt(
     """
     images, clean, ids, names = checked(images, labels, seed, dataset, class_names, sample_id)
     seed = int(seed)
-    todo = tuple(parse_spec(spec) if isinstance(spec, str) else spec for spec in specs)
-    check_distinct(todo)
+    todo = read_specs(specs)
     record = _Record(images, clean)
     for code, spec in enumerate(todo, start=1):
         free = record.free(spec)
@@ -185,17 +184,24 @@ class _Record:
             wrong[:] = True
         for position, origin in zip(at.tolist(), change.sources, strict=False):
             self.source[position] = origin
-        self._check_files(change)
+        self._check_files(task.spec, change)
         self.operations.append(_operation(code, task, change, int(wrong.sum())))
 
-    def _check_files(self, change: Change) -> None:
-        """NoiseError when two files that were read share a name: the manifest could not tell them apart."""
+    def _check_files(self, spec: CorruptionSpec, change: Change) -> None:
+        """NoiseError when files that were read share a name, or one is opened twice for the same images."""
         known = dict(file for operation in self.operations for file in operation.files)
+        opened = {
+            file for operation in self.operations if operation.kind == "open" for file in operation.files
+        }
         for name, digest in change.files:
             require(
                 known.get(name, digest) == digest,
                 f"two different files are called {name}, and the manifest names files without their folders: "
                 "rename one of them.",
+            )
+            require(
+                spec.kind != "open" or (name, digest) not in opened,
+                f"open takes images of {name} twice, and both would be the same ones: give it once.",
             )
 
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -239,8 +245,9 @@ def _rates(record: _Record) -> dict[str, dict[str, float | None]]:
         asked = [operation.requested for operation in record.operations if target in operation.spec.targets]
         total = None
         if None not in asked:
-            # Summed as written: 0.1 + 0.2 is 0.3 here.
-            total = float(sum((Fraction(repr(rate)) for rate in asked), Fraction(0)))
+            # Summed as written: 0.1 + 0.2 is 0.3 here. Kinds that take what is free know it as it came out,
+            # exact ones as it was planned: together that may pass 1.
+            total = min(1.0, float(sum((Fraction(repr(rate)) for rate in asked), Fraction(0))))
         rates[target] = {"requested": total, "realised": float(corrupted.mean())}
     rates["any"] = {"realised": float((wrong["label"] | wrong["image"]).mean())}
     return rates

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noise.errors import NoiseError
+from noise.errors import MissingFileError, NoiseError
 from noise.spec import CorruptionSpec
 
 
@@ -41,21 +41,35 @@ class ReadFile:
             raise NoiseError(f"{self.path} is no JSON ({error}): check the file.") from error
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` as the home folder.
+
+    Raises:
+        NoiseError: there is no such home folder, or no path can be like that.
+    """
+    try:
+        found = Path(path).expanduser()
+        found.is_file()
+    except (ValueError, RuntimeError) as error:  # a zero byte; a home folder of nobody
+        raise NoiseError(f"{str(path)!r} is no path ({error}): check it.") from error
+    return found
+
+
 def read_file(path: str | Path) -> ReadFile:
     """The file at ``path``.
 
     Raises:
-        NoiseError: it is missing or cannot be read.
+        MissingFileError: it is not there.
+        NoiseError: it cannot be read.
     """
+    path = expanded(path)
     try:
-        path = Path(path).expanduser()
         return ReadFile(path, path.read_bytes())
     except FileNotFoundError as error:
-        raise NoiseError(f"{path} does not exist: check the path.") from error
-    except OSError as error:
-        raise NoiseError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
-    except (ValueError, RuntimeError) as error:  # a zero byte; a home folder of nobody
-        raise NoiseError(f"{str(path)!r} is no path ({error}): check it.") from error
+        raise MissingFileError(f"{path} does not exist: check the path.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NoiseError(f"{path} cannot be read ({reason}): check the path.") from error
 
 
 def located(spec: CorruptionSpec, folders: Sequence[Path]) -> CorruptionSpec:
@@ -66,7 +80,7 @@ def located(spec: CorruptionSpec, folders: Sequence[Path]) -> CorruptionSpec:
     """
 
     def found(path: str) -> str:
-        candidates = [Path(path).expanduser(), *(folder / Path(path).name for folder in folders)]
+        candidates = [expanded(path), *(folder / Path(path).name for folder in folders)]
         return str(next((candidate for candidate in candidates if candidate.is_file()), path))
 
     return spec.with_paths(found)

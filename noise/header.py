@@ -112,7 +112,7 @@ class Header:
         """
         try:
             values: Any = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise NoiseError(f"the header is no JSON ({error}): write the manifest again.") from error
         schema = values.get("schema") if isinstance(values, dict) else None
         require(schema == SCHEMA, f"the header has the schema {schema!r}, and only {SCHEMA!r} can be read.")

@@ -1,6 +1,7 @@
 """JSON values as the types that a dataclass declares: what a file holds is checked before it is believed."""
 
 import dataclasses
+import sys
 import types
 import typing
 from pathlib import Path
@@ -78,7 +79,8 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
         _check(isinstance(value, str), value, "text", where)
         return Path(value)
     if hint is float:
-        _check(type(value) in (int, float), value, "a number", where)
+        # Not NaN, not infinite, and no whole number beyond every float.
+        _check(type(value) in (int, float) and abs(value) <= sys.float_info.max, value, "a number", where)
         return float(value)
     # type(), not isinstance(): true is no whole number.
     _check(

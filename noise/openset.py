@@ -119,7 +119,7 @@ def _replaced(
 def open_set(task: Task) -> Change:
     """``open:rate:source=…``: the i-th sample taken gets the i-th image of the source in its own hash order.
 
-    It uses no image of the source twice; another split begins at the end of that order, so that a network is not
+    It uses no image of the source twice; validation and test begin at the end of that order, so that a network is not
     tested on foreign images that it was trained on, as long as the source is large enough for both. With
     ``labels=uniform`` the label is drawn from all K classes.
 
@@ -133,9 +133,9 @@ def open_set(task: Task) -> Change:
         f"{task.spec} needs {len(positions)} images and {source.name} has {len(source.images)}: "
         "lower the rate, or take a larger source.",
     )
-    whole, _, copy = task.dataset.partition("/")
+    whole, _, split = task.dataset.partition("/")
     rows = hash_order(np.arange(len(source.images)), whole, task.seed, task.spec.kind, "source")
-    if copy:
+    if split in ("val", "test"):
         rows = rows[::-1]
     change = _replaced(task, source, positions, rows[: len(positions)])
     if task.spec.parameter("labels") == "keep":

@@ -121,7 +121,9 @@ def _unlike(manifest: Manifest, operation: Operation, count: int) -> str:
     here = {"numpy": np.__version__, "scipy": scipy.__version__, "pillow": PIL.__version__}
     then = manifest.header.versions
     other = [f"{name} {then.get(name)}" for name, version in here.items() if then.get(name) != version]
-    reason = "its text or the header's seed is not the one it was written with"
+    reason = "its text, the header's seed or its data set's name is not the one it was written with"
+    if operation.kind == "jpeg":
+        reason = "it was written with another JPEG library"
     if operation.kind not in RENDERED:
         reason = f"{', '.join(name for name, _ in operation.files)} is not what it was written with"
     elif other:

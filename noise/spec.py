@@ -159,10 +159,23 @@ def parse_specs(texts: Iterable[str]) -> tuple[CorruptionSpec, ...]:
     Raises:
         NoiseError: a text cannot be read, or two entries differ in the rate only.
     """
-    require(not isinstance(texts, str), f"{texts!r} is one text: give a list of them, such as [{texts!r}].")
-    specs = tuple(parse_spec(text) for text in texts)
-    check_distinct(specs)
-    return specs
+    return read_specs(texts)
+
+
+def read_specs(specs: Iterable["CorruptionSpec | str"]) -> tuple[CorruptionSpec, ...]:
+    """The same of specs and texts mixed.
+
+    Raises:
+        NoiseError: a text cannot be read, an entry is neither, or two entries differ in the rate only.
+    """
+    require(not isinstance(specs, str), f"{specs!r} is one text: give a list of them, such as [{specs!r}].")
+    found = tuple(parse_spec(spec) if isinstance(spec, str) else spec for spec in specs)
+    for spec in found:
+        require(
+            isinstance(spec, CorruptionSpec), f"{spec!r} is no corruption: give text such as 'symmetric:0.4'."
+        )
+    check_distinct(found)
+    return found
 
 
 def check_distinct(specs: tuple[CorruptionSpec, ...]) -> None:

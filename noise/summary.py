@@ -55,7 +55,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 
 
 def _requested(manifest: Manifest, target: str) -> NDArray[np.float64] | None:
-    """[K] share of each class that operations on ``target`` were to touch; None where one of them is unknown."""
+    """[K] share of each class that operations on ``target`` were to touch, at most 1; None where one is unknown."""
     total = np.zeros(manifest.header.class_count)
     for operation in manifest.header.operations:
         if target not in operation.spec.targets:
@@ -63,4 +63,4 @@ def _requested(manifest: Manifest, target: str) -> NDArray[np.float64] | None:
         if operation.class_requested is None:
             return None
         total += operation.class_requested
-    return total
+    return np.minimum(total, 1)

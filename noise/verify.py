@@ -61,7 +61,8 @@ def verify(
             sources=sources,
         ).manifest
     except NoiseError as error:
-        raise NoiseError(f"the manifest cannot be recomputed from this source: {error}") from error
+        said = " ".join([*found, f"The manifest cannot be recomputed from this source: {error}"])
+        raise type(error)(said) from error
     return found + _differences(manifest, again)
 
 
@@ -90,8 +91,7 @@ def _differences(manifest: Manifest, again: Manifest) -> list[str]:
     for before, after in zip(header.operations, other.operations, strict=True):
         now = dict(after.files)
         found += [
-            f"{name} is not the file that it was written with: SHA-256 {now.get(name, 'none')[:12]}, and then "
-            f"{digest[:12]}."
+            f"{name} is not what it was written with: SHA-256 {now.get(name, 'none')[:12]}, and then {digest[:12]}."
             for name, digest in before.files
             if now.get(name) != digest
         ]

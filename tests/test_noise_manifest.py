@@ -200,7 +200,7 @@ def test_an_operation_that_cannot_be_is_one_sentence(change, said):
         Header.from_json(json.dumps(values))
 
 
-@pytest.mark.parametrize("shape", ["(10**15,)", "(100000000000000000000000000000,)", "(3"])
+@pytest.mark.parametrize("shape", ["(1000000000000000,)", "(100000000000000000000000000000,)", "(3"])
 def test_an_array_header_that_lies_is_one_sentence(tmp_path, shape):
     made().save(tmp_path / "manifest.npz")
     with zipfile.ZipFile(tmp_path / "manifest.npz") as archive:

@@ -196,6 +196,16 @@ def test_the_same_source_twice_and_the_data_itself_are_refused(paths):
             )
 
 
+def test_one_source_by_two_paths_is_refused(paths):
+    path = paths["foreign.npz"]
+    texts = [
+        f"open:0.2:source=npz={text}"
+        for text in (path, path.parent / "." / ".." / path.parent.name / path.name)
+    ]
+    with pytest.raises(NoiseError, match=r"open takes images of foreign\.npz twice"):
+        made(60, texts)
+
+
 def test_two_sources_of_one_name_are_refused(paths, tmp_path):
     other = tmp_path / "other" / "foreign.npz"
     other.parent.mkdir()

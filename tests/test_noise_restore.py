@@ -75,7 +75,7 @@ def test_verify_finds_files_elsewhere_by_their_names_and_notes_another_content(p
     np.savez(elsewhere / "human.npz", clean=clean, aggre=clean)
     sentences = verify(manifest, images, labels, folders=[elsewhere])
     assert any("Column given_label differs in 8 samples" in text for text in sentences)
-    assert any(text.startswith("human.npz is not the file that it was written with") for text in sentences)
+    assert any(text.startswith("human.npz is not what it was written with") for text in sentences)
 
 
 def test_every_kind_comes_out_again_from_its_manifest(paths, tmp_path):
