@@ -78,7 +78,7 @@ def parse(arguments: Sequence[str]) -> Any:
     """
     arguments = list(arguments)
     for flag in LIST_FLAGS:
-        if sum(text == flag or text.startswith(f"{flag}=") for text in arguments) > 1:
+        if len(_places(arguments, flag)) > 1:
             raise MemgateError(
                 f"{flag} is given twice, and only the last would count: list all values after one {flag}."
             )
@@ -86,29 +86,7 @@ def parse(arguments: Sequence[str]) -> Any:
         len(arguments) == 1 or (arguments[1].startswith("-") and arguments[1] not in ("-h", "--help"))
     ):
         arguments.insert(1, "write")
-    config = RunConfig()
-    if arguments[:1] == ["train"]:
-        name, like = _flag(arguments, "--recipe"), _flag(arguments, "--like")
-        if name is not None and like is not None:
-            raise MemgateError("--recipe and --like both say where to start from: give one of them.")
-        if name is not None:
-            config = recipe(name)
-        if like is not None:
-            run = open_run(like)
-            # Paths were typed in the folder where that run was started.
-            data = replace(run.requested.data, root=run.config.data.root)
-            noise, manifest = run.config.noise, run.config.manifest
-            # What is typed takes the place of what that run did, in either form.
-            if _flag(arguments, "--manifest") is not None:
-                noise, manifest, noise_seed = (), None, 0
-            elif _flag(arguments, "--noise") is not None:
-                manifest, noise_seed = None, run.requested.noise_seed
-            else:
-                noise_seed = run.requested.noise_seed
-            config = replace(
-                run.requested, name=None, data=data, noise=noise, noise_seed=noise_seed, manifest=manifest
-            )
-    command = _command_type(Train(config))
+    command = _command_type(Train(_start_from(arguments)))
     refusal = io.StringIO()
     try:
         with contextlib.redirect_stderr(refusal):
@@ -130,14 +108,49 @@ def _sentence(box: str) -> str:
     return re.sub(r"\s+", " ", " ".join(said)) or box.strip()
 
 
+def _start_from(arguments: Sequence[str]) -> RunConfig:
+    """The configuration whose values are the defaults of 'memgate train': a recipe's, another run's, or ours.
+
+    Of --noise and --manifest, the one that is typed takes the place of what that configuration did.
+
+    Raises:
+        MemgateError: the recipe or the run is unknown, or both are given.
+    """
+    if arguments[:1] != ["train"]:
+        return RunConfig()
+    name, like = _flag(arguments, "--recipe"), _flag(arguments, "--like")
+    if name is not None and like is not None:
+        raise MemgateError("--recipe and --like both say where to start from: give one of them.")
+    config = RunConfig() if name is None else recipe(name)
+    if like is not None:
+        run = open_run(like)
+        # Paths were typed in the folder where that run was started.
+        data = replace(run.requested.data, root=run.config.data.root)
+        noise, manifest = run.config.noise, run.config.manifest
+        config = replace(run.requested, name=None, data=data, noise=noise, manifest=manifest)
+    # The typed value itself comes later; these only have to be valid beside what is inherited.
+    if _places(arguments, "--manifest"):
+        return replace(config, noise=(), noise_seed=0, manifest=Path("typed"))
+    if _places(arguments, "--noise"):
+        return replace(config, noise=("symmetric:0",), manifest=None)
+    return config
+
+
 def _flag(arguments: Sequence[str], flag: str) -> str | None:
     """Value of ``--flag VALUE`` or ``--flag=VALUE``, before tyro knows the defaults it is to show."""
-    for position, text in enumerate(arguments):
-        if text == flag and position + 1 < len(arguments):
+    for position in _places(arguments, flag):
+        _, equals, value = arguments[position].partition("=")
+        if equals:
+            return value
+        if position + 1 < len(arguments):
             return arguments[position + 1]
-        if text.startswith(flag + "="):
-            return text.removeprefix(flag + "=")
     return None
+
+
+def _places(arguments: Sequence[str], flag: str) -> list[int]:
+    """Where a flag stands, with or without a value, in hyphens or underscores."""
+    names = [text.partition("=")[0] for text in arguments]
+    return [at for at, name in enumerate(names) if name[:2] == "--" and name.replace("_", "-") == flag]
 
 
 def check_siblings() -> None:

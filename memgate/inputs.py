@@ -20,7 +20,7 @@ from memgate.errors import MemgateError
 from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.apply import corrupt
-from noise.errors import NoiseError
+from noise.errors import MissingFileError, NoiseError
 from noise.files import located
 from noise.manifest import Manifest
 from noise.restore import restore
@@ -116,10 +116,11 @@ def load_inputs(config: RunConfig) -> Inputs:
             train = corrupted(clean.train, specs, seed, name, config.data)
         else:
             manifest = Manifest.load(config.manifest)
-            folders = [config.manifest.parent, config.data.root]
+            folders = source_folders(config.data, config.manifest.parent)
             train = _restored(clean.train, manifest, config.data, folders)
             specs = tuple(located(operation.spec, folders) for operation in manifest.header.operations)
             seed, name = manifest.header.seed, manifest.header.dataset
+        _check_copies(config, specs)
         copies = {
             copy: corrupted(clean.present[split], specs, seed, f"{name}/{split}", config.data)
             for copy, split in config.copies.items()
@@ -132,6 +133,13 @@ def load_inputs(config: RunConfig) -> Inputs:
     return Inputs(config.data, clean, splits)
 
 
+def _check_copies(config: RunConfig, specs: Iterable[CorruptionSpec]) -> None:
+    """MemgateError when a copy of the test split is asked for of a list of training samples."""
+    for spec in specs:
+        if "test" in config.noise_on and spec.kind in ("human", "label-list", "open-list"):
+            raise MemgateError(f"--noise-on test: {spec.kind} lists training samples only: leave test out.")
+
+
 def _check_apart(splits: Mapping[str, CorruptedSplit]) -> None:
     """MemgateError when an open-set image of the training is in a copy: that would test what was trained on."""
     sources = {split: set(found.manifest.source[found.manifest.open_set]) for split, found in splits.items()}
@@ -139,8 +147,8 @@ def _check_apart(splits: Mapping[str, CorruptedSplit]) -> None:
         shared = sources["train"] & used if split != "train" else set()
         if shared:
             raise MemgateError(
-                f"--noise-on: {len(shared)} open-set images would be both in the training and in {split}: lower the "
-                "rate, or take a source with images enough for both."
+                f"--noise-on: {len(shared)} open-set images would be both in the training and in {split}: leave that "
+                "copy out, lower the rate, or take a source with images enough for both."
             )
 
 
@@ -173,12 +181,23 @@ def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> dict[str, 
         MemgateError: one of them is missing and cannot be fetched.
     """
     named = {dict(spec.parameters).get("source", "") for spec in specs}
-    root = data.root.parent if data.root.is_file() else data.root
+    root = _folder(data)
     return {
         name: read_source(DataConfig(name=name, root=root)).train.images
         for name in get_args(DataName)
         if name in named
     }
+
+
+def source_folders(data: DataConfig, *first: Path) -> list[Path]:
+    """Where a file that a corruption reads is looked for when it is not at its path: ``first``, then the data's."""
+    return [*first, _folder(data)]
+
+
+def _folder(data: DataConfig) -> Path:
+    """The folder of the data."""
+    root = data.root.expanduser()
+    return root.parent if root.is_file() else root
 
 
 def _restored(
@@ -192,7 +211,7 @@ def _restored(
         images.labels,
         images.sample_id,
         sources=sources_for(specs, data),
-        folders=[*folders, data.root],
+        folders=folders,
     )
     return CorruptedSplit(images.with_content(result.images, result.labels), manifest)
 
@@ -211,15 +230,13 @@ def inputs_of(run: Run) -> Inputs:
             "or train a new run."
         )
     originals = {"train": "train", **config.copies}
-    folders = [run.path, *([config.manifest.parent] if config.manifest else [])]
+    folders = source_folders(config.data, run.path, *([config.manifest.parent] if config.manifest else []))
     try:
         corrupted = {
             split: _restored(clean.present[originals[split]], manifest, config.data, folders)
             for split, manifest in run.manifests.items()
         }
     except NoiseError as error:
-        raise MemgateError(
-            f"The pictures of {run.name} cannot be made again: {error} (A file that is missing may also be put "
-            f"into {run.path}.)"
-        ) from error
+        hint = f" It may also be put into {run.path}." if isinstance(error, MissingFileError) else ""
+        raise MemgateError(f"The pictures of {run.name} cannot be made again: {error}{hint}") from error
     return Inputs(config.data, clean, corrupted)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from noise.files import expanded
 from noise.spec import CorruptionSpec, parse_specs
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ LONGEST = 100
 
 def absolute(spec: CorruptionSpec) -> CorruptionSpec:
     """A corruption whose files are named by their absolute paths."""
-    return spec.with_paths(lambda path: str(Path(path).expanduser().absolute()))
+    return spec.with_paths(lambda path: str(expanded(path).absolute()))
 
 
 def corruptions(config: "RunConfig") -> tuple[str, ...]:
@@ -45,5 +46,5 @@ def default_name(config: "RunConfig") -> str:
     start, end = ("-".join(re.sub(r"[^A-Za-z0-9._-]+", "", part) for part in some) for some in (parts, seeds))
     room = LONGEST - len(end) - 1
     if len(start) > room:
-        start = f"{start[: room - 7]}-{hashlib.sha256(start.encode()).hexdigest()[:6]}"
+        start = f"{start[: room - 7]}-{hashlib.sha256('-'.join(parts).encode()).hexdigest()[:6]}"
     return f"{start}-{end}"

@@ -87,6 +87,40 @@ def test_like_starts_from_another_runs_configuration(trained):
     assert config.data.train_limit == 200
 
 
+def test_what_is_typed_takes_the_place_of_the_noise_that_is_inherited(make_run):
+    run = make_run(noise_on=("test",))
+    like = ["train", "--like", str(run.path)]
+    assert cli.parse(like).config.noise == run.config.noise
+    for typed in (["--manifest", "m.npz"], ["--manifest=m.npz"]):
+        config = cli.parse([*like, *typed]).config
+        assert (config.noise, config.manifest, config.noise_on) == ((), Path("m.npz"), ("test",))
+    stored = json.loads((run.path / "config.json").read_text())
+    for key in ("config", "requested"):
+        stored[key] |= {"noise": [], "manifest": "/data/m.npz"}
+    (run.path / "config.json").write_text(json.dumps(stored))
+    assert cli.parse(like).config.manifest == Path("/data/m.npz")
+    for typed in (["--noise", "pair:0.2"], ["--noise=pair:0.2"]):
+        config = cli.parse([*like, *typed]).config
+        assert (config.noise, config.manifest) == (("pair:0.2",), None)
+    config = cli.parse([*like, "--noise-on", "--noise"]).config
+    assert (config.noise, config.manifest, config.noise_on) == ((), None, ())
+    config = cli.parse(["train", "--recipe", "quickstart", "--manifest", "m.npz"]).config
+    assert (config.noise, config.manifest) == ((), Path("m.npz"))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["--noise", "pair:0.1", "--noise", "random"],
+        ["--noise_on", "test", "--noise-on=val"],
+        ["--noise=a", "--noise=b"],
+    ],
+)
+def test_a_list_given_twice_is_refused(typed):
+    with pytest.raises(MemgateError, match="is given twice, and only the last would count"):
+        cli.parse(["train", *typed])
+
+
 def test_like_copies_what_was_asked_for_and_not_what_followed_from_it(trained):
     path, _ = trained
     command = cli.parse(["train", "--like", str(path), "--train.epochs", "8", "--data.name", "cifar10"])

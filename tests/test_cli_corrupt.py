@@ -243,7 +243,7 @@ def test_verify_says_which_file_changed_and_which_is_missing(data, memgate, tmp_
     images = np.load(source)["images"]
     np.savez(source, images=255 - images)
     out, _ = memgate("verify", "manifest.npz", *data, code=1)
-    assert "foreign.npz is not the file that it was written with" in out
+    assert "foreign.npz is not what it was written with" in out
     source.unlink()
     _, errors = memgate("verify", "manifest.npz", *data, code=2)
     assert "foreign.npz does not exist" in errors

@@ -1,5 +1,6 @@
 """What a run trains on: corrupted training images, corrupted copies of other splits, somebody's manifest."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -134,6 +135,14 @@ def test_a_copy_shares_no_foreign_image_with_the_training(config, tmp_path):
     np.savez(tmp_path / "foreign.npz", images=pictures(25, SIDE))
     with pytest.raises(MemgateError, match="--noise-on: 3 open-set images would be both in the training"):
         load_inputs(replace(config, noise_on=("test",)))
+
+
+def test_a_list_of_training_samples_is_not_put_on_the_test_split(config, tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps(labels_of(np.arange(100)).tolist()))
+    listed = replace(config, noise=(f"label-list:file={tmp_path}/list.json",))
+    load_inputs(listed)
+    with pytest.raises(MemgateError, match="--noise-on test: label-list lists training samples only"):
+        load_inputs(replace(listed, noise_on=("test",)))
 
 
 @pytest.mark.parametrize(

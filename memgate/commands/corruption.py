@@ -12,7 +12,7 @@ from memgate.config import DataConfig, DataName
 from memgate.errors import MemgateError
 from memgate.naming import absolute
 from noise.atomic import atomic_write
-from noise.errors import NoiseError
+from noise.errors import MissingFileError, NoiseError
 from noise.spec import CorruptionSpec, parse_specs
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class CorruptVerify:
     def run(self) -> None:
         """Print that all is equal, or end with exit code 1 after naming what differs."""
         from memgate.data import load_splits
-        from memgate.inputs import sources_for
+        from memgate.inputs import source_folders, sources_for
         from noise.manifest import Manifest
         from noise.verify import verify
 
@@ -95,8 +95,7 @@ class CorruptVerify:
                 "written with."
             )
         sources = sources_for((operation.spec for operation in header.operations), self.data)
-        root = self.data.root.expanduser()
-        folders = [self.file.parent, root.parent if root.is_file() else root]
+        folders = source_folders(self.data, self.file.parent)
         try:
             differences = verify(
                 manifest,
@@ -107,9 +106,8 @@ class CorruptVerify:
                 folders=folders,
             )
         except NoiseError as error:
-            raise MemgateError(
-                f"{self.file}: {error} (A file that is missing may also lie beside the manifest.)"
-            ) from error
+            hint = " It may also lie beside the manifest." if isinstance(error, MissingFileError) else ""
+            raise MemgateError(f"{self.file}: {error}{hint}") from error
         for sentence in differences:
             console.line(sentence)
         if differences:
@@ -170,8 +168,8 @@ class CorruptImport:
         form = format_of(file)
         inserted = len(open_pairs(file)) if form == "evidentialmix" else 0
         noise = _imported(self.file, inserted, self.source)
-        _corrupt_and_write(noise, str(self.file), 0, "train", self.data, self.out, self.sheet)
-        _warn_of_chance(self.out)
+        manifest = _corrupt_and_write(noise, str(self.file), 0, "train", self.data, self.out, self.sheet)
+        _warn_of_chance(manifest)
         changed = corrupted_images(file) if form == "csv" else 0
         if changed:
             console.warn(
@@ -191,11 +189,8 @@ class CorruptKinds:
         console.line(kinds_table())
 
 
-def _warn_of_chance(path: Path) -> None:
+def _warn_of_chance(manifest: "Manifest") -> None:
     """Say so when an imported list agrees with the clean labels no more often than chance would."""
-    from noise.manifest import Manifest
-
-    manifest = Manifest.load(path)
     chance = 1 - 1 / manifest.header.class_count
     wrong = float(manifest.label_corrupted.mean())
     if wrong > 0.9 * chance:
@@ -243,7 +238,7 @@ def _corrupt_and_write(
     data: DataConfig,
     out: Path,
     sheet: Path | None,
-) -> None:
+) -> "Manifest":
     """Corrupt a split, write its manifest and sheet, and print what was done; compute all before writing any.
 
     ``said`` is what the user typed that an error is about.
@@ -276,6 +271,7 @@ def _corrupt_and_write(
         sheet.unlink()
         raise
     console.line(f"manifest  {out}\nexamples  {sheet}\n\n{text}")
+    return result.manifest
 
 
 def _specs(texts: Sequence[str], said: str) -> tuple[CorruptionSpec, ...]:
