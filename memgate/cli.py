@@ -23,6 +23,7 @@ from memgate.commands.corruption import (
     CorruptWrite,
 )
 from memgate.commands.data import DataInfo, DataPrepare
+from memgate.commands.probing import ProbeCsr, ProbeShow
 from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
 from memgate.config import RunConfig
@@ -50,6 +51,7 @@ def _command_type(train: Train) -> Any:
     """The union of all commands; ``train`` carries the defaults of a recipe or of another run."""
     data = Union[Annotated[DataInfo, subcommand("info")], Annotated[DataPrepare, subcommand("prepare")]]  # noqa: UP007
     corrupt = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in CORRUPT.items())]  # noqa: UP007
+    probe = Union[Annotated[ProbeCsr, subcommand("csr")], Annotated[ProbeShow, subcommand("show")]]  # noqa: UP007
     named = {
         "quickstart": Quickstart, "resume": Resume, "report": Report, "export": Export, "evaluate": Evaluate,
         "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
@@ -64,6 +66,10 @@ def _command_type(train: Train) -> Any:
                 "corrupt",
                 description="Write, show, verify, export and import what was done; without a command: write.",
             ),
+        ],
+        Annotated[
+            probe,
+            subcommand("probe", description="Ask a trained network about its samples: csr; show."),
         ],
     ]
     return Union[(*commands, *groups)]

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -30,6 +30,13 @@ def warn(text: str) -> None:
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """The items, with a bar while they are consumed on a terminal, and nothing elsewhere."""
     return iter(tqdm(items, total=total, desc=label, leave=False, disable=None, dynamic_ncols=True))
+
+
+@contextlib.contextmanager
+def counter(total: int, label: str) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, for work that does not come one by one: call what it gives with what is newly done."""
+    with tqdm(total=total, desc=label, leave=False, disable=None, dynamic_ncols=True) as bar:
+        yield bar.update
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:

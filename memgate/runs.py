@@ -6,6 +6,7 @@ runs/<name>/
   log.h5         every sample, every epoch
   metrics.csv    one line per epoch
   checkpoints/   last.pt, epoch_NNN.pt, best.pt
+  probes/        <probe>.h5: what was asked of checkpoints later
   exports/
   status.json    running / complete / stopped / failed
 """
@@ -195,6 +196,12 @@ class Run:
                 f"{self.name} has no checkpoint {which!r}: it has {', '.join(found) or 'none yet'}."
             )
         return path
+
+    @property
+    def checkpoint_epochs(self) -> tuple[int, ...]:
+        """Epochs that have a checkpoint of their own (``epoch_NNN.pt``), rising."""
+        stems = [path.stem.removeprefix("epoch_") for path in (self.path / "checkpoints").glob("epoch_*.pt")]
+        return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
 
 
 def create_run(

@@ -50,7 +50,7 @@ def summary_table(snapshot: Snapshot, operations: Sequence[Operation]) -> pd.Dat
     """:func:`summary` of a snapshot; ``operations`` are those of the run's manifest."""
     gates = snapshot.log.gates
     seen = snapshot.values("seen")
-    columns = _identity(snapshot.samples, snapshot.split, operations)
+    columns = identity(snapshot.samples, snapshot.split, operations)
     columns |= {"epochs_logged": dynamics.count(seen).astype(np.int32)}
     columns |= _predictions(snapshot, seen)
     for gate in gates:
@@ -61,8 +61,17 @@ def summary_table(snapshot: Snapshot, operations: Sequence[Operation]) -> pd.Dat
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
 
 
-def _identity(samples: Samples, split: str, operations: Sequence[Operation]) -> dict[str, Any]:
-    """Who the samples are and what was done to them."""
+def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> dict[str, Any]:
+    """Who the samples of a split are and what was done to them: the first columns of every table.
+
+    Args:
+        samples: as the log has them.
+        split: its name.
+        operations: those of the run's manifest, which ``label_op`` and ``image_op`` count from 1.
+
+    Returns:
+        Column name to [N] values, in the order of ``samples``.
+    """
     cause = samples.cause
     kinds = np.array([None, *(operation.kind for operation in operations)], object)
     return {

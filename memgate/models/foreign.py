@@ -1,0 +1,82 @@
+"""Weights that were trained elsewhere, brought under memgate's names; every key is accounted for.
+
+Known is the layout of akamaster/pytorch_resnet_cifar10 (CIFAR-10 ResNet-20 to -1202 with option A shortcuts), a
+frequent reference. Theirs and ours:
+
+    conv1, bn1          stem.0, stem.1
+    layer1.U.NAME       blocks.b1.U.NAME    (layer2: b2, layer3: b3; inside a unit the names agree)
+    linear              head
+
+Such a network is ``ResNet(units, "basic", classes, "pad")``; it expects images normalised with
+:data:`AKAMASTER_MEAN` and :data:`AKAMASTER_STD`.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from memgate.errors import MemgateError
+
+AKAMASTER_MEAN = (0.485, 0.456, 0.406)
+AKAMASTER_STD = (0.229, 0.224, 0.225)
+"""ImageNet's statistics, which that repository uses on CIFAR-10."""
+
+_NAMES = (
+    (r"^conv1\.", "stem.0."),
+    (r"^bn1\.", "stem.1."),
+    (r"^layer([123])\.", r"blocks.b\1."),
+    (r"^linear\.", "head."),
+)
+
+
+def load_foreign(model: nn.Module, path: Path) -> None:
+    """Put the weights of a foreign checkpoint into a network: all of them, or none and an error.
+
+    Args:
+        model: a :class:`memgate.models.resnet.ResNet` of the same shape; it stays on its device.
+        path: a state dict saved by ``torch.save``, bare or under ``state_dict``; it is read without pickle.
+
+    Raises:
+        MemgateError: the file is missing or damaged, or holds another network.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise MemgateError(f"{path} does not exist: give the file of the weights.") from error
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise MemgateError(f"{path} cannot be read ({type(error).__name__}): fetch it again.") from error
+    if isinstance(content, dict):
+        content = content.get("state_dict", content)
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise MemgateError(f"{path} holds no state dict: save one by torch.save(model.state_dict(), path).")
+    state = translated(content)
+    # Counters of batches, which nothing reads in eval mode and files from before PyTorch 0.4.1 do not have.
+    counters = {name for name in model.state_dict() if name.endswith("num_batches_tracked")}
+    state = {**{name: torch.zeros((), dtype=torch.int64) for name in counters}, **state}
+    wrong = _differences(state, model.state_dict())
+    if wrong:  # load_state_dict would copy what fits before it complains
+        raise MemgateError(f"{path} holds another network than the one given: {wrong}.")
+    model.load_state_dict(state)
+
+
+def _differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """What keeps a state from fitting, by the first name of each sort; empty where it fits."""
+    missing = [name for name in wanted if name not in state]
+    unknown = [name for name in state if name not in wanted]
+    shapes = [name for name in state if name in wanted and state[name].shape != wanted[name].shape]
+    found = (("lacks", missing), ("has in addition", unknown), ("has in another shape", shapes))
+    return "; ".join(f"it {what} {len(names)}, such as {names[0]}" for what, names in found if names)
+
+
+def translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict under memgate's names; ``module.``, which DataParallel adds, is dropped."""
+    found = {}
+    for name, value in state.items():
+        name = name.removeprefix("module.")
+        for theirs, ours in _NAMES:
+            name = re.sub(theirs, ours, name)
+        found[name] = value
+    return found

@@ -1,0 +1,224 @@
+"""Critical samples: is there another prediction within a tiny box around the image (Arpit et al. 2017)?
+
+A sample is critical at radius r if some image that differs from it by at most r in every pixel gets another
+prediction than the sample itself. Labels play no part. The critical sample ratio CSR(r) is the share of critical
+samples: how densely decision boundaries lie around the data. What a search finds is a lower bound.
+
+Every length is in grey levels: 1 is 1/255 of a pixel's range, and the paper's radius is 0.3.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from memgate.errors import MemgateError
+from probes.csrconfig import PAPER_RADIUS, Classes, CsrConfig, Method, configure
+from probes.firstorder import critical_radii
+from probes.frozen import Logits, frozen, place_of
+from probes.search import BoxSearch, load_batch
+
+BATCH = {"cpu": 64, "cuda": 512}
+"""Images in a forward and backward pass, where nobody says otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class CriticalSamples:
+    """Who is critical; a column for each of n samples, in the order of the images."""
+
+    sample_id: NDArray[np.int64]
+    prediction: NDArray[np.int64]
+    """The network's own answer [n]."""
+    critical: NDArray[np.bool_]
+    """[R, n], a row for each of ``config.radii``."""
+    critical_radius: NDArray[np.float32]
+    """Grey levels [n]; low is near a boundary. first-order: rho, the estimated distance to the boundary (inf: no
+    direction changes the prediction). A search: how far the image that it found lies away, which the true distance
+    cannot exceed (inf: none found)."""
+    first_hit_step: NDArray[np.int32]
+    """[R, n]: after how many steps, over all restarts, a search left the class in the smallest box in which it
+    did; 0 is PGD's random start, -1 never. first-order makes no steps: -1."""
+    gradient_evaluations: int
+    """Gradients of one image each, over all samples."""
+    config: CsrConfig
+
+    def at(self, radius: float) -> NDArray[np.bool_]:
+        """Who is critical at a radius in grey levels [n]: any radius for first-order, else a searched one.
+
+        Raises:
+            MemgateError: that box was not searched.
+        """
+        if self.config.method == "first-order":
+            return _within(self.critical_radius, radius)
+        if radius not in self.config.radii:
+            known = ", ".join(f"{r:g}" for r in self.config.radii)
+            raise MemgateError(f"radius {radius:g} was not searched: there are {known} grey levels.")
+        return self.critical[self.config.radii.index(radius)]
+
+
+def critical_samples(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    radius: float | Sequence[float] = PAPER_RADIUS,
+    method: Method = "first-order",
+    steps: int | None = None,
+    alpha: float | None = None,
+    beta: float | None = None,
+    restarts: int = 1,
+    classes: Classes = "runner-up",
+    seed: int = 0,
+    sample_id: NDArray[np.integer] | None = None,
+    batch_size: int | None = None,
+    early_exit: bool = True,
+    finished: Callable[[int], object] = lambda _: None,
+) -> CriticalSamples:
+    """Find out which samples are critical for a network.
+
+    The methods (spec probes_and_noise, section 1):
+
+    - ``first-order``: y the prediction, j the runner-up, rho = (f_y - f_j) / ||grad(f_y - f_j)||_1; critical where
+      rho < radius. One forward and one backward pass for every radius together. Exact for a linear network while
+      no pixel meets 0 or 1.
+    - ``lass``: Arpit et al., Algorithm 1: steps alpha sign(gradient) + beta eta, eta standard normal, within the box.
+      The gradient is that of the loss against the prediction where the search stands (as in all public code; the
+      paper prints the class score's at the sample). alpha 0.25, beta 0.2 and radius 0.3 are the paper's; for other
+      radii alpha and beta grow with them. The paper gives no number of steps: 10 here.
+    - ``fgsm``: one step of the length of the radius.
+    - ``pgd``: 20 steps of a quarter of the radius from a random point of the box.
+
+    Radii are searched from the smallest; what lies in a small box lies in the larger ones, so a sample found is not
+    searched for again and membership grows with the radius. A radius of 0 makes nobody critical.
+
+    The network answers in eval mode and in its own precision, where its parameters lie; it is left as it was.
+    Nothing depends on the batch or on the order of the images, but for the last digits of the arithmetic.
+
+    Args:
+        model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it.
+        images: [n, C, H, W], floats in [0, 1], or uint8 (which is divided by 255); on any device.
+        radius: one or several, in grey levels.
+        method: see above.
+        steps: of a walk; None for the method's own number.
+        alpha: length of the signed step in grey levels; None for the method's own.
+        beta: standard deviation of LASS's noise in grey levels; None for the paper's.
+        restarts: walks, for LASS and PGD.
+        classes: for first-order: the runner-up (one gradient), or the smallest rho over ``all`` others (K - 1).
+        seed: of the noise, which is a function of (seed, sample id, restart, step).
+        sample_id: [n] distinct, 0 or above; None for 0 to n - 1.
+        batch_size: images in a pass; None for 64 on a CPU and 512 on a GPU.
+        early_exit: False lets every sample make all its steps: slower, with the same result.
+        finished: told how many samples are done since the last call; each counts ``config.rounds`` times.
+
+    Raises:
+        MemgateError: a value is out of its range, the images are not in [0, 1], or the network gives no logits,
+            has diverged, or couples the samples of a batch.
+    """
+    config = configure(
+        method,
+        radius,
+        steps=steps,
+        alpha=alpha,
+        beta=beta,
+        restarts=restarts,
+        classes=classes,
+        seed=seed,
+    )
+    return find_critical(
+        model,
+        images,
+        config,
+        sample_id=sample_id,
+        batch_size=batch_size,
+        early_exit=early_exit,
+        finished=finished,
+    )
+
+
+def find_critical(
+    model: nn.Module,
+    images: Tensor,
+    config: CsrConfig,
+    *,
+    sample_id: NDArray[np.integer] | None = None,
+    batch_size: int | None = None,
+    early_exit: bool = True,
+    finished: Callable[[int], object] = lambda _: None,
+) -> CriticalSamples:
+    """:func:`critical_samples` with a resolved configuration."""
+    ids = np.arange(len(images)) if sample_id is None else np.asarray(sample_id, np.int64)
+    _check(images, ids)
+    place = place_of(model, images)
+    batch_size = BATCH.get(place[0].type, BATCH["cpu"]) if batch_size is None else batch_size
+    if batch_size < 1:
+        raise MemgateError(f"batch_size {batch_size} holds no image: at least 1.")
+    config = replace(config, precision=str(place[1]).removeprefix("torch."))
+    with frozen(model) as logits:
+        if config.method == "first-order":
+            prediction, rho, evaluations = critical_radii(
+                logits, images, config.classes, batch_size, place, finished
+            )
+            critical = np.stack([_within(rho, r) for r in config.radii])
+            steps = np.full(critical.shape, -1, np.int32)
+            return CriticalSamples(ids, prediction, critical, rho, steps, evaluations, config)
+        answers = _predictions(logits, images, batch_size, place)
+        search = BoxSearch(
+            logits, images, answers, ids, batch_size, place[1], early_exit=early_exit, finished=finished
+        )
+        return _searched(search, config)
+
+
+def _searched(search: BoxSearch, config: CsrConfig) -> CriticalSamples:
+    """The boxes from the smallest to the largest, each for those who are not critical yet."""
+    n = len(search.images)
+    distance, step = np.full(n, np.inf, np.float32), np.full(n, -1, np.int32)
+    critical, steps, evaluations = [], [], 0
+    for number, radius in enumerate(config.radii):
+        rows = np.flatnonzero(step < 0) if radius > 0 else np.empty(0, np.int64)
+        search.finished(n - len(rows))
+        found = search.search(rows, config.walk(number))
+        evaluations += found.gradient_evaluations
+        step[rows], distance[rows] = found.hit_step[rows], found.distance[rows]
+        critical.append(step >= 0)
+        steps.append(step.copy())
+    prediction = search.prediction.cpu().numpy()
+    return CriticalSamples(
+        search.sample_id, prediction, np.stack(critical), distance, np.stack(steps), evaluations, config
+    )
+
+
+def _within(rho: NDArray[np.float32], radius: float) -> NDArray[np.bool_]:
+    """Strictly within: at the boundary itself the two classes tie, and at radius 0 there is no other image."""
+    return rho < radius
+
+
+def _predictions(
+    logits: Logits, images: Tensor, batch_size: int, place: tuple[torch.device, torch.dtype]
+) -> Tensor:
+    """The network's own answers [n], on its device."""
+    rows = np.split(np.arange(len(images)), np.arange(batch_size, len(images), batch_size))
+    with torch.no_grad():
+        return torch.cat([logits(load_batch(images, some, *place)).argmax(1) for some in rows])
+
+
+def _check(images: Tensor, ids: NDArray[np.int64]) -> None:
+    """Refuse images that are none, and ids that could give two samples the same noise."""
+    if images.ndim != 4 or not len(images):
+        raise MemgateError(
+            f"images have the shape {tuple(images.shape)}: they must be [n, C, H, W], n at least 1."
+        )
+    if images.is_floating_point():
+        low, high = float(images.min()), float(images.max())
+        if not (low >= 0 and high <= 1):
+            raise MemgateError(
+                f"images reach from {low:g} to {high:g} and not within [0, 1]: give them before normalisation, "
+                "which belongs into the model."
+            )
+    elif images.dtype != torch.uint8:
+        raise MemgateError(f"images are {images.dtype}: they must be floats in [0, 1], or uint8.")
+    if ids.shape != (len(images),) or len(np.unique(ids)) != len(ids) or ids.min() < 0:
+        raise MemgateError(
+            f"sample_id must be {len(images)} distinct numbers, 0 or above, one for each image."
+        )

@@ -1,0 +1,140 @@
+"""How critical samples are looked for: methods, their constants, and which values make sense."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from memgate.errors import MemgateError
+from probes.search import Walk
+
+Method = Literal["first-order", "lass", "fgsm", "pgd"]
+Classes = Literal["runner-up", "all"]
+
+PAPER_RADIUS = 0.3
+"""Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
+
+CURVE = (0.1, 0.3, 1.0, 2.0)
+"""Radii in grey levels at which a curve CSR(r) is shown."""
+
+LASS_ALPHA, LASS_BETA = 0.25, 0.2
+"""Step and noise of LASS in grey levels at the paper's radius; scaled with the radius elsewhere."""
+
+STEPS: dict[Method, int] = {"first-order": 0, "lass": 10, "fgsm": 1, "pgd": 20}
+"""Default budgets. The paper gives LASS none, and its ports take 10 or 100; beyond 10 steps hardly a sample is
+added, since alpha + |beta eta| is about the radius and the box's corner one or two steps away."""
+
+PGD_STEP = 0.25
+"""Length of PGD's step as a share of the radius."""
+
+
+@dataclass(frozen=True)
+class CsrConfig:
+    """A resolved search: two equal ones give equal members."""
+
+    method: Method
+    radii: tuple[float, ...]
+    """Grey levels, rising."""
+    steps: int
+    """Steps in each walk; 0 for first-order."""
+    alpha: tuple[float, ...]
+    """Length of the signed step in grey levels, one for each radius; none for first-order."""
+    beta: tuple[float, ...]
+    """Standard deviation of LASS's noise in grey levels, one for each radius; none for first-order."""
+    restarts: int
+    classes: Classes
+    """first-order only: which other classes are looked at."""
+    seed: int
+    clip: tuple[float, float] = (0.0, 1.0)
+    """Range of a pixel, which no search leaves (first-order does not know of it)."""
+    precision: str = "float32"
+
+    @property
+    def rounds(self) -> int:
+        """How often each sample is counted in a progress bar."""
+        return 1 if self.method == "first-order" else len(self.radii)
+
+    def walk(self, number: int) -> Walk:
+        """The search of the box of ``radii[number]``."""
+        return Walk(
+            radius=self.radii[number],
+            steps=self.steps,
+            alpha=self.alpha[number],
+            beta=self.beta[number],
+            restarts=self.restarts,
+            random_start=self.method == "pgd",
+            seed=self.seed,
+        )
+
+
+def configure(
+    method: Method = "first-order",
+    radius: float | Sequence[float] = PAPER_RADIUS,
+    *,
+    steps: int | None = None,
+    alpha: float | None = None,
+    beta: float | None = None,
+    restarts: int = 1,
+    classes: Classes = "runner-up",
+    seed: int = 0,
+) -> CsrConfig:
+    """Fill in what is left open, and refuse what makes no sense; see :func:`probes.csr.critical_samples`.
+
+    Raises:
+        MemgateError: a value is out of its range, or the method has no such thing.
+    """
+    _require(method in get_args(Method), f"method {method!r} is none of {', '.join(get_args(Method))}.")
+    radii = tuple(sorted({float(r) for r in ([radius] if isinstance(radius, int | float) else radius)}))
+    _require(bool(radii), "radius is empty: give at least one, such as 0.3.")
+    for r in radii:
+        _require(
+            0 <= r <= 255,
+            f"radius {r:g} is no distance between two images: from 0 to 255 grey levels (the paper's: 0.3).",
+        )
+    walks = method != "first-order"
+    steps = STEPS[method] if steps is None else steps
+    _check_walk(method, steps, restarts, alpha, beta)
+    _require(
+        classes in get_args(Classes) and (classes == "runner-up" or not walks),
+        f"classes {classes!r} does not go with {method}: 'runner-up', or for first-order 'all'.",
+    )
+    share = {"lass": LASS_ALPHA / PAPER_RADIUS, "fgsm": 1.0, "pgd": PGD_STEP}.get(method, 0.0)
+    noise = LASS_BETA / PAPER_RADIUS if method == "lass" else 0.0
+    return CsrConfig(
+        method=method,
+        radii=radii,
+        steps=steps,
+        alpha=tuple(share * r if alpha is None else alpha for r in radii) if walks else (),
+        beta=tuple(noise * r if beta is None else beta for r in radii) if walks else (),
+        restarts=restarts,
+        classes=classes,
+        seed=seed,
+    )
+
+
+def _check_walk(method: Method, steps: int, restarts: int, alpha: float | None, beta: float | None) -> None:
+    """Refuse a budget or a step that the method does not have."""
+    if method == "first-order":
+        _require(steps == 0, f"steps {steps} does not go with first-order: it makes none.")
+        _require(
+            alpha is None and beta is None, "alpha and beta do not go with first-order: it makes no steps."
+        )
+    else:
+        _require(steps >= 1, f"steps {steps} searches nothing: at least 1.")
+    _require(method != "fgsm" or steps == 1, f"steps {steps} does not go with fgsm: it makes one.")
+    _require(restarts >= 1, f"restarts {restarts} searches nothing: at least 1.")
+    _require(
+        restarts == 1 or method in ("lass", "pgd"),
+        f"restarts {restarts} does not go with {method}: nothing in it is random.",
+    )
+    _require(beta is None or method == "lass", f"beta does not go with {method}: only LASS adds noise.")
+    for name, length in (("alpha", alpha), ("beta", beta)):
+        _require(
+            length is None or 0 <= length < math.inf,
+            f"{name} {length} is no length of a step: 0 or more grey levels.",
+        )
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise MemgateError(message)

@@ -1,0 +1,108 @@
+"""Critical sample ratios by group, as a table to read. No torch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from memgate.runs import Run
+from memgate.samplelog import SampleLog
+from probes.groups import Estimate, members, share
+from probes.result import ProbeResult
+from probes.summary import identity
+
+PROBE = "csr"
+"""Name of the probe and of its file."""
+
+UNITS = (
+    "CSR(r): share of samples with another prediction within r grey levels (1/255) in every pixel, a lower bound "
+    "where it is searched; in brackets Wilson's 95 % interval over samples. rho: estimated distance to the "
+    "boundary in grey levels, low is near."
+)
+
+
+@dataclass(frozen=True)
+class CriticalGroup:
+    """The critical samples of one group."""
+
+    name: str
+    """As in :func:`probes.groups.members`; and ``routed`` and ``skipped`` (with the gate's name, of several)."""
+    n: int
+    ratios: tuple[Estimate, ...]
+    """CSR at each of the radii."""
+    median: float
+    """Median critical radius in grey levels."""
+
+
+def critical_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[CriticalGroup, ...]:
+    """CSR of each group that is not empty.
+
+    Args:
+        run: whose.
+        log: its log, for what was done to the samples and where the gates sent them.
+        result: of this probe.
+
+    Returns:
+        Groups by what was done; then, where the log has the checkpoint's epoch whole, by where each gate sent
+        the sample in that epoch.
+    """
+    samples = log.samples(result.split)
+    order = np.argsort(samples.sample_id, kind="stable")
+    place = order[np.searchsorted(samples.sample_id, result.sample_id, sorter=order)]
+    table = pd.DataFrame(identity(samples, result.split, run.manifest.header.operations)).iloc[place]
+    inside = members(table)
+    if inside.get("clean", np.zeros(1, bool)).all():
+        del inside["clean"]  # nothing was done to this split: the row would repeat the first
+    inside |= _routes(log, result, place)
+    return tuple(_group(name, who, result) for name, who in inside.items() if who.any())
+
+
+def _routes(log: SampleLog, result: ProbeResult, place: NDArray[np.intp]) -> dict[str, NDArray[np.bool_]]:
+    """Who was routed and who skipped at the checkpoint's epoch; nothing where the log lacks it."""
+    found = {}
+    for gate in log.gates:
+        epochs, routed = log.values(result.split, "routed", gate)
+        _, seen = log.values(result.split, "seen")
+        row = np.flatnonzero(epochs == result.epoch)
+        if len(row):
+            name = "" if len(log.gates) == 1 else f" ({gate})"
+            known, through = seen[row[0], place], routed[row[0], place]
+            found |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}
+    return found
+
+
+def _group(name: str, who: NDArray[np.bool_], result: ProbeResult) -> CriticalGroup:
+    ratios = tuple(share(row[who]) for row in result.values["critical"])
+    return CriticalGroup(
+        name, int(who.sum()), ratios, float(np.median(result.values["critical_radius"][who]))
+    )
+
+
+def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
+    """One result as text: a heading, a row for each group, and what is missing."""
+    total = len(log.samples(result.split))
+    heading = (
+        f"{run.name}: {PROBE} by {result.variant}, {result.split}, epoch {result.epoch} ({result.checkpoint}), "
+        f"{len(result.sample_id)} of {total} samples"
+    )
+    radii = result.config["radii"]
+    rows = []
+    for group in critical_groups(run, log, result):
+        row = {"samples": group.name, "n": str(group.n)}
+        row |= {f"CSR({r:g})": _percent(ratio) for r, ratio in zip(radii, group.ratios, strict=True)}
+        if result.variant == "first-order":
+            row["median rho"] = f"{group.median:.3f}"
+        rows.append(row)
+    parts = [heading, "", tabulate(rows, headers="keys", disable_numparse=True)]
+    if log.gates and result.epoch not in log.epochs(result.split):
+        parts.append(f"The log has no whole epoch {result.epoch}: who was routed in it is not known.")
+    return "\n".join(parts)
+
+
+def _percent(found: Estimate) -> str:
+    assert found.value is not None, "a group is never empty"
+    assert found.low is not None
+    assert found.high is not None
+    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"

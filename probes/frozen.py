@@ -1,0 +1,107 @@
+"""A network as a pure function of its images: nothing of it is trained, changed or left changed."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from memgate.errors import MemgateError
+
+Logits = Callable[[Tensor], Tensor]
+"""Images [b, C, H, W] in [0, 1] to logits [b, K]."""
+
+
+@contextlib.contextmanager
+def frozen(model: nn.Module) -> Iterator[Logits]:
+    """The network in eval mode, its parameters without gradients, in its own precision; then as it was before.
+
+    Put back, whatever happens inside: the mode of every module (not of the root alone), every parameter's
+    ``requires_grad``, and every buffer that the network changed. Parameters get no ``.grad``. Gradients with
+    respect to the images work inside, also where the caller switched them off.
+
+    Args:
+        model: any module from images to a tensor of logits.
+
+    Yields:
+        The network as a function, which also checks what comes out.
+
+    Raises:
+        MemgateError: an answer of the network would depend on its batch, or it gives no logits.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise MemgateError(
+                f"The BatchNorm layer {name!r} keeps no running statistics, so that what the network says of a "
+                "sample depends on its batch: give it running statistics first."
+            )
+    modes = [(module, module.training) for module in model.modules()]
+    trained = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    try:
+        model.eval().requires_grad_(False)
+        with _exact(_device(model)):
+            yield lambda images: _checked(model(images))
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, flag in trained:
+            parameter.requires_grad_(flag)
+        with torch.no_grad():
+            for buffer, before in buffers:
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)
+
+
+def place_of(model: nn.Module, images: Tensor) -> tuple[torch.device, torch.dtype]:
+    """Where a network computes and in which precision; where it has no parameters, the images decide."""
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            return parameter.device, parameter.dtype
+    return images.device, images.dtype if images.is_floating_point() else torch.float32
+
+
+def gradient(value: Tensor, images: Tensor, keep: bool = False) -> Tensor:
+    """Derivative of a value by the images; zero where the network does not look at them.
+
+    Args:
+        value: a scalar.
+        images: the leaf [b, C, H, W] that it was computed from.
+        keep: whether another gradient of the same pass follows.
+    """
+    if not value.requires_grad:
+        return torch.zeros_like(images)
+    (found,) = torch.autograd.grad(value, images, retain_graph=keep, allow_unused=True)
+    return torch.zeros_like(images) if found is None else found
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+@contextlib.contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    """Gradients on, autocast and TF32 off: rounding to 10 bits would decide who is critical by the batch's size."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.autocast(device.type, enabled=False))
+        if device.type == "cuda":
+            cudnn = torch.backends.cudnn
+            stack.enter_context(
+                cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False)
+            )
+        yield
+
+
+def _checked(logits: object) -> Tensor:
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
+        what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise MemgateError(
+            f"The network returns {what} and no logits [b, K] of two classes or more: wrap it in a module "
+            "that returns them."
+        )
+    if not torch.isfinite(logits).all():
+        raise MemgateError("The network returns logits that are not finite: its training has diverged.")
+    return logits

@@ -1,0 +1,271 @@
+"""memgate probe: a small real run through the command line, and one sentence for what a user can get wrong."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from memgate import cli, console
+from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.inputs import inputs_of
+from memgate.runs import Run
+from memgate.train import start
+from probes import csrrun
+from probes.csr import critical_samples
+from probes.csrconfig import configure
+from probes.csrrun import probe_run, probed_rows
+from probes.csrtable import critical_groups
+from probes.intervals import wilson
+from probes.network import load_network
+from probes.result import load_results
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run with two gates, a validation split and a corrupted copy of the test split; a checkpoint an epoch."""
+    config = RunConfig(
+        name="one",
+        out=tmp_path_factory.mktemp("probe") / "runs",
+        noise=("symmetric:0.2", "randx:0.1"),
+        noise_on=("test",),
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=160, test_limit=60, val_fraction=0.2),
+        model=ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3", hidden_b3=16, hidden_b2=8)),
+        train=TrainConfig(epochs=3, batch_size=32, lr=0.05, checkpoint_every=1),
+    )
+    return start(config).path
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of it: what is probed is stored in the run."""
+    shutil.copytree(trained, tmp_path / "runs" / "one")
+    return Run(tmp_path / "runs" / "one")
+
+
+def probe(*arguments):
+    cli.parse(["probe", *map(str, arguments)]).run()
+
+
+def test_the_whole_way_through_the_command_line(run):
+    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    done = subprocess.run(
+        [*command, "csr", run.path, "--splits", "train", "test", "--radius", "0.5"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = subprocess.run([*command, "show", run.path], capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "one: csr by first-order, train, epoch 3 (last), 128 of 128 samples" in done.stdout
+    assert "one: csr by first-order, test, epoch 3 (last), 60 of 60 samples" in done.stdout
+    assert str(run.path / "probes" / "csr.h5") in done.stdout
+    for text in ("CSR(0.1)", "CSR(0.3)", "CSR(0.5)", "CSR(1)", "CSR(2)", "median rho", "\nall ", "\nclean "):
+        assert text in done.stdout
+        assert text in shown.stdout
+    assert [line for line in done.stdout.splitlines() if line[:5] == "all  "] == [
+        line for line in shown.stdout.splitlines() if line[:5] == "all  "
+    ]
+
+
+def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(run, capsys):
+    probe("csr", run.path, "--splits", "train", "test_corrupted", "--n", "50", "--radius", "0.3", "2")
+    results = {result.split: result for result in load_results(run, "csr")}
+    inputs = inputs_of(run)
+    assert set(results) == {"train", "test_corrupted"}
+    for split, result in results.items():
+        images = inputs.image_set(split).subset(probed_rows(inputs, split, 50))
+        network, epoch = load_network(run, "last", inputs, torch.device("cpu"))
+        pixels = torch.from_numpy(images.images).permute(0, 3, 1, 2)
+        found = critical_samples(network, pixels / 255, radius=(0.1, 0.3, 1, 2))
+        assert (result.epoch, result.checkpoint, result.variant) == (epoch, "last", "first-order")
+        np.testing.assert_array_equal(result.sample_id, images.sample_id)
+        np.testing.assert_array_equal(result.values["prediction"], found.prediction)
+        np.testing.assert_array_equal(result.values["critical"], found.critical)
+        np.testing.assert_allclose(
+            result.values["critical_radius"], found.critical_radius, rtol=1e-5, atol=1e-5
+        )
+        log = run.log()
+        epochs, logged = log.values(split, "pred")
+        ids = log.samples(split).sample_id.tolist()
+        where = [ids.index(number) for number in images.sample_id.tolist()]
+        np.testing.assert_array_equal(result.values["prediction"], logged[epochs == epoch][0][where])
+    assert results["train"].config["radii"] == [0.1, 0.3, 1, 2]
+    assert results["train"].config["precision"] == "float32"
+    assert results["train"].versions["packages"]["torch"] == torch.__version__
+
+
+def test_groups_and_their_intervals(run):
+    result = next(probe_run(run, configure(radius=(1, 3)), splits=["train"], n=0))
+    samples, log = run.log().samples("train"), run.log()
+    place = [samples.sample_id.tolist().index(number) for number in result.sample_id.tolist()]
+    cause = samples.cause[place]
+    inside = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}
+    inside |= {name: cause == name for name in ("label", "image", "label+image")}
+    for gate in ("b2", "b3"):
+        epochs, routed = log.values("train", "routed", gate)
+        through = routed[epochs == 3][0][place]
+        inside |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
+    groups = {group.name: group for group in critical_groups(run, log, result)}
+    assert set(groups) == {name for name, who in inside.items() if who.any()}
+    for name, group in groups.items():
+        who = inside[name]
+        assert group.n == who.sum()
+        for row, estimate in zip(result.values["critical"], group.ratios, strict=True):
+            low, high = wilson(row[who].sum(), who.sum())
+            assert (estimate.value, estimate.low, estimate.high) == (row[who].mean(), low, high)
+        assert group.median == np.median(result.values["critical_radius"][who])
+
+
+def test_later_calls_add_and_replace(run, capsys):
+    probe("csr", run.path, "--splits", "val", "--every", "2", "--checkpoints", "last")
+    probe(
+        "csr", run.path, "--splits", "val", "--checkpoints", "last", "3", "1", "--method", "lass", "--n", "10"
+    )
+    capsys.readouterr()
+    keys = [result.key for result in load_results(run, "csr")]
+    assert keys == [
+        ("val", 1, "lass"), ("val", 2, "first-order"), ("val", 3, "first-order"), ("val", 3, "lass"),
+    ]  # fmt: skip
+    probe("csr", run.path, "--splits", "val", "--n", "5")
+    results = {result.key: result for result in load_results(run, "csr")}
+    assert sorted(results) == sorted(keys)
+    assert len(results["val", 3, "first-order"].sample_id) == 5
+    assert len(results["val", 2, "first-order"].sample_id) == 32
+    nested = results["val", 3, "first-order"].sample_id
+    assert set(nested) <= set(results["val", 1, "lass"].sample_id), "the smaller subset lies in the larger"
+
+
+def test_a_corrupted_copy_is_probed_on_the_samples_of_its_original(run):
+    inputs = inputs_of(run)
+    np.testing.assert_array_equal(probed_rows(inputs, "test", 20), probed_rows(inputs, "test_corrupted", 20))
+    np.testing.assert_array_equal(probed_rows(inputs, "test", 0), np.arange(60))
+
+
+def test_labels_play_no_part(run, monkeypatch):
+    def probed():
+        return next(probe_run(run, configure("lass", 1), splits=["train"], n=40))
+
+    expected = probed()
+    inputs = inputs_of(run)
+    train = inputs.corrupted["train"]
+    turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
+    other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
+    monkeypatch.setattr(csrrun, "inputs_of", lambda _: other)
+    for name, values in probed().values.items():
+        np.testing.assert_array_equal(values, expected.values[name])
+
+
+def test_interrupted_in_the_middle_keeps_what_is_finished(run, monkeypatch, capsys):
+    calls, original = [], csrrun.find_critical
+
+    def second_is_interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(csrrun, "find_critical", second_is_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe("csr", run.path, "--checkpoints", "1", "2", "--splits", "val")
+    assert [result.key for result in load_results(run, "csr")] == [("val", 1, "first-order")]
+    assert "Stopped: val of epoch 1 finished and kept in" in capsys.readouterr().err
+
+
+def test_an_epoch_that_the_log_lacks_has_no_routes(run, capsys, monkeypatch):
+    log = run.log()
+    original = type(log).values
+
+    def without_last(self, split, name, gate=None):
+        epochs, values = original(self, split, name, gate)
+        return epochs[:-1], values[:-1]
+
+    monkeypatch.setattr(type(log), "values", without_last)
+    monkeypatch.setattr(type(log), "epochs", lambda self, split: np.array([1, 2]))
+    probe("csr", run.path, "--splits", "train", "--n", "20")
+    printed = capsys.readouterr().out
+    assert "The log has no whole epoch 3: who was routed in it is not known." in printed
+    assert "routed (" not in printed
+
+
+def test_a_run_without_gate_and_without_noise(tmp_path, capsys):
+    config = RunConfig(
+        name="plain",
+        out=tmp_path,
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
+        model=ModelConfig(name="resnet", depth=8),
+        train=TrainConfig(epochs=1, batch_size=32),
+    )
+    found = start(config)
+    capsys.readouterr()
+    probe("csr", found.path, "--method", "fgsm", "--radius", "0", "2")
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed.splitlines()]
+    assert [row[:2] for row in rows if row[:1] == ["all"]] == [["all", "60"], ["all", "20"]]
+    assert "clean " not in printed
+    assert "median rho" not in printed
+    assert "0.0% [0.0, 6.0]" in printed
+
+
+WRONG = [
+    (["csr", "nothing"], "nothing is no run"),
+    (
+        ["csr", "RUN", "--checkpoints", "last", "9"],
+        "has no checkpoint '9': it has best, epoch_001, epoch_002",
+    ),
+    (["csr", "RUN", "--every", "5"], "keeps no checkpoint whose epoch 5 divides: it keeps 1, 2, 3"),
+    (["csr", "RUN", "--every", "0"], "every 0 is no distance between epochs"),
+    (
+        ["csr", "RUN", "--splits", "train", "dev"],
+        "has no split 'dev': it has train, val, test, test_corrupted",
+    ),
+    (["csr", "RUN", "--radius", "-1"], "radius -1 is no distance"),
+    (["csr", "RUN", "--method", "deepfool"], "invalid choice 'deepfool'"),
+    (["csr", "RUN", "--steps", "4"], "steps 4 does not go with first-order"),
+    (["csr", "RUN", "--n", "-1"], "n -1 is no number of samples"),
+    (["csr", "RUN", "--batch-size", "0"], "batch_size 0 holds no image"),
+    (["show", "RUN"], "has no probe results yet: memgate probe csr"),
+    (["show", "nothing"], "nothing is no run"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_what_is_wrong_is_said(trained, monkeypatch, capsys, arguments, sentence):
+    arguments = [str(trained) if text == "RUN" else text for text in arguments]
+    monkeypatch.setattr(sys, "argv", ["memgate", "probe", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    errors = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert sentence in errors
+    assert errors.startswith("memgate: ")
+    assert errors.count("\n") == 1
+    assert not (trained / "probes" / "csr.h5").exists()
+
+
+def test_damaged_results_are_noticed_before_anything_is_computed(run, monkeypatch):
+    (run.path / "probes").mkdir()
+    (run.path / "probes" / "csr.h5").write_text("nothing")
+    monkeypatch.setattr(csrrun, "inputs_of", lambda _: pytest.fail("too late"))
+    with pytest.raises(MemgateError, match=r"csr.h5 is damaged .*: remove it, and probe again"):
+        probe("csr", run.path)
+
+
+def test_a_damaged_checkpoint_keeps_what_was_found_before(run, capsys):
+    (run.path / "checkpoints" / "epoch_002.pt").write_bytes(b"nothing")
+    with pytest.raises(MemgateError, match=r"epoch_002.pt cannot be read"):
+        probe("csr", run.path, "--every", "1", "--splits", "val")
+    assert [result.epoch for result in load_results(run, "csr")] == [1]
+
+
+def test_the_counter_counts(monkeypatch):
+    with console.counter(3, "x") as finished:
+        finished(2)
+        finished(1)
