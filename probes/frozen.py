@@ -38,7 +38,11 @@ def frozen(model: nn.Module) -> Iterator[Logits]:
             )
     modes = [(module, module.training) for module in model.modules()]
     trained = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     try:
         model.eval().requires_grad_(False)
         with _exact(_device(model)):
@@ -49,7 +53,8 @@ def frozen(model: nn.Module) -> Iterator[Logits]:
         for parameter, flag in trained:
             parameter.requires_grad_(flag)
         with torch.no_grad():
-            for buffer, before in buffers:
+            for module, name, buffer, before in buffers:
+                setattr(module, name, buffer)  # a module may have put another tensor in its place
                 if not torch.equal(buffer, before):
                     buffer.copy_(before)
 

@@ -7,12 +7,13 @@ and the attributes ``checkpoint``, ``epoch``, ``config`` and ``versions`` (the l
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
@@ -102,7 +103,9 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
         with _alone(path.parent):
             kept = {result.key: result for result in load_results(run, probe)}
             kept |= {result.key: result for result in results}
-            atomic_write(path, lambda stream: _write(stream, kept.values()))
+            # By way of memory: HDF5 itself loses the error of a full disk.
+            content = _content(kept.values())
+            atomic_write(path, lambda stream: stream.write(content))
     except OSError as error:
         raise MemgateError(
             f"{path} cannot be written ({error.strerror or error}): free some space, or check who may write."
@@ -110,8 +113,10 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
     return path
 
 
-def _write(stream: BinaryIO, results: Iterable[ProbeResult]) -> None:
-    with h5py.File(stream, "w", track_order=True) as handle:
+def _content(results: Iterable[ProbeResult]) -> memoryview:
+    """The bytes of a file with these results."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", track_order=True) as handle:
         handle.attrs["schema"] = SCHEMA
         for result in results:
             group = handle.create_group(f"{result.split}/epoch_{result.epoch:03d}/{result.variant}")
@@ -123,6 +128,7 @@ def _write(stream: BinaryIO, results: Iterable[ProbeResult]) -> None:
             values = group.create_group("values", track_order=True)
             for name, array in result.values.items():
                 values.create_dataset(name, data=array, fletcher32=True, chunks=True)
+    return buffer.getbuffer()
 
 
 def _entries(probe: str, handle: Any) -> Iterator[ProbeResult]:

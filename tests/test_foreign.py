@@ -73,14 +73,14 @@ def test_what_does_not_fit_is_refused_whole(tmp_path):
 
 @pytest.fixture
 def real(shared: Path):
-    """The public ResNet-20 (91.73 % on all 10,000 test images), 300 real test images and their labels."""
+    """The public ResNet-20 (91.73 % on all 10,000 test images), 100 real test images and their labels."""
     net = ResNet(3, "basic", 10, "pad")
     load_foreign(net, shared / "data" / "resnet20-12fca82f.th")
     sheet = np.asarray(
         Image.open(sorted((shared / "data" / "cifar10").glob("test_*.webp"))[0]).convert("RGB")
     )
-    tiles = sheet.reshape(25, 32, 40, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)[:300]
-    labels = np.load(shared / "data" / "cifar10" / "labels.npz")["test_labels"][:300]
+    tiles = sheet.reshape(25, 32, 40, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)[:100]
+    labels = np.load(shared / "data" / "cifar10" / "labels.npz")["test_labels"][:100]
     images = torch.from_numpy(np.ascontiguousarray(tiles)).permute(0, 3, 1, 2)
     return PixelNetwork(net, AKAMASTER_MEAN, AKAMASTER_STD), images, labels
 
@@ -92,12 +92,14 @@ def test_the_methods_agree_on_a_real_network(real):
     first = critical_samples(model, images, radius=radii)
     assert (first.prediction == labels).mean() > 0.88
     pgd = critical_samples(model, images, radius=radii, method="pgd")
-    assert ((first.critical == pgd.critical).mean(1) >= 0.96).all()
+    agreement = (first.critical == pgd.critical).mean(1)
+    # On 2,000 images: 0.988, 0.949 and 0.993 (benchmarks/critical_samples.py); at radius 1 most boundaries lie.
+    assert (agreement >= (0.96, 0.92, 0.96)).all()
     share = pgd.critical.mean(1)
     assert 0.15 < share[0] < 0.35 < share[1] < 0.95 < share[2]
     np.testing.assert_allclose(first.critical.mean(1), share, atol=0.04)
-    lass = critical_samples(model, images[:100], method="lass")
-    assert (lass.critical[0] == pgd.critical[0][:100]).mean() >= 0.95
-    shuffled = np.random.default_rng(0).permutation(100)
+    lass = critical_samples(model, images[:40], method="lass")
+    assert (lass.critical[0] == pgd.critical[0][:40]).mean() >= 0.95
+    shuffled = np.random.default_rng(0).permutation(40)
     again = critical_samples(model, images[shuffled], method="lass", sample_id=shuffled, batch_size=7)
     np.testing.assert_array_equal(again.critical, lass.critical[:, shuffled])

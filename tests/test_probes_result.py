@@ -56,7 +56,9 @@ def test_added_replaced_and_kept(make_run):
     assert [stored.epoch for stored in load_results(run, "csr")] == [2, 3, 3]
     assert [entry.name for entry in path.parent.iterdir()] == ["csr.h5"]
     with h5py.File(path) as handle:
-        assert handle["test/epoch_003/lass/values/critical"].shape == (2, 7)
+        stored = handle["test/epoch_003/lass/values/critical"]
+        assert isinstance(stored, h5py.Dataset)
+        assert stored.shape == (2, 7)
 
 
 def test_values_and_samples_belong_together():

@@ -21,8 +21,8 @@ class ProbeCsr:
     name: Positional[str]
     """The run's folder, or its name under runs/."""
     method: Literal["first-order", "lass", "fgsm", "pgd"] = "first-order"
-    """first-order: distance to the boundary from one gradient, for every radius; lass: the search of Arpit et
-    al. 2017; fgsm: one step; pgd: many steps from a random point of the box."""
+    """first-order: the distance to the boundary from one gradient, for every radius at once; fgsm: one step;
+    lass: the search of the paper (Arpit et al. 2017); pgd: many steps from a random point of the box."""
     radius: tuple[float, ...] = (0.3,)
     """Largest change of a pixel in grey levels (0 to 255; the paper's is 0.3); several allowed."""
     steps: int | None = None
