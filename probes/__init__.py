@@ -1,1 +1,1 @@
-"""One number per sample and why: reductions over the log, separation of corrupted from clean, questions to the network, tables."""
+"""One number per sample and why: reductions over the log, questions to the network, separation, tables."""

@@ -46,7 +46,7 @@ def frozen(model: nn.Module) -> Iterator[Logits]:
     try:
         model.eval().requires_grad_(False)
         with _exact(_device(model)):
-            yield lambda images: _checked(model(images))
+            yield lambda images: _answers(model, images)
     finally:
         for module, mode in modes:
             module.training = mode
@@ -98,6 +98,15 @@ def _exact(device: torch.device) -> Iterator[None]:
                 cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False)
             )
         yield
+
+
+def _answers(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits [b, K] of images [b, C, H, W]; what is no logits is refused."""
+    if len(images) > 1:
+        return _checked(model(images))
+    # Libraries have other kernels for a batch of one, and their other rounding can put a unit on the other side
+    # of ReLU's kink: on a ResNet-20 it moved a rho of 0.38 by 1e-4. So one image is asked for twice.
+    return _checked(model(torch.cat([images, images])))[: len(images)]
 
 
 def _checked(logits: object) -> Tensor:
