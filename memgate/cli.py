@@ -43,7 +43,7 @@ CORRUPT = {
 }  # fmt: skip
 """What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
 
-LIST_FLAGS = ("--noise", "--noise-on", "--train.milestones")
+LIST_FLAGS = ("--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits")
 """Flags that take several values at once."""
 
 

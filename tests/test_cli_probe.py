@@ -170,7 +170,7 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(run, monkeypatch, caps
         return original(*arguments, **options)
 
     monkeypatch.setattr(csrrun, "find_critical", second_is_interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit, match="130"):
         probe("csr", run.path, "--checkpoints", "1", "2", "--splits", "val")
     assert [result.key for result in load_results(run, "csr")] == [("val", 1, "first-order")]
     assert "Stopped: val of epoch 1 finished and kept in" in capsys.readouterr().err

@@ -74,7 +74,7 @@ class ProbeCsr:
                 f"{', '.join(finished)} finished and kept in {path}" if finished else "nothing was finished"
             )
             console.warn(f"Stopped: {kept}.")
-            raise
+            raise SystemExit(130) from None
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")
 
 
