@@ -52,9 +52,19 @@ class SampleLog:
             raise MemgateError(f"{self.path} is damaged or no HDF5 file ({error}).") from error
 
     def samples(self, split: str) -> Samples:
-        """Who the samples of a split are, in the order of the last axis of :meth:`values`."""
+        """Who the samples of a split are, in the order of the last axis of :meth:`values`.
+
+        Raises:
+            MemgateError: the log has no such split, or was written before a column of it was known.
+        """
         with self._opened() as handle:
-            return Samples(**{column: handle[self._known(split)][column][:] for column in SAMPLE_COLUMNS})
+            group = handle[self._known(split)]
+            missing = [column for column in SAMPLE_COLUMNS if column not in group]
+            if missing:
+                raise MemgateError(
+                    f"{self.path} lacks the column {', '.join(missing)}: an older version wrote it, so train again."
+                )
+            return Samples(**{column: group[column][:] for column in SAMPLE_COLUMNS})
 
     def epochs(self, split: str) -> np.ndarray:
         """Epochs, counted from 1, whose rows are committed and whole: int32 [E]."""

@@ -330,3 +330,11 @@ def test_unseen_samples_keep_their_nan_and_are_counted(tmp_path):
         assert handle["commit/train/seen"][0] == 39
         stored = handle["train/loss"][0]
         assert handle["commit/train/crc32"][0, plan.names().index("loss")] == zlib.crc32(stored.tobytes())
+
+
+def test_a_log_of_an_older_version_is_one_sentence(tmp_path):
+    created(tmp_path / "log.h5", layout()).close()
+    with h5py.File(tmp_path / "log.h5", "a") as handle:
+        del handle["train/open_set"]
+    with pytest.raises(MemgateError, match="lacks the column open_set: an older version wrote it"):
+        SampleLog(tmp_path / "log.h5").samples("train")
