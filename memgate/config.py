@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.naming import absolute, default_name
 from noise.errors import NoiseError
 from noise.spec import parse_specs
@@ -30,12 +30,6 @@ MIN_SIDE = 8
 
 LEFT_RIGHT_MATTERS = ("digits", "svhn")
 """Data sets of glyphs: a mirrored 2 is no 2, so ``augment=auto`` never flips them."""
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise MemgateError with ``message`` unless ``condition`` holds."""
-    if not condition:
-        raise MemgateError(message)
 
 
 @dataclass(frozen=True)

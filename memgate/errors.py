@@ -7,3 +7,9 @@ class MemgateError(Exception):
     The message is one sentence or two: the value, the reason, the remedy. The command line prints it and
     ends with exit code 2. It is no ValueError on purpose: tyro would catch that and box it.
     """
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise MemgateError with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise MemgateError(message)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from memgate.checkpoint import load_weights
 from memgate.environment import choose_device
 from memgate.gates import entropy_of
-from memgate.inputs import inputs_of
+from memgate.inputs import Inputs, inputs_of
 from memgate.loader import DeviceImages
 from memgate.logformat import FLAGS, ROUTED_ABOVE, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward, build_model
@@ -131,6 +131,22 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
     return values
 
 
+def load_model(run: Run, which: str, inputs: Inputs, device: torch.device) -> tuple[nn.Module, int]:
+    """The network of a checkpoint on a device, and the epoch that it is of.
+
+    Args:
+        run: whose.
+        which: ``last``, ``best`` or an epoch's number.
+        inputs: the pictures of the run, for their number of classes.
+        device: where to put it.
+
+    Raises:
+        MemgateError: there is no such checkpoint, or it is damaged.
+    """
+    model = build_model(run.config.model, inputs.clean.train.class_count, seed=0).to(device)
+    return model, load_weights(model, run.checkpoint(which), device)
+
+
 def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str, dict[str, float]]]:
     """Evaluate a checkpoint again on every split of its run.
 
@@ -146,10 +162,9 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
         MemgateError: the run has no such checkpoint, or its data has changed.
     """
     config, device = run.config, choose_device(device_name)
-    path = run.checkpoint(which)
+    run.checkpoint(which)  # a missing one is said before the data is read
     inputs = inputs_of(run)
-    model = build_model(config.model, inputs.clean.train.class_count, seed=0).to(device)
-    epoch = load_weights(model, path, device)
+    model, epoch = load_model(run, which, inputs, device)
     gates = config.model.gate_names
     return epoch, {
         split: summarise(

@@ -19,7 +19,7 @@ from memgate.errors import MemgateError
 from probes.csrconfig import PAPER_RADIUS, Classes, CsrConfig, Method, configure
 from probes.firstorder import critical_radii
 from probes.frozen import Logits, frozen, place_of
-from probes.search import BoxSearch, load_batch
+from probes.search import BoxSearch, in_batches, load_batch
 
 BATCH = {"cpu": 64, "cuda": 512}
 """Images in a forward and backward pass, where nobody says otherwise."""
@@ -198,9 +198,13 @@ def _predictions(
     logits: Logits, images: Tensor, batch_size: int, place: tuple[torch.device, torch.dtype]
 ) -> Tensor:
     """The network's own answers [n], on its device."""
-    rows = np.split(np.arange(len(images)), np.arange(batch_size, len(images), batch_size))
     with torch.no_grad():
-        return torch.cat([logits(load_batch(images, some, *place)).argmax(1) for some in rows])
+        return torch.cat(
+            [
+                logits(load_batch(images, rows, *place)).argmax(1)
+                for rows in in_batches(len(images), batch_size)
+            ]
+        )
 
 
 def _check(images: Tensor, ids: NDArray[np.int64]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from memgate.errors import MemgateError
+from memgate.errors import require
 from probes.search import Walk
 
 Method = Literal["first-order", "lass", "fgsm", "pgd"]
@@ -83,18 +83,18 @@ def configure(
     Raises:
         MemgateError: a value is out of its range, or the method has no such thing.
     """
-    _require(method in get_args(Method), f"method {method!r} is none of {', '.join(get_args(Method))}.")
+    require(method in get_args(Method), f"method {method!r} is none of {', '.join(get_args(Method))}.")
     radii = tuple(sorted({float(r) for r in ([radius] if isinstance(radius, int | float) else radius)}))
-    _require(bool(radii), "radius is empty: give at least one, such as 0.3.")
+    require(bool(radii), "radius is empty: give at least one, such as 0.3.")
     for r in radii:
-        _require(
+        require(
             0 <= r <= 255,
             f"radius {r:g} is no distance between two images: from 0 to 255 grey levels (the paper's: 0.3).",
         )
     walks = method != "first-order"
     steps = STEPS[method] if steps is None else steps
     _check_walk(method, steps, restarts, alpha, beta)
-    _require(
+    require(
         classes in get_args(Classes) and (classes == "runner-up" or not walks),
         f"classes {classes!r} does not go with {method}: 'runner-up', or for first-order 'all'.",
     )
@@ -115,26 +115,21 @@ def configure(
 def _check_walk(method: Method, steps: int, restarts: int, alpha: float | None, beta: float | None) -> None:
     """Refuse a budget or a step that the method does not have."""
     if method == "first-order":
-        _require(steps == 0, f"steps {steps} does not go with first-order: it makes none.")
-        _require(
+        require(steps == 0, f"steps {steps} does not go with first-order: it makes none.")
+        require(
             alpha is None and beta is None, "alpha and beta do not go with first-order: it makes no steps."
         )
     else:
-        _require(steps >= 1, f"steps {steps} searches nothing: at least 1.")
-    _require(method != "fgsm" or steps == 1, f"steps {steps} does not go with fgsm: it makes one.")
-    _require(restarts >= 1, f"restarts {restarts} searches nothing: at least 1.")
-    _require(
+        require(steps >= 1, f"steps {steps} searches nothing: at least 1.")
+    require(method != "fgsm" or steps == 1, f"steps {steps} does not go with fgsm: it makes one.")
+    require(restarts >= 1, f"restarts {restarts} searches nothing: at least 1.")
+    require(
         restarts == 1 or method in ("lass", "pgd"),
         f"restarts {restarts} does not go with {method}: nothing in it is random.",
     )
-    _require(beta is None or method == "lass", f"beta does not go with {method}: only LASS adds noise.")
+    require(beta is None or method == "lass", f"beta does not go with {method}: only LASS adds noise.")
     for name, length in (("alpha", alpha), ("beta", beta)):
-        _require(
+        require(
             length is None or 0 <= length < math.inf,
             f"{name} {length} is no length of a step: 0 or more grey levels.",
         )
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise MemgateError(message)

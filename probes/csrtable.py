@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from memgate.runs import Run
 from memgate.samplelog import SampleLog
-from probes.groups import Estimate, members, share
+from probes.groups import Estimate, members, percent, share
 from probes.result import ProbeResult
 from probes.summary import identity
 
@@ -91,7 +91,7 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     rows = []
     for group in critical_groups(run, log, result):
         row = {"samples": group.name, "n": str(group.n)}
-        row |= {f"CSR({r:g})": _percent(ratio) for r, ratio in zip(radii, group.ratios, strict=True)}
+        row |= {f"CSR({r:g})": percent(ratio) for r, ratio in zip(radii, group.ratios, strict=True)}
         if result.variant == "first-order":
             row["median rho"] = f"{group.median:.3f}"
         rows.append(row)
@@ -99,10 +99,3 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     if log.gates and result.epoch not in log.epochs(result.split):
         parts.append(f"The log has no whole epoch {result.epoch}: who was routed in it is not known.")
     return "\n".join(parts)
-
-
-def _percent(found: Estimate) -> str:
-    assert found.value is not None, "a group is never empty"
-    assert found.low is not None
-    assert found.high is not None
-    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"

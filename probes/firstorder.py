@@ -9,7 +9,7 @@ from torch import Tensor
 
 from probes.csrconfig import Classes
 from probes.frozen import Logits, gradient
-from probes.search import GREY_LEVEL, load_batch
+from probes.search import GREY_LEVEL, in_batches, load_batch
 
 
 def critical_radii(
@@ -38,7 +38,7 @@ def critical_radii(
         Predictions [n]; rho [n] in grey levels, low is near a boundary; gradients of one image that it took.
     """
     predictions, radii, evaluations = [], [], 0
-    for rows in np.split(np.arange(len(images)), np.arange(batch_size, len(images), batch_size)):
+    for rows in in_batches(len(images), batch_size):
         batch = load_batch(images, rows, *place).requires_grad_()
         values = logits(batch)
         own = values.argmax(1, keepdim=True)

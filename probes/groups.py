@@ -62,6 +62,13 @@ def average(values: ArrayLike) -> Estimate:
     return _estimate(*mean_interval(known), len(known))
 
 
+def percent(found: Estimate) -> str:
+    """A share as text with its interval; ``-`` where it is undefined."""
+    if found.value is None or found.low is None or found.high is None:
+        return "-"
+    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
 def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
     found = [None if np.isnan(number) else number for number in (value, low, high)]
     return Estimate(*found, n=n)

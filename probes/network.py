@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from memgate import checkpoint
 from memgate.data import Channels
+from memgate.evaluate import load_model
 from memgate.inputs import Inputs
-from memgate.models import build_model
 from memgate.runs import Run
 
 
@@ -36,17 +35,6 @@ class PixelNetwork(nn.Module):
 
 
 def load_network(run: Run, which: str, inputs: Inputs, device: torch.device) -> tuple[PixelNetwork, int]:
-    """The network of a checkpoint, and the epoch that it is of.
-
-    Args:
-        run: whose.
-        which: ``last``, ``best`` or an epoch's number.
-        inputs: the pictures of the run, for their number of classes and normalisation.
-        device: where to put it.
-
-    Raises:
-        MemgateError: there is no such checkpoint, or it is damaged.
-    """
-    network = build_model(run.config.model, inputs.clean.train.class_count, seed=0)
-    epoch = checkpoint.load_weights(network, run.checkpoint(which), torch.device("cpu"))
-    return PixelNetwork(network, *inputs.normalisation).to(device), epoch
+    """:func:`memgate.evaluate.load_model` with the run's normalisation inside."""
+    model, epoch = load_model(run, which, inputs, device)
+    return PixelNetwork(model, *inputs.normalisation).to(device), epoch

@@ -10,7 +10,7 @@ from memgate.errors import MemgateError
 from memgate.runs import Run
 from memgate.samplelog import SampleLog
 from probes.dynamics import SCORES
-from probes.groups import Estimate, Group, groups, share
+from probes.groups import Estimate, Group, groups, percent, share
 from probes.separation import ScoreSeparation, Separation, separations
 from probes.snapshot import take_snapshot
 from probes.summary import summary_table
@@ -157,9 +157,9 @@ def _title(report: Report) -> str:
 
 
 def _facts(report: Report) -> list[str]:
-    facts = [f"Test accuracy: {_percent(report.test_accuracy)}"] if report.test_accuracy else []
+    facts = [f"Test accuracy: {percent(report.test_accuracy)}"] if report.test_accuracy else []
     if report.val_accuracy:
-        facts.append(f"Validation accuracy: {_percent(report.val_accuracy)}")
+        facts.append(f"Validation accuracy: {percent(report.val_accuracy)}")
     for noise in report.noise:
         requested = "by the file" if noise.requested is None else f"{noise.requested:.2%}"
         facts.append(f"Noise {noise.text}: requested {requested}, realised {noise.realised:.2%}")
@@ -172,12 +172,12 @@ def _group_rows(rows: Sequence[Group]) -> list[dict[str, str]]:
         row = {
             "samples": group.name,
             "n": str(group.n),
-            "fit given label": _percent(group.fits_given),
-            "fit clean label": _percent(group.fits_clean),
+            "fit given label": percent(group.fits_given),
+            "fit clean label": percent(group.fits_clean),
         }
         for use in group.gates:
             row[f"mean g ({use.gate})"] = _decimal(use.mean)
-            row[f"routed to {use.gate.upper()}"] = _percent(use.routed)
+            row[f"routed to {use.gate.upper()}"] = percent(use.routed)
         found.append(row)
     return found
 
@@ -197,12 +197,6 @@ def _score_rows(rows: Sequence[ScoreSeparation]) -> list[dict[str, str]]:
 def _table(rows: list[dict[str, str]], style: str) -> str:
     # Numbers are formatted already; tabulate must not read them again.
     return tabulate(rows, headers="keys", tablefmt=style, disable_numparse=True)
-
-
-def _percent(found: Estimate) -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return "-"
-    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def _decimal(found: Estimate | Separation) -> str:

@@ -48,6 +48,11 @@ class Found:
     """Gradients of one image each."""
 
 
+def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
+    """The rows 0 to count-1, ``size`` of them at a time."""
+    return np.split(np.arange(count), np.arange(size, count, size))
+
+
 def load_batch(images: Tensor, rows: NDArray[np.integer], device: torch.device, dtype: torch.dtype) -> Tensor:
     """Some of the images [b, C, H, W] on a device, in [0, 1]; uint8 is divided by 255."""
     batch = images[torch.from_numpy(rows).to(images.device)].to(device, dtype)
