@@ -10,12 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from noise.cifar import CIFAR10_NAMES, CIFAR100_SUPERCLASSES
 from noise.errors import require
 from noise.task import Change, Task
 
-CIFAR10_CLASSES = frozenset(
-    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-)
+CIFAR10_CLASSES = frozenset(CIFAR10_NAMES)
 
 CIFAR10_SIMILAR = {
     "truck": "automobile",
@@ -25,34 +24,6 @@ CIFAR10_SIMILAR = {
     "dog": "cat",
 }
 """The map of Patrini et al. 2017 (arXiv 1609.03683), section 5."""
-
-CIFAR100_SUPERCLASSES = tuple(
-    tuple(line.split())
-    for line in """
-    beaver dolphin otter seal whale
-    aquarium_fish flatfish ray shark trout
-    orchid poppy rose sunflower tulip
-    bottle bowl can cup plate
-    apple mushroom orange pear sweet_pepper
-    clock keyboard lamp telephone television
-    bed chair couch table wardrobe
-    bee beetle butterfly caterpillar cockroach
-    bear leopard lion tiger wolf
-    bridge castle house road skyscraper
-    cloud forest mountain plain sea
-    camel cattle chimpanzee elephant kangaroo
-    fox porcupine possum raccoon skunk
-    crab lobster snail spider worm
-    baby boy girl man woman
-    crocodile dinosaur lizard snake turtle
-    hamster mouse rabbit shrew squirrel
-    maple_tree oak_tree palm_tree pine_tree willow_tree
-    bicycle bus motorcycle pickup_truck train
-    lawn_mower rocket streetcar tank tractor
-    """.strip().splitlines()
-)
-"""The 20 superclasses in the order of their official ids; within each, the classes by their official fine
-ids, which are alphabetical."""
 
 BLOCK = 5
 """Consecutive ids per block of ``legacy-block5``: the size of a superclass of CIFAR-100."""
@@ -118,12 +89,10 @@ def asymmetric(task: Task) -> Change:
     else:
         similar, convention = next_in_block(task.class_count), "asym_block5_legacy"
     flips = similar != np.arange(task.class_count)
-    order = task.order()
     if task.spec.parameter("sampling") == "per-class":
-        in_order = task.labels[order]
-        positions = np.concatenate([task.take(order[in_order == label]) for label in np.flatnonzero(flips)])
+        positions = task.take_in_classes(np.flatnonzero(flips).tolist())
     else:
-        selected = task.take(order)
+        selected = task.take(task.order())
         positions, convention = selected[flips[task.labels[selected]]], f"{convention}_whole"
     requested = np.where(flips, task.rate, 0.0)
     return Change(positions, similar[task.labels[positions]], requested=requested, convention=convention)

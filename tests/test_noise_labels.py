@@ -14,12 +14,12 @@ from scipy import stats
 
 from noise.asymmetric import (
     CIFAR10_CLASSES,
-    CIFAR100_SUPERCLASSES,
     asymmetric,
     next_in_block,
     similar_classes,
 )
 from noise.choose import exact_count
+from noise.cifar import CIFAR100_SUPERCLASSES
 from noise.errors import NoiseError
 from noise.images import channel_statistics
 from noise.instance import instance

@@ -13,22 +13,11 @@ from memgate.config import DataConfig
 from memgate.datasets.source import Official, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
 from noise.atomic import atomic_write
-
-CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAR100_NAMES = """
-    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel
-    can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur
-    dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion
-    lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree
-    pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea
-    seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank
-    telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm"""
-"""The fine classes, in the order of the official file ``meta``."""
-
+from noise.cifar import CIFAR10_NAMES, CIFAR100_NAMES
 
 OFFICIAL = {
     "cifar10": Official(CIFAR10_NAMES, (50_000, 10_000), "folder cifar-10-batches-py"),
-    "cifar100": Official(tuple(CIFAR100_NAMES.split()), (50_000, 10_000), "folder cifar-100-python"),
+    "cifar100": Official(CIFAR100_NAMES, (50_000, 10_000), "folder cifar-100-python"),
     "svhn": Official(tuple("0123456789"), (73_257, 26_032), "files train_32x32.mat and test_32x32.mat"),
 }
 
