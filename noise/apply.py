@@ -26,7 +26,7 @@ from noise.matrix import matrix
 from noise.openset import open_list, open_set
 from noise.render import RENDERERS, rendered
 from noise.replacement import occlusion, random_pixels, randx, shuffled_pixels
-from noise.spec import CorruptionSpec, read_specs
+from noise.spec import CorruptionSpec, parse_specs
 from noise.task import Change, Task
 
 RENDERED: dict[str, Callable[[Task, NDArray[np.int64]], NDArray[np.uint8]]] = {
@@ -114,7 +114,7 @@ def corrupt(
     """
     images, clean, ids, names = checked(images, labels, seed, dataset, class_names, sample_id)
     seed = int(seed)
-    todo = read_specs(specs)
+    todo = parse_specs(specs)
     record = _Record(images, clean)
     for code, spec in enumerate(todo, start=1):
         free = record.free(spec)
@@ -130,16 +130,16 @@ def corrupt(
         seed=seed,
         operations=tuple(record.operations),
         rates=_rates(record),
-        versions={
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "pillow": PIL.__version__,
-        },
+        versions={"python": platform.python_version(), **library_versions()},
         column_digests={name: column_digest(column) for name, column in columns.items()},
         pixels_digest=pixels_digest(record.images),
     )
     return Corrupted(record.images, record.given.copy(), Manifest(header, **columns))
+
+
+def library_versions() -> dict[str, str]:
+    """Name to version of the libraries that may have a say in a pixel."""
+    return {"numpy": np.__version__, "scipy": scipy.__version__, "pillow": PIL.__version__}
 
 
 def changed(task: Task) -> Change:

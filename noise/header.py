@@ -4,7 +4,6 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from noise.errors import NoiseError, require
@@ -53,7 +52,7 @@ class Operation:
     @property
     def short(self) -> str:
         """The text form with its files by their names, without the folders."""
-        return str(self.spec.with_paths(lambda path: Path(path).name))
+        return self.spec.short
 
     @cached_property
     def spec(self) -> CorruptionSpec:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from noise.errors import NoiseError, require
 from noise.files import ReadFile, read_file
-from noise.labellists import check_classes, check_length
+from noise.labellists import check_classes, check_clean, check_length
 from noise.npz import arrays_of
 from noise.task import Change, Task
 
@@ -44,13 +44,7 @@ def human(task: Task) -> Change:
     clean = _column(file, columns, "clean")
     for column in (clean, listed):
         check_length(task, file.path, len(column))
-    differing = np.flatnonzero(clean[task.sample_id] != task.labels)
-    if len(differing):
-        raise NoiseError(
-            f"{file.path} has other clean labels for {len(differing)} of the {len(task.labels)} samples, the "
-            f"first with sample_id {task.sample_id[differing[0]]}: the file belongs to another data set or "
-            "order."
-        )
+    check_clean(task, file.path, clean[task.sample_id])
     given = listed[task.sample_id]
     check_classes(task, file.path, given)
     return dataclasses.replace(task.relabelled(given), files=(file.record,))

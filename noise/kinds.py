@@ -47,6 +47,7 @@ class Kind:
         description: one line for the help text.
         rate: what the rate means, or None for a kind that takes none.
         parameters: the keys that it takes.
+        lists_samples: whether its file says what to do with each sample of one split, so that it fits no other.
     """
 
     target: Target
@@ -54,6 +55,7 @@ class Kind:
     description: str
     rate: str | None = SHARE
     parameters: dict[str, Parameter] = field(default_factory=dict)
+    lists_samples: bool = False
 
 
 def flag() -> Parameter:
@@ -181,6 +183,7 @@ KINDS: dict[str, Kind] = {
             "column": one_of("aggre", "worse", "random1", "random2", "random3", "noisy", required=True),
             "file": _FILE,
         },
+        lists_samples=True,
     ),
     "label-list": Kind(
         "label",
@@ -189,6 +192,7 @@ KINDS: dict[str, Kind] = {
         "given_label",
         rate=None,
         parameters={"file": _FILE},
+        lists_samples=True,
     ),
     "randx": Kind(
         "image",
@@ -247,5 +251,6 @@ KINDS: dict[str, Kind] = {
         "images replaced as EvidentialMix's JSON lists them (open_noise: [sample, source image] pairs)",
         rate=None,
         parameters={"file": _FILE, "source": _SOURCE},
+        lists_samples=True,
     ),
 }

@@ -42,6 +42,16 @@ def check_rows(task: Task, path: Path, rows: NDArray[np.int64]) -> None:
     )
 
 
+def check_clean(task: Task, path: Path, clean: NDArray[np.int64]) -> None:
+    """Raise NoiseError when a file's clean labels [N], one per sample, are not the task's own."""
+    differing = np.flatnonzero(clean != task.labels)
+    if len(differing):
+        raise NoiseError(
+            f"{path} has other clean labels for {len(differing)} of the {len(task.labels)} samples, the first with "
+            f"sample_id {task.sample_id[differing[0]]}: the file belongs to another data set or order."
+        )
+
+
 def check_classes(task: Task, path: Path, given: NDArray[np.int64]) -> None:
     """Raise NoiseError when a label of ``given`` [N], one per sample, is none of the task's K classes."""
     outside = np.flatnonzero((given < 0) | (given >= task.class_count))
@@ -151,16 +161,8 @@ def _from_csv(task: Task, file: ReadFile) -> NDArray[np.int64]:
             f"{file.path} lacks {len(missing)} of the {len(wanted)} samples, the first with sample_id "
             f"{missing[0]}: add a row for each."
         )
-    differing = [
-        number
-        for number, label in zip(wanted, task.labels.tolist(), strict=True)
-        if clean.get(number, label) != label
-    ]
-    if differing:
-        raise NoiseError(
-            f"{file.path} has other clean labels for {len(differing)} of the {len(wanted)} samples, the first "
-            f"with sample_id {differing[0]}: the file belongs to another data set or order."
-        )
+    if clean:
+        check_clean(task, file.path, np.array([clean[number] for number in wanted], dtype=np.int64))
     return np.array([listed[number] for number in wanted], dtype=np.int64)
 
 

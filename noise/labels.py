@@ -38,12 +38,8 @@ def symmetric(task: Task) -> Change:
 
     The convention of CSL-Mem and D2L; see :func:`flip_symmetric`. Balanced: exact within every class.
     """
-    order = task.order()
-    if task.spec.parameter("balanced"):
-        in_order = task.labels[order]
-        positions = np.concatenate([task.take(order[in_order == label]) for label in range(task.class_count)])
-    else:
-        positions = task.take(order)
+    balanced = task.spec.parameter("balanced")
+    positions = task.take_in_classes(range(task.class_count)) if balanced else task.take(task.order())
     words = task.words(positions, 1)[:, 0]
     return Change(positions, labels=flip_symmetric(task.labels[positions], task.class_count, words))
 

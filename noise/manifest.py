@@ -146,6 +146,11 @@ class Manifest:
         digests = self.header.column_digests
         return [name for name, column in self.columns().items() if column_digest(column) != digests.get(name)]
 
+    def damage(self) -> str:
+        """A sentence that names the columns of :meth:`verify_columns`; empty when all are as written."""
+        names = ", ".join(self.verify_columns())
+        return names and f"column {names} is not the one that was written: take an undamaged copy."
+
     def save(self, path: str | Path) -> None:
         """Write the manifest to ``path``, atomically, in place of any file there; equal manifests give equal bytes.
 

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,9 +45,8 @@ def source_of(task: Task) -> ImageSource:
             text in task.sources,
             f"{task.spec}: the images of {text} are not at hand: pass them as sources={{{text!r}: images}}.",
         )
-        whole, _, _ = task.dataset.partition("/")
         require(
-            text != whole,
+            text != task.data_set,
             f"{task.spec}: images of {text} are no open-set noise for {text} itself: take another source.",
         )
         images = _checked(task.sources[text], text)
@@ -133,17 +132,14 @@ def open_set(task: Task) -> Change:
         f"{task.spec} needs {len(positions)} images and {source.name} has {len(source.images)}: "
         "lower the rate, or take a larger source.",
     )
-    whole, _, split = task.dataset.partition("/")
-    rows = hash_order(np.arange(len(source.images)), whole, task.seed, task.spec.kind, "source")
-    if split in ("val", "test"):
+    rows = hash_order(np.arange(len(source.images)), task.data_set, task.seed, task.spec.kind, "source")
+    if task.split in ("val", "test"):
         rows = rows[::-1]
     change = _replaced(task, source, positions, rows[: len(positions)])
     if task.spec.parameter("labels") == "keep":
         return change
     labels = below(task.words(positions, 1)[:, 0], task.class_count)
-    return Change(
-        positions, labels, change.images, change.sources, files=change.files, convention="open_set_uniform"
-    )
+    return replace(change, labels=labels, convention="open_set_uniform")
 
 
 def open_list(task: Task) -> Change:
@@ -165,7 +161,7 @@ def open_list(task: Task) -> Change:
     positions = np.flatnonzero(chosen)
     rows = np.array([row_of[number] for number in task.sample_id[positions].tolist()], dtype=np.int64)
     change = _replaced(task, source, positions, rows)
-    return Change(positions, None, change.images, change.sources, files=(file.record, *change.files))
+    return replace(change, files=(file.record, *change.files))
 
 
 def images_at(task: Task, references: Sequence[str]) -> NDArray[np.uint8]:

@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import PIL
-import scipy
 from numpy.typing import NDArray
 
-from noise.apply import RENDERED, Corrupted
+from noise.apply import RENDERED, Corrupted, library_versions
 from noise.digests import image_digests, pixels_digest, source_digest
 from noise.errors import require
 from noise.files import located
@@ -74,11 +72,8 @@ def _check(
     sample_id: NDArray[np.int64],
 ) -> None:
     """NoiseError unless the manifest is whole and of exactly these samples."""
-    damaged = manifest.verify_columns()
-    require(
-        not damaged,
-        f"its column {', '.join(damaged)} is not the one that was written: take an undamaged copy.",
-    )
+    damage = manifest.damage()
+    require(not damage, f"its {damage}")
     header = manifest.header
     have, want = [len(images), *images.shape[1:]], [header.count, *header.image_shape]
     require(
@@ -118,14 +113,14 @@ def _task(
 
 def _unlike(manifest: Manifest, operation: Operation, count: int) -> str:
     """The sentence for images that came out otherwise."""
-    here = {"numpy": np.__version__, "scipy": scipy.__version__, "pillow": PIL.__version__}
-    then = manifest.header.versions
+    here, then = library_versions(), manifest.header.versions
     other = [f"{name} {then.get(name)}" for name, version in here.items() if then.get(name) != version]
-    reason = "its text, the header's seed or its data set's name is not the one it was written with"
-    if operation.kind == "jpeg":
-        reason = "it was written with another JPEG library"
     if operation.kind not in RENDERED:
         reason = f"{', '.join(name for name, _ in operation.files)} is not what it was written with"
     elif other:
         reason = f"it was written with {', '.join(other)}"
+    elif operation.kind == "jpeg":
+        reason = "it was written with another JPEG library"
+    else:
+        reason = "its text, the header's seed or its data set's name is not the one it was written with"
     return f"{count} images of {operation.text} come out otherwise than it records: {reason}."

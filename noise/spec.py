@@ -6,6 +6,7 @@ import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from noise.errors import NoiseError, require
@@ -114,6 +115,11 @@ class CorruptionSpec:
         given = {key: self.parameter(key) for key, _ in self.parameters if key != "severity"}
         return {key: values[level - 1] for key, values in CONSTANTS[self.kind].items()} | given
 
+    @property
+    def short(self) -> str:
+        """The text form with its files by their names, without the folders."""
+        return str(self.with_paths(lambda path: Path(path).name))
+
     def with_paths(self, change: Callable[[str], str]) -> "CorruptionSpec":
         """The same with every file that it names passed through ``change``."""
 
@@ -153,17 +159,8 @@ def parse_spec(text: str) -> CorruptionSpec:
     return CorruptionSpec(kind, rate, tuple(parameters))
 
 
-def parse_specs(texts: Iterable[str]) -> tuple[CorruptionSpec, ...]:
-    """A list of corruptions, in the order in which they are applied.
-
-    Raises:
-        NoiseError: a text cannot be read, or two entries differ in the rate only.
-    """
-    return read_specs(texts)
-
-
-def read_specs(specs: Iterable["CorruptionSpec | str"]) -> tuple[CorruptionSpec, ...]:
-    """The same of specs and texts mixed.
+def parse_specs(specs: Iterable[CorruptionSpec | str]) -> tuple[CorruptionSpec, ...]:
+    """A list of corruptions, specs or texts, in the order in which they are applied.
 
     Raises:
         NoiseError: a text cannot be read, an entry is neither, or two entries differ in the rate only.

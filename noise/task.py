@@ -1,6 +1,6 @@
 """What one operation is given and what it gives back; every kind is a function Task -> Change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,16 @@ class Task:
         return len(self.class_names)
 
     @property
+    def data_set(self) -> str:
+        """``dataset`` without its split: the same for every split."""
+        return self.dataset.partition("/")[0]
+
+    @property
+    def split(self) -> str:
+        """What stands after the slash in ``dataset``: empty for the training split."""
+        return self.dataset.partition("/")[2]
+
+    @property
     def rate(self) -> float:
         """The spec's rate; only for kinds that take one."""
         assert self.spec.rate is not None
@@ -82,8 +92,17 @@ class Task:
 
         ``row`` numbers streams that never meet, for a kind that needs several.
         """
-        whole, _, _ = self.dataset.partition("/")
-        return sample_words(np.array([row]), count, whole, self.seed, self.spec.kind, "shared")[0]
+        return sample_words(np.array([row]), count, self.data_set, self.seed, self.spec.kind, "shared")[0]
+
+    def take_in_classes(self, classes: Iterable[int]) -> NDArray[np.int64]:
+        """:meth:`take` in each of some classes by itself: exactly round(rate * n) of its n samples.
+
+        Raises:
+            NoiseError: a class has too few free samples.
+        """
+        order = self.order()
+        in_order = self.labels[order]
+        return np.concatenate([self.take(order[in_order == label]) for label in classes])
 
     def free_share(self) -> NDArray[np.float64]:
         """[K] share of each class that is free; 1 for a class without a sample."""
