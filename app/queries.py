@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from app import curves, selection
 from memgate.errors import MemgateError
 from memgate.inputs import Inputs, inputs_of
-from memgate.runs import Run, Status, list_runs
+from memgate.runs import Run, Status, list_runs, manifest_path
 from memgate.samplelog import SampleLog
+from noise.manifest import Manifest
 from probes.report import Report, report
 
 
@@ -227,15 +228,14 @@ def operation_kinds(run: Run) -> list[str]:
 
 
 def image_source(run: Run, split: str, sample_id: int) -> str:
-    """Where an open-set image came from, as ``data set:row``; empty for any other sample.
+    """Where the image of an open-set sample of a corrupted split came from, as ``data set:row``.
 
     Raises:
         MemgateError: the manifest is damaged.
     """
-    with reading(f"{run.path}/manifest.npz"):
-        manifest = run.manifests.get(split)
-        if manifest is None:
-            return ""
+    path = manifest_path(run.path, split)
+    with reading(str(path)):
+        manifest = Manifest.load(path)
         return str("".join(manifest.source[manifest.sample_id == sample_id]))
 
 

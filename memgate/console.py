@@ -3,9 +3,12 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from tqdm import tqdm
+
+Form = Literal["terminal", "markdown", "json"]
+"""How a report is written: plain text, GitHub's Markdown, or JSON."""
 
 T = TypeVar("T")
 

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from tabulate import tabulate
 
+from memgate.console import Form
 from noise.kinds import KINDS, SHARE, Kind, Target
 from noise.manifest import Manifest
 from noise.summary import label_counts, summary
-
-Form = Literal["terminal", "markdown", "json"]
 
 UNKNOWN = "–"
 """Stands for a requested rate that only the outcome can tell (a file of labels has none)."""

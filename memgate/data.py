@@ -99,6 +99,11 @@ class Splits:
         found = {"train": self.train, "val": self.val, "test": self.test}
         return {split: images for split, images in found.items() if images is not None}
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Split to the digest of its images and labels."""
+        return {split: images.digest for split, images in self.present.items()}
+
 
 def load_splits(config: DataConfig) -> Splits:
     """The data set that ``config`` names: whole, then limited, then with its validation split taken off.

@@ -22,9 +22,13 @@ from memgate.runs import Run
 from noise.apply import corrupt
 from noise.errors import MissingFileError, NoiseError
 from noise.files import located
+from noise.kinds import KINDS
 from noise.manifest import Manifest
 from noise.restore import restore
 from noise.spec import CorruptionSpec, parse_specs
+
+Sources = Mapping[str, NDArray[np.uint8]]
+"""Name to images [M,h,w,3] of the data sets that open-set noise may take from."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Inputs:
     @property
     def digests(self) -> dict[str, str]:
         """Split to the digest of its images and labels as they are on disk."""
-        return {split: images.digest for split, images in self.clean.present.items()}
+        return self.clean.digests
 
     @cached_property
     def normalisation(self) -> tuple[Channels, Channels]:
@@ -113,16 +117,18 @@ def load_inputs(config: RunConfig) -> Inputs:
     try:
         if config.manifest is None:
             specs, seed, name = parse_specs(config.noise), config.noise_seed, config.data.name
-            train = corrupted(clean.train, specs, seed, name, config.data)
+            sources = sources_for(specs, config.data)
+            train = corrupted(clean.train, specs, seed, name, sources)
         else:
             manifest = Manifest.load(config.manifest)
             folders = source_folders(config.data, config.manifest.parent)
-            train = _restored(clean.train, manifest, config.data, folders)
             specs = tuple(located(operation.spec, folders) for operation in manifest.header.operations)
             seed, name = manifest.header.seed, manifest.header.dataset
+            sources = sources_for(specs, config.data)
+            train = _restored(clean.train, manifest, sources, folders)
         _check_copies(config, specs)
         copies = {
-            copy: corrupted(clean.present[split], specs, seed, f"{name}/{split}", config.data)
+            copy: corrupted(clean.present[split], specs, seed, f"{name}/{split}", sources)
             for copy, split in config.copies.items()
         }
     except NoiseError as error:
@@ -136,7 +142,7 @@ def load_inputs(config: RunConfig) -> Inputs:
 def _check_copies(config: RunConfig, specs: Iterable[CorruptionSpec]) -> None:
     """MemgateError when a copy of the test split is asked for of a list of training samples."""
     for spec in specs:
-        if "test" in config.noise_on and spec.kind in ("human", "label-list", "open-list"):
+        if "test" in config.noise_on and KINDS[spec.kind].lists_samples:
             raise MemgateError(f"--noise-on test: {spec.kind} lists training samples only: leave test out.")
 
 
@@ -153,13 +159,12 @@ def _check_apart(splits: Mapping[str, CorruptedSplit]) -> None:
 
 
 def corrupted(
-    images: ImageSet, specs: tuple[CorruptionSpec, ...], seed: int, name: str, data: DataConfig
+    images: ImageSet, specs: tuple[CorruptionSpec, ...], seed: int, name: str, sources: Sources
 ) -> CorruptedSplit:
-    """A clean split corrupted; its samples are hashed under ``name``, and ``data`` says where sources lie.
+    """A clean split corrupted; its samples are hashed under ``name``, ``sources`` are :func:`sources_for` it.
 
     Raises:
         NoiseError: a corruption cannot be carried out on it.
-        MemgateError: the source of open-set noise is missing.
     """
     result = corrupt(
         images.images,
@@ -169,12 +174,12 @@ def corrupted(
         dataset=name,
         class_names=images.class_names,
         sample_id=images.sample_id,
-        sources=sources_for(specs, data),
+        sources=sources,
     )
     return CorruptedSplit(images.with_content(result.images, result.labels), result.manifest)
 
 
-def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> dict[str, NDArray[np.uint8]]:
+def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> Sources:
     """The training images [M,h,w,3] of the data sets that open-set noise names, read from the data's folder.
 
     Raises:
@@ -201,16 +206,15 @@ def _folder(data: DataConfig) -> Path:
 
 
 def _restored(
-    images: ImageSet, manifest: Manifest, data: DataConfig, folders: Sequence[Path]
+    images: ImageSet, manifest: Manifest, sources: Sources, folders: Sequence[Path]
 ) -> CorruptedSplit:
     """A clean split as a manifest describes it; files that are not at their path are looked for in ``folders``."""
-    specs = [operation.spec for operation in manifest.header.operations]
     result = restore(
         manifest,
         images.images,
         images.labels,
         images.sample_id,
-        sources=sources_for(specs, data),
+        sources=sources,
         folders=folders,
     )
     return CorruptedSplit(images.with_content(result.images, result.labels), manifest)
@@ -224,7 +228,7 @@ def inputs_of(run: Run) -> Inputs:
     """
     config = run.config
     clean = load_splits(config.data)
-    if {split: images.digest for split, images in clean.present.items()} != run.digests:
+    if clean.digests != run.digests:
         raise MemgateError(
             f"The data under {config.data.root} is no longer what {run.name} recorded: put the original data back, "
             "or train a new run."
@@ -232,8 +236,11 @@ def inputs_of(run: Run) -> Inputs:
     originals = {"train": "train", **config.copies}
     folders = source_folders(config.data, run.path, *([config.manifest.parent] if config.manifest else []))
     try:
+        # A copy is made by the same operations as the training split.
+        specs = [operation.spec for operation in run.manifest.header.operations]
+        sources = sources_for(specs, config.data)
         corrupted = {
-            split: _restored(clean.present[originals[split]], manifest, config.data, folders)
+            split: _restored(clean.present[originals[split]], manifest, sources, folders)
             for split, manifest in run.manifests.items()
         }
     except NoiseError as error:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noise.files import expanded
@@ -24,7 +23,7 @@ def corruptions(config: "RunConfig") -> tuple[str, ...]:
     """What is done to the training split, in words: files by their names."""
     if config.manifest is not None:
         return (f"manifest {config.manifest.name}",)
-    return tuple(str(spec.with_paths(lambda path: Path(path).name)) for spec in parse_specs(config.noise))
+    return tuple(spec.short for spec in parse_specs(config.noise))
 
 
 def default_name(config: "RunConfig") -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from memgate.inputs import CorruptedSplit
     from noise.manifest import Manifest
 
-ManifestForm = Literal["terminal", "markdown", "json"]
 ExchangeFormat = Literal["dividemix", "evidentialmix", "csv", "cleanlab", "matrix"]
 
 
@@ -53,7 +52,7 @@ class CorruptShow:
 
     file: Positional[Path]
     """The manifest."""
-    format: ManifestForm = "terminal"
+    format: console.Form = "terminal"
     """How to print it."""
 
     def run(self) -> None:
@@ -205,11 +204,9 @@ def _undamaged(path: Path) -> "Manifest":
     from noise.manifest import Manifest
 
     manifest = Manifest.load(path)
-    damaged = manifest.verify_columns()
-    if damaged:
-        raise MemgateError(
-            f"{path}: column {', '.join(damaged)} is not the one that was written: take an undamaged copy."
-        )
+    damage = manifest.damage()
+    if damage:
+        raise MemgateError(f"{path}: {damage}")
     return manifest
 
 
@@ -245,7 +242,7 @@ def _corrupt_and_write(
     """
     from memgate.corruptiontables import describe_manifest
     from memgate.data import load_splits
-    from memgate.inputs import corrupted
+    from memgate.inputs import corrupted, sources_for
 
     _check_new(out, "--out")
     sheet = sheet or out.with_suffix(".png")
@@ -260,7 +257,7 @@ def _corrupt_and_write(
     clean = _images_of(load_splits(data).present, split, f"--split {split}")
     name = data.name if split == "train" else f"{data.name}/{split}"
     try:
-        result = corrupted(clean, specs, seed, name, data)
+        result = corrupted(clean, specs, seed, name, sources_for(specs, data))
     except NoiseError as error:
         raise MemgateError(f"{said}: {error}") from error
     picture, text = _sheet(clean, result), describe_manifest(result.manifest)

@@ -13,8 +13,6 @@ from memgate.naming import corruptions
 from memgate.recipes import RECIPES
 from memgate.runs import Run, list_runs, open_run
 
-ReportFormat = Literal["terminal", "markdown", "json"]
-
 
 @dataclass(frozen=True)
 class Report:
@@ -22,7 +20,7 @@ class Report:
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
-    format: ReportFormat = "terminal"
+    format: console.Form = "terminal"
     """How to print it."""
 
     def run(self) -> None:
@@ -131,7 +129,7 @@ def _row(run: Run) -> list[str]:
     ]
 
 
-def print_report(run: Run, form: ReportFormat) -> None:
+def print_report(run: Run, form: console.Form) -> None:
     """Print the report of a run."""
     from probes.report import report, to_json, to_markdown, to_terminal
 
