@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from app import curves, selection
 from memgate.errors import MemgateError
 from memgate.inputs import Inputs, inputs_of
+from memgate.logreader import SampleLog
 from memgate.runs import Run, Status, list_runs, manifest_path
-from memgate.samplelog import SampleLog
 from noise.manifest import Manifest
 from probes.report import Report, report
 

@@ -15,8 +15,8 @@ import streamlit as st
 from app import palette, queries, selection, words
 from app.queries import SplitData, Stamp
 from memgate.errors import MemgateError
+from memgate.logreader import SampleLog
 from memgate.runs import Run
-from memgate.samplelog import SampleLog
 
 DEPENDENTS = {"run": ("split", "gate", "only", "id"), "split": ("only", "id")}
 """What a changed value makes meaningless in the URL."""

@@ -4,86 +4,24 @@ import contextlib
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from memgate.checkpoint import load_weights
 from memgate.environment import choose_device
-from memgate.gates import entropy_of
 from memgate.inputs import Inputs, inputs_of
 from memgate.loader import DeviceImages
-from memgate.logformat import FLAGS, ROUTED_ABOVE, UNSEEN_CLASS, EpochRecord
-from memgate.models import Forward, build_model
+from memgate.logformat import EpochRecord
+from memgate.models import build_model
 from memgate.runs import Run
+from memgate.samplebuffer import SampleBuffer
 
 SWEEP_BATCH = {"cpu": 256, "cuda": 1024}
 """Images a batch when nothing is trained: the fastest of those tried on 2 cores, and enough to fill a GPU."""
-
-_FLOATS = ("loss", "margin", "p_given", "out_entropy")
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
     """The arithmetic of a resolved ``--train.precision``: ``float32`` or ``bf16``."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-class SampleBuffer:
-    """Collects the per-sample values of one pass on the device: no loop over samples, one copy at the end."""
-
-    def __init__(self, images: DeviceImages, gates: tuple[str, ...]) -> None:
-        """Start a pass over a split through a network with these gates."""
-        device, n = images.device, len(images)
-        self.given, self.clean, self.gates = images.given, images.clean, gates
-        self.floats = torch.full((len(_FLOATS) + 2 * len(gates), n), torch.nan, device=device)
-        self.classes = torch.full((1 + len(gates), n), UNSEEN_CLASS, dtype=torch.int32, device=device)
-        self.flags = torch.zeros((max(len(gates), 1), n), dtype=torch.uint8, device=device)
-
-    @torch.no_grad()
-    def update(self, index: Tensor, forward: Forward) -> None:
-        """Put one batch in its rows.
-
-        Args:
-            index: rows of the split [b].
-            forward: the network's answer for them.
-        """
-        given, clean = self.given[index], self.clean[index]
-        logits = forward.logits.float()
-        log_p = torch.log_softmax(logits, dim=1)
-        loss = -log_p.gather(1, given[:, None])[:, 0]
-        others = logits.scatter(1, given[:, None], -torch.inf).amax(dim=1)
-        margin = logits.gather(1, given[:, None])[:, 0] - others
-        self.floats[:, index] = torch.stack(
-            [
-                *(loss, margin, (-loss).exp(), entropy_of(log_p)),
-                *(gate.value for gate in forward.gates),
-                *(gate.entropy for gate in forward.gates),
-            ]
-        )
-        pred = logits.argmax(dim=1)
-        predicted = torch.stack([pred, *(gate.logits.argmax(dim=1) for gate in forward.gates)])
-        self.classes[:, index] = predicted.int()
-        seen = (
-            FLAGS["seen"]
-            + FLAGS["correct_given"] * (pred == given)
-            + FLAGS["correct_clean"] * (pred == clean)
-        )
-        routed = [FLAGS["routed"] * (gate.value > ROUTED_ABOVE) for gate in forward.gates]
-        self.flags[:, index] = torch.stack([seen + bit for bit in routed] or [seen]).to(torch.uint8)
-
-    def record(self) -> EpochRecord:
-        """The pass as arrays of the host."""
-        floats = self.floats.cpu().numpy()
-        classes = self.classes.cpu().numpy().astype("u2")
-        count = len(self.gates)
-        gate, entropy = floats[len(_FLOATS) : len(_FLOATS) + count], floats[len(_FLOATS) + count :]
-        plain = {name: floats[row] for row, name in enumerate(_FLOATS)}
-        return EpochRecord(
-            gate=gate,
-            entropy=entropy,
-            gate_pred=classes[1:],
-            flags=self.flags.cpu().numpy(),
-            pred=classes[0],
-            **plain,
-        )
 
 
 @torch.no_grad()
@@ -103,7 +41,7 @@ def sweep(
         precision: of ``--train.precision``.
         between: called before each batch; it may raise to break the pass off.
     """
-    buffer = SampleBuffer(images, gates)
+    buffer = SampleBuffer(images.given, images.clean, gates)
     training = model.training
     model.eval()
     try:

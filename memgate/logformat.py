@@ -30,6 +30,7 @@ QUANTITIES: dict[str, Quantity] = {
     "loss": Quantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
     "margin": Quantity("f4", False, "logit of the given label minus the largest other logit; low is harder"),
     "p_given": Quantity("f4", False, "softmax probability of the given label; low is harder"),
+    "el2n": Quantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
     "out_entropy": Quantity("f4", False, "entropy of the network's softmax in nats"),
     "pred": Quantity("u2", False, "predicted class"),
 }
@@ -141,6 +142,7 @@ class EpochRecord:
     loss: np.ndarray
     margin: np.ndarray
     p_given: np.ndarray
+    el2n: np.ndarray
     out_entropy: np.ndarray
     pred: np.ndarray
 

@@ -30,8 +30,8 @@ from memgate.config import RunConfig
 from memgate.config_json import from_json, to_json
 from memgate.errors import MemgateError
 from memgate.logformat import LogLayout
+from memgate.logreader import SampleLog
 from memgate.logwriter import SampleLogWriter
-from memgate.samplelog import SampleLog
 from noise.atomic import atomic_write, sync_folder
 from noise.manifest import Manifest
 

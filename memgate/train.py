@@ -14,7 +14,7 @@ from memgate.checkpoint import TrainState
 from memgate.config import RunConfig, TrainConfig
 from memgate.environment import choose_device, choose_precision, describe
 from memgate.errors import MemgateError
-from memgate.evaluate import SampleBuffer, autocast, summarise, sweep
+from memgate.evaluate import autocast, summarise, sweep
 from memgate.inputs import Inputs, inputs_of, load_inputs
 from memgate.interrupt import Interrupt, Interrupted
 from memgate.loader import Batch, DeviceImages
@@ -23,6 +23,7 @@ from memgate.logwriter import SampleLogWriter
 from memgate.models import Forward, build_model
 from memgate.objective import gate_losses, gate_modules, parameter_groups, total_loss
 from memgate.runs import Run, command, create_run, metric_names
+from memgate.samplebuffer import SampleBuffer
 from memgate.schedule import gate_lr, trunk_lr
 from memgate.seeding import stream_seed
 from memgate.tensorboard import TensorBoard, check_installed
@@ -256,7 +257,7 @@ class Training:
     def _train_epoch(self, epoch: int, keep: bool) -> EpochRecord | None:
         """All batches once; with ``keep``, the values of the training pass itself."""
         config, state, images = self.config.train, self.state, self.images["train"]
-        buffer = SampleBuffer(images, self.gates) if keep else None
+        buffer = SampleBuffer(images.given, images.clean, self.gates) if keep else None
         state.model.train()
         if state.gate_optimiser is not None:
             _set_lr(state.gate_optimiser, gate_lr(config, epoch))

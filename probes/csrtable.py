@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from memgate.logreader import SampleLog
 from memgate.runs import Run
-from memgate.samplelog import SampleLog
 from probes.groups import Estimate, members, percent, share
 from probes.result import ProbeResult
 from probes.summary import identity

@@ -189,7 +189,7 @@ def _matrix_npz(stream: BinaryIO, snapshot: Snapshot, _: Operations) -> Sequence
 def _matrix_parquet(stream: BinaryIO, snapshot: Snapshot, _: Operations) -> Sequence[str]:
     """A row per sample with a list over the epochs; the file's metadata names the epochs.
 
-    A row group needs all quantities of its samples, so the whole log is in memory: 37 bytes x E x N.
+    A row group needs all quantities of its samples, so the whole log is in memory: 41 bytes x E x N.
     """
     quantities = {name: what for name, (what, _) in columns(snapshot.log.gates).items()}
     kinds = [(name, pa.list_(element_type(what))) for name, what in quantities.items()]

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from tabulate import tabulate
 
 from memgate.errors import MemgateError
+from memgate.logreader import SampleLog
 from memgate.runs import Run
-from memgate.samplelog import SampleLog
 from probes.dynamics import SCORES
 from probes.groups import Estimate, Group, groups, percent, share
 from probes.separation import ScoreSeparation, Separation, separations

@@ -11,7 +11,7 @@ from memgate.runs import Run
 from probes.snapshot import Snapshot, take_snapshot
 
 GATE_QUANTITIES = ("gate", "entropy", "routed")
-QUANTITIES = ("loss", "margin", "p_given", "out_entropy", "pred", "correct_given", "correct_clean")
+QUANTITIES = ("loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean")
 """The logged quantities in the order of the columns; those of the gates come first."""
 
 

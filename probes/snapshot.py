@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from memgate.logformat import EpochRecord, Samples
+from memgate.logreader import SampleLog
 from memgate.runs import Run
-from memgate.samplelog import SampleLog
 
 
 @dataclass(frozen=True, eq=False)

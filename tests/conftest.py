@@ -186,6 +186,7 @@ def synthetic_record(
         loss=floats(-np.log(chance[rows, given])),
         margin=floats(logits[rows, given] - other.max(1)),
         p_given=floats(chance[rows, given]),
+        el2n=floats(np.linalg.norm(chance - np.eye(classes)[given], axis=1)),
         out_entropy=floats(-(chance * np.log(chance)).sum(-1)),
         pred=np.where(seen, pred, 65535).astype(np.uint16),
     )

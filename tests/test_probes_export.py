@@ -181,7 +181,7 @@ def test_unseen_samples_are_missing_and_never_zero(make_run):
     loss = run.log().values("train", "loss")[1]
     assert table.loc[0, "loss_mean"] == pytest.approx(loss[1:, 0].mean(), rel=1e-6)
     lines = export(run, "long", "csv").read_text().splitlines()
-    assert lines[1 + 3] == "3,1" + "," * 10
+    assert lines[1 + 3] == "3,1" + "," * 11
 
 
 def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):

@@ -20,13 +20,14 @@ import memgate.train
 from memgate import checkpoint, console
 from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.evaluate import SampleBuffer, evaluate_run
+from memgate.evaluate import evaluate_run
 from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
 from memgate.logformat import FLAGS, QUANTITIES
 from memgate.logwriter import SampleLogWriter
 from memgate.models import build_model
 from memgate.runs import Run, open_run
+from memgate.samplebuffer import SampleBuffer
 from memgate.train import Stopped, resume, start
 
 CPU = torch.device("cpu")
@@ -311,6 +312,7 @@ def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
         "loss": functional.cross_entropy(forward.logits, given, reduction="none").numpy(),
         "margin": forward.logits.numpy()[rows, given] - others.max(1),
         "p_given": p[rows, given],
+        "el2n": np.linalg.norm(p - np.eye(10)[given], axis=1),
         "out_entropy": -(p * np.log(p)).sum(1),
         "gate": forward.gates[0].value.numpy(),
         "entropy": forward.gates[0].entropy.numpy(),

@@ -95,7 +95,9 @@ class SampleLog:
         with self._opened() as handle:
             group = handle[self._known(split)]
             if stored not in group:
-                raise MemgateError(f"{self.path} has no {name!r}: this network has no gate.")
+                per_gate = stored in _PER_GATE
+                why = "this network has no gate" if per_gate else "an older version wrote it, so train again"
+                raise MemgateError(f"{self.path} has no {name!r}: {why}.")
             rows = self._rows(handle, split)
             values = group[stored][:][rows]
         if values.ndim == 3:

@@ -13,8 +13,8 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.logformat import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.logreader import SampleLog
 from memgate.logwriter import SampleLogWriter, write_layout
-from memgate.samplelog import SampleLog
 
 NAMES = ("a", "b", "c")
 
@@ -39,9 +39,9 @@ def record(epoch, n, gates=1):
     if gates:
         flags += np.where(gate > 0.5, FLAGS["routed"], 0).astype("u1")
     classes = draw.integers(0, 3, (gates + 1, n)).astype("u2")
-    return EpochRecord(
-        gate, floats(gates, n), classes[1:], flags, floats(n), floats(n), floats(n), floats(n), classes[0]
-    )
+    plain = {name: floats(n) for name in ("loss", "margin", "p_given", "el2n", "out_entropy")}
+    entropy = floats(gates, n)
+    return EpochRecord(gate, entropy, classes[1:], flags, pred=classes[0], **plain)
 
 
 def created(path, plan):
@@ -219,7 +219,7 @@ FULL_DISK = """
 import resource, signal, sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-import test_samplelog as t
+import test_logreader as t
 path = Path(sys.argv[1])
 plan = t.layout(epochs=4, n=200)
 writer = t.created(path, plan)
@@ -251,7 +251,7 @@ def test_a_disk_that_refuses_raises_and_the_rest_stays_readable(tmp_path):
 READ = """
 import sys
 from pathlib import Path
-from memgate.samplelog import SampleLog
+from memgate.logreader import SampleLog
 print(SampleLog(Path(sys.argv[1])).epochs("train").tolist())
 """
 
