@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from probes.groups import Estimate, members, percent, share
+from probes.groups import Estimate, percent, share
+from probes.probed import probed_members
 from probes.result import ProbeResult
-from probes.summary import identity
 
 PROBE = "csr"
 """Name of the probe and of its file."""
@@ -28,7 +27,7 @@ class CriticalGroup:
     """The critical samples of one group."""
 
     name: str
-    """As in :func:`probes.groups.members`; and ``routed`` and ``skipped`` (with the gate's name, of several)."""
+    """As in :func:`probes.probed.probed_members`."""
     n: int
     ratios: tuple[Estimate, ...]
     """CSR at each of the radii."""
@@ -45,32 +44,10 @@ def critical_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[Crit
         result: of this probe.
 
     Returns:
-        Groups by what was done; then, where the log has the checkpoint's epoch whole, by where each gate sent
-        the sample in that epoch.
+        The groups of :func:`probes.probed.probed_members`.
     """
-    samples = log.samples(result.split)
-    order = np.argsort(samples.sample_id, kind="stable")
-    place = order[np.searchsorted(samples.sample_id, result.sample_id, sorter=order)]
-    table = pd.DataFrame(identity(samples, result.split, run.manifest.header.operations)).iloc[place]
-    inside = members(table)
-    if inside.get("clean", np.zeros(1, bool)).all():
-        del inside["clean"]  # nothing was done to this split: the row would repeat the first
-    inside |= _routes(log, result, place)
-    return tuple(_group(name, who, result) for name, who in inside.items() if who.any())
-
-
-def _routes(log: SampleLog, result: ProbeResult, place: NDArray[np.intp]) -> dict[str, NDArray[np.bool_]]:
-    """Who was routed and who skipped at the checkpoint's epoch; nothing where the log lacks it."""
-    found = {}
-    for gate in log.gates:
-        epochs, routed = log.values(result.split, "routed", gate)
-        _, seen = log.values(result.split, "seen")
-        row = np.flatnonzero(epochs == result.epoch)
-        if len(row):
-            name = "" if len(log.gates) == 1 else f" ({gate})"
-            known, through = seen[row[0], place], routed[row[0], place]
-            found |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}
-    return found
+    inside = probed_members(run, log, result)
+    return tuple(_group(name, who, result) for name, who in inside.items())
 
 
 def _group(name: str, who: NDArray[np.bool_], result: ProbeResult) -> CriticalGroup:

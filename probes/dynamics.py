@@ -5,8 +5,6 @@ and gives [N]. What was not seen is left out of that sample's reduction, never c
 never seen gets NaN. Results are float64 so that NaN can say "missing"; nothing here warns or reads files.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,37 +128,3 @@ def _epoch_where_any(condition: Bools, epochs: NDArray) -> Floats:
     if len(epochs) == 0:
         return np.full(condition.shape[1], np.nan)
     return np.where(condition.any(axis=0), epochs[np.argmax(condition, axis=0)], np.nan)
-
-
-@dataclass(frozen=True)
-class Score:
-    """One number per sample that might tell corrupted samples from clean ones."""
-
-    column: str
-    """Its column in the summary table; with several gates the gate's name follows the quantity."""
-    title: str
-    """Its name in a table for people."""
-    quantity: str
-    """The logged quantity it reduces: a key of :data:`memgate.logformat.QUANTITIES`."""
-    over: str
-    """``mean`` over the epochs, or ``last`` epoch."""
-    direction: int
-    """+1: high is harder and more suspicious; -1: low is."""
-    meaning: str
-    needs_gate: bool = False
-
-
-SCORES: dict[str, Score] = {
-    score.column: score
-    for score in (
-        Score("loss_mean", "mean loss", "loss", "mean", +1, "CSL / E, in nats"),
-        Score("loss_last", "last loss", "loss", "last", +1, "loss at the last epoch, in nats"),
-        Score("aum", "mean margin (AUM)", "margin", "mean", -1, "area under the margin, in logits"),
-        Score("margin_last", "last margin", "margin", "last", -1, "at the last epoch, in logits"),
-        Score("gate_mean", "mean gate value g", "gate", "mean", +1, "g over the epochs", True),
-        Score("gate_last", "last gate value g", "gate", "last", +1, "g at the last epoch", True),
-        Score("entropy_mean", "mean gate entropy H", "entropy", "mean", +1, "H in nats", True),
-        Score("entropy_last", "last gate entropy H", "entropy", "last", +1, "H, last epoch", True),
-    )
-}
-"""Key and column of the summary table to score, in the order of the report's table."""

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from memgate.data import Channels
-from memgate.evaluate import load_model
 from memgate.inputs import Inputs
-from memgate.runs import Run
 
 
 class PixelNetwork(nn.Module):
@@ -34,7 +32,7 @@ class PixelNetwork(nn.Module):
         return self.network(normalised.contiguous(memory_format=torch.channels_last)).logits
 
 
-def load_network(run: Run, which: str, inputs: Inputs, device: torch.device) -> tuple[PixelNetwork, int]:
-    """:func:`memgate.evaluate.load_model` with the run's normalisation inside."""
-    model, epoch = load_model(run, which, inputs, device)
-    return PixelNetwork(model, *inputs.normalisation).to(device), epoch
+def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:
+    """A network of :mod:`memgate.models` with its run's normalisation inside, on the device where it is."""
+    device = next(model.parameters()).device
+    return PixelNetwork(model, *inputs.normalisation).to(device)

@@ -9,8 +9,8 @@ from tabulate import tabulate
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from probes.dynamics import SCORES
 from probes.groups import Estimate, Group, groups, percent, share
+from probes.scores import PROBES
 from probes.separation import ScoreSeparation, Separation, separations
 from probes.snapshot import take_snapshot
 from probes.summary import summary_table
@@ -186,10 +186,9 @@ def _score_rows(rows: Sequence[ScoreSeparation]) -> list[dict[str, str]]:
     """A row per score and gate, a column per kind of corruption."""
     found: dict[tuple[str, str | None], dict[str, str]] = {}
     for row in rows:
-        score = SCORES[row.score]
+        score = PROBES[row.score]
         name = score.title if row.gate is None else f"{score.title} ({row.gate})"
-        cells = found.setdefault((row.score, row.gate), {"score": name, "suspicious": "high"})
-        cells["suspicious"] = "high" if row.direction > 0 else "low"
+        cells = found.setdefault((row.score, row.gate), {"score": name, "suspicious": score.suspicious})
         cells[row.against] = row.auroc.reason or _decimal(row.auroc)
     return list(found.values())
 

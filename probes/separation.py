@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from probes.dynamics import SCORES
 from probes.groups import members
 from probes.intervals import auroc_interval
+from probes.scores import PROBES
 from probes.summary import gate_column
 
 
@@ -72,10 +72,8 @@ class ScoreSeparation:
     """How well one score tells one kind of corrupted samples from the clean ones."""
 
     score: str
-    """A key of :data:`probes.dynamics.SCORES`."""
+    """A key of :data:`probes.scores.PROBES`."""
     gate: str | None
-    over: str
-    """``mean`` over the epochs, or ``last`` epoch."""
     direction: int
     against: str
     """A group of :func:`probes.groups.members`, against the clean samples."""
@@ -86,7 +84,7 @@ def separations(table: pd.DataFrame, gates: Sequence[str]) -> tuple[ScoreSeparat
     """AUROC of every score against corruption, pooled and per cause; none if all samples are of one kind.
 
     Args:
-        table: a summary table, see :func:`probes.summary.summary`.
+        table: a summary table, see :func:`probes.summary.summary`; scores that it lacks are left out.
         gates: names of the run's gates; the scores of the gate are given for each.
     """
     inside = members(table)
@@ -94,11 +92,13 @@ def separations(table: pd.DataFrame, gates: Sequence[str]) -> tuple[ScoreSeparat
     if not targets or "clean" not in inside:
         return ()
     found = []
-    for name, score in SCORES.items():
-        for gate in gates if score.needs_gate else (None,):
+    for name, score in PROBES.items():
+        for gate in gates if score.needs == "gate" else (None,):
             column = score.column if gate is None else gate_column(score.column, gate, gates)
+            if column not in table:
+                continue
             for target in targets:
                 rows = inside[target] | inside["clean"]
                 result = auroc(table[column][rows], inside[target][rows], score.direction)
-                found.append(ScoreSeparation(name, gate, score.over, score.direction, target, result))
+                found.append(ScoreSeparation(name, gate, score.direction, target, result))
     return tuple(found)

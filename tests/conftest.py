@@ -1,5 +1,6 @@
 """Fixtures for all tests: run directories made by the real writers from made-up but consistent values."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,31 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"{path} is not there: this test reads the data that lies beside the project")
     return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run really trained, on digits: two gates, a validation split, a corrupted copy, a checkpoint an epoch."""
+    from memgate.train import start
+
+    config = RunConfig(
+        name="one",
+        out=tmp_path_factory.mktemp("trained") / "runs",
+        noise=("symmetric:0.2", "randx:0.1"),
+        noise_on=("test",),
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=160, test_limit=60, val_fraction=0.2),
+        model=ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3", hidden_b3=16, hidden_b2=8)),
+        train=TrainConfig(epochs=3, batch_size=32, lr=0.05, checkpoint_every=1),
+    )
+    return start(config).path
+
+
+@pytest.fixture
+def trained_run(trained: Path, tmp_path: Path) -> Run:
+    """A copy of :func:`trained`: what is probed is stored in the run."""
+    shutil.copytree(trained, tmp_path / "runs" / "one")
+    return Run(tmp_path / "runs" / "one")
 
 
 def build_run(folder: Path, plan: RunPlan) -> Run:

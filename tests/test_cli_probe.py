@@ -1,6 +1,5 @@
 """memgate probe: a small real run through the command line, and one sentence for what a user can get wrong."""
 
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,60 +9,38 @@ import pytest
 import torch
 
 from memgate import cli, console
-from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
+from memgate.evaluate import load_model
 from memgate.inputs import inputs_of
-from memgate.runs import Run
 from memgate.train import start
-from probes import csrrun
+from probes import csrrun, visits
 from probes.csr import critical_samples
 from probes.csrconfig import configure
-from probes.csrrun import probe_run, probed_rows
+from probes.csrrun import probe_run
 from probes.csrtable import critical_groups
 from probes.intervals import wilson
-from probes.network import load_network
+from probes.network import pixel_network
 from probes.result import load_results
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A run with two gates, a validation split and a corrupted copy of the test split; a checkpoint an epoch."""
-    config = RunConfig(
-        name="one",
-        out=tmp_path_factory.mktemp("probe") / "runs",
-        noise=("symmetric:0.2", "randx:0.1"),
-        noise_on=("test",),
-        device="cpu",
-        data=DataConfig(name="digits", image_size=8, train_limit=160, test_limit=60, val_fraction=0.2),
-        model=ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3", hidden_b3=16, hidden_b2=8)),
-        train=TrainConfig(epochs=3, batch_size=32, lr=0.05, checkpoint_every=1),
-    )
-    return start(config).path
-
-
-@pytest.fixture
-def run(trained, tmp_path):
-    """A copy of it: what is probed is stored in the run."""
-    shutil.copytree(trained, tmp_path / "runs" / "one")
-    return Run(tmp_path / "runs" / "one")
+from probes.visits import Plan, probed_rows
 
 
 def probe(*arguments):
     cli.parse(["probe", *map(str, arguments)]).run()
 
 
-def test_the_whole_way_through_the_command_line(run):
+def test_the_whole_way_through_the_command_line(trained_run):
     command = [sys.executable, "-m", "memgate.cli", "probe"]
     done = subprocess.run(
-        [*command, "csr", run.path, "--splits", "train", "test", "--radius", "0.5"],
+        [*command, "csr", trained_run.path, "--splits", "train", "test", "--radius", "0.5"],
         capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    shown = subprocess.run([*command, "show", run.path], capture_output=True, text=True)
+    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "one: csr by first-order, train, epoch 3 (last), 128 of 128 samples" in done.stdout
     assert "one: csr by first-order, test, epoch 3 (last), 60 of 60 samples" in done.stdout
-    assert str(run.path / "probes" / "csr.h5") in done.stdout
+    assert str(trained_run.path / "probes" / "csr.h5") in done.stdout
     for text in ("CSR(0.1)", "CSR(0.3)", "CSR(0.5)", "CSR(1)", "CSR(2)", "median rho", "\nall ", "\nclean "):
         assert text in done.stdout
         assert text in shown.stdout
@@ -72,14 +49,15 @@ def test_the_whole_way_through_the_command_line(run):
     ]
 
 
-def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(run, capsys):
-    probe("csr", run.path, "--splits", "train", "test_corrupted", "--n", "50", "--radius", "0.3", "2")
-    results = {result.split: result for result in load_results(run, "csr")}
-    inputs = inputs_of(run)
+def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(trained_run, capsys):
+    probe("csr", trained_run.path, "--splits", "train", "test_corrupted", "--n", "50", "--radius", "0.3", "2")
+    results = {result.split: result for result in load_results(trained_run, "csr")}
+    inputs = inputs_of(trained_run)
     assert set(results) == {"train", "test_corrupted"}
     for split, result in results.items():
         images = inputs.image_set(split).subset(probed_rows(inputs, split, 50))
-        network, epoch = load_network(run, "last", inputs, torch.device("cpu"))
+        model, epoch = load_model(trained_run, "last", inputs, torch.device("cpu"))
+        network = pixel_network(model, inputs)
         pixels = torch.from_numpy(images.images).permute(0, 3, 1, 2)
         found = critical_samples(network, pixels / 255, radius=(0.1, 0.3, 1, 2))
         assert (result.epoch, result.checkpoint, result.variant) == (epoch, "last", "first-order")
@@ -89,7 +67,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(ru
         np.testing.assert_allclose(
             result.values["critical_radius"], found.critical_radius, rtol=1e-5, atol=1e-5
         )
-        log = run.log()
+        log = trained_run.log()
         epochs, logged = log.values(split, "pred")
         ids = log.samples(split).sample_id.tolist()
         where = [ids.index(number) for number in images.sample_id.tolist()]
@@ -99,9 +77,9 @@ def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(ru
     assert results["train"].versions["packages"]["torch"] == torch.__version__
 
 
-def test_groups_and_their_intervals(run):
-    result = next(probe_run(run, configure(radius=(1, 3)), splits=["train"], n=0))
-    samples, log = run.log().samples("train"), run.log()
+def test_groups_and_their_intervals(trained_run):
+    result = next(probe_run(trained_run, configure(radius=(1, 3)), Plan(splits=["train"], n=0)))
+    samples, log = trained_run.log().samples("train"), trained_run.log()
     place = [samples.sample_id.tolist().index(number) for number in result.sample_id.tolist()]
     cause = samples.cause[place]
     inside = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}
@@ -110,7 +88,7 @@ def test_groups_and_their_intervals(run):
         epochs, routed = log.values("train", "routed", gate)
         through = routed[epochs == 3][0][place]
         inside |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
-    groups = {group.name: group for group in critical_groups(run, log, result)}
+    groups = {group.name: group for group in critical_groups(trained_run, log, result)}
     assert set(groups) == {name for name, who in inside.items() if who.any()}
     for name, group in groups.items():
         who = inside[name]
@@ -121,18 +99,29 @@ def test_groups_and_their_intervals(run):
         assert group.median == np.median(result.values["critical_radius"][who])
 
 
-def test_later_calls_add_and_replace(run, capsys):
-    probe("csr", run.path, "--splits", "val", "--every", "2", "--checkpoints", "last")
+def test_later_calls_add_and_replace(trained_run, capsys):
+    probe("csr", trained_run.path, "--splits", "val", "--every", "2", "--checkpoints", "last")
     probe(
-        "csr", run.path, "--splits", "val", "--checkpoints", "last", "3", "1", "--method", "lass", "--n", "10"
+        "csr",
+        trained_run.path,
+        "--splits",
+        "val",
+        "--checkpoints",
+        "last",
+        "3",
+        "1",
+        "--method",
+        "lass",
+        "--n",
+        "10",
     )
     capsys.readouterr()
-    keys = [result.key for result in load_results(run, "csr")]
+    keys = [result.key for result in load_results(trained_run, "csr")]
     assert keys == [
         ("val", 1, "lass"), ("val", 2, "first-order"), ("val", 3, "first-order"), ("val", 3, "lass"),
     ]  # fmt: skip
-    probe("csr", run.path, "--splits", "val", "--n", "5")
-    results = {result.key: result for result in load_results(run, "csr")}
+    probe("csr", trained_run.path, "--splits", "val", "--n", "5")
+    results = {result.key: result for result in load_results(trained_run, "csr")}
     assert sorted(results) == sorted(keys)
     assert len(results["val", 3, "first-order"].sample_id) == 5
     assert len(results["val", 2, "first-order"].sample_id) == 32
@@ -140,27 +129,27 @@ def test_later_calls_add_and_replace(run, capsys):
     assert set(nested) <= set(results["val", 1, "lass"].sample_id), "the smaller subset lies in the larger"
 
 
-def test_a_corrupted_copy_is_probed_on_the_samples_of_its_original(run):
-    inputs = inputs_of(run)
+def test_a_corrupted_copy_is_probed_on_the_samples_of_its_original(trained_run):
+    inputs = inputs_of(trained_run)
     np.testing.assert_array_equal(probed_rows(inputs, "test", 20), probed_rows(inputs, "test_corrupted", 20))
     np.testing.assert_array_equal(probed_rows(inputs, "test", 0), np.arange(60))
 
 
-def test_labels_play_no_part(run, monkeypatch):
+def test_labels_play_no_part(trained_run, monkeypatch):
     def probed():
-        return next(probe_run(run, configure("lass", 1), splits=["train"], n=40))
+        return next(probe_run(trained_run, configure("lass", 1), Plan(splits=["train"], n=40)))
 
     expected = probed()
-    inputs = inputs_of(run)
+    inputs = inputs_of(trained_run)
     train = inputs.corrupted["train"]
     turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
     other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
-    monkeypatch.setattr(csrrun, "inputs_of", lambda _: other)
+    monkeypatch.setattr(visits, "inputs_of", lambda _: other)
     for name, values in probed().values.items():
         np.testing.assert_array_equal(values, expected.values[name])
 
 
-def test_interrupted_in_the_middle_keeps_what_is_finished(run, monkeypatch, capsys):
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, monkeypatch, capsys):
     calls, original = [], csrrun.find_critical
 
     def second_is_interrupted(*arguments, **options):
@@ -171,13 +160,13 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(run, monkeypatch, caps
 
     monkeypatch.setattr(csrrun, "find_critical", second_is_interrupted)
     with pytest.raises(SystemExit, match="130"):
-        probe("csr", run.path, "--checkpoints", "1", "2", "--splits", "val")
-    assert [result.key for result in load_results(run, "csr")] == [("val", 1, "first-order")]
+        probe("csr", trained_run.path, "--checkpoints", "1", "2", "--splits", "val")
+    assert [result.key for result in load_results(trained_run, "csr")] == [("val", 1, "first-order")]
     assert "Stopped: val of epoch 1 finished and kept in" in capsys.readouterr().err
 
 
-def test_an_epoch_that_the_log_lacks_has_no_routes(run, capsys, monkeypatch):
-    log = run.log()
+def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys, monkeypatch):
+    log = trained_run.log()
     original = type(log).values
 
     def without_last(self, split, name, gate=None):
@@ -186,7 +175,7 @@ def test_an_epoch_that_the_log_lacks_has_no_routes(run, capsys, monkeypatch):
 
     monkeypatch.setattr(type(log), "values", without_last)
     monkeypatch.setattr(type(log), "epochs", lambda self, split: np.array([1, 2]))
-    probe("csr", run.path, "--splits", "train", "--n", "20")
+    probe("csr", trained_run.path, "--splits", "train", "--n", "20")
     printed = capsys.readouterr().out
     assert "The log has no whole epoch 3: who was routed in it is not known." in printed
     assert "routed (" not in printed
@@ -250,19 +239,19 @@ def test_what_is_wrong_is_said(trained, monkeypatch, capsys, arguments, sentence
     assert not (trained / "probes" / "csr.h5").exists()
 
 
-def test_damaged_results_are_noticed_before_anything_is_computed(run, monkeypatch):
-    (run.path / "probes").mkdir()
-    (run.path / "probes" / "csr.h5").write_text("nothing")
-    monkeypatch.setattr(csrrun, "inputs_of", lambda _: pytest.fail("too late"))
+def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, monkeypatch):
+    (trained_run.path / "probes").mkdir()
+    (trained_run.path / "probes" / "csr.h5").write_text("nothing")
+    monkeypatch.setattr(visits, "inputs_of", lambda _: pytest.fail("too late"))
     with pytest.raises(MemgateError, match=r"csr.h5 is damaged .*: remove it, and probe again"):
-        probe("csr", run.path)
+        probe("csr", trained_run.path)
 
 
-def test_a_damaged_checkpoint_keeps_what_was_found_before(run, capsys):
-    (run.path / "checkpoints" / "epoch_002.pt").write_bytes(b"nothing")
+def test_a_damaged_checkpoint_keeps_what_was_found_before(trained_run, capsys):
+    (trained_run.path / "checkpoints" / "epoch_002.pt").write_bytes(b"nothing")
     with pytest.raises(MemgateError, match=r"epoch_002.pt cannot be read"):
-        probe("csr", run.path, "--every", "1", "--splits", "val")
-    assert [result.epoch for result in load_results(run, "csr")] == [1]
+        probe("csr", trained_run.path, "--every", "1", "--splits", "val")
+    assert [result.epoch for result in load_results(trained_run, "csr")] == [1]
 
 
 def test_the_counter_counts(monkeypatch):

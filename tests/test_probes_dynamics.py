@@ -2,14 +2,11 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from memgate.logformat import QUANTITIES
 from probes import dynamics
-from probes.dynamics import SCORES
 
 SHAPES = st.tuples(st.integers(1, 7), st.integers(1, 5))
 BOOLS = SHAPES.flatmap(lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape)))
@@ -85,12 +82,3 @@ def test_no_epoch_at_all_is_missing():
     for reduce in (dynamics.mean, dynamics.last, dynamics.largest, dynamics.changes, dynamics.routed_epochs):
         assert np.isnan(reduce(nothing, seen)).all()
     assert np.isnan(dynamics.first_skip_epoch(nothing, seen, np.empty(0))).all()
-
-
-@pytest.mark.parametrize("name", list(SCORES))
-def test_scores_name_a_logged_quantity_and_a_direction(name):
-    score = SCORES[name]
-    assert score.column == name
-    assert score.direction in (-1, 1)
-    assert score.over in ("mean", "last")
-    assert score.needs_gate == QUANTITIES[score.quantity].per_gate

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from probes.dynamics import SCORES
+from probes.scores import PROBES
 from probes.separation import auroc, separations
 from probes.summary import summary
 
@@ -48,7 +48,8 @@ def test_infinite_losses_rank_highest():
 def test_every_score_gate_and_cause_has_a_row(make_run):
     table = summary(make_run(gates=("b2", "b3")))
     rows = separations(table, ("b2", "b3"))
-    assert len(rows) == (4 + 4 * 2) * 4  # corrupted, label, image, label+image
+    log, gate = (sum(score.needs == needs for score in PROBES.values()) for needs in ("log", "gate"))
+    assert len(rows) == (log + gate * 2) * 4  # corrupted, label, image, label+image
     row = next(r for r in rows if (r.score, r.gate, r.against) == ("gate_mean", "b2", "image"))
     kept = table[table["cause"].isin(["clean", "image"])]
     expected = roc_auc_score(kept["cause"] == "image", kept["gate_b2_mean"])
@@ -57,6 +58,6 @@ def test_every_score_gate_and_cause_has_a_row(make_run):
 
 def test_no_gate_no_gate_scores_and_no_noise_no_scores(make_run):
     assert {row.score for row in separations(summary(make_run(gates=())), ())} == {
-        name for name, score in SCORES.items() if not score.needs_gate
+        name for name, score in PROBES.items() if score.needs == "log"
     }
     assert separations(summary(make_run(noise=())), ("b3",)) == ()

@@ -1,32 +1,28 @@
 """Commands that ask a trained network about its samples: probe csr, probe show."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
 from memgate import console
 from memgate.config import Device
 from memgate.errors import MemgateError
-from memgate.runs import command, open_run
+from memgate.runs import Run, command, open_run
+
+if TYPE_CHECKING:
+    from probes.result import ProbeResult
+    from probes.visits import Plan
 
 
 @dataclass(frozen=True)
-class ProbeCsr:
-    """Find critical samples: is there another prediction within a tiny box around the image?
-
-    The result goes to the run's probes/csr.h5, next to those of other checkpoints, splits and methods.
-    """
+class ProbeCommand:
+    """What every probe of a trained network is told: whom to ask about what, and where."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
-    method: Literal["first-order", "lass", "fgsm", "pgd"] = "first-order"
-    """first-order: the distance to the boundary from one gradient, for every radius at once; fgsm: one step;
-    lass: the search of the paper (Arpit et al. 2017); pgd: many steps from a random point of the box."""
-    radius: tuple[float, ...] = (0.3,)
-    """Largest change of a pixel in grey levels (0 to 255; the paper's is 0.3); several allowed."""
-    steps: int | None = None
-    """Steps of the search. None: 10 for lass, 20 for pgd."""
     checkpoints: tuple[str, ...] | None = None
     """last, best or epochs' numbers, such as: last best 10 20. None: last, or with --every only what it names."""
     every: int | None = None
@@ -39,6 +35,42 @@ class ProbeCsr:
     """Images in a pass. None: what suits the device."""
     device: Device = "auto"
     """Where to compute."""
+
+    def plan(self) -> "Plan":
+        """The flags as what the probes understand."""
+        from probes.visits import Plan
+
+        names = self.checkpoints if self.checkpoints is not None else () if self.every else ("last",)
+        return Plan(names, self.every, self.splits, self.n, self.device)
+
+
+def stored_one_by_one(results: Iterable["ProbeResult"], path: Path) -> Iterator["ProbeResult"]:
+    """The results as they are stored; Ctrl-C says what is kept in ``path`` and ends with code 130."""
+    finished = []
+    try:
+        for result in results:
+            finished.append(f"{result.split} of epoch {result.epoch}")
+            yield result
+    except KeyboardInterrupt:
+        kept = f"{', '.join(finished)} finished and kept in {path}" if finished else "nothing was finished"
+        console.warn(f"Stopped: {kept}.")
+        raise SystemExit(130) from None
+
+
+@dataclass(frozen=True)
+class ProbeCsr(ProbeCommand):
+    """Find critical samples: is there another prediction within a tiny box around the image?
+
+    The result goes to the run's probes/csr.h5, next to those of other checkpoints, splits and methods.
+    """
+
+    method: Literal["first-order", "lass", "fgsm", "pgd"] = "first-order"
+    """first-order: the distance to the boundary from one gradient, for every radius at once; fgsm: one step;
+    lass: the search of the paper (Arpit et al. 2017); pgd: many steps from a random point of the box."""
+    radius: tuple[float, ...] = (0.3,)
+    """Largest change of a pixel in grey levels (0 to 255; the paper's is 0.3); several allowed."""
+    steps: int | None = None
+    """Steps of the search. None: 10 for lass, 20 for pgd."""
     seed: int = 0
     """Seed of the noise in lass and pgd."""
 
@@ -46,35 +78,16 @@ class ProbeCsr:
         """Probe, and print a table for each checkpoint and split as soon as it is stored."""
         from probes.csrconfig import CURVE, configure
         from probes.csrrun import probe_run
-        from probes.csrtable import UNITS, to_terminal
+        from probes.csrtable import PROBE, UNITS, to_terminal
         from probes.result import probe_path
 
         run = open_run(self.name)
         config = configure(self.method, self.radius, steps=self.steps, seed=self.seed)
         if self.method == "first-order":  # a curve costs nothing more
             config = configure(self.method, (*self.radius, *CURVE))
-        names = self.checkpoints if self.checkpoints is not None else () if self.every else ("last",)
-        path, finished = probe_path(run, "csr"), []
-        results = probe_run(
-            run,
-            config,
-            checkpoints=names,
-            every=self.every,
-            splits=self.splits,
-            n=self.n,
-            batch_size=self.batch_size,
-            device=self.device,
-        )
-        try:
-            for result in results:
-                finished.append(f"{result.split} of epoch {result.epoch}")
-                console.line(to_terminal(run, run.log(), result) + "\n")
-        except KeyboardInterrupt:
-            kept = (
-                f"{', '.join(finished)} finished and kept in {path}" if finished else "nothing was finished"
-            )
-            console.warn(f"Stopped: {kept}.")
-            raise SystemExit(130) from None
+        path = probe_path(run, PROBE)
+        for result in stored_one_by_one(probe_run(run, config, self.plan(), self.batch_size), path):
+            console.line(to_terminal(run, run.log(), result) + "\n")
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")
 
 
@@ -86,15 +99,29 @@ class ProbeShow:
     """The run's folder, or its name under runs/."""
 
     def run(self) -> None:
-        """Print the table of each stored result."""
-        from probes.csrtable import PROBE, UNITS, to_terminal
-        from probes.result import load_results
-
+        """Print the table of each stored result, probe by probe."""
         run = open_run(self.name)
-        results = load_results(run, PROBE)
-        if not results:
+        shown = [_show(run, probe) for probe in _tables()]
+        if not any(shown):
             raise MemgateError(f"{run.name} has no probe results yet: {command('probe csr', run.path)}.")
-        log = run.log()
-        for result in results:
-            console.line(to_terminal(run, log, result) + "\n")
-        console.line(UNITS)
+
+
+def _tables() -> dict[str, tuple[Callable[..., str], str]]:
+    """Probe to what makes a table of its result (from run, log and result), and what explains the table."""
+    from probes import csrtable
+
+    return {csrtable.PROBE: (csrtable.to_terminal, csrtable.UNITS)}
+
+
+def _show(run: Run, probe: str) -> bool:
+    """Print what a probe has found; whether there was anything."""
+    from probes.result import load_results
+
+    to_terminal, units = _tables()[probe]
+    results = load_results(run, probe)
+    log = run.log()
+    for result in results:
+        console.line(to_terminal(run, log, result) + "\n")
+    if results:
+        console.line(units)
+    return bool(results)

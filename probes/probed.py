@@ -1,0 +1,49 @@
+"""Who the probed samples are: what was done to each of them, and where the gates sent it."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from memgate.logreader import SampleLog
+from memgate.runs import Run
+from probes.groups import members
+from probes.result import ProbeResult
+from probes.summary import identity
+
+
+def probed_members(run: Run, log: SampleLog, result: ProbeResult) -> dict[str, NDArray[np.bool_]]:
+    """Group to who of the probed samples is in it, bool [n]; without the groups that are empty.
+
+    Args:
+        run: whose.
+        log: its log, for what was done to the samples and where the gates sent them.
+        result: of a probe.
+
+    Returns:
+        Groups by what was done (:func:`probes.groups.members`; only ``all`` where nothing was done to the split);
+        then, where the log has the checkpoint's epoch whole, ``routed`` and ``skipped`` (with the gate's name, of
+        several) by where each gate sent the sample in that epoch.
+    """
+    samples = log.samples(result.split)
+    order = np.argsort(samples.sample_id, kind="stable")
+    place = order[np.searchsorted(samples.sample_id, result.sample_id, sorter=order)]
+    table = pd.DataFrame(identity(samples, result.split, run.manifest.header.operations)).iloc[place]
+    inside = members(table)
+    if inside.get("clean", np.zeros(1, bool)).all():
+        del inside["clean"]  # the row would repeat the first
+    inside |= _routes(log, result, place)
+    return {name: who for name, who in inside.items() if who.any()}
+
+
+def _routes(log: SampleLog, result: ProbeResult, place: NDArray[np.intp]) -> dict[str, NDArray[np.bool_]]:
+    """Who was routed and who skipped at the checkpoint's epoch; nothing where the log lacks it."""
+    found = {}
+    for gate in log.gates:
+        epochs, routed = log.values(result.split, "routed", gate)
+        _, seen = log.values(result.split, "seen")
+        row = np.flatnonzero(epochs == result.epoch)
+        if len(row):
+            name = "" if len(log.gates) == 1 else f" ({gate})"
+            known, through = seen[row[0], place], routed[row[0], place]
+            found |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}
+    return found

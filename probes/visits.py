@@ -1,0 +1,129 @@
+"""What a probe of a trained network goes through: its checkpoints, and in each of them some samples of each split."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from memgate.data import ImageSet
+from memgate.environment import choose_device, describe
+from memgate.errors import MemgateError
+from memgate.evaluate import load_model
+from memgate.inputs import Inputs, inputs_of
+from memgate.runs import Run
+from noise.choose import hash_order
+from probes.result import load_results
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which checkpoints, splits and samples of a run are probed, and where."""
+
+    checkpoints: Sequence[str] = ("last",)
+    """``last``, ``best`` or numbers of epochs; two that hold the same epoch are visited once."""
+    every: int | None = None
+    """Also each kept epoch that this divides."""
+    splits: Sequence[str] = ()
+    """Which; () for all that the run has."""
+    n: int = 1000
+    """Samples of each split: the first of a hash order, the same for every checkpoint and probe; 0 for all."""
+    device: str = "auto"
+    """``auto``, ``cpu`` or ``cuda``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """One checkpoint and one split."""
+
+    model: nn.Module
+    """The network of :mod:`memgate.models`, on its device; it takes normalised images."""
+    inputs: Inputs
+    """Pictures of the run."""
+    epoch: int
+    """Of the checkpoint, counted from 1."""
+    checkpoint: str
+    """Name of its file without the suffix, such as ``last``."""
+    split: str
+    images: ImageSet
+    """The samples, as the network is given them (corrupted images, given labels), in the order of their ids."""
+    device: torch.device
+    versions: dict[str, Any] = field(repr=False)
+    """Of memgate, of what it stands on, and of the machine."""
+
+    @property
+    def label(self) -> str:
+        """For a progress bar."""
+        return f"{self.split}, epoch {self.epoch}"
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """The images, uint8 [n, 3, H, W], on the host."""
+        return torch.from_numpy(self.images.images).permute(0, 3, 1, 2)
+
+
+def visits(run: Run, plan: Plan, probe: str) -> Iterator[Visit]:
+    """Every checkpoint and split of a plan.
+
+    Args:
+        run: whose.
+        plan: what to visit.
+        probe: whose results are going to be stored; a damaged file of it is noticed before anything is computed.
+
+    Raises:
+        MemgateError: no such checkpoint or split, or the data, a checkpoint or the results' file is damaged.
+    """
+    if plan.n < 0:
+        raise MemgateError(f"n {plan.n} is no number of samples: 1 or more, or 0 for all.")
+    names = _checkpoint_names(run, plan.checkpoints, plan.every)
+    log, device = run.log(), choose_device(plan.device)
+    for split in plan.splits:
+        log.samples(split)
+    load_results(run, probe)
+    versions = _versions(device)
+    inputs, done = inputs_of(run), set()
+    for name in names:
+        model, epoch = load_model(run, name, inputs, device)
+        if epoch in done:
+            continue
+        done.add(epoch)
+        for split in dict.fromkeys(plan.splits) or log.splits:
+            images = inputs.image_set(split).subset(probed_rows(inputs, split, plan.n))
+            yield Visit(model, inputs, epoch, run.checkpoint(name).stem, split, images, device, versions)
+
+
+def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:
+    """Rows of a split that are probed, rising: nested in n, and the same in a corrupted copy of a split."""
+    original = inputs.clean_images(split)
+    order = hash_order(original.sample_id, "probe", original.name, original.split)
+    return np.sort(order[: n or None])
+
+
+def _checkpoint_names(run: Run, checkpoints: Sequence[str], every: int | None) -> list[str]:
+    """What is to be probed, in the order asked for; all of it exists."""
+    names = list(checkpoints)
+    if every is not None:
+        if every < 1:
+            raise MemgateError(f"every {every} is no distance between epochs: 1 or more.")
+        kept = run.checkpoint_epochs
+        due = [str(epoch) for epoch in kept if epoch % every == 0]
+        if not due:
+            raise MemgateError(
+                f"{run.name} keeps no checkpoint whose epoch {every} divides: it keeps "
+                f"{', '.join(map(str, kept)) or 'none but last'} (--train.checkpoint-every sets which)."
+            )
+        names = due + names
+    for name in names:
+        run.checkpoint(name)
+    return names
+
+
+def _versions(device: torch.device) -> dict[str, Any]:
+    """What a result is stored with."""
+    environment = describe(device)
+    names = ("memgate", "python", "packages", "git_revision", "device", "device_name")
+    return {name: environment[name] for name in names}
