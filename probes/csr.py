@@ -19,7 +19,8 @@ from memgate.errors import MemgateError
 from probes.csrconfig import PAPER_RADIUS, Classes, CsrConfig, Method, configure
 from probes.firstorder import critical_radii
 from probes.frozen import Logits, frozen, place_of
-from probes.search import BoxSearch, in_batches, load_batch
+from probes.network import in_batches, load_batch
+from probes.search import BoxSearch
 
 BATCH = {"cpu": 64, "cuda": 512}
 """Images in a forward and backward pass, where nobody says otherwise."""

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from probes.csrconfig import Classes
 from probes.frozen import Logits, gradient
-from probes.search import GREY_LEVEL, in_batches, load_batch
+from probes.network import in_batches, load_batch
+from probes.search import GREY_LEVEL
 
 
 def critical_radii(

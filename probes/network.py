@@ -1,6 +1,8 @@
 """A run's network as a function of plain pixels: what every probe that asks the network starts from."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.data import Channels
@@ -28,11 +30,25 @@ class PixelNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [b, 3, H, W] in [0, 1] to logits [b, K]."""
-        normalised = (images - self.mean) / self.std
-        return self.network(normalised.contiguous(memory_format=torch.channels_last)).logits
+        return self.network(self.normalised(images)).logits
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images [b, 3, H, W] in [0, 1] to what the network takes, channels last in memory."""
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
 
 def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:
     """A network of :mod:`memgate.models` with its run's normalisation inside, on the device where it is."""
     device = next(model.parameters()).device
     return PixelNetwork(model, *inputs.normalisation).to(device)
+
+
+def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
+    """The rows 0 to count-1, ``size`` of them at a time."""
+    return np.split(np.arange(count), np.arange(size, count, size))
+
+
+def load_batch(images: Tensor, rows: NDArray[np.integer], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Some of the images [b, C, H, W] on a device, in [0, 1]; uint8 is divided by 255."""
+    batch = images[torch.from_numpy(rows).to(images.device)].to(device, dtype)
+    return batch if images.is_floating_point() else batch / 255

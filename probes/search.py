@@ -14,6 +14,7 @@ from torch import Tensor
 
 from noise.streams import normals, sample_words, uniforms
 from probes.frozen import Logits, gradient
+from probes.network import load_batch
 
 GREY_LEVEL = 1 / 255
 """One grey level in [0, 1] pixel space."""
@@ -46,17 +47,6 @@ class Found:
     """Largest change of a pixel there in grey levels [n]: an upper bound of the distance; inf: none found."""
     gradient_evaluations: int = 0
     """Gradients of one image each."""
-
-
-def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
-    """The rows 0 to count-1, ``size`` of them at a time."""
-    return np.split(np.arange(count), np.arange(size, count, size))
-
-
-def load_batch(images: Tensor, rows: NDArray[np.integer], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Some of the images [b, C, H, W] on a device, in [0, 1]; uint8 is divided by 255."""
-    batch = images[torch.from_numpy(rows).to(images.device)].to(device, dtype)
-    return batch if images.is_floating_point() else batch / 255
 
 
 def away(logits: Tensor, label: Tensor) -> Tensor:
