@@ -20,7 +20,8 @@ from probes.network import PixelNetwork
 RADII = (0.1, 0.3, 1, 2)
 WAYS = {
     "first-order": {},
-    "first-order, all classes": {"classes": "all"},
+    "first-order, 3 others": {"others": 3},
+    "first-order, all others": {"others": 9},
     "fgsm": {"method": "fgsm"},
     "lass, 10 steps": {"method": "lass"},
     "pgd, 10 steps": {"method": "pgd", "steps": 10},

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
-from probes.csrconfig import PAPER_RADIUS, Classes, CsrConfig, Method, configure
+from probes.csrconfig import PAPER_RADIUS, CsrConfig, Method, configure
 from probes.firstorder import critical_radii
 from probes.frozen import Logits, frozen, place_of
 from probes.network import in_batches, load_batch
@@ -70,7 +70,7 @@ def critical_samples(
     alpha: float | None = None,
     beta: float | None = None,
     restarts: int = 1,
-    classes: Classes = "runner-up",
+    others: int = 1,
     seed: int = 0,
     sample_id: NDArray[np.integer] | None = None,
     batch_size: int | None = None,
@@ -106,7 +106,8 @@ def critical_samples(
         alpha: length of the signed step in grey levels; None for the method's own.
         beta: standard deviation of LASS's noise in grey levels; None for the paper's.
         restarts: walks, for LASS and PGD.
-        classes: for first-order: the runner-up (one gradient), or the smallest rho over ``all`` others (K - 1).
+        others: for first-order: how many other classes, from the runner-up on, of which the smallest rho counts; each
+            takes a gradient, and K - 1 of them are all.
         seed: of the noise, which is a function of (seed, sample id, restart, step).
         sample_id: [n] distinct, 0 or above; None for 0 to n - 1.
         batch_size: images in a pass; None for 64 on a CPU and 512 on a GPU.
@@ -124,7 +125,7 @@ def critical_samples(
         alpha=alpha,
         beta=beta,
         restarts=restarts,
-        classes=classes,
+        others=others,
         seed=seed,
     )
     return find_critical(
@@ -159,7 +160,7 @@ def find_critical(
     with frozen(model) as logits:
         if config.method == "first-order":
             prediction, rho, evaluations = critical_radii(
-                logits, images, config.classes, batch_size, place, finished
+                logits, images, config.others, batch_size, place, finished
             )
             critical = np.stack([_within(rho, r) for r in config.radii])
             steps = np.full(critical.shape, -1, np.int32)

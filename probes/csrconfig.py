@@ -9,7 +9,6 @@ from memgate.errors import require
 from probes.search import Walk
 
 Method = Literal["first-order", "lass", "fgsm", "pgd"]
-Classes = Literal["runner-up", "all"]
 
 PAPER_RADIUS = 0.3
 """Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
@@ -42,8 +41,8 @@ class CsrConfig:
     beta: tuple[float, ...]
     """Standard deviation of LASS's noise in grey levels, one for each radius; none for first-order."""
     restarts: int
-    classes: Classes
-    """first-order only: which other classes are looked at."""
+    others: int
+    """first-order only: how many other classes are looked at, from the runner-up on; one gradient each."""
     seed: int
     clip: tuple[float, float] = (0.0, 1.0)
     """Range of a pixel, which no search leaves (first-order does not know of it)."""
@@ -75,7 +74,7 @@ def configure(
     alpha: float | None = None,
     beta: float | None = None,
     restarts: int = 1,
-    classes: Classes = "runner-up",
+    others: int = 1,
     seed: int = 0,
 ) -> CsrConfig:
     """Fill in what is left open, and refuse what makes no sense; see :func:`probes.csr.critical_samples`.
@@ -95,8 +94,8 @@ def configure(
     steps = STEPS[method] if steps is None else steps
     _check_walk(method, steps, restarts, alpha, beta)
     require(
-        classes in get_args(Classes) and (classes == "runner-up" or not walks),
-        f"classes {classes!r} does not go with {method}: 'runner-up', or for first-order 'all'.",
+        others >= 1 and (others == 1 or not walks),
+        f"others {others} does not go with {method}: 1, or for first-order more.",
     )
     share = {"lass": LASS_ALPHA / PAPER_RADIUS, "fgsm": 1.0, "pgd": PGD_STEP}.get(method, 0.0)
     noise = LASS_BETA / PAPER_RADIUS if method == "lass" else 0.0
@@ -107,7 +106,7 @@ def configure(
         alpha=tuple(share * r if alpha is None else alpha for r in radii) if walks else (),
         beta=tuple(noise * r if beta is None else beta for r in radii) if walks else (),
         restarts=restarts,
-        classes=classes,
+        others=others,
         seed=seed,
     )
 

@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.csrconfig import Classes
 from probes.frozen import Logits, gradient
 from probes.network import in_batches, load_batch
 from probes.search import GREY_LEVEL
@@ -16,7 +15,7 @@ from probes.search import GREY_LEVEL
 def critical_radii(
     logits: Logits,
     images: Tensor,
-    classes: Classes,
+    others: int,
     batch_size: int,
     place: tuple[torch.device, torch.dtype],
     finished: Callable[[int], object],
@@ -30,7 +29,7 @@ def critical_radii(
     Args:
         logits: the frozen network.
         images: [n, C, H, W] in [0, 1], or uint8.
-        classes: j is the runner-up, or rho the smallest over all j.
+        others: over how many j, from the runner-up on, rho is the smallest.
         batch_size: images in a pass.
         place: the network's device and precision.
         finished: told how many samples are done since the last call.
@@ -45,11 +44,11 @@ def critical_radii(
         own = values.argmax(1, keepdim=True)
         # The other classes from the highest to the lowest; the prediction's own, at -inf, comes last.
         masked = values.detach().scatter(1, own, -torch.inf)
-        others = masked.sort(dim=1, descending=True, stable=True).indices[:, :-1]
-        ranks = others.shape[1] if classes == "all" else 1
+        ranked = masked.sort(dim=1, descending=True, stable=True).indices[:, :-1]
+        ranks = min(others, ranked.shape[1])
         rho = torch.full(own.shape[:1], torch.inf, device=own.device, dtype=place[1])
         for rank in range(ranks):
-            margin = (values.gather(1, own) - values.gather(1, others[:, rank : rank + 1]))[:, 0]
+            margin = (values.gather(1, own) - values.gather(1, ranked[:, rank : rank + 1]))[:, 0]
             slope = gradient(margin.sum(), batch, keep=rank + 1 < ranks).abs().flatten(1).sum(1)
             rho = torch.minimum(rho, torch.where(slope > 0, margin.detach() / slope, torch.inf))
         evaluations += ranks * len(rows)

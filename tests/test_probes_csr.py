@@ -96,7 +96,7 @@ def test_runner_up_and_all_classes():
     model, images = Linear(classes=6), pictures(300)
     nearest, runner_up, _ = exact_rho(model, images)
     assert (nearest < runner_up * 0.99).any(), "the nearest boundary is not always the runner-up's"
-    found = critical_samples(model, images, classes="all")
+    found = critical_samples(model, images, others=9)
     np.testing.assert_allclose(found.critical_radius, nearest, rtol=1e-4, atol=1e-4)
     assert found.gradient_evaluations == 5 * 300
     found = critical_samples(model, images)
@@ -383,7 +383,7 @@ WRONG = [
     ({"method": "fgsm", "restarts": 2}, "restarts 2 does not go with fgsm"),
     ({"method": "pgd", "beta": 1}, "beta does not go with pgd"),
     ({"method": "pgd", "restarts": 0}, "restarts 0 searches nothing"),
-    ({"method": "pgd", "classes": "all"}, "classes 'all' does not go with pgd"),
+    ({"method": "pgd", "others": 2}, "others 2 does not go with pgd"),
     ({"batch_size": 0}, "batch_size 0 holds no image"),
     ({"sample_id": np.zeros(4, int)}, "sample_id must be 4 distinct numbers"),
     ({"sample_id": np.arange(3)}, "sample_id must be 4 distinct numbers"),

@@ -71,6 +71,9 @@ class ProbeCsr(ProbeCommand):
     """Largest change of a pixel in grey levels (0 to 255; the paper's is 0.3); several allowed."""
     steps: int | None = None
     """Steps of the search. None: 10 for lass, 20 for pgd."""
+    others: int = 1
+    """first-order: how many other classes are looked at, from the runner-up on, a gradient each; more judge more
+    samples as pgd does (a public ResNet-20 at radius 1: 94.9 % of all with 1, 96.1 % with 3)."""
     seed: int = 0
     """Seed of the noise in lass and pgd."""
 
@@ -82,9 +85,9 @@ class ProbeCsr(ProbeCommand):
         from probes.result import probe_path
 
         run = open_run(self.name)
-        config = configure(self.method, self.radius, steps=self.steps, seed=self.seed)
+        config = configure(self.method, self.radius, steps=self.steps, others=self.others, seed=self.seed)
         if self.method == "first-order":  # a curve costs nothing more
-            config = configure(self.method, (*self.radius, *CURVE))
+            config = configure(self.method, (*self.radius, *CURVE), others=self.others)
         path = probe_path(run, PROBE)
         for result in stored_one_by_one(probe_run(run, config, self.plan(), self.batch_size), path):
             console.line(to_terminal(run, run.log(), result) + "\n")
