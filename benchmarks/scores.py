@@ -23,8 +23,8 @@ import numpy as np
 from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.logreader import SampleLog
 from memgate.logwriter import SampleLogWriter
-from probes import summary
 from probes.snapshot import Snapshot
+from probes.summary import SAMPLES_PER_BLOCK, summary_table
 
 SECONDS, GIB = 20, 2
 CLASSES = 10
@@ -62,12 +62,17 @@ def record(samples: Samples, progress: float) -> EpochRecord:
 
 
 def measure(path: Path, block: int) -> None:
-    """In a fresh process: print the peak memory in GiB and the number of columns."""
-    summary.SAMPLES_PER_BLOCK = block
+    """In a fresh process: print the peak memory in GiB, processor seconds and the number of columns."""
     log = SampleLog(path)
-    table = summary.summary_table(Snapshot(log, "train", log.epochs("train"), log.samples("train")), ())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"gib": peak, "columns": len(table.columns)}))
+    snapshot = Snapshot(log, "train", log.epochs("train"), log.samples("train"))
+    table = summary_table(snapshot, (), block)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    found = {
+        "gib": used.ru_maxrss / 2**20,
+        "cpu": used.ru_utime + used.ru_stime,
+        "columns": len(table.columns),
+    }
+    print(json.dumps(found))
 
 
 def main() -> int:
@@ -78,7 +83,7 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=50_000)
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--blocks", type=int, nargs="*", default=[summary.SAMPLES_PER_BLOCK])
+    parser.add_argument("--blocks", type=int, nargs="*", default=[SAMPLES_PER_BLOCK])
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -97,8 +102,8 @@ def main() -> int:
             seconds, found = time.perf_counter() - began, json.loads(done.stdout)
             slow |= seconds > SECONDS or found["gib"] > GIB
             print(
-                f"blocks of {block:6d}: {seconds:5.1f} s, peak {found['gib']:.2f} GiB, "
-                f"{found['columns']} columns",
+                f"blocks of {block:6d}: {seconds:5.1f} s ({found['cpu']:.1f} s of processor time), "
+                f"peak {found['gib']:.2f} GiB, {found['columns']} columns",
                 flush=True,
             )
     print(f"limits {SECONDS} s and {GIB} GiB: {'exceeded' if slow else 'kept'}")

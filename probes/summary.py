@@ -55,12 +55,20 @@ def summary(run: Run, split: str = "train") -> pd.DataFrame:
     return summary_table(take_snapshot(run, split), run.manifest.header.operations)
 
 
-def summary_table(snapshot: Snapshot, operations: Sequence[Operation]) -> pd.DataFrame:
-    """:func:`summary` of a snapshot; ``operations`` are those of the run's manifest."""
+def summary_table(
+    snapshot: Snapshot, operations: Sequence[Operation], samples_per_block: int = SAMPLES_PER_BLOCK
+) -> pd.DataFrame:
+    """:func:`summary` of a snapshot.
+
+    Args:
+        snapshot: of a split.
+        operations: those of the run's manifest.
+        samples_per_block: whose training is in memory at once; the table is the same for any number above 0.
+    """
     n = len(snapshot.samples)
-    starts = range(0, max(n, 1), SAMPLES_PER_BLOCK)
+    starts = range(0, max(n, 1), samples_per_block)
     rows = [
-        _rows(_Block(snapshot, slice(start, min(start + SAMPLES_PER_BLOCK, n))))
+        _rows(_Block(snapshot, slice(start, min(start + samples_per_block, n))))
         for start in console.progress(starts, len(starts), f"{snapshot.split}: reading the log")
     ]
     who = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
