@@ -77,3 +77,14 @@ def fit_readout(features: NDArray[np.floating], labels: NDArray[np.integer], cla
         "converged": iterations < MAX_ITERATIONS,
     }
     return Readout(pipeline, classes, config)
+
+
+def shuffled_hits(features: NDArray[np.floating], labels: NDArray[np.integer]) -> int:
+    """How many labels a read-out fits that have nothing to do with the features: what it memorises by itself.
+
+    Args:
+        features: [N, d] of the training samples.
+        labels: [N], shuffled.
+    """
+    found = fit_readout(features, labels, int(labels.max()) + 1)
+    return int((found.probabilities(features).argmax(axis=1) == labels).sum())

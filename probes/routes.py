@@ -118,7 +118,8 @@ class AgainstControl:
     corrupted: Estimate
     """The same of the corrupted ones."""
     difference: Estimate
-    """The one minus the other; above 0 the gated network's later units are more for corrupted samples only."""
+    """Corrupted minus clean; above 0 the gated network holds more of the corrupted samples behind the cut than depth
+    alone explains."""
 
 
 def against_control(

@@ -23,8 +23,11 @@ hard: through where g > 0.5, else skip. Of two gates these set both, skip_b3 and
 read-out: logistic regression on B3's o1, trained on all training samples as given. It is the control for "deeper is
 just better": what an ungated network fits beyond its o1 needs no gate. In a gated network skip also loses what the
 head, which was trained on mixtures, cannot make of o1 alone, and the read-out does not.
+A read-out of shuffled labels says how much a read-out of this many features memorises by itself.
 memorised by b3: fits its given label as learned and not with B3 skipped; beyond o1: not by the read-out. recovered: of
 the wrong given labels, those fitted as learned and turned back into the clean label by the cut.
+"Of all" takes more from whom more is fitted; "of the fitted" leaves that out, but where few samples fit they are the
+ones near a boundary, which any cut takes first: judge both beside the control's.
 In brackets 95 % intervals over samples: Wilson's for shares; for differences (in percentage points) the bootstrap's,
 paired by sample, of {RESAMPLES:,} resamples."""
 
@@ -48,6 +51,8 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
         parts.append(
             f"Nothing in {result.split} is corrupted, so there are no corrupted samples to contrast."
         )
+    hits, total = (result.config["readout"][name] for name in ("shuffled_hits", "samples"))
+    parts.append(f"A read-out of shuffled labels fits {percent(share(np.arange(total) < hits))} of them.")
     parts += _cost(result)
     if result.config["curve"] == "identity":
         parts.append(IDENTITY)
@@ -59,8 +64,9 @@ def _table(rows: list[dict[str, str]]) -> str:
 
 
 def _fit(result: ProbeResult, inside: Members, wrong: bool = False) -> str:
-    """Share of each group that fits its given label along each route; with ``wrong``: its clean one, of the
-    samples whose given label is wrong.
+    """Share of each group that fits its given label along each route.
+
+    With ``wrong``: that fits its clean label, of those whose given label is wrong.
     """
     values = result.values["fits_clean" if wrong else "fits_given"]
     rows = []
@@ -90,17 +96,18 @@ def _taken(result: ProbeResult, inside: Members) -> str:
 
 def _contrast_rows(one: Contrast) -> list[dict[str, str]]:
     """A contrast in two rows: of all samples, and of those that fit as learned."""
-    return [
-        {
-            "cut": one.cut, "fit lost": "of all", "group": one.group,
-            "clean": points(one.clean), "group ": points(one.corrupted), "group - clean": points(one.difference),
-        },
-        {
-            "cut": one.cut, "fit lost": "of the fitted", "group": one.group,
-            "clean": percent(one.clean_of_fitted), "group ": percent(one.corrupted_of_fitted),
-            "group - clean": points(one.difference_of_fitted),
-        },
-    ]  # fmt: skip
+    all_, fitted = (
+        (points(one.clean), points(one.corrupted), points(one.difference)),
+        (percent(one.clean_of_fitted), percent(one.corrupted_of_fitted), points(one.difference_of_fitted)),
+    )
+    return [_row(one.cut, "of all", one.group, *all_), _row(one.cut, "of the fitted", one.group, *fitted)]
+
+
+def _row(cut: str, lost: str, group: str, clean: str, corrupted: str, difference: str) -> dict[str, str]:
+    return {
+        "cut": cut, "fit lost": lost, "group": group, "clean loses": clean, "group loses": corrupted,
+        "group - clean": difference,
+    }  # fmt: skip
 
 
 def _cost(result: ProbeResult) -> list[str]:
@@ -150,13 +157,9 @@ def to_comparison(
         for one in contrasts(found, inside):
             rows += [{"run": f"{owner.name}, epoch {found.epoch}", **row} for row in _contrast_rows(one)]
     for one in against_control(result, control_result, inside):
-        rows.append(
-            {
-                "run": f"{run.name} - {control.name}", "cut": f"{one.cut} - {READOUT}", "fit lost": "of all",
-                "group": "corrupted", "clean": points(one.clean), "group ": points(one.corrupted),
-                "group - clean": points(one.difference),
-            }
-        )  # fmt: skip
+        cells = (points(found) for found in (one.clean, one.corrupted, one.difference))
+        row = _row(f"{one.cut} - {READOUT}", "of all", "corrupted", *cells)
+        rows.append({"run": f"{run.name} - {control.name}", **row})
     title = f"{run.name} and its control {control.name}, {result.split}"
     if not rows:
         return f"{title}: nothing is corrupted, so there is nothing to contrast."

@@ -7,7 +7,7 @@ through. An ungated network has ``learned`` alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -30,15 +30,12 @@ def routes_of(gates: Sequence[str]) -> dict[str, Route]:
     Args:
         gates: names of the network's gates in the order of the blocks.
     """
-    found: dict[str, Route] = {LEARNED: AS_LEARNED}
-    if gates:
-        mixings = {SKIP: skip, THROUGH: through, HARD: hard}
-        found |= {name: dict.fromkeys(gates, mixing) for name, mixing in mixings.items()}
-    if len(gates) > 1:
-        for gate in gates:
-            for kind in (SKIP, THROUGH):
-                found[route_of(kind, gate, gates)] = {gate: mixings[kind]}
-    return found
+    if not gates:
+        return {LEARNED: AS_LEARNED}
+    mixings = {SKIP: skip, THROUGH: through, HARD: hard}
+    whole = {name: dict.fromkeys(gates, mixing) for name, mixing in mixings.items()}
+    alone = {route_of(kind, gate, gates): {gate: mixings[kind]} for gate in gates for kind in (SKIP, THROUGH)}
+    return {LEARNED: AS_LEARNED, **whole, **alone}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +67,13 @@ class RouteAnswers:
     def joined(self, route: str, chance: NDArray, given: NDArray, clean: NDArray) -> "RouteAnswers":
         """With one more route, whose probabilities of the classes are ``chance`` [n, K]."""
         rows = _judged(chance[None], given, clean)
-        mine = self.prediction, self.p_given, self.p_clean
-        more = (np.concatenate(pair) for pair in zip(mine, rows, strict=True))
-        return RouteAnswers((*self.routes, route), *more, gate=self.gate, hard_gate=self.hard_gate)
+        return replace(
+            self,
+            routes=(*self.routes, route),
+            prediction=np.concatenate([self.prediction, rows[0]]),
+            p_given=np.concatenate([self.p_given, rows[1]]),
+            p_clean=np.concatenate([self.p_clean, rows[2]]),
+        )
 
 
 def answers_along_routes(
@@ -116,8 +117,9 @@ def answers_along_routes(
 
 
 class _EveryRoute(nn.Module):
-    """Images [b, 3, H, W] in [0, 1] to numbers side by side [b, R*K + 2G]: logits route by route, then g as learned
-    and under hard routing. One row of numbers is what :func:`probes.frozen.frozen` looks after.
+    """Images [b, 3, H, W] in [0, 1] to a row of numbers each [b, R*K + 2G], which ``frozen`` looks after as logits.
+
+    First come the logits, route by route, then g as learned, gate by gate, and g under hard routing.
     """
 
     def __init__(self, network: PixelNetwork, routes: Mapping[str, Route]) -> None:

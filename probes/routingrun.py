@@ -2,12 +2,13 @@
 
 The read-out is the control. It is trained anew for each checkpoint, and for every network, gated or not, at the same
 place: B3's o1, the output of its first unit. What an ungated network fits and the read-out at its o1 does not, was
-done by the layers after o1, without any gate: that much "deeper is just better" explains. In a gated network it also
-tells what ``skip`` loses because the head was trained on mixtures of o1 and o2 from what is not in o1 at all.
+done by the layers after o1 without any gate: that much "deeper is just better" explains. (Maini et al. 2023, "Can
+neural network memorization be localized?", found it spread over the layers of ungated networks.) In a gated network
+it also tells what ``skip`` loses because the head was trained on mixtures of o1 and o2 from what is not in o1 at all.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from memgate import console
 from memgate.inputs import Inputs
 from memgate.models.cost import cost_of
 from memgate.runs import Run
+from noise.choose import hash_order
 from probes.features import features
 from probes.network import PixelNetwork, pixel_network
-from probes.readout import Readout, fit_readout
+from probes.readout import Readout, fit_readout, shuffled_hits
 from probes.result import ProbeResult, save_results
 from probes.routes import LEARNED, PROBE, READOUT, VARIANT, cuts_of
 from probes.routing import RouteAnswers, answers_along_routes
@@ -58,7 +60,9 @@ def _trained(network: PixelNetwork, visit: Visit, batch_size: int | None) -> Rea
     """The read-out of a checkpoint, from all training samples, whichever are probed."""
     train = visit.inputs.train
     at_o1 = _at_o1(network, train.images, f"read-out, epoch {visit.epoch}", batch_size)
-    return fit_readout(at_o1, train.labels, train.class_count)
+    found = fit_readout(at_o1, train.labels, train.class_count)
+    order = hash_order(train.sample_id, "read-out", train.name, train.split)
+    return replace(found, config={**found.config, "shuffled_hits": shuffled_hits(at_o1, train.labels[order])})
 
 
 def _at_o1(

@@ -18,7 +18,6 @@ from memgate.logformat import ROUTED_ABOVE
 from memgate.models.forward import Forward, Gate
 from memgate.models.resnet import ResNet, pool
 
-
 Mixing = Callable[[Tensor], Tensor]
 """A gate's value g [b] to the weight [b] of o2 in the block's output."""
 
