@@ -1,6 +1,7 @@
 """Parameter counts of the papers, and the gate against an independent ten-line formulation."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -267,22 +268,27 @@ def test_routes_together_are_the_routes_one_by_one(training):
 
 def test_macs_are_those_of_a_loop_over_the_layers():
     """40 813 184 and 40 551 040: spec/gating.md section 12.4, options B and A at 32x32."""
-    for shortcut, expected in (("projection", 40_813_184), ("pad", 40_551_040)):
+    for config, expected in (
+        (ModelConfig("resnet", 20), 40_813_184),
+        (ModelConfig("resnet", 20, shortcut="pad"), 40_551_040),
+    ):
         macs, size, channels = 3 * 16 * 9 * 32 * 32, 32, 16
         later = 0
         for width in (16, 32, 64):
             for unit in range(3):
                 size //= 2 if width > 16 and unit == 0 else 1
                 mine = 9 * width * size**2 * (channels + width)
-                mine += channels * width * size**2 if channels != width and shortcut == "projection" else 0
+                mine += (
+                    channels * width * size**2 if channels != width and config.shortcut == "projection" else 0
+                )
                 later += mine if width == 64 and unit > 0 else 0
                 macs, channels = macs + mine, width
         macs += 64 * 10
-        plain = cost_of(ModelConfig("resnet", 20, shortcut=shortcut), 10, 32)
+        plain = cost_of(config, 10, 32)
         assert plain.total == macs == expected
         assert (plain.after_o1["b3"], plain.gates, plain.saved) == (later, {}, {})
         gate = GateConfig(blocks="b2,b3", hidden_b2=8, hidden_b3=16)
-        gated = cost_of(ModelConfig(depth=20, shortcut=shortcut, gate=gate), 10, 32)
+        gated = cost_of(replace(config, name="entropy-gate", gate=gate), 10, 32)
         assert gated.gates == {"b2": 32 * 8 + 8 * 10, "b3": 64 * 16 + 16 * 10}
         assert gated.total == macs + sum(gated.gates.values())
         assert gated.saved == {"b2": plain.after_o1["b2"], "b3": later}

@@ -1,5 +1,7 @@
 """The read-out against scikit-learn's own solution, and what it says where there is little to read."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -11,10 +13,10 @@ from memgate.errors import MemgateError
 from probes.readout import fit_readout, shuffled_hits
 
 
-def some(n=400, seed=0):
-    found = load_digits()
-    rows = np.random.default_rng(seed).permutation(len(found.target))[:n]
-    return found.data[rows].astype(np.float32), found.target[rows].astype(np.int64)
+def some(n=400, seed=0) -> Any:
+    data, target = map(np.asarray, load_digits(return_X_y=True))
+    rows = np.random.default_rng(seed).permutation(len(target))[:n]
+    return data[rows].astype(np.float32), target[rows].astype(np.int64)
 
 
 def test_it_is_scikit_learns_on_standardised_features():

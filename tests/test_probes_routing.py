@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from memgate.config import GateConfig, ModelConfig
 from memgate.evaluate import load_model
 from memgate.inputs import inputs_of
 from memgate.models import build_model
+from memgate.models.block_gated import hard
 from memgate.models.cost import cost_of
 from memgate.runs import Run
 from memgate.train import start
@@ -54,8 +56,8 @@ def of(run, split="train"):
 def by_hand(run, split, b2, b3):
     """Logits [n, K] of a split with the gates forced, and the pooled o1 of B3: one pass, module by module."""
     inputs = inputs_of(run)
-    model, _ = load_model(run, "last", inputs, torch.device("cpu"))
-    trunk, gates, forced = model.trunk, model.gates, {"b2": b2, "b3": b3}  # pyright: ignore[reportAttributeAccessIssue]
+    model: Any = load_model(run, "last", inputs, torch.device("cpu"))[0]
+    trunk, gates, forced = model.trunk, model.gates, {"b2": b2, "b3": b3}
     network = pixel_network(model, inputs).eval()
     pixels = torch.from_numpy(inputs.image_set(split).images).permute(0, 3, 1, 2)
     with torch.no_grad():
@@ -155,8 +157,15 @@ def test_who_is_memorised_and_who_is_recovered(probed, ungated):
 
 @pytest.mark.parametrize("blocks", [(), ("b3",), ("b2", "b3")])
 def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
-    gate = GateConfig(blocks=",".join(blocks) or "b3")  # pyright: ignore[reportArgumentType]
-    model = build_model(ModelConfig("entropy-gate" if blocks else "resnet", 14, gate=gate), 7, seed=1).train()
+    gates = GateConfig(blocks=",".join(blocks) or "b3")  # pyright: ignore[reportArgumentType]
+    model = build_model(
+        ModelConfig("entropy-gate" if blocks else "resnet", 14, gate=gates), 7, seed=1
+    ).train()
+    with torch.no_grad():
+        for gate in blocks:
+            model.get_parameter(f"gates.{gate}.output.weight").mul_(
+                10
+            )  # far from g = 1, where hard is learned
     network = PixelNetwork(model, (0.5, 0.5, 0.5), (0.2, 0.3, 0.2))
     rng = np.random.default_rng(0)
     pixels = torch.from_numpy(rng.integers(0, 256, (23, 3, 16, 16), np.uint8))
@@ -168,6 +177,12 @@ def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
     assert whole.routes == tuple(routes_of(blocks))
     assert len(set(whole.routes)) == {0: 1, 1: 4, 2: 8}[len(blocks)]
     assert whole.gate.shape == whole.hard_gate.shape == (len(blocks), 23)
+    for row, name in enumerate(blocks):
+        with torch.no_grad():
+            at_once = model.eval()(network.normalised(pixels / 255), dict.fromkeys(blocks, hard)).gates[row]
+        np.testing.assert_allclose(whole.hard_gate[row], at_once.value.numpy(), rtol=1e-4)
+        same = np.allclose(whole.hard_gate[row], whole.gate[row], rtol=1e-4)
+        assert same == (row == 0), f"the gate of {name} reads what is routed hard before it"
     order = rng.permutation(23)
     for size in (1, 7):
         parts = answers_along_routes(
@@ -186,10 +201,10 @@ def test_where_every_sample_is_routed_hard_is_through_and_all_is_paid_for():
     pixels = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     labels = np.zeros(20, int)
     found = answers_along_routes(network, ("b3",), pixels, labels, labels)
-    hard, through, skip = (found.routes.index(name) for name in ("hard", "through", "skip"))
+    rows = dict(zip(found.routes, found.p_given, strict=True))
     assert found.hard_routed.all()
-    np.testing.assert_array_equal(found.p_given[hard], found.p_given[through])
-    assert not np.allclose(found.p_given[hard], found.p_given[skip])
+    np.testing.assert_array_equal(rows["hard"], rows["through"])
+    assert not np.allclose(rows["hard"], rows["skip"])
 
 
 def test_contrasts_are_loops_over_the_samples(probed):
@@ -215,6 +230,7 @@ def test_contrasts_are_loops_over_the_samples(probed):
 
 def test_beside_a_control_each_sample_is_compared_with_itself(probed, ungated):
     mine, theirs = of(probed), of(ungated)
+    assert fit_lost(theirs, "read-out").any()
     inside = probed_members(probed, probed.log(), mine)
     for one in against_control(mine, theirs, inside):
         more = fit_lost(mine, one.cut).astype(int) - fit_lost(theirs, "read-out")
