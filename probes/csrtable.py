@@ -9,7 +9,7 @@ from tabulate import tabulate
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.groups import Estimate, percent, share
-from probes.probed import probed_members
+from probes.probed import heading, probed_members, unlogged
 from probes.result import ProbeResult
 
 PROBE = "csr"
@@ -59,11 +59,6 @@ def _group(name: str, who: NDArray[np.bool_], result: ProbeResult) -> CriticalGr
 
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     """One result as text: a heading, a row for each group, and what is missing."""
-    total = len(log.samples(result.split))
-    heading = (
-        f"{run.name}: {PROBE} by {result.variant}, {result.split}, epoch {result.epoch} ({result.checkpoint}), "
-        f"{len(result.sample_id)} of {total} samples"
-    )
     radii = result.config["radii"]
     rows = []
     for group in critical_groups(run, log, result):
@@ -72,7 +67,5 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
         if result.variant == "first-order":
             row["median rho"] = f"{group.median:.3f}"
         rows.append(row)
-    parts = [heading, "", tabulate(rows, headers="keys", disable_numparse=True)]
-    if log.gates and result.epoch not in log.epochs(result.split):
-        parts.append(f"The log has no whole epoch {result.epoch}: who was routed in it is not known.")
-    return "\n".join(parts)
+    table = tabulate(rows, headers="keys", disable_numparse=True)
+    return "\n".join([heading(run, log, result), "", table, *unlogged(log, result)])

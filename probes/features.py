@@ -65,9 +65,10 @@ def features(
     kept: dict[str, list[NDArray[np.float32]]] = {name: [] for name in at}
     handles = _hooks(network.network, at, caught, reduce)
     device, dtype = place_of(network, pixels)
+    size = SWEEP_BATCH[device.type] if batch_size is None else batch_size
     try:
         with frozen(network) as logits, torch.no_grad():
-            for rows in in_batches(len(pixels), batch_size or SWEEP_BATCH[device.type]):
+            for rows in in_batches(len(pixels), size):
                 logits(load_batch(pixels, rows, device, dtype))
                 for name in at:
                     kept[name].append(caught[name][: len(rows)].float().cpu().numpy())

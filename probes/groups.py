@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from noise.manifest import CORRUPTED_CAUSES
-from probes.intervals import mean_interval, wilson
+from probes.intervals import mean_interval, paired_bootstrap, wilson
 from probes.summary import gate_column
 
 
@@ -62,11 +62,27 @@ def average(values: ArrayLike) -> Estimate:
     return _estimate(*mean_interval(known), len(known))
 
 
+def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
+    """Mean of per-sample differences, or how much larger it is than that of ``others``, with the bootstrap's interval.
+
+    See :func:`probes.intervals.paired_bootstrap`.
+    """
+    n = len(np.asarray(values)) + (0 if others is None else len(np.asarray(others)))
+    return _estimate(*paired_bootstrap(values, others), n)
+
+
 def percent(found: Estimate) -> str:
     """A share as text with its interval; ``-`` where it is undefined."""
     if found.value is None or found.low is None or found.high is None:
         return "-"
     return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def points(found: Estimate) -> str:
+    """A difference of shares in percentage points with its interval; ``-`` where it is undefined."""
+    if found.value is None or found.low is None or found.high is None:
+        return "-"
+    return f"{100 * found.value:+.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def _estimate(value: float, low: float, high: float, n: int) -> Estimate:

@@ -1,4 +1,4 @@
-"""Who the probed samples are: what was done to each of them, and where the gates sent it."""
+"""Who the probed samples are: what was done to each of them, and where the gates sent it. No torch."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,21 @@ from memgate.runs import Run
 from probes.groups import members
 from probes.result import ProbeResult
 from probes.summary import identity
+
+
+def heading(run: Run, log: SampleLog, result: ProbeResult) -> str:
+    """What a result is of, in a line."""
+    return (
+        f"{run.name}: {result.probe} by {result.variant}, {result.split}, epoch {result.epoch} "
+        f"({result.checkpoint}), {len(result.sample_id)} of {len(log.samples(result.split))} samples"
+    )
+
+
+def unlogged(log: SampleLog, result: ProbeResult) -> list[str]:
+    """A sentence where groups by route are missing although there are gates; else nothing."""
+    if not log.gates or result.epoch in log.epochs(result.split):
+        return []
+    return [f"The log has no whole epoch {result.epoch}: who was routed in it is not known."]
 
 
 def probed_members(run: Run, log: SampleLog, result: ProbeResult) -> dict[str, NDArray[np.bool_]]:

@@ -79,7 +79,7 @@ def visits(run: Run, plan: Plan, probe: str) -> Iterator[Visit]:
     """
     if plan.n < 0:
         raise MemgateError(f"n {plan.n} is no number of samples: 1 or more, or 0 for all.")
-    names = _checkpoint_names(run, plan.checkpoints, plan.every)
+    names = checkpoint_names(run, plan)
     log, device = run.log(), choose_device(plan.device)
     for split in plan.splits:
         log.samples(split)
@@ -103,17 +103,21 @@ def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:
     return np.sort(order[: n or None])
 
 
-def _checkpoint_names(run: Run, checkpoints: Sequence[str], every: int | None) -> list[str]:
-    """What is to be probed, in the order asked for; all of it exists."""
-    names = list(checkpoints)
-    if every is not None:
-        if every < 1:
-            raise MemgateError(f"every {every} is no distance between epochs: 1 or more.")
+def checkpoint_names(run: Run, plan: Plan) -> list[str]:
+    """Which checkpoints of a run a plan visits, in the order asked for; all of them exist.
+
+    Raises:
+        MemgateError: one does not, or none is due.
+    """
+    names = list(plan.checkpoints)
+    if plan.every is not None:
+        if plan.every < 1:
+            raise MemgateError(f"every {plan.every} is no distance between epochs: 1 or more.")
         kept = run.checkpoint_epochs
-        due = [str(epoch) for epoch in kept if epoch % every == 0]
+        due = [str(epoch) for epoch in kept if epoch % plan.every == 0]
         if not due:
             raise MemgateError(
-                f"{run.name} keeps no checkpoint whose epoch {every} divides: it keeps "
+                f"{run.name} keeps no checkpoint whose epoch {plan.every} divides: it keeps "
                 f"{', '.join(map(str, kept)) or 'none but last'} (--train.checkpoint-every sets which)."
             )
         names = due + names

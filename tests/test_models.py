@@ -1,6 +1,7 @@
 """Parameter counts of the papers, and the gate against an independent ten-line formulation."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from torch.nn import functional
 from memgate.config import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import build_model as typed_build_model
+from memgate.models.block_gated import hard, skip, through
+from memgate.models.cost import cost_of
 from memgate.objective import parameter_groups, total_loss
 
 
@@ -191,3 +194,108 @@ def test_convolutions_are_he_normal_by_fan_out():
     weight = model.get_submodule("blocks.b3.5.conv1").weight
     assert weight.std().item() == pytest.approx(math.sqrt(2 / (9 * 64)), rel=0.03)
     assert abs(weight.mean().item()) < 0.001
+
+
+def forced_forward(model, images, weights):
+    """The network with each gated block's output written out: ``weights`` maps o1 and o2 of a block to a mixture."""
+    x = model.trunk.stem(images)
+    for name in ("b1", "b2", "b3"):
+        units = list(model.trunk.blocks[name])
+        o1 = o2 = units[0](x)
+        for unit in units[1:]:
+            o2 = unit(o2)
+        x = weights[name](o1, o2) if name in weights else o2
+    return model.trunk.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("tap", ["o1", "o2"])
+def test_a_forced_gate_puts_out_o1_or_o2_and_nothing_of_the_other(tap):
+    config = ModelConfig(depth=20, gate=GateConfig(blocks="b2,b3", tap=tap))
+    model = build_model(config, 7, seed=3).eval()
+    images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def first(o1, _):
+        return o1
+
+    def last(_, o2):
+        return o2
+
+    for forced in ({"b2": skip, "b3": skip}, {"b2": through, "b3": skip}, {"b2": through, "b3": through}):
+        weights = {name: first if mixing is skip else last for name, mixing in forced.items()}
+        expected = forced_forward(model, images, weights)
+        torch.testing.assert_close(model(images, forced).logits, expected, rtol=1e-6, atol=1e-6)
+    g = independent_forward(model, images, config.gate, 7)[1][0][0]
+    share = g.view(-1, 1, 1, 1)
+    alone = forced_forward(model, images, {"b2": lambda o1, o2: share * o2 + (1 - share) * o1, "b3": first})
+    torch.testing.assert_close(model(images, {"b3": skip}).logits, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_hard_routing_sends_each_sample_one_way():
+    model = build_model(ModelConfig(depth=14), 7, seed=3).eval()
+    with torch.no_grad():
+        model.gates["b3"].output.weight.mul_(12)
+    images = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    images *= torch.linspace(0.1, 3, 64)[:, None, None, None]  # entropies on both sides of the middle
+    found = model.along(images, {"hard": {"b3": hard}, "skip": {"b3": skip}, "through": {"b3": through}})
+    routed = found["hard"].gates[0].value > 0.5
+    assert 5 < routed.sum() < 59
+    expected = torch.where(routed[:, None], found["through"].logits, found["skip"].logits)
+    assert torch.equal(found["hard"].logits, expected)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_routes_together_are_the_routes_one_by_one(training):
+    model = build_model(ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3")), 7, seed=3).eval()
+    images = torch.randn(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    mixings = (None, skip, through, hard)
+    routes = {
+        f"{one}{two}": {name: m for name, m in (("b2", mixings[one]), ("b3", mixings[two])) if m}
+        for one in range(4)
+        for two in range(4)
+    }
+    with torch.set_grad_enabled(training):
+        together = model.along(images, routes)
+        assert list(together) == list(routes)
+        for name, route in routes.items():
+            alone = model(images, route)
+            assert torch.equal(together[name].logits, alone.logits)
+            for mine, other in zip(together[name].gates, alone.gates, strict=True):
+                assert torch.equal(mine.value, other.value)
+        assert torch.equal(model(images).logits, together["00"].logits)
+    second = [forward.gates[1].value for forward in together.values()]
+    assert not torch.equal(second[0], second[4]), "the gate of B3 reads what B2's let through"
+
+
+def test_macs_are_those_of_a_loop_over_the_layers():
+    """40 813 184 and 40 551 040: spec/gating.md section 12.4, options B and A at 32x32."""
+    for config, expected in (
+        (ModelConfig("resnet", 20), 40_813_184),
+        (ModelConfig("resnet", 20, shortcut="pad"), 40_551_040),
+    ):
+        macs, size, channels = 3 * 16 * 9 * 32 * 32, 32, 16
+        later = 0
+        for width in (16, 32, 64):
+            for unit in range(3):
+                size //= 2 if width > 16 and unit == 0 else 1
+                mine = 9 * width * size**2 * (channels + width)
+                mine += (
+                    channels * width * size**2 if channels != width and config.shortcut == "projection" else 0
+                )
+                later += mine if width == 64 and unit > 0 else 0
+                macs, channels = macs + mine, width
+        macs += 64 * 10
+        plain = cost_of(config, 10, 32)
+        assert plain.total == macs == expected
+        assert (plain.after_o1["b3"], plain.gates, plain.saved) == (later, {}, {})
+        gate = GateConfig(blocks="b2,b3", hidden_b2=8, hidden_b3=16)
+        gated = cost_of(replace(config, name="entropy-gate", gate=gate), 10, 32)
+        assert gated.gates == {"b2": 32 * 8 + 8 * 10, "b3": 64 * 16 + 16 * 10}
+        assert gated.total == macs + sum(gated.gates.values())
+        assert gated.saved == {"b2": plain.after_o1["b2"], "b3": later}
+
+
+def test_nothing_is_saved_where_the_gate_reads_the_whole_blocks_output():
+    cost = cost_of(ModelConfig(depth=14, gate=GateConfig(tap="o2")), 10, 32)
+    assert cost.saved == {"b3": 0}
+    assert cost.after_o1["b3"] == 2 * 9 * 64 * 64 * 8 * 8
+    assert cost_of(ModelConfig("resnet", 164, "bottleneck"), 10, 32).total == 247_646_720

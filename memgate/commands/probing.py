@@ -111,9 +111,10 @@ class ProbeShow:
 
 def _tables() -> dict[str, tuple[Callable[..., str], str]]:
     """Probe to what makes a table of its result (from run, log and result), and what explains the table."""
-    from probes import csrtable
+    from probes import csrtable, routetable
 
-    return {csrtable.PROBE: (csrtable.to_terminal, csrtable.UNITS)}
+    tables = (csrtable, routetable)
+    return {table.PROBE: (table.to_terminal, table.UNITS) for table in tables}
 
 
 def _show(run: Run, probe: str) -> bool:

@@ -4,6 +4,8 @@ In a gated block, o1 is the output of the first unit and o2 that of the last. Th
 pooled ``tap``; the entropy H of its softmax becomes g, and the block puts out g*o2 + (1-g)*o1.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 import torch
@@ -12,8 +14,32 @@ from torch.nn import functional
 
 from memgate.config import GateConfig
 from memgate.gates import entropy, gate_value
+from memgate.logformat import ROUTED_ABOVE
 from memgate.models.forward import Forward, Gate
 from memgate.models.resnet import ResNet, pool
+
+Mixing = Callable[[Tensor], Tensor]
+"""A gate's value g [b] to the weight [b] of o2 in the block's output."""
+
+Route = Mapping[str, Mixing]
+"""Gated block to its mixing; a block that is not named is mixed by g as learned."""
+
+AS_LEARNED: Route = MappingProxyType({})
+
+
+def skip(g: Tensor) -> Tensor:
+    """The block puts out o1, what its first unit gives: the units after it are skipped."""
+    return torch.zeros_like(g)
+
+
+def through(g: Tensor) -> Tensor:
+    """The block puts out o2, what its last unit gives."""
+    return torch.ones_like(g)
+
+
+def hard(g: Tensor) -> Tensor:
+    """A sample that counts as routed goes through, any other skips."""
+    return (g > ROUTED_ABOVE).to(g.dtype)
 
 
 class EntropyGate(nn.Module):
@@ -65,19 +91,46 @@ class EntropyGatedResNet(nn.Module):
             }
         )
 
-    def forward(self, images: Tensor) -> Forward:
-        """Normalised images [b, 3, H, W] to logits [b, K] and the gates in the order of the blocks."""
-        x = self.trunk.stem(images)
-        gates = []
-        for name, block in self.trunk.blocks.items():
-            if name not in self.gates:
-                x = block(x)
-                continue
-            units = cast(nn.Sequential, block)
-            o1 = units[0](x)
-            o2 = units[1:](o1)
-            gate = self.gates[name](o1 if self.tap == "o1" else o2)
-            g = gate.value[:, None, None, None].to(o2.dtype)
-            x = g * o2 + (1 - g) * o1
-            gates.append(gate)
-        return Forward(self.trunk.classify(x), tuple(gates))
+    def forward(self, images: Tensor, route: Route = AS_LEARNED) -> Forward:
+        """Normalised images [b, 3, H, W] to logits [b, K] and the gates in the order of the blocks.
+
+        Args:
+            images: the batch.
+            route: what becomes of each gate's value; as it is, where nothing is said. The gates that are
+                returned hold g as it was computed on the way, whatever it was replaced by.
+        """
+        return self.along(images, {"": route})[""]
+
+    def along(self, images: Tensor, routes: Mapping[str, Route]) -> dict[str, Forward]:
+        """The same images along several routes; what the routes have in common is computed once.
+
+        Args:
+            images: normalised [b, 3, H, W].
+            routes: name to route, at least one.
+
+        Returns:
+            Name to what :meth:`forward` gives for that route, to the bit.
+        """
+        found = self._follow(self.trunk.stem(images), tuple(self.trunk.blocks), routes, ())
+        return {name: found[name] for name in routes}
+
+    def _follow(
+        self, x: Tensor, blocks: Sequence[str], routes: Mapping[str, Route], gates: tuple[Gate, ...]
+    ) -> dict[str, Forward]:
+        """The rest of the way from a map x, for routes that agree on how it came about."""
+        if not blocks:
+            return dict.fromkeys(routes, Forward(self.trunk.classify(x), gates))
+        name, rest = blocks[0], blocks[1:]
+        if name not in self.gates:
+            return self._follow(self.trunk.blocks[name](x), rest, routes, gates)
+        units = cast(nn.Sequential, self.trunk.blocks[name])
+        o1 = units[0](x)
+        o2 = units[1:](o1)
+        gate = self.gates[name](o1 if self.tap == "o1" else o2)
+        found: dict[str, Forward] = {}
+        for mixing in dict.fromkeys(route.get(name) for route in routes.values()):
+            weight = gate.value if mixing is None else mixing(gate.value)
+            g = weight[:, None, None, None].to(o2.dtype)
+            same = {key: route for key, route in routes.items() if route.get(name) is mixing}
+            found |= self._follow(g * o2 + (1 - g) * o1, rest, same, (*gates, gate))
+        return found

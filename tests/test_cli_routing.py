@@ -1,0 +1,172 @@
+"""memgate probe routing: from the command line to the tables, and one sentence for what a user can get wrong."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memgate import cli
+from memgate.config import DataConfig, GateConfig, ModelConfig
+from memgate.errors import MemgateError
+from memgate.runs import Run
+from memgate.train import start
+from probes import routingrun
+from probes.report import IDENTITY
+from probes.result import load_results
+
+
+def probe(*arguments):
+    cli.parse(["probe", "routing", *map(str, arguments)]).run()
+
+
+def like(run: Run, out: Path, **changes) -> Run:
+    """Another run like this one, for an epoch."""
+    train = replace(run.requested.train, epochs=1)
+    return start(replace(run.requested, **{"out": out, "train": train, **changes}))
+
+
+@pytest.fixture(scope="module")
+def others(trained, tmp_path_factory) -> Path:
+    """Runs that are, or just miss being, a control of the trained one."""
+    run, out = Run(trained), tmp_path_factory.mktemp("others")
+    plain = ModelConfig(name="resnet", depth=14)
+    train = replace(run.requested.train, epochs=3)
+    like(run, out, name="plain", model=plain, train=train)
+    like(run, out, name="seed", model=plain, noise_seed=1)
+    like(run, out, name="rate", model=plain, noise=("symmetric:0.3", "randx:0.1"))
+    like(run, out, name="deeper", model=replace(plain, depth=20))
+    like(run, out, name="data", model=plain, data=replace(run.requested.data, split_seed=1))
+    return out
+
+
+def test_the_whole_way_through_the_command_line(trained_run, others):
+    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    control = ["--control", str(others / "plain")]
+    done = subprocess.run(
+        [*command, "routing", trained_run.path, "--splits", "train", "test", *control],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in (
+        "one: routing by intervention, train, epoch 3 (last), 128 of 128 samples",
+        "plain: routing by intervention, train, epoch 3 (last), 128 of 128 samples",
+        "one and its control plain, train:",
+        "one - plain",
+        "skip_b3 - read-out",
+        "one and its control plain, test: nothing is corrupted",
+        "10,000 resamples",
+    ):
+        assert text in done.stdout
+    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    tables = done.stdout.split("plain: routing")[0].strip()
+    assert shown.stdout.startswith(tables)
+    for run in (trained_run, Run(others / "plain")):
+        assert [result.key for result in load_results(run, "routing")] == [
+            ("train", 3, "intervention"), ("test", 3, "intervention"),
+        ]  # fmt: skip
+
+
+def test_all_samples_of_all_splits_are_asked_unless_fewer_are_wanted(trained_run, capsys):
+    probe(trained_run.path)
+    found = {result.split: result for result in load_results(trained_run, "routing")}
+    assert {split: len(result.sample_id) for split, result in found.items()} == {
+        "train": 128, "val": 32, "test": 60, "test_corrupted": 60,
+    }  # fmt: skip
+    probe(trained_run.path, "--splits", "val", "--n", "10", "--checkpoints", "1", "last")
+    found = {result.key[:2]: result for result in load_results(trained_run, "routing")}
+    assert len(found["val", 1].sample_id) == len(found["val", 3].sample_id) == 10
+    assert found["val", 1].config["readout"] != found["val", 3].config["readout"]
+    assert "1,000" not in capsys.readouterr().out
+
+
+def test_one_gate_that_reads_o2_saves_nothing(trained, tmp_path, capsys):
+    gate = GateConfig(tap="o2", curve="identity", hidden_b3=16)
+    run = like(Run(trained), tmp_path, name="late", model=ModelConfig(depth=14, gate=gate))
+    probe(run.path, "--splits", "train")
+    printed = capsys.readouterr().out
+    assert (
+        "The gate reads o2, so the block is computed before g is known: hard routing saves nothing."
+        in printed
+    )
+    assert IDENTITY in printed
+    assert "recovered by skip " in printed
+    result = load_results(run, "routing")[0]
+    assert list(result.config["routes"]) == ["learned", "skip", "through", "hard", "read-out"]
+    _, routed = run.log().values("train", "routed")
+    np.testing.assert_array_equal(result.values["routed"], routed)
+
+
+def test_a_run_without_noise_has_no_contrast_and_one_without_gates_no_hard_routing(tmp_path, trained, capsys):
+    data = DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20)
+    plain = ModelConfig(name="resnet", depth=8)
+    run = like(Run(trained), tmp_path, name="plain", noise=(), noise_on=(), data=data, model=plain)
+    capsys.readouterr()
+    probe(run.path)
+    printed = capsys.readouterr().out
+    assert "Nothing in train is corrupted, so there are no corrupted samples to contrast." in printed
+    assert "memorised beyond o1" in printed
+    for text in ("Under hard routing", "recovered", "clean loses", "memorised by b3 "):
+        assert text not in printed.split("learned: g as it is")[0]
+
+
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, monkeypatch, capsys):
+    calls, original = [], routingrun.answers_along_routes
+
+    def second_is_interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(routingrun, "answers_along_routes", second_is_interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        probe(trained_run.path, "--checkpoints", "1", "2", "--splits", "val")
+    assert [result.key for result in load_results(trained_run, "routing")] == [("val", 1, "intervention")]
+    assert "Stopped: val of epoch 1 finished and kept in" in capsys.readouterr().err
+
+
+WRONG = [
+    (["nothing"], "nothing is no run"),
+    (["RUN", "--checkpoints", "9"], "has no checkpoint '9': it has best, epoch_001, epoch_002"),
+    (["RUN", "--splits", "dev"], "has no split 'dev': it has train, val, test, test_corrupted"),
+    (["RUN", "--batch-size", "0"], "batch_size 0 holds no image"),
+    (["RUN", "--n", "-1"], "n -1 is no number of samples"),
+    (["RUN", "--control", "nothing"], "nothing is no run"),
+    (["RUN", "--control", "RUN"], "--control one has gates: give an ungated run"),
+    (["OTHERS/plain", "--control", "OTHERS/plain"], "plain has no gates: it is a control itself"),
+    (["RUN", "--control", "OTHERS/seed"], "--control seed differs from one in its noise, or in its seed"),
+    (["RUN", "--control", "OTHERS/rate"], "--control rate differs from one in its noise, or in its seed"),
+    (["RUN", "--control", "OTHERS/deeper"], "--control deeper differs from one in its trunk"),
+    (["RUN", "--control", "OTHERS/data"], "--control data differs from one in its data"),
+    (["RUN", "--checkpoints", "best", "--control", "OTHERS/bare"], "bare has no checkpoint 'best'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_what_is_wrong_is_said(trained, others, monkeypatch, capsys, arguments, sentence):
+    if "OTHERS/bare" in arguments and not (others / "bare").exists():
+        bare = like(Run(others / "plain"), others, name="bare")
+        (bare.path / "checkpoints" / "best.pt").unlink()
+        capsys.readouterr()
+    arguments = [text.replace("RUN", str(trained)).replace("OTHERS", str(others)) for text in arguments]
+    monkeypatch.setattr(sys, "argv", ["memgate", "probe", "routing", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    printed = capsys.readouterr()
+    assert caught.value.code == 2
+    assert sentence in printed.err
+    assert printed.err.startswith("memgate: ")
+    assert printed.err.count("\n") == 1
+    assert printed.out == "", "nothing was computed first"
+
+
+def test_a_run_that_has_no_checkpoint_yet_says_so(make_run):
+    run = make_run(epochs=1, n=20, test_n=10)
+    with pytest.raises(MemgateError, match="has no checkpoint 'last': it has none yet"):
+        probe(run.path)
