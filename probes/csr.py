@@ -153,8 +153,6 @@ def find_critical(
     _check(images, ids)
     place = place_of(model, images)
     batch_size = BATCH.get(place[0].type, BATCH["cpu"]) if batch_size is None else batch_size
-    if batch_size < 1:
-        raise MemgateError(f"batch_size {batch_size} holds no image: at least 1.")
     config = replace(config, precision=str(place[1]).removeprefix("torch."))
     with frozen(model) as logits:
         if config.method == "first-order":

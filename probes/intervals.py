@@ -1,8 +1,8 @@
-"""How sure a number is: confidence intervals of a share, of a mean and of an AUROC."""
+"""How sure a number is: confidence intervals of a share, a mean, a median, a rank correlation and an AUROC."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata, t
+from scipy.stats import norm, quantile_test, rankdata, spearmanr, t
 
 CONFIDENCE = 0.95
 """Level of every interval that this package reports."""
@@ -58,6 +58,55 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[fl
     error = float(numbers.std(ddof=1)) / np.sqrt(numbers.size)
     half = float(t.ppf(0.5 + confidence / 2, numbers.size - 1)) * error
     return mean, mean - half, mean + half
+
+
+def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Median of independent values, with the interval by order statistics that holds for every distribution.
+
+    Args:
+        values: [n] finite numbers.
+        confidence: level in (0, 1).
+
+    Returns:
+        Median, lower and upper end; all NaN for n = 0, the ends NaN where n is too small for the level (below 6
+        for 95 %).
+    """
+    numbers = np.asarray(values, np.float64)
+    if numbers.size == 0:
+        return np.nan, np.nan, np.nan
+    found = quantile_test(numbers, p=0.5).confidence_interval(confidence)
+    ends = np.array([found.low, found.high], np.float64)
+    low, high = np.where(np.isfinite(ends).all(), ends, np.nan)
+    return float(np.median(numbers)), float(low), float(high)
+
+
+def spearman_interval(
+    x: ArrayLike, y: ArrayLike, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """Spearman's rank correlation with an interval on Fisher's z scale.
+
+    The standard error sqrt((1 + rho^2 / 2) / (n - 3)) is that of Bonett and Wright 2000, "Sample size requirements
+    for estimating Pearson, Kendall and Spearman correlations"; ties get midranks.
+
+    Args:
+        x: [n] finite numbers.
+        y: [n] likewise.
+        confidence: level in (0, 1).
+
+    Returns:
+        rho and the ends, in [-1, 1]; all NaN where a side is constant or n < 2, the ends NaN for n < 4. At a rho of
+        exactly 1 or -1 the interval is a point.
+    """
+    first, second = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if first.size < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return np.nan, np.nan, np.nan
+    rho = float(np.clip(spearmanr(first, second).statistic, -1, 1))
+    if first.size < 4:
+        return rho, np.nan, np.nan
+    if abs(rho) == 1:
+        return rho, rho, rho
+    half = float(norm.ppf(0.5 + confidence / 2)) * np.sqrt((1 + rho**2 / 2) / (first.size - 3))
+    return rho, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
 
 
 def auroc_interval(

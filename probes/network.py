@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.data import Channels
+from memgate.errors import require
 from memgate.inputs import Inputs
 
 
@@ -44,7 +45,12 @@ def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:
 
 
 def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
-    """The rows 0 to count-1, ``size`` of them at a time."""
+    """The rows 0 to count-1, ``size`` of them at a time.
+
+    Raises:
+        MemgateError: ``size`` is below 1.
+    """
+    require(size >= 1, f"batch_size {size} holds no image: at least 1.")
     return np.split(np.arange(count), np.arange(size, count, size))
 
 
