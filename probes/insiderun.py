@@ -57,6 +57,7 @@ def probe_run(
         MemgateError: there is no such score, the training split is too small for the votes, the network has
             diverged, or see :func:`probes.visits.visits`.
     """
+    require(bool(scores), f"scores names none: there are {', '.join(SCORES)}.")
     unknown = [score for score in scores if score not in SCORES]
     require(not unknown, f"scores {', '.join(unknown)!r} is unknown: there are {', '.join(SCORES)}.")
     depth = depth or DepthConfig()

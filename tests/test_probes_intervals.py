@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, t
+from scipy.stats import binom, binomtest, rankdata, t
 from sklearn.metrics import roc_auc_score
 
-from probes.intervals import auroc_interval, mean_interval, wilson
+from probes.intervals import auroc_interval, mean_interval, median_interval, spearman_interval, wilson
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -77,3 +77,48 @@ def test_delong_stays_in_range_and_knows_when_it_knows_nothing():
     assert auroc_interval([5, 6, 1, 2, 3], positive) == (1, 1)
     assert auroc_interval([5, 3, 1, 4, 3], positive)[1] == 1
     assert np.isnan(auroc_interval([1, 2, 3], [True, False, False])).all()
+
+
+@pytest.mark.parametrize("n", [6, 25, 400])
+def test_median_interval_is_two_order_statistics_that_hold_the_level(n):
+    values = np.random.default_rng(n).permutation(np.arange(n) ** 2.0)
+    median, low, high = median_interval(values)
+    ordered = np.sort(values)
+    below, above = ordered.tolist().index(low), ordered.tolist().index(high)
+    assert median == np.median(values)
+    # The true median lies between the order statistics i and j with the probability of i < B(n, 1/2) <= j.
+    assert binom.cdf(above, n, 0.5) - binom.cdf(below, n, 0.5) >= 0.95
+    assert binom.cdf(below, n, 0.5) <= 0.025
+
+
+def test_median_interval_of_few():
+    assert np.isnan(median_interval([])).all()
+    median, low, high = median_interval([1, 2, 3, 4, 5])
+    assert median == 3
+    assert np.isnan([low, high]).all()
+    assert median_interval([0] * 10) == (0, 0, 0)
+
+
+def test_spearman_interval_covers_and_is_the_correlation_of_ranks():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 9, 300)
+    y = x + rng.normal(0, 5, 300)
+    rho, low, high = spearman_interval(x, y)
+    assert rho == pytest.approx(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    assert low < rho < high
+    # Of a normal pair with correlation r, the rank correlation is 6/pi asin(r/2).
+    true, hits = 6 / np.pi * np.arcsin(0.6 / 2), 0
+    for _ in range(400):
+        first, noise = rng.normal(size=(2, 60))
+        _, low, high = spearman_interval(first, 0.6 * first + 0.8 * noise)
+        hits += low <= true <= high
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_spearman_interval_of_too_little():
+    for x, y in (([], []), ([1], [2]), ([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]), ([1, 2, 3], [7, 7, 7])):
+        assert np.isnan(spearman_interval(x, y)).all()
+    rho, low, high = spearman_interval([1, 2, 3], [1, 3, 2])
+    assert rho == pytest.approx(0.5)
+    assert np.isnan([low, high]).all()
+    assert spearman_interval([1, 2, 3, 4], [8, 7, 6, 5]) == (-1, -1, -1)
