@@ -112,7 +112,7 @@ def prediction_depths(
     DepthConfig(neighbours).check(len(support.labels))
     own = np.full(len(pixels), -1) if own is None else own
     names, votes = points(network.network), {}
-    prediction = np.empty(0)
+    prediction = np.empty(0, np.int64)
     for some in _portions(network, pixels[:1], len(pixels) + len(support.labels)):
 
         def seen(images: int, count: int = len(some)) -> None:

@@ -1,8 +1,11 @@
 """Gradient norms: closed forms, ten-line loops as reference, and a network left as it was."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from memgate.config import GateConfig, ModelConfig
@@ -10,10 +13,12 @@ from memgate.errors import MemgateError
 from memgate.models import Forward, build_model
 from memgate.objective import classification_loss, gate_modules, parameter_groups
 from probes import gradients
+from probes.features import trunk_of
 from probes.gradients import grand, grand_last_layer, input_gradient_norm, residual
 from probes.network import PixelNetwork
 
-EVERY = (input_gradient_norm, grand_last_layer, grand)
+Score = Callable[..., NDArray[np.float32]]
+EVERY: tuple[Score, ...] = (input_gradient_norm, grand_last_layer, grand)
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.25)
 
 NETWORKS = {
@@ -57,15 +62,15 @@ def one_by_one(network, pixels, labels, by):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_they_are_those_of_single_backward_passes(samples, name):
     network = network_of(NETWORKS[name])
-    head = getattr(network.network, "trunk", network.network).head
-    references = {
+    head = trunk_of(network.network).head
+    references: dict[Score, Callable[..., Sequence[torch.Tensor]]] = {
         input_gradient_norm: lambda model, image: [image],
         grand_last_layer: lambda model, image: list(head.parameters()),
         grand: lambda model, image: parameter_groups(model)[0],
     }
     for score, by in references.items():
         found = score(network, *samples, batch_size=4)
-        np.testing.assert_allclose(found, one_by_one(network, *samples, by), rtol=1e-4)
+        np.testing.assert_allclose(found, one_by_one(network, samples[0], samples[1], by), rtol=1e-4)
         assert found.dtype == np.float32
     assert (grand(network, *samples) >= grand_last_layer(network, *samples)).all()
 
@@ -107,8 +112,8 @@ def test_only_a_samples_own_label_counts(samples, score):
 @pytest.mark.parametrize("score", EVERY)
 def test_the_network_is_left_as_it_was(samples, score):
     network = network_of()
-    network.network.gates.eval()
-    network.network.trunk.head.weight.requires_grad_(False)
+    gate_modules(network.network)["b3"].eval()
+    trunk_of(network.network).head.weight.requires_grad_(False)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     modes = {name: module.training for name, module in network.named_modules()}
     trained = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
@@ -180,6 +185,6 @@ def test_what_cannot_be_scored_is_said(samples, score):
         score(network_of(), *samples, batch_size=0)
     diverged = network_of()
     with torch.no_grad():
-        diverged.network.trunk.head.weight.fill_(float("nan"))
+        trunk_of(diverged.network).head.weight.fill_(float("nan"))
     with pytest.raises(MemgateError, match="not finite: its training has diverged"):
         score(diverged, *samples)
