@@ -38,7 +38,9 @@ class DepthConfig:
     neighbours: int = 30
     """k, how many vote; the paper's."""
     support: int = 5000
-    """Most training samples that may be neighbours: the first of a hash order; 0 for all (the paper's)."""
+    """Most training samples that may be neighbours: the first of a hash order; 0 for all (the paper's). One sample's
+    depth hangs on who votes, a group's hardly: of a ResNet-14 on 8,000 CIFAR-10 images, 5,000 and all gave 62 % of
+    the samples the same depth (rank correlation 0.85), and put 51 and 49 % of them into B3."""
 
     def __post_init__(self) -> None:
         require(self.neighbours >= 1, f"neighbours {self.neighbours} cannot vote: at least 1.")
