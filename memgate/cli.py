@@ -23,6 +23,7 @@ from memgate.commands.corruption import (
     CorruptWrite,
 )
 from memgate.commands.data import DataInfo, DataPrepare
+from memgate.commands.inside import ProbeInside
 from memgate.commands.probing import ProbeCsr, ProbeShow
 from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
 from memgate.commands.routing import ProbeRouting
@@ -45,10 +46,12 @@ CORRUPT = {
 }  # fmt: skip
 """What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
 
-PROBE = {"csr": ProbeCsr, "routing": ProbeRouting, "show": ProbeShow}
+PROBE = {"csr": ProbeCsr, "inside": ProbeInside, "routing": ProbeRouting, "show": ProbeShow}
 """What stands after 'memgate probe'."""
 
-LIST_FLAGS = ("--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits")
+LIST_FLAGS = (
+    "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores",
+)  # fmt: skip
 """Flags that take several values at once."""
 
 
@@ -74,7 +77,9 @@ def _command_type(train: Train) -> Any:
         ],
         Annotated[
             probe,
-            subcommand("probe", description="Ask a trained network about its samples: csr, routing; show."),
+            subcommand(
+                "probe", description="Ask a trained network about its samples: csr, inside, routing; show."
+            ),
         ],
     ]
     return Union[(*commands, *groups)]

@@ -39,6 +39,14 @@ def _units(model: nn.Module) -> dict[str, nn.Module]:
 
 
 @torch.no_grad()
+def head_logits(network: PixelNetwork, penultimate: NDArray[np.floating]) -> Tensor:
+    """Logits float64 [n, K] on the host, from what the head reads [n, C]."""
+    head = trunk_of(network.network).head
+    read = torch.from_numpy(penultimate).double()
+    return nn.functional.linear(read, head.weight.double().cpu(), head.bias.double().cpu())
+
+
+@torch.no_grad()
 def features(
     network: PixelNetwork,
     pixels: Tensor,
@@ -65,9 +73,9 @@ def features(
     kept: dict[str, list[NDArray[np.float32]]] = {name: [] for name in at}
     handles = _hooks(network.network, at, caught, reduce)
     device, dtype = place_of(network, pixels)
-    size = SWEEP_BATCH[device.type] if batch_size is None else batch_size
     try:
         with frozen(network) as logits, torch.no_grad():
+            size = SWEEP_BATCH[device.type] if batch_size is None else batch_size
             for rows in in_batches(len(pixels), size):
                 logits(load_batch(pixels, rows, device, dtype))
                 for name in at:

@@ -1,4 +1,4 @@
-"""How sure a number is: intervals of a share, a mean, a median, a paired difference, a contrast and an AUROC."""
+"""How sure a number is: intervals of a share, a mean, a median, a paired difference, a rank correlation, an AUROC."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,6 +86,35 @@ def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[
     median = float(middle[0] if middle[0] == middle[1] else middle.mean())
     k = int(binom.ppf((1 - confidence) / 2, numbers.size, 0.5))
     return (median, np.nan, np.nan) if k == 0 else (median, float(numbers[k - 1]), float(numbers[-k]))
+
+
+def spearman_interval(
+    x: ArrayLike, y: ArrayLike, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """Spearman's rank correlation with an interval on Fisher's z scale.
+
+    The standard error sqrt((1 + rho^2 / 2) / (n - 3)) is that of Bonett and Wright 2000, "Sample size requirements
+    for estimating Pearson, Kendall and Spearman correlations"; ties get midranks.
+
+    Args:
+        x: [n] finite numbers.
+        y: [n] likewise.
+        confidence: level in (0, 1).
+
+    Returns:
+        rho and the ends, in [-1, 1]; all NaN where a side is constant or n < 2, the ends NaN for n < 4. At a rho of
+        exactly 1 or -1 the interval is a point.
+    """
+    first, second = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if first.size < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return np.nan, np.nan, np.nan
+    rho = float(np.clip(np.corrcoef(rankdata(first), rankdata(second))[0, 1], -1, 1))
+    if first.size < 4:
+        return rho, np.nan, np.nan
+    if abs(rho) == 1:
+        return rho, rho, rho
+    half = float(norm.ppf(0.5 + confidence / 2)) * np.sqrt((1 + rho**2 / 2) / (first.size - 3))
+    return rho, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
 
 
 def auroc_interval(

@@ -48,7 +48,7 @@ def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
     """The rows 0 to count-1, ``size`` of them at a time.
 
     Raises:
-        MemgateError: ``size`` is no number of images.
+        MemgateError: ``size`` is below 1.
     """
     require(size >= 1, f"batch_size {size} holds no image: at least 1.")
     return np.split(np.arange(count), np.arange(size, count, size))

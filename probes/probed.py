@@ -40,25 +40,50 @@ def probed_members(run: Run, log: SampleLog, result: ProbeResult) -> dict[str, N
         several) by where each gate sent the sample in that epoch.
     """
     samples = log.samples(result.split)
-    order = np.argsort(samples.sample_id, kind="stable")
-    place = order[np.searchsorted(samples.sample_id, result.sample_id, sorter=order)]
-    table = pd.DataFrame(identity(samples, result.split, run.manifest.header.operations)).iloc[place]
+    table = pd.DataFrame(identity(samples, result.split, run.manifest.header.operations))
+    table = table.iloc[_places(log, result)]
     inside = members(table)
     if inside.get("clean", np.zeros(1, bool)).all():
         del inside["clean"]  # the row would repeat the first
-    inside |= _routes(log, result, place)
+    inside |= _routes(log, result)
     return {name: who for name, who in inside.items() if who.any()}
 
 
-def _routes(log: SampleLog, result: ProbeResult, place: NDArray[np.intp]) -> dict[str, NDArray[np.bool_]]:
+def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = None) -> NDArray | None:
+    """What the log has of the probed samples at the checkpoint's epoch; None where it lacks that epoch.
+
+    Args:
+        log: of the run.
+        result: of a probe.
+        name: a quantity or a flag, see :meth:`memgate.logreader.SampleLog.values`.
+        gate: for what each gate has.
+
+    Returns:
+        [n], in the order of the result; a float is NaN where the sample was not seen.
+    """
+    epochs, values = log.values(result.split, name, gate)
+    row = np.flatnonzero(epochs == result.epoch)
+    return values[row[0], _places(log, result)] if len(row) else None
+
+
+def of_gate(log: SampleLog, gate: str) -> str:
+    """``" (b3)"`` to tell a gate's rows and columns from those of the others, empty where there is only one."""
+    return "" if len(log.gates) == 1 else f" ({gate})"
+
+
+def _routes(log: SampleLog, result: ProbeResult) -> dict[str, NDArray[np.bool_]]:
     """Who was routed and who skipped at the checkpoint's epoch; nothing where the log lacks it."""
     found = {}
     for gate in log.gates:
-        epochs, routed = log.values(result.split, "routed", gate)
-        _, seen = log.values(result.split, "seen")
-        row = np.flatnonzero(epochs == result.epoch)
-        if len(row):
-            name = "" if len(log.gates) == 1 else f" ({gate})"
-            known, through = seen[row[0], place], routed[row[0], place]
+        known, through = logged(log, result, "seen"), logged(log, result, "routed", gate)
+        if known is not None and through is not None:
+            name = of_gate(log, gate)
             found |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}
     return found
+
+
+def _places(log: SampleLog, result: ProbeResult) -> NDArray[np.intp]:
+    """Where in the log's split the probed samples stand."""
+    ids = log.samples(result.split).sample_id
+    order = np.argsort(ids, kind="stable")
+    return order[np.searchsorted(ids, result.sample_id, sorter=order)]

@@ -2,10 +2,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, quantile_test, t
+from scipy.stats import binomtest, quantile_test, spearmanr, t
 from sklearn.metrics import roc_auc_score
 
-from probes.intervals import auroc_interval, mean_interval, median_interval, paired_bootstrap, wilson
+from probes.intervals import (
+    auroc_interval,
+    mean_interval,
+    median_interval,
+    paired_bootstrap,
+    spearman_interval,
+    wilson,
+)
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -134,3 +141,29 @@ def test_the_paired_bootstrap_knows_when_it_knows_nothing():
     assert paired_bootstrap([1, 1, 1]) == (1, 1, 1)
     assert np.isnan(paired_bootstrap([])).all()
     assert np.isnan(paired_bootstrap([1, 0], [])).all()
+
+
+def test_spearman_interval_covers_and_is_the_correlation_of_ranks():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 9, 300)
+    y = x + rng.normal(0, 5, 300)
+    rho, low, high = spearman_interval(x, y)
+    expected, _ = spearmanr(x, y)
+    assert rho == pytest.approx(expected)
+    assert low < rho < high
+    # Of a normal pair with correlation r, the rank correlation is 6/pi asin(r/2).
+    true, hits = 6 / np.pi * np.arcsin(0.6 / 2), 0
+    for _ in range(400):
+        first, noise = rng.normal(size=(2, 60))
+        _, low, high = spearman_interval(first, 0.6 * first + 0.8 * noise)
+        hits += low <= true <= high
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_spearman_interval_of_too_little():
+    for x, y in (([], []), ([1], [2]), ([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]), ([1, 2, 3], [7, 7, 7])):
+        assert np.isnan(spearman_interval(x, y)).all()
+    rho, low, high = spearman_interval([1, 2, 3], [1, 3, 2])
+    assert rho == pytest.approx(0.5)
+    assert np.isnan([low, high]).all()
+    assert spearman_interval([1, 2, 3, 4], [8, 7, 6, 5]) == (-1, -1, -1)

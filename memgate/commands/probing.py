@@ -44,12 +44,21 @@ class ProbeCommand:
         return Plan(names, self.every, self.splits, self.n, self.device)
 
 
-def stored_one_by_one(results: Iterable["ProbeResult"], path: Path) -> Iterator["ProbeResult"]:
-    """The results as they are stored; Ctrl-C says what is kept in ``path`` and ends with code 130."""
+def stored_one_by_one(
+    results: Iterable["ProbeResult"], path: Path, by_variant: bool = False
+) -> Iterator["ProbeResult"]:
+    """The results as they are stored; Ctrl-C says what is kept in ``path`` and ends with code 130.
+
+    Args:
+        results: of a probe.
+        path: its file.
+        by_variant: whether one checkpoint and split have several results, so that only the variant tells them apart.
+    """
     finished = []
     try:
         for result in results:
-            finished.append(f"{result.split} of epoch {result.epoch}")
+            what = f"{result.variant} of " if by_variant else ""
+            finished.append(f"{what}{result.split} of epoch {result.epoch}")
             yield result
     except KeyboardInterrupt:
         kept = f"{', '.join(finished)} finished and kept in {path}" if finished else "nothing was finished"
@@ -111,9 +120,9 @@ class ProbeShow:
 
 def _tables() -> dict[str, tuple[Callable[..., str], str]]:
     """Probe to what makes a table of its result (from run, log and result), and what explains the table."""
-    from probes import csrtable, routetable
+    from probes import csrtable, insidetable, routetable
 
-    tables = (csrtable, routetable)
+    tables = (csrtable, insidetable, routetable)
     return {table.PROBE: (table.to_terminal, table.UNITS) for table in tables}
 
 

@@ -1,0 +1,306 @@
+"""memgate probe inside: a small real run through the command line, and one sentence for what can go wrong."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from memgate import cli
+from memgate.commands.inside import ProbeInside, ScoreName
+from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.evaluate import load_model
+from memgate.inputs import inputs_of
+from memgate.train import start
+from probes import insiderun, visits
+from probes.depth import DepthConfig, Support, prediction_depths
+from probes.gradients import grand, grand_last_layer, input_gradient_norm
+from probes.insiderun import SCORES, probe_run
+from probes.insidetable import inside_groups, to_terminal
+from probes.intervals import mean_interval, wilson
+from probes.network import pixel_network
+from probes.result import load_results
+from probes.visits import Plan, probed_rows
+
+
+def probe(*arguments):
+    cli.parse(["probe", *map(str, arguments)]).run()
+
+
+def results_of(run):
+    return {(result.split, result.epoch, result.variant): result for result in load_results(run, "inside")}
+
+
+def test_the_whole_way_through_the_command_line(trained_run):
+    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    done = subprocess.run(
+        [*command, "inside", trained_run.path, "--splits", "train", "test", "--scores", *SCORES],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    for score in SCORES:
+        for split, n in (("train", 128), ("test", 60)):
+            assert f"one: {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
+    assert str(trained_run.path / "probes" / "inside.h5") in done.stdout
+    for text in (
+        "Spearman with g (b2)", "Spearman with g (b3)", "median at", "b3.1 or later", "\nall ", "\nclean ",
+        "Votes (30 of 128 training samples) that agree with the network: stem ", "High is harder",
+    ):  # fmt: skip
+        assert text in done.stdout
+        assert text in shown.stdout
+    assert sorted(done.stdout.splitlines()[:-1]) == sorted(shown.stdout.splitlines())
+
+
+def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_given(trained_run, capsys):
+    probe(
+        "inside", trained_run.path, "--splits", "train", "test_corrupted", "--n", "50", "--checkpoints", "2",
+        "--scores", *SCORES, "--neighbours", "9", "--support", "70",
+    )  # fmt: skip
+    inputs, found = inputs_of(trained_run), results_of(trained_run)
+    assert set(found) == {(split, 2, score) for split in ("train", "test_corrupted") for score in SCORES}
+    model, _ = load_model(trained_run, "2", inputs, torch.device("cpu"))
+    network = pixel_network(model, inputs)
+    voters = inputs.train.subset(probed_rows(inputs, "train", 70))
+    support = Support(torch.from_numpy(voters.images).permute(0, 3, 1, 2), voters.labels)
+    for split in ("train", "test_corrupted"):
+        images = inputs.image_set(split).subset(probed_rows(inputs, split, 50))
+        pixels = torch.from_numpy(images.images).permute(0, 3, 1, 2)
+        own = np.full(50, -1)
+        if split == "train":
+            assert (images.labels != inputs.clean_images(split).labels[probed_rows(inputs, split, 50)]).any()
+            own = np.array([voters.sample_id.tolist().index(number) for number in images.sample_id.tolist()])
+        for score in (input_gradient_norm, grand_last_layer, grand):
+            result = found[split, 2, score.__name__]
+            np.testing.assert_array_equal(result.sample_id, images.sample_id)
+            np.testing.assert_allclose(
+                result.values[score.__name__], score(network, pixels, images.labels), rtol=1e-5
+            )
+        depths = prediction_depths(network, pixels, support, 9, own=own)
+        result = found[split, 2, "prediction_depth"]
+        np.testing.assert_array_equal(result.values["prediction_depth"], depths.depth)
+        np.testing.assert_array_equal(result.values["knn_prediction"], depths.knn_prediction)
+        assert result.values["knn_prediction"].dtype == np.uint16
+        assert result.config["points"] == list(depths.points)
+        assert (result.config["neighbours"], result.config["support"]) == (9, 70)
+        assert (result.checkpoint, result.probe) == ("epoch_002", "inside")
+        assert result.versions["packages"]["torch"] == torch.__version__
+
+
+def test_gradients_agree_with_what_was_logged(trained_run):
+    """EL2N is in the log: GraNd of the last layer is it times a length that is at least 1."""
+    (result,) = probe_run(trained_run, ["grand_last_layer"], Plan(splits=["test"], n=0))
+    epochs, el2n = trained_run.log().values("test", "el2n")
+    read = result.values["grand_last_layer"] / el2n[epochs == 3][0]
+    assert read.min() > 1
+    assert np.isfinite(read).all()
+
+
+def test_groups_their_intervals_and_the_gates(trained_run):
+    results = {
+        result.variant: result for result in probe_run(trained_run, SCORES, Plan(splits=["train"], n=60))
+    }
+    log = trained_run.log()
+    samples = log.samples("train")
+    place = [samples.sample_id.tolist().index(number) for number in results["grand"].sample_id.tolist()]
+    cause = samples.cause[place]
+    inside = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}
+    inside |= {name: cause == name for name in ("label", "image", "label+image")}
+    g = {}
+    for gate in ("b2", "b3"):
+        epochs, routed = log.values("train", "routed", gate)
+        g[gate] = log.values("train", "gate", gate)[1][epochs == 3][0][place]
+        through = routed[epochs == 3][0][place]
+        inside |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
+    for score, result in results.items():
+        values = result.values[score]
+        groups = {group.name: group for group in inside_groups(trained_run, log, result)}
+        assert set(groups) == {name for name, who in inside.items() if who.any()}
+        for name, group in groups.items():
+            who = inside[name]
+            assert group.n == who.sum()
+            mean = (group.mean.value, group.mean.low, group.mean.high)
+            if group.n > 1:
+                assert mean == mean_interval(values[who])
+            assert group.median.value == np.median(values[who])
+            if score == "prediction_depth":
+                first = result.config["points"].index("b3.1")
+                low, high = wilson((values[who] >= first).sum(), who.sum())
+                assert group.deep is not None
+                assert (group.deep.value, group.deep.low, group.deep.high) == (
+                    (values[who] >= first).mean(), low, high,
+                )  # fmt: skip
+            else:
+                assert group.deep is None
+            for gate, found in group.with_gate.items():
+                if group.n > 3 and np.ptp(values[who]) > 0:
+                    expected, _ = spearmanr(values[who], g[gate][who])
+                    assert found.value == pytest.approx(expected)
+                    assert None not in (found.low, found.high)
+
+
+def test_later_calls_add_scores_and_replace_only_their_own(trained_run, capsys):
+    probe("inside", trained_run.path, "--splits", "val", "--every", "2", "--scores", "grand_last_layer")
+    probe("inside", trained_run.path, "--splits", "val", "--every", "2", "--n", "9")
+    assert {key: len(result.sample_id) for key, result in results_of(trained_run).items()} == {
+        ("val", 2, score): 9 for score in ("input_gradient_norm", "grand_last_layer", "prediction_depth")
+    }
+    probe("inside", trained_run.path, "--splits", "val", "--every", "2", "--scores", "grand")
+    assert len(results_of(trained_run)["val", 2, "grand"].sample_id) == 32
+    assert len(results_of(trained_run)["val", 2, "prediction_depth"].sample_id) == 9
+
+
+def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
+    def probed():
+        found = probe_run(trained_run, SCORES, Plan(splits=["train"], n=40))
+        return {result.variant: result.values for result in found}
+
+    before, inputs = probed(), inputs_of(trained_run)
+    train = inputs.corrupted["train"]
+    turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
+    other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
+    monkeypatch.setattr(visits, "inputs_of", lambda _: other)
+    after = probed()
+    for score in ("input_gradient_norm", "grand_last_layer", "grand"):
+        assert (before[score][score] != after[score][score]).mean() > 0.5
+    depth = "prediction_depth"
+    np.testing.assert_array_equal(before[depth]["prediction"], after[depth]["prediction"])
+    assert (before[depth]["knn_prediction"] != after[depth]["knn_prediction"]).any()
+
+
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(insiderun, "prediction_depths", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        probe("inside", trained_run.path, "--splits", "val")
+    assert set(results_of(trained_run)) == {
+        ("val", 3, "input_gradient_norm"),
+        ("val", 3, "grand_last_layer"),
+    }
+    assert (
+        "Stopped: input_gradient_norm of val of epoch 3, grand_last_layer of val of epoch 3 finished and kept in"
+        in capsys.readouterr().err
+    )
+
+
+def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys, monkeypatch):
+    log = trained_run.log()
+    original = type(log).values
+
+    def without_last(self, split, name, gate=None):
+        epochs, values = original(self, split, name, gate)
+        return epochs[:-1], values[:-1]
+
+    monkeypatch.setattr(type(log), "values", without_last)
+    monkeypatch.setattr(type(log), "epochs", lambda self, split: np.array([1, 2]))
+    probe("inside", trained_run.path, "--splits", "train", "--n", "40")
+    tables, units = capsys.readouterr().out.split("High is harder")
+    assert "The log has no whole epoch 3: g in it, and who was routed, are not known." in tables
+    assert "routed (" not in tables
+    assert "Spearman" not in tables
+    assert units
+
+
+def test_a_run_without_gate_and_without_noise(tmp_path, capsys):
+    config = RunConfig(
+        name="plain",
+        out=tmp_path,
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
+        model=ModelConfig(name="resnet", depth=8),
+        train=TrainConfig(epochs=1, batch_size=32),
+    )
+    found = start(config)
+    capsys.readouterr()
+    probe("inside", found.path, "--scores", *SCORES)
+    tables = capsys.readouterr().out.split("High is harder")[0]
+    rows = [line.split()[:2] for line in tables.splitlines() if line.startswith("all ")]
+    assert rows == [["all", "60"]] * 4 + [["all", "20"]] * 4
+    assert "clean " not in tables
+    assert "Spearman" not in tables
+    assert results_of(found)["train", 1, "prediction_depth"].config["points"] == [
+        "stem", "b1.1", "b2.1", "b3.1", "penultimate",
+    ]  # fmt: skip
+
+
+def test_points_by_name_and_numbers_that_are_undefined(trained_run):
+    (result,) = probe_run(trained_run, ["prediction_depth"], Plan(splits=["train"], n=40))
+    depth = np.full(40, 8, np.int32)
+    depth[:19] = 5  # b3.1; 8 is beyond the last point
+    deepest = replace(result, values={**result.values, "prediction_depth": depth})
+    (line,) = [
+        line
+        for line in to_terminal(trained_run, trained_run.log(), deepest).splitlines()
+        if line[:4] == "all "
+    ]
+    assert "  head  " in line
+    assert "100.0% [91.2, 100.0]" in line
+    depth[:] = 4
+    (line,) = [
+        line
+        for line in to_terminal(trained_run, trained_run.log(), deepest).splitlines()
+        if line[:4] == "all "
+    ]
+    assert line.split()[:6] == ["all", "40", "4", "[4,", "4]", "b2.2"]
+    assert "  0.0% [0.0, 8.8]" in line
+    assert line.split()[-2:] == ["-", "-"], "what is the same for all has no rank correlation"
+
+
+def test_the_command_line_knows_every_score():
+    assert get_args(ScoreName) == SCORES
+    assert ProbeInside("x").neighbours == DepthConfig().neighbours
+    assert ProbeInside("x").support == DepthConfig().support
+
+
+WRONG = [
+    (["inside", "nothing"], "nothing is no run"),
+    (["inside", "RUN", "--scores", "gradn"], "invalid choice 'gradn'"),
+    (["inside", "RUN", "--scores"], "scores names none: there are input_gradient_norm"),
+    (["inside", "RUN", "--scores", "grand", "--scores", "prediction_depth"], "--scores is given twice"),
+    (["inside", "RUN", "--checkpoints", "9"], "has no checkpoint '9': it has best, epoch_001, epoch_002"),
+    (["inside", "RUN", "--splits", "dev"], "has no split 'dev'"),
+    (["inside", "RUN", "--batch-size", "0"], "batch_size 0 holds no image"),
+    (["inside", "RUN", "--neighbours", "0"], "neighbours 0 cannot vote"),
+    (["inside", "RUN", "--support", "30"], "support 30 holds no 30 neighbours of a sample of its own"),
+    (
+        ["inside", "RUN", "--neighbours", "128", "--scores", "prediction_depth"],
+        "support 128 holds no 128 neighbours of a sample of its own: at least 129, or fewer neighbours",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_what_is_wrong_is_said(trained, monkeypatch, capsys, arguments, sentence):
+    arguments = [str(trained) if text == "RUN" else text for text in arguments]
+    monkeypatch.setattr(sys, "argv", ["memgate", "probe", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    errors = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert sentence in errors
+    assert errors.startswith("memgate: ")
+    assert errors.count("\n") == 1
+    assert not (trained / "probes" / "inside.h5").exists()
+
+
+def test_scores_are_checked_for_other_callers_too(trained_run):
+    with pytest.raises(MemgateError, match="scores 'el3n' is unknown: there are input_gradient_norm"):
+        next(probe_run(trained_run, ["grand", "el3n"], Plan()))
+
+
+def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, monkeypatch):
+    (trained_run.path / "probes").mkdir()
+    (trained_run.path / "probes" / "inside.h5").write_text("nothing")
+    monkeypatch.setattr(visits, "inputs_of", lambda _: pytest.fail("too late"))
+    with pytest.raises(MemgateError, match=r"inside.h5 is damaged .*: remove it, and probe again"):
+        probe("inside", trained_run.path)
