@@ -23,6 +23,7 @@ from memgate.commands.corruption import (
     CorruptWrite,
 )
 from memgate.commands.data import DataInfo, DataPrepare
+from memgate.commands.ood import ProbeOod
 from memgate.commands.probing import ProbeCsr, ProbeShow
 from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
@@ -43,7 +44,12 @@ CORRUPT = {
 }  # fmt: skip
 """What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
 
-LIST_FLAGS = ("--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits")
+PROBE = {"csr": ProbeCsr, "ood": ProbeOod, "show": ProbeShow}
+"""What stands after 'memgate probe'."""
+
+LIST_FLAGS = (
+    "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--ood", "--near",
+)  # fmt: skip
 """Flags that take several values at once."""
 
 
@@ -51,7 +57,7 @@ def _command_type(train: Train) -> Any:
     """The union of all commands; ``train`` carries the defaults of a recipe or of another run."""
     data = Union[Annotated[DataInfo, subcommand("info")], Annotated[DataPrepare, subcommand("prepare")]]  # noqa: UP007
     corrupt = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in CORRUPT.items())]  # noqa: UP007
-    probe = Union[Annotated[ProbeCsr, subcommand("csr")], Annotated[ProbeShow, subcommand("show")]]  # noqa: UP007
+    probe = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in PROBE.items())]  # noqa: UP007
     named = {
         "quickstart": Quickstart, "resume": Resume, "report": Report, "export": Export, "evaluate": Evaluate,
         "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
@@ -69,7 +75,7 @@ def _command_type(train: Train) -> Any:
         ],
         Annotated[
             probe,
-            subcommand("probe", description="Ask a trained network about its samples: csr; show."),
+            subcommand("probe", description="Ask a trained network about its samples: csr, ood; show."),
         ],
     ]
     return Union[(*commands, *groups)]
