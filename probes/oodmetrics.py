@@ -6,7 +6,7 @@ unweighted mean over its sets.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,7 @@ def ood_figures(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    finished: Callable[[int], object] = lambda _: None,
 ) -> dict[str, dict[str, OodFigures]]:
     """The figures of every detector.
 
@@ -58,6 +59,7 @@ def ood_figures(
         groups: group to the names of its sets, at least one each.
         resamples: number of draws, at least 1.
         seed: of the draws.
+        finished: called with 1 whenever a detector is done on a set.
 
     Returns:
         Set or group to detector to figures. Where samples are fewer than two an interval has no ends.
@@ -84,6 +86,7 @@ def ood_figures(
             low, high = auroc_interval(score, foreign)
             of_set[0] = _estimate(plain[name][0], low, high, sum(sizes))
             found[name][detector] = OodFigures(*of_set)
+            finished(1)
         for group, names in groups.items():
             sizes = count, *(_size(outside[name]) for name in names)
             value, values = (np.mean([of[name] for name in names], axis=0) for of in (plain, drawn))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,7 @@ def parse_sets(texts: Sequence[str], near: Sequence[str], data: str) -> tuple[Oo
     names = [name for name, _ in pairs]
     for name in names:
         require(names.count(name) == 1, f"--ood names {name!r} twice: give each set a name of its own.")
+        require(name not in get_args(Group), f"--ood names a set {name!r}, as a group is called: rename it.")
     for name in near:
         require(name in names, f"--near {name!r} is none of the sets: {', '.join(names)}.")
     return tuple(OodName(name, path, *_group(name, near, data)) for name, path in pairs)

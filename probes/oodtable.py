@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
+from memgate import console
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.detectors import detector_titles
@@ -55,7 +56,9 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
     sets = {_facts(result): result for result in foreign if result.config["detectors"] == settings}
     groups = {group: [facts.name for facts in sets if facts.group == group] for group in ("near", "far")}
     several = {group: names for group, names in groups.items() if len(names) > 1}
-    figures = ood_figures(inside.values, {facts.name: of.values for facts, of in sets.items()}, several)
+    scores = {facts.name: result.values for facts, result in sets.items()}
+    with console.counter(len(scores) * len(inside.values), f"intervals, epoch {inside.epoch}") as finished:
+        figures = ood_figures(inside.values, scores, several, finished=finished)
     titles = detector_titles(log.gates)
     parts = [
         f"{run.name}: {PROBE}, epoch {inside.epoch} ({inside.checkpoint}), {len(inside.sample_id)} of "

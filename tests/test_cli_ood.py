@@ -19,7 +19,7 @@ from memgate.inputs import inputs_of
 from memgate.train import start
 from probes import ood, visits
 from probes.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
-from probes.features import PENULTIMATE, features
+from probes.features import PENULTIMATE, features, trunk_of
 from probes.network import pixel_network
 from probes.ood import OodConfig, probe_run
 from probes.oodsets import parse_sets, read_set
@@ -270,7 +270,7 @@ def test_a_network_that_diverged_is_said(trained_run, sets, monkeypatch):
 
     def diverged(*arguments):
         model, epoch = original(*arguments)
-        model.trunk.head.bias.data.fill_(float("nan"))
+        trunk_of(model).head.bias.data.fill_(float("nan"))
         return model, epoch
 
     monkeypatch.setattr(visits, "load_model", diverged)

@@ -125,8 +125,8 @@ def test_intervals_are_the_percentiles_of_drawn_samples():
         drawn.append([roc_auc_score(label, score), *areas, fpr[np.argmax(tpr >= 0.95)]])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     figures = (found.auroc, found.aupr_in, found.aupr_out, found.fpr95)
-    np.testing.assert_allclose([figure.low for figure in figures], low, atol=1e-12)
-    np.testing.assert_allclose([figure.high for figure in figures], high, atol=1e-12)
+    assert [figure.low for figure in figures] == pytest.approx(low.tolist(), abs=1e-12)
+    assert [figure.high for figure in figures] == pytest.approx(high.tolist(), abs=1e-12)
 
 
 def test_the_bootstrap_agrees_with_delong():
@@ -271,6 +271,7 @@ def test_of_a_data_set_the_test_images(tmp_path):
         (["a/b=HERE"], [], "is no NAME=PATH"),
         (["a="], [], "is no NAME=PATH"),
         (["a=HERE", "a=HERE"], [], "names 'a' twice"),
+        (["near=HERE"], [], "names a set 'near', as a group is called"),
         (["a=HERE/nothing.npz"], [], "--ood a: there is no .*nothing.npz: check the path"),
         (["a=HERE"], ["b"], "--near 'b' is none of the sets: a"),
     ],
