@@ -24,6 +24,7 @@ from memgate.commands.corruption import (
 )
 from memgate.commands.data import DataInfo, DataPrepare
 from memgate.commands.inside import ProbeInside
+from memgate.commands.ood import ProbeOod
 from memgate.commands.probing import ProbeCsr, ProbeShow
 from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
 from memgate.commands.routing import ProbeRouting
@@ -46,11 +47,14 @@ CORRUPT = {
 }  # fmt: skip
 """What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
 
-PROBE = {"csr": ProbeCsr, "inside": ProbeInside, "routing": ProbeRouting, "show": ProbeShow}
+PROBE = {
+    "csr": ProbeCsr, "routing": ProbeRouting, "inside": ProbeInside, "ood": ProbeOod, "show": ProbeShow,
+}  # fmt: skip
 """What stands after 'memgate probe'."""
 
 LIST_FLAGS = (
-    "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores",
+    "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores", "--ood",
+    "--near",
 )  # fmt: skip
 """Flags that take several values at once."""
 
@@ -78,7 +82,8 @@ def _command_type(train: Train) -> Any:
         Annotated[
             probe,
             subcommand(
-                "probe", description="Ask a trained network about its samples: csr, inside, routing; show."
+                "probe",
+                description="Ask a trained network about its samples: csr, routing, inside, ood; show.",
             ),
         ],
     ]

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,14 +52,23 @@ def source_of(task: Task) -> ImageSource:
         )
         images = _checked(task.sources[text], text)
         return ImageSource(text, images, (text, pixels_digest(images)))
-    file = read_file(text.removeprefix("npz="))
+    return read_images(text.removeprefix("npz="), ("images", "train_images"))
+
+
+def read_images(path: str | Path, names: Sequence[str]) -> ImageSource:
+    """The images of an .npz file, under the first of some names that it has; its name is the file's.
+
+    Raises:
+        NoiseError: the file is missing, damaged, or holds no images under these names.
+    """
+    file = read_file(path)
     arrays = arrays_of(io.BytesIO(file.content), str(file.path))
-    names = [name for name in ("images", "train_images") if name in arrays]
+    known = [name for name in names if name in arrays]
     require(
-        bool(names),
-        f"{file.path} holds no array 'images' or 'train_images': save the images under that name.",
+        bool(known),
+        f"{file.path} holds no array {' or '.join(map(repr, names))}: save the images under that name.",
     )
-    return ImageSource(file.path.name, _checked(arrays[names[0]], str(file.path)), file.record)
+    return ImageSource(file.path.name, _checked(arrays[known[0]], str(file.path)), file.record)
 
 
 def _checked(images: ArrayLike, name: str) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,26 @@ def points(found: Estimate) -> str:
     if found.value is None or found.low is None or found.high is None:
         return "-"
     return f"{100 * found.value:+.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+class Interval(Protocol):
+    """A number with the ends of its interval; None where it is undefined."""
+
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
+
+
+def decimal(found: Interval) -> str:
+    """A number as text with its interval, where it has one; ``-`` where it is undefined."""
+    if found.value is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return f"{found.value:.3f}"
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _estimate(value: float, low: float, high: float, n: int) -> Estimate:

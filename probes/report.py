@@ -9,9 +9,9 @@ from tabulate import tabulate
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from probes.groups import Estimate, Group, groups, percent, share
+from probes.groups import Estimate, Group, decimal, groups, percent, share
 from probes.scores import PROBES
-from probes.separation import ScoreSeparation, Separation, separations
+from probes.separation import ScoreSeparation, separations
 from probes.snapshot import take_snapshot
 from probes.summary import summary_table
 
@@ -176,7 +176,7 @@ def _group_rows(rows: Sequence[Group]) -> list[dict[str, str]]:
             "fit clean label": percent(group.fits_clean),
         }
         for use in group.gates:
-            row[f"mean g ({use.gate})"] = _decimal(use.mean)
+            row[f"mean g ({use.gate})"] = decimal(use.mean)
             row[f"routed to {use.gate.upper()}"] = percent(use.routed)
         found.append(row)
     return found
@@ -189,18 +189,10 @@ def _score_rows(rows: Sequence[ScoreSeparation]) -> list[dict[str, str]]:
         score = PROBES[row.score]
         name = score.title if row.gate is None else f"{score.title} ({row.gate})"
         cells = found.setdefault((row.score, row.gate), {"score": name, "suspicious": score.suspicious})
-        cells[row.against] = row.auroc.reason or _decimal(row.auroc)
+        cells[row.against] = row.auroc.reason or decimal(row.auroc)
     return list(found.values())
 
 
 def _table(rows: list[dict[str, str]], style: str) -> str:
     # Numbers are formatted already; tabulate must not read them again.
     return tabulate(rows, headers="keys", tablefmt=style, disable_numparse=True)
-
-
-def _decimal(found: Estimate | Separation) -> str:
-    if found.value is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{found.value:.3f}"
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

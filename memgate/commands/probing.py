@@ -1,6 +1,6 @@
 """Commands that ask a trained network about its samples: probe csr, probe show."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +10,7 @@ from tyro.conf import Positional
 from memgate import console
 from memgate.config import Device
 from memgate.errors import MemgateError
+from memgate.logreader import SampleLog
 from memgate.runs import Run, command, open_run
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ProbeCommand:
-    """What every probe of a trained network is told: whom to ask about what, and where."""
+class CheckpointCommand:
+    """What every probe of a trained network is told: which checkpoints to ask, and where."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
@@ -27,21 +28,31 @@ class ProbeCommand:
     """last, best or epochs' numbers, such as: last best 10 20. None: last, or with --every only what it names."""
     every: int | None = None
     """Also every kept epoch that this number divides."""
-    splits: tuple[str, ...] = ()
-    """Which splits, such as: train test. None given: all."""
-    n: int = 1000
-    """Samples of each split, chosen once by hash and the same for every checkpoint; 0 for all."""
     batch_size: int | None = None
     """Images in a pass. None: what suits the device."""
     device: Device = "auto"
     """Where to compute."""
 
-    def plan(self) -> "Plan":
-        """The flags as what the probes understand."""
+    def visiting(self, splits: Sequence[str], n: int) -> "Plan":
+        """The flags as what the probes understand, for n samples of some splits (of all for (); 0: all samples)."""
         from probes.visits import Plan
 
         names = self.checkpoints if self.checkpoints is not None else () if self.every else ("last",)
-        return Plan(names, self.every, self.splits, self.n, self.device)
+        return Plan(names, self.every, splits, n, self.device)
+
+
+@dataclass(frozen=True)
+class ProbeCommand(CheckpointCommand):
+    """What a probe of the run's own samples is told besides: which of them."""
+
+    splits: tuple[str, ...] = ()
+    """Which splits, such as: train test. None given: all."""
+    n: int = 1000
+    """Samples of each split, chosen once by hash and the same for every checkpoint; 0 for all."""
+
+    def plan(self) -> "Plan":
+        """The flags as what the probes understand."""
+        return self.visiting(self.splits, self.n)
 
 
 def stored_one_by_one(
@@ -118,23 +129,33 @@ class ProbeShow:
             raise MemgateError(f"{run.name} has no probe results yet: {command('probe csr', run.path)}.")
 
 
-def _tables() -> dict[str, tuple[Callable[..., str], str]]:
-    """Probe to what makes a table of its result (from run, log and result), and what explains the table."""
-    from probes import csrtable, insidetable, routetable
+ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
+"""From a run, its log and a probe's results to the tables that show them, one after the other."""
 
-    tables = (csrtable, insidetable, routetable)
-    return {table.PROBE: (table.to_terminal, table.UNITS) for table in tables}
+
+def _tables() -> dict[str, tuple[ToTables, str]]:
+    """Probe to what makes tables of its results, and what explains them."""
+    from probes import csrtable, insidetable, oodtable, routetable
+
+    one_by_one = {
+        table.PROBE: (_each(table.to_terminal), table.UNITS) for table in (csrtable, routetable, insidetable)
+    }
+    return {**one_by_one, oodtable.PROBE: (oodtable.to_terminal, oodtable.UNITS)}
+
+
+def _each(to_terminal: Callable[[Run, SampleLog, "ProbeResult"], str]) -> ToTables:
+    """The tables of a probe that makes one of each result."""
+    return lambda run, log, results: (to_terminal(run, log, result) for result in results)
 
 
 def _show(run: Run, probe: str) -> bool:
     """Print what a probe has found; whether there was anything."""
     from probes.result import load_results
 
-    to_terminal, units = _tables()[probe]
+    to_tables, units = _tables()[probe]
     results = load_results(run, probe)
-    log = run.log()
-    for result in results:
-        console.line(to_terminal(run, log, result) + "\n")
+    for table in to_tables(run, run.log(), results):
+        console.line(table + "\n")
     if results:
         console.line(units)
     return bool(results)

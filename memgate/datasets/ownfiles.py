@@ -71,17 +71,26 @@ def _read_classes(folder: Path, names: tuple[str, ...], side: int) -> Part:
     pictures: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for label, name in enumerate(names):
-        paths = [path for path in (folder / name).iterdir() if path.suffix.lower() in IMAGE_ENDINGS]
-        paths = sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)
+        paths = picture_files(folder / name)
         if not paths:
             raise MemgateError(f"{folder / name} holds no {', '.join(IMAGE_ENDINGS)} file: add some.")
-        pictures += [_read_picture(path, side) for path in paths]
+        pictures += [read_picture(path, side) for path in paths]
         labels += [label] * len(paths)
     return Part(np.stack(pictures), np.array(labels, np.int64), np.arange(len(labels)))
 
 
-def _read_picture(path: Path, side: int) -> NDArray[np.uint8]:
-    """One picture file as uint8 [side,side,3]."""
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures that lie in a folder itself, by name; hidden files are none."""
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS]
+    return sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)
+
+
+def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
+    """One picture file, resized bilinearly, as uint8 [side,side,3].
+
+    Raises:
+        MemgateError: it cannot be read, or has more than 8 bits a channel.
+    """
     from PIL import Image
 
     try:

@@ -1,0 +1,187 @@
+"""Out-of-distribution sets: from ``NAME=PATH`` on the command line to images of the run's size. No torch."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memgate.config import MIN_SIDE, DataConfig, DataName
+from memgate.datasets import read_source
+from memgate.datasets.official import OFFICIAL
+from memgate.datasets.ownfiles import IMAGE_ENDINGS, picture_files, read_picture
+from memgate.errors import MemgateError, require
+from noise.choose import hash_order
+from noise.digests import pixels_digest
+from noise.files import expanded
+from noise.openset import fitted, read_images
+
+Group = Literal["near", "far"]
+
+NEAR = ("cifar10", "cifar100", "tin", "tinyimagenet")
+FAR = ("mnist", "svhn", "texture", "textures", "dtd", "places", "places365")
+"""OpenOOD v1.5's groups where CIFAR is in-distribution, by the names of the sets without - and _."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class OodName:
+    """One set as it was asked for."""
+
+    name: str
+    path: Path
+    group: Group
+    listed: bool
+    """Whether OpenOOD or the user says the group; else the set counts as far for want of anything better."""
+
+
+@dataclass(frozen=True)
+class OodFacts:
+    """Where the images of a set come from; kept beside their scores."""
+
+    name: str
+    path: str
+    part: str
+    """What was read there: an array's file, a data set's test images, or picture files."""
+    total: int
+    """Images there are; fewer may have been taken."""
+    size: str
+    """Height × width in pixels as they are stored; ``various`` for picture files."""
+    digest: str
+    """SHA-256 of the images as the network is given them."""
+    group: Group
+    listed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class OodSet:
+    """One set, ready for a network."""
+
+    facts: OodFacts
+    rows: NDArray[np.int64]
+    """[n] rising: which of the images, counted in the order of the file or of the paths."""
+    images: NDArray[np.uint8]
+    """[n, H, W, 3] in the run's size."""
+    source: str
+    """What open-set noise would call it: the file's name, or the data set's."""
+
+
+def parse_sets(texts: Sequence[str], near: Sequence[str], data: str) -> tuple[OodName, ...]:
+    """The sets of ``--ood`` with their groups.
+
+    Args:
+        texts: ``NAME=PATH`` each.
+        near: names that count as near, whatever OpenOOD says.
+        data: name of the in-distribution data set: OpenOOD's groups are for CIFAR.
+
+    Raises:
+        MemgateError: a text is no such pair, a name stands twice, a path does not exist, or ``near`` names none.
+    """
+    require(bool(texts), "--ood names no set: give NAME=PATH each, such as svhn=svhn.npz.")
+    pairs = [_pair(text) for text in texts]
+    names = [name for name, _ in pairs]
+    for name in names:
+        require(names.count(name) == 1, f"--ood names {name!r} twice: give each set a name of its own.")
+        require(name not in get_args(Group), f"--ood names a set {name!r}, as a group is called: rename it.")
+    for name in near:
+        require(name in names, f"--near {name!r} is none of the sets: {', '.join(names)}.")
+    return tuple(OodName(name, path, *_group(name, near, data)) for name, path in pairs)
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    require(
+        bool(equals and path) and NAME.fullmatch(name) is not None,
+        f"--ood {text!r} is no NAME=PATH with a name of letters, digits, '.', '-' and '_': such as svhn=svhn.npz.",
+    )
+    found = expanded(path)
+    require(found.exists(), f"--ood {name}: there is no {found}: check the path.")
+    return name, found
+
+
+def _group(name: str, near: Sequence[str], data: str) -> tuple[Group, bool]:
+    plain = re.sub("[-_]", "", name.lower())
+    if name in near:
+        return "near", True
+    known = data in ("cifar10", "cifar100")
+    if known and plain in NEAR:
+        return "near", True
+    return "far", known and plain in FAR
+
+
+def read_set(asked: OodName, side: int, n: int = 0) -> OodSet:
+    """The images of a set in the run's size: resized bilinearly (Pillow) where they have another one.
+
+    ``PATH`` may be an ``.npz`` file with ``images`` or ``test_images`` (uint8 [N, H, W, 3] or grey), a folder with
+    pictures in it or in its folders, or, for the names cifar10, cifar100 and svhn, the folder that ``--data.root``
+    would be: of these, the test images are taken.
+
+    Args:
+        asked: name and path.
+        side: height and width of the run's images.
+        n: how many images, the first of a hash order; 0 for all.
+
+    Raises:
+        MemgateError: there are no images, or they cannot be read.
+        NoiseError: likewise, of an ``.npz`` file.
+    """
+    name, path = asked.name, asked.path
+    count, size, part, source, take = _opened(name, path, side)
+    rows = np.sort(hash_order(np.arange(count), "ood", name)[: n or None])
+    images = take(rows)
+    digest = pixels_digest(images)
+    facts = OodFacts(name, str(path), part, count, size, digest, asked.group, asked.listed)
+    return OodSet(facts, rows, images, source)
+
+
+Take = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+"""Rows [n] to images [n, H, W, 3] of the run's size."""
+
+
+def _opened(name: str, path: Path, side: int) -> tuple[int, str, str, str, Take]:
+    """How many images, their size, what they are, what open-set noise calls it, and how to take some."""
+    if path.is_file():
+        file = read_images(path, ("images", "test_images"))
+        return (
+            *_described(name, file.images),
+            "arrays",
+            file.name,
+            lambda rows: _resized(file.images[rows], side),
+        )
+    pictures = [*picture_files(path)]
+    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] != "."):
+        pictures += picture_files(folder)
+    if pictures:
+        return (
+            len(pictures),
+            "various",
+            "picture files",
+            path.name,
+            (lambda rows: np.stack([read_picture(pictures[row], side) for row in rows])),
+        )
+    require(
+        name in OFFICIAL,
+        f"--ood {name}: {path} holds no {', '.join(IMAGE_ENDINGS)} file, neither itself nor in its folders: give a "
+        f"folder of pictures, an .npz file, or the data's folder under one of the names {', '.join(OFFICIAL)}.",
+    )
+    images = read_source(DataConfig(name=cast(DataName, name), root=path)).test.images
+    return (*_described(name, images), "test images", name, lambda rows: _resized(images[rows], side))
+
+
+def _described(name: str, images: NDArray[np.uint8]) -> tuple[int, str]:
+    """Number and size of stored images; what cannot be pictures is refused."""
+    height, width = images.shape[1:3]
+    if min(height, width) < MIN_SIDE or images.shape[3:] not in ((), (1,), (3,)):
+        raise MemgateError(
+            f"--ood {name}: images of the shape {list(images.shape)} are no pictures: they must be [N, H, W, 3] or "
+            f"grey [N, H, W], H and W at least {MIN_SIDE}."
+        )
+    return len(images), f"{height} × {width}"
+
+
+def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return fitted(images, (side, side, 3))

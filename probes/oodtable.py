@@ -1,0 +1,117 @@
+"""What the out-of-distribution detectors found, as tables to read. No torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tabulate import tabulate
+
+from memgate import console
+from memgate.logreader import SampleLog
+from memgate.runs import Run
+from probes.detectors import detector_titles
+from probes.groups import decimal, percent
+from probes.oodmetrics import OodFigures, ood_figures
+from probes.oodsets import OodFacts
+from probes.result import ProbeResult
+
+PROBE = "ood"
+"""Name of the probe and of its file."""
+
+INSIDE = "test"
+"""The split that is in-distribution."""
+
+UNITS = (
+    "OpenOOD's convention: foreign is positive, a high score says foreign, AUPR by trapezoids, FPR95 is the share "
+    "of test samples taken for foreign where 95 % of the foreign ones are found (low is good), and a group's value is "
+    "the unweighted mean over its sets. The lists of images are not OpenOOD's, and no overlap is taken out: figures "
+    "compare in convention only. In brackets 95 % intervals over samples: DeLong for the AUROC of a set, else "
+    "percentiles of a bootstrap. g rises with H, so the two rank alike but for rounding."
+)
+
+
+def split_of(name: str) -> str:
+    """What the results of a set are filed under."""
+    return f"ood-{name}"
+
+
+def to_terminal(run: Run, log: SampleLog, results: Sequence[ProbeResult]) -> Iterator[str]:
+    """The tables of each checkpoint: one for every set, then one for every group of several.
+
+    Args:
+        run: whose.
+        log: its log.
+        results: of this probe, of any checkpoints.
+
+    Yields:
+        One text for each checkpoint, in the order of the epochs.
+    """
+    for epoch in dict.fromkeys(result.epoch for result in results):
+        yield _checkpoint(run, log, {result.split: result for result in results if result.epoch == epoch})
+
+
+def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) -> str:
+    """The tables of one checkpoint, from the results of its splits."""
+    inside = results[INSIDE]
+    settings = inside.config["detectors"]
+    foreign = [result for split, result in results.items() if split != INSIDE]
+    sets = {_facts(result): result for result in foreign if result.config["detectors"] == settings}
+    groups = {group: [facts.name for facts in sets if facts.group == group] for group in ("near", "far")}
+    several = {group: names for group, names in groups.items() if len(names) > 1}
+    scores = {facts.name: result.values for facts, result in sets.items()}
+    with console.counter(len(scores) * len(inside.values), f"intervals, epoch {inside.epoch}") as finished:
+        figures = ood_figures(inside.values, scores, several, finished=finished)
+    titles = detector_titles(log.gates)
+    parts = [
+        f"{run.name}: {PROBE}, epoch {inside.epoch} ({inside.checkpoint}), {len(inside.sample_id)} of "
+        f"{len(log.samples(INSIDE))} {INSIDE} samples are in-distribution; k-NN: k = {settings['k']} among "
+        f"{settings['support']} training samples"
+    ]
+    for facts, result in sets.items():
+        alone = facts.group not in several
+        parts += [_heading(facts, result, alone), _table(figures[facts.name], titles)]
+    for group, names in several.items():
+        parts += [f"{group}: mean of {', '.join(names)}", _table(figures[group], titles)]
+    left = [_facts(result).name for result in foreign if result not in sets.values()]
+    if left:
+        parts.append(
+            f"Left out, because they were scored with another k or support than the {INSIDE} samples: "
+            f"{', '.join(left)}. Probe them again."
+        )
+    return "\n\n".join(parts)
+
+
+def _facts(result: ProbeResult) -> OodFacts:
+    return OodFacts(**result.config["set"])
+
+
+def _heading(facts: OodFacts, result: ProbeResult, alone: bool) -> str:
+    """What a set is, and what must be known to read its figures."""
+    n, only = len(result.sample_id), ", its only set" if alone else ""
+    taken = f"{n} images" if n == facts.total else f"{n} of {facts.total} images"
+    lines = [f"{facts.name} ({facts.group}{only}): {taken}, {facts.size}, {facts.part} of {facts.path}"]
+    if not facts.listed:
+        lines.append(f"No list of OpenOOD's has it, so it counts as far; --near {facts.name} makes it near.")
+    for key, split in (("in_train", "training"), ("in_test", INSIDE)):
+        if result.config[key]:
+            lines.append(
+                f"Not foreign: {result.config[key]} of these images, which the {split} split has too."
+            )
+    if result.config["open_set"]:
+        lines.append(
+            f"Not unseen: the network was trained on {result.config['open_set']} images of the same source "
+            "(open-set noise)."
+        )
+    return "\n".join(lines)
+
+
+def _table(figures: Mapping[str, OodFigures], titles: Mapping[str, str]) -> str:
+    rows = [
+        {
+            "detector": titles[name],
+            "AUROC": decimal(found.auroc),
+            "AUPR in": decimal(found.aupr_in),
+            "AUPR out": decimal(found.aupr_out),
+            "FPR95": percent(found.fpr95),
+        }
+        for name, found in figures.items()
+    ]
+    return tabulate(rows, headers="keys", disable_numparse=True)

@@ -1,0 +1,278 @@
+"""memgate probe ood: a small real run through the command line, what is stored, and one sentence for what is wrong."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from memgate import cli
+from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.evaluate import load_model
+from memgate.inputs import inputs_of
+from memgate.train import start
+from probes import ood, visits
+from probes.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
+from probes.features import PENULTIMATE, features, trunk_of
+from probes.network import pixel_network
+from probes.ood import OodConfig, probe_run
+from probes.oodsets import parse_sets, read_set
+from probes.oodtable import to_terminal
+from probes.result import load_results
+from probes.visits import Plan, probed_rows
+
+
+def probe(*arguments):
+    cli.parse(["probe", *map(str, arguments)]).run()
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Two sets: noise in an .npz of the run's size, and a folder of larger stripes."""
+    rng = np.random.default_rng(5)
+    np.savez(tmp_path / "noise.npz", images=rng.integers(0, 256, (30, 8, 8, 3), np.uint8))
+    (tmp_path / "stripes").mkdir()
+    for number in range(12):
+        picture = np.zeros((20, 20, 3), np.uint8)
+        picture[:: number % 3 + 2] = 20 * number
+        Image.fromarray(picture).save(tmp_path / "stripes" / f"{number:02d}.png")
+    return {"noise": tmp_path / "noise.npz", "stripes": tmp_path / "stripes"}
+
+
+def pairs(sets):
+    return [f"{name}={path}" for name, path in sets.items()]
+
+
+def stored(run):
+    return {(result.split, result.epoch): result for result in load_results(run, "ood")}
+
+
+def test_the_whole_way_through_the_command_line(trained_run, sets):
+    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    done = subprocess.run(
+        [*command, "ood", trained_run.path, "--ood", *pairs(sets), "--near", "noise", "--k", "5"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        "one: ood, epoch 3 (last), 60 of 60 test samples are in-distribution; k-NN: k = 5 among 128 training samples"
+    ) in done.stdout
+    assert f"noise (near, its only set): 30 images, 8 × 8, arrays of {sets['noise']}\n\n" in done.stdout
+    assert (
+        f"stripes (far, its only set): 12 images, various, picture files of {sets['stripes']}\n"
+        "No list of OpenOOD's has it, so it counts as far; --near stripes makes it near.\n"
+    ) in done.stdout
+    for text in (
+        "AUROC",
+        "AUPR in",
+        "AUPR out",
+        "FPR95",
+        "gate entropy H (b2)",
+        "gate's MSP (b3)",
+        "k-NN distance",
+    ):
+        assert text in done.stdout
+    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.strip() == done.stdout.partition("\nStored in")[0]
+
+
+def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
+    probe(
+        "ood",
+        trained_run.path,
+        "--ood",
+        *pairs(sets),
+        "--k",
+        "7",
+        "--support",
+        "50",
+        "--n",
+        "20",
+        "--batch-size",
+        "7",
+    )
+    printed = capsys.readouterr().out
+    inputs, found = inputs_of(trained_run), stored(trained_run)
+    assert set(found) == {("test", 3), ("ood-noise", 3), ("ood-stripes", 3)}
+    network = pixel_network(load_model(trained_run, "last", inputs, torch.device("cpu"))[0], inputs)
+    network.eval()
+    support = inputs.train.images[probed_rows(inputs, "train", 50)]
+    near = features(network, torch.from_numpy(support).permute(0, 3, 1, 2), [PENULTIMATE])[PENULTIMATE]
+    asked = parse_sets(pairs(sets), [], "digits")
+    images = {f"ood-{one.name}": read_set(one, 8, 20) for one in asked}
+    for (split, _), result in found.items():
+        if split == "test":
+            own = inputs.image_set("test").subset(probed_rows(inputs, "test", 20))
+            pixels, rows = own.images, own.sample_id
+        else:
+            pixels, rows = images[split].images, images[split].rows
+        np.testing.assert_array_equal(result.sample_id, rows)
+        pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            forward = network.network(network.normalised(pixels / 255))
+        expected = {name: score(forward.logits) for name, score in LOGIT_DETECTORS.items()}
+        expected["knn"] = knn_distance(features(network, pixels, [PENULTIMATE])[PENULTIMATE], near, 7)
+        for gate in forward.gates:
+            expected[f"gate_{gate.name}_entropy"] = gate.entropy.numpy()
+            expected[f"gate_{gate.name}_value"] = gate.value.numpy()
+            expected[f"gate_{gate.name}_msp"] = LOGIT_DETECTORS["msp"](gate.logits)
+        assert list(result.values) == list(detector_titles(("b2", "b3")))
+        for name, score in expected.items():
+            np.testing.assert_allclose(result.values[name], score, rtol=1e-4, atol=1e-5)
+    assert found["test", 3].config["detectors"] == {"k": 7, "support": 50}
+    assert found["ood-noise", 3].config["set"]["digest"] == images["ood-noise"].facts.digest
+    assert "noise (far): 20 of 30 images" in printed
+    assert "stripes (far): 12 images" in printed
+    assert "far: mean of noise, stripes\n" in printed
+    score = [found[split, 3].values["energy"] for split in ("test", "ood-noise")]
+    area = roc_auc_score(np.repeat([0, 1], [20, 20]), np.concatenate(score))
+    first = next(line for line in printed.splitlines() if line.startswith("energy"))
+    assert f" {area:.3f} [" in first
+
+
+def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
+    only = f"noise={sets['noise']}"
+    probe("ood", trained_run.path, "--ood", only, "--k", "5", "--every", "2")
+    probe("ood", trained_run.path, "--ood", *pairs(sets), "--k", "5", "--checkpoints", "1", "last")
+    before = stored(trained_run)
+    assert set(before) == {
+        ("test", 1), ("ood-noise", 1), ("ood-stripes", 1), ("test", 2), ("ood-noise", 2),
+        ("test", 3), ("ood-noise", 3), ("ood-stripes", 3),
+    }  # fmt: skip
+    capsys.readouterr()
+    probe("ood", trained_run.path, "--ood", only, "--k", "6")
+    printed = capsys.readouterr().out
+    assert "stripes" not in printed
+    probe("show", trained_run.path)
+    shown = capsys.readouterr().out
+    assert re.findall(r"one: ood, epoch (\d) \((\w+)\)", shown) == [
+        ("1", "epoch_001"), ("2", "epoch_002"), ("3", "last"),
+    ]  # fmt: skip
+    last = shown[shown.index("epoch 3") :]
+    assert "stripes (far" not in last
+    assert (
+        "Left out, because they were scored with another k or support than the test samples: stripes. "
+        "Probe them again."
+    ) in last
+    assert "Left out" not in shown[: shown.index("epoch 3")]
+
+
+def test_a_run_without_gates_and_both_probes_side_by_side(tmp_path, sets, capsys):
+    config = RunConfig(
+        name="plain",
+        out=tmp_path,
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
+        model=ModelConfig(name="resnet", depth=8),
+        train=TrainConfig(epochs=1, batch_size=32),
+    )
+    path = start(config).path
+    probe("ood", path, "--ood", f"noise={sets['noise']}")
+    probe("csr", path, "--splits", "test")
+    capsys.readouterr()
+    probe("show", path)
+    printed = capsys.readouterr().out
+    assert "k-NN distance" in printed
+    assert "gate value" not in printed
+    assert "plain: csr by first-order, test" in printed
+    assert "among 60 training samples" in printed
+
+
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, monkeypatch, capsys):
+    calls, original = [], ood.answers
+
+    def third_is_interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(ood, "answers", third_is_interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        probe("ood", trained_run.path, "--ood", *pairs(sets), "--k", "5")
+    assert set(stored(trained_run)) == {("test", 3), ("ood-noise", 3)}
+    assert "Stopped: test of epoch 3, ood-noise of epoch 3 finished and kept in" in capsys.readouterr().err
+    probe("show", trained_run.path)
+    assert "noise (far, its only set)" in capsys.readouterr().out
+
+
+def test_images_that_are_not_foreign_are_said(trained_run, tmp_path, capsys):
+    inputs = inputs_of(trained_run)
+    images = np.concatenate([inputs.train.images[:3], inputs.image_set("test").images[:2]])
+    np.savez(tmp_path / "own.npz", images=images)
+    probe("ood", trained_run.path, "--ood", f"own={tmp_path / 'own.npz'}", "--k", "1")
+    printed = capsys.readouterr().out
+    assert "Not foreign: 3 of these images, which the training split has too." in printed
+    assert "Not foreign: 2 of these images, which the test split has too." in printed
+    # The nearest neighbour of a training image is the image itself.
+    (result,) = (found for found in load_results(trained_run, "ood") if found.split == "ood-own")
+    np.testing.assert_allclose(result.values["knn"][:3], 0, atol=1e-3)
+
+
+def test_open_set_noise_of_the_same_source_is_said(trained_run, sets, capsys):
+    plan, asked = Plan(splits=("test",), n=0), parse_sets([f"noise={sets['noise']}"], [], "digits")
+    results = list(probe_run(trained_run, OodConfig(k=5), [read_set(asked[0], 8)], plan))
+    changed = replace(results[1], config={**results[1].config, "open_set": 9})
+    (text,) = to_terminal(trained_run, trained_run.log(), [results[0], changed])
+    assert "Not unseen: the network was trained on 9 images of the same source (open-set noise)." in text
+    (text,) = to_terminal(trained_run, trained_run.log(), results)
+    assert "Not unseen" not in text
+
+
+WRONG = [
+    (["RUN"], "--ood names no set: give NAME=PATH each"),
+    (["nothing", "--ood", "a=HERE"], "nothing is no run"),
+    (["RUN", "--ood", "HERE"], "is no NAME=PATH"),
+    (["RUN", "--ood", "a=HERE", "a=HERE"], "names 'a' twice"),
+    (["RUN", "--ood", "a=HERE", "--ood", "b=HERE"], "--ood is given twice"),
+    (["RUN", "--ood", "a=HERE/b"], "there is no"),
+    (["RUN", "--ood", "a=HERE", "--near", "b"], "--near 'b' is none of the sets"),
+    (["RUN", "--ood", "a=HERE"], "holds no .png"),
+    (["RUN", "--ood", "a=HERE/text.npz"], "text.npz is damaged, truncated or no .npz file"),
+    (["RUN", "--ood", "a=HERE/floats.npz"], "are float64[2, 8, 8, 3] and must be uint8"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--k", "0"], "k 0 is no neighbour"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--k", "129"], "k 129 is more than the 128 training samples to look among"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--support", "9"], "k 50 is more than the 9 training samples"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--support", "-1"], "support -1 is no number of samples"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--n", "-1"], "n -1 is no number of samples"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--batch-size", "0"], "batch_size 0 holds no image"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--checkpoints", "9"], "has no checkpoint '9'"),
+    (["RUN", "--ood", "a=HERE/good.npz", "--splits", "train"], "--splits"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_what_is_wrong_is_said(trained, tmp_path, monkeypatch, capsys, arguments, said):
+    np.savez(tmp_path / "good.npz", images=np.zeros((2, 8, 8, 3), np.uint8))
+    np.savez(tmp_path / "floats.npz", images=np.zeros((2, 8, 8, 3)))
+    (tmp_path / "text.npz").write_text("nothing")
+    arguments = [str(trained) if text == "RUN" else text.replace("HERE", str(tmp_path)) for text in arguments]
+    monkeypatch.setattr(sys, "argv", ["memgate", "probe", "ood", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    errors = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert said in errors
+    assert errors.startswith("memgate: ")
+    assert errors.count("\n") == 1
+    assert not (trained / "probes" / "ood.h5").exists()
+
+
+def test_a_network_that_diverged_is_said(trained_run, sets, monkeypatch):
+    original = visits.load_model
+
+    def diverged(*arguments):
+        model, epoch = original(*arguments)
+        trunk_of(model).head.bias.data.fill_(float("nan"))
+        return model, epoch
+
+    monkeypatch.setattr(visits, "load_model", diverged)
+    with pytest.raises(MemgateError, match="its training has diverged"):
+        probe("ood", trained_run.path, "--ood", *pairs(sets))

@@ -1,0 +1,327 @@
+"""Out-of-distribution: detectors and figures against pytorch-ood and scikit-learn, intervals, one pass, the sets."""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pytorch_ood.detector import KNN, EnergyBased, Entropy, MaxLogit, MaxSoftmax
+from pytorch_ood.metrics import OODMetrics
+from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
+
+from memgate.config import GateConfig, ModelConfig
+from memgate.errors import MemgateError
+from memgate.inputs import inputs_of
+from memgate.models import build_model
+from noise.digests import pixels_digest
+from noise.errors import NoiseError
+from noise.openset import fitted
+from probes.answers import answers
+from probes.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
+from probes.features import PENULTIMATE, features
+from probes.intervals import auroc_interval
+from probes.network import PixelNetwork
+from probes.ood import Seen
+from probes.oodmetrics import ood_figures
+from probes.oodsets import parse_sets, read_set
+
+RNG = np.random.default_rng(0)
+
+
+# Detectors
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("msp", MaxSoftmax), ("max_logit", MaxLogit), ("energy", EnergyBased), ("entropy", Entropy)],
+)
+def test_scores_of_logits_are_pytorch_oods(name, theirs):
+    logits = RNG.normal(0, 3, (500, 10)).astype(np.float32)
+    expected = theirs(None).predict_logits(torch.from_numpy(logits)).numpy()
+    np.testing.assert_allclose(LOGIT_DETECTORS[name](logits), expected, rtol=1e-5, atol=5e-6)
+
+
+def test_a_sure_network_does_not_tie():
+    logits = np.zeros((3, 10), np.float32)
+    logits[:, 0] = 20, 22, 24
+    assert len(np.unique(torch.from_numpy(logits).softmax(1).amax(1).numpy())) < 3
+    for score in LOGIT_DETECTORS.values():
+        assert (np.diff(score(logits)) < 0).all()
+
+
+def test_high_is_foreign():
+    sure, torn = np.eye(10)[:1] * 9, np.ones((1, 10)) * 0.1
+    for score in (msp, max_logit, energy, LOGIT_DETECTORS["entropy"]):
+        assert score(torn) > score(sure)
+
+
+@pytest.mark.parametrize("k", [1, 50])
+def test_distances_are_pytorch_oods(k):
+    support, own = (RNG.normal(1, 2, (n, 16)).astype(np.float32) for n in (120, 70))
+    own[0] = 0
+    theirs = KNN(None, k=k).fit_features(torch.from_numpy(support), torch.zeros(120, dtype=torch.long))
+    expected = theirs.predict_features(torch.from_numpy(own)).numpy()
+    np.testing.assert_allclose(knn_distance(own, support, k), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(knn_distance(own * 7, support / 3, k), expected, rtol=1e-5, atol=1e-6)
+    unit = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (own, support)]
+    loop = np.sort(np.linalg.norm(unit[0][:, None] - unit[1][None], axis=2), axis=1)[:, k - 1]
+    np.testing.assert_allclose(knn_distance(own, support, k), loop, rtol=1e-5, atol=1e-6)
+
+
+def test_a_title_for_every_gate():
+    assert list(detector_titles(())) == ["msp", "max_logit", "energy", "entropy", "knn"]
+    assert detector_titles(["b3"])["gate_entropy"] == "gate entropy H (b3)"
+    assert detector_titles(["b2", "b3"])["gate_b2_value"] == "gate value g (b2)"
+
+
+# Figures
+
+
+def scores(n, shift, seed=0):
+    rng = np.random.default_rng([seed, n])
+    return {"one": rng.normal(shift, 1, n), "tied": rng.integers(0, 4, n) + np.round(shift)}
+
+
+def test_figures_are_pytorch_oods_and_groups_are_their_means():
+    inside, outside = scores(400, 0), {"a": scores(300, 1), "b": scores(90, 0.4), "c": scores(50, 2)}
+    found = ood_figures(inside, outside, {"far": ["a", "c"]}, resamples=10)
+    assert set(found) == {"a", "b", "c", "far"}
+    for detector in ("one", "tied"):
+        for name, foreign in outside.items():
+            score = np.concatenate([inside[detector], foreign[detector]])
+            label = np.where(np.arange(len(score)) < 400, 0, -1)
+            theirs = OODMetrics().update(torch.from_numpy(score), torch.from_numpy(label)).compute()
+            ours = found[name][detector]
+            assert ours.auroc.value == pytest.approx(theirs["AUROC"], abs=1e-9)
+            assert ours.aupr_in.value == pytest.approx(theirs["AUPR-IN"], abs=1e-9)
+            assert ours.aupr_out.value == pytest.approx(theirs["AUPR-OUT"], abs=1e-9)
+            assert ours.fpr95.value == pytest.approx(theirs["FPR95TPR"], abs=1e-9)
+            assert (ours.auroc.low, ours.auroc.high) == auroc_interval(score, label < 0)
+            assert ours.fpr95.n == len(score)
+        for figure in ("auroc", "aupr_in", "aupr_out", "fpr95"):
+            parts = [getattr(found[name][detector], figure).value for name in ("a", "c")]
+            assert getattr(found["far"][detector], figure).value == pytest.approx(np.mean(parts))
+    assert found["far"]["one"].auroc.n == 400 + 300 + 50
+
+
+def test_intervals_are_the_percentiles_of_drawn_samples():
+    inside, outside = scores(60, 0), {"a": scores(40, 1)}
+    found = ood_figures(inside, outside, {"near": ["a"]}, resamples=30, seed=3)["near"]["one"]
+    # The same draws by hand: rows drawn with repetition, and scikit-learn's curves.
+    own, foreign = (np.random.default_rng(key) for key in ([3], [3, zlib.crc32(b"a")]))
+    drawn = []
+    for _ in range(30):
+        score = np.concatenate(
+            [inside["one"][own.integers(0, 60, 60)], outside["a"]["one"][foreign.integers(0, 40, 40)]]
+        )
+        label = np.arange(100) >= 60
+        fpr, tpr, _ = roc_curve(label, score, drop_intermediate=False)
+        areas = []
+        for positive, values in ((~label, -score), (label, score)):
+            precision, recall, _ = precision_recall_curve(positive, values)
+            areas.append(auc(recall, precision))
+        drawn.append([roc_auc_score(label, score), *areas, fpr[np.argmax(tpr >= 0.95)]])
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    figures = (found.auroc, found.aupr_in, found.aupr_out, found.fpr95)
+    assert [figure.low for figure in figures] == pytest.approx(low.tolist(), abs=1e-12)
+    assert [figure.high for figure in figures] == pytest.approx(high.tolist(), abs=1e-12)
+
+
+def test_the_bootstrap_agrees_with_delong():
+    inside, outside = scores(800, 0), {"a": scores(500, 0.8)}
+    found = ood_figures(inside, outside, {"group": ["a"]}, resamples=400)
+    for detector in inside:
+        drawn, formula = found["group"][detector].auroc, found["a"][detector].auroc
+        assert drawn.value == pytest.approx(formula.value)
+        for end in ("low", "high"):
+            distance = getattr(formula, end) - formula.value
+            assert getattr(drawn, end) - drawn.value == pytest.approx(distance, rel=0.25)
+
+
+def test_a_set_has_the_same_figures_in_any_company():
+    inside, a, b = scores(100, 0), scores(50, 1), scores(70, 2)
+    alone = ood_figures(inside, {"b": b}, {}, resamples=20)["b"]
+    assert ood_figures(inside, {"a": a, "b": b}, {"far": ["a", "b"]}, resamples=20)["b"] == alone
+    assert ood_figures(inside, {"b": b}, {}, resamples=20, seed=1)["b"] != alone
+
+
+def test_a_single_image_has_no_interval():
+    found = ood_figures(scores(50, 0), {"a": scores(1, 1)}, {"far": ["a"]}, resamples=5)
+    for figures in (found["a"]["one"], found["far"]["one"]):
+        assert figures.auroc.value is not None
+        for figure in (figures.auroc, figures.aupr_in, figures.aupr_out, figures.fpr95):
+            assert (figure.low, figure.high) == (None, None)
+
+
+# The network
+
+
+@pytest.mark.parametrize(
+    "config", [ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3")), ModelConfig("resnet", 8)]
+)
+def test_one_pass_gives_all(config):
+    model = build_model(config, 10, seed=1).train()
+    network = PixelNetwork(model, (0.5, 0.5, 0.5), (0.2, 0.3, 0.2))
+    pixels = torch.from_numpy(RNG.integers(0, 256, (11, 3, 16, 16), np.uint8))
+    whole, done = answers(network, pixels), []
+    assert model.training
+    model.eval()
+    with torch.no_grad():
+        forward = model(network.normalised(pixels / 255))
+    inside = features(network, pixels, [PENULTIMATE])[PENULTIMATE]
+    mixed = np.random.default_rng(1).permutation(11)
+    for found, order in (
+        (whole, np.arange(11)),
+        (answers(network, pixels, batch_size=1), np.arange(11)),
+        (answers(network, pixels, batch_size=5, finished=done.append), np.arange(11)),
+        (answers(network, pixels[mixed], batch_size=3), mixed),
+    ):
+        np.testing.assert_allclose(found.logits, forward.logits[order], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.features, inside[order], rtol=1e-4, atol=1e-5)
+        assert list(found.gates) == [gate.name for gate in forward.gates]
+        for gate in forward.gates:
+            said = found.gates[gate.name]
+            np.testing.assert_allclose(said.entropy, gate.entropy[order], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(said.value, gate.value[order], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(said.logits, gate.logits[order], rtol=1e-4, atol=1e-5)
+    assert done == [5, 5, 1]
+    assert not model._forward_hooks
+
+
+# The sets
+
+
+def one_set(path, name="x", data="cifar10", near=()):
+    return parse_sets([f"{name}={path}"], near, data)[0]
+
+
+def test_groups_are_openoods(tmp_path):
+    names = ["cifar100", "tiny-imagenet", "SVHN", "places_365", "mine", "other"]
+    found = parse_sets([f"{name}={tmp_path}" for name in names], ["other"], "cifar10")
+    assert [(one.group, one.listed) for one in found] == [
+        ("near", True), ("near", True), ("far", True), ("far", True), ("far", False), ("near", True),
+    ]  # fmt: skip
+    assert one_set(tmp_path, "svhn", near=["svhn"]).group == "near"
+    assert (one_set(tmp_path, "cifar100", "digits").group, one_set(tmp_path, "mnist", "digits").listed) == (
+        "far", False,
+    )  # fmt: skip
+
+
+def test_arrays_are_taken_as_they_are_or_resized(tmp_path):
+    images = RNG.integers(0, 256, (9, 20, 24, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images)
+    found = read_set(one_set(tmp_path / "a.npz"), 16)
+    expected = [Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR) for image in images]
+    np.testing.assert_array_equal(found.images, np.stack([np.asarray(image) for image in expected]))
+    assert (found.facts.size, found.facts.total, found.facts.part) == ("20 × 24", 9, "arrays")
+    assert found.facts.digest == pixels_digest(found.images)
+    np.savez(tmp_path / "b.npz", test_images=images[:, :16, :16], train_images=images[:2])
+    np.testing.assert_array_equal(read_set(one_set(tmp_path / "b.npz"), 16).images, images[:, :16, :16])
+    for grey in (images[..., 0], images[..., :1]):
+        np.savez(tmp_path / "c.npz", images=grey)
+        found = read_set(one_set(tmp_path / "c.npz"), 16).images
+        np.testing.assert_array_equal(found, fitted(grey, (16, 16, 3)))
+
+
+def test_some_images_are_the_same_ones_and_nested(tmp_path):
+    images = RNG.integers(0, 256, (40, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images)
+    few, more, everything = (read_set(one_set(tmp_path / "a.npz"), 8, n) for n in (5, 12, 100))
+    assert set(few.rows) < set(more.rows)
+    assert (np.diff(more.rows) > 0).all()
+    np.testing.assert_array_equal(few.images, images[few.rows])
+    np.testing.assert_array_equal(everything.rows, np.arange(40))
+    assert few.facts.total == 40
+
+
+def test_a_folder_of_pictures(tmp_path):
+    images = [RNG.integers(0, 256, (12 + i, 20, 3), np.uint8) for i in range(4)]
+    for place, image in zip(["b.png", "a.png", "z/c.png", "k/d.png"], images, strict=True):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / place)
+    (tmp_path / ".hidden").mkdir()
+    Image.fromarray(images[0]).save(tmp_path / ".hidden" / "e.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    found = read_set(one_set(tmp_path, "svhn"), 8)  # the name of a data set, but these are pictures
+    order = [images[1], images[0], images[3], images[2]]
+    expected = [
+        np.asarray(Image.fromarray(image).resize((8, 8), Image.Resampling.BILINEAR)) for image in order
+    ]
+    np.testing.assert_array_equal(found.images, np.stack(expected))
+    assert (found.facts.size, found.facts.part, found.facts.total) == ("various", "picture files", 4)
+
+
+def test_of_a_data_set_the_test_images(tmp_path):
+    arrays = {"train_images": RNG.integers(0, 256, (6, 32, 32, 3), np.uint8), "train_labels": np.arange(6)}
+    arrays |= {"test_images": RNG.integers(0, 256, (4, 32, 32, 3), np.uint8), "test_labels": np.arange(4)}
+    np.savez(tmp_path / "svhn.npz", **arrays)
+    found = read_set(one_set(tmp_path, "svhn"), 32)
+    np.testing.assert_array_equal(found.images, arrays["test_images"])
+    assert (found.facts.part, found.source) == ("test images", "svhn")
+
+
+@pytest.mark.parametrize(
+    ("texts", "near", "said"),
+    [
+        ([], [], "--ood names no set: give NAME=PATH"),
+        (["svhn"], [], "'svhn' is no NAME=PATH"),
+        (["=HERE"], [], "is no NAME=PATH"),
+        (["a/b=HERE"], [], "is no NAME=PATH"),
+        (["a="], [], "is no NAME=PATH"),
+        (["a=HERE", "a=HERE"], [], "names 'a' twice"),
+        (["near=HERE"], [], "names a set 'near', as a group is called"),
+        (["a=HERE/nothing.npz"], [], "--ood a: there is no .*nothing.npz: check the path"),
+        (["a=HERE"], ["b"], "--near 'b' is none of the sets: a"),
+    ],
+)
+def test_what_is_no_set_is_said(tmp_path, texts, near, said):
+    with pytest.raises(MemgateError, match=said):
+        parse_sets([text.replace("HERE", str(tmp_path)) for text in texts], near, "cifar10")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"pictures": np.zeros((2, 8, 8, 3), np.uint8)}, "holds no array 'images' or 'test_images'"),
+        ({"images": np.zeros((2, 8, 8, 3), np.float32)}, "are float32.* and must be uint8"),
+        ({"images": np.zeros((0, 8, 8, 3), np.uint8)}, "must be uint8"),
+        ({"images": np.zeros((8, 8, 3), np.uint8)}, r"shape \[8, 8, 3\] are no pictures"),
+        ({"images": np.zeros((2, 8, 8, 4), np.uint8)}, r"shape \[2, 8, 8, 4\] are no pictures"),
+        ({"images": np.array([None])}, "is damaged, truncated or no .npz file"),
+    ],
+)
+def test_what_holds_no_images_is_said(tmp_path, arrays, said):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises((MemgateError, NoiseError), match=said):
+        read_set(one_set(tmp_path / "a.npz"), 8)
+
+
+def test_a_folder_without_pictures_is_said(tmp_path):
+    with pytest.raises(
+        MemgateError, match=r"holds no .png, .jpg, .jpeg file, neither itself nor in its folders"
+    ):
+        read_set(one_set(tmp_path), 8)
+    (tmp_path / "a.png").write_text("nothing")
+    with pytest.raises(MemgateError, match=r"a.png cannot be read as a picture"):
+        read_set(one_set(tmp_path), 8)
+
+
+def test_images_that_the_run_has_seen_are_counted(make_run, tmp_path):
+    run = make_run(noise=("symmetric:0.1", "open:0.1:source=npz={foreign}"))
+    inputs = inputs_of(run)
+    seen = Seen.of(inputs)
+    foreign = read_set(one_set(tmp_path / "foreign.npz"), 16)
+    used = {
+        int(text.rpartition(":")[2]) for text in inputs.manifest.source[inputs.manifest.open_set].tolist()
+    }
+    assert len(used) == 20
+    assert seen.known(foreign) == {"in_train": 20, "in_test": 0, "open_set": 20}
+    others = np.setdiff1d(foreign.rows, sorted(used))
+    rest = replace(foreign, rows=others, images=foreign.images[others])
+    assert seen.known(rest) == {"in_train": 0, "in_test": 0, "open_set": 20}
+    elsewhere = replace(rest, source="other.npz", facts=replace(rest.facts, name="y"))
+    assert seen.known(elsewhere)["open_set"] == 0
+    own = replace(elsewhere, images=inputs.image_set("test").images[:7])
+    assert seen.known(own) == {"in_train": 0, "in_test": 7, "open_set": 0}

@@ -1,0 +1,126 @@
+"""AUROC, AUPR and FPR at a TPR from one ranking: scikit-learn's and pytorch-ood's numbers, ties, weights, turns."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pytorch_ood.metrics import OODMetrics
+from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
+
+from probes.ranking import aupr_trapezoid, fpr_at_tpr, order
+
+
+@st.composite
+def scored(draw):
+    """Scores with many ties, and labels with both kinds."""
+    n = draw(st.integers(2, 60))
+    score = np.array(draw(st.lists(st.integers(-6, 6), min_size=n, max_size=n)), float)
+    positive = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    positive[:2] = [True, False]
+    return score, positive
+
+
+def continuous(seed, n=3000):
+    rng = np.random.default_rng(seed)
+    positive = rng.random(n) < 0.3
+    return rng.normal(positive * 1.2, 1.0), positive
+
+
+@given(scored())
+def test_they_are_scikit_learns(case):
+    score, positive = case
+    ranking = order(score, positive).ranking()
+    fpr, tpr, _ = roc_curve(positive, score, drop_intermediate=False)
+    for found, labels, values in (
+        (aupr_trapezoid(score, positive), positive, score),
+        (ranking.aupr, positive, score),
+        (ranking.turned.aupr, ~positive, -score),
+    ):
+        precision, recall, _ = precision_recall_curve(labels, values)
+        assert found == pytest.approx(auc(recall, precision), abs=1e-12)
+    assert ranking.auroc == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
+    for wanted in (0.5, 0.95, 1.0):
+        assert fpr_at_tpr(score, positive, wanted) == fpr[np.argmax(tpr >= wanted)]
+
+
+@pytest.mark.filterwarnings("ignore:AUTC")  # a metric of theirs that equal scores have not
+@given(scored())
+def test_they_are_pytorch_oods(case):
+    score, positive = case
+    theirs = (
+        OODMetrics().update(torch.from_numpy(score), torch.from_numpy(np.where(positive, -1, 0))).compute()
+    )
+    ranking = order(score, positive).ranking()
+    assert ranking.auroc == pytest.approx(theirs["AUROC"], abs=1e-9)
+    assert ranking.aupr == pytest.approx(theirs["AUPR-OUT"], abs=1e-9)
+    assert ranking.turned.aupr == pytest.approx(theirs["AUPR-IN"], abs=1e-9)
+    assert fpr_at_tpr(score, positive) == pytest.approx(theirs["FPR95TPR"], abs=1e-9)
+
+
+@given(scored(), st.randoms(use_true_random=False))
+def test_only_the_order_of_the_scores_counts(case, random):
+    score, positive = case
+    mixed = list(range(len(score)))
+    random.shuffle(mixed)
+    ranking = order(score, positive).ranking()
+    for other, labels in ((np.exp(score) - 7, positive), (score[mixed], positive[mixed])):
+        again = order(other, labels).ranking()
+        np.testing.assert_array_equal(again.positives, ranking.positives)
+        np.testing.assert_array_equal(again.negatives, ranking.negatives)
+
+
+@given(scored())
+def test_turned_is_the_ranking_of_the_negated_score(case):
+    score, positive = case
+    ranking, turned = order(score, positive).ranking(), order(-score, ~positive).ranking()
+    np.testing.assert_array_equal(ranking.turned.positives, turned.positives)
+    np.testing.assert_array_equal(ranking.turned.negatives, turned.negatives)
+    assert turned.auroc == pytest.approx(ranking.auroc, abs=1e-12)
+
+
+@given(scored(), st.data())
+def test_a_weight_is_as_many_copies(case, data):
+    score, positive = case
+    weight = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(score), max_size=len(score))))
+    weight[:2] = np.maximum(weight[:2], 1)
+    weighted = order(score, positive).ranking(weight)
+    copied = order(np.repeat(score, weight), np.repeat(positive, weight)).ranking()
+    for one, other in ((weighted, copied), (weighted.turned, copied.turned)):
+        assert one.auroc == pytest.approx(other.auroc, abs=1e-12)
+        assert one.aupr == pytest.approx(other.aupr, abs=1e-12)
+        assert one.fpr_at_tpr(0.95) == other.fpr_at_tpr(0.95)
+
+
+def test_the_threshold_is_the_highest_that_keeps_enough():
+    positive = np.arange(40) >= 20
+    score = np.arange(40.0)
+    score[[20, 21]] = 0.5, 1.5  # the two lowest positives lie among the negatives 0, 1, 2, ...
+    assert fpr_at_tpr(score, positive, 0.9) == 0
+    assert fpr_at_tpr(score, positive, 0.95) == 18 / 20  # 19 of 20 are exactly 95 %
+    assert fpr_at_tpr(score, positive, 1.0) == 19 / 20
+    assert fpr_at_tpr(-score, ~positive, 0.95) == 2 / 20  # the older convention: another number
+    assert fpr_at_tpr(np.zeros(40), positive) == 1
+
+
+def test_infinite_scores_are_the_ends():
+    score, positive = continuous(1)
+    ends = np.clip(score, np.quantile(score, 0.1), np.quantile(score, 0.9))
+    infinite = np.where(ends == ends.max(), np.inf, np.where(ends == ends.min(), -np.inf, ends))
+    assert aupr_trapezoid(infinite, positive) == aupr_trapezoid(ends, positive)
+    assert fpr_at_tpr(infinite, positive) == fpr_at_tpr(ends, positive)
+
+
+@pytest.mark.parametrize(
+    ("score", "positive", "said"),
+    [
+        ([1.0, np.nan], [True, False], "1 scores are NaN"),
+        ([1.0, 2.0], [True, True], "positives and negatives"),
+        ([1.0, 2.0], [False, False], "positives and negatives"),
+        ([], [], "positives and negatives"),
+        ([1.0, 2.0], [True], "are not both"),
+    ],
+)
+def test_what_has_no_ranking_is_refused(score, positive, said):
+    with pytest.raises(ValueError, match=said):
+        fpr_at_tpr(score, positive)
