@@ -24,7 +24,8 @@ from memgate.commands.corruption import (
 )
 from memgate.commands.data import DataInfo, DataPrepare
 from memgate.commands.probing import ProbeCsr, ProbeShow
-from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
+from memgate.commands.reading import Dashboard, Export, Recipes, Runs
+from memgate.commands.reporting import Report
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
 from memgate.config import RunConfig
 from memgate.errors import MemgateError
@@ -43,7 +44,15 @@ CORRUPT = {
 }  # fmt: skip
 """What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
 
-LIST_FLAGS = ("--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits")
+LIST_FLAGS = (
+    "--noise",
+    "--noise-on",
+    "--train.milestones",
+    "--radius",
+    "--checkpoints",
+    "--splits",
+    "--join",
+)
 """Flags that take several values at once."""
 
 

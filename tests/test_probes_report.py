@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
 from memgate.runs import Run
-from probes.report import report, to_json, to_markdown, to_terminal
+from probes.report import report
+from probes.reporttext import to_json, to_markdown, to_terminal
 
 
 def strict(text: str):
