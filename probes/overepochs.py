@@ -93,7 +93,7 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[tuple
     targets = {
         name: who
         for name, who in inside.items()
-        if name == "corrupted" or name not in ("all", "clean") and (who != inside["corrupted"]).any()
+        if name == "corrupted" or (name not in ("all", "clean") and (who != inside["corrupted"]).any())
     }
     gates = snapshot.log.gates
     wanted = [

@@ -23,7 +23,7 @@ SCHEMA = "memgate-report/1"
 UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none is to be found."
 ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
 INTERVALS = "In brackets: 95 % intervals over samples (Wilson for shares, t for means, DeLong for AUROC{})."
-BOOTSTRAP = "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples, clean and corrupted apart, the same for all scores"
+BOOTSTRAP = "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart"
 BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
 POSITIVE = (
     "AUROC: positive is corrupted, negative is clean; a score that is suspicious when low is turned round "

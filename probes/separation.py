@@ -5,7 +5,7 @@ so that high means suspicious: below one half is worse than chance, and never si
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from memgate import console
-from probes import detection
+from probes.detection import detection_figures, resampled
 from probes.groups import Estimate, members
 from probes.intervals import auroc_interval
 from probes.scores import PROBES, Score
@@ -115,7 +115,7 @@ class ScoreSeparation:
     """:func:`probes.detection.precision_at_k`, k = number of corrupted samples that have the score; chance is
     ``prevalence``."""
     fpr95: Estimate
-    """:func:`probes.detection.fpr_at_tpr` at 95 % TPR; low is good, chance is 0.95."""
+    """:func:`probes.detection.fpr95`; low is good, chance is 0.95."""
     prevalence: float | None
     """Share of the corrupted among those of both groups that have the score."""
 
@@ -137,8 +137,7 @@ def separations(
     if not targets or "clean" not in inside:
         return ()
     weights = {
-        name: detection.resampled(int(inside[name].sum()), resamples, seed, name)
-        for name in ("clean", *targets)
+        name: resampled(int(inside[name].sum()), resamples, seed, name) for name in ("clean", *targets)
     }
     scores = columns(table, gates)
     # Without resamples it is done at once, and the dashboard asks for it.
@@ -152,27 +151,24 @@ def _separations_of(
     targets: Sequence[str],
     weights: Mapping[str, NDArray[np.uint16]],
 ) -> Iterator[ScoreSeparation]:
-    """One score against every target; the clean samples are sorted once."""
-    clean = detection.ranked(column.hardness[inside["clean"]], weights["clean"])
+    """One score against every target; a cause that is all of the corruption has the pooled figures."""
+    clean = column.hardness[inside["clean"]]
+    pooled: ScoreSeparation | None = None
     for target in targets:
-        rows = inside[target] | inside["clean"]
-        area = auroc(column.hardness[rows], inside[target][rows], 1)
+        if pooled is not None and (inside[target] == inside["corrupted"]).all():
+            yield replace(pooled, against=target)
+            continue
+        corrupted = column.hardness[inside[target]]
+        hardness = np.concatenate([corrupted, clean])
+        positive = np.arange(len(hardness)) < len(corrupted)
+        area = auroc(hardness, positive, 1)
         n = area.n_positive + area.n_negative
-        found = [Estimate(None, None, None, n)] * 3
-        if area.value is not None:
-            positive = detection.ranked(column.hardness[inside[target]], weights[target])
-            counted = detection.thresholds(positive, clean)
-            alone = min(area.n_positive, area.n_negative) < 2  # a resample of one sample is that sample
-            found = [
-                detection.with_interval(figure(counted)[: 1 if alone else None], n)
-                for figure in (detection.average_precision, detection.precision_at_k, detection.fpr_at_tpr)
-            ]
-        yield ScoreSeparation(
-            column.name,
-            column.gate,
-            column.score.direction,
-            target,
-            area,
-            *found,
-            prevalence=area.n_positive / n if n else None,
+        found = detection_figures(
+            hardness, positive, np.concatenate([weights[target], weights["clean"]], axis=1)
         )
+        prevalence = area.n_positive / n if n else None
+        row = ScoreSeparation(
+            column.name, column.gate, column.score.direction, target, area, *found, prevalence=prevalence
+        )
+        pooled = pooled or row
+        yield row
