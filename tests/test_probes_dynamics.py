@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from probes import dynamics
+from probes import dynamics, events
 
 SHAPES = st.tuples(st.integers(1, 7), st.integers(1, 5))
 BOOLS = SHAPES.flatmap(lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape)))
@@ -52,17 +52,17 @@ def test_events_against_a_loop(case):
         first.append(skips[0] if skips else math.nan)
         final.append(skips[-1] if skips else math.nan)
         routed.append(sum(on for on, _ in own) if own else math.nan)
-    same(dynamics.changes(state, seen), flips)
-    same(dynamics.forgetfulness(state, seen), forgotten)
-    same(dynamics.first_skip_epoch(state, seen, epochs), first)
-    same(dynamics.last_skip_epoch(state, seen, epochs), final)
+    same(events.changes(state, seen), flips)
+    same(events.forgetfulness(state, seen), forgotten)
+    same(events.first_skip_epoch(state, seen, epochs), first)
+    same(events.last_skip_epoch(state, seen, epochs), final)
     same(dynamics.routed_epochs(state, seen), routed)
     same(dynamics.mean(state, seen), [np.mean(c) if c else math.nan for c in columns(state, seen)])
 
 
 def test_never_learned_is_missing_and_never_forgotten_is_zero():
     correct = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1]], bool)
-    same(dynamics.forgetfulness(correct, np.ones((3, 3), bool)), [math.nan, 0, 1])
+    same(events.forgetfulness(correct, np.ones((3, 3), bool)), [math.nan, 0, 1])
 
 
 def test_threshold_closeness_is_largest_at_one_half():
@@ -79,6 +79,6 @@ def test_a_diverged_run_warns_of_nothing():
 
 def test_no_epoch_at_all_is_missing():
     nothing, seen = np.empty((0, 3), bool), np.empty((0, 3), bool)
-    for reduce in (dynamics.mean, dynamics.last, dynamics.largest, dynamics.changes, dynamics.routed_epochs):
+    for reduce in (dynamics.mean, dynamics.last, dynamics.largest, events.changes, dynamics.routed_epochs):
         assert np.isnan(reduce(nothing, seen)).all()
-    assert np.isnan(dynamics.first_skip_epoch(nothing, seen, np.empty(0))).all()
+    assert np.isnan(events.first_skip_epoch(nothing, seen, np.empty(0))).all()
