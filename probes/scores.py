@@ -31,7 +31,7 @@ class Score:
     """Of the values; empty for a share or a norm."""
     meaning: str
     """What it is, and whose."""
-    never: Literal["", "learned", "skipped"] = ""
+    never: Literal["", "learned", "learned to stay", "skipped"] = ""
     """Where the number is the time or the count of something that may never happen: what. A sample that was seen
     and lacks the number then ranks as harder than every other (Toneva's sort); else the missing are left out."""
     probe: Literal["", "csr", "inside"] = ""
@@ -117,7 +117,8 @@ LOG = (
     Score("first_learned_epoch", "first learned", "log", +1, 1, "E", "epoch",
           f"first epoch that predicts the given label; {TONEVA}; the never learned rank last", "learned"),
     Score("stable_learned_epoch", "learned to stay", "log", +1, 1, "E", "epoch",
-          f"first epoch from which it is right to the end; {TONEVA}; wrong at the end ranks last", "learned"),
+          f"first epoch from which it is right to the end; {TONEVA}; wrong at the end ranks last",
+          "learned to stay"),
 )  # fmt: skip
 """Scores from any log."""
 
