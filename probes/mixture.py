@@ -33,7 +33,7 @@ def low_loss_probability(loss: NDArray) -> NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(np.sort(scaled[finite])[:, None])
-    lower = int(np.argmin(np.ravel(mixture.means_)))
+    lower = int(np.argmin(np.asarray(mixture.means_)))
     found = np.where(np.isnan(loss), np.nan, 0.0)
     found[finite] = mixture.predict_proba(scaled[finite][:, None])[:, lower]
     return found

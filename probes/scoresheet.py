@@ -25,8 +25,8 @@ SCHEMA = "memgate-scores/1"
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 MEDIANS = "Medians; in brackets their 95 % intervals over samples (order statistics)."
 NEVER = (
-    "never: more than half of the group was never learned (or never skipped the block), which ranks as harder "
-    "than any epoch or count; how many it is of all stands under 'missing'."
+    "never: what never happened ranks as harder than any epoch or count; how many samples that are stands under "
+    "'missing'."
 )
 
 
@@ -121,6 +121,7 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
     chosen = {one.column: one for one in found}.get(by)
     if chosen is None:
         raise MemgateError(_without(by, run, snapshot))
+    rows = tuple(_row(one, table, inside) for one in found)
     return ScoreSheet(
         run=run.name,
         split=snapshot.split,
@@ -130,10 +131,10 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
         logged=len(snapshot.epochs),
         mode=log.mode,
         groups={name: int(who.sum()) for name, who in inside.items()},
-        rows=tuple(_row(one, table, inside) for one in found),
+        rows=rows,
         by=by,
         hardest=_hardest(chosen, table, top, log.class_names),
-        notes=_notes(run, snapshot, table, found),
+        notes=_notes(run, snapshot, table, rows),
     )
 
 
@@ -175,13 +176,13 @@ def _hardest(one: ScoreColumn, table: pd.DataFrame, top: int, names: Sequence[st
     order = np.argsort(-turned, kind="stable")
     rows = table.iloc[order[~np.isnan(turned[order])][:top]]
     values = rows[one.column].to_numpy(np.float64, na_value=np.nan)
+    labels = [[names[int(label)] for label in rows[which]] for which in ("given_label", "clean_label")]
     return tuple(
-        HardSample(int(sample), names[given], names[clean], cause, None if math.isnan(value) else value)
+        HardSample(sample, given, clean, cause, None if math.isnan(value) else value)
         for sample, given, clean, cause, value in zip(
-            rows["sample_id"], rows["given_label"], rows["clean_label"], rows["cause"], values.tolist(),
-            strict=True,
+            rows["sample_id"].tolist(), *labels, rows["cause"].tolist(), values.tolist(), strict=True
         )
-    )  # fmt: skip
+    )
 
 
 def _without(by: str, run: Run, snapshot: Snapshot) -> str:
@@ -203,17 +204,17 @@ def _without(by: str, run: Run, snapshot: Snapshot) -> str:
     )
 
 
-def _notes(
-    run: Run, snapshot: Snapshot, table: pd.DataFrame, found: Sequence[ScoreColumn]
-) -> tuple[str, ...]:
+def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row]) -> tuple[str, ...]:
     """What the reader must know to read the numbers right."""
-    log, notes = snapshot.log, [MEDIANS, NEVER]
+    log, notes = snapshot.log, [MEDIANS]
+    if any(row.never for row in rows):
+        notes.append(NEVER)
     if log.mode == "online" and snapshot.split == "train":
         notes.append(ONLINE)
     if log.gates and run.config.model.gate.curve == "identity":
         notes.append(IDENTITY)
     for column, epoch in table.attrs["checkpoints"].items():
-        n = int(table[column].notna().sum())
+        n = np.count_nonzero(table[column].notna())
         notes.append(f"{column}: from the checkpoint of epoch {epoch}, {n} of {len(table)} samples probed.")
     torn = log.torn(snapshot.split).tolist()
     if torn:
