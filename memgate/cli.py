@@ -26,6 +26,7 @@ from memgate.commands.data import DataInfo, DataPrepare
 from memgate.commands.probing import ProbeCsr, ProbeShow
 from memgate.commands.reading import Dashboard, Export, Recipes, Runs
 from memgate.commands.reporting import Report
+from memgate.commands.scoring import ScoreRun, ScoresKnown
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
 from memgate.config import RunConfig
 from memgate.errors import MemgateError
@@ -62,8 +63,8 @@ def _command_type(train: Train) -> Any:
     corrupt = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in CORRUPT.items())]  # noqa: UP007
     probe = Union[Annotated[ProbeCsr, subcommand("csr")], Annotated[ProbeShow, subcommand("show")]]  # noqa: UP007
     named = {
-        "quickstart": Quickstart, "resume": Resume, "report": Report, "export": Export, "evaluate": Evaluate,
-        "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
+        "quickstart": Quickstart, "resume": Resume, "report": Report, "score": ScoreRun, "scores": ScoresKnown,
+        "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
     }  # fmt: skip
     commands = [Annotated[Train, subcommand("train", default=train)]]
     commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]

@@ -77,16 +77,19 @@ class SampleLog:
             done = np.flatnonzero(handle[f"commit/{self._known(split)}/done"][:])
             return self.planned[np.setdiff1d(done, self._rows(handle, split))]
 
-    def values(self, split: str, name: str, gate: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def values(
+        self, split: str, name: str, gate: str | None = None, part: slice = slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
         """One quantity at every whole epoch.
 
         Args:
             split: a split of this log.
             name: a key of QUANTITIES, or of FLAGS (then bool).
             gate: for a quantity that each gate has: which gate.
+            part: which samples, in the log's order; only these are read.
 
         Returns:
-            The epochs [E] and the values [E, N].
+            The epochs [E] and the values [E, N], or those of the part's samples.
 
         Raises:
             MemgateError: the log has no such split, quantity or gate.
@@ -99,9 +102,12 @@ class SampleLog:
                 why = "this network has no gate" if per_gate else "an older version wrote it, so train again"
                 raise MemgateError(f"{self.path} has no {name!r}: {why}.")
             rows = self._rows(handle, split)
-            values = group[stored][:][rows]
-        if values.ndim == 3:
-            values = values[:, self._gate_row(gate) if name in ("routed", *_PER_GATE) else 0]
+            dataset, until = group[stored], rows[-1] + 1 if len(rows) else 0
+            if dataset.ndim == 3:
+                values = dataset[:until, self._gate_row(gate) if name in ("routed", *_PER_GATE) else 0, part]
+            else:
+                values = dataset[:until, part]
+        values = values if len(rows) == until else values[rows]
         return self.planned[rows], (values & FLAGS[name]) > 0 if name in FLAGS else values
 
     def records(self, split: str, epochs: Collection[int]) -> Iterator[tuple[int, EpochRecord]]:

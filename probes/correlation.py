@@ -58,7 +58,7 @@ def join(
         external: what it is.
         values: [N] its values, in the table's order; see :func:`probes.joins.aligned`.
         check: how the order was checked.
-        table: a summary table of the same split.
+        table: a table of scores of the same split, see :func:`probes.scoretable.score_table`.
         gates: names of the run's gates.
     """
     hardness = values * external.direction

@@ -1,4 +1,6 @@
-"""Training dynamics: everything about a sample that is a reduction over the log's epochs.
+"""Training dynamics: the numbers of a sample that are a reduction over the log's epochs.
+
+Events, such as when it was learned, are in :mod:`probes.events`.
 
 Every function takes matrices [E, N] (epochs in rising order, one column per sample) and ``seen`` [E, N] bool,
 and gives [N]. What was not seen is left out of that sample's reduction, never counted as 0; a sample that was
@@ -23,6 +25,8 @@ def mean(values: NDArray, seen: Bools) -> Floats:
     - Of ``loss``: CSL / E, the cumulative sample loss (Ravikumar et al. 2025) per epoch; high is harder.
     - Of ``margin``: AUM, the area under the margin (Pleiss et al. 2020, arXiv 2001.10528); low is harder.
       Defined on the values of the training pass: compare only logs of one mode.
+    - Of ``el2n``: the error's norm (Paul et al. 2021, arXiv 2107.07075) over the epochs; high is harder. Some
+      average its square: the epochs then weigh otherwise.
     - Of ``p_given`` and ``correct_given``: confidence and correctness of dataset cartography (Swayamdipta
       et al. 2020, arXiv 2009.10795); low is harder. Correctness is a count in their code, a share here.
 
@@ -62,69 +66,56 @@ def last(values: NDArray, seen: Bools) -> Floats:
     return np.where(seen.any(axis=0), picked, np.nan).astype(np.float64)
 
 
+def first_from(values: NDArray, seen: Bools, epochs: NDArray, epoch: float) -> Floats:
+    """Value at the first epoch in which the sample was seen that is not before ``epoch``; NaN if there is none.
+
+    Args:
+        values: [E, N] numbers.
+        seen: [E, N].
+        epochs: [E] rising epoch numbers.
+        epoch: where to begin; in the unit of ``epochs``, and not necessarily one of them.
+    """
+    after = epochs >= epoch
+    return last(values[after][::-1], seen[after][::-1])
+
+
+def signed_mean(values: NDArray, agrees: Bools, seen: Bools) -> Floats:
+    """Mean over the epochs seen of the values, negative where the prediction is not the given label.
+
+    Of the output's entropy: the signed entropy integral (SEI, arXiv 2605.31090) over the number of epochs, in
+    [-ln K, ln K] nats; low is harder. Without the sign entropy does not know the label.
+
+    Args:
+        values: [E, N] numbers >= 0, such as entropies.
+        agrees: [E, N] whether the given label was predicted.
+        seen: [E, N].
+    """
+    return mean(np.where(agrees, values, -values), seen)
+
+
+def normalised_margin(p_given: Floats, loss: Floats, margin: Floats) -> Floats:
+    """Half of 1 + p(given label) - the largest other p, in [0, 1]; low is harder.
+
+    The quality score of that name in cleanlab (Northcutt et al. 2021, arXiv 1911.00068). The largest other
+    probability follows from what is logged: its logit lies ``margin`` below that of the given label, whose
+    log-probability is ``-loss``.
+
+    Args:
+        p_given: [N] probability of the given label.
+        loss: [N] cross-entropy against it in nats.
+        margin: [N] logit of the given label minus the largest other.
+    """
+    # What diverged is NaN, which is no reason to warn; rounding must not make a probability above 1.
+    with np.errstate(invalid="ignore"):
+        p_other = np.exp(np.minimum(-loss - margin, 0))
+    return (p_given - p_other + 1) / 2
+
+
 def threshold_closeness(confidence: Floats) -> Floats:
     """Product c(1-c) of the confidence c, in [0, 0.25]; high is ambiguous (cartography's code)."""
     return confidence * (1 - confidence)
 
 
-def changes(state: Bools, seen: Bools, downward_only: bool = False) -> Floats:
-    """How often a yes/no state changes between the epochs in which the sample was seen, in [0, E - 1].
-
-    Args:
-        state: [E, N], such as ``routed``.
-        seen: [E, N].
-        downward_only: count only changes from true to false.
-    """
-    total = np.zeros(seen.shape[1])
-    before = np.zeros(seen.shape[1], bool)
-    known = np.zeros(seen.shape[1], bool)
-    for now, there in zip(state, seen, strict=True):
-        changed = before & ~now if downward_only else before != now
-        total += changed & known & there
-        before = np.where(there, now, before)
-        known = known | there
-    return np.where(known, total, np.nan)
-
-
-def forgetfulness(correct: Bools, seen: Bools) -> Floats:
-    """Forgetting events: transitions from right to wrong, in [0, E / 2]; NaN for a never learned sample.
-
-    Toneva et al. 2019 (arXiv 1812.05159); high is harder, weakly: in short runs corrupted samples are rarely
-    learned and so rarely forgotten. For the never learned the conventions clash: the number of presentations
-    (Toneva's code), 1000 (cartography's), infinity (data_diet's). Missing cannot be mistaken for a count.
-
-    Args:
-        correct: [E, N] whether the given label was predicted.
-        seen: [E, N].
-    """
-    return np.where((correct & seen).any(axis=0), changes(correct, seen, downward_only=True), np.nan)
-
-
 def routed_epochs(routed: Bools, seen: Bools) -> Floats:
     """Number of epochs in which the sample was routed through the block, in [0, E]; NaN if never seen."""
     return np.where(seen.any(axis=0), (routed & seen).sum(axis=0), np.nan)
-
-
-def first_skip_epoch(routed: Bools, seen: Bools, epochs: NDArray) -> Floats:
-    """First epoch in which the sample was seen and not routed; NaN if it never skipped the block.
-
-    Args:
-        routed: [E, N].
-        seen: [E, N].
-        epochs: [E] epoch numbers, counted from 1, with gaps where nothing was logged.
-    """
-    skipped = seen & ~routed
-    return _epoch_where_any(skipped, epochs)
-
-
-def last_skip_epoch(routed: Bools, seen: Bools, epochs: NDArray) -> Floats:
-    """Last epoch in which the sample was seen and not routed; NaN if it never skipped the block."""
-    skipped = seen & ~routed
-    return _epoch_where_any(skipped[::-1], epochs[::-1])
-
-
-def _epoch_where_any(condition: Bools, epochs: NDArray) -> Floats:
-    """Epoch of the first true row of each column, NaN where there is none (argmax alone would say 0)."""
-    if len(epochs) == 0:
-        return np.full(condition.shape[1], np.nan)
-    return np.where(condition.any(axis=0), epochs[np.argmax(condition, axis=0)], np.nan)

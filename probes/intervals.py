@@ -1,8 +1,8 @@
-"""How sure a number is: confidence intervals of a share, of a mean and of an AUROC."""
+"""How sure a number is: confidence intervals of a share, of a mean, of a median and of an AUROC."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata, t
+from scipy.stats import binom, norm, rankdata, t
 
 CONFIDENCE = 0.95
 """Level of every interval that this package reports."""
@@ -58,6 +58,31 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[fl
     error = float(numbers.std(ddof=1)) / np.sqrt(numbers.size)
     half = float(t.ppf(0.5 + confidence / 2, numbers.size - 1)) * error
     return mean, mean - half, mean + half
+
+
+def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Median of independent values with an interval between two of them, whatever their distribution.
+
+    How many of n values lie below the true median is binomial (n, 1/2), so the k-th smallest and the k-th largest
+    hold it between them with at least the confidence, for the k that the binomial quantile gives (Conover 1999,
+    "Practical Nonparametric Statistics", section 3.2).
+
+    Args:
+        values: [n] numbers without NaN; infinite ones are ranked like others.
+        confidence: level in (0, 1).
+
+    Returns:
+        Median, lower and upper end, in the unit of ``values``; all NaN for n = 0, the ends NaN where n is too
+        small for the confidence (n < 6 at 95 %).
+    """
+    numbers = np.sort(np.asarray(values, np.float64))
+    if numbers.size == 0:
+        return np.nan, np.nan, np.nan
+    # Not numpy's median, which warns of the mean of two infinite ones.
+    middle = numbers[[(numbers.size - 1) // 2, numbers.size // 2]]
+    median = float(middle[0] if middle[0] == middle[1] else middle.mean())
+    k = int(binom.ppf((1 - confidence) / 2, numbers.size, 0.5))
+    return (median, np.nan, np.nan) if k == 0 else (median, float(numbers[k - 1]), float(numbers[-k]))
 
 
 def auroc_interval(

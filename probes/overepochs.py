@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
-from memgate.errors import MemgateError
 from probes.groups import Estimate
 from probes.intervals import delong_interval
 from probes.separation import auroc
@@ -78,7 +77,7 @@ class EpochCurve:
     """AUROC there; its interval is that of a fixed epoch and knows nothing of the choice."""
 
 
-def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[tuple[EpochCurve, ...], list[str]]:
+def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[EpochCurve, ...]:
     """Follow every quantity over the epochs, one in memory at a time.
 
     Args:
@@ -87,8 +86,10 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[tuple
             :func:`probes.groups.members`. A kind that is all of the corruption is not repeated.
 
     Returns:
-        A curve for each quantity, gate and kind; and the quantities that the log lacks because an older version
-        wrote it.
+        A curve for each quantity, gate and kind.
+
+    Raises:
+        MemgateError: the log lacks a quantity.
     """
     targets = {
         name: who
@@ -99,18 +100,11 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[tuple
     wanted = [
         (quantity, gate) for quantity in QUANTITIES for gate in (gates if quantity.per_gate else (None,))
     ]
-    found: list[EpochCurve] = []
-    lacking = []
+    found = []
     for quantity, gate in console.progress(wanted, len(wanted), "over epochs"):
-        try:
-            hardness = _hardness(snapshot, quantity, gate)
-        except MemgateError:
-            if quantity.logged != "el2n":  # the only one that older versions did not log
-                raise
-            lacking.append(quantity.title)
-            continue
+        hardness = _hardness(snapshot, quantity, gate)
         found += _curves(quantity, gate, snapshot.epochs, hardness, inside["clean"], targets)
-    return tuple(found), lacking
+    return tuple(found)
 
 
 def _hardness(snapshot: Snapshot, quantity: Quantity, gate: str | None) -> NDArray:
@@ -145,8 +139,8 @@ def _curves(
             beating[name].add(1 - share)
     for name, target in targets.items():
         curve = wins[name]
-        known = [place for place, area in enumerate(curve) if area is not None]
-        best = max(known, key=lambda place: curve[place], default=None)
+        areas = np.array(curve, float)
+        best = None if np.isnan(areas).all() else int(np.nanargmax(areas))
         parts = beaten.of(target), beating[name].of(clean)
         yield EpochCurve(
             quantity.name,
@@ -157,7 +151,7 @@ def _curves(
             tuple(epochs.tolist()),
             tuple(curve),
             _at(hardness[-1], target, clean),
-            _mean([curve[place] for place in known], *parts),
+            _mean(areas, *parts),
             None if best is None else int(epochs[best]),
             Estimate(None, None, None, 0) if best is None else _at(hardness[best], target, clean),
         )
@@ -208,12 +202,12 @@ class _Mean:
         return self.total[who] / self.epochs[who]
 
 
-def _mean(areas: Sequence[float | None], beaten: Floats, beating: Floats) -> Estimate:
-    if not areas:
+def _mean(areas: Floats, beaten: Floats, beating: Floats) -> Estimate:
+    if np.isnan(areas).all():
         return Estimate(None, None, None, 0)
     low, high = delong_interval(beaten, beating)
     ends = (None if np.isnan(end) else end for end in (low, high))
-    return Estimate(float(np.mean(np.array(areas, float))), *ends, n=len(beaten) + len(beating))
+    return Estimate(float(np.nanmean(areas)), *ends, n=len(beaten) + len(beating))
 
 
 def _at(hardness: NDArray, target: Bools, clean: Bools) -> Estimate:

@@ -14,9 +14,10 @@ from probes.groups import Estimate, Group, groups, members, share
 from probes.joins import OFFICIAL, External, aligned
 from probes.overepochs import EpochCurve, epoch_curves
 from probes.scores import PROBES
+from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations
 from probes.snapshot import Snapshot, take_snapshot
-from probes.summary import identity, summary_table
+from probes.summary import identity
 
 SCHEMA = "memgate-report/1"
 
@@ -33,6 +34,9 @@ FINDING = (
     "AP: average precision (equal scores are one threshold). P@k: precision among the k most suspicious, k = number "
     "of corrupted samples, which is the recall at k too (the expected value, where ties must be broken). FPR95: "
     "share of the clean samples flagged where 95 % of the corrupted are found (low is good)."
+)
+NEVER = (
+    "A sample that was never learned, or never sent past a block, ranks as harder than every one that was."
 )
 ORACLE = (
     "Best epoch: an oracle's figure, since the epoch is chosen by the clean labels; its interval is that of a fixed "
@@ -115,13 +119,11 @@ def report(
         )
     snapshots = {split: snapshot.until(max(shared)) for split, snapshot in snapshots.items()}
     operations = run.manifest.header.operations
-    tables = {split: summary_table(snapshot, operations) for split, snapshot in snapshots.items()}
+    tables = {split: snapshot_scores(run, snapshot) for split, snapshot in snapshots.items()}
     accuracy = {split: share(table["correct_given_last"]) for split, table in tables.items()}
     joins = tuple(_joined(run, external, tables, log) for external in externals)
     scores = separations(tables["train"], log.gates, resamples)
-    curves, lacking = (), []
-    if over_epochs and scores:
-        curves, lacking = _over_epochs(snapshots["train"], operations)
+    curves = _over_epochs(snapshots["train"], operations) if over_epochs and scores else ()
     found = Report(
         run=run.name,
         state=run.status().shown,
@@ -138,15 +140,10 @@ def report(
         joins=joins,
         notes=(),
     )
-    notes = _notes(run, log, found, resamples)
-    if lacking:
-        notes.append(f"Not in this log, which an older version wrote: {', '.join(lacking)}.")
-    return replace(found, notes=tuple(notes))
+    return replace(found, notes=_notes(run, log, found, tables["train"].attrs["checkpoints"], resamples))
 
 
-def _over_epochs(
-    snapshot: Snapshot, operations: Sequence[Operation]
-) -> tuple[tuple[EpochCurve, ...], list[str]]:
+def _over_epochs(snapshot: Snapshot, operations: Sequence[Operation]) -> tuple[EpochCurve, ...]:
     samples = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
     return epoch_curves(snapshot, members(samples))
 
@@ -167,17 +164,21 @@ def _joined(run: Run, external: External, tables: Mapping[str, pd.DataFrame], lo
     return join(external, *aligned(external, table), table, log.gates)
 
 
-def _notes(run: Run, log: SampleLog, found: Report, resamples: int) -> list[str]:
+def _notes(
+    run: Run, log: SampleLog, found: Report, checkpoints: Mapping[str, int], resamples: int
+) -> tuple[str, ...]:
     """What the reader must know to read the numbers right; the first is about the intervals."""
     bootstrapped = BOOTSTRAP.format(resamples) if found.scores and resamples else ""
     notes = [INTERVALS.format(bootstrapped + (BONETT_WRIGHT if found.joins else ""))]
     if found.scores:
-        notes += [POSITIVE, FINDING]
+        notes += [POSITIVE, FINDING, NEVER]
     else:
         notes.append(ALL_CORRUPTED if found.groups[0].n == _corrupted(found) else UNDEFINED)
     notes += [ORACLE] if found.over_epochs else []
     notes += [RANK] if found.joins else []
     notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in found.joins]
+    stored = {PROBES[score].title: epoch for score, epoch in checkpoints.items()}
+    notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
     missing = _missing(found.scores)
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
@@ -188,7 +189,7 @@ def _notes(run: Run, log: SampleLog, found: Report, resamples: int) -> list[str]
     torn = sorted({epoch for split in log.splits for epoch in log.torn(split).tolist()})
     if torn:
         notes.append(f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.")
-    return notes
+    return tuple(notes)
 
 
 def _corrupted(found: Report) -> int:

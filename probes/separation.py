@@ -18,7 +18,7 @@ from probes.detection import detection_figures, resampled
 from probes.groups import Estimate, members
 from probes.intervals import auroc_interval
 from probes.scores import PROBES, Score
-from probes.summary import gate_column
+from probes.scoretable import score_columns, suspicion
 
 
 @dataclass(frozen=True)
@@ -78,24 +78,21 @@ class Column:
     gate: str | None
     score: Score
     hardness: NDArray[np.float64]
-    """[n] the score, turned so that high is harder and more suspicious; NaN is missing."""
+    """[n] the score, turned so that high is harder and more suspicious; NaN is missing, and inf where what it
+    counts or times never happened (:attr:`probes.scores.Score.never`)."""
 
 
 def columns(table: pd.DataFrame, gates: Sequence[str]) -> list[Column]:
     """Every score that a table has, those of the gate for each gate.
 
     Args:
-        table: a summary table, see :func:`probes.summary.summary`; scores that it lacks are left out.
+        table: a table of scores, see :func:`probes.scoretable.score_table`; those that it lacks are left out.
         gates: names of the run's gates.
     """
-    found = []
-    for name, score in PROBES.items():
-        for gate in gates if score.needs == "gate" else (None,):
-            column = score.column if gate is None else gate_column(score.column, gate, gates)
-            if column in table:
-                values = table[column].to_numpy(np.float64, na_value=np.nan)
-                found.append(Column(name, gate, score, values * score.direction))
-    return found
+    return [
+        Column(found.score.column, found.gate, found.score, suspicion(table, found.column, found.score))
+        for found in score_columns(table, gates, tuple(PROBES.values()))
+    ]
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ def separations(
     """How well every score finds the corruption, pooled and per cause; nothing if all samples are of one kind.
 
     Args:
-        table: a summary table, see :func:`probes.summary.summary`; scores that it lacks are left out.
+        table: a table of scores, see :func:`probes.scoretable.score_table`; those that it lacks are left out.
         gates: names of the run's gates; the scores of the gate are given for each.
         resamples: bootstrap resamples for the intervals of all but AUROC, which needs none; 0 for no interval.
             Every score sees the same ones, so that two scores can be compared.

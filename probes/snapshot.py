@@ -26,9 +26,9 @@ class Snapshot:
     """[E] rising epoch numbers, counted from 1, at least one."""
     samples: Samples
 
-    def values(self, name: str, gate: str | None = None) -> NDArray:
-        """One logged quantity or flag, [E, N]; see :meth:`SampleLog.values`."""
-        found, values = self.log.values(self.split, name, gate)
+    def values(self, name: str, gate: str | None = None, part: slice = slice(None)) -> NDArray:
+        """One logged quantity or flag, [E, N], or of a part of the samples; see :meth:`SampleLog.values`."""
+        found, values = self.log.values(self.split, name, gate, part)
         kept = np.isin(found, self.epochs)
         return values if kept.all() else values[kept]
 

@@ -1,17 +1,26 @@
 """The summary table: one row per sample, what was done to it and what its training looked like."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memgate import console
 from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.header import Operation
-from probes import dynamics
+from probes import dynamics, events
+from probes.mixture import low_loss_probability
 from probes.snapshot import Snapshot, take_snapshot
+
+SAMPLES_PER_BLOCK = 4096
+"""Samples whose whole training is in memory at once: so a log of any size fits."""
+EARLY = 0.1
+"""Share of the planned epochs that must be done before "early" EL2N is taken."""
 
 
 def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
@@ -48,17 +57,20 @@ def summary(run: Run, split: str = "train") -> pd.DataFrame:
 
 def summary_table(snapshot: Snapshot, operations: Sequence[Operation]) -> pd.DataFrame:
     """:func:`summary` of a snapshot; ``operations`` are those of the run's manifest."""
-    gates = snapshot.log.gates
-    seen = snapshot.values("seen")
-    columns = identity(snapshot.samples, snapshot.split, operations)
-    columns |= {"epochs_logged": dynamics.count(seen).astype(np.int32)}
-    columns |= _predictions(snapshot, seen)
-    for gate in gates:
-        found = _routing(snapshot, gate, seen)
-        columns |= {gate_column(name, gate, gates): column for name, column in found.items()}
-    columns |= _fit(snapshot, seen)
+    n = len(snapshot.samples)
+    starts = range(0, max(n, 1), SAMPLES_PER_BLOCK)
+    rows = [
+        _rows(_Block(snapshot, slice(start, min(start + SAMPLES_PER_BLOCK, n))))
+        for start in console.progress(starts, len(starts), f"{snapshot.split}: reading the log")
+    ]
+    who = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
+    table = pd.concat([who, pd.concat(rows, ignore_index=True)], axis=1)
+    place = list(table).index("aum")
+    for which in ("last", "mean"):  # of all samples at once, and so not by block
+        column = _floats(low_loss_probability(table[f"loss_{which}"].to_numpy()))
+        table.insert(place, f"loss_gmm_{which}", column)
     order = np.argsort(snapshot.samples.sample_id, kind="stable")
-    return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
+    return table.iloc[order].reset_index(drop=True)
 
 
 def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -86,24 +98,47 @@ def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> d
     }
 
 
-def _predictions(snapshot: Snapshot, seen: NDArray) -> dict[str, Any]:
-    """What the network last said."""
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Some samples with all their epochs."""
 
-    def last(name: str) -> NDArray:
-        return dynamics.last(snapshot.values(name), seen)
+    snapshot: Snapshot
+    part: slice
+    """Which samples, in the log's order."""
 
-    return {
-        "pred_last": _integers(last("pred")),
-        "correct_given_last": _bools(last("correct_given")),
-        "correct_clean_last": _bools(last("correct_clean")),
+    def read(self, name: str, gate: str | None = None) -> NDArray:
+        """One logged quantity or flag, [E, n]."""
+        return self.snapshot.values(name, gate, self.part)
+
+    @cached_property
+    def seen(self) -> NDArray:
+        return self.read("seen")
+
+    def last(self, name: str) -> NDArray:
+        """One logged quantity or flag when each sample was last seen, [n]."""
+        return dynamics.last(self.read(name), self.seen)
+
+
+def _rows(block: _Block) -> pd.DataFrame:
+    """What the log says of the samples in a block, in its order."""
+    gates = block.snapshot.log.gates
+    columns = {"epochs_logged": dynamics.count(block.seen).astype(np.int32)}
+    columns |= {
+        "pred_last": _integers(block.last("pred")),
+        "correct_given_last": _bools(block.last("correct_given")),
+        "correct_clean_last": _bools(block.last("correct_clean")),
     }
+    for gate in gates:
+        found = _routing(block, gate)
+        columns |= {gate_column(name, gate, gates): column for name, column in found.items()}
+    return pd.DataFrame(columns | _fit(block) | _learning(block))
 
 
-def _routing(snapshot: Snapshot, gate: str, seen: NDArray) -> dict[str, Any]:
+def _routing(block: _Block, gate: str) -> dict[str, Any]:
     """What one gate did, under the names that the only gate's columns have."""
-    g = snapshot.values("gate", gate)
-    routed = snapshot.values("routed", gate)
-    entropy = snapshot.values("entropy", gate)
+    seen, epochs = block.seen, block.snapshot.epochs
+    g, routed, entropy = (block.read(name, gate) for name in ("gate", "routed", "entropy"))
+    agrees = block.read("gate_pred", gate) == block.snapshot.samples.given_label[block.part]
     return {
         "gate_last": _floats(dynamics.last(g, seen)),
         "gate_mean": _floats(dynamics.mean(g, seen)),
@@ -112,28 +147,49 @@ def _routing(snapshot: Snapshot, gate: str, seen: NDArray) -> dict[str, Any]:
         "routed_last": _bools(dynamics.last(routed, seen)),
         "routed_share": _floats(dynamics.mean(routed, seen)),
         "routed_epochs": _integers(dynamics.routed_epochs(routed, seen)),
-        "first_skip_epoch": _integers(dynamics.first_skip_epoch(routed, seen, snapshot.epochs)),
-        "last_skip_epoch": _integers(dynamics.last_skip_epoch(routed, seen, snapshot.epochs)),
-        "route_flips": _integers(dynamics.changes(routed, seen)),
+        "first_skip_epoch": _integers(events.first_skip_epoch(routed, seen, epochs)),
+        "last_skip_epoch": _integers(events.last_skip_epoch(routed, seen, epochs)),
+        "route_flips": _integers(events.changes(routed, seen)),
         "entropy_last": _floats(dynamics.last(entropy, seen)),
         "entropy_mean": _floats(dynamics.mean(entropy, seen)),
+        "gate_signed_entropy_mean": _floats(dynamics.signed_mean(entropy, agrees, seen)),
     }
 
 
-def _fit(snapshot: Snapshot, seen: NDArray) -> dict[str, Any]:
-    """How the sample was learned."""
-    loss, margin = (snapshot.values(name) for name in ("loss", "margin"))
-    p_given, correct = (snapshot.values(name) for name in ("p_given", "correct_given"))
+def _fit(block: _Block) -> dict[str, Any]:
+    """How well the network's answers fit the given label."""
+    seen, epochs = block.seen, block.snapshot.epochs
+    loss, margin, el2n = (block.read(name) for name in ("loss", "margin", "el2n"))
+    last_loss, last_margin = dynamics.last(loss, seen), dynamics.last(margin, seen)
+    last_p = block.last("p_given")
+    early = EARLY * block.snapshot.log.planned[-1]
+    return {
+        "loss_last": _floats(last_loss),
+        "loss_mean": _floats(dynamics.mean(loss, seen)),
+        "margin_last": _floats(last_margin),
+        "aum": _floats(dynamics.mean(margin, seen)),
+        "p_given_last": _floats(last_p),
+        "normalised_margin_last": _floats(dynamics.normalised_margin(last_p, last_loss, last_margin)),
+        "el2n_last": _floats(dynamics.last(el2n, seen)),
+        "el2n_mean": _floats(dynamics.mean(el2n, seen)),
+        "el2n_early": _floats(dynamics.first_from(el2n, seen, epochs, early)),
+    }
+
+
+def _learning(block: _Block) -> dict[str, Any]:
+    """When and how surely it was learned."""
+    seen, epochs = block.seen, block.snapshot.epochs
+    p_given, correct, entropy = (block.read(name) for name in ("p_given", "correct_given", "out_entropy"))
     confidence = dynamics.mean(p_given, seen)
     return {
-        "loss_last": _floats(dynamics.last(loss, seen)),
-        "loss_mean": _floats(dynamics.mean(loss, seen)),
-        "margin_last": _floats(dynamics.last(margin, seen)),
-        "aum": _floats(dynamics.mean(margin, seen)),
+        "out_entropy_mean": _floats(dynamics.mean(entropy, seen)),
+        "signed_entropy_mean": _floats(dynamics.signed_mean(entropy, correct, seen)),
         "confidence": _floats(confidence),
         "variability": _floats(dynamics.std(p_given, seen)),
         "correctness": _floats(dynamics.mean(correct, seen)),
-        "forgetfulness": _integers(dynamics.forgetfulness(correct, seen)),
+        "forgetfulness": _integers(events.forgetfulness(correct, seen)),
+        "first_learned_epoch": _integers(events.first_learned_epoch(correct, seen, epochs)),
+        "stable_learned_epoch": _integers(events.stable_learned_epoch(correct, seen, epochs)),
         "threshold_closeness": _floats(dynamics.threshold_closeness(confidence)),
     }
 

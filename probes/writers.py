@@ -1,6 +1,7 @@
 """Tables and arrays as files: CSV and Parquet, written as a stream; equal content gives equal bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -10,6 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
+
+from memgate.errors import MemgateError
+from noise.atomic import atomic_write
 
 FORMULA = r"^([=+\-@\t\r])"
 """How a spreadsheet recognises a formula."""
@@ -43,6 +47,34 @@ def write_parquet(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table
             writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
+def check_target(path: Path) -> None:
+    """Make sure, before anything long is computed, that :func:`write_table` can begin.
+
+    Raises:
+        MemgateError: an ending other than ``.csv`` and ``.parquet``, or no such folder.
+    """
+    if path.suffix not in WRITERS:
+        raise MemgateError(f"{path} ends in neither {' nor '.join(WRITERS)}: take one of them.")
+    if not path.parent.is_dir():
+        raise MemgateError(f"{path}: the folder {path.parent} does not exist: make it first.")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a DataFrame to a file whose ending says how, whole or not at all.
+
+    Raises:
+        MemgateError: see :func:`check_target`; or the disk refuses.
+    """
+    check_target(path)
+    content = arrow_table(table)
+    try:
+        atomic_write(path, lambda stream: WRITERS[path.suffix](stream, content.schema, [content]))
+    except OSError as error:
+        raise MemgateError(
+            f"{path} cannot be written ({error.strerror or error}): choose another place."
+        ) from error
+
+
 def arrow_table(table: pd.DataFrame) -> pa.Table:
     """A DataFrame as an Arrow table without an index: NaN and NA are null, text is ``string``."""
     found = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
@@ -66,3 +98,10 @@ def plain_arrays(table: pd.DataFrame) -> Iterable[tuple[str, NDArray]]:
             yield str(name), column.to_numpy()
         else:
             yield str(name), column.to_numpy(np.float64, na_value=np.nan)
+
+
+WRITERS: dict[str, Callable[[BinaryIO, pa.Schema, Iterable[pa.Table]], None]] = {
+    ".csv": write_csv,
+    ".parquet": write_parquet,
+}
+"""Ending of a file to what writes it."""

@@ -85,6 +85,21 @@ def test_what_was_written_is_read(tmp_path, gates, every):
     np.testing.assert_array_equal(log.samples("train").label_op, 1)
 
 
+@pytest.mark.parametrize("part", [slice(0, 0), slice(3, 4), slice(10, 40), slice(30, 99)])
+def test_a_part_of_the_samples_is_read_as_of_all(tmp_path, part):
+    plan = layout(gates=("b2", "b3"))
+    writer = created(tmp_path / "log.h5", plan)
+    for epoch in (1, 2, 3, 5):  # a gap, and an end that is not the log's
+        writer.write(epoch, records(plan, epoch))
+    writer.close()
+    log = SampleLog(tmp_path / "log.h5")
+    for name, gate in [("loss", None), ("pred", None), ("gate", "b3"), ("routed", "b2"), ("seen", None)]:
+        epochs, values = log.values("train", name, gate)
+        some, found = log.values("train", name, gate, part)
+        assert epochs.tolist() == some.tolist() == [1, 2, 3, 5]
+        np.testing.assert_array_equal(found, values[:, part])
+
+
 def test_every_dataset_is_contiguous_and_allocated(tmp_path):
     SampleLogWriter.create(tmp_path / "log.h5", layout())
     with h5py.File(tmp_path / "log.h5", "r") as handle:

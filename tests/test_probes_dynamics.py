@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from probes import dynamics
+from probes import dynamics, events
 
 SHAPES = st.tuples(st.integers(1, 7), st.integers(1, 5))
 BOOLS = SHAPES.flatmap(lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape)))
@@ -42,7 +42,7 @@ def test_numbers_against_a_loop(case):
 def test_events_against_a_loop(case):
     state, seen = case
     epochs = np.arange(len(state)) * 3 + 2
-    flips, forgotten, first, final, routed = [], [], [], [], []
+    flips, forgotten, first, final, routed, learned, stays = [], [], [], [], [], [], []
     for sample in range(state.shape[1]):
         own = [(bool(state[e, sample]), int(epochs[e])) for e in range(len(state)) if seen[e, sample]]
         pairs = [(a[0], b[0]) for a, b in pairwise(own)]
@@ -51,18 +51,59 @@ def test_events_against_a_loop(case):
         forgotten.append(sum(a and not b for a, b in pairs) if any(on for on, _ in own) else math.nan)
         first.append(skips[0] if skips else math.nan)
         final.append(skips[-1] if skips else math.nan)
+        learned.append(next((epoch for on, epoch in own if on), math.nan))
+        stays.append(next((own[k][1] for k in range(len(own)) if all(on for on, _ in own[k:])), math.nan))
         routed.append(sum(on for on, _ in own) if own else math.nan)
-    same(dynamics.changes(state, seen), flips)
-    same(dynamics.forgetfulness(state, seen), forgotten)
-    same(dynamics.first_skip_epoch(state, seen, epochs), first)
-    same(dynamics.last_skip_epoch(state, seen, epochs), final)
+    same(events.changes(state, seen), flips)
+    same(events.forgetfulness(state, seen), forgotten)
+    same(events.first_skip_epoch(state, seen, epochs), first)
+    same(events.last_skip_epoch(state, seen, epochs), final)
+    same(events.first_learned_epoch(state, seen, epochs), learned)
+    same(events.stable_learned_epoch(state, seen, epochs), stays)
     same(dynamics.routed_epochs(state, seen), routed)
     same(dynamics.mean(state, seen), [np.mean(c) if c else math.nan for c in columns(state, seen)])
 
 
+@given(FLOATS, st.floats(0, 25))
+def test_first_from_and_signed_mean_against_a_loop(case, epoch):
+    values, seen = case
+    epochs = np.arange(len(values)) * 3 + 2
+    later = [
+        next((v for v, e, there in zip(c, epochs, s, strict=True) if there and e >= epoch), math.nan)
+        for c, s in zip(values.T, seen.T, strict=True)
+    ]
+    same(dynamics.first_from(np.where(seen, values, np.nan), seen, epochs, epoch), later)
+    agrees = values > 1
+    signed = [
+        [float(v) if v > 1 else -float(v) for v, there in zip(c, s, strict=True) if there]
+        for c, s in zip(values.T, seen.T, strict=True)
+    ]
+    means = [sum(c) / len(c) if c else math.nan for c in signed]
+    same(dynamics.signed_mean(values, agrees, seen), means)
+
+
+def test_never_learned_is_never_epoch_0():
+    """The trap of a published notebook: argmax of a column without a single True is 0."""
+    correct = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 1]], bool)
+    seen, epochs = np.ones((3, 4), bool), np.array([1, 2, 3])
+    same(events.first_learned_epoch(correct, seen, epochs), [math.nan, 1, 1, 3])
+    same(events.stable_learned_epoch(correct, seen, epochs), [math.nan, 1, 3, 3])
+    seen[2, 3] = False  # not seen any more: when it was last seen, it was wrong
+    same(events.stable_learned_epoch(correct, seen, epochs), [math.nan, 1, 3, math.nan])
+
+
+def test_the_margin_of_probabilities_holds_at_its_ends():
+    # Sure and right; sure and wrong, where p(given) is 0 in float32; a tie of two; rounding; diverged.
+    p, loss, margin = np.array(
+        [[1, 0, 0.5, 1, math.nan], [0, 150, math.log(2), 0, math.inf], [50, -150, 0, -1e-7, 1]]
+    )
+    found = dynamics.normalised_margin(p, loss, margin)
+    np.testing.assert_allclose(found, [1, 0, 0.5, 0.5, math.nan], atol=1e-12)
+
+
 def test_never_learned_is_missing_and_never_forgotten_is_zero():
     correct = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1]], bool)
-    same(dynamics.forgetfulness(correct, np.ones((3, 3), bool)), [math.nan, 0, 1])
+    same(events.forgetfulness(correct, np.ones((3, 3), bool)), [math.nan, 0, 1])
 
 
 def test_threshold_closeness_is_largest_at_one_half():
@@ -79,6 +120,8 @@ def test_a_diverged_run_warns_of_nothing():
 
 def test_no_epoch_at_all_is_missing():
     nothing, seen = np.empty((0, 3), bool), np.empty((0, 3), bool)
-    for reduce in (dynamics.mean, dynamics.last, dynamics.largest, dynamics.changes, dynamics.routed_epochs):
+    for reduce in (dynamics.mean, dynamics.last, dynamics.largest, events.changes, dynamics.routed_epochs):
         assert np.isnan(reduce(nothing, seen)).all()
-    assert np.isnan(dynamics.first_skip_epoch(nothing, seen, np.empty(0))).all()
+    for event in (events.first_skip_epoch, events.first_learned_epoch, events.stable_learned_epoch):
+        assert np.isnan(event(nothing, seen, np.empty(0))).all()
+    assert np.isnan(dynamics.first_from(nothing, seen, np.empty(0), 1)).all()

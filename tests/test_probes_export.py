@@ -33,15 +33,18 @@ IDENTITY = [
 GATE = [
     "gate_last", "gate_mean", "gate_std", "gate_max", "routed_last", "routed_share", "routed_epochs",
     "first_skip_epoch", "last_skip_epoch", "route_flips", "entropy_last", "entropy_mean",
+    "gate_signed_entropy_mean",
 ]  # fmt: skip
 GATE_B2 = [
     "gate_b2_last", "gate_b2_mean", "gate_b2_std", "gate_b2_max", "routed_b2_last", "routed_b2_share",
     "routed_b2_epochs", "first_skip_epoch_b2", "last_skip_epoch_b2", "route_flips_b2", "entropy_b2_last",
-    "entropy_b2_mean",
+    "entropy_b2_mean", "gate_b2_signed_entropy_mean",
 ]  # fmt: skip
 FIT = [
-    "loss_last", "loss_mean", "margin_last", "aum", "confidence", "variability", "correctness",
-    "forgetfulness", "threshold_closeness",
+    "loss_last", "loss_mean", "margin_last", "loss_gmm_mean", "loss_gmm_last", "aum", "p_given_last",
+    "normalised_margin_last", "el2n_last", "el2n_mean", "el2n_early", "out_entropy_mean", "signed_entropy_mean",
+    "confidence", "variability", "correctness", "forgetfulness", "first_learned_epoch", "stable_learned_epoch",
+    "threshold_closeness",
 ]  # fmt: skip
 
 

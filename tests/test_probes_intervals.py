@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest, quantile_test, t
 from sklearn.metrics import roc_auc_score
 
-from probes.intervals import auroc_interval, mean_interval, wilson
+from probes.intervals import auroc_interval, mean_interval, median_interval, wilson
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -77,3 +77,19 @@ def test_delong_stays_in_range_and_knows_when_it_knows_nothing():
     assert auroc_interval([5, 6, 1, 2, 3], positive) == (1, 1)
     assert auroc_interval([5, 3, 1, 4, 3], positive)[1] == 1
     assert np.isnan(auroc_interval([1, 2, 3], [True, False, False])).all()
+
+
+@given(st.integers(1, 300), st.sampled_from([0.5, 0.9, 0.95]))
+def test_median_interval_is_scipys(n, confidence):
+    values = np.random.default_rng(n).normal(size=n)
+    middle, low, high = median_interval(values, confidence)
+    assert middle == pytest.approx(np.median(values))
+    expected = quantile_test(values).confidence_interval(confidence)
+    np.testing.assert_array_equal([low, high], [expected.low, expected.high])
+
+
+def test_median_interval_ranks_what_is_infinite_and_knows_when_it_knows_nothing():
+    assert median_interval([1, 2, 3] * 5 + [np.inf] * 20) == (np.inf, 3, np.inf)
+    assert np.isnan(median_interval([])).all()
+    assert median_interval([4, 2])[0] == 3
+    assert np.isnan(median_interval([4, 2])[1:]).all()

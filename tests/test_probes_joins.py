@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,8 @@ def official(tmp_path: Path) -> Path:
     labels = np.arange(50_000) % 10
     np.savez(tmp_path / "c.npz", labels=labels, scores=np.linspace(1, 0, 50_000).astype(np.float32))
     votes = {f"random{k}": np.where(np.arange(50_000) % 4 >= k, (labels + 1) % 10, labels) for k in (1, 2, 3)}
-    np.savez(tmp_path / "n.npz", clean=labels, aggre=labels, **votes)
+    arrays: dict[str, Any] = {"clean": labels, "aggre": labels, **votes}
+    np.savez(tmp_path / "n.npz", **arrays)
     counts = np.zeros((10_000, 10), np.uint16)
     counts[np.arange(10_000), np.arange(10_000) % 10] = 30
     counts[5_000:, 9] += 20

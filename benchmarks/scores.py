@@ -1,0 +1,109 @@
+"""What it costs to compute every score of a long log: seconds and peak memory, in a process of its own.
+
+    python benchmarks/scores.py [--samples 50000] [--epochs 300] [--folder /tmp] [--blocks 4096]
+
+The log is made by the real writer (one gate; about 33 bytes a sample and epoch: 0.5 GB in --folder, removed at
+the end) and lies in the page cache afterwards, unless the machine is short of memory. Measured is the whole
+process: imports, checksums of every row, the table.
+
+Ends with exit code 1 when a run takes more than 20 s or 2 GiB.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.logreader import SampleLog
+from memgate.logwriter import SampleLogWriter
+from probes import summary
+from probes.snapshot import Snapshot
+
+SECONDS, GIB = 20, 2
+CLASSES = 10
+
+
+def write_log(path: Path, n: int, epochs: int) -> None:
+    """A log of losses that fall, with a fifth of the labels wrong."""
+    clean = np.arange(n) % CLASSES
+    given = np.where(np.arange(n) % 5 == 0, (clean + 1) % CLASSES, clean)
+    none = np.zeros(n, np.int16)
+    samples = Samples(np.arange(n), given, clean, none, none, none)
+    names = tuple(map(str, range(CLASSES)))
+    plan = LogLayout({"train": samples}, ("b3",), logged_epochs(epochs, 1), "sweep", names)
+    SampleLogWriter.create(path, plan)
+    writer = SampleLogWriter.open(path)
+    for epoch in plan.epochs:
+        writer.write(epoch, {"train": record(samples, epoch / epochs)})
+    writer.close()
+
+
+def record(samples: Samples, progress: float) -> EpochRecord:
+    """One epoch: the right answer's probability grows, that of a wrong label later."""
+    n, draw = len(samples), np.random.default_rng(int(progress * 1e6))
+    wrong = samples.given_label != samples.clean_label
+    margin = draw.normal(np.where(wrong, 10 * progress - 5, 8 * progress), 2).astype(np.float32)
+    p = 1 / (1 + np.exp(-margin))
+    entropy = draw.random(n, np.float32) * np.float32(np.log(CLASSES))
+    gate = 1 / (1 + np.exp(4 - 3.478 * entropy))
+    pred = np.where(margin > 0, samples.given_label, samples.clean_label)
+    flags = FLAGS["seen"] + FLAGS["correct_given"] * (margin > 0) + FLAGS["routed"] * (gate > 0.5)
+    return EpochRecord(
+        gate=gate[None], entropy=entropy[None], gate_pred=pred[None], flags=flags[None], loss=-np.log(p),
+        margin=margin, p_given=p, el2n=1 - p, out_entropy=entropy, pred=pred,
+    )  # fmt: skip
+
+
+def measure(path: Path, block: int) -> None:
+    """In a fresh process: print the peak memory in GiB and the number of columns."""
+    summary.SAMPLES_PER_BLOCK = block
+    log = SampleLog(path)
+    table = summary.summary_table(Snapshot(log, "train", log.epochs("train"), log.samples("train")), ())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"gib": peak, "columns": len(table.columns)}))
+
+
+def main() -> int:
+    """Print a line per block size; 0 if all are within the limits."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--samples", type=int, default=50_000)
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--blocks", type=int, nargs="*", default=[summary.SAMPLES_PER_BLOCK])
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure(arguments.measure, arguments.blocks[0])
+        return 0
+    slow = False
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        path = Path(folder) / "log.h5"
+        write_log(path, arguments.samples, arguments.epochs)
+        size = path.stat().st_size / 1e9
+        print(f"{arguments.samples:,} samples x {arguments.epochs} epochs, {size:.2f} GB", flush=True)
+        for block in arguments.blocks:
+            command = [sys.executable, __file__, "--measure", str(path), "--blocks", str(block)]
+            began = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            seconds, found = time.perf_counter() - began, json.loads(done.stdout)
+            slow |= seconds > SECONDS or found["gib"] > GIB
+            print(
+                f"blocks of {block:6d}: {seconds:5.1f} s, peak {found['gib']:.2f} GiB, "
+                f"{found['columns']} columns",
+                flush=True,
+            )
+    print(f"limits {SECONDS} s and {GIB} GiB: {'exceeded' if slow else 'kept'}")
+    return int(slow)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""memgate score: what it prints and writes, and one sentence for what a user can get wrong."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+
+from memgate import cli
+from memgate.errors import MemgateError
+from probes import writers
+from probes.result import ProbeResult, save_results
+from probes.scores import CHECKPOINT, GATE, LOG, PROBES
+from probes.scoretable import score_table
+from probes.writers import write_table
+
+
+def said(capsys, *arguments):
+    cli.parse([*map(str, arguments)]).run()
+    return capsys.readouterr().out
+
+
+def sheet(capsys, *arguments):
+    return json.loads(said(capsys, "score", *arguments, "--format", "json"))
+
+
+def test_the_whole_way_through_the_command_line(trained_run, tmp_path):
+    command = [sys.executable, "-m", "memgate.cli", "score", trained_run.path, "--top", "3", "--by", "aum"]
+    done = subprocess.run([*command, "--out", tmp_path / "s.csv"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.startswith("one: scores of train at epoch 3 of 3 (3 logged epochs, complete")
+    assert "mean gate value g (b2)" in done.stdout
+    assert "The hardest 3 by aum:" in done.stdout
+    assert len(pd.read_csv(tmp_path / "s.csv")) == 128
+
+
+def test_medians_of_every_score_and_group(make_run, capsys):
+    run = make_run(gates=("b2", "b3"), unseen={epoch: [3] for epoch in range(1, 5)})
+    found, table = sheet(capsys, run.path), score_table(run)
+    assert found["schema"] == "memgate-scores/1"
+    assert found["groups"] == {"clean": 126, "corrupted": 74, "label": 54, "image": 14, "label+image": 6}
+    assert len(found["rows"]) == len(LOG) + 2 * len(GATE)
+    aum = next(row for row in found["rows"] if row["column"] == "aum")
+    assert (aum["harder"], aum["range"], aum["needs"]) == ("low", "(-inf, inf) logits", "log")
+    assert aum["missing"] == 1
+    for median in aum["medians"]:
+        own = table["corrupted"] if median["group"] == "corrupted" else table["cause"] == median["group"]
+        values = table["aum"][own].dropna()
+        assert median["n"] == len(values)
+        assert median["value"] == pytest.approx(values.median())
+        assert median["low"] is None or median["low"] < median["value"] < median["high"]
+
+
+def test_never_learned_is_counted_and_ranks_last(make_run, capsys):
+    run = make_run(n=60, epochs=2, noise=("symmetric:0.5",))
+    table = score_table(run)
+    never = table["first_learned_epoch"].isna()
+    row = next(r for r in sheet(capsys, run.path)["rows"] if r["column"] == "first_learned_epoch")
+    assert (row["missing"], row["never"], row["never_what"]) == (0, int(never.sum()), "learned")
+    assert sum(median["n"] for median in row["medians"]) == 60
+    text = said(capsys, "score", run.path, "--by", "first_learned_epoch", "--top", 60)
+    assert f"0 (+{int(never.sum())} never learned)" in text
+    listed = text.split("by first_learned_epoch:\n\n")[1].splitlines()[2:62]
+    assert [line.split()[-1] == "never" for line in listed] == sorted(never, reverse=True)
+    assert [int(line.split()[0]) for line in listed[: never.sum()]] == table["sample_id"][never].tolist()
+
+
+@pytest.mark.parametrize("by", ["loss_mean", "aum"])
+def test_the_hardest_are_at_the_declared_end(make_run, capsys, by):
+    run = make_run()
+    found = sheet(capsys, run.path, "--by", by)["hardest"]
+    table = score_table(run).sort_values(by, ascending=PROBES[by].direction < 0)
+    assert [sample["sample_id"] for sample in found] == table["sample_id"].head(10).tolist()
+    names = run.log().class_names
+    assert [sample["given_label"] for sample in found] == [
+        names[label] for label in table["given_label"][:10]
+    ]
+    assert [sample["cause"] for sample in found] == table["cause"].head(10).tolist()
+    assert sheet(capsys, run.path)["hardest"] == []
+
+
+def test_no_noise_no_groups_and_no_gate_no_gate_scores(make_run, capsys):
+    run = make_run(noise=(), gates=())
+    found = sheet(capsys, run.path)
+    assert found["groups"] == {"all": 200}
+    assert [row["column"] for row in found["rows"]] == [score.column for score in LOG]
+    loss = score_table(run)["loss_last"].to_numpy()
+    row = next(row for row in found["rows"] if row["column"] == "loss_last")
+    expected = np.quantile(loss, [0.05, 0.25, 0.75, 0.95], method="inverted_cdf")
+    np.testing.assert_allclose(row["quantiles"], expected)
+    header = said(capsys, "score", run.path).splitlines()[4]
+    assert header.split() == "column score harder range needs median 5% 25% 75% 95% missing".split()
+    with pytest.raises(MemgateError, match=r"run has no gate_mean: its network has no gate\."):
+        said(capsys, "score", run.path, "--by", "gate_mean")
+
+
+def test_all_corrupted_by_one_cause_is_one_group(make_run, capsys):
+    assert sheet(capsys, make_run(noise=("symmetric:1",)).path)["groups"] == {"all": 200}
+    assert sheet(capsys, make_run(noise=("symmetric:0.5",)).path)["groups"] == {"clean": 100, "label": 100}
+
+
+def test_markdown_and_the_written_table(make_run, capsys, tmp_path):
+    run = make_run(n=30, gates=("b2", "b3"))
+    ids = np.array([0, 29])
+    values = {"critical_radius": np.array([1.5, 2.5])}
+    stored = ProbeResult("csr", "train", 4, "first-order", "last", ids, values, {}, {})
+    save_results(run, "csr", [stored])
+    out = tmp_path / "scores.parquet"
+    text = said(capsys, "score", run.path, "--format", "markdown", "--out", out)
+    assert text.startswith("### run: scores of train")
+    assert "| critical_radius " in text
+    assert "- critical_radius: from the checkpoint of epoch 4, 2 of 30 samples probed." in text
+    assert str(out) in text
+    found = pyarrow.parquet.read_table(out).to_pandas()
+    assert list(found) == list(score_table(run))
+    assert found["critical_radius"].dropna().tolist() == [1.5, 2.5]
+
+
+def test_gaps_damage_and_unfinished_runs_give_what_is_whole_and_say_so(make_run, capsys):
+    run = make_run(n=20, epochs=9, every=2, finished=6)
+    with h5py.File(run.path / "log.h5", "r+") as handle:
+        loss = handle["train/loss"]
+        assert isinstance(loss, h5py.Dataset)
+        loss[2, 0] += 1
+    text = said(capsys, "score", run.path)
+    assert "at epoch 4 of 9 (2 logged epochs, stopped, log mode sweep)" in text
+    assert text.endswith("Damaged in the log and left out: epoch 6.\n")
+    with pytest.raises(MemgateError, match="no finished epoch"):
+        said(capsys, "score", make_run(finished=0).path)
+
+
+def test_online_values_are_named(make_run, capsys):
+    run = make_run(n=20, mode="online")
+    assert "log's mode is 'online'" in said(capsys, "score", run.path)
+    assert "log's mode" not in said(capsys, "score", run.path, "--split", "test")
+
+
+def test_infinite_losses_are_shown(make_run, capsys, monkeypatch):
+    run = make_run(n=20, noise=())
+    monkeypatch.setattr("probes.dynamics.mean", lambda values, seen: np.full(seen.shape[1], np.inf))
+    assert " inf [inf, inf] " in said(capsys, "score", run.path)
+    row = sheet(capsys, run.path)["rows"][0]
+    assert row["medians"][0]["value"] is None
+
+
+def test_scores_lists_them_all(capsys):
+    text = said(capsys, "scores")
+    assert [line.split()[0] for line in text.splitlines()[2:]] == list(PROBES)
+    assert all(score.meaning in text for score in (*LOG, *GATE, *CHECKPOINT))
+
+
+WRONG = [
+    (["RUN", "--by", "loss_men"], "There is no score 'loss_men'. Did you mean loss_mean?"),
+    (["RUN", "--by", "gate_mean"], "several gates, b2 and b3, and gate_mean is of one"),
+    (
+        ["RUN", "--by", "grand"],
+        "has no grand of its train samples up to epoch 3: ask its network first, memgate",
+    ),
+    (["RUN", "--top", "-1"], "--top -1"),
+    (["RUN", "--split", "val_corrupted"], "no split 'val_corrupted'"),
+    (["RUN", "--out", "scores.xls"], "scores.xls ends in neither .csv nor .parquet"),
+    (["RUN", "--out", "/nowhere/scores.csv"], "the folder /nowhere does not exist"),
+    (["no-such-run"], "no-such-run is no run"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), WRONG, ids=[" ".join(a) for a, _ in WRONG])
+def test_what_is_wrong_is_said(trained, monkeypatch, capsys, arguments, sentence):
+    arguments = [str(trained) if text == "RUN" else text for text in arguments]
+    monkeypatch.setattr(sys, "argv", ["memgate", "score", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    errors = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert sentence in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_disk_that_refuses_leaves_the_old_table(tmp_path, monkeypatch):
+    path, table = tmp_path / "s.csv", pd.DataFrame({"x": [1, 2]})
+    write_table(path, table)
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(writers.WRITERS, ".csv", fail)
+    with pytest.raises(MemgateError, match=r"s.csv cannot be written \(No space left on device\)"):
+        write_table(path, table)
+    assert path.read_text() == "x\n1\n2\n"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,117 @@
+"""What PROBES says of every score is so: its column, its range, its direction, and what missing means."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probes import summary as module
+from probes.report import report
+from probes.scores import CHECKPOINT, GATE, LOG, PROBES, Score
+from probes.scoretable import score_columns, score_table, suspicion
+from probes.summary import gate_column, summary
+
+UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
+
+
+def test_every_score_stands_once_and_is_told_apart():
+    assert list(PROBES) == [score.column for score in (*LOG, *GATE, *CHECKPOINT)]
+    assert len(PROBES) == len(LOG) + len(GATE) + len(CHECKPOINT) == len({s.title for s in PROBES.values()})
+    for needs, scores in (("log", LOG), ("gate", GATE), ("checkpoint", CHECKPOINT)):
+        assert {score.needs for score in scores} == {needs}
+    assert all(bool(score.probe) == (score.needs == "checkpoint") for score in PROBES.values())
+
+
+@pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
+def test_the_summary_has_every_score_of_the_log_and_its_gates(make_run, gates):
+    table = summary(make_run(n=20, gates=gates))
+    wanted = [score.column for score in LOG]
+    wanted += [gate_column(score.column, gate, gates) for score in GATE for gate in gates]
+    assert [one.column for one in score_columns(table, gates, tuple(PROBES.values()))] == wanted
+
+
+def within(table, gates, classes, epochs):
+    for one in score_columns(table, gates, tuple(PROBES.values())):
+        low, high = one.score.bounds(classes, epochs)
+        values = table[one.column].dropna().to_numpy(np.float64)
+        assert ((values >= low - 1e-6) & (values <= high + 1e-6)).all(), one.column
+
+
+def test_the_declared_range_holds_on_made_up_and_on_trained_runs(make_run, trained_run):
+    within(score_table(make_run(gates=("b2", "b3"), unseen=UNSEEN)), ("b2", "b3"), 10, 4)
+    for split in trained_run.log().splits:
+        within(score_table(trained_run, split), trained_run.log().gates, 10, 3)
+
+
+def test_ranges_are_written_and_computed():
+    assert PROBES["aum"].range == "(-inf, inf) logits"
+    assert PROBES["signed_entropy_mean"].range == "[-ln K, ln K] nats"
+    assert PROBES["signed_entropy_mean"].bounds(10, 4) == (-math.log(10), math.log(10))
+    assert PROBES["first_learned_epoch"].range == "[1, E] epoch"
+    assert PROBES["first_learned_epoch"].bounds(10, 4) == (1, 4)
+    assert PROBES["el2n_last"].range == "[0, 1.41]"
+
+
+def test_every_score_of_the_fit_calls_wrong_labels_harder(make_run):
+    """The made-up runs learn wrong labels late: whatever knows the label must say so, in its own direction."""
+    table = summary(make_run(n=1500, epochs=6, noise=("symmetric:0.4",)))
+    blind = {
+        "variability",
+        "out_entropy_mean",
+        "gate_max",
+        "route_flips",
+        "first_skip_epoch",
+        "forgetfulness",
+    }
+    wrong = table["corrupted"].to_numpy(bool)
+    for one in score_columns(table, ("b3",), (*LOG, *GATE)):
+        turned = suspicion(table, one.column, one.score)
+        if one.column not in blind:
+            assert np.mean(turned[wrong][:, None] > turned[~wrong]) > np.mean(
+                turned[wrong][:, None] < turned[~wrong]
+            ), one.column
+
+
+def test_what_never_happened_is_harder_than_all_and_what_was_never_seen_is_missing():
+    epochs = pd.array([3, None, 1, None], dtype="Int32")
+    table = pd.DataFrame({"first_learned_epoch": epochs, "epochs_logged": [4, 4, 4, 0]})
+    score = PROBES["first_learned_epoch"]
+    np.testing.assert_array_equal(suspicion(table, score.column, score), [3, np.inf, 1, np.nan])
+    table["aum"] = np.array([3, np.nan, -1, np.nan], np.float32)
+    np.testing.assert_array_equal(suspicion(table, "aum", PROBES["aum"]), [-3, np.nan, 1, np.nan])
+
+
+def test_only_what_may_never_happen_has_a_never():
+    named = {score.column: score.never for score in PROBES.values() if score.never}
+    assert named == {
+        "forgetfulness": "learned", "first_learned_epoch": "learned",
+        "stable_learned_epoch": "learned to stay", "first_skip_epoch": "skipped",
+    }  # fmt: skip
+    assert isinstance(PROBES["aum"], Score)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 200])
+def test_blocks_of_any_size_give_the_same_table(make_run, monkeypatch, size):
+    ids = np.random.default_rng(0).permutation(200) * 3
+    run = make_run(gates=("b2", "b3"), unseen=UNSEEN, ids=ids, epochs=9, every=2)
+    whole = summary(run)
+    monkeypatch.setattr(module, "SAMPLES_PER_BLOCK", size)
+    pd.testing.assert_frame_equal(summary(run), whole, check_exact=True)
+
+
+def test_early_is_the_first_logged_epoch_after_a_tenth(make_run):
+    run = make_run(n=20, epochs=50, every=2, finished=8, unseen={6: [4]})
+    epochs, el2n = run.log().values("train", "el2n")
+    assert epochs.tolist() == [2, 4, 6, 8]
+    table = summary(run)
+    expected = np.where(
+        np.arange(20) == 4, el2n[3], el2n[2]
+    )  # a tenth of 50 is 5; sample 4 was next seen in 8
+    np.testing.assert_array_equal(table["el2n_early"], expected)
+    too_early = summary(make_run(n=20, epochs=50, every=2, finished=4))["el2n_early"]
+    assert np.isnan(too_early.to_numpy()).all()
+
+
+def test_the_report_has_the_new_scores_too(make_run):
+    assert {row.score for row in report(make_run()).scores} == {score.column for score in (*LOG, *GATE)}

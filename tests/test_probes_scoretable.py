@@ -1,0 +1,79 @@
+"""The table of scores joins what probes have stored, by sample id, and never from a later epoch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from memgate.errors import MemgateError
+from probes.result import ProbeResult, probe_path, save_results
+from probes.scoretable import score_table, stored_scores
+from probes.summary import summary
+
+
+def result(probe, epoch, variant, ids, split="train", **values):
+    ids = np.array(ids, np.int64)
+    arrays = {name: np.asarray(value) for name, value in values.items()}
+    return ProbeResult(probe, split, epoch, variant, f"epoch_{epoch:03d}", ids, arrays, {}, {})
+
+
+def test_without_probes_it_is_the_summary(make_run):
+    run = make_run(n=20)
+    table = score_table(run)
+    pd.testing.assert_frame_equal(table, summary(run))
+    assert table.attrs["checkpoints"] == {}
+
+
+def test_values_come_to_their_samples(make_run):
+    run = make_run(n=20, ids=np.random.default_rng(0).permutation(20) * 5)
+    save_results(run, "csr", [result("csr", 3, "first-order", [95, 0, 35], critical_radius=[9.5, 0.0, 3.5])])
+    depth = result("inside", 2, "knn", [5, 10], prediction_depth=np.array([1, 4], np.int32))
+    save_results(run, "inside", [depth, result("inside", 4, "gradients", [0, 5], grand=[7.0, 8.0])])
+    table = score_table(run).set_index("sample_id")
+    assert table["critical_radius"].dropna().to_dict() == {0: 0.0, 35: 3.5, 95: 9.5}
+    assert table["prediction_depth"].dropna().to_dict() == {5: 1, 10: 4}
+    assert table["grand"].dropna().to_dict() == {0: 7, 5: 8}
+    assert "input_gradient_norm" not in table
+    assert score_table(run).attrs["checkpoints"] == {
+        "critical_radius": 3, "grand": 4, "prediction_depth": 2,
+    }  # fmt: skip
+
+
+def test_the_latest_checkpoint_has_the_word_but_none_from_after_the_table(make_run):
+    run = make_run(n=20)
+    results = [
+        result("csr", epoch, "first-order", [0, 1], critical_radius=[epoch, epoch]) for epoch in (1, 3, 4)
+    ]
+    save_results(run, "csr", results)
+    assert score_table(run)["critical_radius"][0] == 4
+    assert score_table(run, until=3)["critical_radius"][0] == 3
+    early = score_table(run, until=2)
+    assert early["critical_radius"][0] == 1
+    assert early.attrs["checkpoints"] == {"critical_radius": 1}
+    assert set(early["epochs_logged"]) == {2}
+
+
+def test_other_splits_and_searches_do_not_count(make_run):
+    run = make_run(n=20)
+    save_results(run, "csr", [
+        result("csr", 4, "pgd", [0], critical_radius=[1.0]),
+        result("csr", 4, "first-order", [0], split="test", critical_radius=[2.0]),
+    ])  # fmt: skip
+    assert "critical_radius" not in score_table(run)
+    assert score_table(run, "test")["critical_radius"][0] == 2
+
+
+def test_of_two_variants_the_one_with_more_samples(make_run):
+    run = make_run(n=20)
+    few = result("inside", 4, "z", [0], grand=[1.0], prediction_depth=[2])
+    many = result("inside", 4, "a", [0, 1], grand=[3.0, 4.0])
+    save_results(run, "inside", [few, many])
+    found = {one.score.column: one.variant for one in stored_scores(run, "train", 4)}
+    assert found == {"grand": "a", "prediction_depth": "z"}
+
+
+def test_damaged_results_are_a_sentence(make_run):
+    run = make_run(n=20)
+    probe_path(run, "inside").parent.mkdir()
+    probe_path(run, "inside").write_text("nothing")
+    with pytest.raises(MemgateError, match=r"inside.h5 is damaged"):
+        score_table(run)
