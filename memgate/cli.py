@@ -26,7 +26,8 @@ from memgate.commands.data import DataInfo, DataPrepare
 from memgate.commands.inside import ProbeInside
 from memgate.commands.ood import ProbeOod
 from memgate.commands.probing import ProbeCsr, ProbeShow
-from memgate.commands.reading import Dashboard, Export, Recipes, Report, Runs
+from memgate.commands.reading import Dashboard, Export, Recipes, Runs
+from memgate.commands.reporting import Report
 from memgate.commands.routing import ProbeRouting
 from memgate.commands.scoring import ScoreRun, ScoresKnown
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
@@ -54,7 +55,7 @@ PROBE = {
 
 LIST_FLAGS = (
     "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores", "--ood",
-    "--near",
+    "--near", "--join",
 )  # fmt: skip
 """Flags that take several values at once."""
 

@@ -39,9 +39,9 @@ def human(task: Task) -> Change:
         NoiseError: the file is missing, damaged, unsafe, lacks the column, or belongs to other data.
     """
     file = read_file(task.spec.parameter("file"))
-    columns = _columns(file)
-    listed = _column(file, columns, task.spec.parameter("column"))
-    clean = _column(file, columns, "clean")
+    columns = known_columns(file)
+    listed = labels_of(file, columns, task.spec.parameter("column"))
+    clean = labels_of(file, columns, "clean")
     for column in (clean, listed):
         check_length(task, file.path, len(column))
     check_clean(task, file.path, clean[task.sample_id])
@@ -50,8 +50,12 @@ def human(task: Task) -> Change:
     return dataclasses.replace(task.relabelled(given), files=(file.record,))
 
 
-def _columns(file: ReadFile) -> dict[str, Any]:
-    """The known columns of the file by our names."""
+def known_columns(file: ReadFile) -> dict[str, Any]:
+    """The columns of a CIFAR-N file (the official .pt, or an .npz) that are known, by our names.
+
+    Raises:
+        NoiseError: it is damaged, unsafe, or no such file.
+    """
     suffix = file.path.suffix.lower()
     require(
         suffix in (".npz", ".pt"),
@@ -67,8 +71,12 @@ def _columns(file: ReadFile) -> dict[str, Any]:
     return {name: values for name, values in found.items() if values is not None}
 
 
-def _column(file: ReadFile, columns: dict[str, Any], name: str) -> NDArray[np.int64]:
-    """One column as [M] int64."""
+def labels_of(file: ReadFile, columns: dict[str, Any], name: str) -> NDArray[np.int64]:
+    """One column as [M] int64, row i that of sample_id i in torchvision's order.
+
+    Raises:
+        NoiseError: the file lacks it, or it holds no labels.
+    """
     if name not in columns:
         raise NoiseError(
             f"{file.path} has no column {name} (it has {', '.join(columns) or 'none that is known'}): "

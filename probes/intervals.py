@@ -143,6 +143,27 @@ def auroc_interval(
     # Share of the other group that each member beats, ties one half: DeLong's structural components.
     beaten = (pooled[:m] - rankdata(high)) / n
     beating = 1 - (pooled[m:] - rankdata(low)) / m
+    return delong_interval(beaten, beating, confidence)
+
+
+def delong_interval(
+    beaten: NDArray[np.float64], beating: NDArray[np.float64], confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """DeLong's interval from its structural components, also those of a mean of AUROCs over the same samples.
+
+    The mean of AUROCs has the means of their components, sample by sample (the AUROC is linear in them).
+
+    Args:
+        beaten: [m] share of the negative samples that each positive one beats, ties one half.
+        beating: [n] share of the positive samples that beat each negative one.
+        confidence: level in (0, 1).
+
+    Returns:
+        Lower and upper end in [0, 1]; NaN when a group has a single member.
+    """
+    m, n = len(beaten), len(beating)
+    if min(m, n) < 2:
+        return np.nan, np.nan
     area = float(beaten.mean())
     error = np.sqrt(beaten.var(ddof=1) / m + beating.var(ddof=1) / n)
     half = float(norm.ppf(0.5 + confidence / 2)) * float(error)

@@ -1,29 +1,48 @@
 """The numbers of one run: what was fitted, what the gates do, and which score finds the corruption."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from tabulate import tabulate
+import pandas as pd
 
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from probes.groups import Estimate, Group, decimal, groups, percent, share
+from noise.header import Operation
+from probes.correlation import Joined, join
+from probes.groups import Estimate, Group, groups, members, share
+from probes.joins import OFFICIAL, External, aligned
+from probes.overepochs import EpochCurve, epoch_curves
 from probes.scores import PROBES
+from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations
-from probes.snapshot import take_snapshot
-from probes.summary import summary_table
+from probes.snapshot import Snapshot, take_snapshot
+from probes.summary import identity
 
 SCHEMA = "memgate-report/1"
 
 UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none is to be found."
 ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
-INTERVALS = "In brackets: 95 % intervals over samples (Wilson for shares, t for means, DeLong for AUROC)."
+INTERVALS = "In brackets: 95 % intervals over samples (Wilson for shares, t for means, DeLong for AUROC{})."
+BOOTSTRAP = "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart"
+BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
 POSITIVE = (
     "AUROC: positive is corrupted, negative is clean; a score that is suspicious when low is turned round "
     "first, so that 0.5 is chance and less is worse than chance."
 )
+FINDING = (
+    "AP: average precision (equal scores are one threshold). P@k: precision among the k most suspicious, k = number "
+    "of corrupted samples, which is the recall at k too (the expected value, where ties must be broken). FPR95: "
+    "share of the clean samples flagged where 95 % of the corrupted are found (low is good)."
+)
+NEVER = (
+    "A sample that was never learned, or never sent past a block, ranks as harder than every one that was."
+)
+ORACLE = (
+    "Best epoch: an oracle's figure, since the epoch is chosen by the clean labels; its interval is that of a fixed "
+    "epoch. Signed: negative where the prediction is not the given label."
+)
+RANK = "Spearman's rho: every score and every external number is turned so that high is harder."
 ONLINE = (
     "The log's mode is 'online': training values come from the augmented training passes, while the weights "
     "still changed, and not from an evaluation of the images as they are."
@@ -70,15 +89,26 @@ class Report:
     """Of the training split."""
     scores: tuple[ScoreSeparation, ...]
     """Of the training split; empty where AUROC is undefined."""
+    over_epochs: tuple[EpochCurve, ...]
+    """Of the training split; empty where it was not asked for, or AUROC is undefined."""
+    joins: tuple[Joined, ...]
     notes: tuple[str, ...]
     schema: str = SCHEMA
 
 
-def report(run: Run) -> Report:
+def report(
+    run: Run, *, resamples: int = 0, over_epochs: bool = False, externals: Sequence[External] = ()
+) -> Report:
     """Measure a run at the last epoch that is whole in every split.
 
+    Args:
+        run: whose.
+        resamples: bootstrap resamples behind the intervals of all but AUROC; 0 for no such interval.
+        over_epochs: also how well what is logged finds the corruption at every epoch.
+        externals: other people's hardness to compare every score with.
+
     Raises:
-        MemgateError: there is none yet.
+        MemgateError: there is no such epoch yet, or an external file is about other samples.
     """
     log = run.log()
     snapshots = {split: take_snapshot(run, split, log) for split in log.splits}
@@ -87,13 +117,14 @@ def report(run: Run) -> Report:
         raise MemgateError(
             f"{run.name} has no epoch that is whole in every split: its log is damaged, so train it again."
         )
+    snapshots = {split: snapshot.until(max(shared)) for split, snapshot in snapshots.items()}
     operations = run.manifest.header.operations
-    tables = {
-        split: summary_table(snapshot.until(max(shared)), operations) for split, snapshot in snapshots.items()
-    }
+    tables = {split: snapshot_scores(run, snapshot) for split, snapshot in snapshots.items()}
     accuracy = {split: share(table["correct_given_last"]) for split, table in tables.items()}
-    scores = separations(tables["train"], log.gates)
-    return Report(
+    joins = tuple(_joined(run, external, tables, log) for external in externals)
+    scores = separations(tables["train"], log.gates, resamples)
+    curves = _over_epochs(snapshots["train"], operations) if over_epochs and scores else ()
+    found = Report(
         run=run.name,
         state=run.status().shown,
         epoch=max(shared),
@@ -105,14 +136,52 @@ def report(run: Run) -> Report:
         copies=tuple(CorruptedCopy(split, groups(tables[split], log.gates)) for split in run.config.copies),
         groups=groups(tables["train"], log.gates),
         scores=scores,
-        notes=_notes(run, log, bool(tables["train"]["corrupted"].all()), bool(scores)),
+        over_epochs=curves,
+        joins=joins,
+        notes=(),
     )
+    return replace(found, notes=_notes(run, log, found, tables["train"].attrs["checkpoints"], resamples))
 
 
-def _notes(run: Run, log: SampleLog, all_corrupted: bool, has_scores: bool) -> tuple[str, ...]:
-    """What the reader must know to read the numbers right."""
-    undefined = ALL_CORRUPTED if all_corrupted else UNDEFINED
-    notes = [INTERVALS, POSITIVE if has_scores else undefined]
+def _over_epochs(snapshot: Snapshot, operations: Sequence[Operation]) -> tuple[EpochCurve, ...]:
+    samples = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
+    return epoch_curves(snapshot, members(samples))
+
+
+def _joined(run: Run, external: External, tables: Mapping[str, pd.DataFrame], log: SampleLog) -> Joined:
+    """One external hardness beside the run's scores."""
+    require(
+        external.name not in OFFICIAL or run.config.data.name == "cifar10",
+        f"--join {external.name} is about CIFAR-10 and {run.name} was trained on {run.config.data.name}: leave it "
+        "out, or join a CSV file of your own.",
+    )
+    require(
+        external.split in tables,
+        f"{external.file} is about the split {external.split!r} and {run.name} has {', '.join(tables)}: join it to "
+        "another run, or correct its column 'split'.",
+    )
+    table = tables[external.split]
+    return join(external, *aligned(external, table), table, log.gates)
+
+
+def _notes(
+    run: Run, log: SampleLog, found: Report, checkpoints: Mapping[str, int], resamples: int
+) -> tuple[str, ...]:
+    """What the reader must know to read the numbers right; the first is about the intervals."""
+    bootstrapped = BOOTSTRAP.format(resamples) if found.scores and resamples else ""
+    notes = [INTERVALS.format(bootstrapped + (BONETT_WRIGHT if found.joins else ""))]
+    if found.scores:
+        notes += [POSITIVE, FINDING, NEVER]
+    else:
+        notes.append(ALL_CORRUPTED if found.groups[0].n == _corrupted(found) else UNDEFINED)
+    notes += [ORACLE] if found.over_epochs else []
+    notes += [RANK] if found.joins else []
+    notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in found.joins]
+    stored = {PROBES[score].title: epoch for score, epoch in checkpoints.items()}
+    notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
+    missing = _missing(found.scores)
+    if missing:
+        notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
     if log.mode == "online":
         notes.append(ONLINE)
     if run.config.model.gate_names and run.config.model.gate.curve == "identity":
@@ -123,76 +192,26 @@ def _notes(run: Run, log: SampleLog, all_corrupted: bool, has_scores: bool) -> t
     return tuple(notes)
 
 
-def to_json(report: Report) -> str:
-    """The report as JSON; what is undefined is null."""
-    return json.dumps(asdict(report), indent=2, allow_nan=False)
+def _corrupted(found: Report) -> int:
+    return sum(group.n for group in found.groups if group.name == "corrupted")
 
 
-def to_terminal(report: Report) -> str:
-    """The report as text for a terminal."""
-    return _text(report, "simple", "{}", "")
+def _from(joined: Joined) -> str:
+    harder = "high" if joined.direction > 0 else "low"
+    missing = f", {joined.n_missing} samples without a value" if joined.n_missing else ""
+    return f"{harder} is harder, {joined.n} samples of {joined.split}{missing}; {joined.check}"
 
 
-def to_markdown(report: Report) -> str:
-    """The report as GitHub's Markdown."""
-    return _text(report, "github", "### {}", "- ")
+def _missing(scores: Sequence[ScoreSeparation]) -> list[str]:
+    """Each score that some samples lack, with their number among clean and corrupted."""
+    return [
+        f"{title_of(row.score, row.gate)} of {row.auroc.n_missing} samples"
+        for row in scores
+        if row.against == "corrupted" and row.auroc.n_missing
+    ]
 
 
-def _text(report: Report, style: str, heading: str, bullet: str) -> str:
-    parts = [heading.format(_title(report)), "\n".join(bullet + line for line in _facts(report))]
-    parts.append("Training samples at the last epoch, by what was done to them:")
-    parts.append(_table(_group_rows(report.groups), style))
-    for copy in report.copies:
-        parts.append(f"Samples of {copy.split}, which it was not trained on:")
-        parts.append(_table(_group_rows(copy.groups), style))
-    if report.scores:
-        parts.append("How well a score tells corrupted from clean training samples (AUROC):")
-        parts.append(_table(_score_rows(report.scores), style))
-    parts.append("\n".join(bullet + note for note in report.notes))
-    return "\n\n".join(parts)
-
-
-def _title(report: Report) -> str:
-    return f"{report.run}: epoch {report.epoch} of {report.planned} ({report.state}, log mode {report.mode})"
-
-
-def _facts(report: Report) -> list[str]:
-    facts = [f"Test accuracy: {percent(report.test_accuracy)}"] if report.test_accuracy else []
-    if report.val_accuracy:
-        facts.append(f"Validation accuracy: {percent(report.val_accuracy)}")
-    for noise in report.noise:
-        requested = "by the file" if noise.requested is None else f"{noise.requested:.2%}"
-        facts.append(f"Noise {noise.text}: requested {requested}, realised {noise.realised:.2%}")
-    return facts if report.noise else [*facts, "Noise: none"]
-
-
-def _group_rows(rows: Sequence[Group]) -> list[dict[str, str]]:
-    found = []
-    for group in rows:
-        row = {
-            "samples": group.name,
-            "n": str(group.n),
-            "fit given label": percent(group.fits_given),
-            "fit clean label": percent(group.fits_clean),
-        }
-        for use in group.gates:
-            row[f"mean g ({use.gate})"] = decimal(use.mean)
-            row[f"routed to {use.gate.upper()}"] = percent(use.routed)
-        found.append(row)
-    return found
-
-
-def _score_rows(rows: Sequence[ScoreSeparation]) -> list[dict[str, str]]:
-    """A row per score and gate, a column per kind of corruption."""
-    found: dict[tuple[str, str | None], dict[str, str]] = {}
-    for row in rows:
-        score = PROBES[row.score]
-        name = score.title if row.gate is None else f"{score.title} ({row.gate})"
-        cells = found.setdefault((row.score, row.gate), {"score": name, "suspicious": score.suspicious})
-        cells[row.against] = row.auroc.reason or decimal(row.auroc)
-    return list(found.values())
-
-
-def _table(rows: list[dict[str, str]], style: str) -> str:
-    # Numbers are formatted already; tabulate must not read them again.
-    return tabulate(rows, headers="keys", tablefmt=style, disable_numparse=True)
+def title_of(score: str, gate: str | None) -> str:
+    """A score's name in a table for people."""
+    title = PROBES[score].title
+    return title if gate is None else f"{title} ({gate})"

@@ -4,19 +4,21 @@ Positive means corrupted. A score declares its direction, and every figure here 
 so that high means suspicious: below one half is worse than chance, and never silently flipped.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from probes.groups import members
+from memgate import console
+from probes.detection import detection_figures, resampled
+from probes.groups import Estimate, members
 from probes.intervals import auroc_interval
-from probes.scores import PROBES
-from probes.summary import gate_column
+from probes.scores import PROBES, Score
+from probes.scoretable import score_columns, suspicion
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,35 @@ def auroc(score: ArrayLike, corrupted: ArrayLike, direction: int) -> Separation:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One score of every sample."""
+
+    name: str
+    """A key of :data:`probes.scores.PROBES`."""
+    gate: str | None
+    score: Score
+    hardness: NDArray[np.float64]
+    """[n] the score, turned so that high is harder and more suspicious; NaN is missing, and inf where what it
+    counts or times never happened (:attr:`probes.scores.Score.never`)."""
+
+
+def columns(table: pd.DataFrame, gates: Sequence[str]) -> list[Column]:
+    """Every score that a table has, those of the gate for each gate.
+
+    Args:
+        table: a table of scores, see :func:`probes.scoretable.score_table`; those that it lacks are left out.
+        gates: names of the run's gates.
+    """
+    return [
+        Column(found.score.column, found.gate, found.score, suspicion(table, found.column, found.score))
+        for found in score_columns(table, gates, tuple(PROBES.values()))
+    ]
+
+
 @dataclass(frozen=True)
 class ScoreSeparation:
-    """How well one score tells one kind of corrupted samples from the clean ones."""
+    """How well one score finds one kind of corrupted samples among the clean ones; positive is corrupted."""
 
     score: str
     """A key of :data:`probes.scores.PROBES`."""
@@ -78,27 +106,66 @@ class ScoreSeparation:
     against: str
     """A group of :func:`probes.groups.members`, against the clean samples."""
     auroc: Separation
+    average_precision: Estimate
+    """:func:`probes.detection.average_precision`; chance is ``prevalence``."""
+    precision_at_k: Estimate
+    """:func:`probes.detection.precision_at_k`, k = number of corrupted samples that have the score; chance is
+    ``prevalence``."""
+    fpr95: Estimate
+    """:func:`probes.detection.fpr95`; low is good, chance is 0.95."""
+    prevalence: float | None
+    """Share of the corrupted among those of both groups that have the score."""
 
 
-def separations(table: pd.DataFrame, gates: Sequence[str]) -> tuple[ScoreSeparation, ...]:
-    """AUROC of every score against corruption, pooled and per cause; none if all samples are of one kind.
+def separations(
+    table: pd.DataFrame, gates: Sequence[str], resamples: int = 0, seed: int = 0
+) -> tuple[ScoreSeparation, ...]:
+    """How well every score finds the corruption, pooled and per cause; nothing if all samples are of one kind.
 
     Args:
-        table: a summary table, see :func:`probes.summary.summary`; scores that it lacks are left out.
+        table: a table of scores, see :func:`probes.scoretable.score_table`; those that it lacks are left out.
         gates: names of the run's gates; the scores of the gate are given for each.
+        resamples: bootstrap resamples for the intervals of all but AUROC, which needs none; 0 for no interval.
+            Every score sees the same ones, so that two scores can be compared.
+        seed: of the resamples.
     """
     inside = members(table)
     targets = [name for name in inside if name not in ("all", "clean")]
     if not targets or "clean" not in inside:
         return ()
-    found = []
-    for name, score in PROBES.items():
-        for gate in gates if score.needs == "gate" else (None,):
-            column = score.column if gate is None else gate_column(score.column, gate, gates)
-            if column not in table:
-                continue
-            for target in targets:
-                rows = inside[target] | inside["clean"]
-                result = auroc(table[column][rows], inside[target][rows], score.direction)
-                found.append(ScoreSeparation(name, gate, score.direction, target, result))
-    return tuple(found)
+    weights = {
+        name: resampled(int(inside[name].sum()), resamples, seed, name) for name in ("clean", *targets)
+    }
+    scores = columns(table, gates)
+    # Without resamples it is done at once, and the dashboard asks for it.
+    shown = console.progress(scores, len(scores), "bootstrap") if resamples else scores
+    return tuple(found for column in shown for found in _separations_of(column, inside, targets, weights))
+
+
+def _separations_of(
+    column: Column,
+    inside: Mapping[str, NDArray[np.bool_]],
+    targets: Sequence[str],
+    weights: Mapping[str, NDArray[np.uint16]],
+) -> Iterator[ScoreSeparation]:
+    """One score against every target; a cause that is all of the corruption has the pooled figures."""
+    clean = column.hardness[inside["clean"]]
+    pooled: ScoreSeparation | None = None
+    for target in targets:
+        if pooled is not None and (inside[target] == inside["corrupted"]).all():
+            yield replace(pooled, against=target)
+            continue
+        corrupted = column.hardness[inside[target]]
+        hardness = np.concatenate([corrupted, clean])
+        positive = np.arange(len(hardness)) < len(corrupted)
+        area = auroc(hardness, positive, 1)
+        n = area.n_positive + area.n_negative
+        found = detection_figures(
+            hardness, positive, np.concatenate([weights[target], weights["clean"]], axis=1)
+        )
+        prevalence = area.n_positive / n if n else None
+        row = ScoreSeparation(
+            column.name, column.gate, column.score.direction, target, area, *found, prevalence=prevalence
+        )
+        pooled = pooled or row
+        yield row

@@ -39,6 +39,8 @@ class RunPlan:
     every: int = 1
     classes: int = 10
     seed: int = 0
+    data_seed: int | None = None
+    """Seed of the made-up data. None: ``seed``."""
     name: str | None = None
     unseen: Mapping[int, Sequence[int]] | None = None
     """Epoch -> positions in the training split that are not seen in it."""
@@ -92,8 +94,9 @@ def trained_run(trained: Path, tmp_path: Path) -> Run:
 
 def build_run(folder: Path, plan: RunPlan) -> Run:
     """A run directory with data, manifest, log and metrics, as a training would leave it (no checkpoint)."""
-    data = folder / f"data-{plan.n}-{plan.test_n}-{plan.val_n}-{plan.classes}-{plan.seed}.npz"
-    _write_images(data, plan)
+    data_seed = plan.seed if plan.data_seed is None else plan.data_seed
+    data = folder / f"data-{plan.n}-{plan.test_n}-{plan.val_n}-{plan.classes}-{data_seed}.npz"
+    _write_images(data, plan, data_seed)
     count = len(list((folder / "runs").glob("*")))
     foreign = folder / "foreign.npz"
     np.savez(foreign, images=np.random.default_rng(9).integers(0, 256, (60, SIDE, SIDE, 3), np.uint8))
@@ -135,9 +138,9 @@ def _model(gates: tuple[str, ...]) -> ModelConfig:
     return ModelConfig(gate=GateConfig(blocks=",".join(gates)))  # pyright: ignore[reportArgumentType]
 
 
-def _write_images(path: Path, plan: RunPlan) -> None:
+def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
     """Random images with a brightness per class, in the format of ``--data.name npz``."""
-    rng = np.random.default_rng(plan.seed)
+    rng = np.random.default_rng(seed)
     arrays = {}
     for split, count in (("train", plan.n + plan.val_n), ("test", plan.test_n)):
         labels = rng.permutation(np.arange(count) % plan.classes)

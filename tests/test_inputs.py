@@ -14,7 +14,8 @@ from memgate.naming import corruptions, default_name
 from memgate.runs import open_run
 from memgate.train import start
 from noise.spec import parse_specs
-from probes.report import report, to_terminal
+from probes.report import report
+from probes.reporttext import to_terminal
 from probes.summary import summary
 from tests.noise_kinds import CLASSES, NAMES, labels_of, pictures
 

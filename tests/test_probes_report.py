@@ -10,7 +10,9 @@ from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
 from memgate.runs import Run
-from probes.report import report, to_json, to_markdown, to_terminal
+from probes.report import report
+from probes.reporttext import to_json, to_markdown, to_terminal
+from probes.result import ProbeResult, save_results
 
 
 def strict(text: str):
@@ -138,3 +140,18 @@ def test_unseen_samples_are_not_counted_as_wrong(make_run):
     assert (group.n, group.fits_given.n) == (50, 47)
     correct = run.log().values("train", "correct_given")[1][1][3:]
     assert group.fits_given.value == pytest.approx(np.mean(correct))
+
+
+def test_scores_from_checkpoints_are_in_it_with_their_epoch(make_run):
+    run = make_run()
+    radius = {"critical_radius": np.linspace(0, 1, 150, dtype=np.float32)}
+    ids = run.manifest.sample_id[:150]
+    result = ProbeResult("csr", "train", 4, "first-order", "last", ids, radius, {})
+    save_results(run, "csr", [result])
+    found = report(run)
+    row = next(r for r in found.scores if (r.score, r.against) == ("critical_radius", "corrupted"))
+    expected = roc_auc_score(run.manifest.corrupted[:150], -np.linspace(0, 1, 150))
+    assert row.auroc.value == pytest.approx(expected)
+    assert row.auroc.n_missing == 50
+    assert any("critical radius: of the network at epoch 4" in note for note in found.notes)
+    assert any("critical radius of 50 samples" in note for note in found.notes)

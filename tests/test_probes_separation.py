@@ -1,6 +1,8 @@
+import dataclasses
+
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from probes.scores import PROBES
 from probes.separation import auroc, separations
@@ -61,3 +63,36 @@ def test_no_gate_no_gate_scores_and_no_noise_no_scores(make_run):
         name for name, score in PROBES.items() if score.needs == "log"
     }
     assert separations(summary(make_run(noise=())), ("b3",)) == ()
+
+
+def test_figures_per_target_are_scikit_learns_with_paired_intervals(make_run):
+    table = summary(make_run())
+    rows = separations(table, ("b3",), resamples=20, seed=3)
+    corrupted = table["cause"] != "clean"
+    row = next(r for r in rows if (r.score, r.against) == ("aum", "corrupted"))
+    assert row.average_precision.value == pytest.approx(average_precision_score(corrupted, -table["aum"]))
+    assert row.prevalence == pytest.approx(corrupted.mean())
+    top = np.argsort(table["aum"].to_numpy())[: corrupted.sum()]
+    assert row.precision_at_k.value == pytest.approx(corrupted.to_numpy()[top].mean())
+    assert row.average_precision.low is not None
+    assert row.average_precision.high is not None
+    assert row.average_precision.low < row.average_precision.high
+    # The draws depend on seed and group alone: a score has the same interval whatever else the table has.
+    alone = separations(table.drop(columns=["loss_mean", "loss_last"]), ("b3",), resamples=20, seed=3)
+    assert row in alone
+    assert row not in separations(table, ("b3",), resamples=20, seed=4)
+
+
+def test_without_resamples_there_is_no_bootstrap_interval(make_run):
+    row = separations(summary(make_run()), ("b3",))[0]
+    assert row.average_precision.value is not None
+    assert row.average_precision.low is None
+    assert row.auroc.low is not None
+
+
+def test_a_cause_that_is_all_of_the_corruption_has_its_figures(make_run):
+    rows = separations(summary(make_run(noise=("symmetric:0.3",))), ("b3",), resamples=5)
+    pooled = [row for row in rows if row.against == "corrupted"]
+    assert [dataclasses.replace(row, against="label") for row in pooled] == [
+        row for row in rows if row.against == "label"
+    ]

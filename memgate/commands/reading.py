@@ -1,4 +1,4 @@
-"""Commands that read runs: report, export, runs, recipes, dashboard."""
+"""Commands that read runs: export, runs, recipes, dashboard."""
 
 import math
 from dataclasses import dataclass
@@ -12,20 +12,6 @@ from memgate.errors import MemgateError
 from memgate.naming import corruptions
 from memgate.recipes import RECIPES
 from memgate.runs import Run, list_runs, open_run
-
-
-@dataclass(frozen=True)
-class Report:
-    """Print accuracies, gate values and separation of one run, with intervals."""
-
-    name: Positional[str]
-    """The run's folder, or its name under runs/."""
-    format: console.Form = "terminal"
-    """How to print it."""
-
-    def run(self) -> None:
-        """Print the report."""
-        print_report(open_run(self.name), self.format)
 
 
 @dataclass(frozen=True)
@@ -127,11 +113,3 @@ def _row(run: Run) -> list[str]:
         str(config.seed),
         f"{known[-1]:.1%}" if known else "",
     ]
-
-
-def print_report(run: Run, form: console.Form) -> None:
-    """Print the report of a run."""
-    from probes.report import report, to_json, to_markdown, to_terminal
-
-    forms = {"terminal": to_terminal, "markdown": to_markdown, "json": to_json}
-    console.line(forms[form](report(run)))

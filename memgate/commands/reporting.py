@@ -1,0 +1,86 @@
+"""The command that says what came out of a run, or of several: report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tyro.conf import Positional
+
+from memgate import console
+from memgate.errors import require
+from memgate.runs import Run, open_run
+
+
+@dataclass(frozen=True)
+class Report:
+    """Print accuracies, gate values and how well each score finds the corruption, with intervals.
+
+    Of several runs that differ in their seeds only: mean and standard deviation.
+    """
+
+    names: Positional[tuple[str, ...]]
+    """The runs' folders, or their names under runs/."""
+    format: console.Form = "terminal"
+    """How to print it."""
+    over_epochs: bool = False
+    """Also the AUROC of what is logged at every epoch: last, mean and best (an oracle's); all epochs in JSON."""
+    join: tuple[str, ...] = ()
+    """Compare every score with other people's hardness: cscores=FILE cifar10n=FILE cifar10h=FILE, or
+    NAME=FILE.csv:COLUMN with a column sample_id (and label, to check the order); add :low if low is harder."""
+    bootstrap: int | None = None
+    """Resamples behind the intervals of average precision, P@k and FPR95; 0 for none. None: 200."""
+
+    def run(self) -> None:
+        """Print the report."""
+        require(len(self.names) > 0, "memgate report needs a run: give its folder, or its name under runs/.")
+        runs = [open_run(name) for name in self.names]
+        print_report(runs, self.format, self.bootstrap, self.over_epochs, self.join)
+
+
+def print_report(
+    runs: Sequence[Run],
+    form: console.Form,
+    bootstrap: int | None = None,
+    over_epochs: bool = False,
+    joins: Sequence[str] = (),
+) -> None:
+    """Print the report of a run, or of several as one.
+
+    Args:
+        runs: at least one.
+        form: how.
+        bootstrap: resamples; None for the usual number.
+        over_epochs: follow what is logged over the epochs.
+        joins: other people's hardness, see :func:`probes.joins.load_external`.
+
+    Raises:
+        MemgateError: a run has no finished epoch, runs are not of one setting, or a joined file does not fit.
+    """
+    from probes import reporttext, severalruns
+    from probes.detection import RESAMPLES
+    from probes.joins import load_externals
+    from probes.report import report
+
+    # What is not shown is not computed: the means over runs carry no interval over samples.
+    usual = RESAMPLES if len(runs) == 1 or form == "json" else 0
+    resamples = usual if bootstrap is None else bootstrap
+    require(0 <= resamples <= 10_000, f"--bootstrap {resamples} is out of range: from 0 (none) to 10000.")
+    externals = load_externals(joins)
+
+    report_of = partial(report, resamples=resamples, over_epochs=over_epochs, externals=externals)
+
+    if len(runs) == 1:
+        forms = {
+            "terminal": reporttext.to_terminal,
+            "markdown": reporttext.to_markdown,
+            "json": reporttext.to_json,
+        }
+        console.line(forms[form](report_of(runs[0])))
+        return
+    several = severalruns.several(runs, report_of)
+    forms = {
+        "terminal": severalruns.to_terminal,
+        "markdown": severalruns.to_markdown,
+        "json": severalruns.to_json,
+    }
+    console.line(forms[form](several))

@@ -1,0 +1,192 @@
+"""Average precision, precision at k and FPR at 95 % TPR: against scikit-learn, pytorch-ood and slow loops."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_ood.metrics import OODMetrics
+from sklearn.metrics import average_precision_score, roc_curve
+
+from probes.detection import (
+    FIGURES,
+    average_precision,
+    detection_figures,
+    fpr95,
+    precision_at_k,
+    resampled,
+)
+from probes.ranking import order
+from probes.separation import auroc
+
+
+@st.composite
+def labelled(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Scores with many ties, and classes of which none is empty."""
+    n = draw(st.integers(2, 30))
+    score = draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))
+    positive = draw(st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda kinds: 0 < sum(kinds) < n))
+    return np.array(score, float), np.array(positive)
+
+
+def values(score, positive) -> list[float]:
+    return [figure(order(score, positive).ranking()) for figure in FIGURES]
+
+
+def loop_fpr95(score, positive) -> float:
+    """The highest threshold at which at least 95 % of the positives are found, tried one by one."""
+    for threshold in sorted(set(score), reverse=True):
+        if 100 * (score[positive] >= threshold).sum() >= 95 * positive.sum():
+            return float((score[~positive] >= threshold).mean())
+    raise AssertionError
+
+
+def loop_precision_at_k(score, positive) -> float:
+    """Mean over every order in which ties can be broken."""
+    k = int(positive.sum())
+    ways = [
+        positive[list(way)][:k].mean()
+        for way in itertools.permutations(range(len(score)))
+        if all(score[a] >= score[b] for a, b in itertools.pairwise(way))
+    ]
+    return float(np.mean(ways))
+
+
+@given(labelled())
+def test_average_precision_is_scikit_learns(sample):
+    score, positive = sample
+    found = average_precision(order(score, positive).ranking())
+    assert found == pytest.approx(average_precision_score(positive, score))
+
+
+@given(labelled())
+def test_fpr95_is_that_of_a_loop_and_of_scikit_learns_curve(sample):
+    score, positive = sample
+    found = fpr95(order(score, positive).ranking())
+    assert found == pytest.approx(loop_fpr95(score, positive))
+    fpr, tpr, _ = roc_curve(positive, score, drop_intermediate=False)
+    assert found == pytest.approx(fpr[np.argmax(tpr >= 0.95)])
+
+
+def test_19_of_20_are_95_percent():
+    score = np.append(np.arange(20), [0.5, 1.5])
+    positive = np.arange(22) < 20
+    assert fpr95(order(score, positive).ranking()) == 0.5
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_precision_at_k_is_the_mean_over_every_way_to_break_ties(data):
+    n = data.draw(st.integers(2, 7))
+    score = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
+    kinds = st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda kinds: 0 < sum(kinds) < n)
+    positive = np.array(data.draw(kinds))
+    found = precision_at_k(order(score, positive).ranking())
+    assert found == pytest.approx(loop_precision_at_k(score, positive))
+
+
+@pytest.mark.parametrize("decimals", [8, 1, 0])
+def test_pytorch_ood_gives_the_same(decimals):
+    rng = np.random.default_rng(0)
+    positive = rng.random(500) < 0.3
+    score = np.round(rng.normal(positive, 1), decimals)
+    labels = torch.from_numpy(np.where(positive, -1, 0))  # negative means out-of-distribution: to be found
+    theirs = OODMetrics().update(torch.from_numpy(score), labels).compute()
+    assert auroc(score, positive, 1).value == pytest.approx(theirs["AUROC"])
+    assert fpr95(order(score, positive).ranking()) == pytest.approx(theirs["FPR95TPR"])
+
+
+@given(labelled(), st.randoms(use_true_random=False))
+def test_neither_the_order_nor_the_scale_of_a_score_counts(sample, random):
+    score, positive = sample
+    rows = list(range(len(score)))
+    random.shuffle(rows)
+    expected = values(score, positive)
+    assert values(score[rows], positive[rows]) == pytest.approx(expected)
+    assert values(np.exp(score) - 7, positive) == pytest.approx(expected)
+
+
+@given(labelled(), st.integers(2, 4))
+def test_every_sample_twice_changes_nothing(sample, times):
+    score, positive = sample
+    assert values(np.tile(score, times), np.tile(positive, times)) == pytest.approx(values(score, positive))
+
+
+@given(labelled(), st.data())
+def test_a_weight_is_that_many_copies(sample, data):
+    score, positive = sample
+    counts = st.lists(st.integers(0, 3), min_size=len(score), max_size=len(score))
+    weight = np.array(
+        data.draw(counts.filter(lambda w: np.array(w)[positive].any() and np.array(w)[~positive].any()))
+    )
+    ranking = order(score, positive).ranking(weight)
+    found = [figure(ranking) for figure in FIGURES]
+    assert found == pytest.approx(values(np.repeat(score, weight), np.repeat(positive, weight)))
+
+
+def test_intervals_are_those_of_a_slow_bootstrap_with_the_same_draws():
+    rng = np.random.default_rng(1)
+    positive = np.arange(80) < 30
+    score = np.round(rng.normal(positive, 1), 1)
+    weights = np.concatenate([resampled(30, 50, 0, "a"), resampled(50, 50, 0, "b")], axis=1)
+    slow = []
+    for weight in weights:
+        scores, labels = np.repeat(score, weight), np.repeat(positive, weight)
+        top = np.sort(scores)[::-1][labels.sum() - 1]
+        above, tied = scores > top, scores == top
+        hits = labels[above].sum() + (labels.sum() - above.sum()) * labels[tied].mean()
+        slow.append(
+            [average_precision_score(labels, scores), hits / labels.sum(), loop_fpr95(scores, labels)]
+        )
+    found = detection_figures(score, positive, weights)
+    for estimate, drawn, value in zip(found, np.transpose(slow), values(score, positive), strict=True):
+        assert estimate.value == pytest.approx(value)
+        assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
+        assert estimate.n == 80
+
+
+def test_resamples_are_of_the_same_size_and_depend_on_seed_and_name_only():
+    drawn = resampled(40, 30, 5, "label")
+    assert drawn.shape == (30, 40)
+    assert (drawn.sum(axis=1) == 40).all()
+    np.testing.assert_array_equal(drawn, resampled(40, 30, 5, "label"))
+    np.testing.assert_array_equal(drawn[:10], resampled(40, 10, 5, "label"))
+    assert (drawn != resampled(40, 30, 6, "label")).any()
+    assert (drawn != resampled(40, 30, 5, "image")).any()
+    # A sample is drawn once on average, and left out of 1/e of the resamples.
+    assert (resampled(1000, 20, 0, "") == 0).mean() == pytest.approx(np.exp(-1), abs=0.01)
+
+
+def test_missing_scores_are_left_out_of_value_and_resamples():
+    rng = np.random.default_rng(2)
+    positive = rng.random(60) < 0.5
+    score = rng.normal(positive, 1)
+    weights = rng.integers(0, 3, (20, 60))
+    there = np.arange(60) % 3 > 0
+    found = detection_figures(np.where(there, score, np.nan), positive, weights)
+    assert found == detection_figures(score[there], positive[there], weights[:, there])
+    assert found[0].n == 40
+
+
+def test_resamples_in_which_a_class_has_no_score_do_not_count():
+    score, positive = np.array([3.0, np.nan, 2, 1, 0]), np.array([True, True, True, False, False])
+    weights = np.array([[0, 3, 0, 1, 1], [1, 1, 1, 2, 0], [2, 0, 1, 1, 1]])
+    found = detection_figures(score, positive, weights)
+    assert [(estimate.low, estimate.high) for estimate in found] == [(1, 1), (1, 1), (0, 0)]
+
+
+@pytest.mark.parametrize("positives", [0, 6])
+def test_a_class_alone_has_no_figure(positives):
+    found = detection_figures(np.arange(6.0), np.arange(6) < positives, np.ones((4, 6), int))
+    assert {(estimate.value, estimate.low, estimate.n) for estimate in found} == {(None, None, 6)}
+
+
+def test_a_single_sample_of_a_class_has_a_value_and_no_interval():
+    found = detection_figures(np.arange(6.0), np.arange(6) == 5, np.ones((4, 6), int))
+    assert [(estimate.value, estimate.low) for estimate in found] == [(1, None), (1, None), (0, None)]
+
+
+def test_infinite_losses_rank_highest():
+    assert values(np.array([np.inf, 1, 2]), np.array([True, False, False])) == [1, 1, 0]

@@ -1,0 +1,285 @@
+"""Other people's hardness: what is read, how its order is checked, and the rank correlation with a run's scores."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memgate.commands.reporting import print_report
+from memgate.errors import MemgateError
+from memgate.runs import Run
+from noise.errors import NoiseError
+from probes.correlation import Joined, spearman
+from probes.joins import aligned, load_external, load_externals
+from probes.report import report
+from probes.summary import summary
+
+
+def csv(path: Path, **columns) -> Path:
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def joined(run: Run, *texts: str) -> list[Joined]:
+    return list(report(run, externals=load_externals(texts)).joins)
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    """The three known files in their official shapes, made up: class i % 10, harder with rising i."""
+    labels = np.arange(50_000) % 10
+    np.savez(tmp_path / "c.npz", labels=labels, scores=np.linspace(1, 0, 50_000).astype(np.float32))
+    votes = {f"random{k}": np.where(np.arange(50_000) % 4 >= k, (labels + 1) % 10, labels) for k in (1, 2, 3)}
+    arrays: dict[str, Any] = {"clean": labels, "aggre": labels, **votes}
+    np.savez(tmp_path / "n.npz", **arrays)
+    counts = np.zeros((10_000, 10), np.uint16)
+    counts[np.arange(10_000), np.arange(10_000) % 10] = 30
+    counts[5_000:, 9] += 20
+    np.savez(tmp_path / "h.npz", counts=counts)
+    np.save(tmp_path / "h.npy", counts / counts.sum(axis=1, keepdims=True))
+    return tmp_path
+
+
+def scipy_spearman(x, y) -> float:
+    return float(scipy.stats.spearmanr(x, y)[0])  # pyright: ignore[reportArgumentType]
+
+
+def table_of(rows: int) -> pd.DataFrame:
+    ids = np.random.default_rng(0).permutation(10_000)[:rows]
+    return pd.DataFrame({"sample_id": ids, "clean_label": ids % 10})
+
+
+def test_the_official_files_are_read_turned_and_checked(official):
+    table = table_of(500)
+    ids = table["sample_id"].to_numpy()
+    scores, checked = aligned(cscores := load_external(f"cscores={official}/c.npz"), table)
+    assert (cscores.direction, cscores.split) == (-1, "train")
+    assert scores == pytest.approx(1 - ids / 49_999, abs=1e-6)
+    assert "labels are the clean labels of all 500" in checked
+    disagreement, checked = aligned(human := load_external(f"cifar10n={official}/n.npz"), table)
+    assert (human.direction, human.split) == (1, "train")
+    assert disagreement == pytest.approx((ids % 4) / 3)
+    assert "order checked" in checked
+    for name in ("h.npz", "h.npy"):
+        found, checked = aligned(votes := load_external(f"cifar10h={official}/{name}"), table)
+        assert (votes.direction, votes.split) == (1, "test")
+        mixed = -(0.6 * np.log(0.6) + 0.4 * np.log(0.4))
+        # Who voted for class 9 in both ways is of one mind.
+        assert found == pytest.approx(np.where((ids < 5_000) | (ids % 10 == 9), 0, mixed))
+        assert "majority vote is the clean label of 100.0%" in checked
+
+
+@pytest.mark.parametrize("file", ["cscores={}/c.npz", "cifar10n={}/n.npz", "cifar10h={}/h.npz"])
+def test_another_order_is_refused(official, file):
+    table = table_of(500)
+    table["clean_label"] = np.roll(table["clean_label"], 1)
+    with pytest.raises(MemgateError, match="other labels for .* of the 500 samples"):
+        aligned(load_external(file.format(official)), table)
+
+
+def test_one_wrong_label_is_refused_and_named(tmp_path):
+    path = csv(tmp_path / "x.csv", sample_id=[4, 9, 7], label=[4, 8, 7], value=[1.0, 2, 3])
+    with pytest.raises(MemgateError, match=r"1 of the 2 samples .* sample_id 9"):
+        aligned(load_external(f"mine={path}:value"), table_of(10_000).query("sample_id in (4, 9)"))
+
+
+def test_without_labels_the_order_cannot_be_checked_and_that_is_said(tmp_path):
+    np.savez(tmp_path / "c.npz", scores=np.zeros(50_000, np.float32))
+    _, checked = aligned(load_external(f"cscores={tmp_path}/c.npz"), table_of(5))
+    assert checked == "the order of c.npz could not be checked: it has no labels"
+
+
+def test_a_csv_joins_by_id_in_any_order_with_gaps(tmp_path):
+    path = csv(tmp_path / "x.csv", sample_id=[7, 3, 5], value=[70.0, None, 50], label=[7, 3, 5])
+    values, _ = aligned(load_external(f"mine={path}:value"), table_of(10_000).query("sample_id < 8"))
+    ids = table_of(10_000).query("sample_id < 8")["sample_id"].tolist()
+    found = dict(zip(ids, values.tolist(), strict=True))
+    assert (found.pop(7), found.pop(5)) == (70, 50)
+    assert np.isnan(list(found.values())).all()
+
+
+def test_a_column_says_its_split_and_direction(tmp_path):
+    path = csv(tmp_path / "x.csv", sample_id=[1], value=[1.0], split=["test"])
+    assert load_external(f"mine={path}:value").split == "test"
+    assert load_external(f"mine={path}:value").direction == 1
+    assert load_external(f"mine={path}:value:low").direction == -1
+    assert load_external(f"mine={csv(tmp_path / 'y.csv', sample_id=[1], low=[1.0])}:low").direction == 1
+
+
+WRONG = [
+    ("cscores", "names no file"),
+    ("mine={}/x.npz", "neither one of cscores, cifar10n, cifar10h nor a column"),
+    ("mine={}/missing.csv:value", "missing.csv does not exist"),
+    ("cscores={}/missing.npz", "missing.npz does not exist"),
+    ("cifar10h={}/missing.npy", "missing.npy does not exist"),
+    ("cifar10h={}/text.npy", "damaged or no .npy file"),
+    ("cifar10n={}/text.npy", "neither an .npz nor a .pt file"),
+    ("cscores={}/other.npz", "no array 'scores' of 50000 numbers"),
+    ("cifar10n={}/other.npz", "has no column clean"),
+    ("cifar10h={}/other.npz", "has no votes"),
+    ("mine={}/good.csv:other", "no column 'other': it has sample_id, value, name, half"),
+    ("mine={}/good.csv:name", "column 'name' holds something that is no number"),
+    ("mine={}/twice.csv:value", "whole numbers, each once"),
+    ("mine={}/empty.csv:value", "cannot be read as a CSV file"),
+    ("mine={}/splits.csv:value", "about several splits"),
+    ("mine={}/halflabel.csv:value", "must hold the clean labels as whole numbers"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), WRONG)
+def test_what_is_wrong_is_a_sentence(tmp_path, text, sentence):
+    (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "empty.csv").write_text("")
+    np.savez(tmp_path / "other.npz", images=np.zeros(3))
+    csv(tmp_path / "good.csv", sample_id=[1, 2], value=[1, 2], name=["a", "b"], half=[0.5, 1])
+    csv(tmp_path / "twice.csv", sample_id=[1, 1], value=[1, 2])
+    csv(tmp_path / "splits.csv", sample_id=[1, 2], value=[1, 2], split=["train", "test"])
+    csv(tmp_path / "halflabel.csv", sample_id=[1, 2], value=[1, 2], label=[0.5, 1])
+    with pytest.raises((MemgateError, NoiseError), match=sentence):
+        load_external(text.format(tmp_path))
+
+
+def test_the_same_name_twice_is_refused(tmp_path):
+    path = csv(tmp_path / "x.csv", sample_id=[1], value=[1.0])
+    with pytest.raises(MemgateError, match="names 'mine' twice"):
+        load_externals([f"mine={path}:value", f"mine={path}:value"])
+
+
+@given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=4, max_size=40))
+def test_spearman_is_scipys(pairs):
+    x, y = np.array(pairs, float).T
+    found = spearman(x, y)
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        assert (found.value, found.low, found.n) == (None, None, len(x))
+        return
+    assert found.value is not None
+    assert found.value == pytest.approx(scipy_spearman(x, y))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.value <= found.high
+    assert max(abs(found.low), abs(found.high)) <= 1
+    assert spearman(np.exp(x), y**3).value == pytest.approx(found.value)
+    assert spearman(-x, y).value == pytest.approx(-found.value)
+
+
+def test_spearmans_interval_is_bonett_and_wrights():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=100)
+    y = x + rng.normal(size=100)
+    rho = scipy_spearman(x, y)
+    half = 1.959964 * np.sqrt((1 + rho**2 / 2) / 97)
+    found = spearman(x, y)
+    assert (found.low, found.high) == pytest.approx(
+        (np.tanh(np.arctanh(rho) - half), np.tanh(np.arctanh(rho) + half))
+    )
+
+
+def test_spearmans_interval_holds_what_it_promises():
+    rng = np.random.default_rng(1)
+    true, hits = 6 / np.pi * np.arcsin(0.7 / 2), 0  # of a bivariate normal with correlation 0.7
+    for _ in range(400):
+        x = rng.normal(size=60)
+        found = spearman(x, 0.7 * x + np.sqrt(1 - 0.49) * rng.normal(size=60))
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= true <= found.high
+    assert hits / 400 == pytest.approx(0.95, abs=0.03)
+
+
+def test_missing_few_and_infinite_values():
+    found = spearman([1, np.nan, 3, 4, np.inf, 6], [1, 2, np.nan, 3, 4, 5])
+    assert found.n == 4
+    assert found.value == pytest.approx(0.8)
+    assert spearman([1, 1], [1, 2]).value is None
+    assert spearman([1.0, np.nan], [1, 2]).value is None
+    short = spearman([1, 2, 3], [1, 3, 2])
+    assert (short.value, short.low) == (pytest.approx(0.5), None)
+    perfect = spearman(range(5), range(5))
+    assert (perfect.value, perfect.low, perfect.high) == pytest.approx((1, 1, 1))
+
+
+def test_a_run_joins_by_id_and_both_are_turned(make_run, tmp_path):
+    run = make_run(ids=np.random.default_rng(0).permutation(200).tolist())
+    table = summary(run)
+    path = csv(
+        tmp_path / "x.csv",
+        sample_id=table["sample_id"][::-1],
+        ease=-table["loss_mean"][::-1],
+        label=table["clean_label"][::-1],
+    )
+    low, high = joined(run, f"mine={path}:ease:low", f"yours={path}:ease")
+    rho = {(row.score, row.over): row.rho for row in low.correlations}
+    assert rho["loss_mean", "all"].value == pytest.approx(1)
+    clean = ~table["corrupted"]
+    expected = scipy_spearman(table["loss_mean"][clean], -table["aum"][clean])
+    assert rho["aum", "clean"].value == pytest.approx(expected)
+    assert rho["aum", "clean"].n == clean.sum()
+    turned = {(row.score, row.over): row.rho.value for row in high.correlations}
+    assert turned["aum", "clean"] == pytest.approx(-expected)
+    assert (low.n, low.n_missing) == (200, 0)
+
+
+def test_test_split_no_noise_no_gate_and_gaps(make_run, tmp_path):
+    run = make_run(noise=(), gates=())
+    path = csv(tmp_path / "x.csv", sample_id=range(5, 50), value=np.arange(45.0), split=["test"] * 45)
+    found = joined(run, f"mine={path}:value")[0]
+    assert (found.split, found.n, found.n_missing) == ("test", 45, 5)
+    assert {row.over for row in found.correlations} == {"all"}
+    assert {row.n_missing for row in found.correlations} == {5}
+    assert "AUROC is undefined" in " ".join(report(run, externals=()).notes)
+
+
+def test_files_about_other_data_are_refused(make_run, tmp_path, official):
+    run = make_run()
+    with pytest.raises(MemgateError, match="about CIFAR-10 and run was trained on npz"):
+        joined(run, f"cscores={official}/c.npz")
+    path = csv(tmp_path / "x.csv", sample_id=[900], value=[1.0])
+    with pytest.raises(MemgateError, match="none of the run's 200 sample ids"):
+        joined(run, f"mine={path}:value")
+    path = csv(tmp_path / "y.csv", sample_id=[1], value=[1.0], split=["val"])
+    with pytest.raises(MemgateError, match="about the split 'val' and run has train, test"):
+        joined(run, f"mine={path}:value")
+
+
+def test_a_join_is_in_every_form(make_run, tmp_path, capsys):
+    run = make_run()
+    path = csv(tmp_path / "x.csv", sample_id=range(200), value=np.arange(200.0))
+    for form in ("terminal", "markdown"):
+        print_report([run], form, 0, joins=[f"mine={path}:value"])
+        shown = capsys.readouterr().out
+        assert "Spearman's rank correlation with value of x.csv (mine), samples of train" in shown
+        assert "high is harder, 200 samples of train; the order of x.csv could not be checked" in shown
+    print_report([run], "json", 0, joins=[f"mine={path}:value"])
+    stored = json.loads(capsys.readouterr().out)["joins"][0]
+    assert stored["direction"] == 1
+    assert stored["correlations"][0]["rho"]["n"] == 200
+
+
+@pytest.mark.shared
+def test_the_real_files_are_in_the_order_of_the_data(shared):
+    labels = np.load(shared / "data" / "cifar10" / "labels.npz")
+    train = pd.DataFrame({"sample_id": np.arange(50_000), "clean_label": labels["train_labels"]})
+    test = pd.DataFrame({"sample_id": np.arange(10_000), "clean_label": labels["test_labels"]})
+    data = shared / "data"
+    cscores, checked = aligned(load_external(f"cscores={data}/cscores_cifar10.npz"), train)
+    assert cscores.mean() == pytest.approx(0.764, abs=5e-4)
+    human, checked = aligned(load_external(f"cifar10n={data}/cifar10n.npz"), train)
+    assert "of all 50000" in checked
+    assert human.mean() == pytest.approx(np.mean([0.172, 0.181, 0.176]), abs=1e-3)
+    votes, checked = aligned(load_external(f"cifar10h={data}/cifar10h.npz"), test)
+    assert "99.2%" in checked
+    assert votes.max() < np.log(10)
+    # Images that are hard for networks are hard for people.
+    found = spearman(-cscores, human)
+    assert found.low is not None
+    assert found.low > 0.1
+    with pytest.raises(MemgateError, match="other labels"):
+        aligned(
+            load_external(f"cifar10h={data}/cifar10h.npz"), test.assign(sample_id=np.arange(10_000)[::-1])
+        )

@@ -1,0 +1,117 @@
+"""AUROC at every epoch: against scikit-learn epoch by epoch, and DeLong's interval of the mean."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from memgate.runs import Run
+from probes.groups import members
+from probes.intervals import auroc_interval
+from probes.overepochs import QUANTITIES, EpochCurve, epoch_curves, pair_shares
+from probes.report import report
+from probes.snapshot import take_snapshot
+from probes.summary import identity
+
+
+def curves(run: Run) -> dict[tuple[str, str | None, str], EpochCurve]:
+    snapshot = take_snapshot(run, "train")
+    samples = pd.DataFrame(identity(snapshot.samples, "train", run.manifest.header.operations))
+    found = epoch_curves(snapshot, members(samples))
+    return {(curve.quantity, curve.gate, curve.against): curve for curve in found}
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=20), st.data())
+def test_shares_are_those_of_counting_pairs(numbers, data):
+    values = np.array(numbers, float)
+    values[data.draw(st.lists(st.integers(0, len(values) - 1), max_size=3))] = np.nan
+    bools = st.lists(st.booleans(), min_size=len(values), max_size=len(values))
+    groups = [np.array(data.draw(bools)) for _ in range(2)]
+    for group, shares in zip(groups, pair_shares(values, groups), strict=True):
+        others = values[group & ~np.isnan(values)]
+        for value, share in zip(values, shares, strict=True):
+            if np.isnan(value) or len(others) == 0:
+                assert np.isnan(share)
+            else:
+                assert share == pytest.approx(((others < value) + 0.5 * (others == value)).mean())
+
+
+@pytest.mark.parametrize("gates", [("b3",), ("b2", "b3")])
+def test_every_epoch_is_scikit_learns(make_run, gates):
+    run = make_run(gates=gates)
+    log, found = run.log(), curves(run)
+    samples = log.samples("train")
+    sign = {
+        None: np.where(log.values("train", "correct_given")[1], 1, -1),
+        **{
+            gate: np.where(log.values("train", "gate_pred", gate)[1] == samples.given_label, 1, -1)
+            for gate in gates
+        },
+    }
+    per_gate = sum(quantity.per_gate for quantity in QUANTITIES)
+    assert len(found) == (len(QUANTITIES) - per_gate + per_gate * len(gates)) * 4
+    for (name, gate, against), curve in found.items():
+        values = log.values("train", name.removeprefix("signed_"), gate)[1]
+        if name.startswith("signed_"):
+            assert curve.direction == -1
+            values = values * sign[gate]
+        target = samples.cause != "clean" if against == "corrupted" else samples.cause == against
+        rows = target | (samples.cause == "clean")
+        expected = [roc_auc_score(target[rows], curve.direction * row[rows]) for row in values]
+        assert curve.auroc == pytest.approx(expected)
+        assert curve.epochs == (1, 2, 3, 4)
+        assert curve.mean.value == pytest.approx(np.mean(expected))
+        assert curve.last.value == pytest.approx(expected[-1])
+        assert curve.oracle_epoch == 1 + np.argmax(expected)
+        assert curve.oracle.value == pytest.approx(max(expected))
+        low, high = auroc_interval(curve.direction * values[-1][rows], target[rows])
+        assert (curve.last.low, curve.last.high) == pytest.approx((low, high))
+
+
+def test_the_interval_of_a_mean_over_one_epoch_is_delongs(make_run):
+    for curve in curves(make_run(epochs=1)).values():
+        assert curve.mean.value == pytest.approx(curve.last.value)
+        assert (curve.mean.low, curve.mean.high) == pytest.approx((curve.last.low, curve.last.high))
+
+
+def test_the_interval_of_a_mean_over_epochs_is_about_the_bootstraps(make_run):
+    run = make_run(n=400, noise=("symmetric:0.3",))
+    curve = curves(run)["loss", None, "corrupted"]
+    loss, corrupted = run.log().values("train", "loss")[1], run.manifest.corrupted
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(300):
+        rows = np.concatenate(
+            [rng.choice(np.flatnonzero(kind), kind.sum()) for kind in (corrupted, ~corrupted)]
+        )
+        drawn.append(np.mean([roc_auc_score(corrupted[rows], row[rows]) for row in loss]))
+    assert curve.mean.low is not None
+    assert curve.mean.high is not None
+    half = 1.96 * np.std(drawn)
+    assert curve.mean.high - curve.mean.low == pytest.approx(2 * half, rel=0.15)
+    # Epochs are not independent, but they are not one either.
+    assert curve.last.low is not None
+    assert curve.last.high is not None
+    assert curve.mean.high - curve.mean.low != pytest.approx(curve.last.high - curve.last.low, rel=0.01)
+
+
+def test_a_kind_that_is_all_of_the_corruption_is_not_repeated(make_run):
+    assert {against for _, _, against in curves(make_run(noise=("symmetric:0.3",)))} == {"corrupted"}
+
+
+def test_what_an_epoch_did_not_see_is_left_out_of_it(make_run):
+    corrupted = np.flatnonzero(make_run().manifest.corrupted)
+    run = make_run(unseen={1: [0, 1, 2], 3: corrupted.tolist()})
+    curve = curves(run)["margin", None, "corrupted"]
+    margin, corrupted = run.log().values("train", "margin")[1], run.manifest.corrupted
+    assert curve.auroc[0] == pytest.approx(roc_auc_score(corrupted[3:], -margin[0][3:]))
+    assert curve.auroc[2] is None
+    assert curve.mean.value == pytest.approx(np.mean(np.array(curve.auroc, float)[[0, 1, 3]]))
+
+
+def test_ungated_and_without_noise(make_run):
+    ungated = report(make_run(gates=()), over_epochs=True)
+    assert {curve.gate for curve in ungated.over_epochs} == {None}
+    assert report(make_run(noise=()), over_epochs=True).over_epochs == ()

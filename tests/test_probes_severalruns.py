@@ -1,0 +1,179 @@
+"""Several runs as one: mean and standard deviation of every figure, and which runs may be averaged."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memgate import cli
+from memgate.errors import MemgateError
+from memgate.runs import Run
+from probes import severalruns
+from probes.report import Report, report
+from probes.severalruns import check_alike, several, spread
+
+
+@pytest.fixture
+def seeds(make_run) -> list[Run]:
+    """Three runs of one setting."""
+    return [make_run(seed=seed, data_seed=0, n=120) for seed in (0, 1, 2)]
+
+
+def changed(run: Run, name: str, **values: object) -> Run:
+    """A copy of a run with another configuration; ``data__name`` for a nested field."""
+    path = Path(shutil.copytree(run.path, run.path.with_name(name)))
+    stored = json.loads((path / "config.json").read_text())
+    for key, value in values.items():
+        *sections, last = key.split("__")
+        place = stored["config"]
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    (path / "config.json").write_text(json.dumps(stored))
+    return Run(path)
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.7, 0.9], [0.5, None, 0.9], [0.5], [None, 0.25], [None]])
+def test_mean_and_sd_are_numpys(values):
+    found = spread(values)
+    known = [value for value in values if value is not None]
+    assert found.n == len(known)
+    assert found.values == tuple(values)
+    assert found.mean == (pytest.approx(np.mean(known)) if known else None)
+    assert found.sd == (pytest.approx(np.std(known, ddof=1)) if len(known) > 1 else None)
+
+
+def test_every_figure_is_the_mean_of_the_runs_own(seeds):
+    found = several(seeds, report)
+    own = [report(run) for run in seeds]
+
+    def check(path: str, values: list[float | None]) -> None:
+        assert found.spreads[path].values == tuple(values)
+        assert found.spreads[path].mean == pytest.approx(np.mean(np.array(values, float)))
+        assert found.spreads[path].sd == pytest.approx(np.std(np.array(values, float), ddof=1))
+
+    check("test_accuracy", [r.test_accuracy.value for r in own if r.test_accuracy])
+    check("groups/clean/fits_given", [r.groups[1].fits_given.value for r in own])
+    check("groups/clean/b3/routed", [r.groups[1].gates[0].routed.value for r in own])
+    for row in range(len(own[0].scores)):
+        score = own[0].scores[row]
+        path = "/".join(filter(None, ("scores", score.score, score.gate, score.against)))
+        check(f"{path}/auroc", [r.scores[row].auroc.value for r in own])
+        if score.against == "corrupted":
+            check(f"{path}/average_precision", [r.scores[row].average_precision.value for r in own])
+            check(f"{path}/precision_at_k", [r.scores[row].precision_at_k.value for r in own])
+            check(f"{path}/fpr95", [r.scores[row].fpr95.value for r in own])
+    assert found.seeds == ((0, 0), (1, 0), (2, 0))
+
+
+def test_a_figure_that_a_run_lacks_says_over_how_many(seeds):
+    def without_last_group(run: Run) -> Report:
+        found = report(run)
+        return replace(found, groups=found.groups[:-1]) if run is seeds[0] else found
+
+    found = several(seeds, without_last_group)
+    spread_of_two = found.spreads["groups/label+image/fits_given"]
+    assert spread_of_two.values[0] is None
+    assert spread_of_two.n == 2
+    assert "(n = 2)" in severalruns.to_terminal(found)
+
+
+def test_joins_and_epochs_are_averaged_too(seeds):
+    found = several(seeds, lambda run: report(run, over_epochs=True))
+    curves = [curve for curve in report(seeds[1], over_epochs=True).over_epochs if curve.quantity == "loss"]
+    spreads = found.spreads["epochs/loss/corrupted/mean"]
+    assert spreads.values[1] == curves[0].mean.value
+    assert found.spreads["epochs/entropy/b3/label/oracle_epoch"].n == 3
+
+
+def test_the_text_has_the_layout_of_one_run(seeds):
+    found = several(seeds, report)
+    text = severalruns.to_terminal(found)
+    value = found.spreads["scores/loss_mean/corrupted/auroc"]
+    assert f"{value.mean:.3f} ± {value.sd:.3f}" in text
+    accuracy = found.spreads["test_accuracy"]
+    assert accuracy.mean is not None
+    assert accuracy.sd is not None
+    assert f"Test accuracy: {100 * accuracy.mean:.2f} ± {100 * accuracy.sd:.2f}%" in text
+    assert "3 runs at epoch 4 of 4" in text
+    assert "run-2 (seed 1, noise seed 0)" in text
+    assert "DeLong" not in text
+    assert "nan" not in text.lower()
+    assert "| samples" in severalruns.to_markdown(found)
+
+
+def test_the_json_has_each_runs_values_and_report(seeds):
+    stored = json.loads(severalruns.to_json(several(seeds, report)))
+    assert [run["run"] for run in stored["runs"]] == ["run", "run-2", "run-3"]
+    assert len(stored["figures"]["scores/aum/label/auroc"]["values"]) == 3
+    assert stored["reports"][2]["scores"][0]["auroc"]["low"] is not None
+
+
+def test_seeds_and_places_may_differ(seeds):
+    other = changed(
+        seeds[0], "elsewhere", seed=9, noise_seed=4, out="/else", device="cuda", data__root="/data/x.npz",
+        train__checkpoint_every=3, data__split_seed=5,
+    )  # fmt: skip
+    check_alike([seeds[0], other])
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"train__lr": 0.5}, r"train\.lr \(0\.1, 0\.5\)"),
+        ({"model__gate__slope": 4.0}, r"model\.gate\.slope \(8\.0, 4\.0\)"),
+        ({"train__epochs": 9}, r"train\.epochs \(4, 9\)"),
+        ({"log__mode": "online"}, r"log\.mode \(sweep, online\)"),
+    ],
+)
+def test_other_settings_are_refused_by_name(seeds, values, field):
+    other = changed(seeds[0], "other", **values)
+    with pytest.raises(MemgateError, match=f"more than their seeds.*{field}.*one by one"):
+        several([seeds[0], other], report)
+
+
+def test_other_noise_and_other_data_are_refused_by_name(make_run):
+    one = make_run()
+    with pytest.raises(MemgateError, match=r"noise \(symmetric:0.3 randx:0.1, symmetric:0.2\)"):
+        check_alike([one, make_run(noise=("symmetric:0.2",))])
+    with pytest.raises(MemgateError, match="images and labels of train at split seed 0"):
+        check_alike([one, make_run(data_seed=1)])
+
+
+def test_the_same_run_twice_and_the_same_seeds(seeds):
+    with pytest.raises(MemgateError, match="run-2 is given twice"):
+        check_alike([seeds[0], seeds[1], Run(seeds[1].path.parent / "." / "run-2")])
+    found = several([seeds[0], changed(seeds[0], "copy")], report)
+    assert any("same seeds" in note for note in found.notes)
+    assert not any("same seeds" in note for note in several(seeds, report).notes)
+
+
+def test_runs_that_are_not_equally_far_are_refused(make_run):
+    runs = [make_run(epochs=4), make_run(epochs=4, finished=3, seed=1, data_seed=0)]
+    with pytest.raises(MemgateError, match="run is at epoch 4, run-2 is at epoch 3"):
+        several(runs, report)
+
+
+def test_the_command_takes_one_run_several_and_none(seeds, capsys):
+    paths = [str(run.path) for run in seeds]
+    cli.parse(["report", *paths, "--format", "json"]).run()
+    stored = json.loads(capsys.readouterr().out)
+    assert len(stored["figures"]["scores/aum/label/auroc"]["values"]) == 3
+    # Each run's own report has the bootstrap's intervals there.
+    assert stored["reports"][0]["scores"][0]["average_precision"]["low"] is not None
+    cli.parse(["report", paths[0], "--over-epochs", "--bootstrap", "10"]).run()
+    shown = capsys.readouterr().out
+    assert "10 bootstrap resamples" in shown
+    assert "best epoch (oracle)" in shown
+    assert "chosen by the clean labels" in shown
+    cli.parse(["report", *paths]).run()
+    assert "Mean ± standard deviation over 3 runs" in capsys.readouterr().out
+    with pytest.raises(MemgateError, match="needs a run"):
+        cli.parse(["report"]).run()
+    with pytest.raises(MemgateError, match="--bootstrap -1 is out of range"):
+        cli.parse(["report", paths[0], "--bootstrap", "-1"]).run()
+    with pytest.raises(MemgateError, match="--join is given twice"):
+        cli.parse(["report", paths[0], "--join", "a=b", "--join", "c=d"])
