@@ -97,12 +97,12 @@ def report(run: Run) -> Report:
         run=run.name,
         state=run.status().shown,
         epoch=max(shared),
-        planned=run.config.train.epochs,
+        planned=run.outline.epochs,
         mode=log.mode,
         noise=tuple(NoiseRate(what.short, what.requested, what.realised) for what in operations),
         test_accuracy=accuracy.get("test"),
         val_accuracy=accuracy.get("val"),
-        copies=tuple(CorruptedCopy(split, groups(tables[split], log.gates)) for split in run.config.copies),
+        copies=tuple(CorruptedCopy(split, groups(tables[split], log.gates)) for split in run.outline.copies),
         groups=groups(tables["train"], log.gates),
         scores=scores,
         notes=_notes(run, log, bool(tables["train"]["corrupted"].all()), bool(scores)),
@@ -115,7 +115,7 @@ def _notes(run: Run, log: SampleLog, all_corrupted: bool, has_scores: bool) -> t
     notes = [INTERVALS, POSITIVE if has_scores else undefined]
     if log.mode == "online":
         notes.append(ONLINE)
-    if run.config.model.gate_names and run.config.model.gate.curve == "identity":
+    if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     torn = sorted({epoch for split in log.splits for epoch in log.torn(split).tolist()})
     if torn:
