@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from app import curves, selection
 from memgate.errors import MemgateError
-from memgate.inputs import Inputs, inputs_of
 from memgate.logreader import SampleLog
+from memgate.pictures import SplitPictures, pictures_of
 from memgate.runs import Run, Status, list_runs, manifest_path
 from noise.manifest import Manifest
 from probes.report import Report, report
@@ -88,7 +88,7 @@ def open_run(root: Path, name: str) -> Run:
     if name not in found:
         raise MemgateError(f"There is no run {name!r} under {root}.")
     with reading(f"{found[name].path}/config.json"):
-        _ = found[name].config
+        _ = found[name].outline
     return found[name]
 
 
@@ -240,22 +240,20 @@ def image_source(run: Run, split: str, sample_id: int) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the pictures …")
-def _inputs(path: str, mtime_ns: int) -> Inputs:  # noqa: ARG001 (another manifest is another corruption)
-    return inputs_of(Run(Path(path)))
+def _pictures(path: str, mtime_ns: int) -> dict[str, SplitPictures]:  # noqa: ARG001 (another manifest, another corruption)
+    return pictures_of(Run(Path(path)))
 
 
-def pictures(run: Run, split: str, sample_id: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A sample as it was given to the network and as it is on disk: uint8 [H, W, 3] each.
+def pictures(run: Run, split: str, sample_id: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """A sample as it was given to the network and, where that is known, as it is on disk: uint8 [H, W, 3] each.
 
     Raises:
-        MemgateError: the data is missing, or no longer what the run was trained on.
+        MemgateError: the run has no pictures, or its data is missing or no longer what it was trained on.
     """
     manifest = run.path / "manifest.npz"
     with reading(str(manifest)):
-        inputs = _inputs(str(run.path), manifest.stat().st_mtime_ns)
-    given = inputs.image_set(split)
-    clean = inputs.clean_images(split)
-    found = np.flatnonzero(given.sample_id == sample_id)
-    if len(found) == 0:
-        raise MemgateError(f"The data has no picture with the id {sample_id} in the split {split}.")
-    return given.images[found[0]], clean.images[found[0]]
+        found = _pictures(str(run.path), manifest.stat().st_mtime_ns)
+    both = found[split].of(sample_id) if split in found else None
+    if both is None:
+        raise MemgateError(f"There is no picture with the id {sample_id} in the split {split}.")
+    return both

@@ -30,7 +30,7 @@ from memgate.environment import choose_precision, describe
 from memgate.inputs import load_inputs
 from memgate.loader import Batch
 from memgate.logwriter import SampleLogWriter
-from memgate.runs import create_run
+from memgate.newrun import create_run
 from memgate.tensorboard import TensorBoard
 from memgate.train import Training, log_layout, train_step
 

@@ -6,14 +6,13 @@ before a run starts, so that ``config.json`` says what was really done.
 """
 
 import math
-import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from memgate.errors import MemgateError, require
-from memgate.naming import absolute, default_name
+from memgate.naming import absolute, default_name, is_name
 from noise.errors import NoiseError
 from noise.spec import parse_specs
 
@@ -256,7 +255,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(
-            self.name is None or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name) is not None,
+            self.name is None or is_name(self.name),
             f"--name {self.name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",
         )
         for flag, seed in (("seed", self.seed), ("noise-seed", self.noise_seed)):

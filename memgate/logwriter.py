@@ -194,6 +194,20 @@ class SampleLogWriter:
         for split in records:
             self._done[split][row] = 1
 
+    def keep(self, last_epoch: int) -> None:
+        """Drop the epochs after ``last_epoch``: they are going to be written again.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        dropped = [row for epoch, row in self._row.items() if epoch > last_epoch]
+        for split, done in self._done.items():
+            for row in dropped:
+                if done[row]:
+                    self._set(split, "done", row, 0)
+                    done[row] = 0
+        self._sync()
+
     def _set(self, split: str, name: str, row: int, value: Any) -> None:
         place = self._commit[split][name]
         self._store(place.at(row), np.asarray(value, place.dtype).tobytes())

@@ -14,6 +14,11 @@ LONGEST = 100
 """Characters of a run's name, at most."""
 
 
+def is_name(text: str) -> bool:
+    """Whether a run's folder can be called so on any system, and in an URL."""
+    return re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}", text) is not None
+
+
 def absolute(spec: CorruptionSpec) -> CorruptionSpec:
     """A corruption whose files are named by their absolute paths."""
     return spec.with_paths(lambda path: str(expanded(path).absolute()))

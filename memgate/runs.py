@@ -1,4 +1,4 @@
-"""The run directory: made, opened, listed; its status and metrics. Never imports torch.
+"""The run directory: opened, listed; its status and metrics. Never imports torch.
 
 runs/<name>/
   config.json    resolved configuration, versions, git revision, command, device
@@ -8,6 +8,7 @@ runs/<name>/
   checkpoints/   last.pt, epoch_NNN.pt, best.pt
   probes/        <probe>.h5: what was asked of checkpoints later
   exports/
+  images.npz, given_labels.csv   of a recorded run: pictures for the dashboard, labels that somebody corrupted
   status.json    running / complete / stopped / failed
 """
 
@@ -15,9 +16,7 @@ import csv
 import io
 import json
 import os
-import secrets
 import shlex
-import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -27,11 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from memgate.config import RunConfig
-from memgate.config_json import from_json, to_json
+from memgate.config_json import from_json
 from memgate.errors import MemgateError
-from memgate.logformat import LogLayout
 from memgate.logreader import SampleLog
-from memgate.logwriter import SampleLogWriter
+from memgate.outline import Outline, outline_of
 from noise.atomic import atomic_write, sync_folder
 from noise.manifest import Manifest
 
@@ -75,24 +73,49 @@ class Run:
     def _stored(self) -> dict[str, Any]:
         path = self.path / "config.json"
         stored = _read_json(path)
-        keys = {"config", "requested", "environment", "digests"}
+        keys = {
+            "environment",
+            "digests",
+            *(("recorded",) if "recorded" in stored else ("config", "requested")),
+        }
         if stored.get("schema") != SCHEMA or not keys <= stored.keys():
             raise MemgateError(
                 f"{path} is no configuration of the format {SCHEMA}: the run is damaged or too old."
             )
         return stored
 
+    @property
+    def recorded(self) -> bool:
+        """Whether another program trained it (:class:`memgate.samplelog.Recorder`): it has a log and no network."""
+        return "recorded" in self._stored
+
+    @cached_property
+    def outline(self) -> Outline:
+        """What the run says of itself, whoever trained it."""
+        if self.recorded:
+            return from_json(Outline, self._stored["recorded"], str(self.path / "config.json"))
+        return outline_of(self.config)
+
     @cached_property
     def config(self) -> RunConfig:
-        """The resolved configuration that the run was started with."""
+        """The resolved configuration that the run was started with.
+
+        Raises:
+            MemgateError: another program trained the run, or config.json is damaged.
+        """
         return self._config("config")
 
     @property
     def requested(self) -> RunConfig:
-        """The configuration as it was asked for, with all that was left open."""
+        """The configuration as it was asked for, with all that was left open; raises as :attr:`config` does."""
         return self._config("requested")
 
     def _config(self, key: str) -> RunConfig:
+        if self.recorded:
+            raise MemgateError(
+                f"{self.name} was recorded by another program, so memgate has neither its configuration nor its "
+                "network: train there, and probe the network by probes.csr.critical_samples(model, images)."
+            )
         return from_json(RunConfig, self._stored[key], str(self.path / "config.json"))
 
     @property
@@ -113,7 +136,7 @@ class Run:
     @property
     def manifests(self) -> dict[str, Manifest]:
         """Corrupted split to what was done to its samples: ``train``, and the copies of ``--noise-on``."""
-        copies = {split: manifest_path(self.path, split) for split in self.config.copies}
+        copies = {split: manifest_path(self.path, split) for split in self.outline.copies}
         return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
     def log(self) -> SampleLog:
@@ -124,7 +147,7 @@ class Run:
         """How far the run is."""
         path = self.path / "status.json"
         if not path.exists():
-            return Status("failed", 0, self.config.train.epochs, "it ended before it began")
+            return Status("failed", 0, self.outline.epochs, "it ended before it began")
         try:
             return Status(**_read_json(path))
         except TypeError as error:
@@ -135,9 +158,9 @@ class Run:
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
         """Write status.json atomically."""
         status = Status(
-            state, epoch, self.config.train.epochs, message, os.getpid(), socket.gethostname(), time.time()
+            state, epoch, self.outline.epochs, message, os.getpid(), socket.gethostname(), time.time()
         )
-        _write_json(self.path / "status.json", asdict(status))
+        write_json(self.path / "status.json", asdict(status))
 
     def metrics(self) -> list[dict[str, float]]:
         """One dict per finished epoch, from metrics.csv; a half-written last line is left out."""
@@ -191,6 +214,7 @@ class Run:
         folder = self.path / "checkpoints"
         path = folder / (f"epoch_{int(which):03d}.pt" if which.isdecimal() else f"{which}.pt")
         if not path.exists():
+            _ = self.config  # of a recorded run, this says that it has no network at all
             found = sorted(entry.stem for entry in folder.glob("*.pt"))
             raise MemgateError(
                 f"{self.name} has no checkpoint {which!r}: it has {', '.join(found) or 'none yet'}."
@@ -202,60 +226,6 @@ class Run:
         """Epochs that have a checkpoint of their own (``epoch_NNN.pt``), rising."""
         stems = [path.stem.removeprefix("epoch_") for path in (self.path / "checkpoints").glob("epoch_*.pt")]
         return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
-
-
-def create_run(
-    requested: RunConfig,
-    config: RunConfig,
-    environment: dict[str, Any],
-    manifests: Mapping[str, Manifest],
-    digests: Mapping[str, str],
-    layout: LogLayout,
-) -> Run:
-    """Make the directory of a new run, whole or not at all, with its empty log.
-
-    Args:
-        requested: the configuration as it was asked for; another run can be started like this one from it.
-        config: the same resolved, which is what is trained.
-        environment: what :func:`memgate.environment.describe` says of this machine.
-        manifests: corrupted split to what was done to each of its samples; ``train`` is always among them.
-        digests: split to the digest of its images and labels as they are on disk.
-        layout: what the log will hold.
-
-    Raises:
-        MemgateError: the name is taken, or the folder cannot be made, or the disk has no room for the log.
-    """
-    assert config.name is not None, "resolve the configuration first"
-    path = config.out / config.name
-    if path.exists():
-        remedy = f", or go on with it by '{command('resume', path)}'" if is_run(path) else ""
-        raise MemgateError(f"{path} exists already: choose another --name{remedy}.")
-    # Under another name until it is whole: a kill in between leaves no half of a run behind.
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    stored = {
-        "schema": SCHEMA,
-        "config": to_json(config),
-        "requested": to_json(requested),
-        "environment": environment,
-        "digests": dict(digests),
-    }
-    try:
-        (partial / "checkpoints").mkdir(parents=True)
-        for split, manifest in manifests.items():
-            manifest.save(manifest_path(partial, split))
-        _write_json(partial / "config.json", stored)
-        SampleLogWriter.create(partial / "log.h5", layout)
-        Run(partial).set_status("running", 0)
-        partial.rename(path)
-        sync_folder(path.parent)
-    except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise MemgateError(
-                f"{path} cannot be made ({error.strerror or error}): free some space, or choose another --out."
-            ) from error
-        raise
-    return Run(path)
 
 
 def manifest_path(run: Path, split: str) -> Path:
@@ -319,7 +289,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON file atomically."""
     text = json.dumps(value, indent=2) + "\n"
     atomic_write(path, lambda stream: stream.write(text.encode()))
 

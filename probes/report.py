@@ -128,12 +128,12 @@ def report(
         run=run.name,
         state=run.status().shown,
         epoch=max(shared),
-        planned=run.config.train.epochs,
+        planned=run.outline.epochs,
         mode=log.mode,
         noise=tuple(NoiseRate(what.short, what.requested, what.realised) for what in operations),
         test_accuracy=accuracy.get("test"),
         val_accuracy=accuracy.get("val"),
-        copies=tuple(CorruptedCopy(split, groups(tables[split], log.gates)) for split in run.config.copies),
+        copies=tuple(CorruptedCopy(split, groups(tables[split], log.gates)) for split in run.outline.copies),
         groups=groups(tables["train"], log.gates),
         scores=scores,
         over_epochs=curves,
@@ -151,8 +151,8 @@ def _over_epochs(snapshot: Snapshot, operations: Sequence[Operation]) -> tuple[E
 def _joined(run: Run, external: External, tables: Mapping[str, pd.DataFrame], log: SampleLog) -> Joined:
     """One external hardness beside the run's scores."""
     require(
-        external.name not in OFFICIAL or run.config.data.name == "cifar10",
-        f"--join {external.name} is about CIFAR-10 and {run.name} was trained on {run.config.data.name}: leave it "
+        external.name not in OFFICIAL or run.outline.data == "cifar10",
+        f"--join {external.name} is about CIFAR-10 and {run.name} was trained on {run.outline.data}: leave it "
         "out, or join a CSV file of your own.",
     )
     require(
@@ -184,7 +184,7 @@ def _notes(
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
     if log.mode == "online":
         notes.append(ONLINE)
-    if run.config.model.gate_names and run.config.model.gate.curve == "identity":
+    if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     torn = sorted({epoch for split in log.splits for epoch in log.torn(split).tolist()})
     if torn:

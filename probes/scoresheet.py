@@ -211,7 +211,7 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row
         notes.append(NEVER)
     if log.mode == "online" and snapshot.split == "train":
         notes.append(ONLINE)
-    if log.gates and run.config.model.gate.curve == "identity":
+    if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     for column, epoch in table.attrs["checkpoints"].items():
         n = np.count_nonzero(table[column].notna())

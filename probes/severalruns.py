@@ -98,7 +98,7 @@ def several(runs: Sequence[Run], report_of: Callable[[Run], Report]) -> SeveralR
         + ", ".join(f"{report.run} is at epoch {report.epoch}" for report in reports)
         + ". Let them end (memgate resume RUN), or leave out those that are behind.",
     )
-    seeds = tuple((run.config.seed, run.manifest.header.seed) for run in runs)
+    seeds = tuple((run.outline.seed, run.manifest.header.seed) for run in runs)
     notes = [MEANS.format(n=len(runs)), INTERVALS_APART]
     if len(set(seeds)) < len(seeds):
         notes.append("Some of these runs have the same seeds, so the spread is not that of independent runs.")
@@ -200,11 +200,12 @@ def _shown(figure: Figure, found: Spread, runs: int) -> str:
 
 def _setting(run: Run) -> dict[str, Any]:
     """What must be the same, by its flag's name."""
-    flat = dict(_flat(config_to_json(run.config)))
+    # Another program's run has no configuration, and nobody knows what its digests would have to agree in.
+    flat = dict(_flat(config_to_json(run.outline if run.recorded else run.config)))
     found = {key: value for key, value in flat.items() if key not in NO_MATTER}
     found["noise"] = [operation.short for operation in run.manifest.header.operations]
     # Which images are kept depends on the split seed; with the same one they must be the same.
-    for split, digest in run.digests.items():
+    for split, digest in () if run.recorded else run.digests.items():
         found[f"images and labels of {split} at split seed {run.config.data.split_seed}"] = digest[:8]
     return found
 

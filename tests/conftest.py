@@ -1,10 +1,11 @@
 """Fixtures for all tests: run directories made by the real writers from made-up but consistent values."""
 
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunCo
 from memgate.inputs import load_inputs
 from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.logwriter import SampleLogWriter
-from memgate.runs import Run, create_run, metric_names
+from memgate.newrun import create_run
+from memgate.runs import Run, metric_names
 
 SIDE = 16
 """Side of the made-up images in pixels."""
@@ -56,6 +58,27 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         return build_run(tmp_path, RunPlan(**fields))  # pyright: ignore[reportArgumentType]
 
     return make
+
+
+@pytest.fixture
+def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Open a page of the dashboard over ``tmp_path/runs`` at URL parameters."""
+    from streamlit.testing.v1 import AppTest  # a second, which other tests need not wait for
+
+    main = Path(__file__).parents[1] / "app" / "main.py"
+    monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
+
+    def opened(page: str, **params: str) -> Any:
+        at = AppTest.from_file(main, default_timeout=60).run()
+        if page != "runs":
+            at.switch_page(f"views/{page}.py")
+        for name, value in params.items():
+            at.query_params[name] = value
+        at.run()
+        assert not at.exception, [(error.value, error.stack_trace) for error in at.exception]
+        return at
+
+    return opened
 
 
 @pytest.fixture

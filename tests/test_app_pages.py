@@ -4,9 +4,7 @@ import base64
 import io
 import json
 import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,6 @@ from memgate.inputs import inputs_of
 from memgate.runs import Run
 from probes.intervals import wilson
 from probes.separation import auroc
-
-MAIN = Path(__file__).parents[1] / "app" / "main.py"
 
 CASES: dict[str, dict[str, Any]] = {
     "finished": {"epochs": 5, "n": 300},
@@ -39,24 +35,6 @@ CASES: dict[str, dict[str, Any]] = {
 PAGES = ("runs", "overview", "sample")
 
 MakeRun = Callable[..., Run]
-
-
-@pytest.fixture
-def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Open a page of the dashboard over ``tmp_path/runs`` at URL parameters."""
-    monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
-
-    def opened(page: str, **params: str) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60).run()
-        if page != "runs":
-            at.switch_page(f"views/{page}.py")
-        for name, value in params.items():
-            at.query_params[name] = value
-        at.run()
-        assert not at.exception, [(error.value, error.stack_trace) for error in at.exception]
-        return at
-
-    return opened
 
 
 def figure(at: AppTest, key: str) -> dict[str, Any]:

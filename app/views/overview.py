@@ -257,7 +257,7 @@ def page() -> None:
             by_numbers(view)
         selected(view)
     else:
-        st.info("This network has no gate: every sample takes every block, so there is no routing to show.")
+        st.info("The log has no gate, so there is no routing to show.")
     accuracies(view)
 
 

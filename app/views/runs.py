@@ -8,14 +8,7 @@ import streamlit as st
 
 from app import queries, state, words
 from memgate.errors import MemgateError
-from memgate.naming import corruptions
-from memgate.runs import Run
 from probes.report import Report
-
-
-def shown_noise(run: Run) -> str:
-    """The corruptions as they were asked for."""
-    return ", ".join(corruptions(run.config)) or "none"
 
 
 def measured(found: Report) -> dict[str, Any]:
@@ -37,15 +30,13 @@ def row_of(name: str) -> tuple[dict[str, Any], str]:
     row: dict[str, Any] = {"run": name, "status": "damaged"}
     try:
         run = queries.open_run(state.root(), name)
-        config, status = run.config, queries.status(run)
+        outline, status = run.outline, queries.status(run)
         row |= {
             "status": status.shown,
-            "data": config.data.name,
-            "model": " ".join(
-                [f"{config.model.name}-{config.model.depth}", *map(str.upper, config.model.gate_names)]
-            ),
-            "noise": shown_noise(run),
-            "seed": config.seed,
+            "data": outline.data,
+            "model": " ".join([outline.model, *map(str.upper, outline.gates)]),
+            "noise": ", ".join(outline.noise) or "none",
+            "seed": outline.seed,
             "epochs": f"{status.epoch} / {status.epochs}",
             "date": time.strftime("%Y-%m-%d", time.localtime((run.path / "config.json").stat().st_mtime)),
         }
@@ -83,6 +74,7 @@ if not names:
 with st.spinner("Reading the runs …"):
     rows, wrong = zip(*(row_of(name) for name in names), strict=True)
 table = pd.DataFrame(list(rows)).reindex(columns=COLUMNS)
+table["seed"] = table["seed"].astype("Int64")
 for column in ("test acc.", "routed clean", "routed corrupted", "AUROC g", "AUROC loss"):
     table[column] = table[column].astype("float64")
 table[["test acc.", "routed clean", "routed corrupted"]] *= 100

@@ -98,7 +98,9 @@ def pictures(view: View, sample_id: int) -> None:
     except MemgateError as error:
         state.problem(error)
         return
-    if np.array_equal(given, clean):
+    if clean is None:
+        shown = [(given, f"sample {sample_id} as given")]
+    elif np.array_equal(given, clean):
         shown = [(given, f"sample {sample_id}, picture unchanged")]
     else:
         shown = [(given, f"sample {sample_id} as given"), (clean, "as it was")]
@@ -165,7 +167,7 @@ def trajectories(view: View, track: Track) -> None:
             alt="g, H and route of the sample over the epochs",
         )
     else:
-        st.caption("This network has no gate: there is no g and no route.")
+        st.caption("The log has no gate: there is no g and no route.")
     st.markdown("**Probability of the given label, and loss in nats**")
     figure = charts.fit_trajectory(epochs, track("loss"), track("p_given"), clean("loss", "p_given"), colour)
     st.plotly_chart(

@@ -9,7 +9,6 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import MemgateError
-from memgate.naming import corruptions
 from memgate.recipes import RECIPES
 from memgate.runs import Run, list_runs, open_run
 
@@ -99,17 +98,18 @@ class Dashboard:
 def _row(run: Run) -> list[str]:
     """One run in the list; a damaged one has its line too."""
     try:
-        status, config, metrics = run.status(), run.config, run.metrics()
+        status, outline, metrics = run.status(), run.outline, run.metrics()
     except MemgateError as error:
         return [run.name, "damaged", "", "", "", str(error), "", ""]
-    known = [row["test_accuracy"] for row in metrics if not math.isnan(row["test_accuracy"])]
+    nan = math.nan  # a recorded run need not have a test split
+    known = [found for row in metrics if not math.isnan(found := row.get("test_accuracy", nan))]
     return [
         run.name,
         status.shown,
         f"{status.epoch}/{status.epochs}",
-        config.data.name,
-        f"{config.model.name} {config.model.depth}",
-        " ".join(corruptions(config)) or "none",
-        str(config.seed),
+        outline.data,
+        outline.model,
+        " ".join(outline.noise) or "none",
+        "" if outline.seed is None else str(outline.seed),
         f"{known[-1]:.1%}" if known else "",
     ]

@@ -24,7 +24,7 @@ def read_npz(config: DataConfig) -> Source:
         raise MemgateError(f"There is no data file {path}: {remedy}.")
     arrays = load_arrays(path, remedy)
     for key in arrays.keys() & {"train_images", "test_images"}:
-        arrays[key] = _in_colour(arrays[key])
+        arrays[key] = in_colour(arrays[key])
     problem = problem_with(arrays)
     if problem is not None:
         raise MemgateError(f"The data file {path} cannot be used: {problem}. Remedy: {remedy}.")
@@ -33,7 +33,7 @@ def read_npz(config: DataConfig) -> Source:
     return as_source(arrays, names, path)
 
 
-def _in_colour(images: NDArray[Any]) -> NDArray[Any]:
+def in_colour(images: NDArray[Any]) -> NDArray[Any]:
     """Grey images [N,H,W] or [N,H,W,1] with their channel three times; others as they are."""
     if images.ndim == 3:
         images = images[..., None]

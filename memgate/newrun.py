@@ -1,0 +1,93 @@
+"""Makes the directory of a new run, whole or not at all. Never imports torch."""
+
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from memgate.config import RunConfig
+from memgate.config_json import to_json
+from memgate.errors import MemgateError
+from memgate.logformat import LogLayout
+from memgate.logwriter import SampleLogWriter
+from memgate.runs import SCHEMA, Run, command, is_run, manifest_path, write_json
+from noise.atomic import sync_folder
+from noise.manifest import Manifest
+
+
+def create_run(
+    requested: RunConfig,
+    config: RunConfig,
+    environment: dict[str, Any],
+    manifests: Mapping[str, Manifest],
+    digests: Mapping[str, str],
+    layout: LogLayout,
+) -> Run:
+    """Make the directory of a run that memgate is going to train, with its empty log.
+
+    Args:
+        requested: the configuration as it was asked for; another run can be started like this one from it.
+        config: the same resolved, which is what is trained.
+        environment: what :func:`memgate.environment.describe` says of this machine.
+        manifests: corrupted split to what was done to each of its samples; ``train`` is always among them.
+        digests: split to the digest of its images and labels as they are on disk.
+        layout: what the log will hold.
+
+    Raises:
+        MemgateError: the name is taken, or the folder cannot be made, or the disk has no room for the log.
+    """
+    assert config.name is not None, "resolve the configuration first"
+    path = config.out / config.name
+    if path.exists():
+        remedy = f", or go on with it by '{command('resume', path)}'" if is_run(path) else ""
+        raise MemgateError(f"{path} exists already: choose another --name{remedy}.")
+    stored = {
+        "config": to_json(config),
+        "requested": to_json(requested),
+        "environment": environment,
+        "digests": dict(digests),
+    }
+    return make_folder(path, stored, manifests, layout)
+
+
+def make_folder(
+    path: Path,
+    stored: Mapping[str, Any],
+    manifests: Mapping[str, Manifest],
+    layout: LogLayout,
+    fill: Callable[[Path], object] = lambda _: None,
+) -> Run:
+    """Make a run directory with an empty log.
+
+    Args:
+        path: where; nothing may be there.
+        stored: content of config.json, but for its schema: ``environment``, ``digests``, and either ``config`` and
+            ``requested`` or ``recorded``.
+        manifests: as for :func:`create_run`.
+        layout: what the log will hold.
+        fill: is given the folder, and may put further files into it.
+
+    Raises:
+        MemgateError: the folder cannot be made, or the disk has no room for the log.
+    """
+    # Under another name until it is whole: a kill in between leaves no half of a run behind.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        (partial / "checkpoints").mkdir(parents=True)
+        for split, manifest in manifests.items():
+            manifest.save(manifest_path(partial, split))
+        write_json(partial / "config.json", {"schema": SCHEMA, **stored})
+        fill(partial)
+        SampleLogWriter.create(partial / "log.h5", layout)
+        Run(partial).set_status("running", 0)
+        partial.rename(path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise MemgateError(
+                f"{path} cannot be made ({error.strerror or error}): free some space, or choose another --out."
+            ) from error
+        raise
+    return Run(path)

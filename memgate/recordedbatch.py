@@ -1,0 +1,207 @@
+"""What a Recorder checks of a batch before any of it is kept: each mistake is one sentence."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from memgate.errors import MemgateError, require
+from memgate.gates import entropy
+from memgate.logformat import UNSEEN_CLASS, EpochRecord
+from memgate.models import Forward
+from memgate.models.forward import Gate
+from memgate.samplebuffer import SampleBuffer
+
+Gates = Tensor | Mapping[str, Tensor] | None
+"""Values of one gate, or name to values."""
+
+ONLY = "gate"
+"""Name of a gate that was given without one."""
+
+
+@dataclass(frozen=True)
+class RecordedBatch:
+    """A batch whose shapes fit, on the device of its logits, each sample once."""
+
+    index: Tensor
+    """Distinct positions in the split, int64 [b]."""
+    labels: Tensor
+    """Given labels, int64 [b]."""
+    forward: Forward
+    """What the network said of them."""
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the gates."""
+        return tuple(gate.name for gate in self.forward.gates)
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return self.forward.logits.shape[1]
+
+    def check(self, known: Tensor) -> None:
+        """Compare with the labels [b] that are known of these samples, -1 where none is.
+
+        It waits for the device once.
+
+        Raises:
+            MemgateError: a label is out of range or another than the known one, or a gate value is not in [0, 1].
+        """
+        wrong = [(self.labels < 0) | (self.labels >= self.classes), (known >= 0) & (known != self.labels)]
+        wrong += [(gate.value < 0) | (gate.value > 1) for gate in self.forward.gates]
+        outside, others, *beyond = torch.stack(wrong).any(dim=1).tolist()
+        if outside:
+            label = self.labels[wrong[0]][0].item()
+            raise MemgateError(f"labels hold {label}: the logits have {self.classes} classes, from 0.")
+        if others:
+            at, before, now = (values[wrong[1]][0].item() for values in (self.index, known, self.labels))
+            raise MemgateError(
+                f"Sample {at} has the label {now}, and had {before} before: index must be the sample's position in "
+                "the data set, not in the shuffled order, and its label always the same."
+            )
+        for gate, found in zip(self.forward.gates, beyond, strict=True):
+            require(not found, f"gate {gate.name} has values outside [0, 1]: give g, and H by gate_logits.")
+
+
+def checked_batch(
+    index: Tensor | ArrayLike,
+    logits: Tensor,
+    labels: Tensor | ArrayLike,
+    values: Mapping[str, Tensor],
+    gate_logits: Mapping[str, Tensor],
+    count: int,
+) -> RecordedBatch:
+    """A batch, of which a sample that comes twice keeps its last values.
+
+    Args:
+        index: positions in the split [b].
+        logits: [b, K].
+        labels: given labels [b].
+        values: gate to its g [b].
+        gate_logits: gate to its classifier's logits [b, K], where it has one.
+        count: samples of the split.
+
+    Raises:
+        MemgateError: a shape does not fit, or a position is out of range.
+    """
+    rows = np.asarray(index.cpu() if isinstance(index, Tensor) else index)
+    require(
+        rows.ndim == 1 and rows.dtype.kind in "iu",
+        f"index is {rows.dtype}{list(rows.shape)} and must be a list of whole numbers [b].",
+    )
+    outside = rows[(rows < 0) | (rows >= count)]
+    if len(outside):
+        raise MemgateError(f"index {outside[0]} is out of range: the split has the samples 0 to {count - 1}.")
+    size, device = len(rows), logits.device
+    require(
+        logits.ndim == 2 and len(logits) == size and 2 <= logits.shape[1] <= UNSEEN_CLASS,
+        f"logits are {list(logits.shape)} and must be [{size}, K], a row for each index and K classes, at least 2.",
+    )
+    given = torch.as_tensor(labels, device=device)
+    require(
+        given.shape == (size,) and not given.is_floating_point(),
+        f"labels are {given.dtype}{list(given.shape)} and must be {size} integers.",
+    )
+    unknown = [name for name in gate_logits if name not in values]
+    require(
+        not unknown, f"gate_logits name {', '.join(unknown)}, and gate has {', '.join(values) or 'none'}."
+    )
+    gates = [_gate(name, value, gate_logits.get(name), logits) for name, value in values.items()]
+    # The last of several: np.unique gives the first, so from behind.
+    kept = size - 1 - np.unique(rows[::-1], return_index=True)[1]
+    take = torch.from_numpy(kept).to(device)
+    return RecordedBatch(
+        torch.from_numpy(rows[kept].astype(np.int64)).to(device),
+        given[take].long(),
+        Forward(logits.detach()[take], tuple(_taken(gate, take) for gate in gates)),
+    )
+
+
+def named(gates: Gates) -> dict[str, Tensor]:
+    """Gate to its tensor."""
+    return {} if gates is None else dict(gates) if isinstance(gates, Mapping) else {ONLY: gates}
+
+
+def in_order(values: dict[str, Tensor], names: tuple[str, ...] | None) -> dict[str, Tensor]:
+    """The gates of a batch in the order of the first batch, whose ``names`` all batches must have.
+
+    Raises:
+        MemgateError: they are others, or one cannot be the name of a column.
+    """
+    names = tuple(values) if names is None else names
+    require(
+        set(names) == set(values),
+        f"gate has {', '.join(values) or 'no gate'}, and the first batch had {', '.join(names) or 'none'}: give the "
+        "same gates with each batch of each split.",
+    )
+    for name in names:
+        require(
+            re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) is not None,
+            f"gate {name!r} cannot be a column's name: letters, digits, '.', '_' and '-' only.",
+        )
+    return {name: values[name] for name in names}
+
+
+def _gate(name: str, value: Tensor, own: Tensor | None, logits: Tensor) -> Gate:
+    size = len(logits)
+    require(
+        value.shape == (size,) and value.is_floating_point(),
+        f"gate {name} is {value.dtype}{list(value.shape)} and must be {size} numbers: give the mean where a gate has "
+        "several values.",
+    )
+    require(
+        own is None or own.shape == logits.shape,
+        f"gate_logits of {name} are {list(own.shape) if own is not None else []} and must be {list(logits.shape)}.",
+    )
+    g = value.detach().to(logits.device).float()
+    # NaN stands for what a gate without a classifier has not.
+    read = torch.full_like(g, torch.nan)[:, None] if own is None else own.detach().to(logits.device)
+    h = torch.full_like(g, torch.nan) if own is None else entropy(read)
+    return Gate(name, g, read, h, g[:, None])
+
+
+def _taken(gate: Gate, rows: Tensor) -> Gate:
+    parts: dict[str, Any] = {
+        what: getattr(gate, what)[rows] for what in ("value", "logits", "entropy", "features")
+    }
+    return replace(gate, **parts)
+
+
+class RecordedSplit:
+    """The labels of a split, as far as they are known, and the values of the epoch that is going on."""
+
+    def __init__(self, given: NDArray[np.int64], clean: NDArray[np.int64] | None) -> None:
+        """Start without values; a given label of -1 is not known yet, clean labels of None are the given ones."""
+        self.given = torch.from_numpy(given.copy())
+        self.clean = self.given if clean is None else torch.from_numpy(clean.copy())
+        self.buffer: SampleBuffer | None = None
+
+    def move(self, device: torch.device) -> None:
+        """Keep the labels on a device; the first batch of an epoch says where."""
+        if self.buffer is None and self.given.device != device:
+            same = self.clean is self.given
+            self.given = self.given.to(device)
+            self.clean = self.given if same else self.clean.to(device)
+
+    def add(self, batch: RecordedBatch) -> None:
+        """Put a checked batch in its rows."""
+        if self.buffer is None:
+            self.buffer = SampleBuffer(self.given, self.clean, batch.gates)
+        self.given[batch.index] = batch.labels  # the buffer reads them from here
+        self.buffer.update(batch.index, batch.forward)
+
+    def closed(self) -> EpochRecord | None:
+        """The epoch's values, which then are forgotten; None where no sample of the split was seen."""
+        if self.buffer is None:
+            return None
+        record, self.buffer = self.buffer.record(), None
+        # A gate that gave no logits has no entropy and no prediction.
+        return replace(
+            record, gate_pred=np.where(np.isnan(record.entropy), np.uint16(UNSEEN_CLASS), record.gate_pred)
+        )
