@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata
 
 from probes.groups import Estimate
-from probes.intervals import CONFIDENCE
+from probes.intervals import spearman_interval
 from probes.joins import External
 from probes.separation import columns
 
@@ -88,9 +87,7 @@ def join(
 def spearman(first: ArrayLike, second: ArrayLike) -> Estimate:
     """Spearman's rank correlation with a 95 % interval; pairs with a missing value are left out.
 
-    The interval is Fisher's z with the standard error sqrt((1 + rho^2 / 2) / (n - 3)) of Bonett and Wright 2000
-    ("Sample size requirements for estimating Pearson, Kendall and Spearman correlations"), which holds where
-    Fisher's own 1 / sqrt(n - 3) is too narrow.
+    See :func:`probes.intervals.spearman_interval`.
 
     Args:
         first: [n] numbers, may be infinite; NaN is missing.
@@ -103,12 +100,5 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Estimate:
     x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
     there = ~(np.isnan(x) | np.isnan(y))
     x, y, n = x[there], y[there], int(there.sum())
-    if n < 2 or (x == x[0]).all() or (y == y[0]).all():
-        return Estimate(None, None, None, n)
-    rho = float(np.clip(np.corrcoef(rankdata(x), rankdata(y))[0, 1], -1, 1))
-    if n < 4:
-        return Estimate(rho, None, None, n)
-    half = float(norm.ppf(0.5 + CONFIDENCE / 2)) * np.sqrt((1 + rho**2 / 2) / (n - 3))
-    with np.errstate(divide="ignore"):  # the interval of -1 or 1 is that point
-        centre = np.arctanh(rho)
-    return Estimate(rho, float(np.tanh(centre - half)), float(np.tanh(centre + half)), n)
+    rho, low, high = (None if np.isnan(number) else number for number in spearman_interval(x, y))
+    return Estimate(rho, low, high, n)

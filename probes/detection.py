@@ -4,17 +4,12 @@ Equal scores are kept together, so no figure depends on the order of the samples
 which a resample is a weight for every sample, the number of times it was drawn: a score is sorted once for all.
 """
 
-import zlib
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from probes.groups import Estimate
 from probes.intervals import CONFIDENCE
 from probes.ranking import Ranking, order
-
-RESAMPLES = 200
-"""Bootstrap resamples unless told otherwise: enough for the two digits of an interval that one reads."""
 
 
 def average_precision(ranking: Ranking) -> float:
@@ -52,25 +47,6 @@ def fpr95(ranking: Ranking) -> float:
 
 FIGURES = (average_precision, precision_at_k, fpr95)
 """The figures that :func:`detection_figures` gives, in order."""
-
-
-def resampled(count: int, resamples: int, seed: int, name: str) -> NDArray[np.uint16]:
-    """How often each sample of one class is drawn in resamples with replacement of the same size.
-
-    Args:
-        count: n samples of the class. Each class is resampled by itself, so that the prevalence stays as it is.
-        resamples: B, from 0.
-        seed: of the resamples.
-        name: of the class; its resamples do not depend on which other classes there are.
-
-    Returns:
-        [B, n], every row with the sum n.
-    """
-    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    drawn = np.empty((resamples, count), np.uint16)
-    for row in drawn:
-        row[:] = np.bincount(generator.integers(count, size=count), minlength=count)
-    return drawn
 
 
 def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np.integer]) -> list[Estimate]:

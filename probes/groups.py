@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from noise.manifest import CORRUPTED_CAUSES
-from probes.intervals import mean_interval, paired_bootstrap, wilson
+from probes.bootstrap import paired_bootstrap
+from probes.intervals import mean_interval, wilson
 from probes.summary import gate_column
 
 
@@ -66,7 +67,7 @@ def average(values: ArrayLike) -> Estimate:
 def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
     """Mean of per-sample differences, or how much larger it is than that of ``others``, with the bootstrap's interval.
 
-    See :func:`probes.intervals.paired_bootstrap`.
+    See :func:`probes.bootstrap.paired_bootstrap`.
     """
     n = len(np.asarray(values)) + (0 if others is None else len(np.asarray(others)))
     return _estimate(*paired_bootstrap(values, others), n)

@@ -1,4 +1,4 @@
-"""How sure a number is: intervals of a share, a mean, a median, a paired difference, a rank correlation, an AUROC."""
+"""How sure a number is: intervals of a share, a mean, a median, a rank correlation and an AUROC."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,9 +6,6 @@ from scipy.stats import binom, norm, rankdata, t
 
 CONFIDENCE = 0.95
 """Level of every interval that this package reports."""
-
-RESAMPLES = 10_000
-"""Of every bootstrap: the ends of its intervals then move by less than 1 % of their width from seed to seed."""
 
 
 def wilson(
@@ -97,7 +94,7 @@ def spearman_interval(
     for estimating Pearson, Kendall and Spearman correlations"; ties get midranks.
 
     Args:
-        x: [n] finite numbers.
+        x: [n] numbers without NaN; infinite ones are ranked like others.
         y: [n] likewise.
         confidence: level in (0, 1).
 
@@ -106,7 +103,7 @@ def spearman_interval(
         exactly 1 or -1 the interval is a point.
     """
     first, second = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if first.size < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+    if first.size < 2 or (first == first[0]).all() or (second == second[0]).all():
         return np.nan, np.nan, np.nan
     rho = float(np.clip(np.corrcoef(rankdata(first), rankdata(second))[0, 1], -1, 1))
     if first.size < 4:
@@ -168,60 +165,3 @@ def delong_interval(
     error = np.sqrt(beaten.var(ddof=1) / m + beating.var(ddof=1) / n)
     half = float(norm.ppf(0.5 + confidence / 2)) * float(error)
     return float(np.clip(area - half, 0, 1)), float(np.clip(area + half, 0, 1))
-
-
-def bootstrap_means(
-    values: ArrayLike, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> NDArray[np.float64]:
-    """Means of samples drawn from the values with replacement, each as large as the values' number.
-
-    Only how often each distinct value occurs matters, so it is the counts that are resampled (multinomial): the
-    distribution is that of drawing rows, and the time does not grow with n. Meant for values of few kinds, such as
-    the differences 1, 0 and -1 of two outcomes of the same sample.
-
-    Args:
-        values: [n], at least one.
-        rng: what is drawn from.
-        resamples: B.
-
-    Returns:
-        [B] means, in the unit of ``values``.
-    """
-    kinds, counts = np.unique(np.asarray(values, np.float64), return_counts=True)
-    drawn = rng.multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-    return drawn @ kinds / counts.sum()
-
-
-def paired_bootstrap(
-    values: ArrayLike,
-    others: ArrayLike | None = None,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> tuple[float, float, float]:
-    """Mean of per-sample differences, or how much larger it is in one group than in another, by the bootstrap.
-
-    Percentile interval (Efron 1979). Where all values are equal it is a point: that says that the bootstrap knows
-    nothing there, not that the mean is known.
-
-    Args:
-        values: differences [n] between two outcomes of the same sample; paired, since a resample keeps both.
-        others: the same of another group [m], resampled apart; None for the mean of ``values`` itself.
-        seed: of the resamples.
-        resamples: B.
-        confidence: level in (0, 1).
-
-    Returns:
-        The mean (with ``others``: minus theirs), lower and upper end; NaN where a group is empty.
-    """
-    groups = [np.asarray(group, np.float64) for group in (values, others) if group is not None]
-    if min(len(group) for group in groups) == 0:
-        return np.nan, np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    found = [(float(group.mean()), bootstrap_means(group, rng, resamples)) for group in groups]
-    signs = (1, -1)
-    mean = sum(sign * value for sign, (value, _) in zip(signs, found, strict=False))
-    drawn = np.sum([sign * means for sign, (_, means) in zip(signs, found, strict=False)], axis=0)
-    low, high = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return float(mean), float(low), float(high)

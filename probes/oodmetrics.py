@@ -5,19 +5,19 @@ in-distribution samples that are taken for foreign where 95 % of the foreign one
 unweighted mean over its sets.
 """
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.bootstrap import RESAMPLES, resampled
 from probes.groups import Estimate
 from probes.intervals import CONFIDENCE, auroc_interval
 from probes.ranking import Ranking, order
 
-RESAMPLES = 200
-"""Of the bootstrap."""
+IN_DISTRIBUTION = ""
+"""What its resamples are drawn under: no set has this name."""
 
 Scores = Mapping[str, NDArray[np.floating]]
 """Detector to a score of each sample [n], high for foreign."""
@@ -65,11 +65,9 @@ def ood_figures(
         Set or group to detector to figures. Where samples are fewer than two an interval has no ends.
     """
     count = len(next(iter(inside.values())))
-    drawn_in = _draws(count, resamples, [seed])
+    drawn_in = resampled(count, resamples, seed, IN_DISTRIBUTION)
     draws = {
-        name: np.concatenate(
-            [drawn_in, _draws(_size(scores), resamples, [seed, zlib.crc32(name.encode())])], axis=1
-        )
+        name: np.concatenate([drawn_in, resampled(_size(scores), resamples, seed, name)], axis=1)
         for name, scores in outside.items()
     }
     found: dict[str, dict[str, OodFigures]] = {name: {} for name in (*outside, *groups)}
@@ -96,15 +94,6 @@ def ood_figures(
 
 def _size(scores: Scores) -> int:
     return len(next(iter(scores.values())))
-
-
-def _draws(count: int, resamples: int, key: Sequence[int]) -> NDArray[np.uint16]:
-    """How often each of ``count`` samples is drawn, [resamples, count]."""
-    generator = np.random.default_rng(key)
-    drawn = np.empty((resamples, count), np.uint16)
-    for row in drawn:
-        row[:] = np.bincount(generator.integers(0, count, count), minlength=count)
-    return drawn
 
 
 def _measured(ranking: Ranking) -> NDArray[np.float64]:

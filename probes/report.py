@@ -16,7 +16,7 @@ from probes.overepochs import EpochCurve, epoch_curves
 from probes.scores import PROBES
 from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations
-from probes.snapshot import Snapshot, take_snapshot
+from probes.snapshot import Snapshot, damaged, take_snapshot
 from probes.summary import identity
 
 SCHEMA = "memgate-report/1"
@@ -186,10 +186,7 @@ def _notes(
         notes.append(ONLINE)
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
-    torn = sorted({epoch for split in log.splits for epoch in log.torn(split).tolist()})
-    if torn:
-        notes.append(f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.")
-    return tuple(notes)
+    return (*notes, *damaged(log, log.splits))
 
 
 def _corrupted(found: Report) -> int:

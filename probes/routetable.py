@@ -8,8 +8,8 @@ from tabulate import tabulate
 
 from memgate.logreader import SampleLog
 from memgate.runs import Run
+from probes.bootstrap import MEAN_RESAMPLES
 from probes.groups import average, difference, percent, points, share
-from probes.intervals import RESAMPLES
 from probes.probed import heading, probed_members, unlogged
 from probes.report import IDENTITY
 from probes.result import ProbeResult
@@ -29,7 +29,7 @@ the wrong given labels, those fitted as learned and turned back into the clean l
 "Of all" takes more from whom more is fitted; "of the fitted" leaves that out, but where few samples fit they are the
 ones near a boundary, which any cut takes first: judge both beside the control's.
 In brackets 95 % intervals over samples: Wilson's for shares; for differences (in percentage points) the bootstrap's,
-paired by sample, of {RESAMPLES:,} resamples."""
+paired by sample, of {MEAN_RESAMPLES:,} resamples."""
 
 Members = Mapping[str, NDArray[np.bool_]]
 

@@ -19,7 +19,7 @@ from probes.intervals import median_interval
 from probes.report import IDENTITY, ONLINE
 from probes.scores import PROBES
 from probes.scoretable import ScoreColumn, score_columns, suspicion
-from probes.snapshot import Snapshot
+from probes.snapshot import Snapshot, damaged
 
 SCHEMA = "memgate-scores/1"
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
@@ -216,10 +216,7 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row
     for column, epoch in table.attrs["checkpoints"].items():
         n = np.count_nonzero(table[column].notna())
         notes.append(f"{column}: from the checkpoint of epoch {epoch}, {n} of {len(table)} samples probed.")
-    torn = log.torn(snapshot.split).tolist()
-    if torn:
-        notes.append(f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.")
-    return tuple(notes)
+    return (*notes, *damaged(log, [snapshot.split]))
 
 
 def to_json(sheet: ScoreSheet) -> str:

@@ -14,7 +14,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from memgate import console
-from probes.detection import detection_figures, resampled
+from probes.bootstrap import resampled
+from probes.detection import detection_figures
 from probes.groups import Estimate, members
 from probes.intervals import auroc_interval
 from probes.scores import PROBES, Score

@@ -47,7 +47,7 @@ class SeveralRuns:
     """The reports of runs of one setting."""
 
     reports: tuple[Report, ...]
-    seeds: tuple[tuple[int, int], ...]
+    seeds: tuple[tuple[int | None, int], ...]
     """Seed of the training and of the corruption, of each run."""
     spreads: dict[str, Spread]
     """Path of a figure (see :mod:`probes.reporttables`) to its spread."""

@@ -4,7 +4,7 @@ A training that is still going on adds epochs between two reads; everything that
 uses the same epochs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,3 +60,9 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
             f"(memgate resume {run.path})."
         )
     return Snapshot(log, split, epochs, log.samples(split))
+
+
+def damaged(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:
+    """The sentence for a reader about epochs that are left out because they are damaged; () where there are none."""
+    torn = sorted({epoch for split in splits for epoch in log.torn(split).tolist()})
+    return (f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.",) if torn else ()

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import average_precision_score, roc_curve
 
+from probes.bootstrap import resampled
 from probes.detection import (
     FIGURES,
     average_precision,
     detection_figures,
     fpr95,
     precision_at_k,
-    resampled,
 )
 from probes.ranking import order
 from probes.separation import auroc
@@ -145,18 +145,6 @@ def test_intervals_are_those_of_a_slow_bootstrap_with_the_same_draws():
         assert estimate.value == pytest.approx(value)
         assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
         assert estimate.n == 80
-
-
-def test_resamples_are_of_the_same_size_and_depend_on_seed_and_name_only():
-    drawn = resampled(40, 30, 5, "label")
-    assert drawn.shape == (30, 40)
-    assert (drawn.sum(axis=1) == 40).all()
-    np.testing.assert_array_equal(drawn, resampled(40, 30, 5, "label"))
-    np.testing.assert_array_equal(drawn[:10], resampled(40, 10, 5, "label"))
-    assert (drawn != resampled(40, 30, 6, "label")).any()
-    assert (drawn != resampled(40, 30, 5, "image")).any()
-    # A sample is drawn once on average, and left out of 1/e of the resamples.
-    assert (resampled(1000, 20, 0, "") == 0).mean() == pytest.approx(np.exp(-1), abs=0.01)
 
 
 def test_missing_scores_are_left_out_of_value_and_resamples():

@@ -9,7 +9,6 @@ from probes.intervals import (
     auroc_interval,
     mean_interval,
     median_interval,
-    paired_bootstrap,
     spearman_interval,
     wilson,
 )
@@ -100,47 +99,6 @@ def test_median_interval_ranks_what_is_infinite_and_knows_when_it_knows_nothing(
     assert np.isnan(median_interval([])).all()
     assert median_interval([4, 2])[0] == 3
     assert np.isnan(median_interval([4, 2])[1:]).all()
-
-
-def bootstrap_by_rows(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Means of samples drawn row by row."""
-    rng = np.random.default_rng(seed)
-    return np.array([rng.choice(values, len(values)).mean() for _ in range(resamples)])
-
-
-def test_the_paired_bootstrap_is_that_of_drawing_rows():
-    rng = np.random.default_rng(4)
-    learned, cut = rng.random((2, 300)) < [[0.8], [0.6]]
-    values, others = learned.astype(int) - cut, rng.choice([-1, 0, 1], 90, p=[0.05, 0.85, 0.1])
-    drawn, theirs = (bootstrap_by_rows(group, 6000, seed) for seed, group in enumerate((values, others)))
-    for arguments, means in (((values,), drawn), ((values, others), drawn - theirs)):
-        mean, low, high = paired_bootstrap(*arguments)
-        assert mean == pytest.approx(values.mean() - (others.mean() if len(arguments) == 2 else 0))
-        assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.007)
-        assert paired_bootstrap(*arguments) == (mean, low, high), "the same seed, the same interval"
-        narrow = paired_bootstrap(*arguments, confidence=0.5)
-        assert low < narrow[1] < mean < narrow[2] < high
-    paired = paired_bootstrap(values)
-    apart = paired_bootstrap(learned, cut)
-    assert apart[0] == pytest.approx(paired[0])
-    assert apart[2] - apart[1] != pytest.approx(paired[2] - paired[1], rel=1e-3)
-
-
-def test_the_paired_bootstrap_covers_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(5)
-    inside = 0
-    for _ in range(300):
-        one = rng.choice([-1, 0, 1], 150, p=[0.05, 0.65, 0.3])
-        two = rng.choice([-1, 0, 1], 80, p=[0.1, 0.75, 0.15])
-        _, low, high = paired_bootstrap(one, two, resamples=1000)
-        inside += low <= 0.2 <= high
-    assert 0.91 <= inside / 300 <= 0.98
-
-
-def test_the_paired_bootstrap_knows_when_it_knows_nothing():
-    assert paired_bootstrap([1, 1, 1]) == (1, 1, 1)
-    assert np.isnan(paired_bootstrap([])).all()
-    assert np.isnan(paired_bootstrap([1, 0], [])).all()
 
 
 def test_spearman_interval_covers_and_is_the_correlation_of_ranks():

@@ -17,8 +17,9 @@ from memgate.models.block_gated import hard
 from memgate.models.cost import cost_of
 from memgate.runs import Run
 from memgate.train import start
+from probes.bootstrap import paired_bootstrap
 from probes.groups import points
-from probes.intervals import paired_bootstrap, wilson
+from probes.intervals import wilson
 from probes.network import PixelNetwork, pixel_network
 from probes.probed import probed_members
 from probes.result import load_results

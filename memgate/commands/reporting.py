@@ -57,7 +57,7 @@ def print_report(
         MemgateError: a run has no finished epoch, runs are not of one setting, or a joined file does not fit.
     """
     from probes import reporttext, severalruns
-    from probes.detection import RESAMPLES
+    from probes.bootstrap import RESAMPLES
     from probes.joins import load_externals
     from probes.report import report
 
