@@ -10,6 +10,7 @@ from memgate.logreader import SampleLog
 from memgate.runs import Run
 from noise.header import Operation
 from probes.correlation import Joined, join
+from probes.detection import FPR95_POSITIVES
 from probes.groups import Estimate, Group, groups, members, share
 from probes.joins import OFFICIAL, External, aligned
 from probes.overepochs import EpochCurve, epoch_curves
@@ -23,8 +24,14 @@ SCHEMA = "memgate-report/1"
 
 UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none is to be found."
 ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
-INTERVALS = "In brackets: 95 % intervals over samples (Wilson for shares, t for means, DeLong for AUROC{})."
-BOOTSTRAP = "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart"
+INTERVALS = (
+    "In brackets: 95 % intervals over samples (Wilson for shares; t for means, whose ends may lie outside the range "
+    "where samples are few; DeLong for AUROC{})."
+)
+BOOTSTRAP = (
+    "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart (FPR95 "
+    "only from {} corrupted samples on: with fewer such an interval too often misses the true value)"
+)
 BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
 POSITIVE = (
     "AUROC: positive is corrupted, negative is clean; a score that is suspicious when low is turned round "
@@ -168,7 +175,7 @@ def _notes(
     run: Run, log: SampleLog, found: Report, checkpoints: Mapping[str, int], resamples: int
 ) -> tuple[str, ...]:
     """What the reader must know to read the numbers right; the first is about the intervals."""
-    bootstrapped = BOOTSTRAP.format(resamples) if found.scores and resamples else ""
+    bootstrapped = BOOTSTRAP.format(resamples, FPR95_POSITIVES) if found.scores and resamples else ""
     notes = [INTERVALS.format(bootstrapped + (BONETT_WRIGHT if found.joins else ""))]
     if found.scores:
         notes += [POSITIVE, FINDING, NEVER]
