@@ -185,6 +185,12 @@ def test_the_command_takes_one_run_several_and_none(seeds, capsys):
     assert "chosen by the clean labels" in shown
     cli.parse(["report", *paths]).run()
     assert "Mean ± standard deviation over 3 runs" in capsys.readouterr().out
+    cli.parse(["report", *paths, "--bootstrap", "0"]).run()
+    for form in ("terminal", "markdown"):
+        with pytest.raises(
+            MemgateError, match="--bootstrap 10 .* several runs as one do not show.*--format json"
+        ):
+            cli.parse(["report", *paths, "--bootstrap", "10", "--format", form]).run()
     with pytest.raises(MemgateError, match="needs a run"):
         cli.parse(["report"]).run()
     with pytest.raises(MemgateError, match="--bootstrap -1 is out of range"):
