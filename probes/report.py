@@ -17,7 +17,7 @@ from probes.overepochs import EpochCurve, epoch_curves
 from probes.scores import PROBES, harder
 from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations
-from probes.snapshot import Snapshot, damaged, take_snapshot
+from probes.snapshot import Snapshot, damaged, take_snapshot, unlogged
 from probes.summary import identity
 
 SCHEMA = "memgate-report/1"
@@ -193,7 +193,7 @@ def _notes(
         notes.append(ONLINE)
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
-    return (*notes, *damaged(log, log.splits))
+    return (*notes, *unlogged(log, found.epoch), *damaged(log, log.splits))
 
 
 def _corrupted(found: Report) -> int:

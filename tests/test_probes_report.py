@@ -183,6 +183,29 @@ def test_no_finished_epoch_is_a_sentence(make_run):
         report(make_run(finished=0))
 
 
+def test_a_log_of_which_nothing_is_whole_is_called_damaged(make_run):
+    run = make_run(epochs=2)
+    damage(run, "train", 0)
+    assert report(run).epoch == 2
+    damage(run, "test", 1)
+    with pytest.raises(MemgateError, match="no epoch that is whole in every split: its log is damaged"):
+        report(run)
+    damage(run, "train", 1)
+    with pytest.raises(
+        MemgateError, match="Every finished epoch of train in the log of run is damaged.*again"
+    ):
+        report(run)
+
+
+def test_unlogged_epochs_are_counted(make_run):
+    said = "4 of 10 epochs are logged"
+    assert any(said in note for note in report(make_run(n=40, epochs=10, every=3)).notes)
+    assert any(
+        "2 of 6 epochs" in note for note in report(make_run(n=40, epochs=10, every=3, finished=8)).notes
+    )
+    assert not any("are logged" in note for note in report(make_run(n=40, epochs=10, finished=8)).notes)
+
+
 def test_no_log_is_a_sentence(make_run):
     run = make_run()
     Path(run.path / "log.h5").unlink()
