@@ -231,7 +231,7 @@ def _own(name: str, path: Path, column: str, direction: int) -> External:
         f"{path}: column 'sample_id' must hold whole numbers, each once.",
     )
     splits = table["split"].unique().tolist() if "split" in table else ["train"]
-    blank = int(table["split"].isna().sum()) if "split" in table else 0
+    blank = int(np.count_nonzero(table["split"].isna())) if "split" in table else 0
     require(
         blank == 0,
         f"{path}: column 'split' is empty in {blank} of {len(table)} rows: name the split in each, or leave the "
