@@ -49,6 +49,10 @@ class SampleLog:
         except FileNotFoundError as error:
             raise MemgateError(f"{self.path} does not exist: the run has no log yet.") from error
         except OSError as error:
+            if "locking flag" in str(error):  # HDF5's words, which has no other sign for it
+                raise MemgateError(
+                    f"{self.path} is open elsewhere in this program in another way: close it there first."
+                ) from error
             raise MemgateError(f"{self.path} is damaged or no HDF5 file ({error}).") from error
 
     def samples(self, split: str) -> Samples:

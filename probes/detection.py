@@ -45,6 +45,11 @@ def fpr95(ranking: Ranking) -> float:
     return ranking.fpr_at_tpr(0.95)
 
 
+FPR95_POSITIVES = 100
+"""Fewest positives with which FPR95 gets a bootstrap interval. It hangs on the lowest 5 % of the positives, of which
+few samples have none to resample: 95 % intervals held the true FPR95 in 28 % of draws with 6 positives, in 70 % with
+20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250 draws)."""
+
 FIGURES = (average_precision, precision_at_k, fpr95)
 """The figures that :func:`detection_figures` gives, in order."""
 
@@ -59,7 +64,8 @@ def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np
 
     Returns:
         An estimate for each figure: the percentiles of the resamples are its interval, which has no ends where
-        there are no resamples or a class has a single sample, and no value where a class is empty.
+        there are no resamples or a class has a single sample, and no value where a class is empty. FPR95 has no
+        ends below :data:`FPR95_POSITIVES` positives.
     """
     values, labels = np.asarray(score, np.float64), np.asarray(positive, bool)
     there = ~np.isnan(values)
@@ -79,4 +85,8 @@ def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np
     if not drawn:
         return [Estimate(value, None, None, n) for value in found]
     low, high = np.quantile(drawn, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2], axis=0).tolist()
-    return [Estimate(*ends, n=n) for ends in zip(found, low, high, strict=True)]
+    sound = [figure is not fpr95 or labels.sum() >= FPR95_POSITIVES for figure in FIGURES]
+    return [
+        Estimate(value, *(ends if enough else (None, None)), n=n)
+        for value, enough, *ends in zip(found, sound, low, high, strict=True)
+    ]

@@ -55,11 +55,6 @@ class External:
     agreement: float = 1.0
     """Share of ``labels`` that must be those of the run."""
 
-    @property
-    def harder(self) -> str:
-        """Which end is harder, in a word."""
-        return "high" if self.direction > 0 else "low"
-
 
 def load_externals(texts: Sequence[str]) -> tuple[External, ...]:
     """What a list of ``--join`` values names, see :func:`load_external`; each name once.
@@ -222,6 +217,9 @@ def _own(name: str, path: Path, column: str, direction: int) -> External:
             needed in table,
             f"{path} has no column {needed!r}: it has {', '.join(map(str, table.columns)) or 'none'}.",
         )
+    require(
+        len(table) > 0, f"{path} has only a header: below it must stand a row for each sample, with its id."
+    )
     for numeric in ("sample_id", column):
         require(
             pd.api.types.is_numeric_dtype(table[numeric]),
@@ -229,10 +227,16 @@ def _own(name: str, path: Path, column: str, direction: int) -> External:
         )
     ids = table["sample_id"].to_numpy()
     require(
-        len(ids) > 0 and ids.dtype.kind in "iu" and len(np.unique(ids)) == len(ids),
+        ids.dtype.kind in "iu" and len(np.unique(ids)) == len(ids),
         f"{path}: column 'sample_id' must hold whole numbers, each once.",
     )
     splits = table["split"].unique().tolist() if "split" in table else ["train"]
+    blank = int(np.count_nonzero(table["split"].isna())) if "split" in table else 0
+    require(
+        blank == 0,
+        f"{path}: column 'split' is empty in {blank} of {len(table)} rows: name the split in each, or leave the "
+        "column out, which means train.",
+    )
     require(
         len(splits) == 1, f"{path} is about several splits ({', '.join(map(str, splits))}): keep one of them."
     )

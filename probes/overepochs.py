@@ -70,7 +70,7 @@ class EpochCurve:
     last: Estimate
     """At the last epoch, with DeLong's interval."""
     mean: Estimate
-    """Mean of ``auroc``, with DeLong's interval (approximate where some epochs did not see a sample)."""
+    """Mean of ``auroc``, with DeLong's interval of the mean; ``n`` counts who was seen in any of its epochs."""
     oracle_epoch: int | None
     """The epoch of the largest AUROC: chosen by the clean labels, so nobody without them can choose it."""
     oracle: Estimate
@@ -128,20 +128,19 @@ def _curves(
 ) -> Iterator[EpochCurve]:
     """The curve of one quantity against each kind of corruption."""
     wins: dict[str, list[float | None]] = {name: [] for name in targets}
-    beaten = _Mean(hardness.shape[1])
-    beating = {name: _Mean(hardness.shape[1]) for name in targets}
+    beaten, beating = ({name: _Influence(len(clean)) for name in targets} for _ in range(2))
     for row in hardness:
         shares = pair_shares(row, (clean, *targets.values()))
-        beaten.add(shares[0])
         for (name, target), share in zip(targets.items(), shares[1:], strict=True):
             won = shares[0][target & ~np.isnan(shares[0])]
             wins[name].append(float(won.mean()) if len(won) else None)
-            beating[name].add(1 - share)
+            if len(won):
+                beaten[name].add(shares[0], target)
+                beating[name].add(1 - share, clean)
     for name, target in targets.items():
         curve = wins[name]
         areas = np.array(curve, float)
         best = None if np.isnan(areas).all() else int(np.nanargmax(areas))
-        parts = beaten.of(target), beating[name].of(clean)
         yield EpochCurve(
             quantity.name,
             quantity.title,
@@ -151,7 +150,7 @@ def _curves(
             tuple(epochs.tolist()),
             tuple(curve),
             _at(hardness[-1], target, clean),
-            _mean(areas, *parts),
+            _mean(areas, beaten[name], beating[name]),
             None if best is None else int(epochs[best]),
             Estimate(None, None, None, 0) if best is None else _at(hardness[best], target, clean),
         )
@@ -185,29 +184,43 @@ def pair_shares(values: NDArray, groups: Sequence[Bools]) -> list[Floats]:
     return found
 
 
-class _Mean:
-    """Mean over the epochs of one number per sample, where there is one."""
+class _Influence:
+    """What each member of a group adds to the sum of the epochs' AUROCs.
+
+    An epoch's AUROC is the mean share of those that it saw, so a member moves it by (share - AUROC) / (number seen).
+    A mean of the shares would not do: epochs count equally in the mean AUROC, however many they saw.
+    """
 
     def __init__(self, count: int) -> None:
-        self.total, self.epochs = np.zeros(count), np.zeros(count)
+        self.total, self.seen = np.zeros(count), np.zeros(count, bool)
 
-    def add(self, values: Floats) -> None:
-        known = ~np.isnan(values)
-        self.total += np.where(known, values, 0)
-        self.epochs += known
+    def add(self, shares: Floats, who: Bools) -> None:
+        """An epoch with at least one member that has a share."""
+        who = who & ~np.isnan(shares)
+        self.total[who] += (shares[who] - shares[who].mean()) / np.count_nonzero(who)
+        self.seen |= who
 
-    def of(self, who: Bools) -> Floats:
-        """Of those members of a group who have one."""
-        who = who & (self.epochs > 0)
-        return self.total[who] / self.epochs[who]
+    def parts(self, area: float, epochs: int) -> Floats:
+        """DeLong's structural components of the mean over the epochs, one a member: their mean is ``area``.
+
+        Where every epoch saw everyone, they are the means of the epochs' own components.
+        """
+        found = self.total[self.seen]
+        return area + len(found) * found / epochs
 
 
-def _mean(areas: Floats, beaten: Floats, beating: Floats) -> Estimate:
-    if np.isnan(areas).all():
+def _mean(areas: Floats, beaten: _Influence, beating: _Influence) -> Estimate:
+    known = areas[~np.isnan(areas)]
+    if len(known) == 0:
         return Estimate(None, None, None, 0)
-    low, high = delong_interval(beaten, beating)
-    ends = (None if np.isnan(end) else end for end in (low, high))
-    return Estimate(float(np.nanmean(areas)), *ends, n=len(beaten) + len(beating))
+    area = float(known.mean())
+    parts = [part.parts(area, len(known)) for part in (beaten, beating)]
+    low, high = delong_interval(parts[0], parts[1])
+    n = sum(map(len, parts))
+    if np.isnan(low):
+        return Estimate(area, None, None, n)
+    # Where the interval is a point, rounding must not push it beside the value.
+    return Estimate(area, min(low, area), max(high, area), n)
 
 
 def _at(hardness: NDArray, target: Bools, clean: Bools) -> Estimate:

@@ -49,7 +49,15 @@ class Ranking:
         return _area(self.positives / self.positives[-1], precision, 1.0)
 
     def fpr_at_tpr(self, tpr: float = 0.95) -> float:
-        """Share of negatives at or above the highest threshold that keeps ``tpr`` of the positives, in [0, 1]."""
+        """Share of negatives at or above the highest threshold that keeps ``tpr`` of the positives, in [0, 1].
+
+        Low is good. FPR@95 with the positives as what is to be found: OpenOOD v1.5 and pytorch-ood count so, with
+        out-of-distribution as positive. The older convention keeps 95 % of the in-distribution samples instead, and
+        gives other numbers (those of :attr:`turned`).
+
+        Args:
+            tpr: in (0, 1].
+        """
         kept = self.positives / self.positives[-1]
         first = int(np.searchsorted(kept, tpr))
         return float(self.negatives[first] / self.negatives[-1])
@@ -101,44 +109,6 @@ def order(score: ArrayLike, positive: ArrayLike) -> Order:
     falling = scores[rows]
     last = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(rows) - 1)
     return Order(rows, last, labels[rows])
-
-
-def fpr_at_tpr(score: ArrayLike, positive: ArrayLike, tpr: float = 0.95) -> float:
-    """False positive rate at a true positive rate: FPR@95 with the positives as what is to be found.
-
-    The threshold is the highest at which at least ``tpr`` of the positives score at or above it; a whole group of
-    equal scores passes or does not. OpenOOD v1.5 and pytorch-ood count so, with out-of-distribution as positive;
-    the older convention keeps 95 % of the in-distribution samples instead, and gives other numbers
-    (``fpr_at_tpr(-score, ~positive)``).
-
-    Args:
-        score: [n] numbers without NaN; high means positive.
-        positive: [n] bool, with at least one of each kind.
-        tpr: in (0, 1].
-
-    Returns:
-        Share of the negatives at or above the threshold, in [0, 1]; low is good.
-
-    Raises:
-        ValueError: see :func:`order`.
-    """
-    return order(score, positive).ranking().fpr_at_tpr(tpr)
-
-
-def aupr_trapezoid(score: ArrayLike, positive: ArrayLike) -> float:
-    """Area under the precision-recall curve by the trapezoid rule; see :attr:`Ranking.aupr`.
-
-    Args:
-        score: [n] numbers without NaN; high means positive.
-        positive: [n] bool, with at least one of each kind.
-
-    Returns:
-        In [0, 1]; high is good, and chance is about the share of positives.
-
-    Raises:
-        ValueError: see :func:`order`.
-    """
-    return order(score, positive).ranking().aupr
 
 
 def _area(x: NDArray[np.float64], y: NDArray[np.float64], start: float) -> float:

@@ -10,21 +10,28 @@ from memgate.logreader import SampleLog
 from memgate.runs import Run
 from noise.header import Operation
 from probes.correlation import Joined, join
+from probes.detection import FPR95_POSITIVES
 from probes.groups import Estimate, Group, groups, members, share
 from probes.joins import OFFICIAL, External, aligned
 from probes.overepochs import EpochCurve, epoch_curves
-from probes.scores import PROBES
+from probes.scores import PROBES, harder
 from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations
-from probes.snapshot import Snapshot, damaged, take_snapshot
+from probes.snapshot import Snapshot, damaged, take_snapshot, unlogged
 from probes.summary import identity
 
 SCHEMA = "memgate-report/1"
 
 UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none is to be found."
 ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
-INTERVALS = "In brackets: 95 % intervals over samples (Wilson for shares, t for means, DeLong for AUROC{})."
-BOOTSTRAP = "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart"
+INTERVALS = (
+    "In brackets: 95 % intervals over samples (Wilson for shares; t for means, whose ends may lie outside the range "
+    "where samples are few; DeLong for AUROC{})."
+)
+BOOTSTRAP = (
+    "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart (FPR95 "
+    "only from {} corrupted samples on: with fewer such an interval too often misses the true value)"
+)
 BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
 POSITIVE = (
     "AUROC: positive is corrupted, negative is clean; a score that is suspicious when low is turned round "
@@ -168,7 +175,7 @@ def _notes(
     run: Run, log: SampleLog, found: Report, checkpoints: Mapping[str, int], resamples: int
 ) -> tuple[str, ...]:
     """What the reader must know to read the numbers right; the first is about the intervals."""
-    bootstrapped = BOOTSTRAP.format(resamples) if found.scores and resamples else ""
+    bootstrapped = BOOTSTRAP.format(resamples, FPR95_POSITIVES) if found.scores and resamples else ""
     notes = [INTERVALS.format(bootstrapped + (BONETT_WRIGHT if found.joins else ""))]
     if found.scores:
         notes += [POSITIVE, FINDING, NEVER]
@@ -186,7 +193,7 @@ def _notes(
         notes.append(ONLINE)
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
-    return (*notes, *damaged(log, log.splits))
+    return (*notes, *unlogged(log, found.epoch), *damaged(log, log.splits))
 
 
 def _corrupted(found: Report) -> int:
@@ -194,18 +201,31 @@ def _corrupted(found: Report) -> int:
 
 
 def _from(joined: Joined) -> str:
-    harder = "high" if joined.direction > 0 else "low"
     missing = f", {joined.n_missing} samples without a value" if joined.n_missing else ""
-    return f"{harder} is harder, {joined.n} samples of {joined.split}{missing}; {joined.check}"
+    return (
+        f"{harder(joined.direction)} is harder, {joined.n} samples of {joined.split}{missing}; {joined.check}"
+    )
 
 
 def _missing(scores: Sequence[ScoreSeparation]) -> list[str]:
-    """Each score that some samples lack, with their number among clean and corrupted."""
-    return [
-        f"{title_of(row.score, row.gate)} of {row.auroc.n_missing} samples"
-        for row in scores
-        if row.against == "corrupted" and row.auroc.n_missing
-    ]
+    """Each score that some samples lack, with their number among clean and corrupted, and its own chance level."""
+    pooled = [row for row in scores if row.against == "corrupted"]
+    usual = usual_prevalence(pooled)
+    return [_lacking(row, usual) for row in pooled if row.auroc.n_missing]
+
+
+def _lacking(row: ScoreSeparation, usual: float | None) -> str:
+    name, missing = title_of(row.score, row.gate), row.auroc.n_missing
+    if row.prevalence is None or usual is None:
+        return f"{name} of all {missing} samples"
+    own, others = f"{row.prevalence:.3f}", f"{usual:.3f}"
+    chance = "" if own == others else f" (its chance of AP and P@k is {own} and not {others})"
+    return f"{name} of {missing} samples{chance}"
+
+
+def usual_prevalence(rows: Sequence[ScoreSeparation]) -> float | None:
+    """Share of the corrupted among those who have a score, of the score that the most corrupted samples have."""
+    return max(rows, key=lambda row: row.auroc.n_positive).prevalence if rows else None
 
 
 def title_of(score: str, gate: str | None) -> str:

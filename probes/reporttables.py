@@ -6,8 +6,8 @@ from typing import Literal
 
 from probes.correlation import Joined
 from probes.groups import Estimate, Group
-from probes.report import Report, title_of
-from probes.scores import PROBES
+from probes.report import Report, title_of, usual_prevalence
+from probes.scores import PROBES, harder
 from probes.separation import ScoreSeparation
 
 Form = Literal["count", "percent", "decimal", "epoch"]
@@ -25,8 +25,8 @@ class Figure:
     column: str
     value: Estimate
     form: Form
-    reason: str = ""
-    """Why there is no value."""
+    exact: bool = False
+    """Known without measuring, so that runs which agree in it have no spread to show."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def facts(report: Report) -> list[Figure]:
         requested = "by the file" if noise.requested is None else f"{noise.requested:.2%}"
         text = f"Noise {noise.text}: requested {requested}, realised "
         realised = Estimate(noise.realised, None, None, report.groups[0].n)
-        found.append(Figure(f"noise/{noise.text}/realised", (text,), "", realised, "percent"))
+        found.append(Figure(f"noise/{noise.text}/realised", (text,), "", realised, "percent", exact=True))
     return found
 
 
@@ -65,13 +65,7 @@ def tables(report: Report) -> list[Table]:
     for copy in report.copies:
         title = f"Samples of {copy.split}, which it was not trained on:"
         found.append(Table(title, ("samples",), tuple(_groups(copy.groups, copy.split))))
-    if report.scores:
-        heads = ("score", "suspicious")
-        title = "How well a score tells corrupted from clean training samples (AUROC):"
-        found.append(Table(title, heads, tuple(_areas(report.scores))))
-        pooled = [row for row in report.scores if row.against == "corrupted"]
-        title = "How well a score finds all that is corrupted (positive: corrupted):"
-        found.append(Table(title, heads, tuple(_pooled(pooled))))
+    found += _score_tables(report)
     if report.over_epochs:
         title = "AUROC over the epochs, of what is logged at each:"
         found.append(Table(title, ("quantity", "suspicious", "against"), tuple(_curves(report))))
@@ -81,8 +75,33 @@ def tables(report: Report) -> list[Table]:
     return found
 
 
+def _score_tables(report: Report) -> Iterator[Table]:
+    """How well scores find the corruption: AUROCs of all targets side by side, then every figure of each target."""
+    heads = ("score", "suspicious")
+    repeated = _repeated(report.groups)
+    rows = [row for row in report.scores if row.against not in repeated]
+    targets = list(dict.fromkeys(row.against for row in rows))
+    if len(targets) > 1:
+        title = "How well a score tells corrupted from clean training samples (AUROC):"
+        yield Table(title, heads, tuple(_areas(rows)))
+    for target in targets:
+        what = "all that is corrupted" if target == "corrupted" else f"{target} corruption among the clean"
+        title = f"How well a score finds {what} (positive: {target}):"
+        yield Table(title, heads, tuple(_detection([row for row in rows if row.against == target])))
+
+
+def _repeated(rows: Sequence[Group]) -> set[str]:
+    """The causes and kinds that are all of the corruption: what they have is said of ``corrupted`` already."""
+    sizes = {group.name: group.n for group in rows}
+    own = ("all", "clean", "corrupted")
+    return {name for name, n in sizes.items() if name not in own and n == sizes.get("corrupted")}
+
+
 def _groups(rows: Sequence[Group], part: str) -> Iterator[Figure]:
+    repeated = _repeated(rows)
     for group in rows:
+        if group.name in repeated:
+            continue
         path, row = f"{part}/{group.name}", (group.name,)
         yield Figure(f"{path}/n", row, "n", Estimate(group.n, None, None, group.n), "count")
         yield Figure(f"{path}/fits_given", row, "fit given label", group.fits_given, "percent")
@@ -103,26 +122,27 @@ def _areas(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
         area = row.auroc
         value = Estimate(area.value, area.low, area.high, area.n_positive + area.n_negative)
         name = title_of(row.score, row.gate), PROBES[row.score].suspicious
-        yield Figure(f"{_path(row)}/auroc", name, row.against, value, "decimal", area.reason)
+        yield Figure(f"{_path(row)}/auroc", name, row.against, value, "decimal")
 
 
-def _pooled(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
-    """A row per score and gate, a column per figure, and what chance gives."""
+def _detection(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
+    """Of one target a row per score and gate, a column per figure, and what chance gives."""
     for row, area in zip(rows, _areas(rows), strict=True):
-        yield Figure(area.path, area.row, "AUROC", area.value, "decimal", area.reason)
+        yield Figure(area.path, area.row, "AUROC", area.value, "decimal")
         yield Figure(f"{_path(row)}/average_precision", area.row, "AP", row.average_precision, "decimal")
         yield Figure(f"{_path(row)}/precision_at_k", area.row, "P@k", row.precision_at_k, "decimal")
         yield Figure(f"{_path(row)}/fpr95", area.row, "FPR95", row.fpr95, "decimal")
-    prevalence = max(rows, key=lambda row: row.auroc.n_positive).prevalence
+    prevalence = usual_prevalence(rows)
     for column, chance in (("AUROC", 0.5), ("AP", prevalence), ("P@k", prevalence), ("FPR95", 0.95)):
         value = Estimate(chance, None, None, 0)
-        yield Figure(f"chance/{column}", ("(chance)", ""), column, value, "decimal")
+        path = f"chance/{rows[0].against}/{column}"
+        yield Figure(path, ("(chance)", ""), column, value, "decimal", exact=True)
 
 
 def _curves(report: Report) -> Iterator[Figure]:
     for curve in report.over_epochs:
         title = curve.title if curve.gate is None else f"{curve.title} ({curve.gate})"
-        row = title, "high" if curve.direction > 0 else "low", curve.against
+        row = title, harder(curve.direction), curve.against
         parts = ("epochs", curve.quantity, *((curve.gate,) if curve.gate else ()), curve.against)
         path = "/".join(parts)
         yield Figure(f"{path}/last", row, "last epoch", curve.last, "decimal")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from probes.groups import percent
+from probes.groups import decimal, percent
 from probes.report import Report
 from probes.reporttables import Figure, Form, Table, facts, tables
 
@@ -78,12 +78,12 @@ def shown(figure: Figure) -> str:
     """A figure as text, with its 95 % interval where it has one; ``-`` where it is undefined."""
     found = figure.value
     if found.value is None:
-        return figure.reason or "-"
-    if found.low is None or found.high is None:
-        return number(found.value, figure.form)
-    if figure.form == "percent":
+        return "-"
+    if figure.form == "decimal":
+        return decimal(found)
+    if figure.form == "percent" and found.low is not None:
         return percent(found)
-    return f"{number(found.value, figure.form)} [{found.low:.3f}, {found.high:.3f}]"
+    return number(found.value, figure.form)
 
 
 def number(value: float, form: Form) -> str:

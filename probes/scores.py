@@ -40,7 +40,7 @@ class Score:
     @property
     def suspicious(self) -> str:
         """Which end is harder, in a word."""
-        return "high" if self.direction > 0 else "low"
+        return harder(self.direction)
 
     @property
     def range(self) -> str:
@@ -73,6 +73,11 @@ class Score:
         turned = np.asarray(values, np.float64) * self.direction
         never = np.isnan(turned) & np.asarray(seen, bool) & bool(self.never)
         return np.where(never, np.inf, turned)
+
+
+def harder(direction: int) -> str:
+    """Which end of a number is harder, in a word: high for +1, low for -1."""
+    return "high" if direction > 0 else "low"
 
 
 def _text(bound: Bound) -> str:
@@ -113,7 +118,8 @@ LOG = (
     Score("out_entropy_mean", "mean output entropy", "log", +1, 0, "ln K", "nats",
           "the same without the sign, which does not know the label"),
     Score("forgetfulness", "forgetting events", "log", +1, 0, "E", "events",
-          f"changes from right to wrong; {TONEVA}, whose sort puts the never learned above all counts", "learned"),
+          f"changes from right to wrong; {TONEVA}, whose sort puts the never learned above all counts; the order can "
+          "turn round where training is short or all is memorised", "learned"),
     Score("first_learned_epoch", "first learned", "log", +1, 1, "E", "epoch",
           f"first epoch that predicts the given label; {TONEVA}; the never learned rank last", "learned"),
     Score("stable_learned_epoch", "learned to stay", "log", +1, 1, "E", "epoch",

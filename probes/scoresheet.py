@@ -19,7 +19,7 @@ from probes.intervals import median_interval
 from probes.report import IDENTITY, ONLINE
 from probes.scores import PROBES
 from probes.scoretable import ScoreColumn, score_columns, suspicion
-from probes.snapshot import Snapshot, damaged
+from probes.snapshot import Snapshot, damaged, unlogged
 
 SCHEMA = "memgate-scores/1"
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
@@ -216,7 +216,8 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row
     for column, epoch in table.attrs["checkpoints"].items():
         n = np.count_nonzero(table[column].notna())
         notes.append(f"{column}: from the checkpoint of epoch {epoch}, {n} of {len(table)} samples probed.")
-    return (*notes, *damaged(log, [snapshot.split]))
+    last = int(snapshot.epochs[-1])
+    return (*notes, *unlogged(log, last), *damaged(log, [snapshot.split]))
 
 
 def to_json(sheet: ScoreSheet) -> str:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
-from sklearn.metrics import roc_auc_score
 
 from memgate import console
 from probes.bootstrap import resampled
 from probes.detection import detection_figures
 from probes.groups import Estimate, members
 from probes.intervals import auroc_interval
+from probes.ranking import order
 from probes.scores import PROBES, Score
 from probes.scoretable import score_columns, suspicion
 
@@ -62,8 +61,7 @@ def auroc(score: ArrayLike, corrupted: ArrayLike, direction: int) -> Separation:
         return Separation(None, None, None, *counts, reason=f"no {group} sample has this score")
     low, high = auroc_interval(values, positive)
     return Separation(
-        # Ranks order as the values do, and the loss of a diverged run may be infinite, which it refuses.
-        float(roc_auc_score(positive, rankdata(values))),
+        order(values, positive).ranking().auroc,
         None if np.isnan(low) else low,
         None if np.isnan(high) else high,
         *counts,

@@ -188,13 +188,11 @@ def _shown(figure: Figure, found: Spread, runs: int) -> str:
     if found.mean is None:
         return "-"
     form = figure.form
-    if form in ("count", "epoch") and found.sd == 0:
-        return number(found.mean, form)
     text = number(found.mean, form)
-    if form == "percent":
-        text = text[:-1] + ("" if found.sd is None else f" ± {100 * found.sd:.2f}") + "%"
-    elif found.sd is not None:
-        text += f" ± {number(found.sd, form)}"
+    agreed = len({value for value in found.values if value is not None}) == 1
+    sd = None if agreed and (figure.exact or form in ("count", "epoch")) else found.sd
+    if sd is not None:
+        text = f"{text[:-1]} ± {100 * sd:.2f}%" if form == "percent" else f"{text} ± {number(sd, form)}"
     return text if found.n == runs else f"{text} (n = {found.n})"
 
 

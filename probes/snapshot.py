@@ -50,10 +50,15 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
         log: its log, if it has been opened already: a reader remembers which rows it has verified.
 
     Raises:
-        MemgateError: there is none yet, or no such split.
+        MemgateError: there is none yet, every one is damaged, or there is no such split.
     """
     log = log or run.log()
     epochs = log.epochs(split)
+    if len(epochs) == 0 and len(log.torn(split)) > 0:
+        raise MemgateError(
+            f"Every finished epoch of {split} in the log of {run.name} is damaged, so nothing of it can be read: "
+            "train it again."
+        )
     if len(epochs) == 0:
         raise MemgateError(
             f"{run.name} has no finished epoch in its log: wait for it, or go on with the training "
@@ -66,3 +71,18 @@ def damaged(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:
     """The sentence for a reader about epochs that are left out because they are damaged; () where there are none."""
     torn = sorted({epoch for split in splits for epoch in log.torn(split).tolist()})
     return (f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.",) if torn else ()
+
+
+def unlogged(log: SampleLog, last: int) -> tuple[str, ...]:
+    """The sentence for a reader about epochs that were never to be logged (``--log.every``); () where there are none.
+
+    Args:
+        log: whose.
+        last: the last epoch that counts.
+    """
+    planned = int((log.planned <= last).sum())
+    if planned == last:
+        return ()
+    return (
+        f"{planned} of {last} epochs are logged: counts of events, first epochs and means over epochs see only these.",
+    )

@@ -131,9 +131,11 @@ def test_gaps_damage_and_unfinished_runs_give_what_is_whole_and_say_so(make_run,
         loss[2, 0] += 1
     text = said(capsys, "score", run.path)
     assert "at epoch 4 of 9 (2 logged epochs, stopped, log mode sweep)" in text
+    assert "\n2 of 4 epochs are logged: counts of events" in text
     assert text.endswith("Damaged in the log and left out: epoch 6.\n")
     with pytest.raises(MemgateError, match="no finished epoch"):
         said(capsys, "score", make_run(finished=0).path)
+    assert "epochs are logged" not in said(capsys, "score", make_run(n=20).path)
 
 
 def test_online_values_are_named(make_run, capsys):

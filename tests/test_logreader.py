@@ -309,6 +309,11 @@ def test_errors_are_sentences(tmp_path):
     with pytest.raises(MemgateError, match="no log of this version"):
         SampleLog(tmp_path / "other.h5")
     SampleLogWriter.create(tmp_path / "good.h5", layout(gates=("b2", "b3")))
+    with (
+        h5py.File(tmp_path / "good.h5", "r"),
+        pytest.raises(MemgateError, match="is open elsewhere in this program.*close it there first"),
+    ):
+        SampleLog(tmp_path / "good.h5")
     log = SampleLog(tmp_path / "good.h5")
     for call, message in [
         (lambda: log.values("val", "loss"), "no split 'val'"),

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, roc_curve
 from probes.bootstrap import resampled
 from probes.detection import (
     FIGURES,
+    FPR95_POSITIVES,
     average_precision,
     detection_figures,
     fpr95,
@@ -128,9 +129,9 @@ def test_a_weight_is_that_many_copies(sample, data):
 
 def test_intervals_are_those_of_a_slow_bootstrap_with_the_same_draws():
     rng = np.random.default_rng(1)
-    positive = np.arange(80) < 30
+    positive = np.arange(250) < 110
     score = np.round(rng.normal(positive, 1), 1)
-    weights = np.concatenate([resampled(30, 50, 0, "a"), resampled(50, 50, 0, "b")], axis=1)
+    weights = np.concatenate([resampled(110, 50, 0, "a"), resampled(140, 50, 0, "b")], axis=1)
     slow = []
     for weight in weights:
         scores, labels = np.repeat(score, weight), np.repeat(positive, weight)
@@ -143,8 +144,19 @@ def test_intervals_are_those_of_a_slow_bootstrap_with_the_same_draws():
     found = detection_figures(score, positive, weights)
     for estimate, drawn, value in zip(found, np.transpose(slow), values(score, positive), strict=True):
         assert estimate.value == pytest.approx(value)
+        assert estimate.low is not None
         assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
-        assert estimate.n == 80
+        assert estimate.n == 250
+
+
+@pytest.mark.parametrize("positives", [FPR95_POSITIVES - 1, FPR95_POSITIVES])
+def test_fpr95_has_no_interval_for_few_positives(positives):
+    rng = np.random.default_rng(1)
+    positive = np.append(np.arange(300) < positives, True)
+    score = np.append(rng.normal(positive[:300], 1), np.nan)  # who lacks the score is not counted
+    precise, at_k, fpr = detection_figures(score, positive, rng.integers(0, 3, (20, 301)))
+    assert None not in (precise.low, at_k.low, fpr.value)
+    assert (fpr.low is None, fpr.high is None) == (positives < FPR95_POSITIVES,) * 2
 
 
 def test_missing_scores_are_left_out_of_value_and_resamples():
@@ -162,7 +174,7 @@ def test_resamples_in_which_a_class_has_no_score_do_not_count():
     score, positive = np.array([3.0, np.nan, 2, 1, 0]), np.array([True, True, True, False, False])
     weights = np.array([[0, 3, 0, 1, 1], [1, 1, 1, 2, 0], [2, 0, 1, 1, 1]])
     found = detection_figures(score, positive, weights)
-    assert [(estimate.low, estimate.high) for estimate in found] == [(1, 1), (1, 1), (0, 0)]
+    assert [(estimate.low, estimate.high) for estimate in found] == [(1, 1), (1, 1), (None, None)]
 
 
 @pytest.mark.parametrize("positives", [0, 6])

@@ -127,7 +127,10 @@ WRONG = [
     ("mine={}/good.csv:name", "column 'name' holds something that is no number"),
     ("mine={}/twice.csv:value", "whole numbers, each once"),
     ("mine={}/empty.csv:value", "cannot be read as a CSV file"),
+    ("mine={}/header.csv:value", "header.csv has only a header"),
     ("mine={}/splits.csv:value", "about several splits"),
+    ("mine={}/nosplit.csv:value", "column 'split' is empty in 2 of 2 rows"),
+    ("mine={}/halfsplit.csv:value", "column 'split' is empty in 1 of 2 rows"),
     ("mine={}/halflabel.csv:value", "must hold the clean labels as whole numbers"),
 ]
 
@@ -140,6 +143,9 @@ def test_what_is_wrong_is_a_sentence(tmp_path, text, sentence):
     csv(tmp_path / "good.csv", sample_id=[1, 2], value=[1, 2], name=["a", "b"], half=[0.5, 1])
     csv(tmp_path / "twice.csv", sample_id=[1, 1], value=[1, 2])
     csv(tmp_path / "splits.csv", sample_id=[1, 2], value=[1, 2], split=["train", "test"])
+    csv(tmp_path / "header.csv", sample_id=[], value=[])
+    csv(tmp_path / "nosplit.csv", sample_id=[1, 2], value=[1, 2], split=["", ""])
+    csv(tmp_path / "halfsplit.csv", sample_id=[1, 2], value=[1, 2], split=["train", None])
     csv(tmp_path / "halflabel.csv", sample_id=[1, 2], value=[1, 2], label=[0.5, 1])
     with pytest.raises((MemgateError, NoiseError), match=sentence):
         load_external(text.format(tmp_path))

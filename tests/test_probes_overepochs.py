@@ -1,9 +1,12 @@
 """AUROC at every epoch: against scikit-learn epoch by epoch, and DeLong's interval of the mean."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -95,6 +98,56 @@ def test_the_interval_of_a_mean_over_epochs_is_about_the_bootstraps(make_run):
     assert curve.last.low is not None
     assert curve.last.high is not None
     assert curve.mean.high - curve.mean.low != pytest.approx(curve.last.high - curve.last.low, rel=0.01)
+
+
+def loss_curve(loss: np.ndarray, corrupted: np.ndarray) -> EpochCurve:
+    """The curve of [E, N] losses, NaN where a sample was not seen."""
+    snapshot: Any = SimpleNamespace(
+        log=SimpleNamespace(gates=()), epochs=np.arange(1, len(loss) + 1), values=lambda *_: loss
+    )
+    return epoch_curves(snapshot, {"clean": ~corrupted, "corrupted": corrupted})[0]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_interval_of_a_mean_holds_its_value_whoever_is_unseen(data):
+    values = st.lists(st.integers(0, 4), min_size=8, max_size=8)
+    unseen = st.lists(st.booleans(), min_size=8, max_size=8)
+    loss = np.array([data.draw(values) for _ in range(3)], float)
+    loss[np.array([data.draw(unseen) for _ in range(3)])] = np.nan
+    corrupted = np.arange(8) >= 4
+    found = loss_curve(loss, corrupted).mean
+    areas = [
+        roc_auc_score(corrupted[seen], row[seen])
+        for row, seen in zip(loss, ~np.isnan(loss), strict=True)
+        if len(set(corrupted[seen])) == 2
+    ]
+    assert found.value == (pytest.approx(np.mean(areas)) if areas else None)
+    if found.value is not None and found.low is not None:
+        assert found.high is not None
+        assert found.low <= found.value <= found.high
+
+
+def test_an_epoch_that_saw_few_moves_the_interval_with_the_mean():
+    rng = np.random.default_rng(0)
+    corrupted = np.arange(400) % 2 == 1
+    # Nothing can be told in the first epoch, everything in the second, which saw 40: they weigh the same.
+    loss = np.stack([rng.normal(size=400), corrupted + rng.normal(scale=0.5, size=400)])
+    loss[1, 40:] = np.nan
+    found = loss_curve(loss, corrupted).mean
+    drawn = []
+    for _ in range(400):
+        rows = np.concatenate([rng.choice(np.flatnonzero(kind), 200) for kind in (corrupted, ~corrupted)])
+        seen = [rows[~np.isnan(row[rows])] for row in loss]
+        areas = [roc_auc_score(corrupted[who], row[who]) for row, who in zip(loss, seen, strict=True)]
+        drawn.append(np.mean(areas))
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.value == pytest.approx(np.mean(drawn), abs=0.01)
+    assert found.low < found.value < found.high
+    assert found.high - found.low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
+    assert found.n == 400
 
 
 def test_a_kind_that_is_all_of_the_corruption_is_not_repeated(make_run):

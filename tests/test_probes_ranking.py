@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 
-from probes.ranking import aupr_trapezoid, fpr_at_tpr, order
+from probes.ranking import Ranking, order
 
 
 @st.composite
@@ -19,6 +19,10 @@ def scored(draw):
     positive = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
     positive[:2] = [True, False]
     return score, positive
+
+
+def ranked(score, positive) -> Ranking:
+    return order(score, positive).ranking()
 
 
 def continuous(seed, n=3000):
@@ -33,7 +37,6 @@ def test_they_are_scikit_learns(case):
     ranking = order(score, positive).ranking()
     fpr, tpr, _ = roc_curve(positive, score, drop_intermediate=False)
     for found, labels, values in (
-        (aupr_trapezoid(score, positive), positive, score),
         (ranking.aupr, positive, score),
         (ranking.turned.aupr, ~positive, -score),
     ):
@@ -41,7 +44,7 @@ def test_they_are_scikit_learns(case):
         assert found == pytest.approx(auc(recall, precision), abs=1e-12)
     assert ranking.auroc == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
     for wanted in (0.5, 0.95, 1.0):
-        assert fpr_at_tpr(score, positive, wanted) == fpr[np.argmax(tpr >= wanted)]
+        assert ranking.fpr_at_tpr(wanted) == fpr[np.argmax(tpr >= wanted)]
 
 
 @pytest.mark.filterwarnings("ignore:AUTC")  # a metric of theirs that equal scores have not
@@ -55,7 +58,7 @@ def test_they_are_pytorch_oods(case):
     assert ranking.auroc == pytest.approx(theirs["AUROC"], abs=1e-9)
     assert ranking.aupr == pytest.approx(theirs["AUPR-OUT"], abs=1e-9)
     assert ranking.turned.aupr == pytest.approx(theirs["AUPR-IN"], abs=1e-9)
-    assert fpr_at_tpr(score, positive) == pytest.approx(theirs["FPR95TPR"], abs=1e-9)
+    assert ranking.fpr_at_tpr() == pytest.approx(theirs["FPR95TPR"], abs=1e-9)
 
 
 @given(scored(), st.randoms(use_true_random=False))
@@ -96,19 +99,19 @@ def test_the_threshold_is_the_highest_that_keeps_enough():
     positive = np.arange(40) >= 20
     score = np.arange(40.0)
     score[[20, 21]] = 0.5, 1.5  # the two lowest positives lie among the negatives 0, 1, 2, ...
-    assert fpr_at_tpr(score, positive, 0.9) == 0
-    assert fpr_at_tpr(score, positive, 0.95) == 18 / 20  # 19 of 20 are exactly 95 %
-    assert fpr_at_tpr(score, positive, 1.0) == 19 / 20
-    assert fpr_at_tpr(-score, ~positive, 0.95) == 2 / 20  # the older convention: another number
-    assert fpr_at_tpr(np.zeros(40), positive) == 1
+    assert ranked(score, positive).fpr_at_tpr(0.9) == 0
+    assert ranked(score, positive).fpr_at_tpr(0.95) == 18 / 20  # 19 of 20 are exactly 95 %
+    assert ranked(score, positive).fpr_at_tpr(1.0) == 19 / 20
+    assert ranked(score, positive).turned.fpr_at_tpr(0.95) == 2 / 20  # the older convention: another number
+    assert ranked(np.zeros(40), positive).fpr_at_tpr() == 1
 
 
 def test_infinite_scores_are_the_ends():
     score, positive = continuous(1)
     ends = np.clip(score, np.quantile(score, 0.1), np.quantile(score, 0.9))
     infinite = np.where(ends == ends.max(), np.inf, np.where(ends == ends.min(), -np.inf, ends))
-    assert aupr_trapezoid(infinite, positive) == aupr_trapezoid(ends, positive)
-    assert fpr_at_tpr(infinite, positive) == fpr_at_tpr(ends, positive)
+    assert ranked(infinite, positive).aupr == ranked(ends, positive).aupr
+    assert ranked(infinite, positive).fpr_at_tpr() == ranked(ends, positive).fpr_at_tpr()
 
 
 @pytest.mark.parametrize(
@@ -123,4 +126,4 @@ def test_infinite_scores_are_the_ends():
 )
 def test_what_has_no_ranking_is_refused(score, positive, said):
     with pytest.raises(ValueError, match=said):
-        fpr_at_tpr(score, positive)
+        order(score, positive)

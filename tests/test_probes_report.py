@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 
@@ -81,6 +82,61 @@ def test_every_run_has_all_three_forms(make_run, gates, noise):
     assert "| samples" in to_markdown(found)
 
 
+def tables_of(run: Run) -> dict[str, list[dict[str, str]]]:
+    """Title of a table of the terminal's report to its rows."""
+    parts = to_terminal(report(run)).split("\n\n")
+    found = {}
+    for title, text in itertools.pairwise(parts):
+        if title.endswith(":"):
+            head, rule, *rows = text.splitlines()
+            cuts = np.cumsum([0, *(len(dashes) + 2 for dashes in rule.split())])
+            cells = [
+                [line[a:b].strip() for a, b in itertools.pairwise([*cuts[:-1], None])]
+                for line in (head, *rows)
+            ]
+            found[title] = [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+    return found
+
+
+def test_every_figure_stands_per_cause_and_pooled(make_run):
+    run = make_run()
+    found = tables_of(run)
+    titles = {
+        "corrupted": "How well a score finds all that is corrupted (positive: corrupted):",
+        **{
+            cause: f"How well a score finds {cause} corruption among the clean (positive: {cause}):"
+            for cause in ("label", "image", "label+image")
+        },
+    }
+    assert [title for title in found if "finds" in title] == list(titles.values())
+    groups = {group.name: group.n for group in report(run).groups}
+    for cause, title in titles.items():
+        *rows, chance = found[title]
+        own = [row for row in report(run).scores if row.against == cause]
+        for row, figures in zip(rows, own, strict=True):
+            assert row["AP"] == f"{figures.average_precision.value:.3f}"
+            assert row["P@k"] == f"{figures.precision_at_k.value:.3f}"
+            assert row["FPR95"] == f"{figures.fpr95.value:.3f}"
+            assert row["AUROC"].startswith(f"{figures.auroc.value:.3f} [")
+        assert chance["AP"] == f"{groups[cause] / (groups[cause] + groups['clean']):.3f}"
+
+
+def test_a_single_cause_is_not_shown_twice(make_run):
+    found = tables_of(make_run(noise=("symmetric:0.3",)))
+    groups, scores = found.values()
+    assert [row["samples"] for row in groups] == ["all", "clean", "corrupted"]
+    assert list(scores[0]) == ["score", "suspicious", "AUROC", "AP", "P@k", "FPR95"]
+
+
+def test_a_score_that_no_sample_has_is_a_dash_and_a_note(make_run):
+    run = make_run(epochs=40, finished=3)  # EL2N is early after 4 epochs
+    for title, rows in tables_of(run).items():
+        if "score" in rows[0]:
+            row = next(row for row in rows if row["score"] == "early EL2N")
+            assert set(row.values()) == {"early EL2N", "high", "-"}, title
+    assert any("early EL2N of all 200 samples" in note for note in report(run).notes)
+
+
 def test_undefined_intervals_are_null(make_run):
     parsed = strict(to_json(report(make_run(n=10, noise=("symmetric:0.1",)))))
     assert parsed["scores"][0]["auroc"]["value"] is not None
@@ -127,6 +183,29 @@ def test_no_finished_epoch_is_a_sentence(make_run):
         report(make_run(finished=0))
 
 
+def test_a_log_of_which_nothing_is_whole_is_called_damaged(make_run):
+    run = make_run(epochs=2)
+    damage(run, "train", 0)
+    assert report(run).epoch == 2
+    damage(run, "test", 1)
+    with pytest.raises(MemgateError, match="no epoch that is whole in every split: its log is damaged"):
+        report(run)
+    damage(run, "train", 1)
+    with pytest.raises(
+        MemgateError, match="Every finished epoch of train in the log of run is damaged.*again"
+    ):
+        report(run)
+
+
+def test_unlogged_epochs_are_counted(make_run):
+    said = "4 of 10 epochs are logged"
+    assert any(said in note for note in report(make_run(n=40, epochs=10, every=3)).notes)
+    assert any(
+        "2 of 6 epochs" in note for note in report(make_run(n=40, epochs=10, every=3, finished=8)).notes
+    )
+    assert not any("are logged" in note for note in report(make_run(n=40, epochs=10, finished=8)).notes)
+
+
 def test_no_log_is_a_sentence(make_run):
     run = make_run()
     Path(run.path / "log.h5").unlink()
@@ -154,4 +233,7 @@ def test_scores_from_checkpoints_are_in_it_with_their_epoch(make_run):
     assert row.auroc.value == pytest.approx(expected)
     assert row.auroc.n_missing == 50
     assert any("critical radius: of the network at epoch 4" in note for note in found.notes)
-    assert any("critical radius of 50 samples" in note for note in found.notes)
+    prevalence = run.manifest.corrupted[:150].mean()
+    assert f"{prevalence:.3f}" != f"{run.manifest.corrupted.mean():.3f}"
+    said = f"critical radius of 50 samples (its chance of AP and P@k is {prevalence:.3f} and not 0.370)"
+    assert any(said in note for note in found.notes)

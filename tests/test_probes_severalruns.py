@@ -62,10 +62,9 @@ def test_every_figure_is_the_mean_of_the_runs_own(seeds):
         score = own[0].scores[row]
         path = "/".join(filter(None, ("scores", score.score, score.gate, score.against)))
         check(f"{path}/auroc", [r.scores[row].auroc.value for r in own])
-        if score.against == "corrupted":
-            check(f"{path}/average_precision", [r.scores[row].average_precision.value for r in own])
-            check(f"{path}/precision_at_k", [r.scores[row].precision_at_k.value for r in own])
-            check(f"{path}/fpr95", [r.scores[row].fpr95.value for r in own])
+        check(f"{path}/average_precision", [r.scores[row].average_precision.value for r in own])
+        check(f"{path}/precision_at_k", [r.scores[row].precision_at_k.value for r in own])
+        check(f"{path}/fpr95", [r.scores[row].fpr95.value for r in own])
     assert found.seeds == ((0, 0), (1, 0), (2, 0))
 
 
@@ -79,6 +78,21 @@ def test_a_figure_that_a_run_lacks_says_over_how_many(seeds):
     assert spread_of_two.values[0] is None
     assert spread_of_two.n == 2
     assert "(n = 2)" in severalruns.to_terminal(found)
+
+
+def test_what_is_known_without_measuring_has_no_spread(seeds):
+    found = several(seeds, report)
+    text = severalruns.to_terminal(found)
+    chance = [line.split() for line in text.splitlines() if line.startswith("(chance)")]
+    prevalence = found.spreads["chance/label/AP"]
+    assert prevalence.sd == pytest.approx(0)
+    assert ["(chance)", "0.500", *[f"{prevalence.mean:.3f}"] * 2, "0.950"] in chance
+    assert "Noise symmetric:0.3: requested 30.00%, realised 30.00%\n" in text
+    # What is measured and happens to agree has one.
+    agreeing = several(seeds, lambda run: replace(report(seeds[0]), run=run.name))
+    accuracy = agreeing.spreads["test_accuracy"].mean
+    assert accuracy is not None
+    assert f"Test accuracy: {100 * accuracy:.2f} ± 0.00%" in severalruns.to_terminal(agreeing)
 
 
 def test_joins_and_epochs_are_averaged_too(seeds):
@@ -171,6 +185,12 @@ def test_the_command_takes_one_run_several_and_none(seeds, capsys):
     assert "chosen by the clean labels" in shown
     cli.parse(["report", *paths]).run()
     assert "Mean ± standard deviation over 3 runs" in capsys.readouterr().out
+    cli.parse(["report", *paths, "--bootstrap", "0"]).run()
+    for form in ("terminal", "markdown"):
+        with pytest.raises(
+            MemgateError, match="--bootstrap 10 .* several runs as one do not show.*--format json"
+        ):
+            cli.parse(["report", *paths, "--bootstrap", "10", "--format", form]).run()
     with pytest.raises(MemgateError, match="needs a run"):
         cli.parse(["report"]).run()
     with pytest.raises(MemgateError, match="--bootstrap -1 is out of range"):

@@ -28,7 +28,8 @@ class Report:
     """Compare every score with other people's hardness: cscores=FILE cifar10n=FILE cifar10h=FILE, or
     NAME=FILE.csv:COLUMN with a column sample_id (and label, to check the order); add :low if low is harder."""
     bootstrap: int | None = None
-    """Resamples behind the intervals of average precision, P@k and FPR95; 0 for none. None: 200."""
+    """Resamples behind the intervals of average precision, P@k and FPR95; 0 for none. None: 200. Of several runs only
+    with --format json, which has each run's own."""
 
     def run(self) -> None:
         """Print the report."""
@@ -54,13 +55,19 @@ def print_report(
         joins: other people's hardness, see :func:`probes.joins.load_external`.
 
     Raises:
-        MemgateError: a run has no finished epoch, runs are not of one setting, or a joined file does not fit.
+        MemgateError: a run has no finished epoch, runs are not of one setting, a joined file does not fit, or
+            ``bootstrap`` is out of range or would not be shown.
     """
     from probes import reporttext, severalruns
     from probes.bootstrap import RESAMPLES
     from probes.joins import load_externals
     from probes.report import report
 
+    require(
+        not bootstrap or len(runs) == 1 or form == "json",
+        f"--bootstrap {bootstrap} is about each run's own intervals, which several runs as one do not show: leave it "
+        "out, or add --format json.",
+    )
     # What is not shown is not computed: the means over runs carry no interval over samples.
     usual = RESAMPLES if len(runs) == 1 or form == "json" else 0
     resamples = usual if bootstrap is None else bootstrap
