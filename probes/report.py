@@ -118,13 +118,7 @@ def report(
         MemgateError: there is no such epoch yet, or an external file is about other samples.
     """
     log = run.log()
-    snapshots = {split: take_snapshot(run, split, log) for split in log.splits}
-    shared = set.intersection(*(set(snapshot.epochs.tolist()) for snapshot in snapshots.values()))
-    if not shared:
-        raise MemgateError(
-            f"{run.name} has no epoch that is whole in every split: its log is damaged, so train it again."
-        )
-    snapshots = {split: snapshot.until(max(shared)) for split, snapshot in snapshots.items()}
+    snapshots = _snapshots(run, log)
     operations = run.manifest.header.operations
     tables = {split: snapshot_scores(run, snapshot) for split, snapshot in snapshots.items()}
     accuracy = {split: share(table["correct_given_last"]) for split, table in tables.items()}
@@ -134,20 +128,55 @@ def report(
     found = Report(
         run=run.name,
         state=run.status().shown,
-        epoch=max(shared),
+        epoch=int(snapshots["train"].epochs[-1]),
         planned=run.outline.epochs,
         mode=log.mode,
         noise=tuple(NoiseRate(what.short, what.requested, what.realised) for what in operations),
         test_accuracy=accuracy.get("test"),
         val_accuracy=accuracy.get("val"),
-        copies=tuple(CorruptedCopy(split, groups(tables[split], log.gates)) for split in run.outline.copies),
+        copies=tuple(
+            CorruptedCopy(split, groups(tables[split], log.gates))
+            for split in run.outline.copies
+            if split in tables
+        ),
         groups=groups(tables["train"], log.gates),
         scores=scores,
         over_epochs=curves,
         joins=joins,
         notes=(),
     )
-    return replace(found, notes=_notes(run, log, found, tables["train"].attrs["checkpoints"], resamples))
+    notes = _notes(run, log, found, tables["train"].attrs["checkpoints"], resamples)
+    return replace(found, notes=(*notes, *_behind(snapshots)))
+
+
+def _snapshots(run: Run, log: SampleLog) -> dict[str, Snapshot]:
+    """What is measured of each split: all of them at one epoch, but each at its own last where the loop is not ours.
+
+    memgate logs every split in every logged epoch, so one that is behind has lost an epoch. Another program may
+    evaluate a split now and then, or never; its training split loses nothing by that.
+    """
+    present = [
+        split for split in log.splits if split == "train" or not run.recorded or len(log.epochs(split))
+    ]
+    snapshots = {split: take_snapshot(run, split, log) for split in present}
+    if run.recorded:
+        return snapshots
+    shared = set.intersection(*(set(snapshot.epochs.tolist()) for snapshot in snapshots.values()))
+    if not shared:
+        raise MemgateError(
+            f"{run.name} has no epoch that is whole in every split: its log is damaged, so train it again."
+        )
+    return {split: snapshot.until(max(shared)) for split, snapshot in snapshots.items()}
+
+
+def _behind(snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
+    """A sentence for each split whose last epoch is not that of the training split."""
+    last = {split: int(snapshot.epochs[-1]) for split, snapshot in snapshots.items()}
+    return tuple(
+        f"The last epoch of {split} is {epoch}: its figures are of that epoch."
+        for split, epoch in last.items()
+        if epoch != last["train"]
+    )
 
 
 def _over_epochs(snapshot: Snapshot, operations: Sequence[Operation]) -> tuple[EpochCurve, ...]:

@@ -202,6 +202,9 @@ def _setting(run: Run) -> dict[str, Any]:
     flat = dict(_flat(config_to_json(run.outline if run.recorded else run.config)))
     found = {key: value for key, value in flat.items() if key not in NO_MATTER}
     found["noise"] = [operation.short for operation in run.manifest.header.operations]
+    log = run.log()
+    found["log mode"], found["classes"] = log.mode, list(log.class_names)
+    found["samples"] = [f"{split}:{len(log.samples(split))}" for split in log.splits]
     # Which images are kept depends on the split seed; with the same one they must be the same.
     for split, digest in () if run.recorded else run.digests.items():
         found[f"images and labels of {split} at split seed {run.config.data.split_seed}"] = digest[:8]
