@@ -132,7 +132,8 @@ class _Scorer:
         with console.counter(len(pixels), label) as finished:
             outputs = answers(self.network, pixels, batch_size=self.batch_size, finished=finished)
         found: Scores = {name: score(outputs.logits) for name, score in LOGIT_DETECTORS.items()}
-        found["knn"] = knn_distance(outputs.features, self.support, self.k)
+        with console.counter(len(pixels), f"{label}: nearest neighbours") as finished:
+            found["knn"] = knn_distance(outputs.features, self.support, self.k, finished=finished)
         gates = list(outputs.gates)
         for gate, said in outputs.gates.items():
             own = {"gate_entropy": said.entropy, "gate_value": said.value, "gate_msp": msp(said.logits)}

@@ -18,6 +18,7 @@ from memgate.models import build_model
 from noise.digests import pixels_digest
 from noise.errors import NoiseError
 from noise.openset import fitted
+from probes import detectors
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
 from probes.features import PENULTIMATE, features
@@ -68,6 +69,14 @@ def test_distances_are_pytorch_oods(k):
     unit = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (own, support)]
     loop = np.sort(np.linalg.norm(unit[0][:, None] - unit[1][None], axis=2), axis=1)[:, k - 1]
     np.testing.assert_allclose(knn_distance(own, support, k), loop, rtol=1e-5, atol=1e-6)
+
+
+def test_neighbours_are_looked_for_in_portions_that_change_nothing(monkeypatch):
+    support, own = (RNG.normal(1, 2, (n, 8)).astype(np.float32) for n in (60, 25))
+    whole, done = knn_distance(own, support, 5), []
+    monkeypatch.setattr(detectors, "KNN_ROWS", 10)
+    np.testing.assert_allclose(knn_distance(own, support, 5, finished=done.append), whole, rtol=1e-6)
+    assert done == [10, 10, 5]
 
 
 def test_a_title_for_every_gate():
