@@ -14,8 +14,8 @@ from memgate.models import Forward, build_model
 from memgate.objective import classification_loss, gate_modules, parameter_groups
 from probes import gradients
 from probes.features import trunk_of
-from probes.gradients import grand, grand_last_layer, input_gradient_norm, residual
 from probes.frozen import frozen
+from probes.gradients import grand, grand_last_layer, input_gradient_norm, residual
 from probes.network import PixelNetwork
 
 Score = Callable[..., NDArray[np.float32]]
