@@ -33,8 +33,8 @@ UNITS = (
     "samples have the class that the network predicts; after o1: decided only beyond b3.1, whose output o1 a sample "
     "keeps that skips B3; what such a sample makes of the units after it has little weight in the network's output. "
     "Lower median: of an even number the smaller of the middle two. Spearman with g: rank correlation with "
-    "the gate's value in the log at this epoch. In brackets 95 % intervals over samples (t for means, order statistics for medians, "
-    "Wilson for shares, Fisher's z for correlations)."
+    "the gate's value in the log at this epoch. In brackets 95 % intervals over samples (t for means, order "
+    "statistics for medians, Wilson for shares, Fisher's z for correlations)."
 )
 
 
