@@ -47,15 +47,25 @@ class DepthConfig:
         require(
             self.support >= 0, f"support {self.support} is no number of samples: 1 or more, or 0 for all."
         )
-        if self.support:
-            self.check(self.support)
 
-    def check(self, support: int) -> None:
-        """Refuse a support that has no k neighbours for one of its own samples."""
-        if support <= self.neighbours:
+    def check(self, train: int) -> None:
+        """Refuse votes in which a training sample has no k neighbours.
+
+        Args:
+            train: training samples that there are.
+
+        Raises:
+            MemgateError: the support, or all there is, holds not one more than k.
+        """
+        if 0 < self.support <= min(self.neighbours, train):
             raise MemgateError(
-                f"support {support} holds no {self.neighbours} neighbours of a sample of its own: "
+                f"support {self.support} holds no {self.neighbours} neighbours of a sample of its own: "
                 f"at least {self.neighbours + 1}, or fewer neighbours."
+            )
+        if train <= self.neighbours:
+            raise MemgateError(
+                f"{train} training samples hold no {self.neighbours} neighbours of one of them: at most "
+                f"{train - 1} neighbours, or no prediction_depth among the scores."
             )
 
 
@@ -111,7 +121,7 @@ def prediction_depths(
     Raises:
         MemgateError: the support is too small, or the network has diverged.
     """
-    DepthConfig(neighbours).check(len(support.labels))
+    DepthConfig(neighbours, support=0).check(len(support.labels))
     own = np.full(len(pixels), -1) if own is None else own
     names, votes = points(network.network), {}
     prediction = np.empty(0, np.int64)

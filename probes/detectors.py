@@ -63,19 +63,31 @@ LOGIT_DETECTORS: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
 """Name to the score of logits [n, K]."""
 
 
-def knn_distance(features: ArrayLike, support: ArrayLike, k: int) -> NDArray[np.float64]:
+KNN_ROWS = 1024
+"""Images whose neighbours are looked for at a time: enough for a fast product, few enough to see it move on."""
+
+
+def knn_distance(
+    features: ArrayLike, support: ArrayLike, k: int, *, finished: Callable[[int], object] = lambda _: None
+) -> NDArray[np.float64]:
     """Distance to the k-th nearest training sample among features of unit length (Sun et al. 2022).
 
     Args:
         features: [n, d].
         support: [m, d] of training samples, m >= k.
         k: from 1; the paper's is 50 for CIFAR-10.
+        finished: called with how many images are newly done.
 
     Returns:
         [n] in [0, 2]: Euclidean distance between normalised vectors; a vector of zeros stays one.
     """
     found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(_unit(support))
-    return found.kneighbors(_unit(features))[0][:, -1].astype(np.float64)
+    vectors, distances = _unit(features), []
+    for start in range(0, len(vectors), KNN_ROWS):
+        some = vectors[start : start + KNN_ROWS]
+        distances.append(found.kneighbors(some)[0][:, -1])
+        finished(len(some))
+    return np.concatenate(distances).astype(np.float64)
 
 
 def _unit(features: ArrayLike) -> NDArray[np.floating]:

@@ -92,6 +92,9 @@ def _exact(device: torch.device) -> Iterator[None]:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(torch.autocast(device.type, enabled=False))
+        # cuDNN's flags below are for convolutions; this is for matrix products, TF32 on a GPU and bfloat16 on a CPU.
+        stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        torch.set_float32_matmul_precision("highest")
         if device.type == "cuda":
             cudnn = torch.backends.cudnn
             stack.enter_context(

@@ -133,6 +133,9 @@ def grand(
     the run detached its gates). Unlike in training, BatchNorm has its running statistics: a sample's gradient is
     its own, and not its batch's. Weight decay plays no part. High is harder.
 
+    The paper's GraNd is an expectation over initialisations, taken after few epochs; this is the norm in the one
+    network that is given, at whatever epoch it is.
+
     Args:
         network: see :func:`input_gradient_norm`.
         pixels: likewise.

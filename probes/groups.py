@@ -64,6 +64,12 @@ def average(values: ArrayLike) -> Estimate:
     return _estimate(*mean_interval(known), len(known))
 
 
+def estimate(value: float, low: float, high: float, n: int) -> Estimate:
+    """A number of n samples with the ends of its interval; NaN is what is undefined."""
+    found = [None if np.isnan(number) else float(number) for number in (value, low, high)]
+    return Estimate(*found, n=n)
+
+
 def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
     """Mean of per-sample differences, or how much larger it is than that of ``others``, with the bootstrap's interval.
 

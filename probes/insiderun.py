@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from memgate import console
@@ -14,7 +13,7 @@ from probes.depth import SIDE, DepthConfig, Support, prediction_depths
 from probes.features import points
 from probes.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.insidetable import PREDICTION_DEPTH, PROBE
-from probes.network import pixel_network
+from probes.network import as_pixels, pixel_network
 from probes.result import ProbeResult, save_results
 from probes.visits import Plan, Visit, probed_rows, visits
 
@@ -61,6 +60,8 @@ def probe_run(
     unknown = [score for score in scores if score not in SCORES]
     require(not unknown, f"scores {', '.join(unknown)!r} is unknown: there are {', '.join(SCORES)}.")
     depth = depth or DepthConfig()
+    if PREDICTION_DEPTH in scores:
+        depth.check(len(run.log().samples("train")))
     for visit in visits(run, plan, PROBE):
         for score in dict.fromkeys(scores):
             if score == PREDICTION_DEPTH:
@@ -95,8 +96,7 @@ def _gradient(visit: Visit, score: str, batch_size: int | None) -> Found:
 def _depth(visit: Visit, config: DepthConfig, batch_size: int | None) -> Found:
     train = visit.inputs.image_set("train")
     voters = train.subset(probed_rows(visit.inputs, "train", config.support))
-    config.check(len(voters))
-    support = Support(torch.from_numpy(voters.images).permute(0, 3, 1, 2), voters.labels)
+    support = Support(as_pixels(voters.images), voters.labels)
     own = None
     if visit.split == "train":
         ids = voters.sample_id.tolist()

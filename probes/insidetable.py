@@ -9,9 +9,9 @@ from tabulate import tabulate
 
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from probes.groups import Estimate, average, percent, share
+from probes.groups import Estimate, average, estimate, percent, share
 from probes.intervals import median_interval, spearman_interval
-from probes.probed import logged, of_gate, probed_members
+from probes.probed import heading, logged, of_gate, probed_members, unlogged
 from probes.result import ProbeResult
 
 PROBE = "inside"
@@ -20,8 +20,8 @@ PROBE = "inside"
 PREDICTION_DEPTH = "prediction_depth"
 """The score that counts points of the network; the others are norms of gradients."""
 
-BLOCK = "b3.1"
-"""The first point of the block that is said to memorise."""
+O1 = "b3.1"
+"""The point whose output is o1 of B3: a sample that skips keeps it, and the gate weighs what comes after."""
 
 HEAD = "head"
 """What stands for a depth beyond the last point: no vote of neighbours agrees with the network, the head decides."""
@@ -30,9 +30,11 @@ UNITS = (
     "High is harder, for all. input_gradient_norm, grand_last_layer, grand: Euclidean norm of the gradient of the "
     "loss against the given label by the pixels (in [0, 1]), by the head's weights, by all of the trunk's; "
     "prediction_depth: number of the first point of the network (0 is the stem) from which on the nearest training "
-    "samples have the class that the network predicts. Spearman with g: rank correlation with the gate's value in "
-    "the log at this epoch. In brackets 95 % intervals over samples (t for means, order statistics for medians, "
-    "Wilson for shares, Fisher's z for correlations)."
+    "samples have the class that the network predicts; after o1: decided only beyond b3.1, whose output o1 a sample "
+    "keeps that skips B3; what such a sample makes of the units after it has little weight in the network's output. "
+    "Lower median: of an even number the smaller of the middle two. Spearman with g: rank correlation with "
+    "the gate's value in the log at this epoch. In brackets 95 % intervals over samples (t for means, order "
+    "statistics for medians, Wilson for shares, Fisher's z for correlations)."
 )
 
 
@@ -46,7 +48,9 @@ class InsideGroup:
     mean: Estimate
     median: Estimate
     deep: Estimate | None
-    """Of the prediction depth: share that is decided in B3's first unit or later; None for other scores."""
+    """Of the prediction depth: share that is decided after :data:`O1`; None for other scores."""
+    decided_at: int | None
+    """Likewise: lower median, which is a depth that a sample has."""
     with_gate: Mapping[str, Estimate]
     """Gate to Spearman's rank correlation of the score with g; empty where the log lacks the epoch."""
 
@@ -72,43 +76,35 @@ def _group(
     name: str, who: NDArray[np.bool_], result: ProbeResult, gates: Mapping[str, NDArray]
 ) -> InsideGroup:
     values = result.values[result.variant]
-    deep = None
+    deep, decided_at = None, None
     if result.variant == PREDICTION_DEPTH:
-        deep = share(values[who] >= result.config["points"].index(BLOCK))
+        deep = share(values[who] > result.config["points"].index(O1))
+        decided_at = int(np.sort(values[who])[(int(who.sum()) - 1) // 2])
     correlations = {}
     for gate, g in gates.items():
         both = who & np.isfinite(g)
-        correlations[gate] = _estimate(*spearman_interval(values[both], g[both]), n=int(both.sum()))
-    median = _estimate(*median_interval(values[who]), n=int(who.sum()))
-    return InsideGroup(name, int(who.sum()), average(values[who]), median, deep, correlations)
+        correlations[gate] = estimate(*spearman_interval(values[both], g[both]), n=int(both.sum()))
+    median = estimate(*median_interval(values[who]), n=int(who.sum()))
+    return InsideGroup(name, int(who.sum()), average(values[who]), median, deep, decided_at, correlations)
 
 
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     """One result as text: a heading, a row for each group, how well the votes agree, and what is missing."""
-    total = len(log.samples(result.split))
-    heading = (
-        f"{run.name}: {result.variant}, {result.split}, epoch {result.epoch} ({result.checkpoint}), "
-        f"{len(result.sample_id)} of {total} samples"
-    )
     rows = [_row(group, log, result) for group in inside_groups(run, log, result)]
-    parts = [heading, "", tabulate(rows, headers="keys", disable_numparse=True)]
+    parts = [heading(run, log, result), "", tabulate(rows, headers="keys", disable_numparse=True)]
     if result.variant == PREDICTION_DEPTH:
         parts.append(_agreement(result))
-    if log.gates and result.epoch not in log.epochs(result.split):
-        parts.append(
-            f"The log has no whole epoch {result.epoch}: g in it, and who was routed, are not known."
-        )
-    return "\n".join(parts)
+    return "\n".join([*parts, *unlogged(log, result)])
 
 
 def _row(group: InsideGroup, log: SampleLog, result: ProbeResult) -> dict[str, str]:
     row = {"samples": group.name, "n": str(group.n), "mean": _number(group.mean)}
-    if group.deep is None:
+    if group.deep is None or group.decided_at is None:
         row["median"] = _number(group.median)
     else:
         names = [*result.config["points"], HEAD]
-        row["median at"] = names[int(group.median.value or 0)]
-        row[f"{BLOCK} or later"] = percent(group.deep)
+        row["lower median at"] = names[group.decided_at]
+        row[f"after o1 ({names[names.index(O1) + 1]} or later)"] = percent(group.deep)
     for gate, found in group.with_gate.items():
         row[f"Spearman with g{of_gate(log, gate)}"] = _number(found, ".2f")
     return row
@@ -122,11 +118,6 @@ def _agreement(result: ProbeResult) -> str:
     )
     votes = f"{result.config['neighbours']} of {result.config['support']} training samples"
     return f"Votes ({votes}) that agree with the network: {points}."
-
-
-def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
-    found = [None if np.isnan(number) else number for number in (value, low, high)]
-    return Estimate(*found, n=n)
 
 
 def _number(found: Estimate, form: str = ".3g") -> str:

@@ -44,6 +44,11 @@ def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:
     return PixelNetwork(model, *inputs.normalisation).to(device)
 
 
+def as_pixels(images: NDArray[np.uint8]) -> Tensor:
+    """Images uint8 [n, H, W, 3], as they are stored, as uint8 [n, 3, H, W] on the host; no copy."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
 def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
     """The rows 0 to count-1, ``size`` of them at a time.
 

@@ -1,12 +1,12 @@
 """Out-of-distribution detection by a run's network: the scores of its test samples and of foreign images."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from memgate import console
 from memgate.errors import require
@@ -16,10 +16,10 @@ from noise.digests import image_digests
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, knn_distance, msp
 from probes.features import PENULTIMATE, features
-from probes.network import PixelNetwork, pixel_network
-from probes.oodsets import OodSet
+from probes.network import PixelNetwork, as_pixels, pixel_network
+from probes.oodsets import OodSet, plain
 from probes.oodtable import INSIDE, PROBE, split_of
-from probes.result import ProbeResult, save_results
+from probes.result import ProbeResult, load_results, save_results
 from probes.summary import gate_column
 from probes.visits import Plan, Visit, probed_rows, visits
 
@@ -39,6 +39,14 @@ class OodConfig:
     support: int = 0
     """Training samples that it looks among, the first of a hash order; 0 for all."""
 
+    n: int = 0
+    """Images asked for of the test split and of each set; 0 for all."""
+
+    @property
+    def variant(self) -> str:
+        """What results are filed under: those of other settings stay, and none is compared with another's."""
+        return f"n{self.n}_k{self.k}_support{self.support}"
+
     def __post_init__(self) -> None:
         require(self.k >= 1, f"k {self.k} is no neighbour: 1 or more.")
         require(
@@ -57,42 +65,78 @@ def probe_run(
         run: whose checkpoints.
         config: of the detectors.
         sets: foreign images in the run's size.
-        plan: which checkpoints; its split is the test split.
+        plan: which checkpoints; its split is the test split, its n that of the config.
         batch_size: images in a pass; None for what suits the device.
 
     Yields:
         For each checkpoint the result of the test split and then of each set, already in ``probes/ood.h5``: a value
         for each detector (:mod:`probes.detectors`), high for foreign. A set is filed under ``ood-<name>``, its
-        ``sample_id`` is the image's row.
+        ``sample_id`` is the image's row. A result's variant is :attr:`OodConfig.variant`: it is compared with those of
+        the same variant only. Test samples that the same network has been asked about before are not asked again.
 
     Raises:
         MemgateError: see :func:`probes.visits.visits`; or there are fewer training samples than ``k``.
     """
     require(batch_size is None or batch_size >= 1, f"batch_size {batch_size} holds no image: at least 1.")
+    require(plan.n == config.n, f"n {plan.n} of the plan is not n {config.n} of the detectors.")
     seen: Seen | None = None
     for visit in visits(run, plan, PROBE):
         seen = seen or Seen.of(visit.inputs)
         scorer = _Scorer.of(visit, config, batch_size)
-        settings = {"k": config.k, "support": len(scorer.support)}
+        settings = {
+            "n": config.n, "k": config.k, "support": len(scorer.support),
+            "network": network_digest(visit.model),
+        }  # fmt: skip
         origin = {"detectors": settings, "data": visit.images.name, "digest": visit.images.digest}
-        scores = scorer.scores(visit.pixels, visit.label)
-        yield _stored(run, visit, INSIDE, visit.images.sample_id, scores, origin)
+        yield _before(run, visit, config.variant, origin) or _stored(
+            run,
+            visit,
+            INSIDE,
+            config.variant,
+            visit.images.sample_id,
+            scorer.scores(visit.pixels, visit.label),
+            origin,
+        )
         for foreign in sets:
             name = foreign.facts.name
             origin = {"detectors": settings, "set": asdict(foreign.facts), **seen.known(foreign)}
-            scores = scorer.scores(_pixels(foreign.images), f"{name}, epoch {visit.epoch}")
-            yield _stored(run, visit, split_of(name), foreign.rows, scores, origin)
+            scores = scorer.scores(as_pixels(foreign.images), f"{name}, epoch {visit.epoch}")
+            yield _stored(run, visit, split_of(name), config.variant, foreign.rows, scores, origin)
+
+
+def network_digest(model: nn.Module) -> str:
+    """SHA-256 of a network's parameters and buffers, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _before(run: Run, visit: Visit, variant: str, config: dict[str, object]) -> ProbeResult | None:
+    """The stored result of the test samples, where it is of this network, of these samples and by this memgate."""
+    for result in load_results(run, PROBE):
+        same = result.key == (INSIDE, visit.epoch, variant) and result.config == config
+        if same and result.versions.get("memgate") == visit.versions["memgate"]:
+            return result
+    return None
 
 
 def _stored(
-    run: Run, visit: Visit, split: str, rows: NDArray[np.int64], scores: Scores, config: dict[str, object]
+    run: Run,
+    visit: Visit,
+    split: str,
+    variant: str,
+    rows: NDArray[np.int64],
+    scores: Scores,
+    config: dict[str, object],
 ) -> ProbeResult:
     """One result, after it has been written."""
     result = ProbeResult(
         probe=PROBE,
         split=split,
         epoch=visit.epoch,
-        variant="detectors",
+        variant=variant,
         checkpoint=visit.checkpoint,
         sample_id=rows,
         values=scores,
@@ -123,7 +167,7 @@ class _Scorer:
         )
         network = pixel_network(visit.model, inputs)
         with console.counter(len(rows), f"training features, epoch {visit.epoch}") as finished:
-            pixels = _pixels(inputs.train.images[rows])
+            pixels = as_pixels(inputs.train.images[rows])
             found = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=finished)
         return cls(network, found[PENULTIMATE], config.k, batch_size)
 
@@ -132,7 +176,8 @@ class _Scorer:
         with console.counter(len(pixels), label) as finished:
             outputs = answers(self.network, pixels, batch_size=self.batch_size, finished=finished)
         found: Scores = {name: score(outputs.logits) for name, score in LOGIT_DETECTORS.items()}
-        found["knn"] = knn_distance(outputs.features, self.support, self.k)
+        with console.counter(len(pixels), f"{label}: nearest neighbours") as finished:
+            found["knn"] = knn_distance(outputs.features, self.support, self.k, finished=finished)
         gates = list(outputs.gates)
         for gate, said in outputs.gates.items():
             own = {"gate_entropy": said.entropy, "gate_value": said.value, "gate_msp": msp(said.logits)}
@@ -149,24 +194,34 @@ class Seen:
     test: NDArray[np.uint64]
     sources: NDArray[np.str_]
     """[N] what open-set noise took each training image from, without the row; empty for the run's own."""
+    files: tuple[frozenset[str], ...]
+    """[N] SHA-256 of the files that made each of these images; empty for the run's own."""
 
     @classmethod
     def of(cls, inputs: Inputs) -> "Seen":
         """The images of a run as the network sees them."""
-        sources = [reference.rpartition(":")[0] for reference in inputs.manifest.source.tolist()]
+        manifest = inputs.manifest
+        sources = [reference.rpartition(":")[0] for reference in manifest.source.tolist()]
+        read = {0: frozenset[str]()}
+        read |= {one.code: frozenset(digest for _, digest in one.files) for one in manifest.header.operations}
+        files = tuple(
+            read[code] if source else read[0]
+            for code, source in zip(manifest.image_op.tolist(), sources, strict=True)
+        )
         train, test = (image_digests(inputs.image_set(split).images) for split in ("train", INSIDE))
-        return cls(train, test, np.array(sources))
+        return cls(train, test, np.array(sources), files)
 
     def known(self, foreign: OodSet) -> dict[str, int]:
-        """How many images of a set are in training and test, and how many training images share its source."""
+        """How many images of a set are in training and test, and how many training images come from where it does.
+
+        ``open_set_file``: from this very file, by its SHA-256; ``open_set``: from another source of its name.
+        """
         digests = image_digests(foreign.images)
+        file = np.array([bool(foreign.file) and foreign.file in files for files in self.files])
+        named = np.isin(self.sources, [foreign.source, foreign.facts.name, plain(foreign.facts.name)])
         return {
             "in_train": int(np.isin(digests, self.train).sum()),
             "in_test": int(np.isin(digests, self.test).sum()),
-            "open_set": int(np.isin(self.sources, [foreign.source, foreign.facts.name]).sum()),
+            "open_set_file": int(file.sum()),
+            "open_set": int((named & ~file).sum()),
         }
-
-
-def _pixels(images: NDArray[np.uint8]) -> Tensor:
-    """Images [n, H, W, 3] as uint8 [n, 3, H, W]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)

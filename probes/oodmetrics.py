@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.bootstrap import RESAMPLES, resampled
-from probes.groups import Estimate
+from probes.groups import Estimate, estimate
 from probes.intervals import CONFIDENCE, auroc_interval
 from probes.ranking import Ranking, order
 
@@ -82,7 +82,7 @@ def ood_figures(
             sizes = count, _size(scores)
             of_set = _figures(plain[name], drawn[name], sizes)
             low, high = auroc_interval(score, foreign)
-            of_set[0] = _estimate(plain[name][0], low, high, sum(sizes))
+            of_set[0] = estimate(plain[name][0], low, high, sum(sizes))
             found[name][detector] = OodFigures(*of_set)
             finished(1)
         for group, names in groups.items():
@@ -107,9 +107,4 @@ def _figures(values: NDArray[np.float64], drawn: NDArray[np.float64], sizes: Seq
     low, high = np.percentile(drawn, [tail, 100 - tail], axis=0)
     known = min(sizes) > 1
     ends = zip(values, low, high, strict=True)
-    return [_estimate(value, *((a, b) if known else (np.nan, np.nan)), sum(sizes)) for value, a, b in ends]
-
-
-def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
-    found = [None if np.isnan(number) else float(number) for number in (value, low, high)]
-    return Estimate(*found, n=n)
+    return [estimate(value, *((a, b) if known else (np.nan, np.nan)), sum(sizes)) for value, a, b in ends]

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config import MIN_SIDE, DataConfig, DataName
-from memgate.datasets import read_source
-from memgate.datasets.official import OFFICIAL
+from memgate.datasets.official import OFFICIAL, read_present
 from memgate.datasets.ownfiles import IMAGE_ENDINGS, picture_files, read_picture
 from memgate.errors import MemgateError, require
 from noise.choose import hash_order
@@ -34,9 +33,8 @@ class OodName:
 
     name: str
     path: Path
-    group: Group
-    listed: bool
-    """Whether OpenOOD or the user says the group; else the set counts as far for want of anything better."""
+    group: Group | None
+    """As the user says, or else OpenOOD; None where neither does, and then no group's mean counts it."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,7 @@ class OodFacts:
     """Height × width in pixels as they are stored; ``various`` for picture files."""
     digest: str
     """SHA-256 of the images as the network is given them."""
-    group: Group
-    listed: bool
+    group: Group | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +65,24 @@ class OodSet:
     """[n, H, W, 3] in the run's size."""
     source: str
     """What open-set noise would call it: the file's name, or the data set's."""
+    file: str = ""
+    """SHA-256 of the ``.npz`` file; empty where the images come from no such file."""
 
 
-def parse_sets(texts: Sequence[str], near: Sequence[str], data: str) -> tuple[OodName, ...]:
+def parse_sets(
+    texts: Sequence[str], data: str, near: Sequence[str] = (), far: Sequence[str] = ()
+) -> tuple[OodName, ...]:
     """The sets of ``--ood`` with their groups.
 
     Args:
         texts: ``NAME=PATH`` each.
-        near: names that count as near, whatever OpenOOD says.
         data: name of the in-distribution data set: OpenOOD's groups are for CIFAR.
+        near: names that count as near, whatever OpenOOD says.
+        far: names that count as far, likewise.
 
     Raises:
-        MemgateError: a text is no such pair, a name stands twice, a path does not exist, or ``near`` names none.
+        MemgateError: a text is no such pair, a name stands twice, a path does not exist, or ``near`` or ``far`` names
+            none or both name the same.
     """
     require(bool(texts), "--ood names no set: give NAME=PATH each, such as svhn=svhn.npz.")
     pairs = [_pair(text) for text in texts]
@@ -87,9 +90,12 @@ def parse_sets(texts: Sequence[str], near: Sequence[str], data: str) -> tuple[Oo
     for name in names:
         require(names.count(name) == 1, f"--ood names {name!r} twice: give each set a name of its own.")
         require(name not in get_args(Group), f"--ood names a set {name!r}, as a group is called: rename it.")
+    for flag, chosen in (("near", near), ("far", far)):
+        for name in chosen:
+            require(name in names, f"--{flag} {name!r} is none of the sets: {', '.join(names)}.")
     for name in near:
-        require(name in names, f"--near {name!r} is none of the sets: {', '.join(names)}.")
-    return tuple(OodName(name, path, *_group(name, near, data)) for name, path in pairs)
+        require(name not in far, f"--near and --far both name {name!r}: it can be in one group only.")
+    return tuple(OodName(name, path, _group(name, near, far, data)) for name, path in pairs)
 
 
 def _pair(text: str) -> tuple[str, Path]:
@@ -103,22 +109,30 @@ def _pair(text: str) -> tuple[str, Path]:
     return name, found
 
 
-def _group(name: str, near: Sequence[str], data: str) -> tuple[Group, bool]:
-    plain = re.sub("[-_]", "", name.lower())
-    if name in near:
-        return "near", True
-    known = data in ("cifar10", "cifar100")
-    if known and plain in NEAR:
-        return "near", True
-    return "far", known and plain in FAR
+def plain(name: str) -> str:
+    """A set's name as the lists have it: ``CIFAR-100`` is ``cifar100``."""
+    return re.sub("[-_]", "", name.lower())
+
+
+def has_groups(data: str) -> bool:
+    """Whether OpenOOD's near and far are those of this in-distribution data set."""
+    return plain(data) in ("cifar10", "cifar100")
+
+
+def _group(name: str, near: Sequence[str], far: Sequence[str], data: str) -> Group | None:
+    if name in near or name in far:
+        return "near" if name in near else "far"
+    if not has_groups(data):
+        return None
+    return "near" if plain(name) in NEAR else "far" if plain(name) in FAR else None
 
 
 def read_set(asked: OodName, side: int, n: int = 0) -> OodSet:
     """The images of a set in the run's size: resized bilinearly (Pillow) where they have another one.
 
     ``PATH`` may be an ``.npz`` file with ``images`` or ``test_images`` (uint8 [N, H, W, 3] or grey), a folder with
-    pictures in it or in its folders, or, for the names cifar10, cifar100 and svhn, the folder that ``--data.root``
-    would be: of these, the test images are taken.
+    pictures in it or in its folders, or, for the names cifar10, cifar100 and svhn however they are spelt, the folder
+    that ``--data.root`` would be: of these, the test images are taken. Nothing is downloaded.
 
     Args:
         asked: name and path.
@@ -130,58 +144,71 @@ def read_set(asked: OodName, side: int, n: int = 0) -> OodSet:
         NoiseError: likewise, of an ``.npz`` file.
     """
     name, path = asked.name, asked.path
-    count, size, part, source, take = _opened(name, path, side)
-    rows = np.sort(hash_order(np.arange(count), "ood", name)[: n or None])
-    images = take(rows)
+    found = _opened(name, path, side)
+    # Whatever a set is called, the same images of it are taken: the same set under two names is noticed.
+    rows = np.sort(hash_order(np.arange(found.count), "ood")[: n or None])
+    images = found.take(rows)
     digest = pixels_digest(images)
-    facts = OodFacts(name, str(path), part, count, size, digest, asked.group, asked.listed)
-    return OodSet(facts, rows, images, source)
+    facts = OodFacts(name, str(path), found.part, found.count, found.size, digest, asked.group)
+    return OodSet(facts, rows, images, found.source, found.file)
 
 
-Take = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
-"""Rows [n] to images [n, H, W, 3] of the run's size."""
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """Images that can be taken; the names are those of :class:`OodFacts` and :class:`OodSet`."""
+
+    count: int
+    size: str
+    part: str
+    source: str
+    take: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    """Rows [n] to images [n, H, W, 3] of the run's size."""
+    file: str = ""
 
 
-def _opened(name: str, path: Path, side: int) -> tuple[int, str, str, str, Take]:
-    """How many images, their size, what they are, what open-set noise calls it, and how to take some."""
+def _opened(name: str, path: Path, side: int) -> _Opened:
     if path.is_file():
-        file = read_images(path, ("images", "test_images"))
-        return (
-            *_described(name, file.images),
-            "arrays",
-            file.name,
-            lambda rows: _resized(file.images[rows], side),
+        require(
+            path.suffix != ".npy",
+            f"--ood {name}: {path} is an array without a name: save it with np.savez({path.stem + '.npz'!r}, "
+            "images=...).",
         )
+        file = read_images(path, ("images", "test_images"))
+        return _arrays(name, file.images, "arrays", file.name, side, file.record[1])
     pictures = [*picture_files(path)]
     for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] != "."):
         pictures += picture_files(folder)
     if pictures:
-        return (
-            len(pictures),
-            "various",
-            "picture files",
-            path.name,
-            (lambda rows: np.stack([read_picture(pictures[row], side) for row in rows])),
-        )
+        return _Opened(
+            len(pictures), "various", "picture files", path.name,
+            lambda rows: np.stack([read_picture(pictures[row], side) for row in rows]),
+        )  # fmt: skip
+    official = plain(name)
     require(
-        name in OFFICIAL,
+        official in OFFICIAL,
         f"--ood {name}: {path} holds no {', '.join(IMAGE_ENDINGS)} file, neither itself nor in its folders: give a "
         f"folder of pictures, an .npz file, or the data's folder under one of the names {', '.join(OFFICIAL)}.",
     )
-    images = read_source(DataConfig(name=cast(DataName, name), root=path)).test.images
-    return (*_described(name, images), "test images", name, lambda rows: _resized(images[rows], side))
+    source = read_present(DataConfig(name=cast(DataName, official), root=path))
+    if source is None:
+        raise MemgateError(
+            f"--ood {name}: {path} holds no picture, no cache {official}.npz and no sound official "
+            f"{OFFICIAL[official].files}: put one of them there, or give the folder that holds one."
+        )
+    return _arrays(name, source.test.images, "test images", official, side)
 
 
-def _described(name: str, images: NDArray[np.uint8]) -> tuple[int, str]:
-    """Number and size of stored images; what cannot be pictures is refused."""
+def _arrays(
+    name: str, images: NDArray[np.uint8], part: str, source: str, side: int, file: str = ""
+) -> _Opened:
+    """Stored images; what cannot be pictures is refused."""
     height, width = images.shape[1:3]
     if min(height, width) < MIN_SIDE or images.shape[3:] not in ((), (1,), (3,)):
         raise MemgateError(
             f"--ood {name}: images of the shape {list(images.shape)} are no pictures: they must be [N, H, W, 3] or "
             f"grey [N, H, W], H and W at least {MIN_SIDE}."
         )
-    return len(images), f"{height} × {width}"
-
-
-def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    return fitted(images, (side, side, 3))
+    return _Opened(
+        len(images), f"{height} × {width}", part, source,
+        lambda rows: fitted(images[rows], (side, side, 3)), file,
+    )  # fmt: skip

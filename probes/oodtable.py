@@ -8,9 +8,9 @@ from memgate import console
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.detectors import detector_titles
-from probes.groups import decimal, percent
+from probes.groups import Estimate, decimal, percent
 from probes.oodmetrics import OodFigures, ood_figures
-from probes.oodsets import OodFacts
+from probes.oodsets import OodFacts, has_groups
 from probes.result import ProbeResult
 
 PROBE = "ood"
@@ -22,9 +22,12 @@ INSIDE = "test"
 UNITS = (
     "OpenOOD's convention: foreign is positive, a high score says foreign, AUPR by trapezoids, FPR95 is the share "
     "of test samples taken for foreign where 95 % of the foreign ones are found (low is good), and a group's value is "
-    "the unweighted mean over its sets. The lists of images are not OpenOOD's, and no overlap is taken out: figures "
+    "the unweighted mean over its sets "
+    "(a set that neither OpenOOD nor --near or --far puts into a group is "
+    "in no mean). The lists of images are not OpenOOD's, and no overlap is taken out: figures "
     "compare in convention only. In brackets 95 % intervals over samples: DeLong for the AUROC of a set, else "
-    "percentiles of a bootstrap. g rises with H, so the two rank alike but for rounding."
+    "percentiles of a bootstrap. g rises with H, so the two rank alike but for rounding. Stored sets "
+    "stay until the run's probes/ood.h5 is deleted."
 )
 
 
@@ -34,7 +37,7 @@ def split_of(name: str) -> str:
 
 
 def to_terminal(run: Run, log: SampleLog, results: Sequence[ProbeResult]) -> Iterator[str]:
-    """The tables of each checkpoint: one for every set, then one for every group of several.
+    """The tables of each checkpoint, n, k and support: one for every set, then one for every group of several.
 
     Args:
         run: whose.
@@ -42,10 +45,11 @@ def to_terminal(run: Run, log: SampleLog, results: Sequence[ProbeResult]) -> Ite
         results: of this probe, of any checkpoints.
 
     Yields:
-        One text for each checkpoint, in the order of the epochs.
+        One text for each checkpoint and variant, in the order of the epochs. Nothing in it hangs on another variant.
     """
-    for epoch in dict.fromkeys(result.epoch for result in results):
-        yield _checkpoint(run, log, {result.split: result for result in results if result.epoch == epoch})
+    for key in dict.fromkeys((result.epoch, result.variant) for result in results):
+        found = {result.split: result for result in results if (result.epoch, result.variant) == key}
+        yield _checkpoint(run, log, found)
 
 
 def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) -> str:
@@ -54,7 +58,10 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
     settings = inside.config["detectors"]
     foreign = [result for split, result in results.items() if split != INSIDE]
     sets = {_facts(result): result for result in foreign if result.config["detectors"] == settings}
-    groups = {group: [facts.name for facts in sets if facts.group == group] for group in ("near", "far")}
+    first = {facts.digest: facts.name for facts in reversed(sets)}
+    twice = {facts.name: first[facts.digest] for facts in sets if first[facts.digest] != facts.name}
+    single = [facts for facts in sets if facts.name not in twice]
+    groups = {group: [facts.name for facts in single if facts.group == group] for group in ("near", "far")}
     several = {group: names for group, names in groups.items() if len(names) > 1}
     scores = {facts.name: result.values for facts, result in sets.items()}
     with console.counter(len(scores) * len(inside.values), f"intervals, epoch {inside.epoch}") as finished:
@@ -67,38 +74,50 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
     ]
     for facts, result in sets.items():
         alone = facts.group not in several
-        parts += [_heading(facts, result, alone), _table(figures[facts.name], titles)]
+        lines = [_heading(facts, result, alone, inside.config.get("data", ""))]
+        if facts.name in twice:
+            lines.append(f"The same images as {twice[facts.name]}: no group's mean counts them again.")
+        parts += ["\n".join(lines), _table(figures[facts.name], titles)]
     for group, names in several.items():
         parts += [f"{group}: mean of {', '.join(names)}", _table(figures[group], titles)]
     left = [_facts(result).name for result in foreign if result not in sets.values()]
     if left:
         parts.append(
-            f"Left out, because they were scored with another k or support than the {INSIDE} samples: "
+            f"Left out, because another network of this epoch scored them than the {INSIDE} samples: "
             f"{', '.join(left)}. Probe them again."
         )
     return "\n\n".join(parts)
 
 
 def _facts(result: ProbeResult) -> OodFacts:
-    return OodFacts(**result.config["set"])
+    stored = dict(result.config["set"])
+    if not stored.pop("listed", True):  # in older files a set of no group was called far
+        stored["group"] = None
+    return OodFacts(**stored)
 
 
-def _heading(facts: OodFacts, result: ProbeResult, alone: bool) -> str:
+def _heading(facts: OodFacts, result: ProbeResult, alone: bool, data: str) -> str:
     """What a set is, and what must be known to read its figures."""
-    n, only = len(result.sample_id), ", its only set" if alone else ""
+    n = len(result.sample_id)
+    group = f"{facts.group}{', its only set' if alone else ''}" if facts.group else "in no group"
     taken = f"{n} images" if n == facts.total else f"{n} of {facts.total} images"
-    lines = [f"{facts.name} ({facts.group}{only}): {taken}, {facts.size}, {facts.part} of {facts.path}"]
-    if not facts.listed:
-        lines.append(f"No list of OpenOOD's has it, so it counts as far; --near {facts.name} makes it near.")
+    lines = [f"{facts.name} ({group}): {taken}, {facts.size}, {facts.part} of {facts.path}"]
+    if facts.group is None:
+        why = "No list of OpenOOD's has it" if has_groups(data) else f"OpenOOD has no groups for {data}"
+        lines.append(f"{why}: --near {facts.name} or --far {facts.name} puts it into a group.")
     for key, split in (("in_train", "training"), ("in_test", INSIDE)):
         if result.config[key]:
             lines.append(
                 f"Not foreign: {result.config[key]} of these images, which the {split} split has too."
             )
+    trained = "the network was trained on"
+    if result.config.get("open_set_file"):
+        count = result.config["open_set_file"]
+        lines.append(f"Not unseen: {trained} {count} images of the same file (open-set noise).")
     if result.config["open_set"]:
+        count = result.config["open_set"]
         lines.append(
-            f"Not unseen: the network was trained on {result.config['open_set']} images of the same source "
-            "(open-set noise)."
+            f"Perhaps not unseen: {trained} {count} images of a source with this name (open-set noise)."
         )
     return "\n".join(lines)
 
@@ -110,8 +129,13 @@ def _table(figures: Mapping[str, OodFigures], titles: Mapping[str, str]) -> str:
             "AUROC": decimal(found.auroc),
             "AUPR in": decimal(found.aupr_in),
             "AUPR out": decimal(found.aupr_out),
-            "FPR95": percent(found.fpr95),
+            "FPR95": _share(found.fpr95),
         }
         for name, found in figures.items()
     ]
     return tabulate(rows, headers="keys", disable_numparse=True)
+
+
+def _share(found: Estimate) -> str:
+    """A share as text, with its interval where it has one."""
+    return percent(found) if found.value is None or found.low is not None else f"{found.value:.1%}"

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Bound = float | Literal["-ln K", "ln K", "E"]
-"""End of a range: a number, or what follows from K classes and E planned epochs."""
+Bound = float | Literal["-ln K", "ln K", "E", "L"]
+"""End of a range: a number, or what follows from K classes, E planned epochs or L points of the network."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Score:
         return f"{left}{_text(self.low)}, {_text(self.high)}{right} {self.unit}".rstrip()
 
     def bounds(self, classes: int, epochs: int) -> tuple[float, float]:
-        """Smallest and largest value in numbers.
+        """Smallest and largest value in numbers; inf for L, which only the network knows.
 
         Args:
             classes: K.
             epochs: E, how many were planned.
         """
-        known = {"-ln K": -math.log(classes), "ln K": math.log(classes), "E": float(epochs)}
+        known = {"-ln K": -math.log(classes), "ln K": math.log(classes), "E": float(epochs), "L": math.inf}
         low, high = (known[end] if isinstance(end, str) else end for end in (self.low, self.high))
         return low, high
 
@@ -154,8 +154,9 @@ CHECKPOINT = (
           "norm of the loss's gradient in all weights; Paul et al. 2021", probe="inside"),
     Score("grand_last_layer", "GraNd of the last layer", "checkpoint", +1, 0, INF, "",
           "the same in the last layer's weights, in closed form", probe="inside"),
-    Score("prediction_depth", "prediction depth", "checkpoint", +1, 0, INF, "layers",
-          "layer from which k-NN on features agrees with the prediction; Baldock et al. 2021", probe="inside"),
+    Score("prediction_depth", "prediction depth", "checkpoint", +1, 0, "L", "points",
+          "first of the network's L points (stem, units, pooled) from which on k-NN agrees with the prediction, "
+          "L for none; Baldock et al. 2021", probe="inside"),
 )  # fmt: skip
 """Scores from a trained network, where a probe has been asked for them."""
 

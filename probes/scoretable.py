@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memgate.errors import MemgateError
 from memgate.runs import Run
 from probes.result import ProbeResult, load_results
 from probes.scores import CHECKPOINT, Score
@@ -48,7 +49,7 @@ def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.
     The columns of :func:`probes.summary.summary`, and beside them those of :func:`stored_scores`: each from the
     latest checkpoint that was probed and is not after the table's last epoch; which one that is, is in the
     table's ``attrs["checkpoints"]`` (column to epoch). NaN for a sample that was not probed; what nobody has
-    been probed for has no column.
+    been probed for has no column. ``attrs["notes"]`` lists, a sentence each, what a damaged file has cost.
 
     Args:
         run: with at least one finished epoch.
@@ -56,7 +57,7 @@ def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.
         until: leave out later epochs. None: all.
 
     Raises:
-        MemgateError: no finished epoch, no such split, or a damaged file of results.
+        MemgateError: no finished epoch, or no such split.
     """
     snapshot = take_snapshot(run, split)
     return snapshot_scores(run, snapshot if until is None else snapshot.until(until))
@@ -65,15 +66,16 @@ def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.
 def snapshot_scores(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     """:func:`score_table` of a snapshot."""
     table = summary_table(snapshot, run.manifest.header.operations)
-    stored = stored_scores(run, snapshot.split, int(snapshot.epochs[-1]))
+    stored, notes = stored_scores(run, snapshot.split, int(snapshot.epochs[-1]))
     for found in stored:
         by_id = pd.Series(found.values.astype(np.float32), index=found.sample_id)
         table[found.score.column] = by_id.reindex(table["sample_id"]).to_numpy()
     table.attrs["checkpoints"] = {found.score.column: found.epoch for found in stored}
+    table.attrs["notes"] = list(notes)
     return table
 
 
-def stored_scores(run: Run, split: str, until: int) -> tuple[StoredScore, ...]:
+def stored_scores(run: Run, split: str, until: int) -> tuple[tuple[StoredScore, ...], tuple[str, ...]]:
     """The scores from checkpoints that the run's probes have stored.
 
     Args:
@@ -82,10 +84,17 @@ def stored_scores(run: Run, split: str, until: int) -> tuple[StoredScore, ...]:
         until: no checkpoint after this epoch counts. Of those that do, the latest has the word; of two
             variants of one epoch that both have the score, the one with more samples.
 
-    Raises:
-        MemgateError: a file of results is damaged.
+    Returns:
+        The scores, and a sentence for each damaged file of results: what it would have had is left out.
     """
-    probes = {score.probe: load_results(run, score.probe) for score in CHECKPOINT}
+    probes, notes = {}, []
+    for probe in dict.fromkeys(score.probe for score in CHECKPOINT):
+        try:
+            probes[probe] = load_results(run, probe)
+        except MemgateError as error:
+            probes[probe] = ()
+            lost = ", ".join(score.column for score in CHECKPOINT if score.probe == probe)
+            notes.append(f"Without {lost}: {error}")
     found = []
     for score in CHECKPOINT:
         usable = [r for r in probes[score.probe] if r.split == split and r.epoch <= until and _has(r, score)]
@@ -93,7 +102,7 @@ def stored_scores(run: Run, split: str, until: int) -> tuple[StoredScore, ...]:
             best = max(usable, key=lambda result: (result.epoch, len(result.sample_id)))
             values = best.values[score.column]
             found.append(StoredScore(score, best.probe, best.variant, best.epoch, best.sample_id, values))
-    return tuple(found)
+    return tuple(found), tuple(notes)
 
 
 def _has(result: ProbeResult, score: Score) -> bool:

@@ -17,6 +17,7 @@ from memgate.evaluate import load_model
 from memgate.inputs import Inputs, inputs_of
 from memgate.runs import Run
 from noise.choose import hash_order
+from probes.network import as_pixels
 from probes.result import load_results
 
 
@@ -63,7 +64,7 @@ class Visit:
     @cached_property
     def pixels(self) -> Tensor:
         """The images, uint8 [n, 3, H, W], on the host."""
-        return torch.from_numpy(self.images.images).permute(0, 3, 1, 2)
+        return as_pixels(self.images.images)
 
 
 def visits(run: Run, plan: Plan, probe: str) -> Iterator[Visit]:

@@ -53,6 +53,14 @@ def stored(run):
     return {(result.split, result.epoch): result for result in load_results(run, "ood")}
 
 
+def of_variant(shown, k):
+    """The tables of ``probe show`` that are of epoch 3 and of this k."""
+    (found,) = (
+        part for part in shown.split("one: ood, ") if part.startswith("epoch 3") and f"k-NN: k = {k} " in part
+    )
+    return found.partition("OpenOOD's convention")[0].strip()
+
+
 def test_the_whole_way_through_the_command_line(trained_run, sets):
     command = [sys.executable, "-m", "memgate.cli", "probe"]
     done = subprocess.run(
@@ -65,8 +73,8 @@ def test_the_whole_way_through_the_command_line(trained_run, sets):
     ) in done.stdout
     assert f"noise (near, its only set): 30 images, 8 × 8, arrays of {sets['noise']}\n\n" in done.stdout
     assert (
-        f"stripes (far, its only set): 12 images, various, picture files of {sets['stripes']}\n"
-        "No list of OpenOOD's has it, so it counts as far; --near stripes makes it near.\n"
+        f"stripes (in no group): 12 images, various, picture files of {sets['stripes']}\n"
+        "OpenOOD has no groups for digits: --near stripes or --far stripes puts it into a group.\n"
     ) in done.stdout
     for text in (
         "AUROC",
@@ -97,6 +105,9 @@ def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
         "20",
         "--batch-size",
         "7",
+        "--far",
+        "noise",
+        "stripes",
     )
     printed = capsys.readouterr().out
     inputs, found = inputs_of(trained_run), stored(trained_run)
@@ -105,7 +116,7 @@ def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
     network.eval()
     support = inputs.train.images[probed_rows(inputs, "train", 50)]
     near = features(network, torch.from_numpy(support).permute(0, 3, 1, 2), [PENULTIMATE])[PENULTIMATE]
-    asked = parse_sets(pairs(sets), [], "digits")
+    asked = parse_sets(pairs(sets), "digits")
     images = {f"ood-{one.name}": read_set(one, 8, 20) for one in asked}
     for (split, _), result in found.items():
         if split == "test":
@@ -126,7 +137,8 @@ def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
         assert list(result.values) == list(detector_titles(("b2", "b3")))
         for name, score in expected.items():
             np.testing.assert_allclose(result.values[name], score, rtol=1e-4, atol=1e-5)
-    assert found["test", 3].config["detectors"] == {"k": 7, "support": 50}
+    settings = found["test", 3].config["detectors"]
+    assert (settings["n"], settings["k"], settings["support"]) == (20, 7, 50)
     assert found["ood-noise", 3].config["set"]["digest"] == images["ood-noise"].facts.digest
     assert "noise (far): 20 of 30 images" in printed
     assert "stripes (far): 12 images" in printed
@@ -147,21 +159,75 @@ def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
         ("test", 3), ("ood-noise", 3), ("ood-stripes", 3),
     }  # fmt: skip
     capsys.readouterr()
-    probe("ood", trained_run.path, "--ood", only, "--k", "6")
+    probe("show", trained_run.path)
+    earlier = of_variant(capsys.readouterr().out, 5)
+    assert "stripes (" in earlier
+    probe("ood", trained_run.path, "--ood", only, "--k", "6", "--n", "11")
     printed = capsys.readouterr().out
     assert "stripes" not in printed
+    assert "11 of 60 test samples are in-distribution; k-NN: k = 6 among 128" in printed
     probe("show", trained_run.path)
     shown = capsys.readouterr().out
     assert re.findall(r"one: ood, epoch (\d) \((\w+)\)", shown) == [
-        ("1", "epoch_001"), ("2", "epoch_002"), ("3", "last"),
+        ("1", "epoch_001"), ("2", "epoch_002"), ("3", "last"), ("3", "last"),
     ]  # fmt: skip
-    last = shown[shown.index("epoch 3") :]
-    assert "stripes (far" not in last
+    assert of_variant(shown, 5) == earlier, "another k and n changed what was there"
+    assert "Left out" not in shown
+    assert "stay until the run's probes/ood.h5 is deleted" in shown
+
+
+def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, monkeypatch, capsys):
+    calls, original = [], ood.answers
+
+    def counted(network, pixels, **options):
+        calls.append(len(pixels))
+        return original(network, pixels, **options)
+
+    monkeypatch.setattr(ood, "answers", counted)
+    probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
+    probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "5")
+    assert calls == [60, 30, 12]
+    probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "4")
+    assert calls == [60, 30, 12, 60, 12]
+
+
+def test_sets_of_another_network_of_the_epoch_are_left_out(trained_run, sets, monkeypatch, capsys):
+    probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
+    original = visits.load_model
+
+    def retrained(*arguments):
+        model, epoch = original(*arguments)
+        trunk_of(model).head.bias.data.add_(torch.arange(10.0))
+        return model, epoch
+
+    monkeypatch.setattr(visits, "load_model", retrained)
+    probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "5")
+    capsys.readouterr()
+    probe("show", trained_run.path)
+    shown = capsys.readouterr().out
     assert (
-        "Left out, because they were scored with another k or support than the test samples: stripes. "
-        "Probe them again."
-    ) in last
-    assert "Left out" not in shown[: shown.index("epoch 3")]
+        "Left out, because another network of this epoch scored them than the test samples: noise." in shown
+    )
+    assert "noise (" not in shown
+
+
+def test_a_group_counts_only_its_sets_and_each_once(trained_run, sets, capsys):
+    np.savez(sets["noise"].parent / "copy.npz", images=np.load(sets["noise"])["images"])
+    other = np.random.default_rng(6).integers(0, 99, (9, 8, 8, 3)).astype(np.uint8)
+    np.savez(sets["noise"].parent / "other.npz", images=other)
+    more = {**sets, "copy": sets["noise"].parent / "copy.npz", "other": sets["noise"].parent / "other.npz"}
+    probe("ood", trained_run.path, "--ood", *pairs(more), "--k", "5", "--far", "noise", "copy", "other")
+    printed = capsys.readouterr().out
+    assert "far: mean of noise, other\n" in printed
+    assert "stripes (in no group)" in printed
+    assert "The same images as noise: no group's mean counts them again." in printed
+
+
+def test_a_single_image_has_figures(trained_run, tmp_path, capsys):
+    np.savez(tmp_path / "one.npz", images=np.zeros((1, 8, 8, 3), np.uint8))
+    probe("ood", trained_run.path, "--ood", f"one={tmp_path / 'one.npz'}", "--k", "5")
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("energy"))
+    assert re.fullmatch(r"energy( +\d\.\d{3}){3} +\d+\.\d%", row.strip())
 
 
 def test_a_run_without_gates_and_both_probes_side_by_side(tmp_path, sets, capsys):
@@ -200,7 +266,7 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, mon
     assert set(stored(trained_run)) == {("test", 3), ("ood-noise", 3)}
     assert "Stopped: test of epoch 3, ood-noise of epoch 3 finished and kept in" in capsys.readouterr().err
     probe("show", trained_run.path)
-    assert "noise (far, its only set)" in capsys.readouterr().out
+    assert "noise (in no group)" in capsys.readouterr().out
 
 
 def test_images_that_are_not_foreign_are_said(trained_run, tmp_path, capsys):
@@ -217,13 +283,14 @@ def test_images_that_are_not_foreign_are_said(trained_run, tmp_path, capsys):
 
 
 def test_open_set_noise_of_the_same_source_is_said(trained_run, sets, capsys):
-    plan, asked = Plan(splits=("test",), n=0), parse_sets([f"noise={sets['noise']}"], [], "digits")
+    plan, asked = Plan(splits=("test",), n=0), parse_sets([f"noise={sets['noise']}"], "digits")
     results = list(probe_run(trained_run, OodConfig(k=5), [read_set(asked[0], 8)], plan))
-    changed = replace(results[1], config={**results[1].config, "open_set": 9})
+    changed = replace(results[1], config={**results[1].config, "open_set": 9, "open_set_file": 8})
     (text,) = to_terminal(trained_run, trained_run.log(), [results[0], changed])
-    assert "Not unseen: the network was trained on 9 images of the same source (open-set noise)." in text
+    assert "Not unseen: the network was trained on 8 images of the same file (open-set noise)." in text
+    assert "Perhaps not unseen: the network was trained on 9 images of a source with this name" in text
     (text,) = to_terminal(trained_run, trained_run.log(), results)
-    assert "Not unseen" not in text
+    assert "ot unseen" not in text
 
 
 WRONG = [
@@ -235,6 +302,7 @@ WRONG = [
     (["RUN", "--ood", "a=HERE/b"], "there is no"),
     (["RUN", "--ood", "a=HERE", "--near", "b"], "--near 'b' is none of the sets"),
     (["RUN", "--ood", "a=HERE"], "holds no .png"),
+    (["RUN", "--ood", "svhn=HERE"], "no cache svhn.npz and no sound official files train_32x32.mat"),
     (["RUN", "--ood", "a=HERE/text.npz"], "text.npz is damaged, truncated or no .npz file"),
     (["RUN", "--ood", "a=HERE/floats.npz"], "are float64[2, 8, 8, 3] and must be uint8"),
     (["RUN", "--ood", "a=HERE/good.npz", "--k", "0"], "k 0 is no neighbour"),

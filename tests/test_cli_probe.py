@@ -258,3 +258,20 @@ def test_the_counter_counts(monkeypatch):
     with console.counter(3, "x") as finished:
         finished(2)
         finished(1)
+
+
+def test_a_damaged_file_does_not_hide_the_other_probes(trained_run, capsys):
+    probe("csr", trained_run.path, "--splits", "test", "--n", "9")
+    (trained_run.path / "probes" / "inside.h5").write_text("nothing")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        probe("show", trained_run.path)
+    printed = capsys.readouterr()
+    assert caught.value.code == 2
+    assert "one: csr by first-order, test" in printed.out
+    assert "inside.h5 is damaged" in printed.err
+    assert printed.err.count("\n") == 1
+    (trained_run.path / "probes" / "csr.h5").write_text("nothing")
+    with pytest.raises(SystemExit):
+        probe("show", trained_run.path)
+    assert "no probe results yet" not in capsys.readouterr().err

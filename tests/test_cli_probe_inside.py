@@ -47,10 +47,11 @@ def test_the_whole_way_through_the_command_line(trained_run):
     assert (shown.returncode, shown.stderr) == (0, "")
     for score in SCORES:
         for split, n in (("train", 128), ("test", 60)):
-            assert f"one: {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
+            assert f"one: inside by {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
     assert str(trained_run.path / "probes" / "inside.h5") in done.stdout
     for text in (
-        "Spearman with g (b2)", "Spearman with g (b3)", "median at", "b3.1 or later", "\nall ", "\nclean ",
+        "Spearman with g (b2)", "Spearman with g (b3)", "lower median at", "after o1 (b3.2 or later)",
+        "\nall ", "\nclean ",
         "Votes (30 of 128 training samples) that agree with the network: stem ", "High is harder",
     ):  # fmt: skip
         assert text in done.stdout
@@ -131,10 +132,10 @@ def test_groups_their_intervals_and_the_gates(trained_run):
             assert group.median.value == np.median(values[who])
             if score == "prediction_depth":
                 first = result.config["points"].index("b3.1")
-                low, high = wilson((values[who] >= first).sum(), who.sum())
+                low, high = wilson((values[who] > first).sum(), who.sum())
                 assert group.deep is not None
                 assert (group.deep.value, group.deep.low, group.deep.high) == (
-                    (values[who] >= first).mean(), low, high,
+                    (values[who] > first).mean(), low, high,
                 )  # fmt: skip
             else:
                 assert group.deep is None
@@ -203,7 +204,7 @@ def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys, monkeypatc
     monkeypatch.setattr(type(log), "epochs", lambda self, split: np.array([1, 2]))
     probe("inside", trained_run.path, "--splits", "train", "--n", "40")
     tables, units = capsys.readouterr().out.split("High is harder")
-    assert "The log has no whole epoch 3: g in it, and who was routed, are not known." in tables
+    assert "The log has no whole epoch 3: who was routed in it is not known." in tables
     assert "routed (" not in tables
     assert "Spearman" not in tables
     assert units
@@ -242,7 +243,11 @@ def test_points_by_name_and_numbers_that_are_undefined(trained_run):
         if line[:4] == "all "
     ]
     assert "  head  " in line
-    assert "100.0% [91.2, 100.0]" in line
+    assert "52.5% [37.5, 67.1]" in line, "what is decided at o1 is decided where skipping keeps it"
+    depth[:20] = 3  # the middle two are 3 and 8, and no sample has their mean
+    text = to_terminal(trained_run, trained_run.log(), deepest)
+    (line,) = [line for line in text.splitlines() if line[:4] == "all "]
+    assert "  b2.1  " in line
     depth[:] = 4
     (line,) = [
         line
@@ -270,9 +275,10 @@ WRONG = [
     (["inside", "RUN", "--batch-size", "0"], "batch_size 0 holds no image"),
     (["inside", "RUN", "--neighbours", "0"], "neighbours 0 cannot vote"),
     (["inside", "RUN", "--support", "30"], "support 30 holds no 30 neighbours of a sample of its own"),
+    (["inside", "RUN", "--neighbours", "200"], "128 training samples hold no 200 neighbours of one of them"),
     (
         ["inside", "RUN", "--neighbours", "128", "--scores", "prediction_depth"],
-        "support 128 holds no 128 neighbours of a sample of its own: at least 129, or fewer neighbours",
+        "128 training samples hold no 128 neighbours of one of them: at most 127 neighbours, or no prediction_depth",
     ),
 ]
 
@@ -291,6 +297,14 @@ def test_what_is_wrong_is_said(trained, monkeypatch, capsys, arguments, sentence
     assert errors.startswith("memgate: ")
     assert errors.count("\n") == 1
     assert not (trained / "probes" / "inside.h5").exists()
+
+
+def test_who_votes_matters_only_where_there_is_a_vote(trained_run):
+    probe("inside", trained_run.path, "--splits", "val", "--scores", "grand", "--support", "10", "--n", "5")
+    probe(
+        "inside", trained_run.path, "--splits", "val", "--scores", "grand", "--neighbours", "999", "--n", "5"
+    )
+    assert set(results_of(trained_run)) == {("val", 3, "grand")}
 
 
 def test_scores_are_checked_for_other_callers_too(trained_run):

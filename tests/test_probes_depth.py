@@ -159,7 +159,6 @@ def test_labels_of_the_support_decide_the_votes_and_not_the_prediction(given_net
     [
         ((0, 50), "neighbours 0 cannot vote"),
         ((30, -1), "support -1 is no number of samples"),
-        ((30, 30), "support 30 holds no 30 neighbours of a sample of its own: at least 31"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(numbers, sentence):
@@ -169,5 +168,11 @@ def test_numbers_that_cannot_be_are_refused(numbers, sentence):
 
 def test_a_support_that_is_too_small_is_refused(given_network):
     network, pixels, labels = given_network
-    with pytest.raises(MemgateError, match="support 8 holds no 8 neighbours"):
+    with pytest.raises(
+        MemgateError, match="support 30 holds no 30 neighbours of a sample of its own: at least 31"
+    ):
+        DepthConfig(30, 30).check(1000)
+    with pytest.raises(MemgateError, match="25 training samples hold no 30 neighbours"):
+        DepthConfig(30, 30).check(25)
+    with pytest.raises(MemgateError, match="8 training samples hold no 8 neighbours"):
         prediction_depths(network, pixels, Support(pixels[:8], labels[:8]), 8)

@@ -14,6 +14,7 @@ from memgate.models import Forward, build_model
 from memgate.objective import classification_loss, gate_modules, parameter_groups
 from probes import gradients
 from probes.features import trunk_of
+from probes.frozen import frozen
 from probes.gradients import grand, grand_last_layer, input_gradient_norm, residual
 from probes.network import PixelNetwork
 
@@ -188,3 +189,19 @@ def test_what_cannot_be_scored_is_said(samples, score):
         trunk_of(diverged.network).head.weight.fill_(float("nan"))
     with pytest.raises(MemgateError, match="not finite: its training has diverged"):
         score(diverged, *samples)
+
+
+@pytest.mark.parametrize("precision", ["medium", "high", "highest"])
+def test_matrix_products_are_exact_inside_and_as_before_outside(precision):
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    assert allowed == (precision != "highest")
+    try:
+        with frozen(torch.nn.Linear(3, 2)):
+            assert not torch.backends.cuda.matmul.allow_tf32
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.backends.cuda.matmul.allow_tf32 == allowed
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision(before)

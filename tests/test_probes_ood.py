@@ -12,12 +12,14 @@ from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 
 from memgate.config import GateConfig, ModelConfig
+from memgate.datasets import official
 from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
 from memgate.models import build_model
 from noise.digests import pixels_digest
 from noise.errors import NoiseError
 from noise.openset import fitted
+from probes import detectors
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
 from probes.features import PENULTIMATE, features
@@ -25,7 +27,7 @@ from probes.intervals import auroc_interval
 from probes.network import PixelNetwork
 from probes.ood import Seen
 from probes.oodmetrics import ood_figures
-from probes.oodsets import parse_sets, read_set
+from probes.oodsets import parse_sets, plain, read_set
 
 RNG = np.random.default_rng(0)
 
@@ -68,6 +70,14 @@ def test_distances_are_pytorch_oods(k):
     unit = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (own, support)]
     loop = np.sort(np.linalg.norm(unit[0][:, None] - unit[1][None], axis=2), axis=1)[:, k - 1]
     np.testing.assert_allclose(knn_distance(own, support, k), loop, rtol=1e-5, atol=1e-6)
+
+
+def test_neighbours_are_looked_for_in_portions_that_change_nothing(monkeypatch):
+    support, own = (RNG.normal(1, 2, (n, 8)).astype(np.float32) for n in (60, 25))
+    whole, done = knn_distance(own, support, 5), []
+    monkeypatch.setattr(detectors, "KNN_ROWS", 10)
+    np.testing.assert_allclose(knn_distance(own, support, 5, finished=done.append), whole, rtol=1e-6)
+    assert done == [10, 10, 5]
 
 
 def test_a_title_for_every_gate():
@@ -194,18 +204,16 @@ def test_one_pass_gives_all(config):
 
 
 def one_set(path, name="x", data="cifar10", near=()):
-    return parse_sets([f"{name}={path}"], near, data)[0]
+    return parse_sets([f"{name}={path}"], data, near)[0]
 
 
 def test_groups_are_openoods(tmp_path):
-    names = ["cifar100", "tiny-imagenet", "SVHN", "places_365", "mine", "other"]
-    found = parse_sets([f"{name}={tmp_path}" for name in names], ["other"], "cifar10")
-    assert [(one.group, one.listed) for one in found] == [
-        ("near", True), ("near", True), ("far", True), ("far", True), ("far", False), ("near", True),
-    ]  # fmt: skip
+    names = ["CIFAR-100", "tiny-imagenet", "SVHN", "places_365", "mine", "other", "third"]
+    found = parse_sets([f"{name}={tmp_path}" for name in names], "cifar10", ["other"], ["third"])
+    assert [one.group for one in found] == ["near", "near", "far", "far", None, "near", "far"]
     assert one_set(tmp_path, "svhn", near=["svhn"]).group == "near"
-    assert (one_set(tmp_path, "cifar100", "digits").group, one_set(tmp_path, "mnist", "digits").listed) == (
-        "far", False,
+    assert (one_set(tmp_path, "cifar100", "digits").group, one_set(tmp_path, "mnist", "digits").group) == (
+        None, None,
     )  # fmt: skip
 
 
@@ -262,6 +270,50 @@ def test_of_a_data_set_the_test_images(tmp_path):
     assert (found.facts.part, found.source) == ("test images", "svhn")
 
 
+@pytest.mark.parametrize("name", ["svhn", "SVHN", "CIFAR-100"])
+def test_nothing_is_downloaded_and_nothing_written(tmp_path, monkeypatch, name):
+    tried = []
+
+    def torchvisions(name, root, split, download):
+        tried.append(download)
+        raise RuntimeError("not found or corrupted")
+
+    monkeypatch.setattr(official, "_torchvision", torchvisions)
+    with pytest.raises(MemgateError) as caught:
+        read_set(one_set(tmp_path, name), 32)
+    assert tried == [False]
+    said = str(caught.value)
+    assert said.startswith(
+        f"--ood {name}: {tmp_path} holds no picture, no cache {plain(name)}.npz and no sound"
+    )
+    assert "--data" not in said
+    images = RNG.integers(0, 256, (3, 32, 32, 3), np.uint8)
+    monkeypatch.setattr(official, "_torchvision", lambda *_, download: (images, [0, 1, 2]))
+    np.testing.assert_array_equal(read_set(one_set(tmp_path, name), 32).images, images)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bare_array_is_said(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    with pytest.raises(
+        MemgateError, match=r"x.npy is an array without a name: save it with np.savez\('x.npz'"
+    ):
+        read_set(one_set(tmp_path / "x.npy"), 8)
+
+
+def test_what_a_set_is_called_does_not_choose_its_images(tmp_path):
+    np.savez(tmp_path / "a.npz", images=RNG.integers(0, 256, (40, 8, 8, 3), np.uint8))
+    one, two = (read_set(one_set(tmp_path / "a.npz", name), 8, 9) for name in ("x", "y"))
+    assert one.facts.digest == two.facts.digest
+
+
+def test_one_set_cannot_be_near_and_far(tmp_path):
+    with pytest.raises(MemgateError, match="--near and --far both name 'a'"):
+        parse_sets([f"a={tmp_path}"], "digits", ["a"], ["a"])
+    with pytest.raises(MemgateError, match="--far 'b' is none of the sets: a"):
+        parse_sets([f"a={tmp_path}"], "digits", [], ["b"])
+
+
 @pytest.mark.parametrize(
     ("texts", "near", "said"),
     [
@@ -278,7 +330,7 @@ def test_of_a_data_set_the_test_images(tmp_path):
 )
 def test_what_is_no_set_is_said(tmp_path, texts, near, said):
     with pytest.raises(MemgateError, match=said):
-        parse_sets([text.replace("HERE", str(tmp_path)) for text in texts], near, "cifar10")
+        parse_sets([text.replace("HERE", str(tmp_path)) for text in texts], "cifar10", near)
 
 
 @pytest.mark.parametrize(
@@ -317,11 +369,15 @@ def test_images_that_the_run_has_seen_are_counted(make_run, tmp_path):
         int(text.rpartition(":")[2]) for text in inputs.manifest.source[inputs.manifest.open_set].tolist()
     }
     assert len(used) == 20
-    assert seen.known(foreign) == {"in_train": 20, "in_test": 0, "open_set": 20}
+    assert seen.known(foreign) == {"in_train": 20, "in_test": 0, "open_set_file": 20, "open_set": 0}
     others = np.setdiff1d(foreign.rows, sorted(used))
     rest = replace(foreign, rows=others, images=foreign.images[others])
-    assert seen.known(rest) == {"in_train": 0, "in_test": 0, "open_set": 20}
+    assert seen.known(rest) == {"in_train": 0, "in_test": 0, "open_set_file": 20, "open_set": 0}
     elsewhere = replace(rest, source="other.npz", facts=replace(rest.facts, name="y"))
-    assert seen.known(elsewhere)["open_set"] == 0
+    assert seen.known(elsewhere)["open_set_file"] == 20, "the same file under another name is the same file"
+    other = replace(rest, file="0" * 64)
+    assert seen.known(other) == {"in_train": 0, "in_test": 0, "open_set_file": 0, "open_set": 20}
+    elsewhere = replace(elsewhere, file="")
+    assert (seen.known(elsewhere)["open_set_file"], seen.known(elsewhere)["open_set"]) == (0, 0)
     own = replace(elsewhere, images=inputs.image_set("test").images[:7])
-    assert seen.known(own) == {"in_train": 0, "in_test": 7, "open_set": 0}
+    assert seen.known(own) == {"in_train": 0, "in_test": 7, "open_set_file": 0, "open_set": 0}

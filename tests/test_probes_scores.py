@@ -49,6 +49,7 @@ def test_ranges_are_written_and_computed():
     assert PROBES["signed_entropy_mean"].range == "[-ln K, ln K] nats"
     assert PROBES["signed_entropy_mean"].bounds(10, 4) == (-math.log(10), math.log(10))
     assert PROBES["first_learned_epoch"].range == "[1, E] epoch"
+    assert PROBES["prediction_depth"].range == "[0, L] points"
     assert PROBES["first_learned_epoch"].bounds(10, 4) == (1, 4)
     assert PROBES["el2n_last"].range == "[0, 1.41]"
 

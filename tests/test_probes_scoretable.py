@@ -2,9 +2,7 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from memgate.errors import MemgateError
 from probes.result import ProbeResult, probe_path, save_results
 from probes.scoretable import score_table, stored_scores
 from probes.summary import summary
@@ -67,13 +65,18 @@ def test_of_two_variants_the_one_with_more_samples(make_run):
     few = result("inside", 4, "z", [0], grand=[1.0], prediction_depth=[2])
     many = result("inside", 4, "a", [0, 1], grand=[3.0, 4.0])
     save_results(run, "inside", [few, many])
-    found = {one.score.column: one.variant for one in stored_scores(run, "train", 4)}
+    found = {one.score.column: one.variant for one in stored_scores(run, "train", 4)[0]}
     assert found == {"grand": "a", "prediction_depth": "z"}
 
 
-def test_damaged_results_are_a_sentence(make_run):
+def test_damaged_results_are_a_sentence_and_cost_only_their_own_columns(make_run):
     run = make_run(n=20)
-    probe_path(run, "inside").parent.mkdir()
+    save_results(run, "csr", [result("csr", 3, "first-order", [0, 1], critical_radius=[1.0, 2.0])])
+    assert score_table(run).attrs["notes"] == []
     probe_path(run, "inside").write_text("nothing")
-    with pytest.raises(MemgateError, match=r"inside.h5 is damaged"):
-        score_table(run)
+    table = score_table(run)
+    assert table["critical_radius"].dropna().tolist() == [1, 2]
+    assert "grand" not in table
+    (note,) = table.attrs["notes"]
+    assert note.startswith("Without input_gradient_norm, grand, grand_last_layer, prediction_depth: ")
+    assert "inside.h5 is damaged" in note

@@ -11,14 +11,16 @@ from memgate.runs import command, open_run
 class ProbeOod(CheckpointCommand):
     """Tell foreign images from the test split: by the gates, and by what is usual (MSP, energy, k-NN, ...).
 
-    The scores go to the run's probes/ood.h5, next to those of other checkpoints and sets.
+    The scores go to the run's probes/ood.h5, next to those of other checkpoints, sets, and values of n, k and support.
     """
 
     ood: tuple[str, ...] = ()
     """Sets, each NAME=PATH: an .npz file with images or test_images, a folder of pictures, or, named cifar10,
     cifar100 or svhn, the folder that would be --data.root (their test images are taken)."""
     near: tuple[str, ...] = ()
-    """Names of sets that count as near. OpenOOD's names for CIFAR are known; other sets count as far."""
+    """Names of sets that count as near. For CIFAR OpenOOD's names are known; other sets are in no group."""
+    far: tuple[str, ...] = ()
+    """Names of sets that count as far."""
     n: int = 0
     """Images of the test split and of each set, chosen once by hash; 0 for all."""
     k: int = 50
@@ -34,8 +36,8 @@ class ProbeOod(CheckpointCommand):
         from probes.result import probe_path
 
         run = open_run(self.name)
-        config, plan = OodConfig(self.k, self.support), self.visiting((INSIDE,), self.n)
-        asked = parse_sets(self.ood, self.near, run.config.data.name)
+        config, plan = OodConfig(self.k, self.support, self.n), self.visiting((INSIDE,), self.n)
+        asked = parse_sets(self.ood, run.config.data.name, self.near, self.far)
         side = run.manifest.header.image_shape[0]
         sets = [read_set(one, side, self.n) for one in asked]
         path, found = probe_path(run, PROBE), []

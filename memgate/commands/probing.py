@@ -122,9 +122,17 @@ class ProbeShow:
     """The run's folder, or its name under runs/."""
 
     def run(self) -> None:
-        """Print the table of each stored result, probe by probe."""
+        """Print the table of each stored result, probe by probe; code 2 where a probe's file is damaged."""
         run = open_run(self.name)
-        shown = [_show(run, probe) for probe in _tables()]
+        shown, damaged = [], False
+        for probe in _tables():
+            try:
+                shown.append(_show(run, probe))
+            except MemgateError as error:
+                damaged = True
+                console.warn(str(error))
+        if damaged:
+            raise SystemExit(2)
         if not any(shown):
             raise MemgateError(f"{run.name} has no probe results yet: {command('probe csr', run.path)}.")
 

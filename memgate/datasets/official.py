@@ -33,6 +33,26 @@ def read_official(config: DataConfig) -> Source:
     return as_source(arrays, official.class_names, path)
 
 
+def read_present(config: DataConfig) -> Source | None:
+    """The cache, or else the official files, where they are there already; nothing is fetched and nothing written.
+
+    Returns:
+        None where neither is there, or the official files are damaged.
+
+    Raises:
+        MemgateError: the cache is damaged.
+    """
+    official, root = OFFICIAL[config.name], config.root.expanduser()
+    cache = root / f"{config.name}.npz"
+    if cache.is_file():
+        return _read_cache(cache, official)
+    try:
+        arrays = _fetch(config.name, root, download=False)
+    except RuntimeError:
+        return None
+    return as_source(arrays, official.class_names, root)
+
+
 def _read_cache(cache: Path, official: Official) -> Source:
     """A cache, checked. It may hold fewer training images than the official file, its first ones."""
     remedy = "delete it, and it is made again from the official files"
@@ -58,13 +78,19 @@ def _write_cache(cache: Path, arrays: dict[str, Any]) -> Path:
     return cache
 
 
-def _fetch(name: str, root: Path) -> dict[str, NDArray[Any]]:
-    """The official files through torchvision, which verifies their MD5 sums; downloaded only if missing."""
+def _fetch(name: str, root: Path, download: bool = True) -> dict[str, NDArray[Any]]:
+    """The official files through torchvision, which verifies their MD5 sums; downloaded only if missing.
+
+    Raises:
+        RuntimeError: they are missing or damaged, and may not be downloaded.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for split in ("train", "test"):
         try:
             images, labels = _torchvision(name, root, split, download=False)
         except RuntimeError:  # torchvision's word for "not found or corrupted"
+            if not download:
+                raise
             images, labels = _downloaded(name, root, split)
         arrays[f"{split}_images"] = np.ascontiguousarray(images, np.uint8)
         arrays[f"{split}_labels"] = np.asarray(labels, np.int64)
