@@ -201,7 +201,4 @@ class RecordedSplit:
         if self.buffer is None:
             return None
         record, self.buffer = self.buffer.record(), None
-        # A gate that gave no logits has no entropy and no prediction.
-        return replace(
-            record, gate_pred=np.where(np.isnan(record.entropy), np.uint16(UNSEEN_CLASS), record.gate_pred)
-        )
+        return record

@@ -23,7 +23,7 @@ from memgate.errors import MemgateError
 from memgate.evaluate import load_model, sweep
 from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
-from memgate.logformat import EpochRecord
+from memgate.logformat import UNSEEN_CLASS, EpochRecord
 from memgate.runs import Run, metric_names
 from memgate.samplelog import Recorder
 from noise.apply import corrupt
@@ -31,6 +31,8 @@ from noise.manifest import Manifest
 from probes.export import export
 from probes.report import report
 from probes.reporttext import to_terminal
+from probes.scoretable import snapshot_scores
+from probes.snapshot import take_snapshot
 from probes.summary import summary
 
 README = Path(__file__).parents[1] / "README.md"
@@ -164,10 +166,41 @@ def test_of_a_sample_that_comes_twice_the_last_counts(make: Any) -> None:
 
 def test_a_diverged_network_is_recorded(make: Any) -> None:
     recorder = make()
-    recorder.update(torch.arange(N), torch.full((N, K), torch.nan), torch.from_numpy(GIVEN))
+    own = torch.full((N, K), torch.nan)
+    labels = torch.zeros(N, dtype=torch.long)  # 0 is what argmax says of NaN
+    recorder.update(torch.arange(N), own, labels, torch.rand(N), gate_logits=own)
     recorder.end_epoch()
-    assert np.isnan(recorded(recorder, 1).loss).all()
-    assert recorded(recorder, 1).flag("seen").all()
+    record = recorded(recorder, 1)
+    assert np.isnan(record.loss).all()
+    assert record.flag("seen").all()
+    assert not (record.flag("correct_given") | record.flag("correct_clean")).any()
+    assert (record.pred == UNSEEN_CLASS).all()
+    assert (record.gate_pred == UNSEEN_CLASS).all()
+    assert Run(recorder.path).metrics()[0]["train_accuracy"] == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_logits_warn_of_nothing_and_a_masked_class_counts_as_impossible(make: Any) -> None:
+    labels = torch.arange(N) % 2
+    with make(epochs=4) as recorder:
+        for top in (torch.inf, -torch.inf, 0.0, torch.inf):
+            logits = logits_of(1)
+            logits[:, 0] = top
+            logits[::4, 2:] = -torch.inf
+            recorder.update(torch.arange(N), logits, labels)
+            recorder.end_epoch()
+    overflown, masked = recorded(recorder, 1), recorded(recorder, 2)
+    assert (overflown.pred == UNSEEN_CLASS).all()
+    assert np.isnan(overflown.margin).all()
+    chance = torch.softmax(logits_of(1)[:, 1:].double(), 1)
+    rows = np.arange(N) % 4 != 0
+    np.testing.assert_allclose(
+        masked.out_entropy[rows], -(chance * chance.log()).sum(1).numpy()[rows], rtol=1e-5
+    )
+    np.testing.assert_array_equal(np.isinf(masked.loss), labels == 0)
+    run = Run(recorder.path)
+    to_terminal(report(run))
+    assert len(snapshot_scores(run, take_snapshot(run, "train"))) == len(summary(run)) == N
 
 
 def test_gates_with_and_without_a_classifier(make: Any) -> None:
@@ -184,7 +217,7 @@ def test_gates_with_and_without_a_classifier(make: Any) -> None:
         np.testing.assert_allclose(record.entropy[1], -(chance * chance.log()).sum(1), rtol=1e-4)
         np.testing.assert_array_equal(record.gate_pred[1], own.argmax(1))
         assert np.isnan(record.entropy[0]).all()
-        assert (record.gate_pred[0] == 65_535).all()
+        assert (record.gate_pred[0] == UNSEEN_CLASS).all()
     assert Run(recorder.path).outline.gates == ("b3", "b2")
     text = to_terminal(report(Run(recorder.path)))
     assert "routed to B3" in text
