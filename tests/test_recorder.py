@@ -780,6 +780,7 @@ def test_a_deleted_run_is_said_and_nothing_more_counts_as_recorded(make: Any, ca
         assert recorder.epoch == 1
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_worker_does_not_keep_the_lock(make: Any) -> None:
     recorder = make()
     feed(recorder, 1)
