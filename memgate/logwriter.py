@@ -144,7 +144,11 @@ class SampleLogWriter:
         except OSError as error:
             raise MemgateError(f"{path} cannot be opened ({error.strerror}): train the run again.") from error
         try:
-            _lock(descriptor, path)
+            lock(
+                descriptor,
+                f"{path} is open in another process: wait for that training to end, or stop it; close a notebook "
+                "that has opened the file (read it with locking=False).",
+            )
             with h5py.File(path, "r", locking=False) as handle:
                 writer = cls(
                     handle,
@@ -157,8 +161,14 @@ class SampleLogWriter:
         except BaseException:
             os.close(descriptor)
             raise
-        writer._close = lambda: os.close(descriptor)
+        writer._close = unlocker(descriptor)
         return writer
+
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch that was committed; 0 before the first."""
+        done = [epoch for epoch, row in self._row.items() if any(split[row] for split in self._done.values())]
+        return max(done, default=0)
 
     def logs(self, epoch: int) -> bool:
         """Whether the epoch has a row in this log."""
@@ -218,18 +228,32 @@ class SampleLogWriter:
         self._close = lambda: None
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def lock(descriptor: int, taken: str) -> None:
+    """Lock an open file (flock) for this process; one that is killed loses the lock.
+
+    Raises:
+        MemgateError: ``taken``, where it is locked already, or the file system has no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise MemgateError(
-            f"{path} is open in another process: wait for that training to end, or stop it; close a notebook "
-            "that has opened the file (read it with locking=False)."
-        ) from error
+        raise MemgateError(taken) from error
     except OSError as error:
         raise MemgateError(
-            f"{path} cannot be locked ({error.strerror}): its file system has no flock; choose an --out on another."
+            f"A run cannot be locked here ({error.strerror}): its file system has no flock; choose another --out."
         ) from error
+
+
+def unlocker(descriptor: int) -> Callable[[], None]:
+    """What closes a locked file. Forked processes (a loader's workers) share the lock: closing alone would keep it."""
+    owner = os.getpid()
+
+    def close() -> None:
+        if os.getpid() == owner:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+    return close
 
 
 def _store(descriptor: int, offset: int, data: bytes) -> None:

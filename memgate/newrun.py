@@ -1,5 +1,6 @@
 """Makes the directory of a new run, whole or not at all. Never imports torch."""
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from memgate.config import RunConfig
 from memgate.config_json import to_json
 from memgate.errors import MemgateError
 from memgate.logformat import LogLayout
-from memgate.logwriter import SampleLogWriter
+from memgate.logwriter import SampleLogWriter, lock, unlocker
 from memgate.runs import SCHEMA, Run, command, is_run, manifest_path, write_json
 from noise.atomic import sync_folder
 from noise.manifest import Manifest
@@ -91,3 +92,36 @@ def make_folder(
             ) from error
         raise
     return Run(path)
+
+
+def reserve(path: Path) -> Callable[[], None]:
+    """Keep a name for a run that will be made later.
+
+    Args:
+        path: of the run; its parent folder is made.
+
+    Returns:
+        What gives the name back: to be called when the run is there, or will not come.
+
+    Raises:
+        MemgateError: somebody else keeps it, or no run can be made there.
+    """
+    file = path.with_name(f".{path.name}.reserved")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise MemgateError(f"{path} cannot be made ({error.strerror}): choose another out folder.") from error
+    try:
+        lock(descriptor, f"{path} is being recorded already: close() that Recorder, or choose another name.")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    owner, unlock = os.getpid(), unlocker(descriptor)
+
+    def release() -> None:
+        if os.getpid() == owner:  # and no process that was forked from it
+            file.unlink(missing_ok=True)
+        unlock()
+
+    return release

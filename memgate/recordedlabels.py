@@ -93,7 +93,7 @@ def checked_labels(labels: ArrayLike, count: int, what: str) -> NDArray[np.int64
     Raises:
         MemgateError: they are no such integers.
     """
-    found = np.asarray(labels)
+    found = as_array(labels, what)
     require(
         found.shape == (count,) and found.dtype.kind in "iu",
         f"{what} are {found.dtype}{list(found.shape)} and must be {count} integers.",
@@ -103,8 +103,20 @@ def checked_labels(labels: ArrayLike, count: int, what: str) -> NDArray[np.int64
 
 
 def checked_images(images: ArrayLike) -> NDArray[Any]:
-    """Images as an array [N, H, W, 3]; grey ones get their channel three times."""
-    return in_colour(np.asarray(images))
+    """Images as an array [N, H, W, 3]; grey ones get their channel three times; raises as :func:`as_array` does."""
+    return in_colour(as_array(images, "images"))
+
+
+def as_array(values: ArrayLike, what: str) -> NDArray[Any]:
+    """Values as an array of the host.
+
+    Raises:
+        MemgateError: they are none.
+    """
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise MemgateError(f"{what} are no array ({error}): give one, on the CPU.") from error
 
 
 def no_images(count: int) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from memgate.naming import is_name
 from memgate.newrun import make_folder
 from memgate.outline import Outline
 from memgate.pictures import save_pictures
+from memgate.recordedchecks import class_list, folder, json_values, text, whole
 from memgate.recordedlabels import (
     GIVEN_LABELS,
     by_split,
@@ -33,6 +34,9 @@ from noise.manifest import Manifest
 SPLITS = ("train", "val", "test")
 """Names that a split may have: report, export and dashboard know what they mean."""
 
+OWN = "own"
+"""Name of a data set or network that got none."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -50,8 +54,8 @@ class Recording:
     manifest: Manifest | None = None
     images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     mode: Literal["online", "sweep"] = "online"
-    data: str = "own"
-    model: str = "own"
+    data: str = OWN
+    model: str = OWN
     seed: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -69,6 +73,8 @@ class Recording:
             self.clean is None or self.manifest is None,
             "clean_labels and manifest both say what the clean labels are: give one of them.",
         )
+        if self.class_names is not None:
+            self.check_classes(len(self.class_names))
         if self.manifest is not None:
             self._check_manifest(self.manifest)
         for split, images in self.images.items():
@@ -82,9 +88,28 @@ class Recording:
         return {split: known.get(split, np.full(count, -1)) for split, count in self.counts.items()}
 
     @property
+    def wrong_labels(self) -> str:
+        """What to do where the run's labels turn out to be others than a batch's."""
+        return (
+            f" Where an epoch in {self.path} was recorded with other positions, the labels that it keeps are wrong: "
+            "delete that run, or choose another name."
+        )
+
+    @property
     def clean_labels(self) -> NDArray[np.int64] | None:
         """Clean labels [N] of the training split; None where they are the given ones."""
         return self.clean if self.manifest is None else self.manifest.clean_label
+
+    def check_classes(self, classes: int) -> None:
+        """Raise MemgateError where a label that is known beforehand is none of K classes."""
+        known = {f"labels of {split}": labels for split, labels in self.given.items()}
+        if self.clean_labels is not None:
+            known["clean_labels"] = self.clean_labels
+        for what, labels in known.items():
+            require(
+                int(labels.max()) < classes,
+                f"{what} hold {labels.max()}, and there are {classes} classes: 0 to {classes - 1}.",
+            )
 
     def _check_manifest(self, manifest: Manifest) -> None:
         damage = manifest.damage()
@@ -140,8 +165,10 @@ class Recording:
             unknown = int((labels < 0).sum())
             require(
                 unknown == 0,
-                f"The labels of {unknown} of the {len(labels)} samples of {split} are unknown, since the first epoch "
-                "did not see them: give the Recorder all of them by labels=.",
+                f"The labels of {unknown} of the {len(labels)} samples of {split} are unknown, since no batch had "
+                "them before the first end_epoch() (drop_last=True, or a split that is evaluated later): give the "
+                f'Recorder all of them beforehand, labels={{"{split}": [...]}}, {len(labels)} integers in '
+                "the order of index.",
             )
         names = self.class_names or tuple(map(str, range(classes)))
         listed, manifest = b"", self.manifest
@@ -179,25 +206,6 @@ class Recording:
         layout = LogLayout(samples, gates, tuple(range(1, self.epochs + 1)), self.mode, names)
         return make_folder(self.path, stored, {"train": manifest}, layout, fill)
 
-    def check_same(self, run: Run) -> None:
-        """Raise MemgateError unless a run was recorded of the same samples, epochs, classes and mode."""
-        require(run.recorded, f"{run.path} was trained by memgate: go on with it by memgate resume.")
-        log = run.log()
-        samples = {split: log.samples(split) for split in log.splits}
-        same = {
-            "n_samples": ({split: len(found) for split, found in samples.items()}, self.counts),
-            "epochs": (len(log.planned), self.epochs),
-            "mode": (log.mode, self.mode),
-            "class_names": (log.class_names, self.class_names or log.class_names),
-        }
-        for what, (there, here) in same.items():
-            require(there == here, f"{run.path} has the {what} {there} and not {here}: choose another name.")
-        for split, labels in self.given.items():
-            require(
-                bool(((labels < 0) | (labels == samples[split].given_label)).all()),
-                f"{run.path} has other labels of {split} than those given here: choose another name.",
-            )
-
 
 def plan(
     out: str | Path,
@@ -209,20 +217,30 @@ def plan(
     manifest: Manifest | str | Path | None,
     class_names: Sequence[str] | None,
     images: ArrayLike | Mapping[str, ArrayLike] | None,
-    **rest: Any,
+    *,
+    mode: Literal["online", "sweep"],
+    data: str,
+    model: str,
+    seed: int | None,
+    settings: Mapping[str, Any] | None,
 ) -> Recording:
-    """Recorder's arguments, checked and in one form; ``rest`` are further fields of :class:`Recording`.
+    """Recorder's arguments, checked and in one form.
 
     Raises:
         MemgateError: one is out of its range, or two do not fit each other.
     """
     require(
-        is_name(name),
+        is_name(text(name, "name")),
         f"name {name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",
     )
-    counts = dict(n_samples) if isinstance(n_samples, Mapping) else {"train": int(n_samples)}
+    numbers = n_samples if isinstance(n_samples, Mapping) else {"train": n_samples}
+    counts = {split: whole(number, f"n_samples of {split}") for split, number in numbers.items()}
     if isinstance(manifest, str | Path):
         manifest = load_manifest(Path(manifest))
+    require(
+        manifest is None or isinstance(manifest, Manifest),
+        f"manifest is a {type(manifest).__name__} and must be the path of a manifest, or one that was loaded.",
+    )
     if manifest is not None and class_names is None:
         class_names = manifest.header.class_names
     labels = {
@@ -230,15 +248,19 @@ def plan(
         for split, found in by_split(labels, "labels", counts).items()
     }
     return Recording(
-        path=Path(out).expanduser() / name,
+        path=folder(out) / name,
         counts=counts,
-        epochs=int(epochs),
-        class_names=None if class_names is None else tuple(map(str, class_names)),
+        epochs=whole(epochs, "epochs"),
+        class_names=class_list(class_names),
         labels=labels,
         clean=None
         if clean_labels is None
         else checked_labels(clean_labels, counts.get("train", 0), "clean_labels"),
         manifest=manifest,
         images={split: checked_images(found) for split, found in by_split(images, "images", counts).items()},
-        **rest,
+        mode=mode,
+        data=text(data, "data"),
+        model=text(model, "model"),
+        seed=None if seed is None else whole(seed, "seed"),
+        settings=json_values(settings),
     )

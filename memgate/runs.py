@@ -12,25 +12,24 @@ runs/<name>/
   status.json    running / complete / stopped / failed
 """
 
-import csv
-import io
 import json
 import os
 import shlex
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from memgate import metrics
 from memgate.config import RunConfig
 from memgate.config_json import from_json
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.outline import Outline, outline_of
-from noise.atomic import atomic_write, sync_folder
+from noise.atomic import atomic_write
 from noise.manifest import Manifest
 
 SCHEMA = "memgate-run/1"
@@ -128,6 +127,11 @@ class Run:
         """Versions, git revision, command, device and threads of the run's start."""
         return self._stored["environment"]
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a recorded run was said to be trained with, as JSON values."""
+        return self._stored.get("settings", {})
+
     @cached_property
     def manifest(self) -> Manifest:
         """What was done to each training sample."""
@@ -164,46 +168,17 @@ class Run:
 
     def metrics(self) -> list[dict[str, float]]:
         """One dict per finished epoch, from metrics.csv; a half-written last line is left out."""
-        path = self.path / "metrics.csv"
-        if not path.exists():
-            return []
-        text = path.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        try:
-            return [
-                {key: float(value) if value else float("nan") for key, value in row.items()}
-                for row in csv.DictReader(io.StringIO(whole))
-            ]
-        except (TypeError, ValueError) as error:
-            raise MemgateError(
-                f"{path} holds something that is no number ({error}): the run is damaged."
-            ) from error
+        return metrics.read(self.path / "metrics.csv")
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""
-        kept = [row for row in self.metrics() if row["epoch"] <= last_epoch]
-        if kept:
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(kept[0])
-            writer.writerows([_cell(value) for value in row.values()] for row in kept)
-            atomic_write(self.path / "metrics.csv", lambda stream: stream.write(text.getvalue().encode()))
-        else:
-            (self.path / "metrics.csv").unlink(missing_ok=True)
+        metrics.write(
+            self.path / "metrics.csv", [row for row in self.metrics() if row["epoch"] <= last_epoch]
+        )
 
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch to metrics.csv and put it on the disk."""
-        path = self.path / "metrics.csv"
-        with path.open("a", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            first = stream.tell() == 0
-            if first:
-                writer.writerow(row)
-            writer.writerow([_cell(value) for value in row.values()])
-            stream.flush()
-            os.fsync(stream.fileno())
-        if first:
-            sync_folder(self.path)
+        metrics.append(self.path / "metrics.csv", row)
 
     def checkpoint(self, which: str) -> Path:
         """Path of a checkpoint: ``last``, ``best`` or an epoch's number.
@@ -272,13 +247,6 @@ def list_runs(root: Path) -> list[Run]:
     return [Run(entry) for entry in found]
 
 
-def _cell(value: float) -> str:
-    """A number as it is read back: whole numbers without a point, the rest to full precision."""
-    if value != value:
-        return ""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text())
@@ -303,12 +271,3 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def metric_names(splits: Sequence[str], gates: Sequence[str]) -> list[str]:
-    """Columns of metrics.csv for a run with these splits and gates, in order."""
-    names = ["epoch", "lr", "gate_lr", "trunk_updates", "gate_updates", "seconds"]
-    for split in splits:
-        names += [f"{split}_loss", f"{split}_accuracy", f"{split}_accuracy_clean_label"]
-        names += [f"{split}_{what}_{gate}" for gate in gates for what in ("gate", "routed")]
-    return names

@@ -29,7 +29,7 @@ class SampleBuffer:
 
     @torch.no_grad()
     def update(self, index: Tensor, forward: Forward) -> None:
-        """Put one batch in its rows.
+        """Put one batch in its rows; logits that have no softmax (NaN, or infinite at the top) predict no class.
 
         Args:
             index: rows of the split [b].
@@ -44,8 +44,8 @@ class SampleBuffer:
                 *(gate.entropy for gate in forward.gates),
             ]
         )
-        pred = logits.argmax(dim=1)
-        predicted = torch.stack([pred, *(gate.logits.argmax(dim=1) for gate in forward.gates)])
+        pred = _predicted(logits)
+        predicted = torch.stack([pred, *(_predicted(gate.logits) for gate in forward.gates)])
         self.classes[:, index] = predicted.int()
         seen = (
             FLAGS["seen"]
@@ -72,18 +72,27 @@ class SampleBuffer:
         )
 
 
+def _predicted(logits: Tensor) -> Tensor:
+    """The class [b] that logits [b, K] predict; UNSEEN_CLASS, which is no label, where they have no softmax."""
+    top, pred = logits.max(dim=1)  # NaN where one of them is
+    return pred.where(top.isfinite(), UNSEEN_CLASS)
+
+
 def _fit(logits: Tensor, given: Tensor) -> tuple[Tensor, ...]:
     """How logits [b, K] fit labels [b]: the values of :data:`_FLOATS`, [b] each."""
     own = given[:, None]
     log_p = torch.log_softmax(logits, dim=1)
     own_log_p = log_p.gather(1, own)
     others = logits.scatter(1, own, -torch.inf).amax(dim=1)
+    margin = logits.gather(1, own)[:, 0] - others
+    # An infinite margin of a diverged or masked network would meet its opposite in a mean over epochs.
+    margin = margin.where(logits.amax(dim=1).isfinite() & (margin < torch.inf), torch.nan)
     # p - 1 of the given label by expm1: of a fitted sample float32 would round it to 0.
     error = log_p.exp().scatter(1, own, torch.expm1(own_log_p))
     return (
         -own_log_p[:, 0],
-        logits.gather(1, own)[:, 0] - others,
+        margin,
         own_log_p[:, 0].exp(),
         error.norm(dim=1),
-        entropy_of(log_p),
+        entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min)),  # 0 ln 0 is 0, for a class masked by -inf
     )

@@ -12,26 +12,37 @@ itself does not, since memgate has none.
 """
 
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from memgate import console
+from memgate import console, metrics
 from memgate.environment import describe
 from memgate.errors import MemgateError, require
-from memgate.evaluate import summarise
+from memgate.logformat import EpochRecord
 from memgate.logwriter import SampleLogWriter
-from memgate.recordedbatch import Gates, RecordedSplit, checked_batch, in_order, named
+from memgate.newrun import reserve
+from memgate.recordedbatch import (
+    Gates,
+    RecordedSplit,
+    checked_batch,
+    drop_pending,
+    in_order,
+    named,
+    splits_of,
+)
+from memgate.recordedchecks import whole
+from memgate.recordedmetrics import mended_rows, metrics_row
+from memgate.recordedresume import take_up
 from memgate.recordedrun import plan
-from memgate.runs import Run, is_run, metric_names
-from noise.atomic import remove_leftovers
+from memgate.runs import Run, is_run
 from noise.manifest import Manifest
 
 
@@ -63,15 +74,15 @@ class Recorder:
         settings: Mapping[str, Any] | None = None,
         resume: bool = False,
     ) -> None:
-        """Get ready; nothing is written yet.
+        """Check everything and keep the name; the run itself is made at the end of the first epoch.
 
         Args:
             n_samples: of the training split, or split (``train``, and if you like ``val`` and ``test``) to number.
             epochs: at most so many are going to be recorded.
             name: of the run and its folder.
             out: folder that holds the runs.
-            labels: given labels [N] of the training split, or by split. Only needed for samples that the first
-                epoch does not see; what is known is compared with every batch.
+            labels: given labels [N] of the training split, or by split. Needed for samples that no batch has before
+                the first :meth:`end_epoch`; what is known is compared with every batch.
             clean_labels: [N], of the training split, where given ones are known to be wrong. None: the given ones.
             manifest: instead, what 'memgate corrupt write' did to the training split; ``index`` counts its rows,
                 and their ids are the samples' ids.
@@ -83,15 +94,16 @@ class Recorder:
             data: name of the data set, for lists of runs.
             model: name of the network, likewise.
             seed: of the training, likewise.
-            settings: whatever else is to stand in config.json, as JSON values.
-            resume: go on with the run of that name where it exists, after its last recorded epoch.
+            settings: whatever else is to stand in config.json, such as ``vars(args)``; what is no JSON value as text.
+            resume: go on with the run of that name where it exists, after its last recorded epoch. What is left out
+                above is the run's; what is given must be the same.
 
         Raises:
             MemgateError: an argument is out of its range, the name is taken, or the run to go on with is another.
         """
         self._recording = recording = plan(
             out, name, n_samples, epochs, labels, clean_labels, manifest, class_names, images,
-            mode=mode, data=data, model=model, seed=seed, settings=dict(settings or {}),
+            mode=mode, data=data, model=model, seed=seed, settings=settings,
         )  # fmt: skip
         self._splits = {
             split: RecordedSplit(found, recording.clean_labels if split == "train" else None)
@@ -103,9 +115,15 @@ class Recorder:
         self._run: Run | None = None
         self._writer: SampleLogWriter | None = None
         self._began = time.monotonic()
+        self._passed = 0  # epochs that ended, recorded or lost
+        self._counting = False  # whether end_epoch() is called without a number
+        self._metrics_whole = True
+        self._lost = ""
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
+        self._release = weakref.finalize(self, reserve(self.path))
         if self.path.exists():
+            self._release()
             require(
                 resume and is_run(self.path),
                 f"{self.path} exists already: choose another name"
@@ -118,11 +136,12 @@ class Recorder:
         """The run's folder; it is there after the first epoch."""
         return self._recording.path
 
+    @torch.inference_mode(False)  # what it keeps has to outlive the loop's inference mode
     @torch.no_grad()
     def update(
         self,
         index: Tensor | ArrayLike,
-        logits: Tensor,
+        logits: Tensor | ArrayLike,
         labels: Tensor | ArrayLike,
         gate: Gates = None,
         *,
@@ -136,19 +155,25 @@ class Recorder:
                 epoch, the last values count.
             logits: [b, K]. NaN, of a training that has diverged, is recorded as it is.
             labels: given labels [b].
-            gate: gate values g [b] in [0, 1], or name to such values for several gates; above 0.5 counts as routed
-                through the block. A single tensor is the gate ``gate``.
+            gate: gate values g [b] or [b, 1] in [0, 1], or name to such values for several gates; above 0.5 counts
+                as routed through the block. A single tensor is the gate ``gate``.
             gate_logits: logits [b, K] of the gates' own classifiers, likewise: their entropy H and their prediction
                 are recorded with g. Missing where a gate has none.
             split: which split.
 
         Raises:
-            MemgateError: shapes do not fit, an index or label is out of range, or a label is another than before:
-                then ``index`` is not the sample's position.
+            MemgateError: shapes do not fit, an index or label is out of range, a label is another than before (then
+                ``index`` is not the sample's position), or it is an epoch too many.
         """
         known = self._splits.get(split)
         if known is None:
             raise MemgateError(f"There is no split {split!r}: n_samples has {', '.join(self._splits)}.")
+        planned = self._recording.epochs
+        require(
+            split != "train" or not self._counting or self._passed < planned,
+            f"This batch is of epoch {planned + 1}, and the Recorder has epochs={planned}: end the loop there, or "
+            "record it anew with more epochs.",
+        )
         values = in_order(named(gate), self._gates)
         batch = checked_batch(index, logits, labels, values, named(gate_logits), len(known.given))
         if len(batch.index) == 0:
@@ -157,9 +182,12 @@ class Recorder:
             self._classes in (None, batch.classes),
             f"logits have {batch.classes} classes, and there are {self._classes}.",
         )
-        known.move(logits.device)
-        batch.check(known.given[batch.index])
-        self._classes, self._gates, self._device = batch.classes, batch.gates, logits.device
+        if self._classes is None:
+            self._recording.check_classes(batch.classes)
+        device = batch.forward.logits.device
+        known.move(device)
+        batch.check(known.given[batch.index], "" if self._run is None else self._recording.wrong_labels)
+        self._classes, self._gates, self._device = batch.classes, batch.gates, device
         known.add(batch)
 
     def end_epoch(self, epoch: int | None = None) -> None:
@@ -173,33 +201,52 @@ class Recorder:
             MemgateError: the number is out of range, no training sample was seen, or, at the end of the first epoch,
                 labels are unknown or the run cannot be made.
         """
-        epoch = self.epoch + 1 if epoch is None else epoch
+        self._counting = epoch is None
+        epoch = self._passed + 1 if epoch is None else whole(epoch, "epoch")
         planned = self._recording.epochs
         require(1 <= epoch <= planned, f"Epoch {epoch} is out of range: the Recorder has epochs={planned}.")
         require(
             self._splits["train"].buffer is not None,
             f"No training sample was seen in epoch {epoch}: call update() for each batch before end_epoch().",
         )
-        run, writer = self._begun()
+        run, _ = self._begun()
         closed = {split: known.closed() for split, known in self._splits.items()}
         records = {split: record for split, record in closed.items() if record is not None}
-        row = {name: float("nan") for name in metric_names(list(self._splits), self._gates or ())}
-        row |= {"epoch": epoch, "seconds": time.monotonic() - self._began}
-        for split, record in records.items():
-            row |= summarise(record, split, self._gates or ())
-        before, self.epoch, self._began = self.epoch, epoch, time.monotonic()
+        seconds = time.monotonic() - self._began
+        self._passed, self._began = epoch, time.monotonic()
         try:
-            if epoch <= before:
-                writer.keep(epoch - 1)
-            writer.write(epoch, records)
-            run.keep_metrics(epoch - 1)
-            run.append_metrics(row)
-            run.set_status("complete" if epoch == planned else "running", epoch)
+            self._write(epoch, records, seconds)
         except OSError as error:
-            console.warn(f"epoch {epoch} could not be written to {run.path} ({error}): free some space.")
+            self._metrics_whole = False
+            self._lost = f"epoch {epoch} could not be written to {run.path} ({error})"
+            gone = not is_run(run.path)
+            remedy = (
+                "the run was deleted or moved, and nothing more is recorded" if gone else "free some space"
+            )
+            console.warn(f"{self._lost}: {remedy}.")
+
+    def _write(self, epoch: int, records: Mapping[str, EpochRecord], seconds: float) -> None:
+        """Log, then metrics, then status: what a kill in between leaves undone can be mended from the log."""
+        run, writer = self._begun()
+        (run.path / "log.h5").stat()  # an open file that was deleted takes everything
+        try:
+            if epoch <= self.epoch:
+                writer.keep(epoch - 1)
+                run.keep_metrics(epoch - 1)
+            writer.write(epoch, records)
+        finally:
+            self.epoch = writer.last_epoch
+        row = metrics_row(epoch, records, list(self._splits), self._gates or (), seconds)
+        if self._metrics_whole:
+            run.append_metrics(row)
+        else:
+            metrics.write(run.path / "metrics.csv", mended_rows(run.log(), [*run.metrics(), row]))
+            self._metrics_whole = True
+        run.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
 
     def close(self) -> None:
         """Say that no more epochs come, and give back the log's lock. The run stays as it is."""
+        drop_pending(self._splits)
         self._ended("stopped")
 
     def __enter__(self) -> "Recorder":
@@ -208,16 +255,24 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        failed = kind is not None and issubclass(kind, Exception)
-        self._ended("failed" if failed else "stopped", f"{kind.__name__}: {error}" if failed and kind else "")
+        if kind is None:
+            self.close()
+        elif issubclass(kind, Exception):
+            self._ended("failed", f"{kind.__name__}: {error}")
+        else:
+            self._ended("stopped")
 
     def _ended(self, state: str, message: str = "") -> None:
         if self._run is not None and self._writer is not None:
-            if self.epoch < self._recording.epochs:
-                with suppress(OSError):  # a full disk must not hide what happened
-                    self._run.set_status(state, self.epoch, message)
+            if self.epoch == self._recording.epochs:
+                state = message = ""
+            elif self.epoch < self._passed:
+                message = message or self._lost
+            with suppress(OSError):  # a full disk must not hide what happened
+                self._run.set_status(state or "complete", self.epoch, message)
             self._writer.close()
             self._writer = None
+        self._release()
 
     def _begun(self) -> tuple[Run, SampleLogWriter]:
         """The run and its open log, made if need be."""
@@ -225,6 +280,7 @@ class Recorder:
             given = {split: known.given.cpu().numpy() for split, known in self._splits.items()}
             classes = self._classes or 0
             self._run = self._recording.begin(given, classes, self._gates or (), describe(self._device))
+            self._release()
         if self._writer is None:
             self._writer = SampleLogWriter.open(self.path / "log.h5")
         return self._run, self._writer
@@ -235,15 +291,6 @@ class Recorder:
         Raises:
             MemgateError: it is another run than the arguments say, or somebody writes to it.
         """
-        self._recording.check_same(run)
-        log = run.log()
-        for split in self._splits:
-            samples = log.samples(split)
-            given, clean = (column.astype(np.int64) for column in (samples.given_label, samples.clean_label))
-            self._splits[split] = RecordedSplit(given, clean)
-        self._writer = SampleLogWriter.open(run.path / "log.h5")
-        remove_leftovers(run.path)
-        self._run, self._classes, self._gates = run, len(log.class_names), log.gates
-        self.epoch = int(log.epochs("train").max(initial=0))
-        if self.epoch < self._recording.epochs:
-            run.set_status("running", self.epoch)
+        log, self._writer, self.epoch = take_up(self._recording, run)
+        self._run, self._splits, self._passed = run, splits_of(log), self.epoch
+        self._classes, self._gates = len(log.class_names), log.gates

@@ -20,10 +20,11 @@ from memgate.interrupt import Interrupt, Interrupted
 from memgate.loader import Batch, DeviceImages
 from memgate.logformat import EpochRecord, LogLayout, logged_epochs
 from memgate.logwriter import SampleLogWriter
+from memgate.metrics import metric_names
 from memgate.models import Forward, build_model
 from memgate.newrun import create_run
 from memgate.objective import gate_losses, gate_modules, parameter_groups, total_loss
-from memgate.runs import Run, command, metric_names
+from memgate.runs import Run, command
 from memgate.samplebuffer import SampleBuffer
 from memgate.schedule import gate_lr, trunk_lr
 from memgate.seeding import stream_seed

@@ -14,8 +14,9 @@ from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunCo
 from memgate.inputs import load_inputs
 from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.logwriter import SampleLogWriter
+from memgate.metrics import metric_names
 from memgate.newrun import create_run
-from memgate.runs import Run, metric_names
+from memgate.runs import Run
 
 SIDE = 16
 """Side of the made-up images in pixels."""

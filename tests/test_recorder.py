@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,14 +26,17 @@ from memgate.errors import MemgateError
 from memgate.evaluate import load_model, sweep
 from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
-from memgate.logformat import EpochRecord
-from memgate.runs import Run, metric_names
+from memgate.logformat import UNSEEN_CLASS, EpochRecord
+from memgate.metrics import metric_names
+from memgate.runs import Run
 from memgate.samplelog import Recorder
 from noise.apply import corrupt
 from noise.manifest import Manifest
 from probes.export import export
 from probes.report import report
 from probes.reporttext import to_terminal
+from probes.scoretable import snapshot_scores
+from probes.snapshot import take_snapshot
 from probes.summary import summary
 
 README = Path(__file__).parents[1] / "README.md"
@@ -164,10 +170,41 @@ def test_of_a_sample_that_comes_twice_the_last_counts(make: Any) -> None:
 
 def test_a_diverged_network_is_recorded(make: Any) -> None:
     recorder = make()
-    recorder.update(torch.arange(N), torch.full((N, K), torch.nan), torch.from_numpy(GIVEN))
+    own = torch.full((N, K), torch.nan)
+    labels = torch.zeros(N, dtype=torch.long)  # 0 is what argmax says of NaN
+    recorder.update(torch.arange(N), own, labels, torch.rand(N), gate_logits=own)
     recorder.end_epoch()
-    assert np.isnan(recorded(recorder, 1).loss).all()
-    assert recorded(recorder, 1).flag("seen").all()
+    record = recorded(recorder, 1)
+    assert np.isnan(record.loss).all()
+    assert record.flag("seen").all()
+    assert not (record.flag("correct_given") | record.flag("correct_clean")).any()
+    assert (record.pred == UNSEEN_CLASS).all()
+    assert (record.gate_pred == UNSEEN_CLASS).all()
+    assert Run(recorder.path).metrics()[0]["train_accuracy"] == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_logits_warn_of_nothing_and_a_masked_class_counts_as_impossible(make: Any) -> None:
+    labels = torch.arange(N) % 2
+    with make(epochs=4) as recorder:
+        for top in (torch.inf, -torch.inf, 0.0, torch.inf):
+            logits = logits_of(1)
+            logits[:, 0] = top
+            logits[::4, 2:] = -torch.inf
+            recorder.update(torch.arange(N), logits, labels)
+            recorder.end_epoch()
+    overflown, masked = recorded(recorder, 1), recorded(recorder, 2)
+    assert (overflown.pred == UNSEEN_CLASS).all()
+    assert np.isnan(overflown.margin).all()
+    chance = torch.softmax(logits_of(1)[:, 1:].double(), 1)
+    rows = np.arange(N) % 4 != 0
+    np.testing.assert_allclose(
+        masked.out_entropy[rows], -(chance * chance.log()).sum(1).numpy()[rows], rtol=1e-5
+    )
+    np.testing.assert_array_equal(np.isinf(masked.loss), labels == 0)
+    run = Run(recorder.path)
+    to_terminal(report(run))
+    assert len(snapshot_scores(run, take_snapshot(run, "train"))) == len(summary(run)) == N
 
 
 def test_gates_with_and_without_a_classifier(make: Any) -> None:
@@ -184,7 +221,7 @@ def test_gates_with_and_without_a_classifier(make: Any) -> None:
         np.testing.assert_allclose(record.entropy[1], -(chance * chance.log()).sum(1), rtol=1e-4)
         np.testing.assert_array_equal(record.gate_pred[1], own.argmax(1))
         assert np.isnan(record.entropy[0]).all()
-        assert (record.gate_pred[0] == 65_535).all()
+        assert (record.gate_pred[0] == UNSEEN_CLASS).all()
     assert Run(recorder.path).outline.gates == ("b3", "b2")
     text = to_terminal(report(Run(recorder.path)))
     assert "routed to B3" in text
@@ -271,9 +308,13 @@ def test_samples_that_the_first_epoch_misses_need_their_labels(make: Any) -> Non
         recorder.end_epoch()
 
     recorder = make()
-    with pytest.raises(MemgateError, match="labels of 10 of the 40 samples of train are unknown.*labels="):
+    with pytest.raises(
+        MemgateError,
+        match="labels of 10 of the 40 .* of train are unknown.*drop_last.*labels=..train.: ",
+    ):
         partly(recorder)
     assert not recorder.path.exists()
+    recorder.close()
     told = make(labels=GIVEN)
     partly(told)
     record = recorded(told, 1)
@@ -351,8 +392,12 @@ def test_the_last_epoch_completes_the_run_without_close(make: Any) -> None:
     recorder = make(epochs=1)
     feed(recorder, 1)
     assert Run(recorder.path).status().state == "complete"
+    with pytest.raises(
+        MemgateError, match="This batch is of epoch 2, and the Recorder has epochs=1: end the loop"
+    ):
+        recorder.update([0], logits_of(2)[:1], GIVEN[:1])
     with pytest.raises(MemgateError, match="Epoch 2 is out of range: the Recorder has epochs=1"):
-        feed(recorder, 2)
+        recorder.end_epoch()
 
 
 def test_a_kill_between_epochs_leaves_a_readable_run_that_can_be_resumed(tmp_path: Path, make: Any) -> None:
@@ -475,6 +520,9 @@ def batch(**changed: Any) -> dict[str, Any]:
         ({"labels": [0, 1, 4]}, "labels hold 4: the logits have 4 classes"),
         ({"labels": [0, 1, -100]}, "labels hold -100"),
         ({"labels": [0, 1, 3]}, "Sample 2 has the label 3, and had 2 before: index must be"),
+        ({"labels": ["a", "b", "c"]}, "labels are <U1.3. and must be numbers"),
+        ({"index": [0, 1, 1]}, r"Sample \[1\] comes twice in a batch, with different labels"),
+        ({"index": slice(0, 3)}, "index is object"),
         ({"split": "dev"}, "There is no split 'dev'"),
         ({"gate": torch.rand(3)}, "gate has gate, and the first batch had none"),
         ({"gate_logits": torch.zeros(3, K)}, "gate_logits name gate, and gate has none"),
@@ -497,7 +545,7 @@ def test_a_wrong_batch_is_a_sentence_and_nothing_of_it_is_kept(
     ("gate", "own", "sentence"),
     [
         (torch.rand(2), None, r"gate gate is torch.float32\[2\] and must be 3 numbers"),
-        (torch.rand(3, 1), None, "give the mean where a gate has several values"),
+        (torch.rand(3, 2), None, "give the mean where a gate has several values"),
         (torch.tensor([0.0, 1.0, 1.5]), None, r"gate gate has values outside \[0, 1\]"),
         ({"a b": torch.rand(3)}, None, "gate 'a b' cannot be a column's name"),
         (torch.rand(3), torch.zeros(3, 2), r"gate_logits of gate are \[3, 2\] and must be \[3, 4\]"),
@@ -516,6 +564,24 @@ def test_a_wrong_gate_is_a_sentence(make: Any, gate: Any, own: Any, sentence: st
         ({"n": 0}, "n_samples 0 of train"),
         ({"n": {"test": 3}}, "n_samples names the splits test"),
         ({"n": {"train": 3, "dev": 3}}, "n_samples names the splits train, dev"),
+        ({"n": 40.7}, "n_samples of train is 40.7 and must be a whole number"),
+        ({"n": [1, 2]}, "n_samples of train is .1, 2. and must"),
+        ({"epochs": "2x"}, "epochs is '2x' and must be a whole number"),
+        ({"name": 3}, "name is 3 and must be a text"),
+        ({"data": object()}, "data is .* and must be a text"),
+        ({"model": 1}, "model is 1 and must be a text"),
+        ({"seed": "zero"}, "seed is 'zero' and must be a whole number"),
+        ({"settings": [1]}, "settings is .1. and must map names to values"),
+        ({"settings": {(1, 2): 3}}, "settings cannot be written as JSON"),
+        ({"class_names": list("abca")}, "class_names hold 'a' twice"),
+        ({"class_names": "abcd"}, "class_names is 'abcd' and must be a list"),
+        (
+            {"class_names": list("abc"), "labels": GIVEN},
+            "labels of train hold 3, and there are 3 classes: 0 to 2",
+        ),
+        ({"clean_labels": [0, 1]}, "clean_labels are .* and must be 40 integers"),
+        ({"images": [np.zeros((8, 8, 3)), np.zeros((9, 8, 3))]}, "images are no array"),
+        ({"manifest": {}}, "manifest is a dict"),
         ({"mode": "both"}, "mode 'both' is neither"),
         ({"labels": [0, 1]}, r"labels of train are int64\[2\] and must be 40 integers"),
         ({"labels": {"test": [0]}}, "labels name the split 'test'"),
@@ -534,9 +600,200 @@ def test_an_epoch_without_a_batch_and_labels_without_a_class_are_sentences(make:
     with pytest.raises(MemgateError, match="No training sample was seen in epoch 1: call update"):
         make().end_epoch()
     recorder = make(clean_labels=GIVEN + 1)
-    with pytest.raises(MemgateError, match="labels run from 1 to 4, but there are 4 class names"):
+    with pytest.raises(MemgateError, match="clean_labels hold 4, and there are 4 classes: 0 to 3"):
         feed(recorder, 1)
     assert not recorder.path.exists()
+
+
+def test_mistakes_of_the_place_are_said_before_anything_is_trained(make: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(MemgateError, match="file/runs/mine cannot be made .*choose another out folder"):
+        Recorder(N, 3, name="mine", out=tmp_path / "file" / "runs")
+    first = make()
+    with pytest.raises(MemgateError, match="mine is being recorded already: close.. that Recorder"):
+        make()
+    first.close()
+    second = make()
+    del second
+    with make() as third:
+        feed(third, 1)
+    assert [path.name for path in third.path.parent.iterdir()] == ["mine"]
+
+
+def test_settings_of_a_parser_are_recorded(make: Any) -> None:
+    settings = {
+        "out": Path("x"),
+        "lr": np.float32(0.5),
+        "device": torch.device("cpu"),
+        "run": make,
+        "sizes": (1, 2),
+    }
+    with make(settings=settings) as recorder:
+        feed(recorder, 1)
+    with make(settings=settings, resume=True) as recorder:
+        recorder.update(torch.arange(N), logits_of(2), torch.from_numpy(GIVEN))
+        recorder.end_epoch(np.int64(2))
+        with pytest.raises(MemgateError, match="epoch is 1.5 and must be a whole number"):
+            recorder.end_epoch(1.5)  # pyright: ignore[reportArgumentType]
+    stored = Run(recorder.path).settings
+    assert (stored["out"], stored["lr"], stored["device"], stored["sizes"]) == ("x", 0.5, "cpu", [1, 2])
+
+
+@pytest.mark.parametrize(
+    "form", [lambda found: found.tolist(), lambda found: found.numpy(), lambda found: found]
+)
+def test_batches_of_any_form_and_gates_with_a_column(make: Any, form: Any) -> None:
+    logits, gate = logits_of(1), torch.linspace(0, 1, N)
+    recorder = make()
+    recorder.update(np.arange(N), form(logits), GIVEN.tolist(), form(gate[:, None]), gate_logits=form(logits))
+    recorder.end_epoch()
+    np.testing.assert_allclose(recorded(recorder, 1).gate[0], gate)
+    np.testing.assert_array_equal(recorded(recorder, 1).pred, logits.argmax(1))
+    np.testing.assert_array_equal(recorded(recorder, 1).gate_pred[0], logits.argmax(1))
+
+
+def test_inference_mode_may_come_and_go(make: Any) -> None:
+    with torch.inference_mode():
+        recorder, logits = make(), logits_of(1)
+    halves = (slice(0, 20), slice(20, N))
+    for epoch, inside in ((1, True), (2, False)):
+        for half in halves:
+            with torch.inference_mode(inside == (half.start == 0)):
+                recorder.update(torch.arange(N)[half], logits[half] * 1, torch.from_numpy(GIVEN)[half])
+        recorder.end_epoch()
+        np.testing.assert_array_equal(recorded(recorder, epoch).pred, logits.argmax(1))
+
+
+def test_labels_beyond_the_classes_are_said_at_the_first_batch(make: Any) -> None:
+    recorder = make({"train": N, "test": 5}, labels={"test": [0, 1, 2, 3, 9]})
+    with pytest.raises(MemgateError, match="labels of test hold 9, and there are 4 classes"):
+        recorder.update(**batch())
+
+
+# --------------------------------------------------------------------------------------------------------
+# What goes wrong on the way
+
+
+def test_a_forgotten_end_epoch_is_said(make: Any, capsys: Any) -> None:
+    with make() as recorder:
+        for epoch in (1, 2):
+            recorder.update(torch.arange(30), logits_of(epoch)[:30], torch.from_numpy(GIVEN)[:30])
+    error = capsys.readouterr().err
+    assert "30 samples of train came after the last end_epoch() and are not recorded" in error
+    assert error.count("memgate:") == 1
+
+
+@pytest.mark.parametrize("until", ["write", "metrics"])
+def test_what_the_disk_refused_at_the_end_is_the_status(make: Any, monkeypatch: Any, until: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    what = {"write": "memgate.logwriter.SampleLogWriter.write", "metrics": "memgate.runs.Run.append_metrics"}
+    with make() as recorder:
+        feed(recorder, 1)
+        feed(recorder, 2)
+        with monkeypatch.context() as patched:
+            patched.setattr(what[until], full)
+            feed(recorder, 3)
+        assert recorder.epoch == (2 if until == "write" else 3)
+    status = Run(recorder.path).status()
+    assert status.state == ("stopped" if until == "write" else "complete")
+    assert status.epoch == recorder.epoch
+    assert ("epoch 3 could not be written" in status.message) == (until == "write")
+    make(resume=True).close()
+    assert [row["epoch"] for row in Run(recorder.path).metrics()] == list(range(1, recorder.epoch + 1))
+
+
+def test_a_kill_between_log_and_metrics_is_mended(tmp_path: Path, make: Any) -> None:
+    counts = {"train": N, "test": 5}
+    code = f"""
+import os, torch
+from memgate.runs import Run
+from memgate.samplelog import Recorder
+append = Run.append_metrics
+Run.append_metrics = lambda run, row: os.kill(os.getpid(), 9) if row["epoch"] == 3 else append(run, row)
+recorder = Recorder({counts}, 3, name="mine", out={str(tmp_path / "runs")!r})
+for epoch in (1, 2, 3):
+    logits = torch.randn({N}, {K}, generator=torch.Generator().manual_seed(epoch)) * epoch
+    recorder.update(torch.arange({N}), logits, torch.arange({N}) % {K})
+    recorder.update(torch.arange(5), logits[:5], torch.arange(5) % {K}, split="test")
+    recorder.end_epoch()
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
+    run = Run(tmp_path / "runs" / "mine")
+    assert (run.status().shown, len(run.metrics())) == ("crashed", 2)
+    with (run.path / "metrics.csv").open("a") as stream:
+        stream.write("3,0.5")
+    make(dict(reversed(counts.items())), resume=True).close()
+    assert (run.status().state, run.status().epoch) == ("complete", 3)
+    with make(counts, name="whole") as whole:
+        for epoch in (1, 2, 3):
+            whole.update(torch.arange(5), logits_of(epoch)[:5], GIVEN[:5], split="test")
+            feed(whole, epoch)
+    for mine, other in zip(run.metrics(), Run(whole.path).metrics(), strict=True):
+        np.testing.assert_equal(mine | {"seconds": 0}, other | {"seconds": 0})
+
+
+def test_resume_says_what_differs(make: Any) -> None:
+    images = np.zeros((N, 8, 8, 3), np.uint8)
+    given: dict[str, Any] = {"clean_labels": CLEAN, "images": images, "seed": 1, "data": "d", "model": "m"}
+    given["settings"] = {"lr": 0.1, "nothing": float("nan")}
+    with make(**given) as recorder:
+        feed(recorder, 1)
+    make(resume=True, **given).close()
+    make(resume=True).close()
+    for wrong, sentence in (
+        ({"clean_labels": GIVEN}, "has other clean labels than those given here"),
+        ({"images": images + 1}, "has other images of train, or none, than those given"),
+        ({"seed": 2}, "has the seed 1 and not 2"),
+        ({"data": "e"}, "has the data d and not e"),
+        ({"model": "n"}, "has the model m and not n"),
+        ({"settings": {"lr": 0.2}}, "has the setting lr 0.1 and not 0.2"),
+        ({"manifest": Run(recorder.path).manifest, "clean_labels": None}, ""),
+    ):
+        if sentence:
+            with pytest.raises(MemgateError, match=sentence):
+                make(resume=True, **wrong)
+        else:
+            make(resume=True, **wrong).close()
+
+
+def test_wrong_positions_that_were_recorded_cannot_be_resumed(make: Any) -> None:
+    with make() as recorder:
+        recorder.update(torch.arange(N), logits_of(1), GIVEN[::-1].copy())
+        recorder.end_epoch()
+    with (
+        make(resume=True) as recorder,
+        pytest.raises(
+            MemgateError, match="had 3 before.*labels that it keeps are wrong: delete that run, or choose"
+        ),
+    ):
+        feed(recorder, 2)
+
+
+def test_a_deleted_run_is_said_and_nothing_more_counts_as_recorded(make: Any, capsys: Any) -> None:
+    with make() as recorder:
+        feed(recorder, 1)
+        shutil.rmtree(recorder.path)
+        feed(recorder, 2)
+        assert "the run was deleted or moved, and nothing more is recorded" in capsys.readouterr().err
+        assert recorder.epoch == 1
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_worker_does_not_keep_the_lock(make: Any) -> None:
+    recorder = make()
+    feed(recorder, 1)
+    worker = os.fork()
+    if worker == 0:
+        signal.pause()
+        os._exit(0)
+    try:
+        recorder.close()
+        make(resume=True).close()
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
 
 
 # --------------------------------------------------------------------------------------------------------
