@@ -328,7 +328,7 @@ def paired_text(values, others=None):
 
 def by_cause(samples):
     """Who is what, from the labels and the manifest's cause, not from the code under test."""
-    corrupted = samples.cause != 0
+    corrupted = samples.cause != "clean"
     return {"clean": ~corrupted, "corrupted": corrupted}
 
 
@@ -526,7 +526,7 @@ def test_who_is_routed_is_what_the_checkpoint_did_where_the_log_lacks_the_epoch(
     for row, name in enumerate(("b2", "b3")):
         routed = result.values["gate"][row] > 0.5
         for group, expected in ((f"routed ({name})", routed), (f"skipped ({name})", ~routed)):
-            assert np.array_equal(inside.get(group, np.zeros_like(expected)), expected)
+            assert np.array_equal(inside.get(group, np.zeros(len(expected), bool)), expected)
     assert "is not known" not in to_terminal(probed, probed.log(), later)
 
 
