@@ -88,3 +88,50 @@ def paired_bootstrap(
     drawn = np.sum([sign * means for sign, (_, means) in zip(signs, found, strict=False)], axis=0)
     low, high = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(mean), float(low), float(high)
+
+
+Shares = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+"""Who is counted [2, n], of whom [2, n]: two outcomes of the same samples, a row each."""
+
+
+def paired_shares(
+    group: Shares,
+    other: Shares | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = MEAN_RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> tuple[float, float, float]:
+    """How much larger a share is by the first outcome than by the second, where each has its own denominator.
+
+    Samples are drawn anew with both outcomes, counted or not, so numerators and denominators move together.
+
+    Args:
+        group: who is counted and of whom.
+        other: the same of other samples, whose difference of shares is taken away; drawn apart.
+        seed: of the resamples.
+        resamples: B.
+        confidence: level in (0, 1).
+
+    Returns:
+        The difference, lower and upper end in [-2, 2]; NaN where a denominator is 0, the ends also where it is in one
+        of the resamples.
+    """
+    rng = np.random.default_rng(seed)
+    found = [_share_gaps(one, rng, resamples) for one in (group, other) if one is not None]
+    value, drawn = found[0] if other is None else (found[0][i] - found[1][i] for i in (0, 1))
+    low, high = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(value), float(low), float(high)
+
+
+def _share_gaps(group: Shares, rng: np.random.Generator, resamples: int) -> tuple[float, NDArray[np.float64]]:
+    """First share minus second: of the samples, and of each resample [B]."""
+    hits, of = (np.asarray(rows, bool) for rows in group)
+    if hits.shape[1] == 0:
+        return np.nan, np.full(resamples, np.nan)
+    kinds, counts = np.unique(np.vstack([hits & of, of]), axis=1, return_counts=True)
+    drawn = np.vstack([counts, rng.multinomial(counts.sum(), counts / counts.sum(), size=resamples)])
+    first, second, of_first, of_second = (drawn @ kinds.T).T
+    with np.errstate(invalid="ignore"):  # 0 of 0 is NaN, as it should be
+        gaps = first / of_first - second / of_second
+    return float(gaps[0]), gaps[1:]

@@ -60,6 +60,36 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[fl
     return mean, mean - half, mean + half
 
 
+def welch_interval(
+    values: ArrayLike, others: ArrayLike, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """How much larger the mean of independent values is than that of others, whatever their variances.
+
+    Welch 1947, "The generalization of Student's problem when several different population variances are involved".
+
+    Args:
+        values: [n] finite numbers.
+        others: [m] likewise.
+        confidence: level in (0, 1).
+
+    Returns:
+        The difference of the means, lower and upper end, in the unit of ``values``; all NaN where a side is empty, the
+        ends NaN where it has one value; a point where each side's values are all equal.
+    """
+    sides = [np.asarray(side, np.float64) for side in (values, others)]
+    if min(side.size for side in sides) == 0:
+        return np.nan, np.nan, np.nan
+    mean = float(sides[0].mean() - sides[1].mean())
+    if min(side.size for side in sides) == 1:
+        return mean, np.nan, np.nan
+    errors = [float(side.var(ddof=1)) / side.size for side in sides]
+    if sum(errors) == 0:
+        return mean, mean, mean
+    below = sum(error**2 / (side.size - 1) for error, side in zip(errors, sides, strict=True))
+    half = float(t.ppf(0.5 + confidence / 2, sum(errors) ** 2 / below)) * np.sqrt(sum(errors))
+    return mean, mean - half, mean + half
+
+
 def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
     """Median of independent values with an interval between two of them, whatever their distribution.
 

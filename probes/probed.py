@@ -36,8 +36,8 @@ def probed_members(run: Run, log: SampleLog, result: ProbeResult) -> dict[str, N
 
     Returns:
         Groups by what was done (:func:`probes.groups.members`; only ``all`` where nothing was done to the split);
-        then, where the log has the checkpoint's epoch whole, ``routed`` and ``skipped`` (with the gate's name, of
-        several) by where each gate sent the sample in that epoch.
+        then ``routed`` and ``skipped`` (with the gate's name, of several) by where each gate sent the sample: as the
+        result itself has it (``routed`` [G, n]), else as the log has it, where it has the checkpoint's epoch whole.
     """
     samples = log.samples(result.split)
     table = pd.DataFrame(identity(samples, result.split, run.manifest.header.operations))
@@ -72,10 +72,13 @@ def of_gate(log: SampleLog, gate: str) -> str:
 
 
 def _routes(log: SampleLog, result: ProbeResult) -> dict[str, NDArray[np.bool_]]:
-    """Who was routed and who skipped at the checkpoint's epoch; nothing where the log lacks it."""
-    found = {}
-    for gate in log.gates:
-        known, through = logged(log, result, "seen"), logged(log, result, "routed", gate)
+    """Who was routed and who skipped at the checkpoint; nothing where neither result nor log tells."""
+    found, own = {}, result.values.get("routed")
+    for row, gate in enumerate(log.gates):
+        if own is None:
+            known, through = logged(log, result, "seen"), logged(log, result, "routed", gate)
+        else:
+            known, through = np.ones(len(result.sample_id), bool), own[row]
         if known is not None and through is not None:
             name = of_gate(log, gate)
             found |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}

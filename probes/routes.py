@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.config import ModelConfig
 from noise.manifest import CORRUPTED_CAUSES
-from probes.groups import Estimate, difference, share
+from probes.bootstrap import paired_shares
+from probes.groups import Estimate, average, difference, share
+from probes.intervals import welch_interval
 from probes.result import ProbeResult
 
 PROBE = "routing"
@@ -17,8 +20,12 @@ VARIANT = "intervention"
 
 LEARNED, SKIP, THROUGH, HARD = "learned", "skip", "through", "hard"
 
-READOUT = "read-out"
-"""Not a route through the network: what a linear read-out at B3's o1 answers (:mod:`probes.readout`)."""
+READOUT_O1, READOUT_END = "read-out o1", "read-out end"
+"""Not routes through the network: what a linear read-out (:mod:`probes.readout`) at B3's o1 answers, and one where the
+head reads."""
+
+OF_ALL, OF_FITTED, P_GIVEN = "fit, of all", "fit, of the fitted", "p(given)"
+"""What a cut takes: the fit of how many samples, of how many of those that fit, or how much probability."""
 
 
 def route_of(kind: str, gate: str, gates: Sequence[str]) -> str:
@@ -26,27 +33,62 @@ def route_of(kind: str, gate: str, gates: Sequence[str]) -> str:
     return kind if len(gates) == 1 else f"{kind}_{gate}"
 
 
-def cuts_of(gates: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """What a network can do without: route to its two columns, who is memorised and who is recovered.
+def blocks_of(model: ModelConfig) -> tuple[str, ...]:
+    """Blocks that are cut after their first unit: the gated ones, or B3; none where that is B3's only unit."""
+    return model.gate_names or (("b3",) if model.units > 1 else ())
 
-    *Memorised* is a sample that fits its given label as learned and not along that route. *Recovered* is a
-    memorised one with a wrong given label that is predicted as its clean label along that route.
+
+@dataclass(frozen=True)
+class Cut:
+    """Something a network can do without.
+
+    *Memorised* is a sample that fits its given label with it and not without it. *Recovered* is one with a wrong given
+    label that fits it with it, and is predicted as its clean label without it.
     """
-    found = {}
-    for gate in gates:
-        route = route_of(SKIP, gate, gates)
-        found[route] = (f"memorised_by_{gate}", f"recovered_by_{route}")
-    return {**found, READOUT: ("memorised_beyond_o1", "recovered_at_o1")}
+
+    whole: str
+    """Route with it."""
+    part: str
+    """Route without it."""
+    memorised: str
+    """Column of who is memorised."""
+    recovered: str
+    """Column of who is recovered."""
+
+    @property
+    def name(self) -> str:
+        """As a difference."""
+        return f"{self.whole} - {self.part}"
 
 
-def fits(result: ProbeResult, route: str) -> NDArray[np.bool_]:
-    """Who fits its given label along a route [n]."""
-    return result.values["fits_given"][list(result.config["routes"]).index(route)]
+def cuts_of(blocks: Sequence[str]) -> tuple[Cut, ...]:
+    """Every cut of a network; () for one that has nothing beyond B3's o1.
+
+    Args:
+        blocks: of :func:`blocks_of`.
+    """
+    routes = {block: route_of(SKIP, block, blocks) for block in blocks}
+    skips = [
+        Cut(LEARNED, route, f"memorised_by_{block}", f"recovered_by_{route}")
+        for block, route in routes.items()
+    ]
+    read = Cut(READOUT_END, READOUT_O1, "memorised_beyond_o1", "recovered_at_o1")
+    return (*skips, read) if skips else ()
 
 
-def fit_lost(result: ProbeResult, cut: str) -> NDArray[np.int8]:
-    """What the cut takes from each sample [n]: 1 the fit of its given label, -1 gives it, 0 changes nothing."""
-    return fits(result, LEARNED).astype(np.int8) - fits(result, cut)
+def row_of(result: ProbeResult, route: str, name: str = "fits_given") -> NDArray:
+    """A column of one route [n]; by default who fits its given label."""
+    return result.values[name][list(result.config["routes"]).index(route)]
+
+
+def fit_lost(result: ProbeResult, whole: str, part: str) -> NDArray[np.int8]:
+    """What one route has from another [n]: 1 the fit of the given label is lost, -1 gained, 0 neither."""
+    return row_of(result, whole).astype(np.int8) - row_of(result, part)
+
+
+def p_lost(result: ProbeResult, whole: str, part: str) -> NDArray[np.float64]:
+    """The probability of the given label that is lost from one route to another [n], in [-1, 1]."""
+    return row_of(result, whole, "p_given").astype(np.float64) - row_of(result, part, "p_given")
 
 
 @dataclass(frozen=True)
@@ -54,78 +96,72 @@ class Contrast:
     """Whether a cut takes more from corrupted samples than from clean ones."""
 
     cut: str
+    """The difference of two routes; of two networks, how much larger it is in the first."""
+    measure: str
+    """Of what: :data:`OF_ALL`, :data:`OF_FITTED` or :data:`P_GIVEN`."""
     group: str
     """``corrupted``, or one cause where there are several."""
     clean: Estimate
-    """Share of the fit that clean samples lose: fit as learned minus fit along the cut."""
+    """What clean samples lose."""
     corrupted: Estimate
-    """The same of the group."""
+    """What the group loses."""
     difference: Estimate
     """Of the group minus of the clean ones; above 0 the cut takes more from the group."""
-    clean_of_fitted: Estimate
-    """Of the clean samples that fit as learned: the share that the cut takes the fit from."""
-    corrupted_of_fitted: Estimate
-    """The same of the group. A group that is fitted less has less to lose, which this leaves out of account."""
-    difference_of_fitted: Estimate
-    """The one minus the other."""
 
 
-def contrasts(
-    result: ProbeResult, inside: Mapping[str, NDArray[np.bool_]], cuts: Sequence[str] | None = None
-) -> tuple[Contrast, ...]:
-    """Every cut's contrast of corrupted and clean samples; () where the split has not both.
+def contrasts(result: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]) -> tuple[Contrast, ...]:
+    """Every cut's contrasts of corrupted and clean samples; () where the split has not both.
 
     Args:
         result: of this probe.
         inside: its groups, see :func:`probes.probed.probed_members`.
-        cuts: routes; None for all of :func:`cuts_of`.
     """
     if "clean" not in inside or "corrupted" not in inside:
         return ()
     causes = [name for name in CORRUPTED_CAUSES if name in inside]
     return tuple(
-        _contrast(result, cut, group, inside["clean"], inside[group])
-        for cut in cuts or cuts_of(result.config["gates"])
+        one
+        for cut in cuts_of(result.config["blocks"])
         for group in ("corrupted", *(causes if len(causes) > 1 else ()))
+        for one in _contrasts(result, cut, group, inside["clean"], inside[group])
     )
 
 
-def _contrast(
-    result: ProbeResult, cut: str, group: str, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
-) -> Contrast:
-    lost, fitted = fit_lost(result, cut), fits(result, LEARNED)
-    gone = lost > 0
-    return Contrast(
-        cut=cut,
-        group=group,
-        clean=difference(lost[clean]),
-        corrupted=difference(lost[corrupted]),
-        difference=difference(lost[corrupted], lost[clean]),
-        clean_of_fitted=share(gone[clean & fitted]),
-        corrupted_of_fitted=share(gone[corrupted & fitted]),
-        difference_of_fitted=difference(gone[corrupted & fitted], gone[clean & fitted]),
+def _contrasts(
+    result: ProbeResult, cut: Cut, group: str, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
+) -> tuple[Contrast, ...]:
+    lost, fitted = fit_lost(result, cut.whole, cut.part), row_of(result, cut.whole)
+    gone = [lost[who & fitted] > 0 for who in (clean, corrupted)]
+    of_fitted = share(gone[0]), share(gone[1]), difference(gone[1], gone[0])
+    return (
+        Contrast(cut.name, OF_ALL, group, *_fit(lost, clean, corrupted)),
+        Contrast(cut.name, OF_FITTED, group, *of_fitted),
+        Contrast(cut.name, P_GIVEN, group, *_mean(p_lost(result, cut.whole, cut.part), clean, corrupted)),
     )
 
 
-@dataclass(frozen=True)
-class AgainstControl:
-    """How much more a cut takes in one network than in another, from the same samples."""
+def _fit(
+    lost: NDArray, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
+) -> tuple[Estimate, Estimate, Estimate]:
+    return difference(lost[clean]), difference(lost[corrupted]), difference(lost[corrupted], lost[clean])
 
-    cut: str
-    """Of the gated network; of the control it is the read-out."""
-    clean: Estimate
-    """Share of the fit that clean samples lose: in the gated network minus in the control."""
-    corrupted: Estimate
-    """The same of the corrupted ones."""
-    difference: Estimate
-    """Corrupted minus clean; above 0 the gated network holds more of the corrupted samples behind the cut than depth
-    alone explains."""
+
+def _mean(
+    lost: NDArray, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
+) -> tuple[Estimate, Estimate, Estimate]:
+    """By Student's and Welch's intervals: the bootstrap would be slow for values that are all different."""
+    apart = _estimate(welch_interval(lost[corrupted], lost[clean]), int((clean | corrupted).sum()))
+    return average(lost[clean]), average(lost[corrupted]), apart
 
 
 def against_control(
     result: ProbeResult, control: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]
-) -> tuple[AgainstControl, ...]:
-    """Every cut of a gated network minus the read-out of a control, sample by sample.
+) -> tuple[Contrast, ...]:
+    """What each cut takes in a gated network minus what the same cut takes in a control, sample by sample.
+
+    A cut of B3 is set beside the same kind of cut of the control's B3: skip beside skip, read-outs beside read-outs. A
+    cut of B2 has none. Above 0 in :attr:`Contrast.difference` the gated network holds more of the corrupted samples
+    behind the cut, of what it holds there at all, than the ungated one does.
 
     Args:
         result: of the gated network.
@@ -135,10 +171,28 @@ def against_control(
     if "clean" not in inside or "corrupted" not in inside:
         return ()
     assert np.array_equal(result.sample_id, control.sample_id), "the samples are the same"
-    clean, corrupted, theirs = inside["clean"], inside["corrupted"], fit_lost(control, READOUT)
+    clean, corrupted = inside["clean"], inside["corrupted"]
+    same = {cut.memorised: cut for cut in cuts_of(control.config["blocks"])}
     found = []
-    for cut in cuts_of(result.config["gates"]):
-        more = fit_lost(result, cut) - theirs
-        estimates = difference(more[clean]), difference(more[corrupted])
-        found.append(AgainstControl(cut, *estimates, difference(more[corrupted], more[clean])))
+    for mine in cuts_of(result.config["blocks"]):
+        if (theirs := same.get(mine.memorised)) is None:
+            continue
+        pair = (result, mine.whole, mine.part), (control, theirs.whole, theirs.part)
+        lost = np.array([fit_lost(*one) for one in pair])
+        p = np.array([p_lost(*one) for one in pair])
+        gone, fitted = lost > 0, np.array([row_of(*one[:2]) for one in pair])
+        shares = [(gone[:, who], fitted[:, who]) for who in (corrupted, clean)]
+        of_fitted = (
+            _estimate(paired_shares(*groups), sum(hits.shape[1] for hits, _ in groups))
+            for groups in ([shares[1]], [shares[0]], shares)
+        )
+        found += [
+            Contrast(mine.name, OF_ALL, "corrupted", *_fit(lost[0] - lost[1], clean, corrupted)),
+            Contrast(mine.name, OF_FITTED, "corrupted", *of_fitted),
+            Contrast(mine.name, P_GIVEN, "corrupted", *_mean(p[0] - p[1], clean, corrupted)),
+        ]
     return tuple(found)
+
+
+def _estimate(found: tuple[float, float, float], n: int) -> Estimate:
+    return Estimate(*(None if np.isnan(number) else number for number in found), n=n)

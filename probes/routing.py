@@ -3,7 +3,8 @@
 Routes of a network with one gate: ``learned``, ``skip`` (g = 0: the block puts out o1), ``through`` (g = 1: o2) and
 ``hard`` (through where g > 0.5, else skipped). With several gates these set all of them at once, and ``skip_b3``,
 ``through_b3`` and so on set one and leave the others as learned. A gate behind another one reads what that one let
-through. An ungated network has ``learned`` alone.
+through. An ungated network has ``learned`` alone here; that its head can be asked about B3's o1, too, needs no route
+(:mod:`probes.routingrun`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

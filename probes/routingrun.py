@@ -1,44 +1,66 @@
-"""Counterfactual routing of a run: over checkpoints and splits, with a read-out at o1 as a second cut.
+"""Counterfactual routing of a run: over checkpoints and splits, with two linear read-outs as a second kind of cut.
 
-The read-out is the control. It is trained anew for each checkpoint, and for every network, gated or not, at the same
-place: B3's o1, the output of its first unit. What an ungated network fits and the read-out at its o1 does not, was
-done by the layers after o1 without any gate: that much "deeper is just better" explains. (Maini et al. 2023, "Can
-neural network memorization be localized?", found it spread over the layers of ungated networks.) In a gated network
-it also tells what ``skip`` loses because the head was trained on mixtures of o1 and o2 from what is not in o1 at all.
+Every network whose B3 has more than one unit is cut after its first, gated or not. ``skip`` asks the network's own
+head about the pooled o1. An ungated network can be asked just so (the shapes agree), only that its head never saw o1
+while it was trained; a gated one's saw mixtures of o1 and o2. The read-outs are trained anew for each checkpoint, one
+at o1 and one at the end, where the head reads: what the second fits and the first does not was done after o1, without
+a frozen head or a refitting in between. Either cut of an ungated network says how much "deeper is just better"
+explains, and is to be set beside the same cut of a gated one. (Maini et al. 2023, "Can neural network memorization be
+localized?", found memorisation spread over the layers of ungated networks.)
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from memgate import console
+from memgate.config import ModelConfig
 from memgate.inputs import Inputs
 from memgate.models.cost import cost_of
 from memgate.runs import Run
 from noise.choose import hash_order
-from probes.features import features
+from probes.features import PENULTIMATE, features, head_logits
 from probes.network import PixelNetwork, pixel_network
 from probes.readout import Readout, fit_readout, shuffled_hits
 from probes.result import ProbeResult, save_results
-from probes.routes import LEARNED, PROBE, READOUT, VARIANT, cuts_of
+from probes.routes import PROBE, READOUT_END, READOUT_O1, SKIP, VARIANT, blocks_of, cuts_of
 from probes.routing import RouteAnswers, answers_along_routes
 from probes.visits import Plan, Visit, visits
 
-POINT = "b3.1"
-"""Where the read-out reads: B3's o1, of the forward pass as learned, pooled as the head would have it."""
+O1 = "b3.1"
+"""B3's o1, of the forward pass as learned; pooled as the head would have it."""
+
+AT = {READOUT_O1: O1, READOUT_END: PENULTIMATE}
+"""Read-out to where it reads."""
+
+Features = dict[str, NDArray[np.float32]]
+"""Point to pooled features [n, C]."""
 
 
-def probe_run(run: Run, plan: Plan, batch_size: int | None = None) -> Iterator[ProbeResult]:
+@dataclass(frozen=True, eq=False)
+class _Readouts:
+    """The read-outs of a checkpoint."""
+
+    trained: dict[str, Readout]
+    shuffled: dict[str, int]
+    """How many labels a read-out at o1 fits that were shuffled, and how many the most frequent label is right for."""
+
+
+def probe_run(
+    run: Run, plan: Plan, batch_size: int | None = None, control: Run | None = None
+) -> Iterator[ProbeResult]:
     """Send the samples of a run along every route, checkpoint by checkpoint and split by split.
 
     Args:
         run: whose checkpoints.
         plan: which checkpoints, splits and samples.
         batch_size: images in a pass; None for what suits the device.
+        control: whose results this run's are to be set beside; kept with them, so that it can be done again.
 
     Yields:
         One result for each checkpoint and split, which is already in the run's ``probes/routing.h5``.
@@ -46,45 +68,59 @@ def probe_run(run: Run, plan: Plan, batch_size: int | None = None) -> Iterator[P
     Raises:
         MemgateError: see :func:`probes.visits.visits`; or batch_size is no number of images.
     """
-    readout, trained = None, None
+    readouts, trained = None, None
     for visit in visits(run, plan, PROBE):
         network = pixel_network(visit.model, visit.inputs)
-        if readout is None or trained != visit.epoch:
-            readout, trained = _trained(network, visit, batch_size), visit.epoch
-        result = _probe(run, network, readout, visit, batch_size)
+        if readouts is None or trained != visit.epoch:
+            readouts, trained = _trained(network, visit, batch_size), visit.epoch
+        result = _probe(run, network, readouts, visit, batch_size, control)
         save_results(run, PROBE, [result])
         yield result
 
 
-def _trained(network: PixelNetwork, visit: Visit, batch_size: int | None) -> Readout:
-    """The read-out of a checkpoint, from all training samples, whichever are probed."""
+def _trained(network: PixelNetwork, visit: Visit, batch_size: int | None) -> _Readouts:
+    """The read-outs of a checkpoint, from all training samples, whichever are probed."""
     train = visit.inputs.train
-    at_o1 = _at_o1(network, train.images, f"read-out, epoch {visit.epoch}", batch_size)
-    found = fit_readout(at_o1, train.labels, train.class_count)
+    found = _features(network, train.images, f"read-out, epoch {visit.epoch}", batch_size)
     order = hash_order(train.sample_id, "read-out", train.name, train.split)
-    return replace(found, config={**found.config, "shuffled_hits": shuffled_hits(at_o1, train.labels[order])})
+    shuffled = {
+        "hits": shuffled_hits(found[O1], train.labels[order]),
+        "most_frequent": int(np.bincount(train.labels).max()),
+    }
+    trained = {name: fit_readout(found[point], train.labels, train.class_count) for name, point in AT.items()}
+    return _Readouts(trained, shuffled)
 
 
-def _at_o1(
+def _features(
     network: PixelNetwork, images: NDArray[np.uint8], label: str, batch_size: int | None
-) -> NDArray[np.float32]:
-    """Pooled o1 of B3 [n, C] of images uint8 [n, H, W, 3]."""
+) -> Features:
+    """What the read-outs read of images uint8 [n, H, W, 3]."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     with console.counter(len(images), label) as finished:
-        return features(network, pixels, [POINT], batch_size=batch_size, finished=finished)[POINT]
+        return features(network, pixels, tuple(AT.values()), batch_size=batch_size, finished=finished)
 
 
 def _probe(
-    run: Run, network: PixelNetwork, readout: Readout, visit: Visit, batch_size: int | None
+    run: Run,
+    network: PixelNetwork,
+    readouts: _Readouts,
+    visit: Visit,
+    batch_size: int | None,
+    control: Run | None,
 ) -> ProbeResult:
     """One checkpoint and one split."""
-    gates, given, clean = run.config.model.gate_names, visit.images.labels, _clean_labels(visit)
+    model, given, clean = run.config.model, visit.images.labels, _clean_labels(visit)
     with console.counter(len(given), visit.label) as finished:
         found = answers_along_routes(
-            network, gates, visit.pixels, given, clean, batch_size=batch_size, finished=finished
+            network, model.gate_names, visit.pixels, given, clean, batch_size=batch_size, finished=finished
         )
-    at_o1 = _at_o1(network, visit.images.images, f"{visit.label}, o1", batch_size)
-    found = found.joined(READOUT, readout.probabilities(at_o1), given, clean)
+    inside = _features(network, visit.images.images, f"{visit.label}, o1", batch_size)
+    if not model.gate_names and blocks_of(model):
+        at_o1 = softmax(head_logits(network, inside[O1]).numpy(), axis=1)
+        found = found.joined(SKIP, at_o1, given, clean)
+    for name, point in AT.items():
+        chance = readouts.trained[name].probabilities(inside[point])
+        found = found.joined(name, chance, given, clean)
     return ProbeResult(
         probe=PROBE,
         split=visit.split,
@@ -92,8 +128,8 @@ def _probe(
         variant=VARIANT,
         checkpoint=visit.checkpoint,
         sample_id=visit.images.sample_id,
-        values=_columns(found, gates, given, clean),
-        config=_config(run, found, readout, visit.inputs),
+        values=_columns(found, model, given, clean),
+        config=_config(run, found, readouts, visit.inputs, control),
         versions=visit.versions,
     )
 
@@ -105,7 +141,7 @@ def _clean_labels(visit: Visit) -> NDArray[np.int64]:
 
 
 def _columns(
-    found: RouteAnswers, gates: tuple[str, ...], given: NDArray, clean: NDArray
+    found: RouteAnswers, model: ModelConfig, given: NDArray, clean: NDArray
 ) -> dict[str, NDArray[Any]]:
     """The result's columns: [R, n] a row for each route, [G, n] a row for each gate, or [n]."""
     fits_given, fits_clean, wrong = found.prediction == given, found.prediction == clean, given != clean
@@ -117,25 +153,30 @@ def _columns(
         "fits_clean": fits_clean,
         "wrong_label": wrong,
     }
-    if gates:
+    if model.gate_names:
         columns |= {"gate": found.gate, "routed": found.routed, "hard_routed": found.hard_routed}
-    learned = fits_given[found.routes.index(LEARNED)]
-    for route, (memorised, recovered) in cuts_of(gates).items():
-        row = found.routes.index(route)
-        columns[memorised] = learned & ~fits_given[row]
-        columns[recovered] = wrong & learned & fits_clean[row]
+    for cut in cuts_of(blocks_of(model)):
+        whole, part = found.routes.index(cut.whole), found.routes.index(cut.part)
+        columns[cut.memorised] = fits_given[whole] & ~fits_given[part]
+        columns[cut.recovered] = wrong & fits_given[whole] & fits_clean[part]
     return columns
 
 
-def _config(run: Run, found: RouteAnswers, readout: Readout, inputs: Inputs) -> dict[str, Any]:
+def _config(
+    run: Run, found: RouteAnswers, readouts: _Readouts, inputs: Inputs, control: Run | None
+) -> dict[str, Any]:
     """How the result came about, as plain JSON values."""
     model, train = run.config.model, inputs.train
     return {
         "routes": found.routes,
         "gates": model.gate_names,
+        "blocks": blocks_of(model),
+        "classes": train.class_count,
         "tap": model.gate.tap if model.gate_names else None,
         "curve": model.gate.curve if model.gate_names else None,
-        "readout": {"point": POINT, **readout.config},
+        "readouts": {name: {"point": AT[name], **one.config} for name, one in readouts.trained.items()},
+        "shuffled": {**readouts.shuffled, "samples": len(train)},
         "macs": asdict(cost_of(model, train.class_count, train.images.shape[1])),
         "precision": "float32",
+        "control": None if control is None else str(control.path.absolute()),
     }

@@ -1,5 +1,6 @@
 """memgate probe routing: from the command line to the tables, and one sentence for what a user can get wrong."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -39,6 +40,10 @@ def others(trained, tmp_path_factory) -> Path:
     like(run, out, name="rate", model=plain, noise=("symmetric:0.3", "randx:0.1"))
     like(run, out, name="deeper", model=replace(plain, depth=20))
     like(run, out, name="data", model=plain, data=replace(run.requested.data, split_seed=1))
+    mirrored = replace(run.requested.data, augment="crop-flip")
+    like(run, out, name="rates", model=plain, data=mirrored, train=replace(train, lr=0.01))
+    bare = like(run, out, name="bare", model=plain, train=train)
+    (bare.path / "checkpoints" / "best.pt").unlink()
     return out
 
 
@@ -53,10 +58,10 @@ def test_the_whole_way_through_the_command_line(trained_run, others):
     for text in (
         "one: routing by intervention, train, epoch 3 (last), 128 of 128 samples",
         "plain: routing by intervention, train, epoch 3 (last), 128 of 128 samples",
-        "one and its control plain, train:",
+        "one and its control plain, train, epoch 3:",
         "one - plain",
-        "skip_b3 - read-out",
-        "one and its control plain, test: nothing is corrupted",
+        "learned - skip_b3",
+        "one and its control plain, test, epoch 3: there are not both clean and corrupted samples",
         "10,000 resamples",
     ):
         assert text in done.stdout
@@ -64,6 +69,9 @@ def test_the_whole_way_through_the_command_line(trained_run, others):
     assert (shown.returncode, shown.stderr) == (0, "")
     tables = done.stdout.split("plain: routing")[0].strip()
     assert shown.stdout.startswith(tables)
+    beside = done.stdout[done.stdout.index("one and its control plain, train") :].split("learned: g")[0]
+    assert beside in shown.stdout, "the comparison again, without asking anybody"
+    assert shown.stdout.count("one - plain") == 6
     for run in (trained_run, Run(others / "plain")):
         assert [result.key for result in load_results(run, "routing")] == [
             ("train", 3, "intervention"), ("test", 3, "intervention"),
@@ -79,8 +87,36 @@ def test_all_samples_of_all_splits_are_asked_unless_fewer_are_wanted(trained_run
     probe(trained_run.path, "--splits", "val", "--n", "10", "--checkpoints", "1", "last")
     found = {result.key[:2]: result for result in load_results(trained_run, "routing")}
     assert len(found["val", 1].sample_id) == len(found["val", 3].sample_id) == 10
-    assert found["val", 1].config["readout"] != found["val", 3].config["readout"]
-    assert "1,000" not in capsys.readouterr().out
+    assert found["val", 1].config["readouts"] != found["val", 3].config["readouts"]
+    printed = capsys.readouterr().out
+    assert "1,000" not in printed
+    assert "This result of 10 samples has replaced one of 32." in printed
+    probe(trained_run.path, "--splits", "val", "--n", "20")
+    assert "has replaced" not in capsys.readouterr().out
+
+
+def test_one_sample_is_enough_and_has_no_interval(trained_run, capsys):
+    probe(trained_run.path, "--splits", "train", "--n", "1")
+    printed = capsys.readouterr().out
+    assert "of the probed samples of train " in printed
+    assert "Nothing in train" not in printed
+    assert ", - of the MACs saved" not in printed
+    assert "% of the MACs saved" in printed
+
+
+def test_a_control_of_other_epochs_and_one_that_is_gone_are_named(trained_run, others, tmp_path, capsys):
+    shutil.copytree(others / "plain", tmp_path / "control")
+    probe(trained_run.path, "--checkpoints", "3", "--splits", "train", "--control", tmp_path / "control")
+    assert "Not compared" not in capsys.readouterr().out
+    probe(tmp_path / "control", "--splits", "train", "--n", "5")
+    capsys.readouterr()
+    cli.parse(["probe", "show", str(trained_run.path)]).run()
+    printed = capsys.readouterr().out
+    assert "Not compared" in printed
+    assert "train of one's epoch 3 (epoch_003)" in printed
+    shutil.rmtree(tmp_path / "control")
+    cli.parse(["probe", "show", str(trained_run.path)]).run()
+    assert "Without its control control: " in capsys.readouterr().out
 
 
 def test_one_gate_that_reads_o2_saves_nothing(trained, tmp_path, capsys):
@@ -93,9 +129,16 @@ def test_one_gate_that_reads_o2_saves_nothing(trained, tmp_path, capsys):
         in printed
     )
     assert IDENTITY in printed
-    assert "recovered by skip " in printed
+    assert "learned - skip" in printed
     result = load_results(run, "routing")[0]
-    assert list(result.config["routes"]) == ["learned", "skip", "through", "hard", "read-out"]
+    assert list(result.config["routes"]) == [
+        "learned",
+        "skip",
+        "through",
+        "hard",
+        "read-out o1",
+        "read-out end",
+    ]
     _, routed = run.log().values("train", "routed")
     np.testing.assert_array_equal(result.values["routed"], routed)
 
@@ -107,9 +150,17 @@ def test_a_run_without_noise_has_no_contrast_and_one_without_gates_no_hard_routi
     capsys.readouterr()
     probe(run.path)
     printed = capsys.readouterr().out
-    assert "Nothing in train is corrupted, so there are no corrupted samples to contrast." in printed
-    assert "memorised beyond o1" in printed
-    for text in ("Under hard routing", "recovered", "clean loses", "memorised by b3 "):
+    assert "None of the probed samples of train is corrupted, so there is nothing to contrast." in printed
+    assert "B3 has one unit, so nothing lies beyond its o1, and there is nothing to cut." in printed
+    assert not any(name.startswith("memorised") for name in load_results(run, "routing")[0].values)
+    for text in (
+        "Under hard routing",
+        "recovered",
+        "clean loses",
+        "learned - ",
+        "read-out end - ",
+        "after b3",
+    ):
         assert text not in printed.split("learned: g as it is")[0]
 
 
@@ -138,10 +189,17 @@ WRONG = [
     (["RUN", "--control", "nothing"], "nothing is no run"),
     (["RUN", "--control", "RUN"], "--control one has gates: give an ungated run"),
     (["OTHERS/plain", "--control", "OTHERS/plain"], "plain has no gates: it is a control itself"),
-    (["RUN", "--control", "OTHERS/seed"], "--control seed differs from one in its noise, or in its seed"),
-    (["RUN", "--control", "OTHERS/rate"], "--control rate differs from one in its noise, or in its seed"),
-    (["RUN", "--control", "OTHERS/deeper"], "--control deeper differs from one in its trunk"),
-    (["RUN", "--control", "OTHERS/data"], "--control data differs from one in its data"),
+    (
+        ["RUN", "--control", "OTHERS/seed"],
+        "--control seed differs from one in more than the gate: train.epochs",
+    ),
+    (
+        ["RUN", "--control", "OTHERS/rate"],
+        "(1, 2)), the noise, or its seed. Train one like it",
+    ),
+    (["RUN", "--control", "OTHERS/deeper"], "in more than the gate: model.depth (20, not 14), train"),
+    (["RUN", "--control", "OTHERS/data"], "in more than the gate: data.split_seed (1, not 0), train"),
+    (["RUN", "--control", "OTHERS/rates"], "data.augment (crop-flip, not crop), train.lr (0.01, not 0.05)."),
     (["RUN", "--checkpoints", "best", "--control", "OTHERS/bare"], "bare has no checkpoint 'best'"),
 ]
 
@@ -150,10 +208,7 @@ WRONG = [
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )
 def test_what_is_wrong_is_said(trained, others, monkeypatch, capsys, arguments, sentence):
-    if "OTHERS/bare" in arguments and not (others / "bare").exists():
-        bare = like(Run(others / "plain"), others, name="bare")
-        (bare.path / "checkpoints" / "best.pt").unlink()
-        capsys.readouterr()
+    capsys.readouterr()
     arguments = [text.replace("RUN", str(trained)).replace("OTHERS", str(others)) for text in arguments]
     monkeypatch.setattr(sys, "argv", ["memgate", "probe", "routing", *arguments])
     with pytest.raises(SystemExit) as caught:

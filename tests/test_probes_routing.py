@@ -1,12 +1,16 @@
 """Counterfactual routing: each number against a forward pass written out by hand, and the tables against loops."""
 
+import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
+from scipy.stats import ttest_1samp, ttest_ind
 from sklearn.linear_model import LogisticRegression
 
 from memgate.config import GateConfig, ModelConfig
@@ -17,14 +21,18 @@ from memgate.models.block_gated import hard
 from memgate.models.cost import cost_of
 from memgate.runs import Run
 from memgate.train import start
-from probes.bootstrap import paired_bootstrap
-from probes.groups import points
-from probes.intervals import wilson
+from noise.choose import hash_order
+from probes import routingrun
+from probes.bootstrap import paired_bootstrap, paired_shares
+from probes.groups import difference, percent, share
+from probes.intervals import welch_interval, wilson
 from probes.network import PixelNetwork, pixel_network
 from probes.probed import probed_members
+from probes.readout import fit_readout
 from probes.result import load_results
-from probes.routes import against_control, contrasts, fit_lost
-from probes.routetable import to_terminal
+from probes.routecomparison import comparisons, to_comparison
+from probes.routes import against_control, cuts_of
+from probes.routetable import to_terminal, with_difference
 from probes.routing import answers_along_routes, routes_of
 from probes.routingrun import probe_run
 from probes.visits import Plan
@@ -41,12 +49,29 @@ def probed(trained, tmp_path_factory):
     return Run(folder)
 
 
+def like(trained, out, name, model, epochs=3):
+    requested = Run(trained).requested
+    return start(
+        replace(requested, name=name, out=out, model=model, train=replace(requested.train, epochs=epochs))
+    )
+
+
 @pytest.fixture(scope="module")
 def ungated(trained, tmp_path_factory):
     """The same data and noise, without gates."""
-    config = replace(Run(trained).requested, name="plain", out=tmp_path_factory.mktemp("ungated"))
-    found = start(replace(config, model=ModelConfig(name="resnet", depth=14)))
+    found = like(trained, tmp_path_factory.mktemp("ungated"), "plain", ModelConfig(name="resnet", depth=14))
     list(probe_run(found, Plan(splits=["train"], n=0)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def single(trained, tmp_path_factory):
+    """The same with one gate."""
+    gate = GateConfig(hidden_b3=16)
+    found = like(
+        trained, tmp_path_factory.mktemp("single"), "single", ModelConfig(depth=14, gate=gate), epochs=1
+    )
+    list(probe_run(found, ALL))
     return found
 
 
@@ -71,7 +96,12 @@ def by_hand(run, split, b2, b3):
             g = gates[name](o1).value
             g = {"learned": g, "hard": (g > 0.5).float(), 0: 0 * g, 1: 0 * g + 1}[forced[name]]
             x = g.view(-1, 1, 1, 1) * o2 + (1 - g.view(-1, 1, 1, 1)) * o1
-        return trunk.head(x.mean((2, 3))).numpy(), o1.mean((2, 3)).numpy(), (g > 0.5).numpy()
+        return (
+            trunk.head(x.mean((2, 3))).numpy(),
+            o1.mean((2, 3)).numpy(),
+            (g > 0.5).numpy(),
+            x.mean((2, 3)).numpy(),
+        )
 
 
 FORCED = {
@@ -84,12 +114,12 @@ FORCED = {
 @pytest.mark.parametrize("split", ["train", "test_corrupted"])
 def test_every_route_is_a_forward_pass_with_its_gates_forced(probed, split):
     result, samples = of(probed, split), inputs_of(probed).samples(split)
-    assert list(result.config["routes"]) == [*FORCED, "read-out"]
+    assert list(result.config["routes"]) == [*FORCED, "read-out o1", "read-out end"]
     np.testing.assert_array_equal(result.sample_id, samples.sample_id)
     given, clean = samples.given_label.astype(int), samples.clean_label.astype(int)
     rows = np.arange(len(given))
     for row, forced in enumerate(FORCED.values()):
-        logits, _, through = by_hand(probed, split, *forced)
+        logits, _, through, _ = by_hand(probed, split, *forced)
         p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         np.testing.assert_array_equal(result.values["prediction"][row], logits.argmax(1))
         np.testing.assert_allclose(result.values["p_given"][row], p[rows, given], rtol=1e-4, atol=1e-6)
@@ -119,41 +149,82 @@ def test_as_learned_it_is_what_the_log_has(probed):
             np.testing.assert_allclose(found, logged[epochs == result.epoch][0], rtol=1e-4, atol=1e-6)
 
 
-def test_the_read_out_is_trained_on_all_training_samples_as_given(probed, trained_run):
+def test_the_read_outs_are_trained_on_all_training_samples_as_given(probed, trained_run):
     result, train = of(probed, "test"), inputs_of(probed).train
-    _, at_o1, _ = by_hand(probed, "train", "learned", "learned")
-    _, there, _ = by_hand(probed, "test", "learned", "learned")
-    mean, std = at_o1.mean(0, dtype="f8"), at_o1.std(0, dtype="f8")
-    reference = LogisticRegression(tol=1e-6, max_iter=5000).fit((at_o1 - mean) / std, train.labels)
-    expected = reference.predict((there - mean) / std)
-    assert (result.values["prediction"][-1] == expected).mean() >= 59 / 60
-    assert result.config["readout"]["samples"] == len(train)
+    for row, point in ((-2, 1), (-1, 3)):
+        here, there = (by_hand(probed, split, "learned", "learned")[point] for split in ("train", "test"))
+        mean, std = here.mean(0, dtype="f8"), here.std(0, dtype="f8")
+        reference = LogisticRegression(tol=1e-6, max_iter=5000).fit((here - mean) / std, train.labels)
+        expected = reference.predict((there - mean) / std)
+        assert (result.values["prediction"][row] == expected).mean() >= 59 / 60
+    assert {one["samples"] for one in result.config["readouts"].values()} == {len(train)}
     few = next(probe_run(trained_run, Plan(splits=["test"], n=20)))
     place = np.isin(result.sample_id, few.sample_id)
     np.testing.assert_array_equal(few.values["prediction"], result.values["prediction"][:, place])
-    assert few.config["readout"] == result.config["readout"]
+    for name in ("readouts", "shuffled"):
+        assert few.config[name] == result.config[name]
 
 
-def test_who_is_memorised_and_who_is_recovered(probed, ungated):
+def test_the_shuffled_labels_are_the_labels_in_another_order(probed, monkeypatch):
+    """From 20 pixels, since 64 features fit any labels of 128 samples: shuffled ones are fitted less than the true."""
+    inputs = inputs_of(probed)
+    train = inputs.train
+    few = train.images.reshape(len(train), -1)[:, 5:180:9].astype(np.float32)
+    monkeypatch.setattr(routingrun, "_features", lambda *_: {"b3.1": few, "penultimate": few})
+    shuffled = routingrun._trained(None, SimpleNamespace(inputs=inputs, epoch=3), None).shuffled  # pyright: ignore
+
+    def hits(labels):
+        return int((fit_readout(few, labels, 10).probabilities(few).argmax(1) == labels).sum())
+
+    order = hash_order(train.sample_id, "read-out", train.name, train.split)
+    expected = hits(train.labels[order])
+    assert shuffled == {"hits": expected, "most_frequent": max(np.bincount(train.labels))}
+    assert expected < len(train) - 4, "otherwise the number could be that of the samples"
+    assert abs(hits(train.labels) - expected) > 4, "the labels in order would be another number"
+    text = to_terminal(
+        probed,
+        probed.log(),
+        replace(of(probed), config={**of(probed).config, "shuffled": {**shuffled, "samples": 128}}),
+    )
+    share_ = percent(share(np.arange(128) < expected))
+    assert f"shuffled labels fits {share_} of them; naming the most frequent label, " in text
+
+
+READ = ("read-out end", "memorised_beyond_o1", "recovered_at_o1")
+
+
+def test_who_is_memorised_and_who_is_recovered(probed, single, ungated):
     for run, cuts in (
-        (probed, {"skip_b2": ("memorised_by_b2", "recovered_by_skip_b2"),
-                  "skip_b3": ("memorised_by_b3", "recovered_by_skip_b3"),
-                  "read-out": ("memorised_beyond_o1", "recovered_at_o1")}),
-        (ungated, {"read-out": ("memorised_beyond_o1", "recovered_at_o1")}),
+        (probed, {"skip_b2": ("learned", "memorised_by_b2", "recovered_by_skip_b2"),
+                  "skip_b3": ("learned", "memorised_by_b3", "recovered_by_skip_b3"), "read-out o1": READ}),
+        (single, {"skip": ("learned", "memorised_by_b3", "recovered_by_skip"), "read-out o1": READ}),
+        (ungated, {"skip": ("learned", "memorised_by_b3", "recovered_by_skip"), "read-out o1": READ}),
     ):  # fmt: skip
         result, samples = of(run), inputs_of(run).samples("train")
-        prediction = result.values["prediction"].astype(int)
-        for cut, (memorised, recovered) in cuts.items():
-            without = prediction[list(result.config["routes"]).index(cut)]
+        prediction = dict(zip(result.config["routes"], result.values["prediction"].astype(int), strict=True))
+        for cut, (whole, memorised, recovered) in cuts.items():
             for i, (given, clean) in enumerate(
                 zip(samples.given_label.tolist(), samples.clean_label.tolist(), strict=True)
             ):
-                fits = prediction[0, i] == given
-                assert result.values[memorised][i] == (fits and without[i] != given)
-                assert result.values[recovered][i] == (fits and given != clean and without[i] == clean)
-    names = {name for name in of(ungated).values if name.startswith(("memorised", "recovered", "gate"))}
-    assert names == {"memorised_beyond_o1", "recovered_at_o1"}
-    assert list(of(ungated).config["routes"]) == ["learned", "read-out"]
+                fits, left = prediction[whole][i] == given, prediction[cut][i]
+                assert result.values[memorised][i] == (fits and left != given)
+                assert result.values[recovered][i] == (fits and given != clean and left == clean)
+        names = {name for name in result.values if name.startswith(("memorised", "recovered"))}
+        assert names == {name for _, *columns in cuts.values() for name in columns}
+    assert list(of(ungated).config["routes"]) == ["learned", "skip", "read-out o1", "read-out end"]
+
+
+def test_an_ungated_network_skips_by_asking_its_head_about_o1(ungated):
+    inputs, result = inputs_of(ungated), of(ungated)
+    model: Any = load_model(ungated, "last", inputs, torch.device("cpu"))[0].eval()
+    pixels = torch.from_numpy(inputs.train.images).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        x = model.stem(pixel_network(model, inputs).normalised(pixels / 255))
+        x = model.blocks["b3"][0](model.blocks["b2"](model.blocks["b1"](x)))
+        logits = model.head(x.mean((2, 3))).numpy()
+    chance = softmax(logits, axis=1)[np.arange(len(logits)), inputs.train.labels]
+    np.testing.assert_array_equal(result.values["prediction"][1], logits.argmax(1))
+    np.testing.assert_allclose(result.values["p_given"][1], chance, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("blocks", [(), ("b3",), ("b2", "b3")])
@@ -208,56 +279,297 @@ def test_where_every_sample_is_routed_hard_is_through_and_all_is_paid_for():
     assert not np.allclose(rows["hard"], rows["skip"])
 
 
-def test_contrasts_are_loops_over_the_samples(probed):
-    result = of(probed)
-    inside = probed_members(probed, probed.log(), result)
-    found = {(one.cut, one.group): one for one in contrasts(result, inside)}
-    assert {group for _, group in found} == {"corrupted", *(set(inside) & {"label", "image", "label+image"})}
-    fits = dict(zip(result.config["routes"], result.values["fits_given"], strict=True))
-    for (cut, group), one in found.items():
-        lost = fits["learned"].astype(int) - fits[cut]
-        means = [lost[inside[name]].mean() for name in ("clean", group)]
-        assert (one.clean.value, one.corrupted.value) == pytest.approx(means)
-        assert one.difference.value == pytest.approx(means[1] - means[0])
-        expected = paired_bootstrap(lost[inside[group]], lost[inside["clean"]])
-        assert (one.difference.value, one.difference.low, one.difference.high) == expected
-        fitted = inside[group] & fits["learned"]
-        if fitted.any():
-            gone = (fitted & ~fits[cut]).sum()
-            low, high = wilson(gone, fitted.sum())
-            estimate = one.corrupted_of_fitted
-            assert (estimate.value, estimate.low, estimate.high) == (gone / fitted.sum(), low, high)
+def parsed(text, title):
+    """The cells of the table under a title."""
+    lines = text.split(title)[1].strip().splitlines()
+    columns = [match.span() for match in re.finditer("-+", lines[1])]
+    rows = []
+    for line in lines:
+        if not line.strip():
+            break
+        cells = [line[a:b].strip() for (a, _), (b, _) in zip(columns, [*columns[1:], (None, 0)], strict=True)]
+        rows.append(cells)
+    return [dict(zip(rows[0], cells, strict=True)) for cells in rows[2:]]
 
 
-def test_beside_a_control_each_sample_is_compared_with_itself(probed, ungated):
+def loops(result, samples, cut):
+    """Plain numbers of a cut: what each sample loses, whether it fitted, and the probability it loses."""
+    whole, part = cut
+    routes = list(result.config["routes"])
+    before, after = (
+        result.values["prediction"][routes.index(name)] == samples.given_label for name in (whole, part)
+    )
+    p = [result.values["p_given"][routes.index(name)].astype(float) for name in (whole, part)]
+    return before.astype(int) - after, before, p[0] - p[1]
+
+
+def t_text(values):
+    """A mean in points with Student's interval by scipy."""
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    return f"{100 * values.mean():+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def welch_text(values, others):
+    low, high = ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
+    return f"{100 * (values.mean() - others.mean()):+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def wilson_text(hits):
+    low, high = wilson(hits.sum(), len(hits))
+    return f"{hits.mean():.1%} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def paired_text(values, others=None):
+    mean, low, high = paired_bootstrap(values, others)
+    if low == high:
+        return f"{100 * mean:+.1f} [-]"
+    return f"{100 * mean:+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def by_cause(samples):
+    """Who is what, from the labels and the manifest's cause, not from the code under test."""
+    corrupted = samples.cause != "clean"
+    return {"clean": ~corrupted, "corrupted": corrupted}
+
+
+CUTS = {"learned - skip": ("learned", "skip"), "read-out end - read-out o1": ("read-out end", "read-out o1")}
+
+
+def made(result, samples, seed):
+    """A result with answers thrown by dice, so that no two columns are alike by chance."""
+    rng, routes = np.random.default_rng(seed), list(result.config["routes"])
+    n, given, clean = len(samples.sample_id), samples.given_label, samples.clean_label
+    as_given = rng.random((len(routes), n)) < rng.permutation(np.linspace(0.3, 0.8, len(routes)))[:, None]
+    as_clean = rng.random((len(routes), n)) < 0.6
+    prediction = np.where(as_given, given, np.where(as_clean, clean, rng.integers(0, 10, (len(routes), n))))
+    gate = rng.random((1, n)).astype(np.float32)
+    values = {
+        "prediction": prediction,
+        "p_given": rng.random((len(routes), n)).astype(np.float32),
+        "fits_given": prediction == given,
+        "fits_clean": prediction == clean,
+        "wrong_label": given != clean,
+    }
+    if result.config["gates"]:
+        values |= {"gate": gate, "routed": gate > 0.5, "hard_routed": gate > 0.5}
+    names = (("memorised_by_b3", "recovered_by_skip"), ("memorised_beyond_o1", "recovered_at_o1"))
+    for (memorised, recovered), cut in zip(names, CUTS.values(), strict=True):
+        before, after = (prediction[routes.index(name)] for name in cut)
+        values[memorised] = (before == given) & (after != given)
+        values[recovered] = (given != clean) & (before == given) & (after == clean)
+    return replace(result, values=values)
+
+
+def test_every_cell_of_a_training_split_with_one_gate(single):
+    samples = inputs_of(single).samples("train")
+    result = made(of(single), samples, 1)
+    who = {"all": np.ones(len(samples.sample_id), bool), **by_cause(samples)}
+    routed = result.values["gate"][0] > 0.5
+    who |= {"routed": routed, "skipped": ~routed}
+    assert routed.any()
+    assert not routed.all()
+    text, wrong = to_terminal(single, single.log(), result), samples.given_label != samples.clean_label
+    table = {row["samples"]: row for row in parsed(text, "Fit of the given label along each route:")}
+    for row, route in enumerate(result.config["routes"]):
+        prediction = result.values["prediction"][row]
+        for name, inside in who.items():
+            if inside.any():
+                assert table[name][route] == wilson_text((prediction == samples.given_label)[inside])
+        clean = (prediction == samples.clean_label)[wrong]
+        assert table["wrong label, as its clean one"][route] == wilson_text(clean)
+        assert table["wrong label, as its clean one"]["n"] == str(wrong.sum())
+    taken = {(row["difference"], row["samples"]): row for row in parsed(text, "one route minus another:")}
+    plain = {f"learned - {part}": ("learned", part) for part in ("through", "hard")}
+    for name, cut in {**CUTS, **plain}.items():
+        lost, before, p = loops(result, samples, cut)
+        left = result.values["prediction"][list(result.config["routes"]).index(cut[1])]
+        for group in [name for name, inside in who.items() if inside.any()]:
+            inside = who[group]
+            if name in plain and group in ("routed", "skipped"):
+                assert (name, group) not in taken
+                continue
+            row = taken[name, group]
+            assert (row["n"], row["fit"]) == (str(inside.sum()), paired_text(lost[inside]))
+            assert (row["lost"], row["gained"]) == (
+                wilson_text(lost[inside] == 1), wilson_text(lost[inside] == -1)
+            )  # fmt: skip
+            assert row["p(given)"] == t_text(p[inside])
+            fitted = inside & wrong & before
+            if name in plain or not fitted.any():
+                assert row["recovered"] == ("" if name in plain else "-")
+            else:
+                hits = (left == samples.clean_label)[fitted]
+                assert row["recovered"] == f"{hits.sum()} of {fitted.sum()}: {wilson_text(hits)}"
+    fitted = {name: loops(result, samples, cut)[1] & wrong for name, cut in CUTS.items()}
+    assert fitted["learned - skip"].sum() < wrong.sum(), "otherwise the denominator could be all wrong labels"
+    assert_contrasts(parsed(text, "from clean ones?"), result, samples)
+    assert "wrong label" not in to_terminal(single, single.log(), of(single, "test"))
+
+
+def assert_contrasts(rows, result, samples):
+    """Rows of contrasts of clean and corrupted samples, against the numbers computed here."""
+    found = {(row["cut"], row["lost"]): row for row in rows if row["group"] == "corrupted"}
+    assert len(found) == 6
+    who = by_cause(samples)
+    for name, cut in CUTS.items():
+        lost, before, p = loops(result, samples, cut)
+        gone = [lost[who[group] & before] == 1 for group in ("clean", "corrupted")]
+        all_, p = ([values[who[group]] for group in ("clean", "corrupted")] for values in (lost, p))
+        for measure, cells in (
+            ("fit, of all", [paired_text(all_[0]), paired_text(all_[1]), paired_text(all_[1], all_[0])]),
+            ("fit, of the fitted", [*map(wilson_text, gone), paired_text(gone[1], gone[0])]),
+            ("p(given)", [t_text(p[0]), t_text(p[1]), welch_text(p[1], p[0])]),
+        ):
+            row = found[name, measure]
+            assert [row["clean loses"], row["group loses"], row["group - clean"]] == cells
+
+
+def test_beside_a_control_like_is_compared_with_like_sample_by_sample(single, ungated):
+    samples = inputs_of(single).samples("train")
+    mine, theirs = made(of(single), samples, 1), made(of(ungated), samples, 2)
+    text = to_comparison(single, single.log(), mine, ungated, theirs)
+    rows = parsed(text, "epoch 1:")
+    assert_contrasts([row for row in rows if row["run"] == "single"], mine, samples)
+    assert_contrasts([row for row in rows if row["run"] == "plain"], theirs, samples)
+    beside = {(row["cut"], row["lost"]): row for row in rows if row["run"] == "single - plain"}
+    assert len(beside) == 6
+    who = by_cause(samples)
+    for name, cut in CUTS.items():
+        pair = [loops(one, samples, cut) for one in (mine, theirs)]
+        more, p = pair[0][0] - pair[1][0], pair[0][2] - pair[1][2]
+        groups = who["clean"], who["corrupted"]
+        shares = [[(lost[inside & before] == 1).mean() for inside in groups] for lost, before, _ in pair]
+        gap = [100 * (one - other) for one, other in zip(*shares, strict=True)]
+        for measure, cells in (
+            ("fit, of all", [paired_text(more[groups[0]]), paired_text(more[groups[1]]),
+                             paired_text(more[groups[1]], more[groups[0]])]),
+            ("p(given)", [t_text(p[groups[0]]), t_text(p[groups[1]]), welch_text(p[groups[1]], p[groups[0]])]),
+        ):  # fmt: skip
+            row = beside[name, measure]
+            assert [row["clean loses"], row["group loses"], row["group - clean"]] == cells
+        row = beside[name, "fit, of the fitted"]
+        assert row["clean loses"].startswith(f"{gap[0]:+.1f} [")
+        assert row["group loses"].startswith(f"{gap[1]:+.1f} [")
+        assert row["group - clean"].startswith(f"{gap[1] - gap[0]:+.1f} [")
+    assert "other seeds" not in text
+    other = SimpleNamespace(name="plain", config=replace(ungated.config, seed=4))
+    assert "other seeds (0 and 4)" in to_comparison(single, single.log(), mine, other, theirs)  # pyright: ignore
+
+
+def test_the_interval_of_shares_is_that_of_rows_drawn_anew():
+    rng = np.random.default_rng(3)
+    of_ = rng.random((2, 2, 300)) < np.array([0.8, 0.5])[:, None]
+    hits = of_ & (rng.random((2, 2, 300)) < np.array([[0.3], [0.6]]))
+    groups = [(hits[i], of_[i]) for i in (0, 1)]
+
+    def gap(group, rows):
+        inside, out_of = group
+        return np.subtract(*(inside[i, rows].sum() / out_of[i, rows].sum() for i in (0, 1)))
+
+    drawn = [
+        gap(groups[0], rng.integers(300, size=300)) - gap(groups[1], rng.integers(300, size=300))
+        for _ in range(4000)
+    ]
+    value, low, high = paired_shares(*groups)
+    assert value == pytest.approx(gap(groups[0], slice(None)) - gap(groups[1], slice(None)))
+    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.012)
+    assert np.isnan(paired_shares((hits[0] & False, of_[0] & False))).all()
+    assert np.isnan(paired_shares((hits[0][:, :0], of_[0][:, :0]))).all()
+
+
+def test_welchs_interval_is_scipys():
+    rng = np.random.default_rng(0)
+    values, others = rng.normal(1, 2, 9), rng.normal(0, 5, 40)
+    expected = ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
+    assert welch_interval(values, others) == pytest.approx((values.mean() - others.mean(), *expected))
+    assert welch_interval([2, 2], [1, 1, 1]) == (1, 1, 1)
+    assert np.isnan(welch_interval([2], [1, 2])[1:]).all()
+    assert np.isnan(welch_interval([], [1, 2])).all()
+
+
+def test_a_gate_at_b2_is_not_set_beside_a_cut_of_b3(probed, ungated):
+    inside = probed_members(probed, probed.log(), of(probed))
+    found = against_control(of(probed), of(ungated), inside)
+    cuts = list(dict.fromkeys(one.cut for one in found))
+    assert cuts == ["learned - skip_b3", "read-out end - read-out o1"]
+    routes = list(of(probed).config["routes"])
+    mine = of(probed).values["fits_given"].astype(int)
+    theirs = of(ungated).values["fits_given"].astype(int)
+    more = mine[0] - mine[routes.index("skip_b3")] - (theirs[0] - theirs[1])
+    expected = paired_bootstrap(more[inside["corrupted"]], more[inside["clean"]])
+    one = found[0]
+    assert (one.difference.value, one.difference.low, one.difference.high) == expected
+
+
+def test_pairs_are_made_by_split_epoch_and_samples_and_the_rest_is_named(probed, ungated):
     mine, theirs = of(probed), of(ungated)
-    assert fit_lost(theirs, "read-out").any()
-    inside = probed_members(probed, probed.log(), mine)
-    for one in against_control(mine, theirs, inside):
-        more = fit_lost(mine, one.cut).astype(int) - fit_lost(theirs, "read-out")
-        clean, corrupted = more[inside["clean"]], more[inside["corrupted"]]
-        assert one.clean.value == pytest.approx(clean.mean())
-        expected = paired_bootstrap(corrupted, clean)
-        assert (one.difference.value, one.difference.low, one.difference.high) == expected
+    later = replace(theirs, epoch=7, checkpoint="best")
+    texts = list(comparisons(probed, probed.log(), [mine], ungated, [later]))
+    assert len(texts) == 1
+    assert "Not compared" in texts[0]
+    assert "train of one's epoch 3 (last), train of plain's epoch 7 (best)" in texts[0]
+    texts = list(comparisons(probed, probed.log(), [mine], ungated, [replace(theirs, checkpoint="best")]))
+    assert len(texts) == 1
+    assert texts[0].startswith("one and its control plain, train, epoch 3:")
+    half = slice(0, 64)
+    fewer = replace(
+        theirs, sample_id=theirs.sample_id[half], values={k: v[..., half] for k, v in theirs.values.items()}
+    )
+    texts = list(comparisons(probed, probed.log(), [mine], ungated, [fewer]))
+    assert [text.startswith("Not compared") for text in texts] == [True]
 
 
-def test_the_table_has_the_numbers(probed):
+def test_who_is_routed_is_what_the_checkpoint_did_where_the_log_lacks_the_epoch(probed):
+    result = of(probed)
+    later = replace(result, epoch=99)
+    inside = probed_members(probed, probed.log(), later)
+    for row, name in enumerate(("b2", "b3")):
+        routed = result.values["gate"][row] > 0.5
+        for group, expected in ((f"routed ({name})", routed), (f"skipped ({name})", ~routed)):
+            assert np.array_equal(inside.get(group, np.zeros(len(expected), bool)), expected)
+    assert "is not known" not in to_terminal(probed, probed.log(), later)
+
+
+def test_a_difference_where_all_are_alike_has_no_ends():
+    assert with_difference(difference(np.zeros(9))) == "+0.0 [-]"
+    assert with_difference(difference(np.ones(1))) == "+100.0 [-]"
+    assert with_difference(difference(np.zeros(0))) == "-"
+    assert with_difference(difference(np.array([0, 1, 0, 0]))) == "+25.0 [0.0, 75.0]"
+
+
+def test_an_older_result_is_asked_for_again(probed):
+    old = replace(of(probed), config={"gates": ["b2", "b3"], "routes": ["learned", "read-out"]})
+    text = to_terminal(probed, probed.log(), old)
+    assert "stored by an older memgate; ask again: memgate probe routing" in text
+    assert cuts_of(()) == ()
+
+
+def test_the_table_of_a_clean_split(probed):
     result, log = of(probed, "test"), probed.log()
     text = to_terminal(probed, log, result)
     assert "one: routing by intervention, test, epoch 3 (last), 60 of 60 samples" in text
-    assert "Accuracy along each route:" in text
-    assert "Nothing in test is corrupted" in text
-    assert "memorised" not in text, "what was never trained on is not memorised"
-    for accuracy in result.values["fits_given"].mean(1):
-        assert f"{accuracy:.1%} [" in text
+    table = parsed(text, "Accuracy along each route:")[0]
+    for route, hits in zip(result.config["routes"], result.values["fits_given"], strict=True):
+        assert table[route] == wilson_text(hits)
+    assert "None of the probed samples of test is corrupted" in text
+    assert "recovered" not in text, "no label is wrong"
     cost = cost_of(probed.config.model, 10, 8)
     skipped = ~result.values["hard_routed"]
     saved = [cost.saved["b2"] * two + cost.saved["b3"] * three for two, three in skipped.T]
     assert f"{(cost.total - np.mean(saved)) / 1e6:.2f} M on average" in text
     assert f"{np.mean(saved) / cost.total:.1%} [" in text
-    train = to_terminal(probed, log, of(probed))
-    lost = fit_lost(of(probed), "skip_b3")
-    assert points(contrasts(of(probed), probed_members(probed, log, of(probed)))[3].difference) in train
-    assert f"{100 * lost.mean():+.1f} [" in train
-    for title in ("Fit of the given label", "memorised by b3", "recovered by skip b3", "group - clean"):
-        assert title in train
+    learned, hard_ = (
+        result.values["fits_given"][result.config["routes"].index(x)] for x in ("learned", "hard")
+    )
+    assert f"at accuracy {wilson_text(hard_)}; learned - hard " in text
+    assert f"learned - hard {paired_text(learned.astype(int) - hard_)} points" in text
+
+
+def test_where_fewer_are_fitted_than_by_guessing_it_is_said(single):
+    result = of(single)
+    nobody = result.values["fits_given"].copy()
+    nobody[0] &= ~result.values["wrong_label"]
+    text = to_terminal(single, single.log(), replace(result, values={**result.values, "fits_given": nobody}))
+    assert "label: 0.0% [0.0, " in text
+    assert "fewer than by guessing (10.0%)" in text
+    assert "by guessing" not in to_terminal(single, single.log(), of(single, "test_corrupted"))

@@ -143,12 +143,14 @@ ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to what makes tables of its results, and what explains them."""
-    from probes import csrtable, insidetable, oodtable, routetable
+    from probes import csrtable, insidetable, oodtable, routecomparison, routetable
 
-    one_by_one = {
-        table.PROBE: (_each(table.to_terminal), table.UNITS) for table in (csrtable, routetable, insidetable)
+    return {
+        csrtable.PROBE: (_each(csrtable.to_terminal), csrtable.UNITS),
+        routetable.PROBE: (routecomparison.stored, routetable.UNITS),
+        insidetable.PROBE: (_each(insidetable.to_terminal), insidetable.UNITS),
+        oodtable.PROBE: (oodtable.to_terminal, oodtable.UNITS),
     }
-    return {**one_by_one, oodtable.PROBE: (oodtable.to_terminal, oodtable.UNITS)}
 
 
 def _each(to_terminal: Callable[[Run, SampleLog, "ProbeResult"], str]) -> ToTables:

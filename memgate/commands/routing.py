@@ -1,32 +1,51 @@
 """The command probe routing: what the gated block does, tested by intervention."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from memgate import console
 from memgate.commands.probing import ProbeCommand, stored_one_by_one
+from memgate.config import RunConfig
 from memgate.errors import require
 from memgate.runs import Run, command, open_run
+
+if TYPE_CHECKING:
+    from probes.result import ProbeResult
+
+NO_MATTER = ("name", "out", "device", "seed", "log", "manifest", "noise", "noise_seed")
+"""What a control may have otherwise, by its flag: the training's seed is told beside the figures, and the noise is
+compared by what was carried out."""
+
+NO_MATTER_WITHIN = {
+    "data": ("root",),
+    "model": ("name", "gate"),
+    "train": ("checkpoint_every", "gate_lr", "gate_lr_schedule", "gate_iters", "gate_iters_mode"),
+}
+"""The same within a section; an ungated network has no gate that would take a step."""
 
 
 @dataclass(frozen=True)
 class ProbeRouting(ProbeCommand):
     """Skip the gated block, force everything through it, and see what is still fitted.
 
-    Every sample is asked with its gates as learned, closed, open and hard (and each of two gates alone), and a linear
-    read-out is trained at B3's o1 as a control. The result goes to the run's probes/routing.h5.
+    Every sample is asked with its gates as learned, closed, open and hard (and each of two gates alone); an ungated
+    network's own head is asked about B3's o1. Linear read-outs are trained at B3's o1 and at the end. The result goes
+    to the run's probes/routing.h5.
     """
 
     n: int = 0
     """Samples of each split, chosen once by hash and the same for every checkpoint; 0 for all."""
     control: str | None = None
-    """An ungated run on the same data and noise, by folder or name: it is probed too, and set beside this one."""
+    """An ungated run on the same data and noise, by folder or name: it is probed too, and set beside this one, epoch
+    by epoch."""
 
     def run(self) -> None:
         """Probe, and print the tables of each checkpoint and split as soon as they are stored."""
         from probes.result import probe_path
+        from probes.routecomparison import comparisons
         from probes.routes import PROBE
-        from probes.routetable import UNITS, to_comparison, to_terminal
-        from probes.routingrun import probe_run
+        from probes.routetable import UNITS
         from probes.visits import checkpoint_names
 
         run, plan = open_run(self.name), self.plan()
@@ -34,47 +53,71 @@ class ProbeRouting(ProbeCommand):
         if control is not None:
             check_control(run, control)
             checkpoint_names(control, plan)
-        found = {}
-        for each in (run, control):
-            if each is None:
-                continue
-            path = probe_path(each, PROBE)
-            for result in stored_one_by_one(probe_run(each, plan, self.batch_size), path):
-                console.line(to_terminal(each, each.log(), result) + "\n")
-                found.setdefault((result.split, result.checkpoint), []).append(result)
-        for pair in found.values():
-            if control is not None and len(pair) == 2:
-                console.line(to_comparison(run, run.log(), pair[0], control, pair[1]) + "\n")
+        mine = list(self._probed(run, control))
+        if control is not None:
+            theirs = list(self._probed(control, None))
+            for text in comparisons(run, run.log(), mine, control, theirs):
+                console.line(text + "\n")
         console.line(f"{UNITS}\nStored in {probe_path(run, PROBE)}; again: {command('probe show', run.path)}")
+
+    def _probed(self, run: Run, control: Run | None) -> Iterator["ProbeResult"]:
+        """Probe a run, and print each result."""
+        from probes.result import load_results, probe_path
+        from probes.routes import PROBE
+        from probes.routetable import to_terminal
+        from probes.routingrun import probe_run
+
+        before = {result.key: len(result.sample_id) for result in load_results(run, PROBE)}
+        found = probe_run(run, self.plan(), self.batch_size, control)
+        for result in stored_one_by_one(found, probe_path(run, PROBE)):
+            console.line(to_terminal(run, run.log(), result) + "\n")
+            if (n := len(result.sample_id)) < (earlier := before.get(result.key, 0)):
+                console.line(f"This result of {n} samples has replaced one of {earlier}.\n")
+            yield result
 
 
 def check_control(run: Run, control: Run) -> None:
     """Make sure that two runs differ in the gates, and in nothing that would explain a difference otherwise.
 
     Raises:
-        MemgateError: the first has no gates, the second has, or their data, corruption or trunk differ.
+        MemgateError: the first has no gates, the second has, or they differ in anything else that was configured or
+            in their data or corruption.
     """
-    mine, theirs = run.config.model, control.config.model
     require(
-        bool(mine.gate_names), f"{run.name} has no gates: it is a control itself, so leave --control out."
+        bool(run.config.model.gate_names),
+        f"{run.name} has no gates: it is a control itself, so leave --control out.",
     )
     require(
-        not theirs.gate_names,
+        not control.config.model.gate_names,
         f"--control {control.name} has gates: give an ungated run (memgate train --model.name resnet).",
     )
-    for what, same in (
-        ("data", run.digests == control.digests),
-        ("noise, or in its seed", _pictures(run) == _pictures(control)),
-        (
-            "trunk",
-            all(getattr(mine, name) == getattr(theirs, name) for name in ("depth", "block", "shortcut")),
-        ),
-    ):
-        require(
-            same,
-            f"--control {control.name} differs from {run.name} in its {what}: train one like it "
-            f"(memgate train --like {run.path} --model.name resnet).",
-        )
+    train = run.config.train
+    require(
+        train.gate_iters == 1 or train.gate_iters_mode == "extra",
+        f"{run.name} steps its trunk on every {train.gate_iters}th batch only (--train.gate-iters-mode starve), an "
+        "ungated run on each: there is no control for it.",
+    )
+    mine, theirs = _setting(run.config), _setting(control.config)
+    found = [f"{key} ({theirs[key]}, not {mine[key]})" for key in mine if theirs[key] != mine[key]]
+    found += ["the data on disk"] if run.digests != control.digests else []
+    found += ["the noise, or its seed"] if _pictures(run) != _pictures(control) else []
+    require(
+        not found,
+        f"--control {control.name} differs from {run.name} in more than the gate: {', '.join(found)}. Train one like "
+        f"it ({command('train --like', run.path)} --model.name resnet).",
+    )
+
+
+def _setting(config: RunConfig) -> dict[str, Any]:
+    """What must be the same, by its flag's name."""
+    found = {}
+    for name, value in asdict(config).items():
+        within = NO_MATTER_WITHIN.get(name, ())
+        if isinstance(value, dict) and name not in NO_MATTER:
+            found |= {f"{name}.{key}": inner for key, inner in value.items() if key not in within}
+        elif name not in NO_MATTER:
+            found[name] = value
+    return found
 
 
 def _pictures(run: Run) -> dict[str, tuple[dict[str, str], str]]:
