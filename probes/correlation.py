@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from probes.groups import Estimate
+from probes.groups import Estimate, estimate
 from probes.intervals import spearman_interval
 from probes.joins import External
 from probes.separation import columns
@@ -100,5 +100,4 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Estimate:
     x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
     there = ~(np.isnan(x) | np.isnan(y))
     x, y, n = x[there], y[there], int(there.sum())
-    rho, low, high = (None if np.isnan(number) else number for number in spearman_interval(x, y))
-    return Estimate(rho, low, high, n)
+    return estimate(*spearman_interval(x, y), n)

@@ -55,13 +55,13 @@ def share(hits: ArrayLike) -> Estimate:
     known = pd.Series(hits).dropna().to_numpy(bool)
     n, count = len(known), int(known.sum())
     low, high = wilson(count, n)
-    return _estimate(count / n if n else np.nan, float(low), float(high), n)
+    return estimate(count / n if n else np.nan, float(low), float(high), n)
 
 
 def average(values: ArrayLike) -> Estimate:
     """Mean with its t interval; missing values are left out."""
     known = pd.Series(values).dropna().to_numpy(np.float64)
-    return _estimate(*mean_interval(known), len(known))
+    return estimate(*mean_interval(known), len(known))
 
 
 def estimate(value: float, low: float, high: float, n: int) -> Estimate:
@@ -76,7 +76,7 @@ def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
     See :func:`probes.bootstrap.paired_bootstrap`.
     """
     n = len(np.asarray(values)) + (0 if others is None else len(np.asarray(others)))
-    return _estimate(*paired_bootstrap(values, others), n)
+    return estimate(*paired_bootstrap(values, others), n)
 
 
 def percent(found: Estimate) -> str:
@@ -111,11 +111,6 @@ def decimal(found: Interval) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:.3f}"
     return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
-
-
-def _estimate(value: float, low: float, high: float, n: int) -> Estimate:
-    found = [None if np.isnan(number) else number for number in (value, low, high)]
-    return Estimate(*found, n=n)
 
 
 def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:

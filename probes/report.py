@@ -146,7 +146,7 @@ def report(
         notes=(),
     )
     notes = _notes(run, log, found, tables["train"].attrs["checkpoints"], resamples)
-    return replace(found, notes=(*notes, *_behind(snapshots)))
+    return replace(found, notes=(*notes, *_behind(snapshots), *tables["train"].attrs["notes"]))
 
 
 def _snapshots(run: Run, log: SampleLog) -> dict[str, Snapshot]:

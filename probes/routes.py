@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from memgate.config import ModelConfig
 from noise.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import paired_shares
-from probes.groups import Estimate, average, difference, share
+from probes.groups import Estimate, average, difference, estimate, share
 from probes.intervals import welch_interval
 from probes.result import ProbeResult
 
@@ -150,7 +150,7 @@ def _mean(
     lost: NDArray, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
 ) -> tuple[Estimate, Estimate, Estimate]:
     """By Student's and Welch's intervals: the bootstrap would be slow for values that are all different."""
-    apart = _estimate(welch_interval(lost[corrupted], lost[clean]), int((clean | corrupted).sum()))
+    apart = estimate(*welch_interval(lost[corrupted], lost[clean]), int((clean | corrupted).sum()))
     return average(lost[clean]), average(lost[corrupted]), apart
 
 
@@ -183,7 +183,7 @@ def against_control(
         gone, fitted = lost > 0, np.array([row_of(*one[:2]) for one in pair])
         shares = [(gone[:, who], fitted[:, who]) for who in (corrupted, clean)]
         of_fitted = (
-            _estimate(paired_shares(*groups), sum(hits.shape[1] for hits, _ in groups))
+            estimate(*paired_shares(*groups), sum(hits.shape[1] for hits, _ in groups))
             for groups in ([shares[1]], [shares[0]], shares)
         )
         found += [
@@ -192,7 +192,3 @@ def against_control(
             Contrast(mine.name, P_GIVEN, "corrupted", *_mean(p[0] - p[1], clean, corrupted)),
         ]
     return tuple(found)
-
-
-def _estimate(found: tuple[float, float, float], n: int) -> Estimate:
-    return Estimate(*(None if np.isnan(number) else number for number in found), n=n)

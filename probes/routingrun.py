@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -25,7 +24,7 @@ from memgate.models.cost import cost_of
 from memgate.runs import Run
 from noise.choose import hash_order
 from probes.features import PENULTIMATE, features, head_logits
-from probes.network import PixelNetwork, pixel_network
+from probes.network import PixelNetwork, as_pixels, pixel_network
 from probes.readout import Readout, fit_readout, shuffled_hits
 from probes.result import ProbeResult, save_results
 from probes.routes import PROBE, READOUT_END, READOUT_O1, SKIP, VARIANT, blocks_of, cuts_of
@@ -95,7 +94,7 @@ def _features(
     network: PixelNetwork, images: NDArray[np.uint8], label: str, batch_size: int | None
 ) -> Features:
     """What the read-outs read of images uint8 [n, H, W, 3]."""
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+    pixels = as_pixels(images)
     with console.counter(len(images), label) as finished:
         return features(network, pixels, tuple(AT.values()), batch_size=batch_size, finished=finished)
 

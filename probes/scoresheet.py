@@ -217,7 +217,7 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row
         n = np.count_nonzero(table[column].notna())
         notes.append(f"{column}: from the checkpoint of epoch {epoch}, {n} of {len(table)} samples probed.")
     last = int(snapshot.epochs[-1])
-    return (*notes, *unlogged(log, last), *damaged(log, [snapshot.split]))
+    return (*notes, *table.attrs["notes"], *unlogged(log, last), *damaged(log, [snapshot.split]))
 
 
 def to_json(sheet: ScoreSheet) -> str:

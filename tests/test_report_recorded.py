@@ -1,5 +1,7 @@
 """The report of runs that another program recorded: each split at its own last epoch, and only equals averaged."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,8 +17,12 @@ CLEAN = np.where(np.arange(40) < 8, (LABELS.numpy() + 1) % 4, LABELS.numpy())
 
 
 def made(out, name, counts, test_epochs=(), mode="online"):
-    options = {"labels": {split: LABELS[:n] for split, n in counts.items()}, "clean_labels": CLEAN}
-    with Recorder(counts, 3, name=name, out=out, mode=mode, **options) as recorder:
+    options: Any = {
+        "mode": mode,
+        "labels": {split: LABELS[:n] for split, n in counts.items()},
+        "clean_labels": CLEAN,
+    }
+    with Recorder(counts, 3, name=name, out=out, **options) as recorder:
         for epoch in (1, 2, 3):
             logits = torch.randn(40, 4, generator=torch.Generator().manual_seed(epoch))
             recorder.update(torch.arange(40), logits, LABELS)
