@@ -24,7 +24,8 @@ from probes.network import PixelNetwork
 
 RADII = (0.1, 0.3, 1, 2)
 WAYS = {
-    "first-order": {},
+    "first-order, 2 others": {},
+    "first-order, runner-up": {"others": 1},
     "first-order, 3 others": {"others": 3},
     "first-order, all others": {"others": 9},
     "fgsm": {"method": "fgsm"},
@@ -59,7 +60,9 @@ def main() -> None:
 
     if arguments.votes:
         counts = np.load(arguments.votes)["counts"][: arguments.n]
-        show_ranks(model, arrays, "test", "CIFAR-10H entropy (high is harder)", entropy(counts, axis=1))
+        show_ranks(
+            model, arrays, "test", "CIFAR-10H entropy (high is harder)", np.asarray(entropy(counts, axis=1))
+        )
     if arguments.cscores:
         scores = np.load(arguments.cscores)["scores"][: arguments.n]
         show_ranks(model, arrays, "train", "C-score (low is harder)", -scores)

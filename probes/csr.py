@@ -70,7 +70,7 @@ def critical_samples(
     alpha: float | None = None,
     beta: float | None = None,
     restarts: int = 1,
-    others: int = 1,
+    others: int | None = None,
     seed: int = 0,
     sample_id: NDArray[np.integer] | None = None,
     batch_size: int | None = None,
@@ -81,9 +81,9 @@ def critical_samples(
 
     The methods (spec probes_and_noise, section 1):
 
-    - ``first-order``: y the prediction, j the runner-up, rho = (f_y - f_j) / ||grad(f_y - f_j)||_1; critical where
-      rho < radius. One forward and one backward pass for every radius together. Exact for a linear network while
-      no pixel meets 0 or 1.
+    - ``first-order``: y the prediction, rho the smallest (f_y - f_j) / ||grad(f_y - f_j)||_1 over the likeliest
+      ``others`` j; critical where rho < radius. One forward pass, and a backward one for each j, for every radius
+      together. Exact for a linear network, of all j, while no pixel meets 0 or 1.
     - ``lass``: Arpit et al., Algorithm 1: steps alpha sign(gradient) + beta eta, eta standard normal, within the box.
       The gradient is that of the loss against the prediction where the search stands (as in all public code; the
       paper prints the class score's at the sample). alpha 0.25, beta 0.2 and radius 0.3 are the paper's; for other
@@ -107,7 +107,7 @@ def critical_samples(
         beta: standard deviation of LASS's noise in grey levels; None for the paper's.
         restarts: walks, for LASS and PGD.
         others: for first-order: how many other classes, from the runner-up on, of which the smallest rho counts; each
-            takes a gradient, and K - 1 of them are all.
+            takes a gradient, and K - 1 of them are all. None for 2.
         seed: of the noise, which is a function of (seed, sample id, restart, step).
         sample_id: [n] distinct, 0 or above; None for 0 to n - 1.
         batch_size: images in a pass; None for 64 on a CPU and 512 on a GPU.

@@ -23,6 +23,10 @@ STEPS: dict[Method, int] = {"first-order": 0, "lass": 10, "fgsm": 1, "pgd": 20}
 """Default budgets. The paper gives LASS none, and its ports take 10 or 100; beyond 10 steps hardly a sample is
 added, since alpha + |beta eta| is about the radius and the box's corner one or two steps away."""
 
+OTHERS = 2
+"""Other classes that first-order looks at: on a public ResNet-20 at radius 1, 94.9 % of the samples are judged as by
+PGD-20 with the runner-up alone, 96.0 % with two and 96.1 % with three or all, at a gradient each."""
+
 PGD_STEP = 0.25
 """Length of PGD's step as a share of the radius."""
 
@@ -42,7 +46,7 @@ class CsrConfig:
     """Standard deviation of LASS's noise in grey levels, one for each radius; none for first-order."""
     restarts: int
     others: int
-    """first-order only: how many other classes are looked at, from the runner-up on; one gradient each."""
+    """How many other classes first-order looks at, from the runner-up on, one gradient each; 0 for the walks."""
     seed: int
     clip: tuple[float, float] = (0.0, 1.0)
     """Range of a pixel, which no search leaves (first-order does not know of it)."""
@@ -74,7 +78,7 @@ def configure(
     alpha: float | None = None,
     beta: float | None = None,
     restarts: int = 1,
-    others: int = 1,
+    others: int | None = None,
     seed: int = 0,
 ) -> CsrConfig:
     """Fill in what is left open, and refuse what makes no sense; see :func:`probes.csr.critical_samples`.
@@ -94,8 +98,8 @@ def configure(
     steps = STEPS[method] if steps is None else steps
     _check_walk(method, steps, restarts, alpha, beta)
     require(
-        others >= 1 and (others == 1 or not walks),
-        f"others {others} does not go with {method}: 1, or for first-order more.",
+        others is None or (others >= 1 and not walks),
+        f"others {others} does not go with {method}: only first-order looks at other classes, at least 1.",
     )
     share = {"lass": LASS_ALPHA / PAPER_RADIUS, "fgsm": 1.0, "pgd": PGD_STEP}.get(method, 0.0)
     noise = LASS_BETA / PAPER_RADIUS if method == "lass" else 0.0
@@ -106,7 +110,7 @@ def configure(
         alpha=tuple(share * r if alpha is None else alpha for r in radii) if walks else (),
         beta=tuple(noise * r if beta is None else beta for r in radii) if walks else (),
         restarts=restarts,
-        others=others,
+        others=0 if walks else others or OTHERS,
         seed=seed,
     )
 
