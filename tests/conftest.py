@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from memgate import cli
 from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.inputs import load_inputs
 from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
@@ -80,6 +81,24 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         return at
 
     return opened
+
+
+@pytest.fixture
+def one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command line that must end in one sentence and exit code 2 before it prints anything; the sentence."""
+
+    def said(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        assert (caught.value.code, printed.out) == (2, "")
+        assert printed.err.startswith("memgate: ")
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return said
 
 
 @pytest.fixture

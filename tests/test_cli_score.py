@@ -174,15 +174,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), WRONG, ids=[" ".join(a) for a, _ in WRONG])
-def test_what_is_wrong_is_said(trained, monkeypatch, capsys, arguments, sentence):
+def test_what_is_wrong_is_said(trained, one_sentence, arguments, sentence):
     arguments = [str(trained) if text == "RUN" else text for text in arguments]
-    monkeypatch.setattr(sys, "argv", ["memgate", "score", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    errors = capsys.readouterr().err
-    assert caught.value.code == 2
-    assert sentence in errors
-    assert errors.count("\n") == 1
+    assert sentence in one_sentence("score", *arguments)
 
 
 def test_a_disk_that_refuses_leaves_the_old_table(tmp_path, monkeypatch):
