@@ -53,8 +53,8 @@ def facts(report: Report) -> list[Figure]:
     return found
 
 
-def tables(report: Report) -> list[Table]:
-    """Every table of a report, in order; those that would be empty are left out."""
+def tables(report: Report, brief: bool = False) -> list[Table]:
+    """Every table of a report, in order; those that would be empty, and of a ``brief`` one details, are left out."""
     found = [
         Table(
             "Training samples at the last epoch, by what was done to them:",
@@ -65,7 +65,7 @@ def tables(report: Report) -> list[Table]:
     for copy in report.copies:
         title = f"Samples of {copy.split}, which it was not trained on:"
         found.append(Table(title, ("samples",), tuple(_groups(copy.groups, copy.split))))
-    found += _score_tables(report)
+    found += list(_score_tables(report))[: 1 if brief else None]
     if report.over_epochs:
         title = "AUROC over the epochs, of what is logged at each:"
         found.append(Table(title, ("quantity", "suspicious", "against"), tuple(_curves(report))))

@@ -19,9 +19,9 @@ def to_json(report: Report) -> str:
     return json.dumps(asdict(report), indent=2, allow_nan=False)
 
 
-def to_terminal(report: Report) -> str:
-    """The report as text for a terminal."""
-    return _text(report, "terminal")
+def to_terminal(report: Report, brief: bool = False) -> str:
+    """The report as text for a terminal; ``brief`` is for the end of a training."""
+    return _text(report, "terminal", brief)
 
 
 def to_markdown(report: Report) -> str:
@@ -29,11 +29,11 @@ def to_markdown(report: Report) -> str:
     return _text(report, "markdown")
 
 
-def _text(report: Report, style: str) -> str:
+def _text(report: Report, style: str, brief: bool = False) -> str:
     title = f"{report.run}: epoch {report.epoch} of {report.planned} ({report.state}, log mode {report.mode})"
     lines = [f"{figure.row[0]}{shown(figure)}" for figure in facts(report)]
     return layout(
-        title, lines if report.noise else [*lines, "Noise: none"], tables(report), report.notes, style
+        title, lines if report.noise else [*lines, "Noise: none"], tables(report, brief), report.notes, style
     )
 
 

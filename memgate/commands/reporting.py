@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import require
-from memgate.runs import Run, open_run
+from memgate.runs import Run, command, open_run
 
 
 @dataclass(frozen=True)
@@ -91,3 +91,12 @@ def print_report(
         "json": severalruns.to_json,
     }
     console.line(forms[form](several))
+
+
+def print_summary(run: Run) -> None:
+    """Print the report of a run that has just ended, without what takes long to compute or to read."""
+    from probes import reporttext
+    from probes.report import report
+
+    console.line(reporttext.to_terminal(report(run), brief=True))
+    console.line(f"\nEvery figure of every score:  {command('report', run.path)}")

@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from memgate import console
-from memgate.commands.reporting import print_report
+from memgate.commands.reporting import print_summary
 from memgate.config import Device, GateConfig, RunConfig
 from memgate.recipes import recipe
 from memgate.runs import Run, command, open_run
@@ -75,7 +75,7 @@ class Quickstart:
             device=self.device,
         )
         run = start(config)
-        print_report([run], "terminal")
+        print_summary(run)
         console.line(f"\nOne row per training sample:  {export(run, 'summary', 'csv')}")
         console.line(f"Look at every sample:         {command('dashboard', self.out)}")
 
@@ -109,5 +109,5 @@ class Evaluate:
 
 
 def _finish(run: Run) -> None:
-    print_report([run], "terminal")
+    print_summary(run)
     console.line(f"\nLook at it:  {command('dashboard', run.path.parent)}")
