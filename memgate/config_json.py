@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from memgate.errors import MemgateError
@@ -12,6 +13,28 @@ from noise.jsonform import restored
 def to_json(config: Any) -> dict[str, Any]:
     """A configuration dataclass as plain JSON values."""
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+
+
+def flags(config: Any, without: Collection[str] = ()) -> dict[str, Any]:
+    """A configuration as flags (``train.lr``) and their plain JSON values, to compare two of them by name.
+
+    Args:
+        config: a configuration dataclass.
+        without: flags to leave out, and whole sections by their name (``model.gate``).
+    """
+    return {
+        name: inner for key, value in to_json(config).items() for name, inner in _flags(key, value, without)
+    }
+
+
+def _flags(name: str, value: Any, without: Collection[str]) -> Iterator[tuple[str, Any]]:
+    if name in without:
+        return
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _flags(f"{name}.{key}", inner, without)
 
 
 def from_json(kind: type, values: Any, where: str = "config.json") -> Any:

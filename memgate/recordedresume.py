@@ -56,7 +56,7 @@ def _check_same(recording: Recording, run: Run) -> None:
     for key, value in recording.settings.items():
         same[f"setting {key}"] = (run.settings.get(key), value)
     for what, (there, here) in same.items():
-        # As texts: NaN is not equal to itrecording.
+        # As texts: NaN is not equal to itself.
         alike = there == here or repr(there) == repr(here)
         require(alike, f"{run.path} has the {what} {there} and not {here}: choose another name.")
     other = {

@@ -45,6 +45,8 @@ Features = dict[str, NDArray[np.float32]]
 class _Readouts:
     """The read-outs of a checkpoint."""
 
+    train: Features
+    """What they read of all training samples."""
     trained: dict[str, Readout]
     shuffled: dict[str, int]
     """How many labels a read-out at o1 fits that were shuffled, and how many the most frequent label is right for."""
@@ -87,7 +89,7 @@ def _trained(network: PixelNetwork, visit: Visit, batch_size: int | None) -> _Re
         "most_frequent": int(np.bincount(train.labels).max()),
     }
     trained = {name: fit_readout(found[point], train.labels, train.class_count) for name, point in AT.items()}
-    return _Readouts(trained, shuffled)
+    return _Readouts(found, trained, shuffled)
 
 
 def _features(
@@ -108,12 +110,16 @@ def _probe(
     control: Run | None,
 ) -> ProbeResult:
     """One checkpoint and one split."""
-    model, given, clean = run.config.model, visit.images.labels, _clean_labels(visit)
+    model, given = run.config.model, visit.images.labels
+    clean = visit.inputs.samples(visit.split).clean_label[visit.rows].astype(np.int64)
     with console.counter(len(given), visit.label) as finished:
         found = answers_along_routes(
             network, model.gate_names, visit.pixels, given, clean, batch_size=batch_size, finished=finished
         )
-    inside = _features(network, visit.images.images, f"{visit.label}, o1", batch_size)
+    if visit.split == "train":
+        inside = {point: values[visit.rows] for point, values in readouts.train.items()}
+    else:
+        inside = _features(network, visit.images.images, f"{visit.label}, o1", batch_size)
     if not model.gate_names and blocks_of(model):
         at_o1 = softmax(head_logits(network, inside[O1]).numpy(), axis=1)
         found = found.joined(SKIP, at_o1, given, clean)
@@ -131,12 +137,6 @@ def _probe(
         config=_config(run, found, readouts, visit.inputs, control),
         versions=visit.versions,
     )
-
-
-def _clean_labels(visit: Visit) -> NDArray[np.int64]:
-    """Clean labels [n] of the probed samples, which stand in the split's own order."""
-    samples = visit.inputs.samples(visit.split)
-    return samples.clean_label[np.isin(samples.sample_id, visit.images.sample_id)].astype(np.int64)
 
 
 def _columns(

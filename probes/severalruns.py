@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from memgate.config_json import to_json as config_to_json
+from memgate.config_json import flags
 from memgate.errors import MemgateError, require
 from memgate.runs import Run
 from probes.report import Report
@@ -199,8 +199,7 @@ def _shown(figure: Figure, found: Spread, runs: int) -> str:
 def _setting(run: Run) -> dict[str, Any]:
     """What must be the same, by its flag's name."""
     # Another program's run has no configuration, and nobody knows what its digests would have to agree in.
-    flat = dict(_flat(config_to_json(run.outline if run.recorded else run.config)))
-    found = {key: value for key, value in flat.items() if key not in NO_MATTER}
+    found = flags(run.outline if run.recorded else run.config, NO_MATTER)
     found["noise"] = [operation.short for operation in run.manifest.header.operations]
     log = run.log()
     found["log mode"], found["classes"] = log.mode, list(log.class_names)
@@ -208,16 +207,6 @@ def _setting(run: Run) -> dict[str, Any]:
     # Which images are kept depends on the split seed; with the same one they must be the same.
     for split, digest in () if run.recorded else run.digests.items():
         found[f"images and labels of {split} at split seed {run.config.data.split_seed}"] = digest[:8]
-    return found
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found = []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found += _flat(value, f"{prefix}{key}.")
-        else:
-            found.append((f"{prefix}{key}", value))
     return found
 
 

@@ -50,6 +50,8 @@ class Visit:
     checkpoint: str
     """Name of its file without the suffix, such as ``last``."""
     split: str
+    rows: NDArray[np.int64]
+    """Where the samples stand in the split, rising [n]."""
     images: ImageSet
     """The samples, as the network is given them (corrupted images, given labels), in the order of their ids."""
     device: torch.device
@@ -93,8 +95,11 @@ def visits(run: Run, plan: Plan, probe: str) -> Iterator[Visit]:
             continue
         done.add(epoch)
         for split in dict.fromkeys(plan.splits) or log.splits:
-            images = inputs.image_set(split).subset(probed_rows(inputs, split, plan.n))
-            yield Visit(model, inputs, epoch, run.checkpoint(name).stem, split, images, device, versions)
+            rows = probed_rows(inputs, split, plan.n)
+            images = inputs.image_set(split).subset(rows)
+            yield Visit(
+                model, inputs, epoch, run.checkpoint(name).stem, split, rows, images, device, versions
+            )
 
 
 def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:

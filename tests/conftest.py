@@ -14,6 +14,7 @@ from memgate import cli
 from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.inputs import load_inputs
 from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.logreader import SampleLog
 from memgate.logwriter import SampleLogWriter
 from memgate.metrics import metric_names
 from memgate.newrun import create_run
@@ -99,6 +100,39 @@ def one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         return printed.err
 
     return said
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, int], None]:
+    """Has Ctrl-C come when a module's function is called for the so manyth time."""
+
+    def at(module: object, name: str, call: int) -> None:
+        calls, original = [], getattr(module, name)
+
+        def interrupted(*arguments: object, **options: object) -> object:
+            calls.append(1)
+            if len(calls) == call:
+                raise KeyboardInterrupt
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(module, name, interrupted)
+
+    return at
+
+
+@pytest.fixture
+def log_without_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers find every epoch of a log of three but the last."""
+    original = SampleLog.values
+
+    def without_last(
+        log: SampleLog, split: str, name: str, gate: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        epochs, values = original(log, split, name, gate)
+        return epochs[:-1], values[:-1]
+
+    monkeypatch.setattr(SampleLog, "values", without_last)
+    monkeypatch.setattr(SampleLog, "epochs", lambda log, split: np.array([1, 2]))
 
 
 @pytest.fixture

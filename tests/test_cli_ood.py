@@ -251,16 +251,8 @@ def test_a_run_without_gates_and_both_probes_side_by_side(tmp_path, sets, capsys
     assert "among 60 training samples" in printed
 
 
-def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, monkeypatch, capsys):
-    calls, original = [], ood.answers
-
-    def third_is_interrupted(*arguments, **options):
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(ood, "answers", third_is_interrupted)
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, interrupt, capsys):
+    interrupt(ood, "answers", 3)
     with pytest.raises(SystemExit, match="130"):
         probe("ood", trained_run.path, "--ood", *pairs(sets), "--k", "5")
     assert set(stored(trained_run)) == {("test", 3), ("ood-noise", 3)}

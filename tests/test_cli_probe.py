@@ -149,32 +149,16 @@ def test_labels_play_no_part(trained_run, monkeypatch):
         np.testing.assert_array_equal(values, expected.values[name])
 
 
-def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, monkeypatch, capsys):
-    calls, original = [], csrrun.find_critical
-
-    def second_is_interrupted(*arguments, **options):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(csrrun, "find_critical", second_is_interrupted)
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
+    interrupt(csrrun, "find_critical", 2)
     with pytest.raises(SystemExit, match="130"):
         probe("csr", trained_run.path, "--checkpoints", "1", "2", "--splits", "val")
     assert [result.key for result in load_results(trained_run, "csr")] == [("val", 1, "first-order")]
     assert "Stopped: val of epoch 1 finished and kept in" in capsys.readouterr().err
 
 
-def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys, monkeypatch):
-    log = trained_run.log()
-    original = type(log).values
-
-    def without_last(self, split, name, gate=None):
-        epochs, values = original(self, split, name, gate)
-        return epochs[:-1], values[:-1]
-
-    monkeypatch.setattr(type(log), "values", without_last)
-    monkeypatch.setattr(type(log), "epochs", lambda self, split: np.array([1, 2]))
+@pytest.mark.usefixtures("log_without_last_epoch")
+def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys):
     probe("csr", trained_run.path, "--splits", "train", "--n", "20")
     printed = capsys.readouterr().out
     assert "The log has no whole epoch 3: who was routed in it is not known." in printed

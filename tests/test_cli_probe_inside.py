@@ -175,11 +175,8 @@ def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
     assert (before[depth]["knn_prediction"] != after[depth]["knn_prediction"]).any()
 
 
-def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, monkeypatch, capsys):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(insiderun, "prediction_depths", interrupted)
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
+    interrupt(insiderun, "prediction_depths", 1)
     with pytest.raises(SystemExit, match="130"):
         probe("inside", trained_run.path, "--splits", "val")
     assert set(results_of(trained_run)) == {
@@ -192,16 +189,8 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, monkeypat
     )
 
 
-def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys, monkeypatch):
-    log = trained_run.log()
-    original = type(log).values
-
-    def without_last(self, split, name, gate=None):
-        epochs, values = original(self, split, name, gate)
-        return epochs[:-1], values[:-1]
-
-    monkeypatch.setattr(type(log), "values", without_last)
-    monkeypatch.setattr(type(log), "epochs", lambda self, split: np.array([1, 2]))
+@pytest.mark.usefixtures("log_without_last_epoch")
+def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys):
     probe("inside", trained_run.path, "--splits", "train", "--n", "40")
     tables, units = capsys.readouterr().out.split("High is harder")
     assert "The log has no whole epoch 3: who was routed in it is not known." in tables

@@ -164,16 +164,8 @@ def test_a_run_without_noise_has_no_contrast_and_one_without_gates_no_hard_routi
         assert text not in printed.split("learned: g as it is")[0]
 
 
-def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, monkeypatch, capsys):
-    calls, original = [], routingrun.answers_along_routes
-
-    def second_is_interrupted(*arguments, **options):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(routingrun, "answers_along_routes", second_is_interrupted)
+def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
+    interrupt(routingrun, "answers_along_routes", 2)
     with pytest.raises(SystemExit, match="130"):
         probe(trained_run.path, "--checkpoints", "1", "2", "--splits", "val")
     assert [result.key for result in load_results(trained_run, "routing")] == [("val", 1, "intervention")]
@@ -195,7 +187,7 @@ WRONG = [
     ),
     (
         ["RUN", "--control", "OTHERS/rate"],
-        "(1, 2)), the noise, or its seed. Train one like it",
+        "[1, 2]), the noise, or its seed. Train one like it",
     ),
     (["RUN", "--control", "OTHERS/deeper"], "in more than the gate: model.depth (20, not 14), train"),
     (["RUN", "--control", "OTHERS/data"], "in more than the gate: data.split_seed (1, not 0), train"),

@@ -77,20 +77,11 @@ def print_report(
     report_of = partial(report, resamples=resamples, over_epochs=over_epochs, externals=externals)
 
     if len(runs) == 1:
-        forms = {
-            "terminal": reporttext.to_terminal,
-            "markdown": reporttext.to_markdown,
-            "json": reporttext.to_json,
-        }
-        console.line(forms[form](report_of(runs[0])))
-        return
-    several = severalruns.several(runs, report_of)
-    forms = {
-        "terminal": severalruns.to_terminal,
-        "markdown": severalruns.to_markdown,
-        "json": severalruns.to_json,
-    }
-    console.line(forms[form](several))
+        texts, found = reporttext, report_of(runs[0])
+    else:
+        texts, found = severalruns, severalruns.several(runs, report_of)
+    forms = {"terminal": texts.to_terminal, "markdown": texts.to_markdown, "json": texts.to_json}
+    console.line(forms[form](found))
 
 
 def print_summary(run: Run) -> None:

@@ -1,28 +1,24 @@
 """The command probe routing: what the gated block does, tested by intervention."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from memgate import console
 from memgate.commands.probing import ProbeCommand, stored_one_by_one
-from memgate.config import RunConfig
+from memgate.config_json import flags
 from memgate.errors import require
 from memgate.runs import Run, command, open_run
 
 if TYPE_CHECKING:
     from probes.result import ProbeResult
 
-NO_MATTER = ("name", "out", "device", "seed", "log", "manifest", "noise", "noise_seed")
-"""What a control may have otherwise, by its flag: the training's seed is told beside the figures, and the noise is
-compared by what was carried out."""
-
-NO_MATTER_WITHIN = {
-    "data": ("root",),
-    "model": ("name", "gate"),
-    "train": ("checkpoint_every", "gate_lr", "gate_lr_schedule", "gate_iters", "gate_iters_mode"),
-}
-"""The same within a section; an ungated network has no gate that would take a step."""
+NO_MATTER = (
+    "name", "out", "device", "seed", "log", "manifest", "noise", "noise_seed", "data.root", "model.name", "model.gate",
+    "train.checkpoint_every", "train.gate_lr", "train.gate_lr_schedule", "train.gate_iters", "train.gate_iters_mode",
+)  # fmt: skip
+"""What a control may have otherwise, by its flag: the training's seed is told beside the figures, the noise is
+compared by what was carried out, and an ungated network has no gate that would take a step."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ def check_control(run: Run, control: Run) -> None:
         f"{run.name} steps its trunk on every {train.gate_iters}th batch only (--train.gate-iters-mode starve), an "
         "ungated run on each: there is no control for it.",
     )
-    mine, theirs = _setting(run.config), _setting(control.config)
+    mine, theirs = (flags(one.config, NO_MATTER) for one in (run, control))
     found = [f"{key} ({theirs[key]}, not {mine[key]})" for key in mine if theirs[key] != mine[key]]
     found += ["the data on disk"] if run.digests != control.digests else []
     found += ["the noise, or its seed"] if _pictures(run) != _pictures(control) else []
@@ -106,18 +102,6 @@ def check_control(run: Run, control: Run) -> None:
         f"--control {control.name} differs from {run.name} in more than the gate: {', '.join(found)}. Train one like "
         f"it ({command('train --like', run.path)} --model.name resnet).",
     )
-
-
-def _setting(config: RunConfig) -> dict[str, Any]:
-    """What must be the same, by its flag's name."""
-    found = {}
-    for name, value in asdict(config).items():
-        within = NO_MATTER_WITHIN.get(name, ())
-        if isinstance(value, dict) and name not in NO_MATTER:
-            found |= {f"{name}.{key}": inner for key, inner in value.items() if key not in within}
-        elif name not in NO_MATTER:
-            found[name] = value
-    return found
 
 
 def _pictures(run: Run) -> dict[str, tuple[dict[str, str], str]]:
