@@ -1,26 +1,24 @@
 """The summary table: one row per sample, what was done to it and what its training looked like."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from memgate import console
 from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.header import Operation
-from probes import dynamics, events
 from probes.mixture import low_loss_probability
 from probes.snapshot import Snapshot, take_snapshot
+from probes.summarycolumns import GATE, LOG, Block, floats
 
 SAMPLES_PER_BLOCK = 4096
 """Samples whose whole training is in memory at once: so a log of any size fits."""
-EARLY = 0.1
-"""Share of the planned epochs that must be done before "early" EL2N is taken."""
+
+MIXTURES = {"loss_gmm_mean": "loss_mean", "loss_gmm_last": "loss_last"}
+"""Columns of all samples at once to the losses that they are about."""
 
 
 def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
@@ -56,7 +54,10 @@ def summary(run: Run, split: str = "train") -> pd.DataFrame:
 
 
 def summary_table(
-    snapshot: Snapshot, operations: Sequence[Operation], samples_per_block: int = SAMPLES_PER_BLOCK
+    snapshot: Snapshot,
+    operations: Sequence[Operation],
+    samples_per_block: int = SAMPLES_PER_BLOCK,
+    only: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """:func:`summary` of a snapshot.
 
@@ -64,21 +65,64 @@ def summary_table(
         snapshot: of a split.
         operations: those of the run's manifest.
         samples_per_block: whose training is in memory at once; the table is the same for any number above 0.
+        only: columns to compute beside who the samples are, in the order of the table; None for all.
     """
-    n = len(snapshot.samples)
-    starts = range(0, max(n, 1), samples_per_block)
-    rows = [
-        _rows(_Block(snapshot, slice(start, min(start + samples_per_block, n))))
-        for start in console.progress(starts, len(starts), f"{snapshot.split}: reading the log")
-    ]
-    who = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
-    table = pd.concat([who, pd.concat(rows, ignore_index=True)], axis=1)
-    place = list(table).index("aum")
-    for which in ("last", "mean"):  # of all samples at once, and so not by block
-        column = _floats(low_loss_probability(table[f"loss_{which}"].to_numpy()))
-        table.insert(place, f"loss_gmm_{which}", column)
+    table = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
+    for name, column in log_columns(snapshot, samples_per_block, only):
+        table[name] = column
     order = np.argsort(snapshot.samples.sample_id, kind="stable")
     return table.iloc[order].reset_index(drop=True)
+
+
+def log_columns(
+    snapshot: Snapshot, samples_per_block: int = SAMPLES_PER_BLOCK, only: Collection[str] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Name and values [N] of the columns that the log decides, in the log's own sample order.
+
+    Arguments are those of :func:`summary_table`.
+    """
+    gates, n = snapshot.log.gates, len(snapshot.samples)
+    wanted = {name: None for name in column_names(gates) if only is None or name in only}
+    needed = wanted | {MIXTURES[name]: None for name in wanted if name in MIXTURES}
+    starts = range(0, max(n, 1), samples_per_block)
+    # One column is computed at once, and the dashboard asks for it.
+    shown = (
+        console.progress(starts, len(starts), f"{snapshot.split}: reading the log")
+        if only is None
+        else starts
+    )
+    rows = [
+        _rows(Block(snapshot, slice(start, min(start + samples_per_block, n))), needed) for start in shown
+    ]
+    found = pd.concat(rows, ignore_index=True)
+    for name in wanted:
+        if name in MIXTURES:
+            yield name, floats(low_loss_probability(found[MIXTURES[name]].to_numpy()))
+        else:
+            yield name, found[name].array
+
+
+def column_names(gates: Sequence[str]) -> Iterator[str]:
+    """The columns that the log decides, in the order of the table; of several gates, each one's."""
+    names = list(LOG)
+    first = names.index("correct_clean_last") + 1
+    yield from names[:first]
+    for gate in gates:
+        yield from (gate_column(name, gate, gates) for name in GATE)
+    for name in names[first:]:
+        if name == "aum":
+            yield from MIXTURES
+        yield name
+
+
+def _rows(block: Block, names: Collection[str]) -> pd.DataFrame:
+    """Columns of the samples in a block, in its order."""
+    gates = block.snapshot.log.gates
+    found = {name: compute(block) for name, compute in LOG.items() if name in names}
+    for gate in gates:
+        columns = {gate_column(name, gate, gates): compute for name, compute in GATE.items()}
+        found |= {name: compute(block, gate) for name, compute in columns.items() if name in names}
+    return pd.DataFrame(found)
 
 
 def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -104,115 +148,3 @@ def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> d
         "label_kind": pd.array(kinds[samples.label_op], dtype="string"),
         "image_kind": pd.array(kinds[samples.image_op], dtype="string"),
     }
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Some samples with all their epochs."""
-
-    snapshot: Snapshot
-    part: slice
-    """Which samples, in the log's order."""
-
-    def read(self, name: str, gate: str | None = None) -> NDArray:
-        """One logged quantity or flag, [E, n]."""
-        return self.snapshot.values(name, gate, self.part)
-
-    @cached_property
-    def seen(self) -> NDArray:
-        return self.read("seen")
-
-    def last(self, name: str) -> NDArray:
-        """One logged quantity or flag when each sample was last seen, [n]."""
-        return dynamics.last(self.read(name), self.seen)
-
-
-def _rows(block: _Block) -> pd.DataFrame:
-    """What the log says of the samples in a block, in its order."""
-    gates = block.snapshot.log.gates
-    columns = {"epochs_logged": dynamics.count(block.seen).astype(np.int32)}
-    columns |= {
-        "pred_last": _integers(block.last("pred")),
-        "correct_given_last": _bools(block.last("correct_given")),
-        "correct_clean_last": _bools(block.last("correct_clean")),
-    }
-    for gate in gates:
-        found = _routing(block, gate)
-        columns |= {gate_column(name, gate, gates): column for name, column in found.items()}
-    return pd.DataFrame(columns | _fit(block) | _learning(block))
-
-
-def _routing(block: _Block, gate: str) -> dict[str, Any]:
-    """What one gate did, under the names that the only gate's columns have."""
-    seen, epochs = block.seen, block.snapshot.epochs
-    g, routed, entropy = (block.read(name, gate) for name in ("gate", "routed", "entropy"))
-    agrees = block.read("gate_pred", gate) == block.snapshot.samples.given_label[block.part]
-    return {
-        "gate_last": _floats(dynamics.last(g, seen)),
-        "gate_mean": _floats(dynamics.mean(g, seen)),
-        "gate_std": _floats(dynamics.std(g, seen)),
-        "gate_max": _floats(dynamics.largest(g, seen)),
-        "routed_last": _bools(dynamics.last(routed, seen)),
-        "routed_share": _floats(dynamics.mean(routed, seen)),
-        "routed_epochs": _integers(dynamics.routed_epochs(routed, seen)),
-        "first_skip_epoch": _integers(events.first_skip_epoch(routed, seen, epochs)),
-        "last_skip_epoch": _integers(events.last_skip_epoch(routed, seen, epochs)),
-        "route_flips": _integers(events.changes(routed, seen)),
-        "entropy_last": _floats(dynamics.last(entropy, seen)),
-        "entropy_mean": _floats(dynamics.mean(entropy, seen)),
-        "gate_signed_entropy_mean": _floats(dynamics.signed_mean(entropy, agrees, seen)),
-    }
-
-
-def _fit(block: _Block) -> dict[str, Any]:
-    """How well the network's answers fit the given label."""
-    seen, epochs = block.seen, block.snapshot.epochs
-    loss, margin, el2n = (block.read(name) for name in ("loss", "margin", "el2n"))
-    last_loss, last_margin = dynamics.last(loss, seen), dynamics.last(margin, seen)
-    last_p = block.last("p_given")
-    early = EARLY * block.snapshot.log.planned[-1]
-    return {
-        "loss_last": _floats(last_loss),
-        "loss_mean": _floats(dynamics.mean(loss, seen)),
-        "margin_last": _floats(last_margin),
-        "aum": _floats(dynamics.mean(margin, seen)),
-        "p_given_last": _floats(last_p),
-        "normalised_margin_last": _floats(dynamics.normalised_margin(last_p, last_loss, last_margin)),
-        "el2n_last": _floats(dynamics.last(el2n, seen)),
-        "el2n_mean": _floats(dynamics.mean(el2n, seen)),
-        "el2n_early": _floats(dynamics.first_from(el2n, seen, epochs, early)),
-    }
-
-
-def _learning(block: _Block) -> dict[str, Any]:
-    """When and how surely it was learned."""
-    seen, epochs = block.seen, block.snapshot.epochs
-    p_given, correct, entropy = (block.read(name) for name in ("p_given", "correct_given", "out_entropy"))
-    confidence = dynamics.mean(p_given, seen)
-    return {
-        "out_entropy_mean": _floats(dynamics.mean(entropy, seen)),
-        "signed_entropy_mean": _floats(dynamics.signed_mean(entropy, correct, seen)),
-        "confidence": _floats(confidence),
-        "variability": _floats(dynamics.std(p_given, seen)),
-        "correctness": _floats(dynamics.mean(correct, seen)),
-        "forgetfulness": _integers(events.forgetfulness(correct, seen)),
-        "first_learned_epoch": _integers(events.first_learned_epoch(correct, seen, epochs)),
-        "stable_learned_epoch": _integers(events.stable_learned_epoch(correct, seen, epochs)),
-        "threshold_closeness": _floats(dynamics.threshold_closeness(confidence)),
-    }
-
-
-def _floats(values: NDArray) -> NDArray:
-    return values.astype(np.float32)
-
-
-def _integers(values: NDArray) -> Any:
-    """Whole numbers with NaN as nullable Int32."""
-    missing = np.isnan(values)
-    return pd.arrays.IntegerArray(np.where(missing, 0, values).astype(np.int32), missing)
-
-
-def _bools(values: NDArray) -> Any:
-    """0, 1 and NaN as nullable boolean."""
-    missing = np.isnan(values)
-    return pd.arrays.BooleanArray(np.where(missing, 0, values).astype(bool), missing)

@@ -117,3 +117,14 @@ def test_early_is_the_first_logged_epoch_after_a_tenth(make_run):
 
 def test_the_report_has_the_new_scores_too(make_run):
     assert {row.score for row in report(make_run()).scores} == {score.column for score in (*LOG, *GATE)}
+
+
+@pytest.mark.parametrize("gates", [("b3",), ("b2", "b3"), ()])
+def test_a_column_alone_is_the_column_of_the_whole_table(gates, make_run):
+    run = make_run(gates=gates, n=70, ids=list(range(69, -1, -1)), unseen={2: [0, 5]})
+    snapshot, operations = take_snapshot(run, "train"), run.manifest.header.operations
+    whole = summary_table(snapshot, operations)
+    names = list(whole)[8:]
+    for name in names:
+        alone = summary_table(snapshot, operations, samples_per_block=16, only=(name,))
+        pd.testing.assert_frame_equal(alone, whole[[*whole.columns[:8], name]])
