@@ -141,12 +141,12 @@ class SampleLog:
         """Rows that are done and whole; a row's checksum is computed once per object while it stays the same."""
         commit = handle[f"commit/{split}"]
         checksums = commit["crc32"][:]
-        names = json.loads(commit.attrs["quantities"])
+        datasets = [handle[split][name] for name in json.loads(commit.attrs["quantities"])]
         whole = []
         for row in np.flatnonzero(commit["done"][:] == 1):
             key = (split, int(row), checksums[row].tobytes())
             if key not in self._verified:
-                found = [zlib.crc32(np.ascontiguousarray(handle[split][name][row]).data) for name in names]
+                found = [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
                 self._verified[key] = found == checksums[row].tolist()
             if self._verified[key]:
                 whole.append(row)

@@ -98,7 +98,7 @@ def shares(view: View, gate: str) -> None:
 
 def accuracies(view: View) -> None:
     """What is fitted: given labels, clean labels, and the test set."""
-    st.markdown("**Accuracy** · against the given and the clean label")
+    st.markdown(f"**Accuracy on {view.split}** · against the given and the clean label")
     st.plotly_chart(
         charts.accuracies(view.data.epochs, fitted(view)),
         key="accuracies",
@@ -115,7 +115,7 @@ def fitted(view: View) -> dict[str, tuple[str, str, Share]]:
 
     relabelled = (view.data.given_label != view.data.clean_label).any()
     found = {
-        f"{view.split}: {'given label' if relabelled else 'label'}": (
+        "given label" if relabelled else view.split: (
             palette.CLEAN,
             "solid",
             of("given", "all"),
@@ -123,16 +123,16 @@ def fitted(view: View) -> dict[str, tuple[str, str, Share]]:
     }
     if relabelled:
         found |= {
-            f"{view.split}: clean label": (palette.CLEAN, "dash", of("clean", "all")),
-            "label corrupted: given label (memorised)": (
+            "clean label": (palette.CLEAN, "dash", of("clean", "all")),
+            "label corrupted: given (memorised)": (
                 palette.CORRUPTED,
                 "solid",
                 of("given", "wrong label"),
             ),
-            "label corrupted: clean label": (palette.CORRUPTED, "dash", of("clean", "wrong label")),
+            "label corrupted: clean": (palette.CORRUPTED, "dash", of("clean", "wrong label")),
         }
     if (view.data.cause == "image").any():
-        found["image corrupted: label"] = (palette.CAUSE_COLOURS["image"], "dot", of("given", "image"))
+        found["image corrupted"] = (palette.CAUSE_COLOURS["image"], "dot", of("given", "image"))
     if view.split != "test" and "test" in view.log.splits:
         epochs = queries.split_data(view.at, "test").epochs
         if np.array_equal(epochs, view.data.epochs):
