@@ -13,7 +13,7 @@ from memgate.logformat import ROUTED_ABOVE
 
 
 def evolution(
-    epochs: NDArray, edges: NDArray, counts: NDArray, height: int = 330, quantity: str = "gate"
+    epochs: NDArray, edges: NDArray, counts: NDArray, height: int = 290, quantity: str = "gate"
 ) -> go.Figure:
     """Heatmap of g (or H) over the epochs: colour is the number of samples, on a logarithmic scale.
 
@@ -60,7 +60,7 @@ def evolution(
     return figure
 
 
-def shares(epochs: NDArray, found: Mapping[str, Share], rate: float, height: int = 330) -> go.Figure:
+def shares(epochs: NDArray, found: Mapping[str, Share], rate: float, height: int = 290) -> go.Figure:
     """Share routed to the block by cause, each with its Wilson band, and the share corrupted as a dotted line.
 
     Args:

@@ -47,8 +47,14 @@ def choose(view: View, boxes: list[selection.Box], mode: selection.Mode) -> None
         return
     gate = queries.matrix(view.at, view.split, "gate", view.gate)
     members = selection.inside(boxes, view.data.epochs, gate, mode) & view.members
-    st.session_state["boxes"] = boxes
+    st.session_state["drawn"] = (view.run.name, view.split, view.gate), boxes
     state.select_places(view, members, selection.describe(boxes, view.data.epochs, mode))
+
+
+def drawn(view: View) -> list[selection.Box]:
+    """The boxes that this session has drawn last on what is shown."""
+    where, boxes = st.session_state.get("drawn", ((), []))
+    return boxes if where == (view.run.name, view.split, view.gate) else []
 
 
 def brushed(view: View, key: str) -> None:
@@ -203,8 +209,9 @@ def page() -> None:
                 ["any", "every"],
                 key="mode",
                 horizontal=True,
-                format_func=lambda mode: f"{mode} epoch",
-                on_change=lambda: choose(view, st.session_state.get("boxes", []), st.session_state["mode"]),
+                label_visibility="collapsed",
+                format_func=lambda mode: f"inside the box at {mode} epoch",
+                on_change=lambda: choose(view, drawn(view), st.session_state["mode"]),
             )
             by_numbers(view)
         panel(view, "drag a box on the heatmap, or select by numbers.")
