@@ -137,7 +137,7 @@ def test_three_clicks_from_the_runs_to_a_sample(
     high, low = (frame["y"][1] - part[1] * (frame["y"][1] - frame["y"][0]) for part in (start, end))
     rows = slice(max(1, round(first)) - 1, min(12, round(last)))
     gate = log.values("train", "gate")[1][rows]
-    margin = 0.5 * (frame["y"][1] - frame["y"][0]) / frame["height"]  # the mouse moves by whole pixels
+    margin = (frame["y"][1] - frame["y"][0]) / frame["height"]  # the mouse moves by whole pixels
     fewest, most = (
         int(((gate >= low + slack) & (gate <= high - slack)).any(axis=0).sum()) for slack in (margin, -margin)
     )
