@@ -28,6 +28,8 @@ DEPENDENTS = {
 """What a changed value makes meaningless in the URL."""
 
 LAST = "last"
+FEW = 5
+"""Options that are shown beside each other; more are a list (a layer-gated network has dozens of gates)."""
 
 
 class Asking:
@@ -118,7 +120,7 @@ def _pick(
     key = f"pick_{param}"
     st.session_state[key] = value
     common: dict[str, Any] = {"key": key, "format_func": shown_as, "on_change": _picked, "args": (param, key)}
-    if param in ("run", "cause"):
+    if param in ("run", "cause") or len(options) > FEW:
         index = None if value is None else 0
         st.selectbox(label, options, index=index, placeholder=f"Choose a {label.lower()}", **common)
     else:
