@@ -55,18 +55,20 @@ def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     return {name: members for name, members in found.items() if members.any()}
 
 
-def gate_edges(gate: NDArray[np.float32], class_count: int) -> NDArray[np.float64]:
-    """Edges of the heatmap's bins: [0, 1], or [0, ln K] for the curve ``identity``, whose g is H itself."""
-    top = 1.0
-    finite = gate[np.isfinite(gate)]
-    if finite.size and float(finite.max()) > 1:
+def edges(values: NDArray[np.float32], class_count: int, quantity: str = "gate") -> NDArray[np.float64]:
+    """Edges of the bins: [0, ln K] for ``entropy``, [0, 1] for g, but for the curve ``identity``, whose g is H."""
+    top = float(np.log(class_count)) if quantity == "entropy" else 1.0
+    finite = values[np.isfinite(values)]
+    if finite.size and float(finite.max()) > top:
         top = max(float(np.log(class_count)), float(finite.max()))
     return np.linspace(0, top, GATE_BINS + 1)
 
 
 def evolution(gate: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[np.int32]:
     """Histogram of g at every epoch: int32 [bins, E]; NaN is in no bin."""
-    counts = [np.histogram(row[~np.isnan(row)], bins=edges)[0] for row in gate]
+    # A range, not edges: numpy counts equal bins three times as fast.
+    span = float(edges[0]), float(edges[-1])
+    counts = [np.histogram(row[~np.isnan(row)], bins=len(edges) - 1, range=span)[0] for row in gate]
     return np.array(counts, np.int32).reshape(len(gate), len(edges) - 1).T
 
 

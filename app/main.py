@@ -7,6 +7,21 @@ from pathlib import Path
 import streamlit as st
 
 from app import state
+from app.sidebar import sidebar
+
+PAGES = {
+    "runs": "Runs",
+    "overview": "Overview",
+    "explorer": "Explorer",
+    "gallery": "Gallery",
+    "sample": "Sample",
+    "hardness": "Noise and hardness",
+    "critical": "Critical samples",
+    "compare": "Compare",
+    "export": "Export",
+    "health": "Log health",
+}
+"""File in views/ to its title; the first is what opens."""
 
 
 def root() -> Path:
@@ -20,13 +35,10 @@ def root() -> Path:
 st.set_page_config(page_title="memgate", layout="wide", initial_sidebar_state=240)
 st.html("<style>.stMainBlockContainer {padding: 3.5rem 1.5rem 2rem}</style>")
 
-runs = st.Page("views/runs.py", title="Runs", default=True)
-overview = st.Page("views/overview.py", title="Overview")
-sample = st.Page("views/sample.py", title="Sample")
-
-page = st.navigation([runs, overview, sample], position="top")
+pages = [st.Page(f"views/{name}.py", title=title, default=name == "runs") for name, title in PAGES.items()]
+page = st.navigation(pages, position="top")
 state.open_root(root())
 # The list of runs shows all of them: nothing there depends on the one that the sidebar has picked.
-if page is not runs:
-    state.sidebar()
+if page is not pages[0]:
+    sidebar()
 page.run()

@@ -5,7 +5,8 @@ of the file when the page was opened. The caches hold what was read at that stam
 next one when the user asks for it. A run is one of the folders found under the root; no path comes from a URL.
 """
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import curves, selection
+from app.selection import Selection
 from memgate.errors import MemgateError
+from memgate.logformat import Samples
 from memgate.logreader import SampleLog
 from memgate.pictures import SplitPictures, pictures_of
 from memgate.runs import Run, Status, list_runs, manifest_path
 from noise.manifest import Manifest
-from probes.report import Report, report
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,17 @@ class SplitData:
 
     def position(self, sample_id: int) -> int | None:
         """Column of a sample in the matrices; None for an id that this split has not."""
-        found = np.flatnonzero(self.sample_id == sample_id)
+        found = self.places([sample_id])
         return int(found[0]) if len(found) else None
 
-    def ids(self, members: NDArray[np.bool_]) -> list[int]:
-        """The ids of some samples, rising."""
-        return np.sort(self.sample_id[members]).tolist()
+    def places(self, ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.intp]:
+        """Columns of some samples in the matrices, by rising id; ids that this split has not are left out."""
+        found = np.flatnonzero(np.isin(self.sample_id, ids))
+        return found[np.argsort(self.sample_id[found], kind="stable")]
+
+    def ids(self, members: NDArray) -> NDArray[np.int64]:
+        """The ids of some samples (bool [N], or columns), rising."""
+        return np.sort(self.sample_id[members])
 
 
 @contextmanager
@@ -116,7 +122,7 @@ def stamp(run: Run) -> Stamp:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _log(path: str, inode: int) -> SampleLog:  # noqa: ARG001 (another file under the same name is another log)
+def _log(path: str, inode: int) -> SampleLog:
     """One reader per file: it remembers which rows it has verified. It holds no open file."""
     return SampleLog(Path(path))
 
@@ -139,11 +145,16 @@ def epoch_count(run: Run, split: str) -> int:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
+def samples(at: Stamp, split: str) -> Samples:
+    """Who the samples of a split are, in the log's order."""
+    return log(at).samples(split)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _split(at: Stamp, split: str) -> SplitData:
-    found = log(at)
-    samples = found.samples(split)
-    columns = {name: column for name, column in vars(samples).items() if name != "open_set"}
-    columns |= {"cause": samples.cause, "epochs": found.epochs(split)}
+    found, who = log(at), samples(at, split)
+    columns = {name: column for name, column in vars(who).items() if name != "open_set"}
+    columns |= {"cause": who.cause, "epochs": found.epochs(split)}
     for column in columns.values():
         column.setflags(write=False)
     return SplitData(**columns, torn=tuple(found.torn(split).tolist()))
@@ -187,44 +198,20 @@ def matrix(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray
         return _matrix(at, split, name, gate)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def evolution(at: Stamp, split: str, gate: str, cause: str) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Edges of the bins of g, and the histogram [bins, E] of the samples that pass the filter."""
-    values = matrix(at, split, "gate", gate)
-    edges = curves.gate_edges(values, len(log(at).class_names))
-    members = selection.matching(split_data(at, split).cause, cause)
-    return edges, curves.evolution(values[:, members], edges)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def clean_quartiles(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[np.float32]:
-    """Quartiles [3, E] of a quantity over the clean samples."""
-    return curves.quartiles(matrix(at, split, name, gate), split_data(at, split).cause == "clean")
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _report(at: Stamp, path: str) -> Report:  # noqa: ARG001 (the stamp is part of the key)
-    return report(Run(Path(path)))
-
-
-def run_report(run: Run, at: Stamp) -> Report:
-    """The numbers that ``memgate report`` prints, for the log's state.
-
-    Raises:
-        MemgateError: the log has no whole epoch, or is damaged.
-    """
-    with reading(str(run.path)):
-        return _report(at, str(run.path))
-
-
 def operation_kinds(run: Run) -> list[str]:
     """Kind of each operation by its code, ``none`` first.
 
     Raises:
         MemgateError: the manifest is damaged.
     """
-    with reading(f"{run.path}/manifest.npz"):
-        return ["none", *(operation.kind for operation in run.manifest.header.operations)]
+    path = run.path / "manifest.npz"
+    with reading(str(path)):
+        return _operation_kinds(str(run.path), path.stat().st_mtime_ns)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _operation_kinds(path: str, mtime_ns: int) -> list[str]:
+    return ["none", *(operation.kind for operation in Run(Path(path)).manifest.header.operations)]
 
 
 def image_source(run: Run, split: str, sample_id: int) -> str:
@@ -240,20 +227,42 @@ def image_source(run: Run, split: str, sample_id: int) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the pictures …")
-def _pictures(path: str, mtime_ns: int) -> dict[str, SplitPictures]:  # noqa: ARG001 (another manifest, another corruption)
+def _pictures(path: str, mtime_ns: int) -> dict[str, SplitPictures]:
     return pictures_of(Run(Path(path)))
 
 
-def pictures(run: Run, split: str, sample_id: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """A sample as it was given to the network and, where that is known, as it is on disk: uint8 [H, W, 3] each.
+def pictures(run: Run, split: str) -> SplitPictures:
+    """The pictures of a split.
 
     Raises:
-        MemgateError: the run has no pictures, or its data is missing or no longer what it was trained on.
+        MemgateError: the run has none of it, or its data is missing or no longer what it was trained on.
     """
     manifest = run.path / "manifest.npz"
     with reading(str(manifest)):
         found = _pictures(str(run.path), manifest.stat().st_mtime_ns)
-    both = found[split].of(sample_id) if split in found else None
-    if both is None:
-        raise MemgateError(f"There is no picture with the id {sample_id} in the split {split}.")
-    return both
+    if split not in found:
+        raise MemgateError(f"{run.name} has no pictures of the split {split}.")
+    return found[split]
+
+
+@st.cache_resource(show_spinner=False)
+def _selections() -> OrderedDict[str, Selection]:
+    return OrderedDict()
+
+
+SELECTIONS = 500
+"""How many selections that nobody saved the server remembers, for the links to them."""
+
+
+def keep_selection(chosen: Selection) -> None:
+    """Remember a selection, so that the URL can name it; the oldest is forgotten when there are too many."""
+    kept = _selections()
+    kept[chosen.key] = chosen
+    kept.move_to_end(chosen.key)
+    while len(kept) > SELECTIONS:
+        kept.popitem(last=False)
+
+
+def kept_selection(key: str) -> Selection | None:
+    """The selection that the URL names; None for one that this server does not remember."""
+    return _selections().get(key)

@@ -1,9 +1,10 @@
-"""What the user looks at: filter (in the URL), then selection (ids in the session), then focus (``?id=``).
+"""What the user looks at: filter, then selection (ids), then focus (one id); all of it named by the URL.
 
 Pure functions and records. Samples are named by their ``sample_id`` everywhere, never by a position: a figure
 or a table that changes must not make a selection mean other samples.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from noise.manifest import CORRUPTED_CAUSES
+from probes.cohorts import Cohort
 
 Mode = Literal["any", "every"]
 """Whether g has to lie in the box at one of its epochs or at all of them."""
@@ -30,19 +31,44 @@ class Box:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
     """Chosen samples of one split of one run, and how they were chosen."""
 
     run: str
     split: str
-    ids: tuple[int, ...]
+    ids: NDArray[np.int64]
+    """Rising, each once."""
     how: str
     """In words, such as ``g in [0.80, 1.00] at any of the epochs 10 to 20``."""
+    cohort: str | None = None
+    """The name under which it is saved, if it is."""
+
+    @property
+    def key(self) -> str:
+        """What the URL calls it: the cohort's name, or a digest of who is selected; never ``none``."""
+        if self.cohort is not None:
+            return self.cohort
+        told = f"{self.run}\n{self.split}\n{self.how}\n".encode() + self.ids.tobytes()
+        return UNSAVED + hashlib.sha256(told).hexdigest()[:12]
 
     def of(self, run: str, split: str) -> "Selection | None":
         """Itself where it belongs to what is shown, else None: the ids of another split are other samples."""
         return self if (self.run, self.split) == (run, split) else None
+
+
+UNSAVED = "~"
+"""With what the key of a selection begins that is not saved under a name (no cohort's name does)."""
+
+
+def selection_of(run: str, split: str, ids: NDArray[np.integer] | Sequence[int], how: str) -> Selection:
+    """A selection of ids in any order."""
+    return Selection(run, split, np.unique(np.asarray(ids, np.int64)), how)
+
+
+def from_cohort(run: str, cohort: Cohort) -> Selection:
+    """A saved cohort as a selection."""
+    return Selection(run, cohort.split, np.array(cohort.sample_ids, np.int64), cohort.how, cohort.name)
 
 
 def choose(
@@ -74,6 +100,15 @@ def parse_id(text: str) -> int | None:
     if not (text.isascii() and text.isdecimal()) or len(text) > 16 or int(text) > LARGEST_ID:
         return None
     return int(text)
+
+
+def parse_classes(text: str, count: int) -> tuple[int, ...] | None:
+    """Classes from the URL (``all``, or numbers such as ``3,5``), None for what are none of the ``count`` classes."""
+    if text == "all":
+        return ()
+    found = [parse_id(part) for part in text[:4000].split(",")]
+    known = [one for one in found if one is not None and one < count]
+    return tuple(sorted(set(known))) if len(known) == len(found) else None
 
 
 def boxes_of(event: Any) -> list[Box]:
@@ -138,24 +173,7 @@ def describe(boxes: Sequence[Box], epochs: NDArray[np.integer], mode: Mode) -> s
     return ", or ".join(parts)
 
 
-def matching(cause: NDArray[np.str_], wanted: str) -> NDArray[np.bool_]:
-    """The filter: which samples [N] have a cause; ``all`` and ``corrupted`` pool several."""
-    if wanted == "all":
-        return np.ones(len(cause), bool)
-    return cause != "clean" if wanted == "corrupted" else cause == wanted
-
-
-def filters(cause: NDArray[np.str_]) -> list[str]:
-    """The filters that make a difference for these samples, ``all`` first."""
-    present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
-    if not present:
-        return ["all"]
-    pooled = ["corrupted"] if len(present) > 1 else []
-    clean = ["clean"] if (cause == "clean").any() else []
-    return ["all", *clean, *pooled, *present]
-
-
-def neighbours(ids: Sequence[int], focus: int) -> tuple[int | None, int | None]:
+def neighbours(ids: Sequence[int] | NDArray[np.integer], focus: int) -> tuple[int | None, int | None]:
     """The ids before and after ``focus`` in an ascending list; it need not be in the list itself."""
     before = int(np.searchsorted(ids, focus, side="left"))
     after = int(np.searchsorted(ids, focus, side="right"))

@@ -1,27 +1,21 @@
-"""What a page shows, kept in the URL: run, split, gate, filter. Validated by hand, never by a widget.
+"""What a page shows, as one record; and how a page changes it: select samples, go to a sample, say what is wrong."""
 
-Streamlit's own binding of widgets to the URL falls back to a default without a word when a value is wrong. Here
-the URL is read first; the widgets are set from it and write back to it. All values are always written out, so
-that going back to an older URL restores it; what the navigation's links drop comes back from the session.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from app import palette, queries, selection, words
+from app import queries, selection, words
 from app.queries import SplitData, Stamp
+from app.selection import Selection
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-
-DEPENDENTS = {"run": ("split", "gate", "only", "id"), "split": ("only", "id")}
-"""What a changed value makes meaningless in the URL."""
-
-POLL_SECONDS = 5
+from probes.filters import Filter
 
 
 @dataclass(frozen=True)
@@ -30,25 +24,47 @@ class View:
 
     run: Run
     at: Stamp
+    """The state of the log that is shown."""
     log: SampleLog
     split: str
     gate: str | None
-    only: str
-    """The filter: ``all``, ``clean``, ``corrupted`` or a cause."""
+    epoch: int | None
+    """The epoch's cursor: routes are judged at it, and scores count the epochs up to it; None while there is none."""
+    only: Filter
     data: SplitData
+    selected: Selection | None
+    params: dict[str, str]
+    """The view as URL parameters, without the focus."""
 
     @property
-    def params(self) -> dict[str, str]:
-        """The view as URL parameters."""
-        gate = self.gate if len(self.log.gates) > 1 else None
-        values = {"run": self.run.name, "split": self.split, "gate": gate, "only": self.only}
-        return {name: value for name, value in values.items() if value is not None}
+    def row(self) -> int:
+        """Row of the cursor's epoch in the matrices [E, N]."""
+        return int(np.flatnonzero(self.data.epochs == self.epoch)[0])
 
-    @property
-    def selected(self) -> selection.Selection | None:
-        """The selection, if it belongs to this run and split."""
-        chosen: selection.Selection | None = st.session_state.get("selection")
-        return chosen.of(self.run.name, self.split) if chosen else None
+    @cached_property
+    def members(self) -> NDArray[np.bool_]:
+        """Which samples [N] pass the filter."""
+        if self.epoch is None or self.gate is None:
+            routed = seen = np.zeros(len(self.data.cause), bool)
+        else:
+            routed, seen = self.at_cursor("routed", self.gate), self.at_cursor("seen")
+        return self.only.matching(self.data.cause, self.data.clean_label, routed, seen)
+
+    @cached_property
+    def places(self) -> NDArray[np.intp]:
+        """Columns of the selected samples in the matrices, by rising id; none where nothing is selected."""
+        return np.zeros(0, np.intp) if self.selected is None else self.data.places(self.selected.ids)
+
+    def of_split(self, split: str) -> "View":
+        """The same of another split, without filter and selection."""
+        if split == self.split:
+            return self
+        data = queries.split_data(self.at, split)
+        return replace(self, split=split, data=data, only=Filter(), selected=None)
+
+    def at_cursor(self, name: str, gate: str | None = None) -> NDArray:
+        """One logged quantity or flag at the cursor's epoch, [N]."""
+        return queries.matrix(self.at, self.split, name, gate)[self.row]
 
 
 def problem(error: MemgateError | str) -> None:
@@ -75,142 +91,63 @@ def view() -> View:
     return cast(View, found)
 
 
-def sidebar() -> None:
-    """The sidebar, and the view that it stands for; what cannot be shown is said on the page, not beside it."""
-    wrong: list[str] = []
-    address = dict(st.query_params)
-    picked: str | None = st.session_state.pop("picked", None)
-    if picked is not None:
-        address[picked] = st.session_state[f"pick_{picked}"]
-        for name in DEPENDENTS.get(picked, ()):
-            address.pop(name, None)
-    with st.sidebar:
-        try:
-            st.session_state["view"] = _ask(address, wrong)
-        except MemgateError as error:
-            wrong.append(str(error))
-    # Every change of the URL is a step of the browser's history: all values change in one.
-    if address != dict(st.query_params):
-        st.query_params.from_dict(address)
-    for sentence in wrong:
-        problem(sentence)
-
-
-def _ask(address: dict[str, str], wrong: list[str]) -> View | None:
-    """The widgets, from top to bottom; they complete ``address``, and sentences about it go to ``wrong``."""
-    names = queries.run_names(root())
-    if not names:
-        raise MemgateError(f"There are no runs under {root()} yet: make one by 'memgate quickstart'.")
-    name = _pick("run", "Run", names, address, wrong)
-    if name is None:
-        return None
-    run = queries.open_run(root(), name)
-    at = _pinned(run)
-    log = queries.log(at)
-    split = _pick("split", "Split", log.splits, address, wrong) or log.splits[0]
-    gate = log.gates[-1] if log.gates else None
-    if len(log.gates) > 1:
-        gate = _pick("gate", "Gate", log.gates[::-1], address, wrong) or gate
-    data = queries.split_data(at, split)
-    only = _pick("only", "Show", selection.filters(data.cause), address, wrong) or "all"
-    shown = View(run, at, log, split, gate, only, data)
-    _chips(shown)
-    return shown
-
-
-def _pick(
-    param: str, label: str, options: Sequence[str], address: dict[str, str], wrong: list[str]
-) -> str | None:
-    """One widget of the sidebar, set from the URL; a wrong value in the URL is said and picks nothing."""
-    kept = st.session_state.get(f"kept_{param}")
-    value, sentence = selection.choose(address.get(param), kept, options, label.lower())
-    if sentence:
-        wrong.append(sentence)
-    key = f"pick_{param}"
-    st.session_state[key] = value
-    if param in ("run", "only"):
-        st.selectbox(
-            label,
-            options,
-            index=None if value is None else 0,
-            key=key,
-            format_func=lambda option: palette.CAUSE_WORDS[option] if param == "only" else str(option),
-            on_change=_picked,
-            args=(param, key),
-            placeholder=f"Choose a {label.lower()}",
-        )
-    else:
-        st.radio(label, options, index=None, key=key, on_change=_picked, args=(param, key), horizontal=True)
-    if value is not None:
-        st.session_state[f"kept_{param}"] = value
-        address[param] = value
-    return value
-
-
-def _picked(param: str, key: str) -> None:
-    """A widget was changed: the next run of the script takes it up before the URL."""
-    if st.session_state[key] is not None:
-        st.session_state["picked"] = param
-
-
 def write_param(param: str, value: str) -> None:
     """Write a value to the URL if it does not say so already (every write is a step in the browser's history)."""
     if st.query_params.get(param) != value:
         st.query_params[param] = value
 
 
-def _pinned(run: Run) -> Stamp:
-    """The log's state that this session shows: new epochs come when the user asks for them.
+def whole(name: str) -> View:
+    """All training samples of a run under the root at its last epoch, as if the sidebar said so.
 
-    A chart that is drawn anew loses its zoom and its brush, so a training in the background must not do it.
+    Raises:
+        MemgateError: there is no such run, or it is damaged.
     """
-    stamps: dict[str, Stamp] = st.session_state.setdefault("stamps", {})
-    path = str(run.path)
-    if path not in stamps:
-        stamps[path] = queries.stamp(run)
-    return stamps[path]
+    run = queries.open_run(root(), name)
+    at = queries.stamp(run)
+    log = queries.log(at)
+    data = queries.split_data(at, "train")
+    epoch = int(data.epochs[-1]) if len(data.epochs) else None
+    return View(run, at, log, "train", log.gates[-1] if log.gates else None, epoch, Filter(), data, None, {})
 
 
-def _chips(shown: View) -> None:
-    matching = int(selection.matching(shown.data.cause, shown.only).sum())
-    st.caption(f"{matching:,} of {len(shown.data.cause):,} samples match")
-    chosen = shown.selected
-    if chosen:
-        st.caption(f"{len(chosen.ids):,} selected: {words.plain(chosen.how)}")
-        st.button("Clear selection", key="clear_selection", on_click=clear_selection)
-    st.caption(f"{len(shown.data.epochs)} of {len(shown.log.planned)} logged epochs shown")
-    try:
-        running = queries.status(shown.run).shown == "running"
-    except MemgateError as error:
-        problem(error)
-        running = False
-    # Polling opens the log for a millisecond, without its lock: it cannot disturb the training.
-    st.fragment(_news, run_every=POLL_SECONDS if running else None)(shown)
-    if shown.data.torn:
-        torn = ", ".join(map(str, shown.data.torn[:10]))
-        st.warning(f"Damaged in the log and left out: epoch {torn}.", icon=":material/warning:")
+def select(shown: View, ids: NDArray[np.integer] | list[int], how: str) -> None:
+    """Make samples the selection of what is shown. Call it from a callback, or :func:`again` after it.
+
+    Args:
+        shown: run and split.
+        ids: sample ids in any order.
+        how: how they were chosen, in words.
+    """
+    keep(selection.selection_of(shown.run.name, shown.split, ids, how))
 
 
-def _news(shown: View) -> None:
-    """A button when the log has more than the page shows."""
-    try:
-        now = queries.stamp(shown.run)
-        if now == shown.at:
-            return
-        new = queries.epoch_count(shown.run, shown.split) - len(shown.data.epochs)
-    except MemgateError as error:
-        problem(error)
-        return
-    if new == 0 and now.inode == shown.at.inode:
-        return
-    text = f"{new} new epoch{'' if new == 1 else 's'}: refresh" if new > 0 else "The log has changed: refresh"
-    if st.button(text, key="refresh", icon=":material/refresh:", type="primary"):
-        st.session_state["stamps"][str(shown.run.path)] = now
-        st.rerun(scope="app")
+def select_places(shown: View, places: NDArray, how: str) -> None:
+    """:func:`select` by columns of the matrices: positions, or bool [N]."""
+    select(shown, shown.data.sample_id[places], how)
+
+
+def keep(chosen: Selection) -> None:
+    """Make this the selection."""
+    queries.keep_selection(chosen)
+    st.session_state["chosen"] = chosen.key
 
 
 def clear_selection() -> None:
     """Forget the selection; a new key makes the heatmap forget its brush."""
-    st.session_state["selection"] = None
-    st.session_state["boxes"] = []
+    st.session_state["chosen"] = NOTHING
     st.session_state["brush"] = st.session_state.get("brush", 0) + 1
+
+
+NOTHING = "none"
+"""What the URL says where nothing is selected."""
+
+
+def again() -> None:
+    """Draw the page anew, from the top."""
+    st.rerun()
+
+
+def open_sample(shown: View, sample_id: int) -> None:
+    """Go to the page of one sample."""
+    st.switch_page("views/sample.py", query_params={**shown.params, "id": str(sample_id)})

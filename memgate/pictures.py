@@ -1,6 +1,6 @@
 """The pictures of a run for people to look at, whoever trained it. No torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +30,17 @@ class SplitPictures:
 
     def of(self, sample_id: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None:
         """The given and the clean picture [H, W, 3] of a sample; None for an id that the split has not."""
-        found = np.flatnonzero(self.sample_id == sample_id)
+        found = self.rows([sample_id])
         if len(found) == 0:
             return None
         return self.given[found[0]], None if self.clean is None else self.clean[found[0]]
+
+    def rows(self, ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.intp]:
+        """Rows of some samples in the order of ``ids``; ids that the split has not are left out."""
+        order = np.argsort(self.sample_id, kind="stable")
+        wanted = np.asarray(ids, np.int64)
+        wanted = wanted[np.isin(wanted, self.sample_id)]
+        return order[np.searchsorted(self.sample_id, wanted, sorter=order)]
 
 
 def pictures_of(run: Run) -> dict[str, SplitPictures]:
@@ -45,14 +52,14 @@ def pictures_of(run: Run) -> dict[str, SplitPictures]:
     if run.recorded:
         return _recorded(run)
     inputs = inputs_of(run)
-    return {
-        split: SplitPictures(
-            inputs.image_set(split).sample_id,
-            inputs.image_set(split).images,
-            inputs.clean_images(split).images,
+    found = {}
+    for split in inputs.splits:
+        images, clean = inputs.image_set(split), inputs.clean_images(split).images
+        # 50,000 small pictures are 150 MB: one copy is enough where only labels were touched.
+        found[split] = SplitPictures(
+            images.sample_id, images.images, images.images if np.array_equal(images.images, clean) else clean
         )
-        for split in inputs.splits
-    }
+    return found
 
 
 def save_pictures(folder: Path, images: Mapping[str, NDArray[np.uint8]]) -> None:

@@ -169,7 +169,7 @@ def test_three_clicks_from_the_runs_to_a_sample(
 
 
 def test_a_link_restores_split_and_filter(server: str, page: Any, tmp_path: Path) -> None:
-    page.goto(f"{server}/overview?run=noisy&split=train&only=label")
+    page.goto(f"{server}/overview?run=noisy&split=train&cause=label")
     settled(page, ".js-plotly-plot")
     cause = Run(tmp_path / "runs" / "noisy").manifest.cause
     page.get_by_text(f"{(cause == 'label').sum()} of 600 samples match").wait_for()
@@ -177,7 +177,7 @@ def test_a_link_restores_split_and_filter(server: str, page: Any, tmp_path: Path
     page.wait_for_url("**split=test**")
     settled(page, ".js-plotly-plot")
     page.go_back()
-    page.wait_for_url("**split=train&only=label**")
+    page.wait_for_url("**split=train&cause=label**")
 
 
 def test_an_unknown_host_name_is_refused(server: str) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app import charts, curves, palette
+from app import curves, palette
+from app.charts import overview, sample
 from probes.intervals import wilson
 
 EPOCHS = np.arange(1, 7, dtype=np.int32)
@@ -38,7 +39,7 @@ def assert_typed(figure: go.Figure) -> None:
 
 
 def test_evolution_counts_are_numpys_histogram(gate: np.ndarray) -> None:
-    edges = curves.gate_edges(gate, 10)
+    edges = curves.edges(gate, 10)
     counts = curves.evolution(gate, edges)
     assert counts.shape == (50, 6)
     for row in range(6):
@@ -48,9 +49,9 @@ def test_evolution_counts_are_numpys_histogram(gate: np.ndarray) -> None:
 
 
 def test_evolution_figure(gate: np.ndarray) -> None:
-    edges = curves.gate_edges(gate, 10)
+    edges = curves.edges(gate, 10)
     counts = curves.evolution(gate, edges)
-    figure = charts.evolution(EPOCHS, edges, counts)
+    figure = overview.evolution(EPOCHS, edges, counts)
     heat = traces(figure)[0]
     assert_typed(figure)
     np.testing.assert_array_equal(heat.customdata, counts)
@@ -61,13 +62,13 @@ def test_evolution_figure(gate: np.ndarray) -> None:
 
 
 def test_identity_curve_goes_to_the_largest_entropy() -> None:
-    edges = curves.gate_edges(np.array([[0.0, 2.1]], np.float32), 10)
+    edges = curves.edges(np.array([[0.0, 2.1]], np.float32), 10)
     assert edges[-1] == pytest.approx(np.log(10))
-    assert curves.gate_edges(np.full((1, 2), np.nan, np.float32), 10)[-1] == 1
+    assert curves.edges(np.full((1, 2), np.nan, np.float32), 10)[-1] == 1
 
 
 def test_empty_heatmap_is_blank() -> None:
-    figure = charts.evolution(EPOCHS, np.linspace(0, 1, 51), np.zeros((50, 6), np.int32))
+    figure = overview.evolution(EPOCHS, np.linspace(0, 1, 51), np.zeros((50, 6), np.int32))
     assert np.isnan(traces(figure)[0].z).all()
 
 
@@ -94,7 +95,7 @@ def test_share_figure_has_a_line_and_a_band_a_cause() -> None:
     seen = np.ones((6, 4), bool)
     groups = curves.cohorts(np.array(["clean", "label", "image", "clean"]))
     found = {name: curves.share(seen, seen, members) for name, members in groups.items()}
-    figure = charts.shares(EPOCHS, found, 0.5)
+    figure = overview.shares(EPOCHS, found, 0.5)
     assert_typed(figure)
     lines = [trace for trace in traces(figure) if trace.showlegend is not False]
     assert [trace.name for trace in lines] == ["clean", "corrupted", "label", "image"]
@@ -102,7 +103,7 @@ def test_share_figure_has_a_line_and_a_band_a_cause() -> None:
     assert lines[1].line.color == palette.CORRUPTED
     assert len({(trace.line.color, trace.line.dash) for trace in lines}) == len(lines)
     assert layout(figure).shapes[0].y0 == 0.5
-    assert not layout(charts.shares(EPOCHS, found, 0)).shapes
+    assert not layout(overview.shares(EPOCHS, found, 0)).shapes
 
 
 def test_trajectories_leave_gaps_where_unseen() -> None:
@@ -110,14 +111,14 @@ def test_trajectories_leave_gaps_where_unseen() -> None:
     values = np.where(seen, 0.7, np.nan).astype(np.float32)
     band = np.tile(np.array([[0.2], [0.5], [0.6]], np.float32), 6)
     clean = {"gate": band, "entropy": band, "loss": band, "p_given": band}
-    figure = charts.gate_trajectory(EPOCHS, values, values, seen, seen, clean, palette.CORRUPTED)
+    figure = sample.gate_trajectory(EPOCHS, values, values, seen, seen, clean, palette.CORRUPTED)
     assert_typed(figure)
     (g, *_) = [trace for trace in traces(figure) if trace.name == "this sample"]
     assert np.isnan(g.y).tolist() == (~seen).tolist()
     assert not g.connectgaps
     strip = {trace.name: trace.x.tolist() for trace in traces(figure) if trace.name in ("routed", "skipped")}
     assert strip == {"routed": [1, 2, 4, 5, 6], "skipped": []}
-    assert_typed(charts.fit_trajectory(EPOCHS, values, values, clean, palette.CLEAN))
+    assert_typed(sample.fit_trajectory(EPOCHS, values, values, clean, palette.CLEAN))
 
 
 def test_quartiles_of_a_group() -> None:
@@ -128,6 +129,6 @@ def test_quartiles_of_a_group() -> None:
 
 def test_one_epoch_is_shown_as_points() -> None:
     seen = np.ones((1, 4), bool)
-    figure = charts.shares(EPOCHS[:1], {"clean": curves.share(seen, seen, seen[0])}, 0)
+    figure = overview.shares(EPOCHS[:1], {"clean": curves.share(seen, seen, seen[0])}, 0)
     assert traces(figure)[-1].mode == "markers"
     assert list(layout(figure).xaxis.tickvals) == [1]

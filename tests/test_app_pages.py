@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ CASES: dict[str, dict[str, Any]] = {
     "online": {"mode": "online"},
 }
 
-PAGES = ("runs", "overview", "sample")
+VIEWS = Path(__file__).parents[1] / "app" / "views"
+PAGES = sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init__")
 
 MakeRun = Callable[..., Run]
 
@@ -95,11 +97,11 @@ def test_a_wrong_split_gate_or_filter_is_a_sentence_and_the_page_works(
     make_run: MakeRun, open_page: Any
 ) -> None:
     make_run(gates=("b2", "b3"))
-    at = open_page("overview", run="run", split="dev", gate="b9", only="ugly")
+    at = open_page("overview", run="run", split="dev", gate="b9", cause="ugly")
     assert errors(at) == [
         "There is no split 'dev' here: there is train, test.",
         "There is no gate 'b9' here: there is b3, b2.",
-        "There is no show 'ugly' here: there is all, clean, corrupted, label, image, label+image.",
+        "There is no cause 'ugly' here: there is all, clean, corrupted, label, image, label+image.",
     ]
     assert at.get("plotly_chart")
 
@@ -137,7 +139,7 @@ def test_an_open_set_sample_names_its_source(make_run: MakeRun, open_page: Any) 
         at = open_page("sample", run=run.name, split=split, id=str(samples.sample_id[place]))
         source = run.manifests[split].source[place]
         assert f"replaced by one of another data set (open, {source})" in unescaped(at)
-        at = open_page("overview", run=run.name, split=split, only="open")
+        at = open_page("overview", run=run.name, split=split, cause="open")
         assert not errors(at)
         assert f"{int((samples.cause == 'open').sum())} of {len(samples)} samples match" in unescaped(at)
 
@@ -199,7 +201,7 @@ def test_the_overviews_numbers_are_numpys(make_run: MakeRun, open_page: Any) -> 
 
 def test_the_filter_narrows_heatmap_and_selection(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
-    at = open_page("overview", run=run.name, only="image")
+    at = open_page("overview", run=run.name, cause="image")
     cause = run.log().samples("train").cause
     counts = decoded(figure(at, "evolution")["data"][0]["customdata"])
     assert counts.sum(axis=0).tolist() == [(cause == "image").sum()] * 4
@@ -225,12 +227,12 @@ def test_select_by_numbers_then_step_through_the_selection(make_run: MakeRun, op
     gate = run.log().values("train", "gate")[1][3:5]
     within = (gate >= 0.9) & (gate <= 1)
     ids = np.sort(run.log().samples("train").sample_id[within.any(axis=0)])
-    assert at.session_state["selection"].ids == tuple(ids.tolist())
+    assert at.session_state["view"].selected.ids.tolist() == ids.tolist()
     assert at.dataframe[0].value["sample_id"].tolist() == ids.tolist()
 
     at.radio(key="mode").set_value("every").run()
     every = run.log().samples("train").sample_id[within.all(axis=0)]
-    assert at.session_state["selection"].ids == tuple(np.sort(every).tolist())
+    assert at.session_state["view"].selected.ids.tolist() == np.sort(every).tolist()
 
     at.switch_page("views/sample.py").run()
     assert f"1 of {len(every)} in the selection" in texts(at)
@@ -238,7 +240,7 @@ def test_select_by_numbers_then_step_through_the_selection(make_run: MakeRun, op
     assert at.query_params["id"] == str(np.sort(every)[1])
     assert not at.exception
     at.button(key="clear_selection").click().run()
-    assert "in train (all)" in texts(at)
+    assert "in train, as filtered" in texts(at)
 
 
 def test_a_sample_page_tells_its_story(make_run: MakeRun, open_page: Any) -> None:

@@ -126,7 +126,7 @@ def test_of_a_corrupted_picture_only_the_given_one_is_known(record: Any, open_pa
 def test_a_split_without_pictures_is_a_sentence(record: Any, open_page: Any) -> None:
     record(images=IMAGES, test=True)
     assert errors(open_page("sample", run="mine", split="test", id="2")) == [
-        "There is no picture with the id 2 in the split test."
+        "mine has no pictures of the split test."
     ]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from app import selection, words
 from app.selection import Box
+from probes.cohorts import Cohort
 
 EPOCHS = np.array([5, 10, 15, 20], np.int32)
 GATE = np.array(
@@ -82,16 +83,6 @@ def test_describe() -> None:
     assert selection.describe([Box(20, 20, 0, 0.25)], EPOCHS, "every") == "g in [0.00, 0.25] at epoch 20"
 
 
-def test_filters_offer_what_makes_a_difference() -> None:
-    cause = np.array(["clean", "label", "image", "clean"])
-    assert selection.filters(cause) == ["all", "clean", "corrupted", "label", "image"]
-    assert selection.filters(np.array(["clean", "label"])) == ["all", "clean", "label"]
-    assert selection.filters(np.array(["clean", "clean"])) == ["all"]
-    assert selection.matching(cause, "corrupted").tolist() == [False, True, True, False]
-    assert selection.matching(cause, "image").tolist() == [False, False, True, False]
-    assert selection.matching(cause, "all").all()
-
-
 def test_neighbours_step_through_ids_and_from_between_them() -> None:
     ids = [3, 10, 700]
     assert selection.neighbours(ids, 10) == (3, 700)
@@ -102,7 +93,8 @@ def test_neighbours_step_through_ids_and_from_between_them() -> None:
 
 
 def test_a_selection_belongs_to_its_run_and_split() -> None:
-    chosen = selection.Selection("a", "train", (1, 2), "")
+    chosen = selection.selection_of("a", "train", [2, 1, 2], "by hand")
+    assert chosen.ids.tolist() == [1, 2]
     assert chosen.of("a", "train") is chosen
     assert chosen.of("b", "train") is None
     assert chosen.of("a", "test") is None
@@ -126,3 +118,24 @@ def test_verdicts() -> None:
     assert words.fitted("label", clean, given, epochs).endswith("predicts its clean label instead.")
     assert words.fitted("clean", given[:0], clean[:0], epochs[:0]) == "No logged epoch has seen it yet."
     assert words.routing("b3", np.array([True, False])) == "B3: routed in 1 of 2 epochs, skipped at the last."
+
+
+def test_the_key_of_a_selection_says_who_is_in_it() -> None:
+    one = selection.selection_of("a", "train", [3, 1], "by hand")
+    assert one.key == selection.selection_of("a", "train", [1, 3, 3], "by hand").key
+    others = [
+        ("b", "train", [3, 1], "by hand"),
+        ("a", "test", [3, 1], "by hand"),
+        ("a", "train", [3], "by hand"),
+    ]
+    assert len({one.key, *(selection.selection_of(*other).key for other in others)}) == 4
+    assert one.key.startswith("~")
+    assert selection.from_cohort("a", Cohort("late", "train", (1, 3), "")).key == "late"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("all", ()), ("3", (3,)), ("5,3,3", (3, 5)), ("10", None), ("a", None), ("", None), ("3,", None)],
+)
+def test_classes_of_the_url(text: str, found: tuple[int, ...] | None) -> None:
+    assert selection.parse_classes(text, 10) == found

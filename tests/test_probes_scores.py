@@ -127,4 +127,4 @@ def test_a_column_alone_is_the_column_of_the_whole_table(gates, make_run):
     names = list(whole)[8:]
     for name in names:
         alone = summary_table(snapshot, operations, samples_per_block=16, only=(name,))
-        pd.testing.assert_frame_equal(alone, whole[[*whole.columns[:8], name]])
+        pd.testing.assert_frame_equal(alone, whole.loc[:, [*whole.columns[:8], name]])

@@ -1,92 +1,43 @@
 """Overview: who is routed through the block over the epochs, and a brush to choose samples by it."""
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from app import charts, curves, palette, queries, selection, state, words
+from app import curves, histories, palette, queries, selection, state
+from app.charts import overview as charts
+from app.charts.layout import CONFIG
 from app.curves import Share
+from app.headline import headline, shown
+from app.panel import panel
 from app.state import View
 from memgate.errors import MemgateError
-from probes import dynamics
-from probes.groups import Estimate
-
-CHART = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "autoScale2d"]}
 
 
-def metric(label: str, found: Any, percent: bool, meaning: str) -> None:
-    """One headline number with its interval."""
-    form = "{:.1%}" if percent else "{:.3f}"
-    value = interval = None
-    if found is not None and found.value is not None:
-        value = form.format(found.value)
-        if found.low is not None:
-            interval = f"{form.format(found.low)} – {form.format(found.high)}"
-    st.metric(label, value or "–", interval, delta_color="off", delta_arrow="off", help=meaning)
-
-
-def headline(view: View) -> None:
-    """Six numbers of the last epoch: those that ``memgate report`` prints."""
-    try:
-        found = queries.run_report(view.run, view.at)
-    except MemgateError as error:
-        state.problem(error)
-        return
-    groups = {group.name: group for group in found.groups}
-
-    def routed(name: str) -> Estimate | None:
-        uses = groups[name].gates if name in groups else ()
-        return next((use.routed for use in uses if use.gate == view.gate), None)
-
-    def auroc(score: str, gate: str | None) -> Any:
-        rows = (row for row in found.scores if row.against == "corrupted" and row.score == score)
-        return next((row.auroc for row in rows if row.gate == gate), None)
-
-    corrupted = groups["corrupted"].fits_given if "corrupted" in groups else None
-    name = view.gate.upper() if view.gate else "gate"
+def metrics(view: View) -> None:
+    """Six numbers: those that ``memgate report`` prints of the cursor's epoch."""
+    found = headline(view)
+    name = view.gate.upper() if view.gate else ""
     cells = [
         ("Test accuracy", found.test_accuracy, True, "Share of the test images predicted right."),
-        (
-            "Corrupted, fitted",
-            corrupted,
-            True,
-            "Share of the corrupted training samples predicted as their given label: memorised.",
-        ),
-        (
-            f"{name}: corrupted",
-            routed("corrupted"),
-            True,
-            "Share of the corrupted training samples routed through the block (g > 0.5).",
-        ),
-        (
-            f"{name}: clean",
-            routed("clean"),
-            True,
-            "Share of the clean training samples routed through the block.",
-        ),
-        (
-            "AUROC mean g",
-            auroc("gate_mean", view.gate),
-            False,
-            "How well the mean gate value tells corrupted from clean; 0.5 is chance.",
-        ),
-        (
-            "AUROC mean loss",
-            auroc("loss_mean", None),
-            False,
-            "How well the mean loss tells corrupted from clean.",
-        ),
-    ]
-    if not view.log.gates:
-        cells = [cell for cell in cells if name not in cell[0] and "mean g" not in cell[0]]
-    for column, cell in zip(st.columns(len(cells), gap="small"), cells, strict=True):
-        with column:
-            metric(*cell)
+        ("Corrupted, fitted", found.corrupted_fitted, True,
+         "Share of the corrupted training samples predicted as their given label: memorised."),
+        (f"{name}: corrupted", found.routed_corrupted, True,
+         "Share of the corrupted training samples routed through the block (g > 0.5)."),
+        (f"{name}: clean", found.routed_clean, True, "Share of the clean training samples routed through the block."),
+        ("AUROC mean g", found.gate, False,
+         "How well the mean gate value tells corrupted from clean; 0.5 is chance."),
+        ("AUROC mean loss", found.loss, False, "How well the mean loss tells corrupted from clean."),
+    ]  # fmt: skip
+    if not view.gate:
+        cells = [cells[0], cells[1], cells[5]]
+    for column, (label, number, percent, meaning) in zip(
+        st.columns(len(cells), gap="small"), cells, strict=True
+    ):
+        value, interval = shown(number, percent)
+        column.metric(label, value, interval, delta_color="off", delta_arrow="off", help=meaning)
     st.caption(
-        f"Training samples (and test accuracy) at epoch {found.epoch} of {found.planned}, "
-        f"{found.state}, log mode {found.mode}; small: 95 % interval"
+        f"Training samples (and test accuracy) at epoch {view.epoch} of {view.run.outline.epochs}, "
+        f"{queries.status(view.run).shown}, log mode {view.log.mode}; small: 95 % interval"
     )
 
 
@@ -95,12 +46,9 @@ def choose(view: View, boxes: list[selection.Box], mode: selection.Mode) -> None
     if view.gate is None or not boxes:
         return
     gate = queries.matrix(view.at, view.split, "gate", view.gate)
-    members = selection.inside(boxes, view.data.epochs, gate, mode)
-    members &= selection.matching(view.data.cause, view.only)
-    how = selection.describe(boxes, view.data.epochs, mode)
-    ids = tuple(view.data.ids(members))
+    members = selection.inside(boxes, view.data.epochs, gate, mode) & view.members
     st.session_state["boxes"] = boxes
-    st.session_state["selection"] = selection.Selection(view.run.name, view.split, ids, how)
+    state.select_places(view, members, selection.describe(boxes, view.data.epochs, mode))
 
 
 def brushed(view: View, key: str) -> None:
@@ -111,14 +59,14 @@ def brushed(view: View, key: str) -> None:
 def heatmap(view: View, gate: str) -> None:
     """The brushable evolution of g."""
     st.markdown(f"**Gate value of {gate.upper()} over the epochs** · drag a box to select samples")
-    edges, counts = queries.evolution(view.at, view.split, gate, view.only)
+    edges, counts = histories.evolution(view)
     key = f"evolution_{st.session_state.get('brush', 0)}"
     st.plotly_chart(
         charts.evolution(view.data.epochs, edges, counts),
         key=key,
         on_select=lambda: brushed(view, key),
         selection_mode="box",
-        config=CHART,
+        config=CONFIG,
         alt=f"Heatmap: number of samples by epoch and value of the gate {gate}, dashed line at 0.5",
     )
 
@@ -146,7 +94,7 @@ def shares(view: View, gate: str) -> None:
     rate = float((view.data.cause != "clean").mean())
     figure = charts.shares(view.data.epochs, found, rate)
     st.plotly_chart(
-        figure, key="shares", config=CHART, alt=f"Share routed through {gate} over the epochs, by cause"
+        figure, key="shares", config=CONFIG, alt=f"Share routed through {gate} over the epochs, by cause"
     )
 
 
@@ -184,61 +132,18 @@ def accuracies(view: View) -> None:
     st.plotly_chart(
         charts.accuracies(view.data.epochs, found),
         key="accuracies",
-        config=CHART,
+        config=CONFIG,
         alt="Accuracies over the epochs",
     )
-
-
-def selected(view: View) -> None:
-    """The selected samples; a click on a row opens the sample."""
-    chosen = view.selected
-    st.markdown("**Selected samples**")
-    if chosen is None:
-        st.caption("None yet: drag a box on the heatmap, or select by numbers.")
-        return
-    data = view.data
-    places = np.flatnonzero(np.isin(data.sample_id, chosen.ids))
-    places = places[np.argsort(data.sample_id[places])]
-    corrupted = int((data.cause[places] != "clean").sum())
-    st.markdown(f"{len(places):,} samples, {corrupted:,} of them corrupted: {words.plain(chosen.how)}")
-    seen = queries.matrix(view.at, view.split, "seen")[:, places]
-    columns: dict[str, Any] = {
-        "sample_id": data.sample_id[places],
-        "cause": data.cause[places],
-        "given label": [words.class_name(label, view.log.class_names) for label in data.given_label[places]],
-        "clean label": [words.class_name(label, view.log.class_names) for label in data.clean_label[places]],
-    }
-    if view.gate:
-        gate = queries.matrix(view.at, view.split, "gate", view.gate)[:, places]
-        routed = queries.matrix(view.at, view.split, "routed", view.gate)[:, places]
-        columns |= {"g last": dynamics.last(gate, seen), "g mean": dynamics.mean(gate, seen)}
-        columns |= {"epochs routed": dynamics.routed_epochs(routed, seen)}
-    columns["loss mean"] = dynamics.mean(queries.matrix(view.at, view.split, "loss")[:, places], seen)
-    number = st.column_config.NumberColumn(format="%.3f")
-    event: Any = st.dataframe(
-        pd.DataFrame(columns),
-        hide_index=True,
-        height=280,
-        placeholder="–",
-        key=f"selected_{hash(chosen)}",
-        on_select="rerun",
-        selection_mode=["single-row", "single-cell"],
-        column_config=dict.fromkeys(("g last", "g mean", "loss mean"), number),
-    )
-    st.caption("Click a row to open the sample.")
-    rows = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
-    if rows:
-        focus = str(data.sample_id[places[rows[0]]])
-        st.switch_page("views/sample.py", query_params={**view.params, "id": focus})
 
 
 def page() -> None:
     """The whole page."""
     view = state.view()
-    headline(view)
-    if len(view.data.epochs) == 0:
+    if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
+    metrics(view)
     if view.gate:
         left, right = st.columns([3, 2], gap="medium")
         with left:
@@ -255,7 +160,7 @@ def page() -> None:
                 on_change=lambda: choose(view, st.session_state.get("boxes", []), st.session_state["mode"]),
             )
             by_numbers(view)
-        selected(view)
+        panel(view, "drag a box on the heatmap, or select by numbers.")
     else:
         st.info("The log has no gate, so there is no routing to show.")
     accuracies(view)

@@ -7,22 +7,22 @@ import pandas as pd
 import streamlit as st
 
 from app import queries, state, words
+from app.headline import headline
+from app.state import View
 from memgate.errors import MemgateError
-from probes.report import Report
 
 
-def measured(found: Report) -> dict[str, Any]:
+def measured(view: View) -> dict[str, Any]:
     """The columns that the log has to be read for; a missing number is a gap in the table."""
-    row: dict[str, Any] = {}
-    for group in found.groups:
-        if group.name in ("clean", "corrupted") and group.gates:
-            row[f"routed {group.name}"] = group.gates[-1].routed.value
-    for score in found.scores:
-        if score.against == "corrupted" and score.score in ("gate_mean", "loss_mean"):
-            row["AUROC g" if score.score == "gate_mean" else "AUROC loss"] = score.auroc.value
-    row["log"] = found.mode
-    row["test acc."] = found.test_accuracy.value if found.test_accuracy else None
-    return row
+    found = headline(view)
+    return {
+        "test acc.": found.test_accuracy.value,
+        "routed clean": found.routed_clean.value,
+        "routed corrupted": found.routed_corrupted.value,
+        "AUROC g": found.gate.value if found.gate else None,
+        "AUROC loss": found.loss.value,
+        "log": view.log.mode,
+    }
 
 
 def row_of(name: str) -> tuple[dict[str, Any], str]:
@@ -42,10 +42,11 @@ def row_of(name: str) -> tuple[dict[str, Any], str]:
         }
         if status.epoch == 0:
             return row, ""
-        if min(queries.epoch_count(run, split) for split in run.log().splits) == 0:
+        queries.operation_kinds(run)  # a run whose manifest is damaged is damaged
+        view = state.whole(name)
+        if view.epoch is None and not view.data.torn:
             return row, ""  # with --log.every k the first epochs have no row in the log
-        at = queries.stamp(run)
-        return row | measured(queries.run_report(run, at)), ""
+        return row | measured(view), ""
     except MemgateError as error:
         row["status"] = "log damaged" if "data" in row else "damaged"
         return row, f"{name}: {error}"

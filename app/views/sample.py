@@ -8,7 +8,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, palette, queries, selection, state, words
+from app import histories, palette, queries, selection, state, thumbnails, words
+from app.charts import sample as charts
+from app.charts.layout import CONFIG
 from app.state import View
 from memgate.errors import MemgateError
 
@@ -29,18 +31,18 @@ class Track:
         return queries.matrix(self.view.at, self.view.split, name, gate)[:, self.position]
 
 
-def focus(view: View, ids: list[int]) -> int | None:
+def focus(view: View, ids: NDArray[np.int64]) -> int | None:
     """The id to show, from the URL; without one the last shown, or the first of the selection."""
     text = st.query_params.get("id")
     if text is None:
         kept = st.session_state.get("kept_id")
         if kept is not None and view.data.position(kept) is not None:
             return kept
-        return ids[0] if ids else None
+        return int(ids[0]) if len(ids) else None
     wanted = selection.parse_id(text)
     if wanted is None:
         state.problem(
-            f"{text[:40]!r} is no sample id: give a whole number, such as ?id={ids[0] if ids else 0}."
+            f"{text[:40]!r} is no sample id: give a whole number, such as ?id={ids[0] if len(ids) else 0}."
         )
     return wanted
 
@@ -56,7 +58,7 @@ def typed() -> None:
         go(int(st.session_state["id_input"]))
 
 
-def steps(view: View, ids: list[int], current: int | None) -> None:
+def steps(view: View, ids: NDArray[np.int64], current: int | None) -> None:
     """Previous, next, and an id to type."""
     st.session_state["id_input"] = current
     before, after = selection.neighbours(ids, -1 if current is None else current)
@@ -80,8 +82,8 @@ def steps(view: View, ids: list[int], current: int | None) -> None:
                 args=(target,),
                 key=f"go_{label}",
             )
-        among = "the selection" if view.selected else f"{view.split} ({view.only})"
-        place = f"{ids.index(current) + 1:,} of " if current in ids else ""
+        among = "the selection" if view.selected else f"{view.split}, as filtered"
+        place = "" if current is None or current not in ids else f"{np.searchsorted(ids, current) + 1:,} of "
         st.caption(f"{place}{len(ids):,} in {among}", width="content")
         st.page_link(
             "views/overview.py",
@@ -94,10 +96,14 @@ def steps(view: View, ids: list[int], current: int | None) -> None:
 def pictures(view: View, sample_id: int) -> None:
     """As given and as it was."""
     try:
-        given, clean = queries.pictures(view.run, view.split, sample_id)
+        both = queries.pictures(view.run, view.split).of(sample_id)
     except MemgateError as error:
         state.problem(error)
         return
+    if both is None:
+        state.problem(f"There is no picture with the id {sample_id} in the split {view.split}.")
+        return
+    given, clean = both
     if clean is None:
         shown = [(given, f"sample {sample_id} as given")]
     elif np.array_equal(given, clean):
@@ -107,7 +113,7 @@ def pictures(view: View, sample_id: int) -> None:
     side = ONE if len(shown) == 1 else TWO
     with st.container(horizontal=True):
         for picture, caption in shown:
-            st.html(charts.picture(picture, side, caption), width="content")
+            st.html(thumbnails.enlarged(picture, side, caption), width="content")
 
 
 def facts(view: View, track: Track) -> None:
@@ -152,7 +158,7 @@ def trajectories(view: View, track: Track) -> None:
     colour = palette.CLEAN if view.data.cause[track.position] == "clean" else palette.CORRUPTED
 
     def clean(*names: str, gate: str | None = None) -> dict[str, NDArray]:
-        return {name: queries.clean_quartiles(view.at, view.split, name, gate) for name in names}
+        return {name: histories.clean_quartiles(view.at, view.split, name, gate) for name in names}
 
     if view.gate:
         st.markdown(f"**Gate value g, gate entropy H and route of {view.gate.upper()}**")
@@ -163,7 +169,7 @@ def trajectories(view: View, track: Track) -> None:
         st.plotly_chart(
             figure,
             key="trajectory",
-            config={"displaylogo": False},
+            config=CONFIG,
             alt="g, H and route of the sample over the epochs",
         )
     else:
@@ -173,7 +179,7 @@ def trajectories(view: View, track: Track) -> None:
     st.plotly_chart(
         figure,
         key="fit",
-        config={"displaylogo": False},
+        config=CONFIG,
         alt="Loss and probability of the given label over the epochs",
     )
 
@@ -181,8 +187,8 @@ def trajectories(view: View, track: Track) -> None:
 def page() -> None:
     """The whole page."""
     view = state.view()
-    data, chosen = view.data, view.selected
-    ids = list(chosen.ids) if chosen else data.ids(selection.matching(data.cause, view.only))
+    data = view.data
+    ids = view.selected.ids if view.selected else data.ids(view.members)
     current = focus(view, ids)
     steps(view, ids, current)
     if current is None:

@@ -1,0 +1,1 @@
+"""Arrays in, Plotly figures out: a module for each page, and one for what they share. No Streamlit."""

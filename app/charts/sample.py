@@ -1,0 +1,119 @@
+"""Figures of the page Sample: one sample's way over the epochs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from app import palette
+from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
+from memgate.logformat import ROUTED_ABOVE
+
+
+def gate_trajectory(
+    epochs: NDArray,
+    gate: NDArray,
+    entropy: NDArray,
+    routed: NDArray,
+    seen: NDArray,
+    clean: Mapping[str, NDArray],
+    colour: str,
+) -> go.Figure:
+    """One sample's g and H over the epochs with its route as a strip.
+
+    Args:
+        epochs: [E].
+        gate: g [E], NaN where it was not seen.
+        entropy: H [E] in nats.
+        routed: [E].
+        seen: [E]; an epoch that did not see the sample has no cell in the strip.
+        clean: quartiles [3, E] of the clean samples under ``gate`` and ``entropy``.
+        colour: of the sample's state, clean or corrupted.
+    """
+    figure = make_subplots(
+        rows=3, cols=1, shared_xaxes=True, row_heights=[0.48, 0.36, 0.16], vertical_spacing=0.07
+    )
+    for row, (values, name) in enumerate(((gate, "gate"), (entropy, "entropy")), start=1):
+        _band(figure, row, epochs, clean[name], showlegend=row == 1)
+        _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1)
+    threshold = {"color": palette.SKIPPED, "width": 1.5, "dash": "dash"}
+    figure.add_hline(y=ROUTED_ABOVE, row=1, col=1, line=threshold)  # pyright: ignore[reportArgumentType]
+    # Two heights: among hundreds of epochs a mark lies under its neighbours, and the rare route must show.
+    size = float(np.clip(450 / len(epochs), 4, 9))
+    for name, members, shade, symbol, height in (
+        ("routed", seen & routed, palette.ROUTED, "square", 0.5),
+        ("skipped", seen & ~routed, palette.SKIPPED, "x-thin", -0.5),
+    ):
+        figure.add_scatter(
+            x=np.asarray(epochs[members], np.int32), y=np.full(int(members.sum()), height, np.float32), name=name,
+            mode="markers", marker={"color": shade, "symbol": symbol, "size": size,
+                                    "line": {"color": shade, "width": 2 if symbol == "x-thin" else 0}},
+            hovertemplate=f"epoch %{{x}}: {name}<extra></extra>", row=3, col=1,
+        )  # fmt: skip
+    top = float(np.nanmax(gate)) if np.isfinite(gate).any() else 1.0
+    figure.update_yaxes(title_text="g", range=[-0.02, max(1.02, top * 1.05)], row=1, col=1)
+    figure.update_yaxes(title_text="H (nats)", rangemode="tozero", nticks=4, row=2, col=1)
+    figure.update_yaxes(showticklabels=False, zeroline=False, range=[-1, 1], showgrid=False, row=3, col=1)
+    return _stacked(figure, epochs, 3, 330)
+
+
+def fit_trajectory(
+    epochs: NDArray,
+    loss: NDArray,
+    p_given: NDArray,
+    clean: Mapping[str, NDArray],
+    colour: str,
+    height: int = 240,
+) -> go.Figure:
+    """One sample's loss and probability of its given label over the epochs, with the clean samples' quartiles.
+
+    Args:
+        epochs: [E].
+        loss: [E] in nats, NaN where it was not seen.
+        p_given: [E].
+        clean: quartiles [3, E] of the clean samples under ``loss`` and ``p_given``.
+        colour: of the sample's state, clean or corrupted.
+        height: in pixels.
+    """
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    for row, (values, name) in enumerate(((p_given, "p_given"), (loss, "loss")), start=1):
+        _band(figure, row, epochs, clean[name], showlegend=row == 1)
+        _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1)
+    figure.update_yaxes(title_text="p(given)", range=[-0.02, 1.02], row=1, col=1)
+    figure.update_yaxes(title_text="loss", rangemode="tozero", nticks=4, row=2, col=1)
+    return _stacked(figure, epochs, 2, height)
+
+
+def _line(
+    figure: go.Figure, row: int, epochs: NDArray, values: NDArray, name: str, colour: str, showlegend: bool
+) -> None:
+    # Markers as well: an epoch between two gaps would be a line of no length.
+    figure.add_scatter(
+        x=np.asarray(epochs, np.int32), y=f4(values), name=name, mode="lines+markers", showlegend=showlegend,
+        line={"color": colour, "width": 2}, marker={"size": 4}, connectgaps=False, row=row, col=1,
+        hovertemplate="epoch %{x}: %{y:.3f}<extra></extra>",
+    )  # fmt: skip
+
+
+def _band(figure: go.Figure, row: int, epochs: NDArray, quartiles: NDArray, showlegend: bool) -> None:
+    """Median and the middle half of the clean samples."""
+    low, median, high = quartiles
+    common = {"x": np.asarray(epochs, np.int32), "hoverinfo": "skip", "row": row, "col": 1}
+    for values, fill in ((high, None), (low, "tonexty")):
+        figure.add_scatter(y=f4(values), mode="lines", line={"width": 0}, showlegend=False, fill=fill,
+                           fillcolor=palette.translucent(palette.CLEAN, 0.15), **common)  # fmt: skip
+    figure.add_scatter(y=f4(median), name="clean samples (median, middle half)", mode=lines(epochs),
+                       line={"color": palette.CLEAN, "width": 1.5, "dash": "dash"},
+                       showlegend=showlegend, **common)  # fmt: skip
+
+
+def _stacked(figure: go.Figure, epochs: NDArray, rows: int, height: int) -> go.Figure:
+    legend = {**LEGEND, "y": 1.02}
+    figure.update_layout(height=height, margin=MARGIN, legend=legend, hovermode="x")
+    last = epoch_axis(epochs)
+    figure.update_xaxes(**{key: value for key, value in last.items() if key != "title"})
+    figure.update_xaxes(title=last["title"], row=rows, col=1)
+    figure.update_yaxes(title_standoff=16)
+    return figure

@@ -1,0 +1,148 @@
+"""Every score of every sample, one column at a time: cached, and counted up to the cursor's epoch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import queries
+from app.queries import Stamp
+from app.state import View
+from memgate.errors import MemgateError
+from probes.groups import Estimate, share
+from probes.scores import CHECKPOINT, PROBES, Score
+from probes.scoretable import StoredScore, stored_scores
+from probes.separation import Separation, auroc
+from probes.snapshot import Snapshot
+from probes.summary import gate_column, log_columns
+from probes.summarycolumns import GATE
+
+HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
+"""What the pages show before anything else was chosen."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score that a run has."""
+
+    column: str
+    """A key of :data:`probes.scores.PROBES`."""
+    score: Score
+    gate: str | None
+    """The gate that it is of; the scores of a gate are those of the sidebar's."""
+
+    @property
+    def title(self) -> str:
+        """For people: with the gate's name and which end is harder."""
+        gate = f", {self.gate.upper()}" if self.gate else ""
+        return f"{self.score.title}{gate} ({self.score.suspicious} is harder)"
+
+    @property
+    def axis(self) -> str:
+        """For an axis: with the unit."""
+        return f"{self.score.title} ({self.score.unit})" if self.score.unit else self.score.title
+
+
+def measures(view: View) -> dict[str, Measure]:
+    """The scores that a view has, by column, in the order of :data:`probes.scores.PROBES`."""
+    stored = {one.score.column for one in stored_of(view)}
+    found = {}
+    for column, score in PROBES.items():
+        if score.needs == "gate" and view.gate:
+            found[column] = Measure(column, score, view.gate)
+        elif score.needs == "log" or column in stored:
+            found[column] = Measure(column, score, None)
+    return found
+
+
+def values(view: View, column: str) -> NDArray[np.float64]:
+    """A score or a column of the summary of every sample, [N] in the log's order, of the epochs up to the cursor.
+
+    NaN is missing: not seen, not probed, or, where :attr:`probes.scores.Score.never` says so, it never happened.
+    Of a column of the gates, it is the sidebar's gate.
+
+    Raises:
+        MemgateError: there is no such column, or the log is damaged.
+    """
+    stored = {one.score.column: one for one in stored_of(view)}
+    if column in stored:
+        one = stored[column]
+        found = np.full(len(view.data.sample_id), np.nan)
+        places = view.data.places(one.sample_id)
+        order = np.argsort(one.sample_id, kind="stable")
+        order = order[np.isin(one.sample_id[order], view.data.sample_id)]
+        found[places] = one.values[order]
+        return found
+    if column in PROBES and PROBES[column].needs == "checkpoint":
+        raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
+    with queries.reading(view.at.path):
+        return _values(view.at, view.split, column, view.gate, view.epoch)
+
+
+def hardness(view: View, column: str) -> NDArray[np.float64]:
+    """A score turned so that high is harder, [N]; see :meth:`probes.scores.Score.suspicion`."""
+    return PROBES[column].suspicion(values(view, column), values(view, "epochs_logged") > 0)
+
+
+def snapshot(view: View) -> Snapshot:
+    """The epochs of the view up to the cursor, for the functions of probes."""
+    samples = queries.samples(view.at, view.split)
+    epochs = view.data.epochs
+    return Snapshot(view.log, view.split, epochs[epochs <= (view.epoch or 0)], samples)
+
+
+# A column of 50,000 samples is 0.4 MB.
+@st.cache_resource(max_entries=400, show_spinner=False)
+def _values(at: Stamp, split: str, column: str, gate: str | None, epoch: int | None) -> NDArray[np.float64]:
+    log, data = queries.log(at), queries.split_data(at, split)
+    epochs = data.epochs[data.epochs <= (epoch or 0)]
+    name = column
+    if gate is not None and column in GATE:
+        name = gate_column(column, gate, log.gates)
+    one = Snapshot(log, split, epochs, queries.samples(at, split))
+    columns: dict[str, Any] = dict(log_columns(one, only=(name,)))
+    if not columns:
+        raise MemgateError(f"The log of {at.path} has no {column!r}.")
+    found = columns[name].to_numpy(np.float64, na_value=np.nan)
+    found.setflags(write=False)
+    return found
+
+
+def stored_of(view: View) -> tuple[StoredScore, ...]:
+    """The scores that probes have stored, of checkpoints up to the cursor."""
+    return _stored(view, _probe_files(view), view.at, view.split, view.epoch or 0)[0]
+
+
+def stored_notes(view: View) -> tuple[str, ...]:
+    """A sentence for each damaged file of a probe's results."""
+    return _stored(view, _probe_files(view), view.at, view.split, view.epoch or 0)[1]
+
+
+def _probe_files(view: View) -> tuple[tuple[str, int], ...]:
+    """The state of the files of results: another one is read anew."""
+    probes = dict.fromkeys(score.probe for score in CHECKPOINT)
+    paths = [view.run.path / "probes" / f"{probe}.h5" for probe in probes]
+    return tuple((path.name, path.stat().st_mtime_ns) for path in paths if path.is_file())
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _stored(
+    _view: View,
+    files: tuple[tuple[str, int], ...],
+    at: Stamp,
+    split: str,
+    epoch: int,
+) -> tuple[tuple[StoredScore, ...], tuple[str, ...]]:
+    return stored_scores(_view.run, split, epoch)
+
+
+def separation(view: View, column: str) -> Separation:
+    """How well a score finds the corrupted samples of the split among the clean ones, up to the cursor."""
+    return auroc(hardness(view, column), view.data.cause != "clean", 1)
+
+
+def share_last(view: View, column: str, members: NDArray[np.bool_]) -> Estimate:
+    """Share of some samples [N] for which a column of 0 and 1 holds at the cursor, with Wilson's interval."""
+    return share(np.where(np.isnan(found := values(view, column)[members]), None, found))

@@ -1,0 +1,72 @@
+"""The selected samples, the same on every page: pictures, a table, and the way to one of them."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import measures, words
+from app.state import View, open_sample
+from app.tiles import LEGEND, PAGE, tiles
+
+ROWS = 2000
+"""Rows of the table: more are exported, not read."""
+
+
+def panel(view: View, hint: str) -> None:
+    """Show the selection.
+
+    Args:
+        view: whose.
+        hint: how to select something on this page.
+    """
+    st.markdown("**Selected samples**")
+    if view.selected is None:
+        st.caption(f"None yet: {hint}")
+        return
+    places = view.places
+    corrupted = int((view.data.cause[places] != "clean").sum())
+    st.markdown(f"{len(places):,} samples, {corrupted:,} of them corrupted: {words.plain(view.selected.how)}")
+    if len(places) == 0:
+        return
+    tiles(view, view.data.sample_id[places[: PAGE // 2]], f"panel_{view.selected.key}", size=48)
+    st.caption(("" if len(places) <= PAGE // 2 else f"The first {PAGE // 2}. ") + LEGEND)
+    table(view)
+
+
+def table(view: View) -> None:
+    """The selected samples as a table; a click on a row opens the sample."""
+    assert view.selected is not None
+    data, places = view.data, view.places[:ROWS]
+    columns: dict[str, Any] = {
+        "sample_id": data.sample_id[places],
+        "cause": data.cause[places],
+        "given label": [words.class_name(label, view.log.class_names) for label in data.given_label[places]],
+        "clean label": [words.class_name(label, view.log.class_names) for label in data.clean_label[places]],
+    }
+    if view.gate:
+        columns |= {
+            name: measures.values(view, column)[places]
+            for name, column in (
+                ("g last", "gate_last"),
+                ("g mean", "gate_mean"),
+                ("epochs routed", "routed_epochs"),
+            )
+        }
+    columns["loss mean"] = measures.values(view, "loss_mean")[places]
+    number = st.column_config.NumberColumn(format="%.3f")
+    event: Any = st.dataframe(
+        pd.DataFrame(columns),
+        hide_index=True,
+        height=240,
+        placeholder="–",
+        key=f"selected_{view.selected.key}",
+        on_select="rerun",
+        selection_mode=["single-row", "single-cell"],
+        column_config=dict.fromkeys(("g last", "g mean", "loss mean"), number),
+    )
+    more = f"The first {ROWS:,} of {len(view.places):,}: export the rest. " if len(view.places) > ROWS else ""
+    st.caption(f"{more}Click a row to open the sample.")
+    rows = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
+    if rows:
+        open_sample(view, int(data.sample_id[places[rows[0]]]))

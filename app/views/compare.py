@@ -1,0 +1,5 @@
+"""compare: to be built."""
+
+from app import state
+
+view = state.view()

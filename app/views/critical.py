@@ -1,0 +1,5 @@
+"""critical: to be built."""
+
+from app import state
+
+view = state.view()

@@ -1,0 +1,5 @@
+"""explorer: to be built."""
+
+from app import state
+
+view = state.view()

@@ -1,0 +1,5 @@
+"""export: to be built."""
+
+from app import state
+
+view = state.view()

@@ -1,0 +1,5 @@
+"""gallery: to be built."""
+
+from app import state
+
+view = state.view()

@@ -1,0 +1,5 @@
+"""hardness: to be built."""
+
+from app import state
+
+view = state.view()

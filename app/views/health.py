@@ -1,0 +1,5 @@
+"""health: to be built."""
+
+from app import state
+
+view = state.view()
