@@ -11,6 +11,7 @@ import pytest
 
 from memgate import cli
 from memgate.errors import MemgateError
+from memgate.runs import Run
 from probes.cohorts import Cohort, save_cohort
 from probes.export import download_name, export, export_bytes, is_large
 from probes.exportoutlook import outlook, preview
@@ -267,7 +268,8 @@ PLANS = [
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: f"{plan.schema}-{plan.shape}-{plan.format}")
 def test_the_command_writes_the_bytes_that_the_dashboard_hands_over(make_run, monkeypatch, tmp_path, plan):
-    run = make_run(n=60, gates=("b2", "b3"), noise=("symmetric:0.5", "randx:0.5"), name="a run's")
+    run = make_run(n=60, gates=("b2", "b3"), noise=("symmetric:0.5", "randx:0.5"))
+    run = Run(run.path.rename(tmp_path / "it's here"))
     save_cohort(run, Cohort("mine", "train", (2, 4, 6), "by hand"))
     out = tmp_path / download_name(run, plan)
     monkeypatch.setattr(sys, "argv", shlex.split(command_of(run, plan, out)))
