@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from memgate.errors import MemgateError, require
-from memgate.pictures import SplitPictures, pictures_of
+from memgate.pictures import pictures_of
 from memgate.runs import Run
 from probes.exportplan import ExportPlan, chosen_columns
 from probes.exportsamples import Chosen
@@ -100,11 +100,13 @@ def _pictures(run: Run, chosen: Chosen) -> NDArray[np.uint8]:
         MemgateError: the run has none of them.
     """
     split = chosen.snapshot.split
-    found: SplitPictures | None = pictures_of(run).get(split)
-    if found is None or not np.isin(chosen.sample_id, found.sample_id).all():
-        raise MemgateError(f"{run.name} has no pictures of these samples of {split}: take another schema.")
-    order = np.argsort(found.sample_id, kind="stable")
-    return found.given[order[np.searchsorted(found.sample_id, chosen.sample_id, sorter=order)]]
+    found = pictures_of(run).get(chosen.snapshot.split)
+    rows = [] if found is None else found.rows(chosen.sample_id)
+    if found is None or len(rows) < len(chosen):
+        raise MemgateError(
+            f"{run.name} has no pictures of these samples of {chosen.snapshot.split}: take another schema."
+        )
+    return found.given[rows]
 
 
 def projector_frame(chosen: Chosen) -> pd.DataFrame:
@@ -172,14 +174,18 @@ def _scores(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:
     """Standardised scores [n, scores] that every sample has and that are not the same for all."""
     table, notes = export_summary(run, chosen)
     seen = (table["epochs_logged"] > 0).to_numpy(bool)
-    scores = score_columns(table, chosen.snapshot.log.gates, tuple(PROBES.values()))
-    names = chosen_columns(plan.quantities, [found.column for found in scores])
+    names = chosen_columns(plan.quantities, score_names(table, chosen.snapshot.log.gates))
     values = np.stack([table[name].to_numpy(np.float64, na_value=np.nan)[seen] for name in names], axis=1)
     kept = np.isfinite(values).all(axis=0) & (values != values[:1]).any(axis=0)
     values = values[:, kept]
     points = (values - values.mean(axis=0)) / values.std(axis=0)
     names = [name for name, keep in zip(names, kept, strict=True) if keep]
     return Chosen(chosen.snapshot, chosen.places[seen]), points, names, notes
+
+
+def score_names(table: pd.DataFrame, gates: Sequence[str]) -> list[str]:
+    """The columns of a summary that are scores."""
+    return [found.column for found in score_columns(table, gates, tuple(PROBES.values()))]
 
 
 def _sprite(pictures: NDArray[np.uint8]) -> tuple[Image.Image, tuple[int, int]]:

@@ -9,10 +9,12 @@ import pyarrow as pa
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.exportfiles import ARRAYS, list_tables, summary_frame
-from probes.exportfolders import fiftyone_frame, projector_frame
-from probes.exportplan import ExportPlan, checked, chosen_columns
+from probes.exportfolders import fiftyone_frame, projector_frame, score_names
+from probes.exportplan import FIXED, ExportPlan, checked, chosen_columns
 from probes.exportsamples import Chosen, choose
+from probes.exportsummary import stored_columns, summary_names
 from probes.shapes import columns, long_tables
+from probes.snapshot import take_snapshot
 from probes.writers import arrow_table, plain_arrays
 
 BYTES: Mapping[str, Mapping[str, float]] = {
@@ -63,6 +65,24 @@ def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None
     if plan.folder:
         each += PNG * 3 * side * side
     return Outlook(len(chosen), rows, tuple(map(str, first.columns)), int(each * rows), first)
+
+
+def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> list[str]:
+    """The columns of which :attr:`probes.exportplan.ExportPlan.quantities` can name some; none where they are fixed.
+
+    Raises:
+        MemgateError: no finished epoch, or no such split.
+    """
+    if plan.schema in FIXED:
+        return []
+    snapshot = take_snapshot(run, plan.split, log)
+    if plan.shape != "summary":
+        return list(columns(snapshot.log.gates))
+    stored = stored_columns(run, plan.split, plan.epoch or int(snapshot.epochs[-1]))
+    names = summary_names(snapshot, stored, run.manifest.header.operations)
+    if plan.schema == "tensorboard":
+        return score_names(pd.DataFrame(columns=names), snapshot.log.gates)
+    return names[1:]
 
 
 def preview(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
+from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.header import Operation
 from probes import csrtable, routes
@@ -15,6 +16,7 @@ from probes.exportplan import chosen_columns
 from probes.exportsamples import Chosen
 from probes.result import ProbeResult, load_results
 from probes.scoretable import VARIANTS, stored_scores
+from probes.snapshot import Snapshot
 from probes.summary import column_names, identity, summary_table
 
 CRITICAL_FROM = 1.0
@@ -92,10 +94,11 @@ def _cut(result: ProbeResult | None) -> dict[str, pd.Series]:
     }
 
 
-def summary_names(chosen: Chosen, stored: Stored, operations: Sequence[Operation]) -> list[str]:
+def summary_names(snapshot: Snapshot, stored: Stored, operations: Sequence[Operation]) -> list[str]:
     """Every column that the summary can have, in its order; ``sample_id`` is the first."""
-    who = identity(chosen.first(0).samples, chosen.snapshot.split, operations)
-    return [*who, *column_names(chosen.snapshot.log.gates), *stored.columns]
+    nobody = Samples(**{name: column[:0] for name, column in vars(snapshot.samples).items()})
+    who = identity(nobody, snapshot.split, operations)
+    return [*who, *column_names(snapshot.log.gates), *stored.columns]
 
 
 def export_summary(
@@ -116,7 +119,7 @@ def export_summary(
     """
     snapshot, operations = chosen.snapshot, run.manifest.header.operations
     stored = stored_columns(run, snapshot.split, int(snapshot.epochs[-1]))
-    known = summary_names(chosen, stored, operations)
+    known = summary_names(snapshot, stored, operations)
     wanted = ["sample_id", *(name for name in chosen_columns(quantities, known) if name != "sample_id")]
     limit = None if len(wanted) == len(known) else wanted
     table = summary_table(snapshot, operations, only=limit, places=chosen.places)
