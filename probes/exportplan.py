@@ -55,7 +55,7 @@ class ExportPlan:
     """``all``, ``last``, ``every:K``, ``A-B`` or ``A,B,C``: those that a long table or a matrix has, and those that
     a summary is computed from."""
     epoch: int | None = None
-    """Where a sample's route is judged, and where a summary ends. None: the last epoch of :attr:`epochs`."""
+    """Where a sample's route is judged; a summary has no later epoch. None: the last one of :attr:`epochs`."""
     filter: Filter = field(default_factory=Filter)
     gate: str | None = None
     """Whose route the filter means. None: the last gate's."""
@@ -120,7 +120,7 @@ def chosen_epochs(text: str, epochs: NDArray[np.integer]) -> NDArray[np.integer]
     Args:
         text: ``all``, ``last``, ``every:K`` (the epochs that K divides, and the last), ``A-B`` (both included) or
             ``A,B,C``.
-        epochs: [E] those that there are, rising, at least one.
+        epochs: [E] those that can be meant, rising, at least one.
 
     Returns:
         [E'] of them, rising, at least one.
@@ -137,14 +137,14 @@ def chosen_epochs(text: str, epochs: NDArray[np.integer]) -> NDArray[np.integer]
         return epochs[(epochs % int(found[1]) == 0) | (epochs == epochs[-1])]
     if found := re.fullmatch(r"(\d{1,9})-(\d{1,9})", text):
         inside = epochs[(epochs >= int(found[1])) & (epochs <= int(found[2]))]
-        require(len(inside) > 0, f"--epochs {text}: none of them is in the log, which has {known}.")
+        require(len(inside) > 0, f"--epochs {text}: none of them is among those that can be meant, {known}.")
         return inside
     if re.fullmatch(r"\d{1,9}(,\d{1,9})*", text):
         wanted = np.unique([int(one) for one in text.split(",")])
         missing = np.setdiff1d(wanted, epochs)
         require(
             len(missing) == 0,
-            f"--epochs {text}: {', '.join(map(str, missing[:5]))} is not in the log, which has {known}.",
+            f"--epochs {text}: {', '.join(map(str, missing[:5]))} is not among the epochs that can be meant, {known}.",
         )
         return epochs[np.isin(epochs, wanted)]
     raise MemgateError(f"--epochs {text[:80]}: take all, last, every:5, 10-20 or 1,5,10.")

@@ -56,22 +56,21 @@ def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
         MemgateError: no finished epoch, no such split, epoch, gate, cohort or sample, or nobody is left.
     """
     snapshot = take_snapshot(run, plan.split, log)
-    kept = chosen_epochs(plan.epochs, snapshot.epochs)
-    at = int(kept[-1]) if plan.epoch is None else plan.epoch
+    at = plan.epoch
     require(
-        at in snapshot.epochs,
+        at is None or at in snapshot.epochs,
         f"--epoch {at} of {plan.split} is not in the log of {run.name}, which has {snapshot.epochs[0]} to "
         f"{snapshot.epochs[-1]}.",
     )
+    ending = snapshot if at is None or plan.shape != "summary" else snapshot.until(at)
+    kept = chosen_epochs(plan.epochs, ending.epochs)
+    at = int(kept[-1]) if at is None else at
     members = _members(run, plan, snapshot, at)
     require(
         bool(members.any()),
         f"None of the {len(members):,} samples of {plan.split} in {run.name} is meant by "
         f"{_conditions(plan, at)}: ask for others.",
     )
-    if plan.shape == "summary":
-        kept = kept[kept <= at]
-        require(len(kept) > 0, f"--epochs {plan.epochs} has no epoch up to --epoch {at}: take a later one.")
     order = by_id(snapshot)
     return Chosen(replace(snapshot, epochs=kept), order[members[order]])
 

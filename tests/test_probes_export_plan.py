@@ -55,8 +55,8 @@ def test_epochs_that_a_text_means(text, expected):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("3", "3 is not in the log, which has 2 to 9"),
-        ("10-20", "none of them is in the log"),
+        ("3", "3 is not among the epochs that can be meant, 2 to 9"),
+        ("10-20", "none of them is among those"),
         ("8-4", "none of them"),
         ("every:0", "take all, last, every:5"),
         ("", "take all"),
@@ -150,8 +150,8 @@ def test_samples_meet_every_condition(make_run, ids):
         ({"cohort": "tests"}, "is of the split test, and not of train: add --split test"),
         ({"gate": "b4"}, "no such gate, it has b3"),
         ({"epoch": 9}, "--epoch 9 of train is not in the log of run, which has 1 to 4"),
-        ({"epochs": "3-4", "epoch": 2}, "has no epoch up to --epoch 2"),
-        ({"epochs": "7"}, "7 is not in the log"),
+        ({"epochs": "3-4", "epoch": 2}, "none of them is among those that can be meant, 1 to 2"),
+        ({"epochs": "7"}, "7 is not among"),
         ({"quantities": ("gates",)}, "did you mean gate"),
         ({"quantities": ("qqq",)}, "take sample_id, split"),
         ({"split": "val"}, "no split 'val'"),
@@ -188,6 +188,8 @@ def test_a_summary_ends_at_its_epoch(make_run):
     expected = score_table(run, until=2)
     for name in ("gate_mean", "loss_last", "aum", "loss_gmm_last", "route_flips"):
         np.testing.assert_array_equal(early[name], expected[name].to_numpy(np.float32))
+    last = pd.read_parquet(export(run, ExportPlan(format="parquet", epochs="last", epoch=2)))
+    np.testing.assert_array_equal(last["gate_mean"], run.log().values("train", "gate")[1][1])
     some = pd.read_parquet(export(run, ExportPlan(format="parquet", epochs="2-3")))
     loss = run.log().values("train", "loss")[1][1:3]
     np.testing.assert_allclose(some["loss_mean"], loss.mean(0), rtol=1e-6)

@@ -181,7 +181,7 @@ def save_first(view: View) -> None:
     )
     with st.form("export_save", border=False):
         name = st.text_input("Name of the cohort", key="export_name", max_chars=64)
-        if st.form_submit_button("Save the selection as a cohort", type="primary") and name:
+        if st.form_submit_button("Save as a cohort", type="primary", key="export_save_it") and name:
             save_selection(view, view.selected, name)
 
 

@@ -32,7 +32,7 @@ class Export:
     epochs: str = "all"
     """Which epochs: all, last, every:5, 10-20 or 1,5,10; a summary is computed from these."""
     epoch: int | None = None
-    """The epoch at which --route is judged, and where a summary ends. None: the last of --epochs."""
+    """The epoch at which --route is judged; a summary has no later one. None: the last of --epochs."""
     cause: Literal["all", "clean", "corrupted", "label", "image", "label+image", "open"] = "all"
     """Only samples to which this was done."""
     route: Literal["all", "routed", "skipped"] = "all"
