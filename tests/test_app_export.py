@@ -125,7 +125,7 @@ def test_only_what_goes_together_is_offered(make_run: MakeRun, open_page: Any) -
     choose(at, shape="matrix")
     assert at.selectbox(key="export_format").options == ["npz", "parquet", "h5"]
     choose(at, schema="cleanlab")
-    assert at.selectbox(key="export_shape").options == ["a row per sample (summary)"]
+    assert at.selectbox(key="export_shape").options == ["summary"]
     assert at.selectbox(key="export_format").options == ["csv", "parquet"]
     assert "export_quantities" not in keys(at)
     assert "export_epochs" not in keys(open_page("export", run=make_run(name="one", epochs=1).name))

@@ -172,7 +172,9 @@ def test_a_log_without_gates_has_no_routes(make_run):
 
 
 def test_a_part_of_the_summary_has_the_numbers_of_the_whole(make_run):
-    run = make_run(gates=("b2", "b3"), unseen={2: [5], 3: [5, 6]}, ids=np.random.default_rng(1).permutation(200))
+    run = make_run(
+        gates=("b2", "b3"), unseen={2: [5], 3: [5, 6]}, ids=np.random.default_rng(1).permutation(200)
+    )
     whole = summary(run).set_index("sample_id")
     plan = ExportPlan(format="parquet", filter=Filter("label"), quantities=("loss_gmm_mean", "aum", "cause"))
     found = pd.read_parquet(export(run, plan)).set_index("sample_id")
@@ -197,7 +199,9 @@ def test_a_summary_ends_at_its_epoch(make_run):
 
 def test_a_long_table_keeps_all_epochs_of_who_was_routed_at_one(make_run):
     run = make_run()
-    plan = ExportPlan("long", "parquet", filter=Filter(route="routed"), epoch=2, quantities=("routed", "gate"))
+    plan = ExportPlan(
+        "long", "parquet", filter=Filter(route="routed"), epoch=2, quantities=("routed", "gate")
+    )
     found = pd.read_parquet(export(run, plan))
     assert list(found) == ["sample_id", "epoch", "gate", "routed"]
     assert sorted(set(found["epoch"])) == [1, 2, 3, 4]
@@ -211,7 +215,9 @@ def probed(run):
 
     def result(probe, epoch, variant, ids, config, **values):
         arrays = {name: np.asarray(value) for name, value in values.items()}
-        return ProbeResult(probe, "train", epoch, variant, f"epoch_{epoch:03d}", np.array(ids), arrays, config, {})
+        return ProbeResult(
+            probe, "train", epoch, variant, f"epoch_{epoch:03d}", np.array(ids), arrays, config, {}
+        )
 
     critical = np.array([[True, False], [False, True], [True, True]])
     save_results(run, "csr", [
@@ -223,7 +229,9 @@ def probed(run):
             "memorised_by_b3": [flip, not flip], "recovered_by_skip": [True, False],
             "memorised_beyond_o1": [False, False], "recovered_at_o1": [False, True],
         }  # fmt: skip
-        save_results(run, "routing", [result("routing", epoch, "intervention", [1, 4], {"blocks": ["b3"]}, **columns)])
+        save_results(
+            run, "routing", [result("routing", epoch, "intervention", [1, 4], {"blocks": ["b3"]}, **columns)]
+        )
 
 
 def test_the_summary_has_what_probes_have_stored(make_run):
@@ -302,7 +310,9 @@ def test_long_text_is_large():
     ("schema", "shape", "form"), [(*kind, form) for kind, forms in KINDS.items() for form in forms]
 )
 def test_size_and_first_rows_before_anything_is_written(make_run, schema, shape, form):
-    run = make_run(n=300, test_n=10, epochs=8, ids=np.random.default_rng(0).permutation(300), unseen={3: [4, 9]})
+    run = make_run(
+        n=300, test_n=10, epochs=8, ids=np.random.default_rng(0).permutation(300), unseen={3: [4, 9]}
+    )
     plan = ExportPlan(shape, form, schema=schema, filter=Filter("clean"))
     found, first = outlook(run, plan, n=7, side=16), preview(run, plan, n=7)
     assert not (run.path / "exports").exists()

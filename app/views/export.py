@@ -20,13 +20,13 @@ SCHEMAS = {
     "memgate": "memgate", "cleanlab": "cleanlab", "cartography": "Dataset cartography", "fiftyone": "FiftyOne",
     "tensorboard": "TensorBoard projector",
 }  # fmt: skip
-SHAPES = {
-    "summary": "a row per sample (summary)",
-    "long": "a row per sample and epoch (long)",
-    "matrix": "arrays, epochs × samples (matrix)",
-}
 EPOCHS = {"all": "all", "last": "the last", "every": "every so many", "from": "from … to …"}
-# What a schema is, for its reader. (A comment: Streamlit shows a text that stands by itself.)
+# What a shape and a schema are, for their readers. (A comment: Streamlit shows a text that stands by itself.)
+SHAPES = {
+    "summary": "A row per sample: who it is, its scores, and what probes have stored.",
+    "long": "A row per sample and epoch: the logged quantities.",
+    "matrix": "Arrays, epochs × samples: the logged quantities.",
+}
 MEANINGS = {
     "cleanlab": "A row per sample: is_label_issue (the truth: given and clean label differ), label_score (p of the "
     "given label when last seen; lower is worse), given and predicted label.",
@@ -58,7 +58,9 @@ def who(view: View, cohorts: list[str]) -> tuple[exporting.Who, str | None]:
     }
     if st.session_state.get("export_who") not in options:
         st.session_state["export_who"] = options[0]
-    found = st.radio("Samples", options, key="export_who", format_func=lambda one: counts[one], horizontal=True)
+    found = st.radio(
+        "Samples", options, key="export_who", format_func=lambda one: counts[one], horizontal=True
+    )
     if found != "cohort":
         return found, None
     return found, choose("Cohort", cohorts, "export_cohort")
@@ -91,7 +93,9 @@ def quantities(view: View, asked: Asked) -> tuple[str, ...]:
         return ()  # the size says it
     key = "export_quantities"
     st.session_state[key] = [name for name in st.session_state.get(key, []) if name in known]
-    picked = st.multiselect("Quantities", known, key=key, placeholder="All" if asked.schema != "tensorboard" else "Usual")
+    picked = st.multiselect(
+        "Quantities", known, key=key, placeholder="All" if asked.schema != "tensorboard" else "Usual"
+    )
     return tuple(name for name in known if name in picked)
 
 
@@ -103,12 +107,17 @@ def ask(view: View) -> Asked:
     with left:
         schema = choose("Schema", list(get_args(Schema)), "export_schema", SCHEMAS)
     with middle:
-        shape = choose("Shape", exporting.shapes_of(schema), "export_shape", SHAPES)
+        shape = choose("Shape", exporting.shapes_of(schema), "export_shape")
     with right:
         form = choose("Format", KINDS[schema, shape], "export_format")
-    if schema in MEANINGS:
-        st.caption(MEANINGS[schema])
+    st.caption(MEANINGS.get(schema, SHAPES[shape]))
     asked = Asked(chosen, cohort, schema, shape, form, epochs(view), ())
+    at = exporting.plan_of(view, asked).epoch
+    if at is not None:
+        st.caption(
+            f"The sidebar's epoch counts: routes are those of epoch {at}"
+            + (", and the summary has no later one." if shape == "summary" else ".")
+        )
     return replace(asked, quantities=quantities(view, asked))
 
 
@@ -150,7 +159,9 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
     large = is_large(plan, found.samples, max(1, found.rows // max(1, found.samples)))
     name = download_name(view.run, plan)
     st.markdown("**The same by the command line**")
-    st.code(command_of(view.run, plan, name if plan.folder else None, large), language="bash", wrap_lines=True)
+    st.code(
+        command_of(view.run, plan, name if plan.folder else None, large), language="bash", wrap_lines=True
+    )
     if found.bytes > exporting.LARGEST:
         st.info(
             f"About {_bytes(found.bytes)[2:]}: too much to pass through the browser. The command above writes it, "
@@ -169,7 +180,9 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
         key="export_download",
     )
     where = "where you are" if plan.folder else f"{run.path / 'exports'}"
-    st.caption(f"The command writes the same bytes to {words.plain(where)}, with a .meta.json that says what they are.")
+    st.caption(
+        f"The command writes the same bytes to {words.plain(where)}, with a .meta.json that says what they are."
+    )
 
 
 def save_first(view: View) -> None:
