@@ -99,7 +99,6 @@ def _pictures(run: Run, chosen: Chosen) -> NDArray[np.uint8]:
     Raises:
         MemgateError: the run has none of them.
     """
-    split = chosen.snapshot.split
     found = pictures_of(run).get(chosen.snapshot.split)
     rows = [] if found is None else found.rows(chosen.sample_id)
     if found is None or len(rows) < len(chosen):

@@ -59,7 +59,7 @@ def cartography_table(run: Run, chosen: Chosen) -> Table:
         "forgetfulness",
     )
     table, _ = export_summary(run, chosen, wanted)
-    table = table[table["epochs_logged"] > 0].reset_index(drop=True)
+    table = table.loc[table["epochs_logged"] > 0].reset_index(drop=True)
     right = table["correctness"].to_numpy(np.float64) * table["epochs_logged"].to_numpy()
     found = pd.DataFrame(
         {

@@ -126,7 +126,7 @@ def export_summary(
     for name, values in stored.columns.items():
         if name in wanted:
             table[name] = _joined(values, table["sample_id"].to_numpy())
-    return table[wanted], stored.notes
+    return table.loc[:, wanted], stored.notes
 
 
 def _joined(values: pd.Series, sample_id: NDArray[np.int64]) -> NDArray | pd.api.extensions.ExtensionArray:

@@ -78,7 +78,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _plain(dataset: h5py.Dataset) -> np.ndarray:
-    return dataset.asstr()[:].astype(str) if h5py.check_string_dtype(dataset.dtype) else dataset[:]
+    return np.array(dataset.asstr()[:], np.str_) if h5py.check_string_dtype(dataset.dtype) else dataset[:]
 
 
 def hidden(values: dict[str, np.ndarray], name: str) -> np.ndarray:

@@ -43,7 +43,7 @@ def choose(label: str, options: Sequence[str], key: str, words_for: dict[str, st
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
     told = words_for or {}
-    return st.selectbox(label, options, key=key, format_func=lambda one: told.get(one, one))
+    return st.selectbox(label, options, key=key, format_func=lambda one: told.get(one) or str(one))
 
 
 def who(view: View, cohorts: list[str]) -> tuple[exporting.Who, str | None]:
