@@ -112,12 +112,11 @@ def ask(view: View) -> Asked:
         form = choose("Format", KINDS[schema, shape], "export_format")
     st.caption(MEANINGS.get(schema, SHAPES[shape]))
     asked = Asked(chosen, cohort, schema, shape, form, epochs(view), ())
-    at = exporting.plan_of(view, asked).epoch
-    if at is not None:
-        st.caption(
-            f"The sidebar's epoch counts: routes are those of epoch {at}"
-            + (", and the summary has no later one." if shape == "summary" else ".")
-        )
+    plan = exporting.plan_of(view, asked)
+    if plan.epoch is not None:
+        told = [f"routes are those of epoch {plan.epoch}"] if plan.filter.route != "all" else []
+        told += [f"the summary ends at epoch {plan.epoch}"] if shape == "summary" else []
+        st.caption(f"The sidebar's epoch counts: {', and '.join(told)}.")
     return replace(asked, quantities=quantities(view, asked))
 
 
