@@ -44,12 +44,13 @@ def _cohorts(shown: View) -> None:
             with st.form("save_cohort", border=False):
                 name = st.text_input("Save the selection as", key="cohort_name", max_chars=64)
                 if st.form_submit_button("Save") and name:
-                    _save(shown, chosen, name)
+                    save_selection(shown, chosen, name)
         for name in names:
             st.button(name, key=f"cohort_{name}", on_click=_take_up, args=(shown, name))
 
 
-def _save(shown: View, chosen: Selection, name: str) -> None:
+def save_selection(shown: View, chosen: Selection, name: str) -> None:
+    """Keep the selection as a cohort of the run, draw anew, and say what is wrong with its name."""
     try:
         saved = Cohort(name, shown.split, tuple(chosen.ids.tolist()), chosen.how)
         save_cohort(shown.run, saved)
