@@ -1,0 +1,93 @@
+"""Routed or skipped against corrupted or clean, at the cursor's epoch: counts to click, and what they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import state
+from app.headline import shown
+from app.state import View
+from probes.contingency import Contingency, contingency
+from probes.groups import Estimate
+
+ROUTES = ("routed", "skipped")
+KINDS = ("corrupted", "clean")
+
+
+def counted(view: View) -> NDArray[np.bool_]:
+    """Which samples [N] the table counts: who the epoch has seen and the filter lets pass, whatever its route."""
+    seen = view.at_cursor("seen")
+    everywhere = replace(view.only, route="all")
+    return everywhere.matching(view.data.cause, view.data.clean_label, seen, seen) & seen
+
+
+def cell(view: View, route: str, kind: str) -> NDArray[np.bool_]:
+    """Which samples [N] a cell of the table counts."""
+    routed = view.at_cursor("routed", view.gate)
+    corrupted = view.data.cause != "clean"
+    return counted(view) & (routed == (route == "routed")) & (corrupted == (kind == "corrupted"))
+
+
+def crosstable(view: View, gate: str) -> None:
+    """The table of one gate; a click on a cell selects its samples."""
+    st.markdown(f"**{gate.upper()} at epoch {view.epoch}** · click a count to select its samples")
+    members = counted(view)
+    found = contingency(view.at_cursor("routed", gate)[members], (view.data.cause != "clean")[members])
+    if found.n == 0:
+        st.caption("This epoch has seen no sample that passes the filter.")
+        return
+    _cells(view, found)
+    st.markdown("  \n".join(_sentences(found)))
+    if view.only.route != "all":
+        st.caption("The filter on the route is left out here: it would empty a row.")
+
+
+def _cells(view: View, found: Contingency) -> None:
+    sizes = {"routed": found.routed, "skipped": found.skipped}
+    counts = dict(zip([(route, kind) for route in ROUTES for kind in KINDS], found.cells, strict=True))
+    for column, text in zip(st.columns([2, 3, 3]), ("", *KINDS), strict=True):
+        column.markdown(f"**{text}**" if text else " ")
+    for route in ROUTES:
+        row = st.columns([2, 3, 3], vertical_alignment="center")
+        row[0].markdown(f"**{route}**  \n{sizes[route]:,}")
+        for column, kind in zip(row[1:], KINDS, strict=True):
+            count = counts[route, kind]
+            part = f" · {count / sizes[route]:.1%}" if sizes[route] else ""
+            column.button(
+                f"{count:,}{part}",
+                key=f"cell_{route}_{kind}",
+                help=f"Select the {kind} samples that are {route}; the percentage is of all {route} ones.",
+                disabled=count == 0,
+                width="stretch",
+                on_click=_choose,
+                args=(view, route, kind),
+            )
+
+
+def _choose(view: View, route: str, kind: str) -> None:
+    how = f"{kind} and {route} by {(view.gate or '').upper()} at epoch {view.epoch}"
+    state.select_places(view, cell(view, route, kind), how)
+
+
+def _sentences(found: Contingency) -> list[str]:
+    if not found.corrupted or not found.clean:
+        missing = "corrupted" if not found.corrupted else "clean"
+        told = [f"There is no {missing} sample here, so there is nothing to tell apart."]
+        return told if not found.corrupted else [*told, _line("routed of the corrupted", found.recall)]
+    lines = [
+        _line("precision, corrupted of the routed", found.precision),
+        _line("recall, routed of the corrupted", found.recall),
+    ]
+    odds = found.odds_ratio
+    if odds.value is None:
+        return ["Every sample takes the same route: there is no odds ratio.", *lines]
+    half = ", 0.5 added to each count" if found.continuity else ""
+    ratio = f"**Odds ratio {odds.value:.3g}** [{odds.low:.3g}, {odds.high:.3g}] (Woolf's 95 % interval{half})"
+    return [ratio, *lines]
+
+
+def _line(name: str, found: Estimate) -> str:
+    value, interval = shown(found, True)
+    return f"{name.capitalize()}: **{value}**" + (f" [{interval}]" if interval else "")
