@@ -7,10 +7,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import state
-from app.headline import shown
 from app.state import View
 from probes.contingency import Contingency, contingency
-from probes.groups import Estimate
+from probes.groups import percent
 
 ROUTES = ("routed", "skipped")
 KINDS = ("corrupted", "clean")
@@ -38,7 +37,8 @@ def crosstable(view: View, gate: str) -> None:
     if found.n == 0:
         st.caption("This epoch has seen no sample that passes the filter.")
         return
-    _cells(view, found)
+    with st.container(gap="xsmall"):
+        _cells(view, found)
     st.markdown("  \n".join(_sentences(found)))
     if view.only.route != "all":
         st.caption("The filter on the route is left out here: it would empty a row.")
@@ -47,11 +47,12 @@ def crosstable(view: View, gate: str) -> None:
 def _cells(view: View, found: Contingency) -> None:
     sizes = {"routed": found.routed, "skipped": found.skipped}
     counts = dict(zip([(route, kind) for route in ROUTES for kind in KINDS], found.cells, strict=True))
-    for column, text in zip(st.columns([2, 3, 3]), ("", *KINDS), strict=True):
-        column.markdown(f"**{text}**" if text else " ")
+    head = st.columns([3, 4, 4], gap="small")
+    for column, kind, size in zip(head[1:], KINDS, (found.corrupted, found.clean), strict=True):
+        column.markdown(f"**{kind}** {size:,}")
     for route in ROUTES:
-        row = st.columns([2, 3, 3], vertical_alignment="center")
-        row[0].markdown(f"**{route}**  \n{sizes[route]:,}")
+        row = st.columns([3, 4, 4], gap="small", vertical_alignment="center")
+        row[0].markdown(f"**{route}** {sizes[route]:,}")
         for column, kind in zip(row[1:], KINDS, strict=True):
             count = counts[route, kind]
             part = f" · {count / sizes[route]:.1%}" if sizes[route] else ""
@@ -72,22 +73,16 @@ def _choose(view: View, route: str, kind: str) -> None:
 
 
 def _sentences(found: Contingency) -> list[str]:
-    if not found.corrupted or not found.clean:
-        missing = "corrupted" if not found.corrupted else "clean"
-        told = [f"There is no {missing} sample here, so there is nothing to tell apart."]
-        return told if not found.corrupted else [*told, _line("routed of the corrupted", found.recall)]
-    lines = [
-        _line("precision, corrupted of the routed", found.precision),
-        _line("recall, routed of the corrupted", found.recall),
-    ]
+    """What the counts say, each number with its 95 % interval."""
+    recall = f"Recall **{percent(found.recall)}**: routed, of the corrupted"
+    if not found.corrupted:
+        return ["There is no corrupted sample here, so there is nothing to tell apart."]
+    if not found.clean:
+        return ["There is no clean sample here, so there is nothing to tell apart.", recall]
+    lines = [f"Precision **{percent(found.precision)}**: corrupted, of the routed", recall]
     odds = found.odds_ratio
     if odds.value is None:
-        return ["Every sample takes the same route: there is no odds ratio.", *lines]
+        return [*lines, "All take one route, so there is no odds ratio."]
     half = ", 0.5 added to each count" if found.continuity else ""
-    ratio = f"**Odds ratio {odds.value:.3g}** [{odds.low:.3g}, {odds.high:.3g}] (Woolf's 95 % interval{half})"
-    return [ratio, *lines]
-
-
-def _line(name: str, found: Estimate) -> str:
-    value, interval = shown(found, True)
-    return f"{name.capitalize()}: **{value}**" + (f" [{interval}]" if interval else "")
+    ratio = f"Odds ratio **{odds.value:.3g} [{odds.low:.3g}, {odds.high:.3g}]** (Woolf{half}); shares: Wilson; 95 %"
+    return [*lines, ratio]

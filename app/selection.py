@@ -132,14 +132,27 @@ def picked_ids(event: Any) -> list[int]:
     return list(dict.fromkeys(one for one in ids if type(one) is int and 0 <= one < LARGEST_ID))
 
 
-def gesture(event: Any) -> Literal["", "click", "box", "lasso"]:
-    """How the points of a Plotly selection event were chosen; several gestures at once count as a lasso."""
+def outline(event: Any) -> str:
+    """The boxes and lassos of a Plotly selection event as text; empty where it has none."""
     chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}
-    if chosen.get("lasso"):
-        return "lasso"
-    if chosen.get("box"):
-        return "box"
-    return "click" if chosen.get("points") else ""
+    drawn = [list(chosen.get(shape, [])) for shape in ("box", "lasso")]
+    return repr(drawn) if any(drawn) else ""
+
+
+def gesture(event: Any, before: str = "") -> Literal["", "click", "box", "lasso"]:
+    """How the points of a Plotly selection event were chosen; several gestures at once count as a lasso.
+
+    Args:
+        event: what happened to a chart.
+        before: the outline of the chart's last event: Plotly sends what was drawn again with a later click.
+    """
+    ids = picked_ids(event)
+    if not ids:
+        return ""
+    drawn = outline(event)
+    if not drawn or (drawn == before and len(ids) == 1):
+        return "click"
+    return "lasso" if event["selection"].get("lasso") else "box"
 
 
 def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:

@@ -32,7 +32,7 @@ class Contrast:
     others: Estimate
     """The same of the others."""
     category: str | None = None
-    """Of categories: the one whose shares are furthest apart."""
+    """Of categories: the one that the selected have most in excess."""
 
 
 def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> Contrast | None:
@@ -83,13 +83,13 @@ def contrast_categories(column: str, selected: ArrayLike, others: ArrayLike) -> 
     sizes = [side.size for side in sides]
     counts = [np.bincount(part, minlength=len(names)) for part in np.split(codes, sizes[:1])]
     shares = [count / size for count, size in zip(counts, sizes, strict=True)]
-    gap = np.abs(shares[0] - shares[1])
-    widest = int(gap.argmax())
+    excess = shares[0] - shares[1]
+    widest = int(excess.argmax())
     told = []
     for count, size in zip(counts, sizes, strict=True):
         low, high = wilson(count[widest], size)
         told.append(estimate(float(count[widest] / size), float(low), float(high), size))
-    apart = _distance(float(gap.sum() / 2), sizes, len(names))
+    apart = _distance(float(np.abs(excess).sum() / 2), sizes, len(names))
     return Contrast(column, apart, told[0], told[1], str(names[widest]))
 
 

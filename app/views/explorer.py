@@ -6,15 +6,15 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, palette, selection, state, words
+from app import curves, measures, palette, selection, state, words
 from app.charts import explorer as charts
+from app.charts.layout import CONFIG
 from app.crosstable import crosstable
 from app.measures import Measure
 from app.panel import panel
 from app.special import special
 from app.state import View
 from memgate.errors import MemgateError
-from noise.manifest import CORRUPTED_CAUSES
 
 SCALES = ("linear", "log")
 
@@ -84,8 +84,8 @@ def controls(view: View, known: dict[str, Measure]) -> tuple[Measure, Measure, b
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     """Cause to who has it, [N], the clean ones first: they are drawn below the others."""
-    found = {name: cause == name for name in ("clean", *CORRUPTED_CAUSES)}
-    return {name: members for name, members in found.items() if members.any()}
+    found = curves.cohorts(cause)
+    return {name: who for name, who in found.items() if name != "corrupted" or len(found) <= 2}
 
 
 def named(view: View, measure: Measure) -> str:
@@ -101,9 +101,11 @@ def named(view: View, measure: Measure) -> str:
 def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
     """Points were brushed, or one was clicked. An empty event leaves the selection."""
     event = st.session_state[key]
-    ids, gesture = selection.picked_ids(event), selection.gesture(event)
-    if not ids:
+    ids = selection.picked_ids(event)
+    gesture = selection.gesture(event, st.session_state.get(f"outline_{key}", ""))
+    if not gesture:
         return
+    st.session_state[f"outline_{key}"] = selection.outline(event)
     if gesture == "click":
         st.session_state["clicked"] = ids[0]
         return
@@ -194,7 +196,7 @@ def histogram(view: View, x: Measure, log: bool) -> None:
         for name, (colour, dash, who) in groups_of(view).items()
         if (there & who).any()
     }
-    st.markdown(f"**{words.plain(named(view, x).capitalize())}** by {'route' if view.gate else 'corruption'}")
+    st.markdown(f"**Histogram of {words.plain(named(view, x))}** by {'route' if view.gate else 'corruption'}")
     key = f"histogram_{st.session_state.get('brush', 0)}"
 
     def chosen() -> None:
@@ -206,7 +208,7 @@ def histogram(view: View, x: Measure, log: bool) -> None:
         key=key,
         on_select=chosen,
         selection_mode="box",
-        config=charts.BRUSH,
+        config={**CONFIG, "displayModeBar": False},
         alt=f"Histogram of {named(view, x)} of {' and '.join(counts)} samples",
     )
 
@@ -268,13 +270,13 @@ def page() -> None:
     with left:
         scatter(view, x, y, log)
         missing(view, x, y)
+        by_numbers(view, x, y)
     with right:
         if view.gate:
             crosstable(view, view.gate)
         else:
             st.info("The log has no gate, so there is no routing to show.")
         histogram(view, x, log)
-    by_numbers(view, x, y)
     panel(view, "drag in one of the charts, or click a count.")
     special(view)
 
