@@ -40,8 +40,10 @@ def crosstable(view: View, gate: str) -> None:
     with st.container(gap="xsmall"):
         _cells(view, found)
     st.markdown("  \n".join(_sentences(found)))
-    if view.only.route != "all":
-        st.caption("The filter on the route is left out here: it would empty a row.")
+    route = (
+        "" if view.only.route == "all" else " The filter on the route is left out here: it would empty a row."
+    )
+    st.caption(f"95 % intervals: Wilson's of a share, Woolf's of the odds ratio.{route}")
 
 
 def _cells(view: View, found: Contingency) -> None:
@@ -49,10 +51,10 @@ def _cells(view: View, found: Contingency) -> None:
     counts = dict(zip([(route, kind) for route in ROUTES for kind in KINDS], found.cells, strict=True))
     head = st.columns([3, 4, 4], gap="small")
     for column, kind, size in zip(head[1:], KINDS, (found.corrupted, found.clean), strict=True):
-        column.markdown(f"**{kind}** {size:,}")
+        column.markdown(f"**{kind}** :small[{size:,}]")
     for route in ROUTES:
         row = st.columns([3, 4, 4], gap="small", vertical_alignment="center")
-        row[0].markdown(f"**{route}** {sizes[route]:,}")
+        row[0].markdown(f"**{route}**  \n:small[{sizes[route]:,}]")
         for column, kind in zip(row[1:], KINDS, strict=True):
             count = counts[route, kind]
             part = f" · {count / sizes[route]:.1%}" if sizes[route] else ""
@@ -83,6 +85,5 @@ def _sentences(found: Contingency) -> list[str]:
     odds = found.odds_ratio
     if odds.value is None:
         return [*lines, "All take one route, so there is no odds ratio."]
-    half = ", 0.5 added to each count" if found.continuity else ""
-    ratio = f"Odds ratio **{odds.value:.3g} [{odds.low:.3g}, {odds.high:.3g}]** (Woolf{half}); shares: Wilson; 95 %"
-    return [*lines, ratio]
+    half = ": 0.5 added to each count" if found.continuity else ""
+    return [*lines, f"Odds ratio **{odds.value:.3g} [{odds.low:.3g}, {odds.high:.3g}]**{half}"]

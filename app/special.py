@@ -14,26 +14,31 @@ from memgate.errors import MemgateError
 from probes.contrasts import Contrast, contrast_categories, contrast_numbers, most_different
 from probes.groups import Estimate
 
-FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctness", "el2n_mean",
-         "forgetfulness", "first_learned_epoch", "gate_mean", "gate_last", "entropy_mean", "routed_share",
-         "route_flips")  # fmt: skip
-"""The scores that are compared at once, beside those that probes have stored; the others take seconds more."""
+FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctness", "forgetfulness",
+         "first_learned_epoch", "gate_mean", "gate_last", "entropy_mean", "routed_epochs", "route_flips")  # fmt: skip
+"""The scores that are compared at first, beside those that probes have stored; the others take as long again."""
 
 TOP = 8
 
+QUICK = 3_000_000
+"""Samples times epochs up to which the comparison takes no half second, and needs no asking."""
 
+
+@st.fragment
 def special(view: View) -> None:
-    """The columns that differ most, in words."""
+    """The columns that differ most, in words: on request where that takes a while."""
     if view.selected is None or len(view.places) == 0:
         return
-    st.markdown("**What is special about the selection**")
+    quick = len(view.data.sample_id) * len(view.data.epochs) <= QUICK
+    if not st.toggle("**What is special about the selection**", value=quick, key=f"special_{quick}"):
+        return
     others = _others(view)
     if not others.any():
         st.caption("Every sample that passes the filter is selected: there is nothing to compare it with.")
         return
     known = measures.measures(view)
     stored = [one.score.column for one in measures.stored_of(view)]
-    wanted = st.checkbox(f"Compare all {len(known)} scores", key="special_all", help="Takes some seconds.")
+    wanted = st.checkbox(f"Compare all {len(known)} scores", key="special_all", help="May take seconds.")
     columns = tuple(name for name in known if wanted or name in FIRST or name in stored)
     with st.spinner("Comparing …"):
         found = contrasts(view, columns)

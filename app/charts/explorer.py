@@ -39,10 +39,11 @@ def scatter(
                     "size": 5 if len(ids) < 5000 else 4, "opacity": 0.6},
             hovertemplate=f"sample %{{customdata}}, {cause}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>",
         )  # fmt: skip
-    # A click on the legend would hide points that a selection by numbers still means: the filter is for that.
-    legend = {**LEGEND, "itemsizing": "constant", "itemclick": False, "itemdoubleclick": False}
-    figure.update_layout(height=height, margin=MARGIN, dragmode="select", legend=legend, hovermode="closest",
-                         showlegend=True)  # fmt: skip
+    # Below the chart, since the buttons are above it. Not to be clicked: the filter hides samples everywhere.
+    legend = {**LEGEND, "itemsizing": "constant", "itemclick": False, "itemdoubleclick": False,
+              "yanchor": "top", "y": -50 / height}  # fmt: skip
+    figure.update_layout(height=height, margin={**MARGIN, "t": 30, "b": 66}, dragmode="select", legend=legend,
+                         hovermode="closest", showlegend=True)  # fmt: skip
     figure.update_xaxes(title={"text": x, "standoff": 4}, type="log" if log_x else "linear", zeroline=False)
     figure.update_yaxes(title={"text": y, "standoff": 8}, zeroline=False)
     return figure
@@ -69,7 +70,7 @@ def histogram(
     counts: Mapping[str, tuple[str, str, NDArray[np.integer]]],
     x: str,
     log_x: bool = False,
-    height: int = 215,
+    height: int = 200,
 ) -> go.Figure:
     """How many samples of each group lie in each bin, as steps, to be brushed along x.
 
