@@ -66,6 +66,7 @@ def test_the_url_names_the_scores_and_the_scale(make_run: MakeRun, open_page: An
     run = make_run()
     at = open_page("explorer", run=run.name, x="gate_last", y="aum", scale="log", cause="image")
     assert not errors(at)
+    assert at.selectbox(key="pick_y").value == "aum"
     layout = figure(at, "scatter")["layout"]
     assert layout["xaxis"]["title"]["text"] == "last gate value g"
     assert layout["xaxis"]["type"] == "log"
@@ -93,6 +94,18 @@ def test_a_wrong_score_or_scale_is_a_sentence_and_the_rest_works(make_run: MakeR
     assert figure(at, "scatter")["layout"]["xaxis"]["title"]["text"] == "mean loss (CSL) (nats)"
     at.selectbox(key="pick_x").set_value("loss_mean").run()
     assert at.query_params["x"] == "loss_mean"
+
+
+def test_a_score_of_another_run_gives_way_and_stays_in_the_url(make_run: MakeRun, open_page: Any) -> None:
+    make_run(name="plain", gates=())
+    make_run(name="gated")
+    at = open_page("explorer", run="gated", y="gate_last")
+    at.selectbox(key="pick_run").set_value("plain").run()
+    assert not errors(at)
+    assert "There is no last gate value g here: variability instead." in texts(at)
+    assert figure(at, "scatter")["layout"]["yaxis"]["title"]["text"] == "variability"
+    at.selectbox(key="pick_run").set_value("gated").run()
+    assert figure(at, "scatter")["layout"]["yaxis"]["title"]["text"] == "last gate value g"
 
 
 def test_scores_below_zero_have_no_logarithm(make_run: MakeRun, open_page: Any) -> None:
@@ -123,7 +136,7 @@ def test_a_large_selection_does_not_stay_in_the_browser(make_run: MakeRun, open_
     assert at.session_state["brush"] == 1
     assert "scatter_1" in at.get("plotly_chart")[0].proto.id  # pyright: ignore
     # Ids that the split has not are nobody.
-    assert "200 samples" in texts(at)
+    assert selected(at) == np.sort(run.log().samples("train").sample_id).tolist()
 
 
 def test_the_histogram_selects_by_its_range(make_run: MakeRun, open_page: Any) -> None:

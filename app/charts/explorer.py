@@ -45,7 +45,7 @@ def scatter(
     figure.update_layout(height=height, margin={**MARGIN, "t": 30, "b": 66}, dragmode="select", legend=legend,
                          hovermode="closest", showlegend=True)  # fmt: skip
     figure.update_xaxes(title={"text": x, "standoff": 4}, type="log" if log_x else "linear", zeroline=False)
-    figure.update_yaxes(title={"text": y, "standoff": 8}, zeroline=False)
+    figure.update_yaxes(title={"text": y, "standoff": 14}, zeroline=False)
     return figure
 
 

@@ -1,12 +1,11 @@
 """Explorer: every sample as a point of two scores; what a gate does with the corrupted; and a closer look at some."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from app import curves, measures, palette, selection, state, words
+from app.axes import controls, named
 from app.charts import explorer as charts
 from app.charts.layout import CONFIG
 from app.crosstable import crosstable
@@ -16,86 +15,14 @@ from app.special import special
 from app.state import View
 from memgate.errors import MemgateError
 
-SCALES = ("linear", "log")
-
 # Streamlit sends a chart's points back with every later change of the page, until the chart is drawn anew.
 MANY = 5000
-
-UNGATED_Y = "variability"
-
-
-def asked(param: str, options: Sequence[str], default: str, what: str) -> str:
-    """What the URL asks for, else the session, else the default; a wrong one in the URL is said."""
-    kept = st.session_state.get(f"kept_{param}", default)
-    ordered = [default, *(one for one in options if one != default)]
-    value, sentence = selection.choose(st.query_params.get(param), kept, ordered, what)
-    if sentence:
-        state.problem(sentence)
-    # A widget that was never drawn with a wrong value can be set right by any choice.
-    st.session_state[f"pick_{param}"] = value
-    return value or default
-
-
-def changed(param: str) -> None:
-    """A widget was changed: the URL says so before the page is drawn."""
-    value = st.session_state[f"pick_{param}"]
-    if param == "scale":
-        value = SCALES[int(value)]
-    st.session_state[f"kept_{param}"] = value
-    st.query_params[param] = value
-
-
-def controls(view: View, known: dict[str, Measure]) -> tuple[Measure, Measure, bool]:
-    """The two scores, and whether x has a logarithmic scale; all three are in the URL."""
-    names = list(known)
-    found = {
-        "x": asked("x", names, measures.HARDNESS, "score"),
-        "y": asked("y", names, measures.GATE_VALUE if view.gate else UNGATED_Y, "score"),
-        "scale": asked("scale", SCALES, SCALES[0], "scale"),
-    }
-    x, y = known[found["x"]], known[found["y"]]
-    across = measures.values(view, x.column)
-    above = bool((across[np.isfinite(across)] > 0).all())
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        for param, label in (("x", "Across"), ("y", "Up")):
-            st.selectbox(
-                label,
-                names,
-                key=f"pick_{param}",
-                format_func=lambda name: known[name].title,
-                placeholder="Choose a score",
-                on_change=changed,
-                args=(param,),
-            )
-        st.session_state["pick_scale"] = found["scale"] == "log" and above
-        st.toggle(
-            "Log scale across",
-            key="pick_scale",
-            disabled=not above,
-            help="Where every value is above 0",
-            on_change=changed,
-            args=("scale",),
-        )
-    wanted = {param: value for param, value in found.items() if param not in st.query_params}
-    if wanted:
-        st.query_params.update(wanted)  # one step of the browser's history
-    return x, y, found["scale"] == "log" and above
 
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     """Cause to who has it, [N], the clean ones first: they are drawn below the others."""
     found = curves.cohorts(cause)
     return {name: who for name, who in found.items() if name != "corrupted" or len(found) <= 2}
-
-
-def named(view: View, measure: Measure) -> str:
-    """A score's name in a sentence."""
-    several = measure.gate and len(view.log.gates) > 1
-    return (
-        f"{measure.score.title} of {measure.gate.upper()}"
-        if several and measure.gate
-        else measure.score.title
-    )
 
 
 def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
@@ -116,7 +43,7 @@ def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
             f"{across} in [{box.left:.3g}, {box.right:.3g}] and {up} in [{box.low:.3g}, {box.high:.3g}]"
             for box in selection.boxes_of(event)
         )
-    state.select(view, ids, how)
+    state.select_places(view, view.data.places(ids), how)
     if len(ids) > MANY:
         st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
