@@ -75,7 +75,9 @@ def _detector(
         return Detector(separation, None, None, NOTHING, NOTHING)
     rows &= ~np.isnan(hardness)
     ranking = order(hardness[rows], corrupted[rows]).ranking()
-    curves = [(x[kept], y[kept]) for x, y in (ranking.roc, ranking.precision_recall) if len(kept := thinned(x, y))]
+    curves = [
+        (x[kept], y[kept]) for x, y in (ranking.roc, ranking.precision_recall) if len(kept := thinned(x, y))
+    ]
     return Detector(separation, average_precision(ranking), float(corrupted[rows].mean()), *curves)
 
 
