@@ -75,9 +75,10 @@ def _detector(
         return Detector(separation, None, None, NOTHING, NOTHING)
     rows &= ~np.isnan(hardness)
     ranking = order(hardness[rows], corrupted[rows]).ranking()
-    curves = [
-        (x[kept], y[kept]) for x, y in (ranking.roc, ranking.precision_recall) if len(kept := thinned(x, y))
-    ]
+    recall, precision = ranking.precision_recall
+    # The highest threshold's precision holds from recall 0 on: the area is then the average precision.
+    steps = np.append(0.0, recall), np.append(precision[0], precision)
+    curves = [(x[kept], y[kept]) for x, y in (ranking.roc, steps) if len(kept := thinned(x, y))]
     return Detector(separation, average_precision(ranking), float(corrupted[rows].mean()), *curves)
 
 

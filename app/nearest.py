@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from app import probed, queries, state, thumbnails, words
 from app.state import View
+from app.tiles import LEGEND, tiles
 from memgate.errors import MemgateError
 from memgate.runs import command
 from probes.result import ProbeResult
 
 ROWS = 500
 """Rows of the list; the rest is in the selection, and in the export."""
+
+TILES = 20
 
 SIDE = 150
 """Pixels to which the side of a picture is enlarged by a whole factor."""
@@ -39,6 +42,13 @@ def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_]) -> Non
         chosen = listed(view, result, order)
     with right:
         neighbour(view, result, int(result.sample_id[order[chosen]]))
+    few = order[:TILES]
+    names = view.log.class_names
+    captions = [
+        f"{radius[one]:.2f}: {words.class_name(int(result.values['prediction'][one]), names)}" for one in few
+    ]
+    tiles(view, result.sample_id[few], f"nearest_{result.epoch}_{result.variant}", size=48, captions=captions)
+    st.caption(f"The nearest {len(few)}: radius in grey levels and prediction. {LEGEND}")
 
 
 def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:

@@ -81,11 +81,12 @@ def in_words(view: View, result: ProbeResult) -> None:
 
 def sentence(one: Contrast) -> str:
     """A contrast as a sentence, with what its interval allows to say."""
-    of = "fitted " if one.measure == OF_FITTED else ""
-    told = (
-        f"{one.cut}: takes the fit of {points(one.corrupted)} of the {of}corrupted samples and of {points(one.clean)} "
-        f"of the {of}clean ones"
-    )
+    if one.measure == OF_ALL:
+        told = f"{one.cut}, of all: the fit falls by {loss(one.corrupted)} points among the corrupted samples and by "
+        told += f"{loss(one.clean)} among the clean ones"
+    else:
+        told = f"{one.cut}, of the fitted: {points(one.corrupted)} of the corrupted samples and {points(one.clean)} "
+        told += "of the clean ones lose it"
     apart = one.difference
     if apart.value is None or apart.low is None or apart.high is None:
         return f"{told}."
@@ -94,6 +95,11 @@ def sentence(one: Contrast) -> str:
         f"{told}: {sure} from the corrupted, {100 * apart.value:+.1f} points "
         f"[{100 * apart.low:.1f}, {100 * apart.high:.1f}]."
     )
+
+
+def loss(found: Estimate) -> str:
+    """A loss in percentage points as text; a dash where there is none."""
+    return "–" if found.value is None else f"{100 * found.value:.1f}"
 
 
 def points(found: Estimate) -> str:
@@ -146,4 +152,4 @@ def meaning(name: str, whole: str, part: str) -> str:
     """What is selected, in a sentence."""
     if name.startswith("memorised"):
         return f"They fit their given label along the route {whole} and not along {part}."
-    return f"Their wrong given label is fitted along the route {whole}, and along {part} their clean label is predicted."
+    return f"Their wrong given label is fitted along the route {whole}, and their clean one along {part}."

@@ -21,6 +21,7 @@ def section(options: Mapping[str, str]) -> str:
         problem(f"There is no part {asked[:40]!r} of this page: there is {', '.join(options)}.")
         asked = first
     st.session_state[PARAM] = asked
+    st.space("xsmall")  # the page's head would cut a widget without a label
     st.segmented_control(
         "Part of the page",
         list(options),

@@ -44,7 +44,8 @@ def neighbours_of(images, found):
 @pytest.mark.parametrize("batch_size", [None, 7])
 def test_the_network_says_something_else_of_what_is_stored(method, batch_size):
     model, images = Linear(), pictures(200)
-    found = critical_samples(model, images, method=method, radius=(1, 4, 10), others=2 if method == "first-order" else None)  # fmt: skip
+    others = 2 if method == "first-order" else None
+    found = critical_samples(model, images, method=method, radius=(1, 4, 10), others=others)
     beyond = find_neighbours(model, images, found, most=60, batch_size=batch_size)
     assert 50 <= len(beyond.row) <= 60
     pixels = neighbours_of(images, beyond)

@@ -15,7 +15,7 @@ from probes.overepochs import EpochCurve
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def roc(found: Mapping[str, Curve], height: int = 300) -> go.Figure:
+def roc(found: Mapping[str, Curve], height: int = 320) -> go.Figure:
     """Share of the corrupted that are flagged over the share of the clean that are.
 
     Args:
@@ -29,7 +29,7 @@ def roc(found: Mapping[str, Curve], height: int = 300) -> go.Figure:
     return _curves(figure, found, "linear", "clean flagged", "corrupted flagged", height)
 
 
-def precision_recall(found: Mapping[str, Curve], prevalence: float | None, height: int = 300) -> go.Figure:
+def precision_recall(found: Mapping[str, Curve], prevalence: float | None, height: int = 320) -> go.Figure:
     """Precision over recall, as steps: the area below them is the average precision.
 
     Args:
@@ -53,8 +53,7 @@ def _curves(
             line={"color": colour, "dash": dash, "width": 2, "shape": shape},
             hovertemplate=f"{name}<br>{x_title} %{{x:.1%}}, {y_title} %{{y:.1%}}<extra></extra>",
         )  # fmt: skip
-    legend = {"x": 0.99, "y": 0.02, "xanchor": "right", "yanchor": "bottom", "font": {"size": 11}}
-    figure.update_layout(height=height, margin=MARGIN, legend=legend)
+    figure.update_layout(height=height, margin={**MARGIN, "t": 52}, legend=LEGEND)
     figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%", title={"text": x_title, "standoff": 4})
     figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", title={"text": y_title, "standoff": 12})
     return figure
@@ -106,6 +105,8 @@ def data_map(found: Cells, shown: str, height: int = 380) -> go.Figure:
     top = max(1, int(np.ceil(np.log10(max(found.count.max(initial=1), 1)))))
     powers = np.arange(top + 1)
     ticks = {"tickvals": powers.astype(np.int32), "ticktext": [f"{10**power:,}" for power in powers]}
+    # The curve ``identity`` has g = H, which is not within [0, 1].
+    largest = np.log10(max(found.count.max(initial=1), 10)) if counted else np.nanmax(found.mean, initial=1)
     mean = np.where(np.isnan(found.mean), "–", np.char.mod("%.2f", found.mean))
     figure = go.Figure(
         go.Heatmap(
@@ -113,7 +114,7 @@ def data_map(found: Cells, shown: str, height: int = 380) -> go.Figure:
             y=f4((found.y[:-1] + found.y[1:]) / 2),
             z=f4(logarithm if counted else found.mean),
             zmin=0,
-            zmax=float(np.log10(max(found.count.max(initial=1), 10))) if counted else 1,
+            zmax=float(largest),
             customdata=found.count.astype(np.int32),
             text=mean,
             colorscale=palette.DENSITY if counted else palette.SHARE,
@@ -126,7 +127,7 @@ def data_map(found: Cells, shown: str, height: int = 380) -> go.Figure:
         )
     )
     figure.update_layout(height=height, margin=MARGIN, dragmode="select")
-    figure.update_xaxes(title={"text": "variability of p(given label)", "standoff": 4}, showgrid=False)
+    figure.update_xaxes(title={"text": "variability of p(given label)", "standoff": 12}, showgrid=False)
     figure.update_yaxes(title={"text": "confidence: mean p(given label)", "standoff": 12}, showgrid=False)
     return figure
 
@@ -202,6 +203,8 @@ def by_decile(
     ticks = np.arange(1, 11, dtype=np.int32)
     figure.update_xaxes(tickmode="array", tickvals=ticks, range=[0.5, 10.5],
                         title={"text": "tenth of the samples, 10 is the hardest", "standoff": 4})  # fmt: skip
-    figure.update_yaxes(range=[-0.03, 1.03], tickformat=".0%" if percent else ".1f",
+    # The curve ``identity`` has g = H, which is not within [0, 1].
+    top = max([1.0, *(one.value for row in found.values() for one in row if one.value is not None)])
+    figure.update_yaxes(range=[-0.03 * top, 1.03 * top], tickformat=".0%" if percent else ".1f",
                         title={"text": title, "standoff": 12})  # fmt: skip
     return figure

@@ -104,7 +104,7 @@ def critical(view: View) -> None:
         along = [(one.epoch, group, list(one.config["radii"]).index(radius))
                  for one in same if radius in one.config["radii"] for group in probed.groups(view, one)]  # fmt: skip
         st.plotly_chart(charts.ratios(lines_of(along, view), "epoch", result.epoch), key="csr_epochs",
-                        config=CONFIG, alt=f"Critical sample ratio at radius {radius:g} by epoch and group")  # fmt: skip
+                        config=CONFIG, alt="Critical sample ratio by epoch and group")  # fmt: skip
     with right:
         st.markdown(f"**CSR(r) at epoch {result.epoch}** · 95 % bands")
         curve = [(r, group, place) for group in probed.groups(view, result)
@@ -126,7 +126,7 @@ def critical(view: View) -> None:
 
 def radii(view: View, result: ProbeResult, radius: float) -> None:
     """The radius by itself, and beside g."""
-    places = np.array([view.data.position(int(one)) for one in result.sample_id])
+    places = view.data.columns(result.sample_id)
     corrupted = view.data.cause[places] != "clean"
     values = result.values["critical_radius"]
     split = {"clean": values[~corrupted], "corrupted": values[corrupted]}

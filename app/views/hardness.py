@@ -1,6 +1,7 @@
 """Noise and hardness: which scores find the corruption, at which epoch, and what the gate makes of hard samples."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -166,7 +167,7 @@ def over_epochs(view: View) -> None:
     ]  # fmt: skip
     if rows:
         number = st.column_config.NumberColumn(format="%.3f")
-        columns = dict.fromkeys(("at the last epoch", "mean over epochs", "there"), number)
+        columns: dict[str, Any] = dict.fromkeys(("at the last epoch", "mean over epochs", "there"), number)
         st.dataframe(
             pd.DataFrame(rows), hide_index=True, placeholder="–", key="epoch_table", column_config=columns
         )
