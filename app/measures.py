@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -105,7 +106,8 @@ def _values(at: Stamp, split: str, column: str, gate: str | None, epoch: int | N
     columns: dict[str, Any] = dict(log_columns(one, only=(name,)))
     if not columns:
         raise MemgateError(f"The log of {at.path} has no {column!r}.")
-    found = columns[name].to_numpy(np.float64, na_value=np.nan)
+    # Some columns are pandas' own arrays with gaps, some are numpy's.
+    found = pd.Series(columns[name]).to_numpy(np.float64, na_value=np.nan, copy=True)
     found.setflags(write=False)
     return found
 

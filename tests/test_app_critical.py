@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from memgate.inputs import inputs_of
@@ -72,9 +73,9 @@ def test_without_results_it_says_what_to_type(
 
 
 def test_a_recorded_run_has_no_network(tmp_path: Path, open_page: Any) -> None:
-    labels = np.arange(20) % 10
-    with Recorder(20, epochs=1, name="mine", out=tmp_path / "runs") as recorder:
-        recorder.batch(np.arange(20), logits=np.eye(10)[labels], labels=labels)
+    labels = torch.arange(20) % 10
+    with Recorder({"train": 20}, 1, name="mine", out=tmp_path / "runs") as recorder:
+        recorder.update(torch.arange(20), torch.eye(10)[labels], labels, split="train")
         recorder.end_epoch()
     for part in ("critical", "routing"):
         at = open_page("critical", run="mine", show=part)
