@@ -65,11 +65,11 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
         "predicted": [words.class_name(int(label), names) for label in result.values["prediction"][order]],
         "g": gate.astype(np.float64),
     })  # fmt: skip
-    number = st.column_config.NumberColumn(format="%.3f")
+    number, radius = (st.column_config.NumberColumn(format=form) for form in ("%.3f", "%.3g"))
     event: Any = st.dataframe(
         table if view.gate else table.drop(columns="g"), hide_index=True, height=290, placeholder="–",
         key=f"nearest_{result.epoch}_{result.variant}_{len(order)}", on_select="rerun",
-        selection_mode=["single-row", "single-cell"], column_config={"radius": number, "g": number},
+        selection_mode=["single-row", "single-cell"], column_config={"radius": radius, "g": number},
     )  # fmt: skip
     rows = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
     return rows[0] if rows and rows[0] < len(order) else 0
