@@ -115,3 +115,45 @@ def quartiles(values: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArra
         if len(there):
             found[:, row] = np.percentile(there, [25, 50, 75])
     return found
+
+
+def thinned(x: NDArray[np.float64], y: NDArray[np.float64], most: int = 500) -> NDArray[np.intp]:
+    """Points of a curve [m] that keep its shape: at most ``most``, evenly apart along its way, and both ends."""
+    if len(x) <= most:
+        return np.arange(len(x))
+    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    return np.unique(np.searchsorted(way, np.linspace(0, way[-1], most)).clip(0, len(x) - 1))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Samples counted on a grid of two numbers."""
+
+    x: NDArray[np.float64]
+    """Edges [X + 1]."""
+    y: NDArray[np.float64]
+    """Edges [Y + 1]."""
+    count: NDArray[np.int64]
+    """[Y, X]."""
+    mean: NDArray[np.float64]
+    """Mean of a third number there [Y, X]; NaN where nobody with it is."""
+
+
+def cells(x: NDArray, y: NDArray, value: NDArray, top: tuple[float, float], bins: int = 40) -> Cells:
+    """Count samples by two numbers from 0 on, and average a third; what is NaN is left out.
+
+    Args:
+        x: [N].
+        y: [N].
+        value: [N].
+        top: the largest x and y.
+        bins: of each side.
+    """
+    span = ((0.0, top[0]), (0.0, top[1]))
+    there = ~np.isnan(x) & ~np.isnan(y)
+    known = there & ~np.isnan(value)
+    count, x_edges, y_edges = np.histogram2d(x[there], y[there], bins, span)
+    seen = np.histogram2d(x[known], y[known], bins, span)[0]
+    total = np.histogram2d(x[known], y[known], bins, span, weights=value[known])[0]
+    mean = total / np.where(seen == 0, np.nan, seen)
+    return Cells(x_edges, y_edges, count.astype(np.int64).T, mean.T)

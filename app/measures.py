@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -105,23 +106,24 @@ def _values(at: Stamp, split: str, column: str, gate: str | None, epoch: int | N
     columns: dict[str, Any] = dict(log_columns(one, only=(name,)))
     if not columns:
         raise MemgateError(f"The log of {at.path} has no {column!r}.")
-    found = columns[name].to_numpy(np.float64, na_value=np.nan)
+    # Some columns are pandas' own arrays with gaps, some are numpy's.
+    found = pd.Series(columns[name]).to_numpy(np.float64, na_value=np.nan, copy=True)
     found.setflags(write=False)
     return found
 
 
 def stored_of(view: View) -> tuple[StoredScore, ...]:
     """The scores that probes have stored, of checkpoints up to the cursor."""
-    return _stored(view, _probe_files(view), view.at, view.split, view.epoch or 0)[0]
+    return _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[0]
 
 
 def stored_notes(view: View) -> tuple[str, ...]:
     """A sentence for each damaged file of a probe's results."""
-    return _stored(view, _probe_files(view), view.at, view.split, view.epoch or 0)[1]
+    return _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[1]
 
 
-def _probe_files(view: View) -> tuple[tuple[str, int], ...]:
-    """The state of the files of results: another one is read anew."""
+def stored_state(view: View) -> tuple[tuple[str, int], ...]:
+    """The state of the files with the stored scores, for the keys of caches: another one is read anew."""
     probes = dict.fromkeys(score.probe for score in CHECKPOINT)
     paths = [view.run.path / "probes" / f"{probe}.h5" for probe in probes]
     return tuple((path.name, path.stat().st_mtime_ns) for path in paths if path.is_file())

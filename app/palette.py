@@ -45,6 +45,21 @@ CAUSE_WORDS = {
     "open": "image of another data set",
 }
 
+SERIES = (
+    (CLEAN, "solid"),
+    (CORRUPTED, "dash"),
+    ("#009E73", "dot"),
+    (ROUTED, "dashdot"),
+    ("#E69F00", "longdash"),
+    ("#56B4E9", "longdashdot"),
+    ("#8A63D2", "solid"),
+    (SKIPPED, "dash"),
+)
+"""Colour and dash of lines that stand for no cause and no route, such as several scores."""
+
+SHARE = "Cividis"
+"""Colour scale of shares and of values in [0, 1]."""
+
 DENSITY = "Viridis"
 """Colour scale of counts."""
 

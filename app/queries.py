@@ -59,6 +59,11 @@ class SplitData:
         found = np.flatnonzero(np.isin(self.sample_id, ids))
         return found[np.argsort(self.sample_id[found], kind="stable")]
 
+    def columns(self, ids: NDArray[np.integer]) -> NDArray[np.intp]:
+        """Columns of samples that this split has, in the order of ``ids``."""
+        order = np.argsort(self.sample_id, kind="stable")
+        return order[np.searchsorted(self.sample_id, ids, sorter=order)]
+
     def ids(self, members: NDArray) -> NDArray[np.int64]:
         """The ids of some samples (bool [N], or columns), rising."""
         return np.sort(self.sample_id[members])

@@ -155,6 +155,20 @@ def gesture(event: Any, before: str = "") -> Literal["", "click", "box", "lasso"
     return "lasso" if event["selection"].get("lasso") else "box"
 
 
+def within(boxes: Sequence[Box], x: NDArray, y: NDArray) -> NDArray[np.bool_]:
+    """Which samples [N] lie in a box of a figure whose axes are two numbers of each; NaN lies in none.
+
+    Args:
+        boxes: of it; their left and right are values of x.
+        x: [N].
+        y: [N].
+    """
+    found = np.zeros(len(x), bool)
+    for box in boxes:
+        found |= (x >= box.left) & (x <= box.right) & (y >= box.low) & (y <= box.high)
+    return found
+
+
 def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Which epochs [E] the box touches: a cell of the heatmap reaches half-way to its neighbours.
 

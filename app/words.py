@@ -1,5 +1,6 @@
 """Sentences of the dashboard: the verdict on a sample, and text that is safe to show."""
 
+import html
 import re
 from collections.abc import Sequence
 
@@ -14,6 +15,11 @@ def plain(text: str) -> str:
     make the browser ask another host.
     """
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~:$&])", r"\\\1", text)
+
+
+def in_figure(text: str) -> str:
+    """Text for a figure, which reads some tags of HTML in what it draws, links among them."""
+    return html.escape(text, quote=False)
 
 
 def class_name(label: int, names: Sequence[str]) -> str:

@@ -1,22 +1,24 @@
 """Critical samples of a run: over checkpoints and splits, on the images that the network was given."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from memgate import console
+from memgate.errors import require
 from memgate.runs import Run
 from probes.csr import CriticalSamples, find_critical
 from probes.csrconfig import CsrConfig
-from probes.csrtable import PROBE
+from probes.csrtable import NEIGHBOURS, PROBE
+from probes.neighbours import MOST, STEPS, Neighbours, find_neighbours
 from probes.network import pixel_network
-from probes.result import ProbeResult, save_results
+from probes.result import ProbeResult, load_results, save_results
 from probes.visits import Plan, Visit, visits
 
 
 def probe_run(
-    run: Run, config: CsrConfig, plan: Plan, batch_size: int | None = None
+    run: Run, config: CsrConfig, plan: Plan, batch_size: int | None = None, most: int = MOST
 ) -> Iterator[ProbeResult]:
     """Find the critical samples of a run, checkpoint by checkpoint and split by split.
 
@@ -27,21 +29,29 @@ def probe_run(
         config: the search.
         plan: which checkpoints, splits and samples.
         batch_size: images in a pass; None for what suits the device.
+        most: of how many of the nearest critical samples a neighbour with another prediction is looked for.
 
     Yields:
-        One result for each checkpoint and split, which is already in the run's ``probes/csr.h5``.
+        One result for each checkpoint and split, which is already in the run's ``probes/csr.h5``; the neighbours are
+        in ``probes/neighbours.h5``, under the same split, epoch and variant.
 
     Raises:
         MemgateError: see :func:`probes.visits.visits`.
     """
+    require(most >= 0, f"neighbours {most} is no number of samples: 1 or more, or 0 for none.")
+    load_results(run, NEIGHBOURS)  # a damaged file is noticed before anything is computed
     for visit in visits(run, plan, PROBE):
+        network = pixel_network(visit.model, visit.inputs)
         with console.counter(len(visit.images) * config.rounds, visit.label) as finished:
             found = find_critical(
-                pixel_network(visit.model, visit.inputs), visit.pixels, config,
+                network, visit.pixels, config,
                 sample_id=visit.images.sample_id, batch_size=batch_size, finished=finished,
             )  # fmt: skip
         result = _result(found, visit)
         save_results(run, PROBE, [result])
+        if most:
+            beyond = find_neighbours(network, visit.pixels, found, most=most, batch_size=batch_size)
+            save_results(run, NEIGHBOURS, [_neighbours(beyond, result, most)])
         yield result
 
 
@@ -62,4 +72,21 @@ def _result(found: CriticalSamples, visit: Visit) -> ProbeResult:
         },
         config={**asdict(found.config), "gradient_evaluations": found.gradient_evaluations},
         versions=visit.versions,
+    )
+
+
+def _neighbours(found: Neighbours, result: ProbeResult, most: int) -> ProbeResult:
+    """The neighbours as they are stored: pictures [H, W, 3, m], since the last axis counts the samples."""
+    return replace(
+        result,
+        probe=NEIGHBOURS,
+        sample_id=result.sample_id[found.row],
+        values={
+            "difference": np.ascontiguousarray(found.difference.transpose(2, 3, 1, 0)),
+            "distance": found.distance,
+            "prediction": result.values["prediction"][found.row],
+            "neighbour_prediction": found.prediction.astype(np.uint16),
+            "critical_radius": result.values["critical_radius"][found.row],
+        },
+        config={"most": most, "radii": list(result.config["radii"]), "steps": STEPS},
     )

@@ -15,6 +15,9 @@ from probes.result import ProbeResult
 PROBE = "csr"
 """Name of the probe and of its file."""
 
+NEIGHBOURS = "neighbours"
+"""Name of the file with what lies just beyond the boundary of its nearest critical samples."""
+
 UNITS = (
     "CSR(r): share of samples with another prediction within r grey levels (1/255) in every pixel, a lower bound "
     "where it is searched; in brackets Wilson's 95 % interval over samples. rho: estimated distance to the "

@@ -91,20 +91,35 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[Epoch
     Raises:
         MemgateError: the log lacks a quantity.
     """
+    gates = snapshot.log.gates
+    wanted = [
+        (quantity, gate) for quantity in QUANTITIES for gate in (gates if quantity.per_gate else (None,))
+    ]
+    return tuple(
+        curve
+        for quantity, gate in console.progress(wanted, len(wanted), "over epochs")
+        for curve in curves_of(snapshot, quantity, gate, inside)
+    )
+
+
+def curves_of(
+    snapshot: Snapshot, quantity: Quantity, gate: str | None, inside: Mapping[str, Bools]
+) -> tuple[EpochCurve, ...]:
+    """One quantity over the epochs against each kind; see :func:`epoch_curves`.
+
+    Args:
+        snapshot: samples and epochs; it may leave out epochs.
+        quantity: which.
+        gate: of which gate, for what each gate has.
+        inside: as in :func:`epoch_curves`.
+    """
     targets = {
         name: who
         for name, who in inside.items()
         if name == "corrupted" or (name not in ("all", "clean") and (who != inside["corrupted"]).any())
     }
-    gates = snapshot.log.gates
-    wanted = [
-        (quantity, gate) for quantity in QUANTITIES for gate in (gates if quantity.per_gate else (None,))
-    ]
-    found = []
-    for quantity, gate in console.progress(wanted, len(wanted), "over epochs"):
-        hardness = _hardness(snapshot, quantity, gate)
-        found += _curves(quantity, gate, snapshot.epochs, hardness, inside["clean"], targets)
-    return tuple(found)
+    hardness = _hardness(snapshot, quantity, gate)
+    return tuple(_curves(quantity, gate, snapshot.epochs, hardness, inside["clean"], targets))
 
 
 def _hardness(snapshot: Snapshot, quantity: Quantity, gate: str | None) -> NDArray:

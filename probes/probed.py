@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memgate.logformat import FLAGS, Samples
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.groups import members
@@ -39,9 +40,9 @@ def probed_members(run: Run, log: SampleLog, result: ProbeResult) -> dict[str, N
         then ``routed`` and ``skipped`` (with the gate's name, of several) by where each gate sent the sample: as the
         result itself has it (``routed`` [G, n]), else as the log has it, where it has the checkpoint's epoch whole.
     """
-    samples = log.samples(result.split)
-    table = pd.DataFrame(identity(samples, result.split, run.manifest.header.operations))
-    table = table.iloc[_places(log, result)]
+    samples, places = log.samples(result.split), _places(log, result)
+    probed = Samples(**{name: column[places] for name, column in vars(samples).items()})
+    table = pd.DataFrame(identity(probed, result.split, run.manifest.header.operations))
     inside = members(table)
     if inside.get("clean", np.zeros(1, bool)).all():
         del inside["clean"]  # the row would repeat the first
@@ -61,9 +62,13 @@ def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = No
     Returns:
         [n], in the order of the result; a float is NaN where the sample was not seen.
     """
-    epochs, values = log.values(result.split, name, gate)
-    row = np.flatnonzero(epochs == result.epoch)
-    return values[row[0], _places(log, result)] if len(row) else None
+    if result.epoch not in log.epochs(result.split):
+        return None
+    # One epoch, and not the whole matrix of which it is a row: a run has been probed at many.
+    ((_, record),) = log.records(result.split, {result.epoch})
+    values = record.flag(name) if name in FLAGS else getattr(record, name)
+    values = values if gate is None else values[log.gates.index(gate)]
+    return values[_places(log, result)]
 
 
 def of_gate(log: SampleLog, gate: str) -> str:

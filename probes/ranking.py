@@ -31,6 +31,21 @@ class Ranking:
         return Ranking(*below)
 
     @property
+    def roc(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The ROC curve from (0, 0) on, [m + 1] each: shares of the negatives and of the positives that are above."""
+        return tuple(  # pyright: ignore[reportReturnType]
+            np.concatenate([[0.0], counts / counts[-1]]) for counts in (self.negatives, self.positives)
+        )
+
+    @property
+    def precision_recall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Recall and precision [m] at each threshold, from the highest; scikit-learn's, without its added (0, 1)."""
+        chosen = self.positives + self.negatives
+        # Nobody above a threshold happens where samples have weight 0: such a threshold is not there.
+        precision = np.divide(self.positives, chosen, out=np.ones_like(chosen), where=chosen > 0)
+        return self.positives / self.positives[-1], precision
+
+    @property
     def auroc(self) -> float:
         """Area under the ROC curve, in [0, 1]: chance that a positive scores above a negative, ties one half."""
         pairs = self.positives[-1] * self.negatives[-1]
@@ -43,10 +58,7 @@ class Ranking:
         What OpenOOD and pytorch-ood report: ``auc(recall, precision)``. It is not the average precision, which
         takes the precision at the end of each step of recall and interpolates nothing.
         """
-        chosen = self.positives + self.negatives
-        # Nobody above a threshold happens where samples have weight 0: such a threshold is not there.
-        precision = np.divide(self.positives, chosen, out=np.ones_like(chosen), where=chosen > 0)
-        return _area(self.positives / self.positives[-1], precision, 1.0)
+        return _area(*self.precision_recall, 1.0)
 
     def fpr_at_tpr(self, tpr: float = 0.95) -> float:
         """Share of negatives at or above the highest threshold that keeps ``tpr`` of the positives, in [0, 1].

@@ -11,7 +11,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,14 @@ class ProbeResult:
     def key(self) -> tuple[str, int, str]:
         """A later result of the same key takes this one's place."""
         return self.split, self.epoch, self.variant
+
+    def of(self, who: NDArray[np.bool_]) -> "ProbeResult":
+        """The same of some of the samples, bool [n]."""
+        return replace(
+            self,
+            sample_id=self.sample_id[who],
+            values={name: array[..., who] for name, array in self.values.items()},
+        )
 
 
 def probe_path(run: Run, probe: str) -> Path:

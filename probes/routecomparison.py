@@ -1,9 +1,10 @@
 """A gated run beside an ungated one, its control: what the same cut takes from each of them. No torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
@@ -81,19 +82,37 @@ def to_comparison(
         control: an ungated run on the same samples.
         control_result: of the same epoch, split and samples of it.
     """
-    inside = probed_members(run, log, result)
+    rows = comparison_rows(run, result, control, control_result, probed_members(run, log, result))
     title = f"{run.name} and its control {control.name}, {result.split}, epoch {result.epoch}"
+    if not rows:
+        return f"{title}: there are not both clean and corrupted samples, so there is nothing to contrast."
+    mine, theirs = run.config.seed, control.config.seed
+    seeds = f"\n\nTrained with other seeds ({mine} and {theirs}), which is part of the difference."
+    return f"{title}:\n\n{table(rows)}{seeds if mine != theirs else ''}"
+
+
+def comparison_rows(
+    run: Run,
+    result: ProbeResult,
+    control: Run,
+    control_result: ProbeResult,
+    inside: Mapping[str, NDArray[np.bool_]],
+) -> list[dict[str, str]]:
+    """The contrasts of a gated run, of its control, and how much larger the first are; () without both groups.
+
+    Args:
+        run: the gated run.
+        result: of one checkpoint and split of it.
+        control: an ungated run on the same samples.
+        control_result: of the same samples.
+        inside: groups of the samples.
+    """
     rows = [
         {"run": owner.name, **contrast_row(one)}
         for owner, found in ((run, result), (control, control_result))
         for one in contrasts(found, inside)
     ]
-    if not rows:
-        return f"{title}: there are not both clean and corrupted samples, so there is nothing to contrast."
-    rows += [
+    return rows and rows + [
         {"run": f"{run.name} - {control.name}", **contrast_row(one, beside=True)}
         for one in against_control(result, control_result, inside)
     ]
-    mine, theirs = run.config.seed, control.config.seed
-    seeds = f"\n\nTrained with other seeds ({mine} and {theirs}), which is part of the difference."
-    return f"{title}:\n\n{table(rows)}{seeds if mine != theirs else ''}"

@@ -60,7 +60,7 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
         return f"{title}: stored by an older memgate; ask again: {command('probe routing', run.path)}."
     inside = rows_of(probed_members(run, log, result))
     fit = "Fit of the given label" if _corrupted(inside) else "Accuracy"
-    parts = [title, f"{fit} along each route:", _fit(result, inside)]
+    parts = [title, f"{fit} along each route:", table(fit_rows(result, inside))]
     taken = _taken(result, inside)
     parts += ["Paired by sample, one route minus another:", taken] if taken else []
     parts += _contrasts(run, log, result)
@@ -99,18 +99,24 @@ def with_difference(found: Estimate) -> str:
     return points(found)
 
 
-def _fit(result: ProbeResult, inside: Members) -> str:
-    """Share of each group that fits its given label along each route; and the wrong labels, as their clean label."""
+def fit_rows(result: ProbeResult, inside: Members) -> list[dict[str, str]]:
+    """Share of each group that fits its given label along each route; and the wrong labels, as their clean label.
+
+    Args:
+        result: of this probe.
+        inside: its groups, see :func:`rows_of`.
+
+    Returns:
+        A row for each group: ``samples``, ``n``, and a column for each route.
+    """
     wrong = result.values["wrong_label"]
     groups = [(name, who, "fits_given") for name, who in inside.items()]
     groups += [("wrong label, as its clean one", wrong, "fits_clean")] if wrong.any() else []
-    return table(
-        [
-            {"samples": name, "n": str(who.sum())}
-            | {route: percent(share(row_of(result, route, column)[who])) for route in result.config["routes"]}
-            for name, who, column in groups
-        ]
-    )
+    return [
+        {"samples": name, "n": str(who.sum())}
+        | {route: percent(share(row_of(result, route, column)[who])) for route in result.config["routes"]}
+        for name, who, column in groups
+    ]
 
 
 def _taken(result: ProbeResult, inside: Members) -> str:

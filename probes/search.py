@@ -47,6 +47,9 @@ class Found:
     """Largest change of a pixel there in grey levels [n]: an upper bound of the distance; inf: none found."""
     gradient_evaluations: int = 0
     """Gradients of one image each."""
+    change: Tensor | None = None
+    """What was added to the sample there [n, C, H, W], in [0, 1] pixel space and 0 where nothing was found; None
+    where nobody asked for it."""
 
 
 def away(logits: Tensor, label: Tensor) -> Tensor:
@@ -117,10 +120,18 @@ class BoxSearch:
     finished: Callable[[int], object] = field(default=lambda _: None)
     """Told how many samples have left, batch by batch."""
 
-    def search(self, rows: NDArray[np.int64], walk: Walk) -> Found:
-        """Search the boxes of the samples in ``rows``; the others come back as not found."""
+    def search(self, rows: NDArray[np.int64], walk: Walk, keep: bool = False) -> Found:
+        """Search the boxes of the samples in ``rows``; the others come back as not found.
+
+        Args:
+            rows: who, as rows of the images.
+            walk: how.
+            keep: whether to fill in :attr:`Found.change`, which is as large as the images are.
+        """
         n = len(self.images)
         found = Found(np.full(n, -1, np.int32), np.full(n, np.inf, np.float32))
+        if keep:
+            found.change = torch.zeros(self.images.shape, dtype=self.dtype, device=self.prediction.device)
         waiting = rows
         walkers = self._begin(waiting[:0], walk)
         while len(waiting) or len(walkers.row):
@@ -148,8 +159,13 @@ class BoxSearch:
         if first.any():
             rows = walkers.row[first]
             found.hit_step[rows] = (walkers.restart * walk.steps + walkers.step)[first]
-            moved = (point.detach() - walkers.origin).abs().flatten(1).amax(1) / GREY_LEVEL
+            change = point.detach() - walkers.origin
+            moved = change.abs().flatten(1).amax(1) / GREY_LEVEL
             found.distance[rows] = moved.float().cpu().numpy()[first]
+            if found.change is not None:
+                places = (torch.from_numpy(found_at) for found_at in (rows, np.flatnonzero(first)))
+                to, of = (place.to(change.device) for place in places)
+                found.change[to] = change[of]
         at_end = walkers.step == walk.steps
         leaves = (at_end & (walkers.restart == walk.restarts - 1)) | (changed & self.early_exit)
         steps, again = ~at_end & ~leaves, at_end & ~leaves

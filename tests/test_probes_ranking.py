@@ -127,3 +127,16 @@ def test_infinite_scores_are_the_ends():
 def test_what_has_no_ranking_is_refused(score, positive, said):
     with pytest.raises(ValueError, match=said):
         order(score, positive)
+
+
+def test_the_curves_are_scikit_learns():
+    rng = np.random.default_rng(3)
+    positive = rng.random(500) < 0.3
+    score = np.round(rng.normal(size=500) + positive, 1)
+    found = order(score, positive).ranking()
+    for mine, theirs in zip(found.roc, roc_curve(positive, score, drop_intermediate=False)[:2], strict=True):
+        np.testing.assert_allclose(mine, theirs)
+    recall, precision = found.precision_recall
+    theirs = precision_recall_curve(positive, score)
+    np.testing.assert_allclose(precision[::-1], theirs[0][:-1])
+    np.testing.assert_allclose(recall[::-1], theirs[1][:-1])

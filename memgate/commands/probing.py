@@ -96,6 +96,9 @@ class ProbeCsr(ProbeCommand):
     more samples as pgd does (a public ResNet-20 at radius 1: 94.9 % of all with 1, 96.0 % with 2, 96.1 % with 3)."""
     seed: int = 0
     """Seed of the noise in lass and pgd."""
+    neighbours: int = 100
+    """Of how many of the nearest critical samples an image within the box that gets another prediction is kept, in
+    probes/neighbours.h5, for the dashboard; 0 for none."""
 
     def run(self) -> None:
         """Probe, and print a table for each checkpoint and split as soon as it is stored."""
@@ -109,7 +112,8 @@ class ProbeCsr(ProbeCommand):
         if self.method == "first-order":  # a curve costs nothing more
             config = configure(self.method, (*self.radius, *CURVE), others=self.others)
         path = probe_path(run, PROBE)
-        for result in stored_one_by_one(probe_run(run, config, self.plan(), self.batch_size), path):
+        results = probe_run(run, config, self.plan(), self.batch_size, self.neighbours)
+        for result in stored_one_by_one(results, path):
             console.line(to_terminal(run, run.log(), result) + "\n")
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")
 

@@ -1,0 +1,119 @@
+"""Scores as detectors of corruption: cached, of the samples that pass the filter."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import measures, queries
+from app.curves import thinned
+from app.state import View
+from probes.detection import average_precision
+from probes.overepochs import EpochCurve, Quantity, curves_of
+from probes.ranking import order
+from probes.separation import Separation, auroc
+from probes.snapshot import Snapshot
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """How well a score finds corrupted samples among the clean ones."""
+
+    separation: Separation
+    average_precision: float | None
+    prevalence: float | None
+    """Share of the corrupted, which is the average precision of a score that knows nothing."""
+    roc: Curve
+    """Thinned for drawing."""
+    precision_recall: Curve
+    """Recall and precision, likewise."""
+
+
+NOTHING: Curve = (np.zeros(0), np.zeros(0))
+
+
+def members(view: View, against: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Clean samples and those of a cause (or all corrupted ones) [N] that pass the filter."""
+    cause = view.data.cause
+    positive = cause != "clean" if against == "corrupted" else cause == against
+    return (cause == "clean") & view.members, positive & view.members
+
+
+def detector(view: View, column: str, against: str) -> Detector:
+    """A score at the cursor, as a detector.
+
+    Args:
+        view: whose samples.
+        column: a key of :func:`app.measures.measures`.
+        against: a cause, or ``corrupted`` for all of them.
+    """
+    epoch, of_gate = view.epoch, view.gate
+    state = measures.stored_state(view)
+    return _detector(view, view.at, view.split, column, of_gate, epoch, str(view.only), against, state)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _detector(
+    _view: View,
+    at: queries.Stamp,
+    split: str,
+    column: str,
+    gate: str | None,
+    epoch: int | None,
+    only: str,
+    against: str,
+    stored: tuple[tuple[str, int], ...],
+) -> Detector:
+    clean, corrupted = members(_view, against)
+    hardness = measures.hardness(_view, column)
+    rows = clean | corrupted
+    separation = auroc(hardness[rows], corrupted[rows], 1)
+    if separation.value is None:
+        return Detector(separation, None, None, NOTHING, NOTHING)
+    rows &= ~np.isnan(hardness)
+    ranking = order(hardness[rows], corrupted[rows]).ranking()
+    recall, precision = ranking.precision_recall
+    # The highest threshold's precision holds from recall 0 on: the area is then the average precision.
+    steps = np.append(0.0, recall), np.append(precision[0], precision)
+    curves = [(x[kept], y[kept]) for x, y in (ranking.roc, steps) if len(kept := thinned(x, y))]
+    return Detector(separation, average_precision(ranking), float(corrupted[rows].mean()), *curves)
+
+
+EVERY = 60
+"""Epochs of which an AUROC is computed at first: each takes a sort of all samples."""
+
+
+def over_epochs(view: View, quantity: Quantity, against: str, most: int) -> EpochCurve | None:
+    """AUROC of a logged quantity at the epochs, or at ``most`` of them evenly apart; None without both groups."""
+    clean, corrupted = members(view, against)
+    if not clean.any() or not corrupted.any():
+        return None
+    gate = view.gate if quantity.per_gate else None
+    # The filter asks for the cursor's epoch only where it asks for a route.
+    epoch = view.epoch if view.only.route != "all" else None
+    return _over_epochs(view, view.at, view.split, quantity, gate, epoch, str(view.only), against, most)
+
+
+@st.cache_data(max_entries=100, show_spinner="Ranking the samples epoch by epoch …")
+def _over_epochs(
+    _view: View,
+    at: queries.Stamp,
+    split: str,
+    quantity: Quantity,
+    gate: str | None,
+    epoch: int | None,
+    only: str,
+    against: str,
+    most: int,
+) -> EpochCurve:
+    clean, corrupted = members(_view, against)
+    epochs = _view.data.epochs
+    chosen = np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))
+    log = queries.log(at)
+    one = Snapshot(log, split, epochs[chosen], queries.samples(at, split))
+    with queries.reading(at.path):
+        (curve,) = curves_of(one, quantity, gate, {"clean": clean, "corrupted": corrupted})
+    return curve

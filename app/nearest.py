@@ -1,0 +1,157 @@
+"""The critical samples nearest to a decision boundary: a list, and what lies just beyond the boundary of one."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import probed, queries, state, thumbnails, words
+from app.state import View
+from app.tiles import LEGEND, tiles
+from memgate.errors import MemgateError
+from memgate.runs import command
+from probes.result import ProbeResult
+
+ROWS = 500
+"""Rows of the list; the rest is in the selection, and in the export."""
+
+TILES = 20
+
+SIDE = 150
+"""Pixels to which the side of a picture is enlarged by a whole factor."""
+
+
+def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_]) -> None:
+    """The list of the critical samples, smallest radius first, and the neighbour of one of them.
+
+    Args:
+        view: what is shown.
+        result: of ``csr``, of the samples that pass the filter.
+        critical: which of them [n].
+    """
+    radius = result.values["critical_radius"]
+    order = np.argsort(radius, kind="stable")
+    order = order[critical[order]][:ROWS]
+    if len(order) == 0:
+        st.caption("No sample is critical at this radius.")
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        chosen = listed(view, result, order)
+    with right:
+        neighbour(view, result, int(result.sample_id[order[chosen]]))
+    few = order[:TILES]
+    names = view.log.class_names
+    captions = [
+        f"{radius[one]:.2f}: {words.class_name(int(result.values['prediction'][one]), names)}" for one in few
+    ]
+    tiles(view, result.sample_id[few], f"nearest_{result.epoch}_{result.variant}", size=48, captions=captions)
+    st.caption(f"The nearest {len(few)}: radius in grey levels and prediction. {LEGEND}")
+
+
+def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
+    """The table; which of its rows is chosen, the first where none is."""
+    st.markdown("**Critical samples, nearest to the boundary first** · a click on a row shows its neighbour")
+    ids, names = result.sample_id[order], view.log.class_names
+    places = view.data.columns(ids)
+    gate = probed.gate_then(view, result)[order]
+    table = pd.DataFrame({
+        "sample_id": ids,
+        "radius": result.values["critical_radius"][order].astype(np.float64),
+        "cause": view.data.cause[places],
+        "given label": [words.class_name(int(label), names) for label in view.data.given_label[places]],
+        "predicted": [words.class_name(int(label), names) for label in result.values["prediction"][order]],
+        "g": gate.astype(np.float64),
+    })  # fmt: skip
+    number, radius = (st.column_config.NumberColumn(format=form) for form in ("%.3f", "%.3g"))
+    event: Any = st.dataframe(
+        table if view.gate else table.drop(columns="g"), hide_index=True, height=290, placeholder="–",
+        key=f"nearest_{result.epoch}_{result.variant}_{len(order)}", on_select="rerun",
+        selection_mode=["single-row", "single-cell"], column_config={"radius": radius, "g": number},
+    )  # fmt: skip
+    rows = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
+    return rows[0] if rows and rows[0] < len(order) else 0
+
+
+def neighbour(view: View, result: ProbeResult, sample_id: int) -> None:
+    """Picture, neighbour, and how they differ; or how to get the neighbour."""
+    stored = {one.key: one for one in probed.results(view, probed.NEIGHBOURS)}
+    found = stored.get(result.key)
+    st.markdown(f"**Sample {sample_id} and its neighbour beyond the boundary**")
+    try:
+        both = queries.pictures(view.run, view.split).of(sample_id)
+    except MemgateError as error:
+        state.problem(error)
+        both = None
+    place = [] if found is None else np.flatnonzero(found.sample_id == sample_id)
+    if found is None or len(place) == 0:
+        if both:
+            st.html(thumbnails.enlarged(both[0], SIDE, f"sample {sample_id}"))
+        unknown(view, result, found)
+    else:
+        with queries.reading(f"{view.run.path}/probes/{probed.NEIGHBOURS}.h5"):
+            show_neighbour(view, sample_id, both[0] if both else None, found, int(place[0]))
+    if st.button("Open the sample", key="open_nearest", icon=":material/arrow_forward:"):
+        state.open_sample(view, sample_id)
+
+
+def show_neighbour(
+    view: View, sample_id: int, picture: NDArray[np.uint8] | None, found: ProbeResult, place: int
+) -> None:
+    """Pictures and both predictions."""
+    steps = found.values["difference"][..., place].astype(np.float64)
+    distance = float(found.values["distance"][place])
+    whole = found.config["steps"]
+    shown = [(np.rint(128 + steps * 127 / whole).astype(np.uint8), "difference, amplified")]
+    if picture is not None:
+        beyond = np.clip(picture + steps / whole * distance, 0, 255)
+        shown = [
+            (picture, f"sample {sample_id}"),
+            (np.rint(beyond).astype(np.uint8), "its neighbour"),
+            *shown,
+        ]
+    with st.container(horizontal=True):
+        for pixels, caption in shown:
+            st.html(thumbnails.enlarged(pixels, SIDE, caption), width="content")
+    own, other = (
+        words.class_name(int(found.values[name][place]), view.log.class_names)
+        for name in ("prediction", "neighbour_prediction")
+    )
+    st.markdown(
+        words.plain(f"{own} → {other}: no pixel changed by more than {distance:.3g} grey levels of 255.")
+    )
+    same = (
+        " On a screen both are the same picture, which is rounded to whole grey levels."
+        if distance < 0.5
+        else ""
+    )
+    st.caption(words.plain(
+        f"The network was asked about exactly this neighbour. In the difference, middle grey is no change, and white "
+        f"and black are {distance:.3g} grey levels up and down.{same}"
+    ))  # fmt: skip
+
+
+def unknown(view: View, result: ProbeResult, found: ProbeResult | None) -> None:
+    """Why there is no neighbour, and the command for it."""
+    if view.run.recorded:
+        return
+    told = (
+        "An older memgate stored this result, or neighbours were not asked for: this finds them."
+        if found is None
+        else f"Neighbours are stored of {len(found.sample_id)} samples of this result, the nearest for which a search "
+        "found one. This looks for more:"
+    )
+    st.caption(told)
+    most = 100 if found is None else 10 * max(10, int(found.config["most"]))
+    st.code(csr_command(view, result) + f" --neighbours {most}", language="bash")
+
+
+def csr_command(view: View, result: ProbeResult) -> str:
+    """The command that computes a result of ``csr`` again."""
+    radii = " ".join(f"{radius:g}" for radius in result.config["radii"])
+    return (
+        f"{command('probe csr', view.run.path)} --splits {view.split} --checkpoints {result.epoch} "
+        f"--method {result.variant} --radius {radii} --n {len(result.sample_id)}"
+    )

@@ -1,0 +1,134 @@
+"""Neighbours of critical samples: inside the box, as stored, and really with another prediction."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from memgate import cli
+from memgate.errors import MemgateError
+from memgate.evaluate import load_model
+from memgate.inputs import inputs_of
+from probes.csr import critical_samples
+from probes.neighbours import find_neighbours
+from probes.network import as_pixels, load_batch, pixel_network
+from probes.result import load_results, probe_path
+from probes.visits import probed_rows
+
+SHAPE = (3, 4, 4)
+
+
+class Linear(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(48, 3)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.randn(3, 48, generator=torch.Generator().manual_seed(0)))
+            self.layer.bias.copy_(-self.layer.weight.sum(1) / 2)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1))
+
+
+def pictures(n):
+    return torch.rand((n, *SHAPE), generator=torch.Generator().manual_seed(1)).round(decimals=1)
+
+
+def neighbours_of(images, found):
+    """The pictures that a stored result stands for, in float64."""
+    change = found.difference / 127 * found.distance[:, None, None, None] / 255
+    return images.double().numpy()[found.row] + change
+
+
+@pytest.mark.parametrize("method", ["first-order", "lass", "fgsm", "pgd"])
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_the_network_says_something_else_of_what_is_stored(method, batch_size):
+    model, images = Linear(), pictures(200)
+    others = 2 if method == "first-order" else None
+    found = critical_samples(model, images, method=method, radius=(1, 4, 10), others=others)
+    beyond = find_neighbours(model, images, found, most=60, batch_size=batch_size)
+    assert 50 <= len(beyond.row) <= 60
+    pixels = neighbours_of(images, beyond)
+    assert pixels.min() >= -1e-6
+    assert pixels.max() <= 1 + 1e-6
+    says = model(torch.from_numpy(pixels).float()).argmax(1).numpy()
+    np.testing.assert_array_equal(says, beyond.prediction)
+    assert (says != found.prediction[beyond.row]).all()
+    moved = np.abs(pixels - images.double().numpy()[beyond.row]).reshape(len(says), -1).max(1) * 255
+    np.testing.assert_allclose(moved, beyond.distance, rtol=1e-4)
+    assert (beyond.distance <= 10.001).all()
+    order = found.critical_radius[beyond.row]
+    assert (np.diff(order) >= 0).all(), "the nearest first"
+    assert order[-1] <= np.sort(found.critical_radius)[60]
+
+
+def test_the_boundary_lies_just_before_the_neighbour():
+    model, images = Linear(), pictures(200)
+    found = critical_samples(model, images, radius=(1, 4, 10), others=2)
+    beyond = find_neighbours(model, images, found, most=200)
+    rho = found.critical_radius[beyond.row]  # exact, but for pixels at 0 and 1
+    assert (beyond.distance >= 0.99 * rho).all()
+    assert np.median(beyond.distance / rho) < 1.2
+
+
+def test_who_is_found_does_not_depend_on_the_batch():
+    model, images = Linear(), pictures(100)
+    found = critical_samples(model, images, radius=(1, 4), others=2)
+    whole, parts = (find_neighbours(model, images, found, batch_size=size) for size in (256, 9))
+    np.testing.assert_array_equal(whole.row, parts.row)
+    np.testing.assert_allclose(whole.distance, parts.distance, rtol=0.02)
+
+
+def test_nobody_is_critical_and_nobody_is_asked_for():
+    model, images = Linear(), pictures(20)
+    for radius, most in ((0, 50), (4, 0)):
+        found = find_neighbours(model, images, critical_samples(model, images, radius=radius), most=most)
+        assert found.difference.shape == (0, *SHAPE)
+        assert len(found.row) == len(found.distance) == len(found.prediction) == 0
+
+
+def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
+    cli.parse(["probe", "csr", str(trained_run.path), "--splits", "train", "--neighbours", "20",
+               "--radius", "0.3", "30", "--every", "2", "--checkpoints", "last"]).run()  # fmt: skip
+    results = {result.key: result for result in load_results(trained_run, "csr")}
+    beyond = {result.key: result for result in load_results(trained_run, "neighbours")}
+    assert set(beyond) == set(results) == {("train", 2, "first-order"), ("train", 3, "first-order")}
+    inputs = inputs_of(trained_run)
+    for key, result in beyond.items():
+        whole, values = results[key], result.values
+        assert 10 <= len(result.sample_id) <= 20
+        assert values["difference"].dtype == np.int8
+        assert values["difference"].shape == (8, 8, 3, len(result.sample_id))
+        who = [whole.sample_id.tolist().index(one) for one in result.sample_id.tolist()]
+        for name in ("prediction", "critical_radius"):
+            np.testing.assert_array_equal(values[name], whole.values[name][who])
+        assert set(who) <= set(np.argsort(whole.values["critical_radius"])[:20].tolist())
+        images = inputs.image_set("train").subset(probed_rows(inputs, "train", 1000)).images
+        given = load_batch(as_pixels(images), np.array(who), torch.device("cpu"), torch.float32)
+        change = (
+            values["difference"].transpose(3, 2, 0, 1) * (values["distance"] / 127 / 255)[:, None, None, None]
+        )
+        model = load_model(trained_run, str(result.epoch), inputs, torch.device("cpu"))[0].eval()
+        with torch.no_grad():
+            says = pixel_network(model, inputs)(
+                (given + torch.from_numpy(change).float()).clamp(0, 1)
+            ).argmax(1)
+        np.testing.assert_array_equal(says.numpy(), values["neighbour_prediction"])
+        assert (values["neighbour_prediction"] != values["prediction"]).all()
+
+
+def test_none_are_stored_where_none_are_asked_for(trained_run, capsys):
+    cli.parse(
+        ["probe", "csr", str(trained_run.path), "--splits", "test", "--n", "5", "--neighbours", "0"]
+    ).run()
+    assert load_results(trained_run, "neighbours") == ()
+    with pytest.raises(MemgateError, match="neighbours -1 is no number of samples"):
+        cli.parse(["probe", "csr", str(trained_run.path), "--neighbours", "-1"]).run()
+
+
+def test_a_damaged_file_is_noticed_before_anything_is_computed(trained_run):
+    probe_path(trained_run, "neighbours").parent.mkdir()
+    probe_path(trained_run, "neighbours").write_bytes(b"no HDF5")
+    with pytest.raises(MemgateError, match=r"neighbours.h5 is damaged"):
+        cli.parse(["probe", "csr", str(trained_run.path)]).run()
+    assert load_results(trained_run, "csr") == ()
