@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import queries
+from app import externals, queries
 from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
@@ -28,7 +28,7 @@ class Measure:
     """A score that a run has."""
 
     column: str
-    """A key of :data:`probes.scores.PROBES`."""
+    """A key of :data:`probes.scores.PROBES`, or the name of something joined (:mod:`app.externals`)."""
     score: Score
     gate: str | None
     """The gate that it is of; the scores of a gate are those of the sidebar's."""
@@ -46,7 +46,7 @@ class Measure:
 
 
 def measures(view: View) -> dict[str, Measure]:
-    """The scores that a view has, by column, in the order of :data:`probes.scores.PROBES`."""
+    """The scores that a view has, by column, in the order of :data:`probes.scores.PROBES`; last what is joined."""
     stored = {one.score.column for one in stored_of(view)}
     found = {}
     for column, score in PROBES.items():
@@ -54,7 +54,7 @@ def measures(view: View) -> dict[str, Measure]:
             found[column] = Measure(column, score, view.gate)
         elif score.needs == "log" or column in stored:
             found[column] = Measure(column, score, None)
-    return found
+    return found | {name: Measure(name, one.score, None) for name, one in externals.joins(view).items()}
 
 
 def values(view: View, column: str) -> NDArray[np.float64]:
@@ -66,6 +66,8 @@ def values(view: View, column: str) -> NDArray[np.float64]:
     Raises:
         MemgateError: there is no such column, or the log is damaged.
     """
+    if column in (joined := externals.joins(view)):
+        return joined[column].values
     stored = {one.score.column: one for one in stored_of(view)}
     if column in stored:
         one = stored[column]
@@ -83,7 +85,9 @@ def values(view: View, column: str) -> NDArray[np.float64]:
 
 def hardness(view: View, column: str) -> NDArray[np.float64]:
     """A score turned so that high is harder, [N]; see :meth:`probes.scores.Score.suspicion`."""
-    return PROBES[column].suspicion(values(view, column), values(view, "epochs_logged") > 0)
+    joined = externals.joins(view).get(column)
+    score = PROBES[column] if joined is None else joined.score
+    return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)
 
 
 def snapshot(view: View) -> Snapshot:
@@ -116,8 +120,9 @@ def stored_of(view: View) -> tuple[StoredScore, ...]:
 
 
 def stored_notes(view: View) -> tuple[str, ...]:
-    """A sentence for each damaged file of a probe's results."""
-    return _stored(view, _probe_files(view), view.at, view.split, view.epoch or 0)[1]
+    """A sentence for each damaged file of a probe's results, and each joined file that does not fit the run."""
+    notes = _stored(view, _probe_files(view), view.at, view.split, view.epoch or 0)[1]
+    return (*notes, *externals.problems(view))
 
 
 def _probe_files(view: View) -> tuple[tuple[str, int], ...]:

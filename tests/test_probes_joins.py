@@ -16,7 +16,8 @@ from memgate.errors import MemgateError
 from memgate.runs import Run
 from noise.errors import NoiseError
 from probes.correlation import Joined, spearman
-from probes.joins import aligned, load_external, load_externals
+from probes.external import aligned
+from probes.joins import load_external, load_externals
 from probes.report import report
 from probes.summary import summary
 
