@@ -4,6 +4,7 @@ Read once and kept by the state of the files; joined to a split only after a che
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -72,9 +73,8 @@ def _of(view: View) -> Joins:
 
 def _changed(text: str) -> int:
     """When the file that a text names was changed last; 0 where it names none."""
-    path = Path(text.partition("=")[2]).expanduser()
-    while not path.is_file() and ":" in path.name:
-        path = path.with_name(path.name.rpartition(":")[0])
+    named = re.match(r".+\.csv(?=:)|.*", text.partition("=")[2])
+    path = Path(named[0] if named else "").expanduser()
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 

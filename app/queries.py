@@ -23,6 +23,7 @@ from memgate.logreader import SampleLog
 from memgate.pictures import SplitPictures, pictures_of
 from memgate.runs import Run, Status, list_runs, manifest_path
 from noise.manifest import Manifest
+from probes.result import ProbeResult, load_results, probe_path
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,21 @@ def operation_kinds(run: Run) -> list[str]:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _operation_kinds(path: str, mtime_ns: int) -> list[str]:
     return ["none", *(operation.kind for operation in Run(Path(path)).manifest.header.operations)]
+
+
+def probe_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
+    """What a probe has stored, by epoch and variant; () for nothing.
+
+    Raises:
+        MemgateError: its file is damaged.
+    """
+    path = probe_path(run, probe)
+    return _probe_results(str(run.path), probe, path.stat().st_mtime_ns) if path.is_file() else ()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _probe_results(path: str, probe: str, mtime_ns: int) -> tuple[ProbeResult, ...]:
+    return load_results(Run(Path(path)), probe)
 
 
 def image_source(run: Run, split: str, sample_id: int) -> str:
