@@ -46,7 +46,8 @@ class Preset:
             seen: [N] likewise.
             values: [N] of the column.
         """
-        return Filter(self.cause, self.route).matching(cause, cause, routed, seen) & (values > self.above)
+        labels = np.zeros(len(cause), np.int64)  # of whatever class
+        return Filter(self.cause, self.route).matching(cause, labels, routed, seen) & (values > self.above)
 
 
 GATED = (

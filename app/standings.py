@@ -7,10 +7,11 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import externals, measures, queries
+from app import externals, measures, queries, words
 from app.queries import Stamp
 from app.tiles import tiles
 from app.track import Track
+from memgate.errors import MemgateError
 from probes.events import turns
 from probes.scores import CHECKPOINT
 from probes.standing import nearest, percentile
@@ -49,10 +50,11 @@ def ranks(track: Track) -> None:
             }
         )
     st.markdown("**How hard it is** · percentile among the samples of the split: 100 is the hardest")
-    bar = {
+    bar: dict[str, Any] = {
         name: st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100)
         for name in ("of all", "of its class")
     }
+    bar |= {name: st.column_config.TextColumn(width=70) for name in ("value", "harder")}
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
@@ -62,7 +64,7 @@ def ranks(track: Track) -> None:
         column_config=bar,
     )
     for note in measures.stored_notes(view):
-        st.caption(note)
+        st.caption(words.plain(note))
 
 
 def _shown(value: float) -> str:
@@ -119,13 +121,11 @@ def people(track: Track) -> None:
         if np.array_equal(votes, np.round(votes)):
             table["votes"] = votes[row][order].astype(int)
         table["share"] = 100 * share[order]
-        st.caption(f"People's votes ({name})")
+        st.caption(f"People's votes ({words.plain(name)})")
         percent = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
         st.dataframe(
             pd.DataFrame(table), hide_index=True, key=f"votes_{name}", column_config={"share": percent}
         )
-    for problem in externals.problems(track.view):
-        st.caption(problem)
 
 
 def choices(track: Track) -> dict[str, int]:
@@ -148,6 +148,11 @@ def alike(track: Track) -> None:
     )
     if len(ids) == 0:
         st.caption("No other sample shares an epoch with it.")
+        return
+    try:
+        queries.pictures(view.run, view.split)
+    except MemgateError:  # which the sample's own picture has said
+        st.caption(f"Without pictures; by their ids: {', '.join(map(str, ids.tolist()))}.")
         return
     tiles(view, ids, "alike", size=64, numbers=[f"{one:.3f}" for one in distances])
 

@@ -60,7 +60,8 @@ def trajectories(track: Track) -> None:
     """Its way over the epochs, beside the clean samples' and, if asked for, those of its class."""
     view = track.view
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Over the epochs** · grey line: the epoch shown", width="content")
+        of_gate = f", g and H of {view.gate.upper()}" if view.gate else ""
+        st.markdown(f"**Over the epochs**{of_gate} · grey line: the epoch shown", width="content")
         compared = st.toggle(
             "Clean samples of its class", key="own_class",
             help="Quartiles of the clean samples that have the same clean label.",
@@ -77,7 +78,6 @@ def trajectories(track: Track) -> None:
     epochs = view.data.epochs
     colour = palette.CLEAN if track.cause == "clean" else palette.CORRUPTED
     if view.gate:
-        st.caption(f"Gate value g, gate entropy H and route of {view.gate.upper()}")
         figure = charts.gate_trajectory(
             epochs, track("gate", view.gate), track("entropy", view.gate), track("routed", view.gate),
             track("seen"), colour=colour, **bands("gate", "entropy", gate=view.gate),
@@ -88,7 +88,6 @@ def trajectories(track: Track) -> None:
         st.plotly_chart(figure, key="trajectory", config=CONFIG, alt=alt)
     else:
         st.caption("The log has no gate: there is no g and no route.")
-    st.caption("Probability of the given label, and loss in nats")
     figure = charts.fit_trajectory(
         epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
     )

@@ -4,7 +4,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import gallery, measures, selection, state
+from app import gallery, measures, state, words
+from app.asked import Asked
 from app.gallery import Preset
 from app.state import View
 from app.tiles import LEGEND, PAGE, tiles
@@ -13,51 +14,6 @@ from memgate.runs import command
 
 SIZES = ("64", "48", "96")
 LARGEST_SEED = 10**6
-
-# (Comments: Streamlit may show a text that stands by itself in a page.)
-# What the URL says of the gallery beside the view; links of the navigation drop it, so the session keeps it.
-WORDS = ("preset", "score", "size", "look")
-
-
-class Asked:
-    """What the URL asks for, completed and validated by hand; a sentence for each value that is none."""
-
-    def __init__(self, view: View) -> None:
-        """Read the URL."""
-        self.view = view
-        self.address = dict(st.query_params)
-        self.wrong: list[str] = []
-
-    def choice(self, param: str, options: list[str], shown_as: str) -> str:
-        """One of some options: the URL's, else the last one, else the first."""
-        kept = st.session_state.get(f"kept_{param}")
-        value, sentence = selection.choose(self.address.get(param), kept, options, shown_as)
-        if sentence:
-            self.wrong.append(sentence)
-        found = value or options[0]
-        st.session_state[f"kept_{param}"] = self.address[param] = found
-        return found
-
-    def number(self, param: str, low: int, high: int, what: str) -> int:
-        """A whole number, the lowest by default."""
-        text = self.address.get(param, str(low))
-        found = selection.parse_id(text)
-        if found is None or not low <= found <= high:
-            self.wrong.append(
-                f"There is no {what} {text[:20]!r} here: give a whole number from {low} to {high}."
-            )
-            found = low
-        self.address[param] = str(found)
-        return found
-
-    def settle(self, *unused: str) -> None:
-        """Write the URL in one step, and say what was wrong."""
-        for param in unused:
-            self.address.pop(param, None)
-        if self.address != dict(st.query_params):
-            st.query_params.from_dict(self.address)
-        for sentence in self.wrong:
-            state.problem(sentence)
 
 
 def changed(param: str) -> None:
@@ -77,7 +33,8 @@ def draw_again(seed: int) -> None:
 
 def looks_of(view: View) -> list[str]:
     """The pictures that there are: as given, and where images were corrupted as they were and what differs."""
-    return ["given", "clean", "difference"] if view.data.image_op.any() else ["given"]
+    there = view.data.image_op.any() and not view.run.recorded  # a recorded run keeps the given ones only
+    return ["given", "clean", "difference"] if there else ["given"]
 
 
 def offered(view: View) -> dict[str, Preset]:
@@ -88,9 +45,8 @@ def offered(view: View) -> dict[str, Preset]:
     )
 
 
-def controls(asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
+def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
     """Which samples: the preset, and the score where it asks for one."""
-    view = asked.view
     name = asked.choice("preset", list(presets), "preset")
     scores = measures.measures(view)
     column = presets[name].column
@@ -109,9 +65,9 @@ def controls(asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
     return presets[name], column
 
 
-def appearance(asked: Asked) -> tuple[int, str]:
+def appearance(view: View, asked: Asked) -> tuple[int, str]:
     """How: the size of the pictures, and which of them."""
-    sizes, looks = list(SIZES), looks_of(asked.view)
+    sizes, looks = list(SIZES), looks_of(view)
     found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look")
     for param, value, options, label in (
         ("size", found[0], sorted(sizes, key=int), "Pixels"),
@@ -189,10 +145,10 @@ def turn(page: int) -> None:
 @st.fragment
 def shelf(view: View) -> None:
     """The whole gallery."""
-    asked = Asked(view)
+    asked = Asked()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        preset, column = controls(asked, offered(view))
-        size, look = appearance(asked)
+        preset, column = controls(view, asked, offered(view))
+        size, look = appearance(view, asked)
     if preset is gallery.CRITICAL and column not in measures.measures(view):
         asked.settle("page", "seed", "score")
         st.info(f"No critical radius of {view.split} is stored up to epoch {view.epoch}. This measures it:")
@@ -260,8 +216,8 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
-    for note in (*measures.stored_notes(view),):
-        st.caption(note)
+    for note in measures.stored_notes(view):
+        st.caption(words.plain(note))
     shelf(view)
 
 
