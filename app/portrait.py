@@ -44,7 +44,9 @@ def pictures(track: Track) -> None:
             with st.container(width="content", gap="xsmall"):
                 st.html(thumbnails.enlarged(clean, SMALL, "as it was"), width="content")
                 st.html(
-                    thumbnails.enlarged(thumbnails.difference(given, clean), SMALL, "difference"),
+                    thumbnails.enlarged(
+                        thumbnails.difference(given, clean), SMALL, f"difference × {thumbnails.BRIGHTER}"
+                    ),
                     width="content",
                 )
 
@@ -72,7 +74,7 @@ def facts(track: Track) -> None:
         ),
         *(words.routing(gate, track("routed", gate)[rows]) for gate in view.log.gates),
     ]
-    st.caption("  \n".join(words.plain(sentence) for sentence in told if sentence))
+    st.markdown("  \n".join(words.plain(sentence) for sentence in told if sentence))
 
 
 def _done(track: Track) -> str:

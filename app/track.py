@@ -60,7 +60,7 @@ def trajectories(track: Track) -> None:
     """Its way over the epochs, beside the clean samples' and, if asked for, those of its class."""
     view = track.view
     with st.container(horizontal=True, vertical_alignment="center"):
-        of_gate = f", g and H of {view.gate.upper()}" if view.gate else ""
+        of_gate = f", {view.gate.upper()}" if view.gate else ""
         st.markdown(f"**Over the epochs**{of_gate} · grey line: the epoch shown", width="content")
         compared = st.toggle(
             "Clean samples of its class", key="own_class",

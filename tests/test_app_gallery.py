@@ -97,11 +97,16 @@ def test_the_hardest_by_a_score_put_the_never_learned_first(make_run: MakeRun, o
 def test_pages_go_on_where_the_last_ended(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=6)
     at = open_page("gallery", run=run.name, preset="clean-hard", page="2")
-    table = summary(run)
+    table: Any = summary(run)
     order = table[table.cause == "clean"].sort_values(["loss_mean", "sample_id"], ascending=[False, True])
     assert ids(at) == order["sample_id"].tolist()[60:120]
     (pager,) = at.get("pagination")
     assert pager.num_pages == -(-len(order) // 60)
+    # Back from a sample by the navigation, which drops the URL's words.
+    at.switch_page("views/sample.py").run()
+    at.query_params.clear()
+    at.switch_page("views/gallery.py").run()
+    assert ids(at) == order["sample_id"].tolist()[60:120]
     # Another filter begins at the first page; the selectbox as well.
     at.radio(key="pick_route").set_value("routed").run()
     assert at.query_params["page"] == "1"

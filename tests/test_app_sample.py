@@ -204,8 +204,8 @@ def test_a_damaged_probe_file_is_a_sentence_and_the_rest_works(make_run: MakeRun
 
 def test_ranks_are_scipys_percentiles(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=6)
-    everyone = summary(run).set_index("sample_id")
-    shown = table(open_page("sample", run=run.name, id="17"), "ranks").set_index("score")
+    everyone: Any = summary(run).set_index("sample_id")
+    shown: Any = table(open_page("sample", run=run.name, id="17"), "ranks").set_index("score")
     fellows = everyone[everyone.clean_label == everyone.clean_label[17]]
     for title, column, direction in (("mean loss (CSL)", "loss_mean", 1), ("mean margin (AUM)", "aum", -1)):
         for name, group in (("of all", everyone), ("of its class", fellows)):
@@ -280,9 +280,9 @@ def test_its_class_is_drawn_on_request(make_run: MakeRun, open_page: Any) -> Non
         protos: list[Any] = [element.proto for element in at.get("plotly_chart")]
         return [trace.get("name") for trace in json.loads(protos[0].spec)["data"]]
 
-    assert "clean samples of its class" not in names()
+    assert "clean, its class" not in names()
     at.toggle(key="own_class").set_value(True).run()
-    assert names().count("clean samples of its class") == 6  # three quartiles of g and of H
+    assert names().count("clean, its class") == 6  # three quartiles of g and of H
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def _band(figure: go.Figure, row: int, epochs: NDArray, quartiles: NDArray, show
     for values, fill in ((high, None), (low, "tonexty")):
         figure.add_scatter(y=f4(values), mode="lines", line={"width": 0}, showlegend=False, fill=fill,
                            fillcolor=palette.translucent(palette.CLEAN, 0.15), **common)  # fmt: skip
-    figure.add_scatter(y=f4(median), name="clean samples (median, middle half)", mode=lines(epochs),
+    figure.add_scatter(y=f4(median), name="clean (median, middle half)", mode=lines(epochs),
                        line={"color": palette.CLEAN, "width": 1.5, "dash": "dash"},
                        showlegend=showlegend, **common)  # fmt: skip
 
@@ -135,7 +135,7 @@ def _outline(
     for place, values in enumerate(same[name]):
         figure.add_scatter(
             x=np.asarray(epochs, np.int32), y=f4(values), mode=lines(epochs), hoverinfo="skip", row=row, col=1,
-            name="clean samples of its class", showlegend=showlegend and place == 1,
+            name="clean, its class", showlegend=showlegend and place == 1,
             line={"color": palette.CAUSE_COLOURS["image"], "width": 2 if place == 1 else 1, "dash": "dot"},
         )  # fmt: skip
 

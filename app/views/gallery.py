@@ -119,11 +119,12 @@ def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -
 
 
 def first_page_of_another(asked: Asked, key: tuple) -> None:
-    """The sidebar has changed what there is while the page's number stayed: begin at the first page again."""
+    """Where the sidebar has changed what there is and the page's number has stayed, begin at the first again."""
     before, page = st.session_state.get("gallery_order", (key, ""))
+    if before == key and page:
+        asked.address.setdefault("page", page)  # back from a sample
     if before != key and page == asked.address.get("page"):
         asked.address["page"] = "1"
-    st.session_state["gallery_order"] = key, asked.address.get("page", "1")
 
 
 def pager(page: int, count: int) -> None:
@@ -156,7 +157,7 @@ def shelf(view: View) -> None:
         return
     seed = asked.number("seed", 0, LARGEST_SEED - 1, "seed") if preset is gallery.RANDOM else 0
     ids, values = order(view, preset, column, seed)
-    chosen = None if view.selected is None else view.selected.key
+    chosen = view.selected.key if view.selected and preset is gallery.SELECTION else ""
     key = (
         view.run.name,
         view.split,
@@ -171,6 +172,7 @@ def shelf(view: View) -> None:
     first_page_of_another(asked, key)
     count = gallery.pages(len(ids), PAGE)
     page = asked.number("page", 1, count, "page")
+    st.session_state["gallery_order"] = key, str(page)
     asked.settle(
         *(() if preset is gallery.RANDOM else ("seed",)), *(() if preset is gallery.HARDEST else ("score",))
     )
