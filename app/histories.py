@@ -39,12 +39,16 @@ def _evolution(
     return edges, curves.evolution(values[:, members], edges)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def clean_quartiles(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[np.float32]:
-    """Quartiles [3, E] of a quantity over the clean samples."""
-    return curves.quartiles(
-        queries.matrix(at, split, name, gate), queries.split_data(at, split).cause == "clean"
-    )
+@st.cache_data(max_entries=256, show_spinner=False)
+def clean_quartiles(
+    at: Stamp, split: str, name: str, gate: str | None, label: int | None = None
+) -> NDArray[np.float32]:
+    """Quartiles [3, E] of a quantity over the clean samples, or over those of one class."""
+    data = queries.split_data(at, split)
+    members = data.cause == "clean"
+    if label is not None:
+        members = members & (data.clean_label == label)
+    return curves.quartiles(queries.matrix(at, split, name, gate), members)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

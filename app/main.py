@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import state
+from app import externals, state
 from app.sidebar import sidebar
 
 PAGES = {
@@ -24,11 +24,12 @@ PAGES = {
 """File in views/ to its title; the first is what opens."""
 
 
-def root() -> Path:
-    """The folder of the runs, from the command line; nothing a browser sends can change it."""
+def asked() -> argparse.Namespace:
+    """The folder of the runs and what to join, from the command line; nothing a browser sends can change it."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--root", type=Path, default=Path("runs"))
-    return parser.parse_known_args(sys.argv[1:])[0].root
+    parser.add_argument("--join", action="append", default=[])
+    return parser.parse_known_args(sys.argv[1:])[0]
 
 
 # No icons for the app and its pages: Streamlit would fetch the browser tab's icon from Google.
@@ -37,7 +38,9 @@ st.html("<style>.stMainBlockContainer {padding: 3.5rem 1.5rem 2rem}</style>")
 
 pages = [st.Page(f"views/{name}.py", title=title, default=name == "runs") for name, title in PAGES.items()]
 page = st.navigation(pages, position="top")
-state.open_root(root())
+arguments = asked()
+state.open_root(arguments.root)
+externals.name(arguments.join)
 # The list of runs shows all of them: nothing there depends on the one that the sidebar has picked.
 if page is not pages[0]:
     sidebar()

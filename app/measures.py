@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import queries
+from app import externals, queries
 from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
@@ -29,7 +29,7 @@ class Measure:
     """A score that a run has."""
 
     column: str
-    """A key of :data:`probes.scores.PROBES`."""
+    """A key of :data:`probes.scores.PROBES`, or the name of something joined (:mod:`app.externals`)."""
     score: Score
     gate: str | None
     """The gate that it is of; the scores of a gate are those of the sidebar's."""
@@ -47,7 +47,7 @@ class Measure:
 
 
 def measures(view: View) -> dict[str, Measure]:
-    """The scores that a view has, by column, in the order of :data:`probes.scores.PROBES`."""
+    """The scores that a view has, by column, in the order of :data:`probes.scores.PROBES`; last what is joined."""
     stored = {one.score.column for one in stored_of(view)}
     found = {}
     for column, score in PROBES.items():
@@ -55,7 +55,7 @@ def measures(view: View) -> dict[str, Measure]:
             found[column] = Measure(column, score, view.gate)
         elif score.needs == "log" or column in stored:
             found[column] = Measure(column, score, None)
-    return found
+    return found | {name: Measure(name, one.score, None) for name, one in externals.joins(view).items()}
 
 
 def values(view: View, column: str) -> NDArray[np.float64]:
@@ -67,6 +67,8 @@ def values(view: View, column: str) -> NDArray[np.float64]:
     Raises:
         MemgateError: there is no such column, or the log is damaged.
     """
+    if column in (joined := externals.joins(view)):
+        return joined[column].values
     stored = {one.score.column: one for one in stored_of(view)}
     if column in stored:
         one = stored[column]
@@ -84,7 +86,9 @@ def values(view: View, column: str) -> NDArray[np.float64]:
 
 def hardness(view: View, column: str) -> NDArray[np.float64]:
     """A score turned so that high is harder, [N]; see :meth:`probes.scores.Score.suspicion`."""
-    return PROBES[column].suspicion(values(view, column), values(view, "epochs_logged") > 0)
+    joined = externals.joins(view).get(column)
+    score = PROBES[column] if joined is None else joined.score
+    return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)
 
 
 def snapshot(view: View) -> Snapshot:
@@ -118,8 +122,9 @@ def stored_of(view: View) -> tuple[StoredScore, ...]:
 
 
 def stored_notes(view: View) -> tuple[str, ...]:
-    """A sentence for each damaged file of a probe's results."""
-    return _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[1]
+    """A sentence for each damaged file of a probe's results, and each joined file that does not fit the run."""
+    notes = _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[1]
+    return (*notes, *externals.problems(view))
 
 
 def stored_state(view: View) -> tuple[tuple[str, int], ...]:

@@ -14,6 +14,9 @@ from memgate.pictures import SplitPictures
 Look = Literal["given", "clean", "difference"]
 """A picture as the network was given it, as it is on disk, or how far the two are apart in each pixel."""
 
+BRIGHTER = 3
+"""How many times the difference of two pictures is shown."""
+
 SPRITE_COLUMNS = 10
 LARGEST = 96
 """Pixels of a tile's longer side in a sprite: larger pictures are made smaller."""
@@ -40,8 +43,9 @@ def looks(pictures: SplitPictures, ids: NDArray[np.integer], look: Look) -> NDAr
 
 
 def difference(given: NDArray[np.uint8], clean: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """How far two pictures are apart in each pixel, in grey levels."""
-    return np.abs(given.astype(np.int16) - clean).astype(np.uint8)
+    """How far two pictures are apart in each pixel, :data:`BRIGHTER` times as bright, for noise is dark."""
+    apart = np.abs(given.astype(np.int16) - clean)
+    return np.minimum(BRIGHTER * apart, 255).astype(np.uint8)
 
 
 def sprite(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

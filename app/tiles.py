@@ -27,63 +27,77 @@ def tiles(
     size: int = 64,
     look: Look = "given",
     captions: Sequence[str] | None = None,
+    numbers: Sequence[str] | None = None,
 ) -> None:
     """Show samples as tiles in the order of ``ids``; a click opens the sample.
 
     Args:
         view: run, split, gate and the epoch whose routes the borders show.
-        ids: not more than a page of them; ids that the split has not are left out.
+        ids: not more than a page of them; ids that the split has not, or has no picture of, are left out.
         key: of the widget.
-        size: side of a picture in pixels of the screen.
+        size: the longer side of a picture in pixels of the screen.
         look: which picture.
-        captions: one a tile; by default given label, and after an arrow the clean one where it differs.
+        captions: one for each of ``ids``; by default given label, and the clean one before it where it differs.
+        numbers: a second line for each of ``ids``; none by default.
     """
-    known = [int(one) for one in ids if view.data.position(int(one)) is not None]
+    places = view.data.places(ids)
+    place_of = dict(zip(view.data.sample_id[places].tolist(), places.tolist(), strict=True))
+    known = [at for at, one in enumerate(ids) if int(one) in place_of]
+    found = np.zeros((0, 1, 1, 3), np.uint8)
     try:
         pictures = queries.pictures(view.run, view.split)
-        with_picture = set(pictures.sample_id[pictures.rows(known)].tolist())
-        known = [one for one in known if one in with_picture]
-        found = looks(pictures, np.array(known, np.int64), look)
+        there = np.isin(ids, pictures.sample_id)
+        known = [at for at in known if there[at]]
+        found = looks(pictures, np.array([ids[at] for at in known], np.int64), look)
     except MemgateError as error:
-        problem(error)
-        found = np.zeros((0, 1, 1, 3), np.uint8)
+        problem(error)  # the tiles are then empty frames, still to be clicked
+    shown = []
+    for at in known:
+        tile = _tile(view, int(ids[at]), place_of[int(ids[at])])
+        if captions is not None:
+            tile["caption"] = captions[at]
+        tile["number"] = "" if numbers is None else numbers[at]
+        if tile["number"]:
+            tile["title"] = f"{tile['title']}, {tile['number']}"
+        shown.append(tile)
     sheet = sprite(found)
-    rows = max(1, -(-len(known) // SPRITE_COLUMNS))
-    ratio = (sheet.shape[0] / rows) / (sheet.shape[1] / SPRITE_COLUMNS)
-    shown = [
-        _tile(view, one, None if captions is None else captions[place]) for place, one in enumerate(known)
-    ]
     folder = Path(__file__).parent
     component = v2.component(
         "memgate_tiles",
-        html='<div class="grid" role="group"></div>',
+        html='<div class="grid" role="group" aria-label="Samples: arrow keys move, Enter opens"></div>',
         css=(folder / "tiles.css").read_text(),
         js=(folder / "tiles.js").read_text(),
     )
+    width, height = extent(found.shape[1], found.shape[2], size)
     data = {
-        "tiles": shown, "sprite": png(sheet) if len(found) else "", "columns": SPRITE_COLUMNS, "rows": rows,
-        "size": size, "ratio": ratio,
+        "tiles": shown, "sprite": png(sheet) if len(found) else "", "columns": SPRITE_COLUMNS,
+        "rows": max(1, -(-len(found) // SPRITE_COLUMNS)), "width": width, "height": height,
     }  # fmt: skip
     clicked = component(key=key, data=data, on_clicked_change=lambda: None).clicked
     # A click names one of these tiles, or it is not ours.
-    if clicked in known:
+    if clicked in [tile["id"] for tile in shown]:
         open_sample(view, int(clicked))
 
 
-def _tile(view: View, sample_id: int, caption: str | None) -> dict[str, str | int]:
-    place = int(view.data.places([sample_id])[0])
+def extent(rows: int, columns: int, size: int) -> tuple[int, int]:
+    """Width and height on the screen of a picture of so many rows and columns, whose longer side shall be ``size``."""
+    longer = max(rows, columns)
+    return max(1, round(size * columns / longer)), max(1, round(size * rows / longer))
+
+
+def _tile(view: View, sample_id: int, place: int) -> dict[str, str | int]:
     cause, names = str(view.data.cause[place]), view.log.class_names
     given, clean = (
         words.class_name(int(labels[place]), names)
         for labels in (view.data.given_label, view.data.clean_label)
     )
-    label = given if given == clean else f"{given} → {clean}"
+    label = given if given == clean else f"{clean} → {given}"
     route = ""
     if view.gate and view.epoch is not None and view.at_cursor("seen")[place]:
         route = "routed" if view.at_cursor("routed", view.gate)[place] else "skipped"
     told = f"sample {sample_id}: given label {given}, {palette.CAUSE_WORDS[cause]}"
     told += f" (clean label {clean})" if given != clean else ""
     return {
-        "id": sample_id, "caption": caption or label, "title": f"{told}, {route}" if route else told, "route": route,
+        "id": sample_id, "caption": label, "title": f"{told}, {route}" if route else told, "route": route,
         "corner": CORNERS.get(cause, "?"), "colour": palette.CAUSE_COLOURS.get(cause, palette.CORRUPTED),
     }  # fmt: skip

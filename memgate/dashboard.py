@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ def serve(
     address: str = "127.0.0.1",
     open_browser: bool = True,
     warn: Callable[[str], None] = lambda _: None,
+    joins: Sequence[str] = (),
 ) -> int:
     """Serve the dashboard until it is stopped (Ctrl-C).
 
@@ -37,6 +38,7 @@ def serve(
         address: where to listen.
         open_browser: show it in a browser, where the machine has a screen.
         warn: called with one sentence if others can reach the dashboard.
+        joins: other people's labels and hardness, see :func:`probes.joins.load_external`.
 
     Returns:
         The exit code: 0 when the user has stopped it.
@@ -55,6 +57,7 @@ def serve(
         *(sys.executable, "-P", "-m", "app.serving", "run", str(HOME / "app" / "main.py")),
         *(f"--{name}={value}" for name, value in required_options(address, port, open_browser).items()),
         *("--", "--root", str(root.expanduser().absolute())),
+        *(f"--join={text}" for text in joins),
     ]
     process = subprocess.Popen(command, env=environment(address))
     with _stopped_with_us(process):

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from probes.external import External
 from probes.groups import Estimate, estimate
 from probes.intervals import spearman_interval
-from probes.joins import External
 from probes.separation import columns
 
 
@@ -55,7 +55,7 @@ def join(
 
     Args:
         external: what it is.
-        values: [N] its values, in the table's order; see :func:`probes.joins.aligned`.
+        values: [N] its values, in the table's order; see :func:`probes.external.aligned`.
         check: how the order was checked.
         table: a table of scores of the same split, see :func:`probes.scoretable.score_table`.
         gates: names of the run's gates.

@@ -30,6 +30,21 @@ def changes(state: Bools, seen: Bools, downward_only: bool = False) -> Floats:
     return np.where(known, total, np.nan)
 
 
+def turns(state: Bools, seen: Bools, epochs: NDArray) -> tuple[NDArray, Bools]:
+    """When one sample's yes/no state changed: the epochs, and the state from each of them on.
+
+    As many as :func:`changes` counts.
+
+    Args:
+        state: [E].
+        seen: [E].
+        epochs: [E] epoch numbers.
+    """
+    states = state[seen]
+    changed = np.flatnonzero(states[1:] != states[:-1]) + 1
+    return epochs[seen][changed], states[changed]
+
+
 def forgetfulness(correct: Bools, seen: Bools) -> Floats:
     """Forgetting events: transitions from right to wrong, in [0, E / 2]; NaN for a never learned sample.
 

@@ -11,8 +11,9 @@ from memgate.runs import Run
 from noise.header import Operation
 from probes.correlation import Joined, join
 from probes.detection import FPR95_POSITIVES
+from probes.external import External, aligned
 from probes.groups import Estimate, Group, groups, members, share
-from probes.joins import OFFICIAL, External, aligned
+from probes.officialjoins import OFFICIAL
 from probes.overepochs import EpochCurve, epoch_curves
 from probes.scores import PROBES, harder
 from probes.scoretable import snapshot_scores

@@ -19,8 +19,9 @@ class Score:
     """Its column in the table of scores; with several gates the gate's name follows the quantity."""
     title: str
     """Its name in a table for people."""
-    needs: Literal["log", "gate", "checkpoint"]
-    """``log``: any log; ``gate``: the log of a gated network, one column a gate; ``checkpoint``: the network."""
+    needs: Literal["log", "gate", "checkpoint", "file"]
+    """``log``: any log; ``gate``: the log of a gated network, one column a gate; ``checkpoint``: the network;
+    ``file``: somebody else's, joined by the user."""
     direction: Literal[-1, 1]
     """+1: high is harder and more suspicious; -1: low is."""
     low: Bound

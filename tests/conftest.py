@@ -71,7 +71,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     main = Path(__file__).parents[1] / "app" / "main.py"
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
 
-    def opened(page: str, **params: str) -> Any:
+    def opened(page: str, /, **params: str) -> Any:
         at = AppTest.from_file(main, default_timeout=60).run()
         if page != "runs":
             at.switch_page(f"views/{page}.py")

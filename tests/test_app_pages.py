@@ -125,9 +125,11 @@ def test_the_picture_is_the_one_the_network_was_given(make_run: MakeRun, open_pa
         found for body in bodies for found in re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", body)
     ]
     shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))) for source in sources]
-    assert len(shown) == 2
-    np.testing.assert_array_equal(shown[0], inputs.train.images[place])
-    np.testing.assert_array_equal(shown[1], inputs.clean.train.images[place])
+    assert len(shown) == 3
+    given, clean = inputs.train.images[place], inputs.clean.train.images[place]
+    np.testing.assert_array_equal(shown[0], given)
+    np.testing.assert_array_equal(shown[1], clean)
+    np.testing.assert_array_equal(shown[2], np.minimum(3 * np.abs(given.astype(int) - clean), 255))
 
 
 def test_an_open_set_sample_names_its_source(make_run: MakeRun, open_page: Any) -> None:

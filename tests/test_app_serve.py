@@ -51,6 +51,22 @@ def test_serve_on_this_machine(started: list[Any], tmp_path: Path) -> None:
     assert env["STREAMLIT_SERVER_ALLOWED_HOSTS"].split() == ["localhost", "127.0.0.1", "[::1]"]
 
 
+def test_what_is_joined_is_passed_on(started: list[Any], tmp_path: Path) -> None:
+    dashboard.serve(tmp_path, free_port(), open_browser=False, joins=("cscores=a b.npz", "mine=x.csv:y:low"))
+    ((command, _),) = started
+    assert command[-2:] == ["--join=cscores=a b.npz", "--join=mine=x.csv:y:low"]
+
+
+def test_a_wrong_join_is_one_sentence_before_anything_is_served(
+    started: list[Any], one_sentence: Any, tmp_path: Path
+) -> None:
+    assert "names no file" in one_sentence("dashboard", tmp_path, "--join", "cscores")
+    (tmp_path / "x.csv").write_text("sample_id,value\n1,2\n")
+    text = f"gate_mean={tmp_path}/x.csv:value"
+    assert "one of memgate's own columns" in one_sentence("dashboard", tmp_path, "--join", text)
+    assert not started
+
+
 def test_serving_to_others_warns(started: list[Any], tmp_path: Path) -> None:
     warnings: list[str] = []
     dashboard.serve(tmp_path, free_port(), address="0.0.0.0", open_browser=False, warn=warnings.append)

@@ -16,7 +16,8 @@ from memgate.errors import MemgateError
 from memgate.runs import Run
 from noise.errors import NoiseError
 from probes.correlation import Joined, spearman
-from probes.joins import aligned, load_external, load_externals
+from probes.external import aligned
+from probes.joins import OWN_COLUMNS, load_external, load_externals
 from probes.report import report
 from probes.summary import summary
 
@@ -73,6 +74,28 @@ def test_the_official_files_are_read_turned_and_checked(official):
         # Who voted for class 9 in both ways is of one mind.
         assert found == pytest.approx(np.where((ids < 5_000) | (ids % 10 == 9), 0, mixed))
         assert "majority vote is the clean label of 100.0%" in checked
+
+
+def test_who_said_what_is_kept_for_single_samples(official):
+    human = load_external(f"cifar10n={official}/n.npz")
+    row = human.row(7)
+    assert {who: int(labels[row]) for who, labels in human.choices.items()} == {
+        "annotator 1": 8,
+        "annotator 2": 8,
+        "annotator 3": 8,
+    }
+    assert human.row(60_000) is None
+    counts = load_external(f"cifar10h={official}/h.npz").votes
+    assert counts is not None
+    assert counts[5_001].tolist() == [0, 30, 0, 0, 0, 0, 0, 0, 0, 20]
+    assert load_external(f"cscores={official}/c.npz").votes is None
+
+
+def test_a_name_that_means_something_else_is_refused(tmp_path):
+    path = csv(tmp_path / "x.csv", sample_id=[1], value=[1.0])
+    with pytest.raises(MemgateError, match="--join loss_mean=… has the name of one of memgate's own columns"):
+        load_externals([f"loss_mean={path}:value"], OWN_COLUMNS)
+    assert load_externals([f"loss_mean={path}:value"])
 
 
 @pytest.mark.parametrize("file", ["cscores={}/c.npz", "cifar10n={}/n.npz", "cifar10h={}/h.npz"])

@@ -20,6 +20,9 @@ def gate_trajectory(
     seen: NDArray,
     clean: Mapping[str, NDArray],
     colour: str,
+    *,
+    same: Mapping[str, NDArray] | None = None,
+    cursor: int | None = None,
 ) -> go.Figure:
     """One sample's g and H over the epochs with its route as a strip.
 
@@ -31,12 +34,15 @@ def gate_trajectory(
         seen: [E]; an epoch that did not see the sample has no cell in the strip.
         clean: quartiles [3, E] of the clean samples under ``gate`` and ``entropy``.
         colour: of the sample's state, clean or corrupted.
+        same: quartiles [3, E] of the clean samples of its class, likewise; None for none.
+        cursor: epoch to be marked; None for none.
     """
     figure = make_subplots(
         rows=3, cols=1, shared_xaxes=True, row_heights=[0.48, 0.36, 0.16], vertical_spacing=0.07
     )
     for row, (values, name) in enumerate(((gate, "gate"), (entropy, "entropy")), start=1):
         _band(figure, row, epochs, clean[name], showlegend=row == 1)
+        _outline(figure, row, epochs, same, name, showlegend=row == 1)
         _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1)
     threshold = {"color": palette.SKIPPED, "width": 1.5, "dash": "dash"}
     figure.add_hline(y=ROUTED_ABOVE, row=1, col=1, line=threshold)  # pyright: ignore[reportArgumentType]
@@ -56,7 +62,7 @@ def gate_trajectory(
     figure.update_yaxes(title_text="g", range=[-0.02, max(1.02, top * 1.05)], row=1, col=1)
     figure.update_yaxes(title_text="H (nats)", rangemode="tozero", nticks=4, row=2, col=1)
     figure.update_yaxes(showticklabels=False, zeroline=False, range=[-1, 1], showgrid=False, row=3, col=1)
-    return _stacked(figure, epochs, 3, 330)
+    return _stacked(figure, epochs, 3, 330, cursor)
 
 
 def fit_trajectory(
@@ -66,6 +72,9 @@ def fit_trajectory(
     clean: Mapping[str, NDArray],
     colour: str,
     height: int = 240,
+    *,
+    same: Mapping[str, NDArray] | None = None,
+    cursor: int | None = None,
 ) -> go.Figure:
     """One sample's loss and probability of its given label over the epochs, with the clean samples' quartiles.
 
@@ -76,14 +85,17 @@ def fit_trajectory(
         clean: quartiles [3, E] of the clean samples under ``loss`` and ``p_given``.
         colour: of the sample's state, clean or corrupted.
         height: in pixels.
+        same: quartiles [3, E] of the clean samples of its class, likewise; None for none.
+        cursor: epoch to be marked; None for none.
     """
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     for row, (values, name) in enumerate(((p_given, "p_given"), (loss, "loss")), start=1):
         _band(figure, row, epochs, clean[name], showlegend=row == 1)
+        _outline(figure, row, epochs, same, name, showlegend=row == 1)
         _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1)
     figure.update_yaxes(title_text="p(given)", range=[-0.02, 1.02], row=1, col=1)
     figure.update_yaxes(title_text="loss", rangemode="tozero", nticks=4, row=2, col=1)
-    return _stacked(figure, epochs, 2, height)
+    return _stacked(figure, epochs, 2, height, cursor)
 
 
 def _line(
@@ -104,12 +116,34 @@ def _band(figure: go.Figure, row: int, epochs: NDArray, quartiles: NDArray, show
     for values, fill in ((high, None), (low, "tonexty")):
         figure.add_scatter(y=f4(values), mode="lines", line={"width": 0}, showlegend=False, fill=fill,
                            fillcolor=palette.translucent(palette.CLEAN, 0.15), **common)  # fmt: skip
-    figure.add_scatter(y=f4(median), name="clean samples (median, middle half)", mode=lines(epochs),
+    figure.add_scatter(y=f4(median), name="clean (median, middle half)", mode=lines(epochs),
                        line={"color": palette.CLEAN, "width": 1.5, "dash": "dash"},
                        showlegend=showlegend, **common)  # fmt: skip
 
 
-def _stacked(figure: go.Figure, epochs: NDArray, rows: int, height: int) -> go.Figure:
+def _outline(
+    figure: go.Figure,
+    row: int,
+    epochs: NDArray,
+    same: Mapping[str, NDArray] | None,
+    name: str,
+    showlegend: bool,
+) -> None:
+    """Quartiles of the sample's class as three dotted lines: a second filled band could not be told from the first."""
+    if same is None:
+        return
+    for place, values in enumerate(same[name]):
+        figure.add_scatter(
+            x=np.asarray(epochs, np.int32), y=f4(values), mode=lines(epochs), hoverinfo="skip", row=row, col=1,
+            name="clean, its class", showlegend=showlegend and place == 1,
+            line={"color": palette.CAUSE_COLOURS["image"], "width": 2 if place == 1 else 1, "dash": "dot"},
+        )  # fmt: skip
+
+
+def _stacked(figure: go.Figure, epochs: NDArray, rows: int, height: int, cursor: int | None) -> go.Figure:
+    if cursor is not None and len(epochs) > 1:
+        for row in range(1, rows + 1):
+            figure.add_vline(x=cursor, line={"color": palette.SKIPPED, "width": 1.5}, row=row, col=1)  # pyright: ignore[reportArgumentType]
     legend = {**LEGEND, "y": 1.02}
     figure.update_layout(height=height, margin=MARGIN, legend=legend, hovermode="x")
     last = epoch_axis(epochs)

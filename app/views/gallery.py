@@ -1,5 +1,229 @@
-"""gallery: to be built."""
+"""Gallery: pictures by a question, such as clean samples that are routed; a click opens the sample."""
 
-from app import state
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
 
-view = state.view()
+from app import gallery, measures, state, words
+from app.asked import Asked
+from app.gallery import Preset
+from app.state import View
+from app.tiles import LEGEND, PAGE, tiles
+from memgate.errors import MemgateError
+from memgate.runs import command
+
+SIZES = ("64", "48", "96")
+LARGEST_SEED = 10**6
+
+
+def changed(param: str) -> None:
+    """A widget was changed: the URL says so, on the first page."""
+    if st.session_state[f"gallery_{param}"] is None:
+        return  # a pressed segment that was pressed again
+    address = {**dict(st.query_params), param: str(st.session_state[f"gallery_{param}"])}
+    if param not in ("size", "look"):
+        address["page"] = "1"
+    st.query_params.from_dict(address)
+
+
+def draw_again(seed: int) -> None:
+    """Another random draw."""
+    st.query_params.from_dict({**dict(st.query_params), "seed": str((seed + 1) % LARGEST_SEED), "page": "1"})
+
+
+def looks_of(view: View) -> list[str]:
+    """The pictures that there are: as given, and where images were corrupted as they were and what differs."""
+    there = view.data.image_op.any() and not view.run.recorded  # a recorded run keeps the given ones only
+    return ["given", "clean", "difference"] if there else ["given"]
+
+
+def offered(view: View) -> dict[str, Preset]:
+    """The presets of what is shown."""
+    probed = "critical_radius" in measures.measures(view)
+    return gallery.presets(
+        view.gate is not None, view.data.cause, probed or not view.run.recorded, view.selected is not None
+    )
+
+
+def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
+    """Which samples: the preset, and the score where it asks for one."""
+    name = asked.choice("preset", list(presets), "preset")
+    scores = measures.measures(view)
+    column = presets[name].column
+    st.session_state["gallery_preset"] = name
+    st.selectbox(
+        "Preset", list(presets), key="gallery_preset", format_func=lambda one: presets[one].title,
+        on_change=changed, args=("preset",), width=230,
+    )  # fmt: skip
+    if name == gallery.HARDEST.name:
+        column = asked.choice("score", list(scores), "score")
+        st.session_state["gallery_score"] = column
+        st.selectbox(
+            "Score", list(scores), key="gallery_score", format_func=lambda one: scores[one].title,
+            on_change=changed, args=("score",), width=280,
+        )  # fmt: skip
+    return presets[name], column
+
+
+def appearance(view: View, asked: Asked) -> tuple[int, str]:
+    """How: the size of the pictures, and which of them."""
+    sizes, looks = list(SIZES), looks_of(view)
+    found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look")
+    for param, value, options, label in (
+        ("size", found[0], sorted(sizes, key=int), "Pixels"),
+        ("look", found[1], looks, "Picture"),
+    ):
+        if len(options) > 1:
+            st.session_state[f"gallery_{param}"] = value
+            st.segmented_control(
+                label, options, key=f"gallery_{param}", on_change=changed, args=(param,), width="content"
+            )
+    return int(found[0]), found[1]
+
+
+def order(
+    view: View, preset: Preset, column: str, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Ids in their order, and the value of every sample [N] that the tiles show."""
+    data = view.data
+    nothing = np.full(len(data.sample_id), np.nan)
+    if preset is gallery.SELECTION and view.selected is not None:
+        return data.ids(view.places[view.members[view.places]]), nothing
+    if preset is gallery.RANDOM:
+        return gallery.drawn(data.ids(view.members), view.run.name, view.split, seed), nothing
+    if preset is gallery.HARDEST:
+        score = measures.measures(view)[column].score
+        values = measures.hardness(view, column)
+        shown = np.where(np.isinf(values), values, values * score.direction)
+        return gallery.ordered(data.sample_id, view.members, values, True), shown
+    values = measures.values(view, column)
+    seen = view.at_cursor("seen")
+    routed = view.at_cursor("routed", view.gate) if view.gate else np.zeros_like(seen)
+    members = view.members & preset.members(data.cause, routed, seen, values)
+    return gallery.ordered(data.sample_id, members, values, preset.largest), values
+
+
+def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -> None:
+    """Make the first of them the selection."""
+    with st.popover("Make these the selection", icon=":material/select_all:", width="content"):
+        count = st.number_input(
+            "The first", 1, len(ids), min(PAGE, len(ids)), key=f"gallery_first_{preset.name}", width=160
+        )
+        st.caption(
+            f"of {len(ids):,}; previous and next on the page Sample then step through them, by their id."
+        )
+        if st.button("Select", key="gallery_select", type="primary"):
+            passing = "" if count == len(ids) else f"the first {count:,} of "
+            state.select(view, ids[:count], f"gallery: {passing}{len(ids):,} by {title!r}")
+            state.again()
+
+
+def first_page_of_another(asked: Asked, key: tuple) -> None:
+    """Where the sidebar has changed what there is and the page's number has stayed, begin at the first again."""
+    before, page = st.session_state.get("gallery_order", (key, ""))
+    if before == key and page:
+        asked.address.setdefault("page", page)  # back from a sample
+    if before != key and page == asked.address.get("page"):
+        asked.address["page"] = "1"
+
+
+def pager(page: int, count: int) -> None:
+    """The pages; a new widget where the page was changed otherwise, for its value cannot be set."""
+    token = st.session_state.get("gallery_pager", 0)
+    if st.session_state.get(f"gallery_page_{token}", page) != page:
+        token += 1
+    st.session_state["gallery_pager"] = token
+    key = f"gallery_page_{token}"
+    st.pagination(count, default=page, key=key, on_change=lambda: turn(st.session_state[key]))
+
+
+def turn(page: int) -> None:
+    """Another page."""
+    st.query_params["page"] = str(page)
+
+
+# A fragment: turning the page draws the gallery anew and leaves the sidebar alone.
+@st.fragment
+def shelf(view: View) -> None:
+    """The whole gallery."""
+    asked = Asked()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        preset, column = controls(view, asked, offered(view))
+        size, look = appearance(view, asked)
+    if preset is gallery.CRITICAL and column not in measures.measures(view):
+        asked.settle("page", "seed", "score")
+        st.info(f"No critical radius of {view.split} is stored up to epoch {view.epoch}. This measures it:")
+        st.code(command("probe csr", view.run.path), language="bash")
+        return
+    seed = asked.number("seed", 0, LARGEST_SEED - 1, "seed") if preset is gallery.RANDOM else 0
+    ids, values = order(view, preset, column, seed)
+    chosen = view.selected.key if view.selected and preset is gallery.SELECTION else ""
+    key = (
+        view.run.name,
+        view.split,
+        view.gate,
+        view.epoch,
+        str(view.only),
+        chosen,
+        preset.name,
+        column,
+        seed,
+    )
+    first_page_of_another(asked, key)
+    count = gallery.pages(len(ids), PAGE)
+    page = asked.number("page", 1, count, "page")
+    st.session_state["gallery_order"] = key, str(page)
+    asked.settle(
+        *(() if preset is gallery.RANDOM else ("seed",)), *(() if preset is gallery.HARDEST else ("score",))
+    )
+    among = f"of {int(view.members.sum()):,} that pass the filter"
+    st.caption(
+        f"{preset.meaning} **{len(ids):,}** {among}." + (f" Seed {seed}." if preset is gallery.RANDOM else "")
+    )
+    if len(ids) == 0:
+        st.info("No sample is of this kind here: choose another preset, epoch or filter.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if count > 1:
+            pager(page, count)
+        if preset is gallery.RANDOM:
+            st.button(
+                "Another draw",
+                icon=":material/casino:",
+                key="gallery_draw",
+                on_click=draw_again,
+                args=(seed,),
+            )
+        title = preset.title if preset is not gallery.HARDEST else measures.measures(view)[column].title
+        keep_first(view, preset, title, ids)
+    part = ids[(page - 1) * PAGE : page * PAGE]
+    tiles(view, part, "gallery_tiles", size, look, numbers=captions(view, preset, column, part, values))  # pyright: ignore[reportArgumentType]
+    st.caption(f"{LEGEND} Caption: clean → given label where they differ. Arrow keys move, Enter opens.")
+
+
+def captions(
+    view: View, preset: Preset, column: str, ids: NDArray[np.int64], values: NDArray[np.float64]
+) -> list[str] | None:
+    """The number under each tile; None for an order that no number decides."""
+    if not column:
+        return None
+    places = view.data.places(ids)
+    at = dict(zip(view.data.sample_id[places].tolist(), places.tolist(), strict=True))
+    return [gallery.number(preset.form or "{:.4g}", float(values[at[one]])) for one in ids.tolist()]
+
+
+def page() -> None:
+    """The whole page."""
+    view = state.view()
+    if view.epoch is None:
+        st.info("No epoch of this split can be read yet.")
+        return
+    for note in measures.stored_notes(view):
+        st.caption(words.plain(note))
+    shelf(view)
+
+
+try:
+    page()
+except MemgateError as error:
+    state.problem(error)

@@ -106,11 +106,18 @@ class Dashboard:
     """Address to listen on; anything but this machine's own shows your data to the network."""
     headless: bool = False
     """Do not open a browser."""
+    join: tuple[str, ...] = ()
+    """Show other people's labels and hardness as well: cscores=FILE cifar10n=FILE cifar10h=FILE, or
+    NAME=FILE.csv:COLUMN, as in memgate report."""
 
     def run(self) -> None:
         """Serve until Ctrl-C."""
         from memgate.dashboard import serve
 
+        if self.join:
+            from probes.joins import OWN_COLUMNS, load_externals
+
+            load_externals(self.join, OWN_COLUMNS)  # what is wrong is said here, before a browser opens
         raise SystemExit(
             serve(
                 self.root,
@@ -118,6 +125,7 @@ class Dashboard:
                 address=self.address,
                 open_browser=not self.headless,
                 warn=console.warn,
+                joins=self.join,
             )
         )
 

@@ -1,0 +1,92 @@
+"""The left of the page Sample: the picture, the labels, and what they mean in words."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import findings, queries, standings, state, thumbnails, words
+from app.track import Track
+from memgate.errors import MemgateError
+
+SIDE, SMALL = 256, 116
+"""Pixels to which the given picture, and the two others beside it, are enlarged by a whole factor: 8 and 3 for 32."""
+
+
+def verdict(track: Track) -> None:
+    """The one sentence that says it all."""
+    view, rows = track.view, track.known
+    predicted = track.class_name(int(track("pred")[rows[-1]])) if len(rows) else ""
+    parts = [
+        words.state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
+        words.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
+        *(words.routed_through(gate, track("routed", gate)[rows]) for gate in view.log.gates),
+    ]
+    st.markdown(f"**{words.plain(words.verdict(parts, findings.without_blocks(track)))}**")
+
+
+def pictures(track: Track) -> None:
+    """As given; where the image was corrupted, also as it was, and what differs."""
+    view, sample_id = track.view, track.sample_id
+    try:
+        both = queries.pictures(view.run, view.split).of(sample_id)
+    except MemgateError as error:
+        state.problem(error)
+        return
+    if both is None:
+        state.problem(f"There is no picture with the id {sample_id} in the split {view.split}.")
+        return
+    given, clean = both
+    unchanged = clean is not None and np.array_equal(given, clean)
+    caption = f"sample {sample_id}, picture unchanged" if unchanged else f"sample {sample_id} as given"
+    with st.container(horizontal=True, gap="small"):
+        st.html(thumbnails.enlarged(given, SIDE, caption), width="content")
+        if clean is not None and not unchanged:
+            with st.container(width="content", gap="xsmall"):
+                st.html(thumbnails.enlarged(clean, SMALL, "as it was"), width="content")
+                st.html(
+                    thumbnails.enlarged(
+                        thumbnails.difference(given, clean), SMALL, f"difference × {thumbnails.BRIGHTER}"
+                    ),
+                    width="content",
+                )
+
+
+def facts(track: Track) -> None:
+    """Labels, predictions and what was done, told one by one."""
+    view, rows = track.view, track.known
+    names = {"Given label": track.given, "Clean label": track.clean}
+    if len(rows):
+        epoch = view.data.epochs[rows[-1]]
+        names[f"Predicted at epoch {epoch}"] = int(track("pred")[rows[-1]])
+        for gate in view.log.gates:
+            names[f"Predicted by {gate.upper()}'s gate"] = int(track("gate_pred", gate)[rows[-1]])
+    names |= standings.choices(track)
+    # A table shows text as it is: class names are the user's.
+    table = pd.DataFrame(
+        {"what": list(names), "class": [track.class_name(label) for label in names.values()]}
+    )
+    st.dataframe(table, hide_index=True, column_config={"what": "", "class": "class"}, key="facts")
+    standings.people(track)
+    told = [
+        _done(track),
+        words.fitted(
+            track.cause, track("correct_given")[rows], track("correct_clean")[rows], view.data.epochs[rows]
+        ),
+        *(words.routing(gate, track("routed", gate)[rows]) for gate in view.log.gates),
+    ]
+    st.markdown("  \n".join(words.plain(sentence) for sentence in told if sentence))
+
+
+def _done(track: Track) -> str:
+    """What was done to it, by the manifest."""
+    view, data, at = track.view, track.view.data, track.position
+    try:
+        kinds = queries.operation_kinds(view.run)
+        label_kind, image_kind = kinds[data.label_op[at]], kinds[data.image_op[at]]
+        if track.cause == "open":
+            image_kind += f", {queries.image_source(view.run, view.split, track.sample_id)}"
+    except (MemgateError, IndexError) as error:
+        state.problem(error if isinstance(error, MemgateError) else "The manifest is not this log's.")
+        label_kind, image_kind = ("unknown" if op[at] else "none" for op in (data.label_op, data.image_op))
+    given, clean = track.class_name(track.given), track.class_name(track.clean)
+    return words.happened(track.cause, given, clean, label_kind, image_kind)

@@ -1,0 +1,95 @@
+"""One sample of a view: its column of the log, up to the cursor, and its charts over all epochs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import histories, palette, queries, words
+from app.charts import sample as charts
+from app.charts.layout import CONFIG
+from app.state import View
+
+
+@dataclass(frozen=True)
+class Track:
+    """One column of the log's matrices."""
+
+    view: View
+    position: int
+
+    def __call__(self, name: str, gate: str | None = None) -> NDArray[Any]:
+        """A quantity of this sample at every epoch: [E]."""
+        return queries.matrix(self.view.at, self.view.split, name, gate)[:, self.position]
+
+    @cached_property
+    def known(self) -> NDArray[np.intp]:
+        """Rows of the epochs up to the cursor that have seen it."""
+        until = self.view.data.epochs <= (self.view.epoch or 0)
+        return np.flatnonzero(self("seen") & until)
+
+    @property
+    def sample_id(self) -> int:
+        """Who it is."""
+        return int(self.view.data.sample_id[self.position])
+
+    @property
+    def cause(self) -> str:
+        """What was done to it."""
+        return str(self.view.data.cause[self.position])
+
+    @property
+    def given(self) -> int:
+        """Its given label."""
+        return int(self.view.data.given_label[self.position])
+
+    @property
+    def clean(self) -> int:
+        """Its clean label."""
+        return int(self.view.data.clean_label[self.position])
+
+    def class_name(self, label: int) -> str:
+        """A class of its data set."""
+        return words.class_name(label, self.view.log.class_names)
+
+
+def trajectories(track: Track) -> None:
+    """Its way over the epochs, beside the clean samples' and, if asked for, those of its class."""
+    view = track.view
+    with st.container(horizontal=True, vertical_alignment="center"):
+        of_gate = f", {view.gate.upper()}" if view.gate else ""
+        st.markdown(f"**Over the epochs**{of_gate} · grey line: the epoch shown", width="content")
+        compared = st.toggle(
+            "Clean samples of its class", key="own_class",
+            help="Quartiles of the clean samples that have the same clean label.",
+        )  # fmt: skip
+    label = track.clean if compared else None
+
+    def bands(*names: str, gate: str | None = None) -> dict[str, Any]:
+        every = {name: histories.clean_quartiles(view.at, view.split, name, gate) for name in names}
+        if label is None:
+            return {"clean": every, "cursor": view.epoch}
+        same = {name: histories.clean_quartiles(view.at, view.split, name, gate, label) for name in names}
+        return {"clean": every, "same": same, "cursor": view.epoch}
+
+    epochs = view.data.epochs
+    colour = palette.CLEAN if track.cause == "clean" else palette.CORRUPTED
+    if view.gate:
+        figure = charts.gate_trajectory(
+            epochs, track("gate", view.gate), track("entropy", view.gate), track("routed", view.gate),
+            track("seen"), colour=colour, **bands("gate", "entropy", gate=view.gate),
+        )  # fmt: skip
+        alt = (
+            f"g, H and route of sample {track.sample_id} over the epochs, beside the clean samples' quartiles"
+        )
+        st.plotly_chart(figure, key="trajectory", config=CONFIG, alt=alt)
+    else:
+        st.caption("The log has no gate: there is no g and no route.")
+    figure = charts.fit_trajectory(
+        epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
+    )
+    alt = f"Loss and probability of the given label of sample {track.sample_id} over the epochs"
+    st.plotly_chart(figure, key="fit", config=CONFIG, alt=alt)

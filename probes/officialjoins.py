@@ -1,0 +1,103 @@
+"""Files about CIFAR-10 that others have published, by their names: the C-scores, CIFAR-10N and CIFAR-10H.
+
+Nothing of this is shipped: every file is the user's own copy.
+
+- ``cscores``: C-scores of CIFAR-10's training images (Jiang et al. 2021, arXiv 2002.03206), the npz file in the
+  original order, ``scores`` [50000] and ``labels`` [50000]. Low is harder.
+- ``cifar10n``: share of the three annotators of CIFAR-10N (Wei et al. 2022, arXiv 2110.12088) who chose another
+  class than the clean one; the official ``CIFAR-10_human.pt``, or an npz with its columns. High is harder.
+- ``cifar10h``: entropy of the votes on CIFAR-10's test images (Peterson et al. 2019, arXiv 1908.07086), in nats; an
+  npz with ``counts`` [10000, 10], or the official npy file of counts or probabilities. High is harder.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import entropy
+
+from memgate.errors import MemgateError, require
+from noise.files import read_file
+from noise.human import known_columns, labels_of
+from noise.npz import read_npz
+from probes.external import External
+
+TRAIN, TEST = 50_000, 10_000
+"""Images of CIFAR-10's splits."""
+
+MAJORITY = 0.9
+"""Share of the test labels that the majority of CIFAR-10H's votes must meet: it meets 99 % in the right order,
+10 % in another."""
+
+
+def _cscores(path: Path) -> External:
+    arrays = read_npz(path)
+    scores, labels = arrays.get("scores"), arrays.get("labels")
+    if scores is None or scores.shape != (TRAIN,) or scores.dtype.kind != "f":
+        raise MemgateError(
+            f"{path} has no array 'scores' of {TRAIN} numbers: take the C-scores in orig-order."
+        )
+    require(
+        labels is None or labels.shape == (TRAIN,),
+        f"{path} has an array 'labels' of another length than its scores: take the C-scores in orig-order.",
+    )
+    return External(
+        "cscores",
+        "the C-score",
+        path.name,
+        "train",
+        -1,
+        np.arange(TRAIN),
+        scores.astype(np.float64),
+        None if labels is None else labels.astype(np.int64),
+    )
+
+
+def _cifar10n(path: Path) -> External:
+    file = read_file(path)
+    known = known_columns(file)
+    clean, *votes = (labels_of(file, known, name) for name in ("clean", "random1", "random2", "random3"))
+    require(
+        all(len(column) == TRAIN for column in (clean, *votes)),
+        f"{path} does not label {TRAIN} images: take CIFAR-10_human.pt, or an .npz file with the same columns.",
+    )
+    differing = np.mean([vote != clean for vote in votes], axis=0)
+    what = "the share of 3 CIFAR-10N annotators who disagree"
+    choices = {f"annotator {place}": vote for place, vote in enumerate(votes, start=1)}
+    return External(
+        "cifar10n", what, path.name, "train", +1, np.arange(TRAIN), differing, clean, choices=choices
+    )
+
+
+def _cifar10h(path: Path) -> External:
+    votes = _votes(path)
+    if votes is None or votes.shape != (TEST, 10) or votes.dtype.kind not in "iuf":
+        raise MemgateError(
+            f"{path} has no votes [{TEST}, 10]: take cifar10h-counts.npy, or an .npz file with an array 'counts'."
+        )
+    votes = votes.astype(np.float64)
+    found = np.asarray(entropy(votes, axis=1))
+    what = "the entropy of CIFAR-10H's votes in nats"
+    majority = votes.argmax(axis=1).astype(np.int64)
+    ids = np.arange(TEST)
+    return External("cifar10h", what, path.name, "test", +1, ids, found, majority, MAJORITY, votes=votes)
+
+
+def _votes(path: Path) -> NDArray | None:
+    if path.suffix == ".npz":
+        return read_npz(path).get("counts")
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise MemgateError(f"{path} does not exist: check the path.") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise MemgateError(f"{path} is damaged or no .npy file ({error}): take the official file.") from error
+
+
+OFFICIAL: dict[str, Callable[[Path], External]] = {
+    "cscores": _cscores,
+    "cifar10n": _cifar10n,
+    "cifar10h": _cifar10h,
+}
+"""Name of a known file about CIFAR-10 to what reads it."""
