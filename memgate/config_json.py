@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from memgate.errors import MemgateError
@@ -25,6 +25,13 @@ def flags(config: Any, without: Collection[str] = ()) -> dict[str, Any]:
     return {
         name: inner for key, value in to_json(config).items() for name, inner in _flags(key, value, without)
     }
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """The flags in which several configurations differ, with the value of each; None where one has no such flag."""
+    names = dict.fromkeys(name for one in settings for name in one)
+    found = {name: tuple(one.get(name) for one in settings) for name in names}
+    return {name: values for name, values in found.items() if any(value != values[0] for value in values)}
 
 
 def _flags(name: str, value: Any, without: Collection[str]) -> Iterator[tuple[str, Any]]:
