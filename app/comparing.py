@@ -152,18 +152,21 @@ def pairs(found: Together) -> list[Pair]:
 def _pair(first: Compared, second: Compared) -> Pair:
     orders = [_order(one.view) for one in (first, second)]
     views = first.view, second.view
-    rows = {
-        name: np.stack([one.at_cursor(name, gate)[order] for one, order, gate in zip(views, orders, gates, strict=True)])
-        for name, gates in (("seen", (None, None)), *((name, (views[0].gate, views[1].gate)) for name in ("routed", "gate")))
-    }  # fmt: skip
-    who = views[0].members[orders[0]] & rows["seen"].all(axis=0)
+
+    def both(name: str, per_gate: bool = True) -> NDArray[Any]:
+        return np.stack([
+            one.at_cursor(name, one.gate if per_gate else None)[order]
+            for one, order in zip(views, orders, strict=True)
+        ])  # fmt: skip
+
+    who = views[0].members[orders[0]] & both("seen", per_gate=False).all(axis=0)
     return Pair(
         first,
         second,
         views[0].data.sample_id[orders[0]][who],
         views[0].data.cause[orders[0]][who],
-        rows["routed"][:, who],
-        rows["gate"][:, who],
+        both("routed")[:, who],
+        both("gate")[:, who],
     )
 
 

@@ -1,9 +1,8 @@
 """Is a run's log whole? Epochs, checksums, coverage and sizes, also of a run that cannot be opened. No torch."""
 
-import json
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -74,6 +73,9 @@ class FileState:
     problem: str = ""
     """Why it cannot be read; empty where it can."""
     remedy: str = ""
+    """What to do about it, a sentence."""
+    command: str = ""
+    """What to type for that, where there is a command."""
 
 
 def split_health(log: SampleLog, split: str) -> SplitHealth:
@@ -161,18 +163,20 @@ def free_bytes(path: Path) -> int:
 
 def files(run: Run) -> tuple[FileState, ...]:
     """Every file that a run needs, each read by itself: one that is damaged does not hide the others."""
-    again = "record it again" if _recorded(run) else f"train it again: {again_command(run)}"
-    log_remedy = f"put back a copy of the file, or {again}"
+    recorded = _recorded(run)
+    again = "record it again." if recorded else "train it again:"
+    command = "" if recorded else again_command(run)
+    log_remedy = f"Put back a copy of the file, or {again}"
     found = [
-        _file(run, "config.json", lambda: run.outline, "put back a copy of the file: every page needs it"),
-        _file(run, "status.json", run.status, "remove the file: it says only how far the run came"),
-        _file(run, "log.h5", lambda: _whole_log(run), log_remedy),
+        _file(run, "config.json", lambda: run.outline, "Put back a copy of the file: every page needs it."),
+        _file(run, "status.json", run.status, "Remove the file: it says only how far the run came."),
+        _file(run, "log.h5", lambda: _whole_log(run), log_remedy, command),
     ]
     for split in ("train", *_copies(run)):
         path = manifest_path(run.path, split)
-        remedy = f"put back a copy of the file; the pages that tell what was done need it, or {again}"
-        found.append(_file(run, path.name, lambda path=path: Manifest.load(path), remedy))
-    found.append(_file(run, "metrics.csv", run.metrics, "nothing: the dashboard goes by the log"))
+        remedy = f"Put back a copy of the file: what was done to the samples is told from it; or {again}"
+        found.append(_file(run, path.name, lambda path=path: Manifest.load(path), remedy, command))
+    found.append(_file(run, "metrics.csv", run.metrics, "Nothing: the dashboard goes by the log."))
     return tuple(found)
 
 
@@ -196,7 +200,7 @@ def _whole_log(run: Run) -> None:
         log.samples(split)
 
 
-def _file(run: Run, name: str, read: Callable[[], Any], remedy: str) -> FileState:
+def _file(run: Run, name: str, read: Callable[[], Any], remedy: str, command: str = "") -> FileState:
     path = run.path / name
     size = path.stat().st_size if path.is_file() else None
     try:
@@ -207,7 +211,7 @@ def _file(run: Run, name: str, read: Callable[[], Any], remedy: str) -> FileStat
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if name == "log.h5" and size is not None and not _has_signature(path):
             reason = "it does not begin as an HDF5 file does: something else has been written over it"
-        return FileState(name, size, reason, remedy)
+        return FileState(name, size, reason, remedy, command)
     return FileState(name, size)
 
 
@@ -233,14 +237,3 @@ def go_on_command(run: Run, state: str) -> str:
     if run.recorded:
         return f"Recorder(..., name={run.name!r}, out={str(run.path.parent)!r}, resume=True)"
     return command("resume", run.path)
-
-
-def flattened(values: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """JSON values as rows to read: dotted name and text."""
-    if isinstance(values, dict):
-        for key, inner in values.items():
-            yield from flattened(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(values, list) and all(isinstance(one, str) for one in values):
-        yield name, " ".join(values)
-    else:
-        yield name, values if isinstance(values, str) else json.dumps(values)

@@ -37,8 +37,10 @@ def strip(splits: Sequence[SplitHealth]) -> go.Figure:
             marker={"symbol": symbol, "color": colour, "size": size},
             hovertemplate=f"epoch %{{x}}: {word}<extra></extra>",
         )  # fmt: skip
+    first, last = int(splits[0].epochs[0]), int(splits[0].epochs[-1])
+    axis = {**epoch_axis(splits[0].epochs), "range": [first - 0.6, last + 0.6]}
     figure.update_layout(height=90 + 26 * len(splits), margin={**MARGIN, "l": 110}, legend=LEGEND,
-                         xaxis=epoch_axis(splits[0].epochs))  # fmt: skip
+                         xaxis=axis)  # fmt: skip
     figure.update_yaxes(
         tickmode="array", tickvals=np.arange(len(splits), dtype=np.int32),
         ticktext=[split.split for split in splits], range=[len(splits) - 0.5, -0.5], showgrid=False, zeroline=False,

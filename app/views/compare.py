@@ -1,7 +1,5 @@
 """Compare: two to four runs over the same data, and how far they send the same samples through the block."""
 
-import json
-
 import pandas as pd
 import streamlit as st
 
@@ -12,6 +10,7 @@ from app.comparing import Compared, Pair, Together
 from app.headline import headline
 from app.panel import panel
 from app.state import View
+from memgate.config_json import text_of
 from memgate.errors import MemgateError
 from probes.groups import decimal, percent, points
 
@@ -72,7 +71,7 @@ def numbers(found: Together) -> None:
     for one in found.runs[1:]:
         apart = comparing.differences(first.view, one.view)
         rows.append(
-            {"run": f"{one.letter} − {first.letter}"}
+            {"run": f"{one.letter} minus {first.letter}"}
             | {
                 name: decimal(change) if name.startswith("AUROC") else points(change)
                 for name, change in apart.items()
@@ -82,7 +81,7 @@ def numbers(found: Together) -> None:
     st.caption(
         "Training samples, and test accuracy; brackets are 95 % intervals over samples. Differences are paired by "
         "sample, in percentage points (AUROC: DeLong), over samples that are clean, or corrupted, in both; they say "
-        "nothing about other seeds."
+        "nothing about other seeds. There is no difference of AUROCs where other samples are corrupted."
     )
 
 
@@ -114,7 +113,7 @@ def agreements(pairs: list[Pair]) -> None:
         for group, one in pair.agreements().items()
     ]
     st.markdown("**Do they route the same samples?**")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="agreement")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="agreement", height="content")
     st.caption(
         "Jaccard: of the samples that either routes, the share that both do. Kappa: agreement beyond what the two "
         "shares routed would give by chance (0), up to 1. Brackets: 95 % intervals over samples."
@@ -193,14 +192,10 @@ def settings(found: Together) -> None:
         st.caption("None, but for the name.")
         return
     rows = [
-        {"setting": name, **{one.name: _text(value) for one, value in zip(found.runs, values, strict=True)}}
+        {"setting": name, **{one.name: text_of(value) for one, value in zip(found.runs, values, strict=True)}}
         for name, values in apart.items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="-", key="settings")
-
-
-def _text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def routing(view: View, found: Together) -> None:
@@ -216,12 +211,12 @@ def routing(view: View, found: Together) -> None:
         return
     agreements(pairs)
     pair = pair_chosen(pairs)
+    flips(view, pair)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         shares(found)
     with right:
         density(pair)
-    flips(view, pair)
     panel(view, "click one of the four cells of the table of routes.")
 
 

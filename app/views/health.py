@@ -12,18 +12,21 @@ from app.charts import health as charts
 from app.charts.layout import CONFIG
 from app.state import View
 from memgate import loghealth
-from memgate.config_json import flags
+from memgate.config_json import flags, flat, text_of
 from memgate.corruptiontables import manifest_tables
 from memgate.datasets.licences import LICENCES
 from memgate.errors import MemgateError
 from memgate.logformat import SCHEMA
-from memgate.loghealth import SplitHealth
+from memgate.loghealth import FileState, SplitHealth
 from memgate.runs import Run
 
 
-def megabytes(count: int) -> str:
-    """A size for people."""
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.2f} MB"
+def size_text(count: int) -> str:
+    """A size in bytes for people."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count} B"
 
 
 def run_of(view: View | None) -> Run | None:
@@ -35,42 +38,48 @@ def run_of(view: View | None) -> Run | None:
     return found.get(name or "")
 
 
-def status(run: Run) -> None:
+def status(run: Run, damaged: bool) -> None:
     """How far it is, and how it can go on."""
     try:
         found = queries.status(run)
-        command = loghealth.go_on_command(run, found.shown)
+        command = "" if damaged else loghealth.go_on_command(run, found.shown)
     except MemgateError:
         return  # the table of files says it
     told = f"{found.shown}, epoch {found.epoch} of {found.epochs}"
     told += f": {found.message}" if found.message else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.updated)) if found.updated else "unknown"
-    st.markdown(words.plain(f"{told} (written {when})"))
+    st.markdown(f"**{words.plain(run.name)}** · {words.plain(f'{told} (written {when})')}")
     if command:
         st.caption("It has not ended. To go on with it:")
         st.code(command, language="python" if run.recorded else "bash")
 
 
-def file_table(run: Run) -> None:
+def remedies(broken: list[FileState]) -> None:
+    """What is wrong with files, and what to do about each."""
+    for one in broken:
+        st.warning(
+            words.plain(f"{one.name} cannot be read: {one.problem.rstrip('.')}. {one.remedy}"),
+            icon=":material/build:",
+        )
+        if one.command:
+            st.code(one.command, language="bash")
+
+
+def file_table(files: tuple[FileState, ...]) -> None:
     """Every file by itself."""
-    found = loghealth.files(run)
-    broken = [one for one in found if one.problem]
     st.markdown("**Files**")
     rows = [
         {
             "file": one.name,
-            "size": "–" if one.bytes is None else megabytes(one.bytes),
-            "state": f"cannot be read: {one.problem}" if one.problem else "can be read",
-            "what to do": one.remedy if one.problem else "",
+            "size": "–" if one.bytes is None else size_text(one.bytes),
+            "state": "cannot be read" if one.problem else "can be read",
         }
-        for one in found
+        for one in files
     ]
-    table = pd.DataFrame(rows)
     st.dataframe(
-        table if broken else table.drop(columns="what to do"),
+        pd.DataFrame(rows),
         hide_index=True,
         key="files",
-        row_height=70 if broken else None,
         column_config={"size": st.column_config.TextColumn(alignment="right")},
     )
 
@@ -79,9 +88,9 @@ def room(run: Run) -> None:
     """What it takes, and what is left."""
     sizes = {name: count for name, count in loghealth.sizes(run.path).items() if count}
     free = loghealth.free_bytes(run.path)
-    st.markdown(f"**Room** · {words.plain(megabytes(sum(sizes.values())))} in all")
-    rows = [{"part": name, "size": megabytes(count)} for name, count in sizes.items()]
-    rows.append({"part": "free on this disk", "size": megabytes(free)})
+    st.markdown(f"**Room** · {words.plain(size_text(sum(sizes.values())))} in all")
+    rows = [{"part": name, "size": size_text(count)} for name, count in sizes.items()]
+    rows.append({"part": "free on this disk", "size": size_text(free)})
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
@@ -167,7 +176,7 @@ def arrays(view: View) -> None:
             "quantity": one.name,
             "type": one.dtype,
             "shape": " × ".join(map(str, one.shape)),
-            "size": megabytes(one.bytes),
+            "size": size_text(one.bytes),
             "meaning": one.meaning,
         }
         for one in found
@@ -217,7 +226,7 @@ def corruption(run: Run) -> None:
 
 
 def _pairs(values: dict[str, Any], what: str, key: str) -> None:
-    rows = list(loghealth.flattened(values))
+    rows = [(name, text_of(value)) for name, value in flat(values).items()]
     st.dataframe(pd.DataFrame(rows, columns=[what, "value"]), hide_index=True, key=key)
 
 
@@ -227,13 +236,16 @@ def page() -> None:
     run = run_of(view)
     if run is None:
         st.stop()
-    status(run)
+    files = loghealth.files(run)
+    broken = [one for one in files if one.problem]
+    status(run, any(one.name in ("config.json", "log.h5") for one in broken))
+    remedies(broken)
     if view is not None:
         epochs(view)
         verification(view)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        file_table(run)
+        file_table(files)
     with right:
         room(run)
     sections = {"Configuration": settings, "Versions": versions, "Data": data, "Corruption": corruption}

@@ -89,7 +89,7 @@ PERCENT = "%.1f %%"
 SHARES = ["test acc.", "routed clean", "routed corrupted", "CSR"]
 NUMBERS = [*SHARES, "AUROC g", "AUROC loss", "size"]
 COLUMNS = ["run", "status", "data", "model", "noise", "seed", "epochs", "test acc.", "routed clean",
-           "routed corrupted", "AUROC g", "AUROC loss", "CSR", "log", "size", "date"]  # fmt: skip
+           "routed corrupted", "AUROC g", "AUROC loss", "CSR", "size", "date", "log"]  # fmt: skip
 LOOKS = {
     "run": st.column_config.TextColumn(pinned=True, width=105),
     "test acc.": st.column_config.NumberColumn(format=PERCENT),
