@@ -135,6 +135,30 @@ def test_filter_narrows_what_is_compared(two: tuple[Run, Run], open_page: Any) -
         assert set(counts.sum(axis=0).tolist()) == {(cause == "image").sum()}
 
 
+def test_a_filter_that_nobody_passes(two: tuple[Run, Run], open_page: Any) -> None:
+    labels = two[0].log().samples("train").clean_label
+    cause = two[0].log().samples("train").cause
+    empty = next(label for label in range(10) if not ((labels == label) & (cause == "label+image")).any())
+    at = open_page("compare", **{"runs": "one,two", "cause": "label+image", "class": str(empty)})
+    assert not errors(at)
+    assert "0 that pass the filter" in texts(at)
+    assert at.button(key="flip_routed_routed").disabled
+
+
+def test_a_run_without_an_epoch_or_the_split_is_refused(
+    two: tuple[Run, Run], make_run: MakeRun, open_page: Any
+) -> None:
+    make_run(name="none", n=300, data_seed=7, epochs=3, finished=0)
+    at = open_page("compare", runs="one,none")
+    assert errors(at) == ["none cannot be compared yet: no epoch of its train split can be read."]
+    make_run(name="copy", n=300, data_seed=7, noise_on=("test",))
+    at = open_page("compare", runs="copy,one", split="test_corrupted")
+    assert "one has no split test_corrupted, and copy has one" in errors(at)[0]
+    at = open_page("compare", runs="one,two", split="test")
+    assert not errors(at)
+    assert at.button(key="flip_routed_routed")
+
+
 def test_heatmaps_share_one_scale_and_axes(two: tuple[Run, Run], open_page: Any) -> None:
     found = figure(open_page("compare", runs="one,two"), "evolutions")
     assert [trace["coloraxis"] for trace in found["data"]] == ["coloraxis", "coloraxis"]
