@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.manifest import CORRUPTED_CAUSES
-from probes.intervals import wilson
+from probes.intervals import mean_interval, wilson
 
 GATE_BINS = 50
 
@@ -44,6 +44,41 @@ def share(hit: NDArray[np.bool_], seen: NDArray[np.bool_], members: NDArray[np.b
     hits = (hit[:, members] & there).sum(axis=1)
     low, high = wilson(hits, count)
     return Share(hits / np.where(count == 0, np.nan, count), low, high, count)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A mean over the epochs, each [E], with its 95 % interval (Student's t)."""
+
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    n: int
+    """Samples of the group."""
+
+
+def mean_band(values: NDArray[np.float32], members: NDArray[np.bool_]) -> Band:
+    """Mean of a group at every epoch of [E, N]; what was not seen (NaN) is left out."""
+    found = np.array([mean_interval(row[~np.isnan(row)]) for row in values[:, members]], np.float64).reshape(
+        -1, 3
+    )
+    return Band(*found.T, n=int(members.sum()))
+
+
+def first_epoch_counts(
+    first: NDArray[np.float64], epochs: NDArray[np.integer], members: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], int]:
+    """How many of a group have their first epoch of something where: int32 [E], and how many never had it.
+
+    Args:
+        first: [N] the first epoch, NaN for never.
+        epochs: [E].
+        members: [N].
+    """
+    inside = first[members]
+    never = int(np.isnan(inside).sum())
+    counts = np.searchsorted(np.sort(inside[~np.isnan(inside)]), epochs, side="right")
+    return np.diff(counts, prepend=0).astype(np.int32), never
 
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:

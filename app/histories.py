@@ -1,10 +1,14 @@
-"""What the pages draw over the epochs of a split, computed once for each state of the log."""
+"""What the pages draw over the epochs of a split, computed once for each state of the log.
+
+The filter narrows what is brushed; the curves compare groups and are of all samples.
+"""
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from app import curves, queries
+from app.curves import Band, Share
 from app.queries import Stamp
 from app.state import View
 
@@ -41,3 +45,54 @@ def clean_quartiles(at: Stamp, split: str, name: str, gate: str | None) -> NDArr
     return curves.quartiles(
         queries.matrix(at, split, name, gate), queries.split_data(at, split).cause == "clean"
     )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def routed_shares(at: Stamp, split: str, gate: str) -> dict[str, Share]:
+    """Share routed through a gate's block, by cause."""
+    routed, seen = queries.matrix(at, split, "routed", gate), queries.matrix(at, split, "seen")
+    cause = queries.split_data(at, split).cause
+    return {name: curves.share(routed, seen, who) for name, who in curves.cohorts(cause).items()}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def accuracy(at: Stamp, split: str, label: str, who: str) -> Share:
+    """Share of samples predicted as a label.
+
+    Args:
+        at: which state of the log.
+        split: of it.
+        label: ``given`` or ``clean``.
+        who: ``all``, ``wrong label``, or a cause.
+    """
+    data = queries.split_data(at, split)
+    members = {
+        "all": np.ones(len(data.cause), bool),
+        "wrong label": data.given_label != data.clean_label,
+    }.get(who, data.cause == who)
+    hits, seen = queries.matrix(at, split, f"correct_{label}"), queries.matrix(at, split, "seen")
+    return curves.share(hits, seen, members)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def loss_by_route(at: Stamp, split: str, gate: str | None, epoch: int) -> dict[tuple[str, str], Band]:
+    """Mean loss of clean and corrupted samples, apart by where the gate sends them at one epoch.
+
+    Args:
+        at: which state of the log.
+        split: of it.
+        gate: which; None for an ungated network, whose route is ``""``.
+        epoch: whose routes.
+    """
+    data, loss = queries.split_data(at, split), queries.matrix(at, split, "loss")
+    row = int(np.flatnonzero(data.epochs == epoch)[0])
+    everyone = np.ones(len(data.cause), bool)
+    routes = {"": everyone}
+    if gate is not None:
+        routed, seen = queries.matrix(at, split, "routed", gate)[row], queries.matrix(at, split, "seen")[row]
+        routes = {"routed": seen & routed, "skipped": seen & ~routed}
+    states = {"clean": data.cause == "clean", "corrupted": data.cause != "clean"}
+    groups = {
+        (state, route): here & there for state, here in states.items() for route, there in routes.items()
+    }
+    return {group: curves.mean_band(loss, who) for group, who in groups.items() if who.any()}

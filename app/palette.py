@@ -25,6 +25,16 @@ CAUSE_DASHES = {
 }
 """The line's pattern says the cause as well, for those who do not see the colour."""
 
+CAUSE_SYMBOLS = {
+    "clean": "circle",
+    "corrupted": "x",
+    "label": "x",
+    "image": "diamond",
+    "label+image": "square",
+    "open": "triangle-up",
+}
+"""Plotly's name of the marker that says the cause."""
+
 CAUSE_WORDS = {
     "all": "all samples",
     "clean": "clean",

@@ -24,10 +24,10 @@ LARGEST_ID = 2**53
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle brushed on the gate's evolution: epochs on x, g on y, both ends included."""
+    """A rectangle brushed on a chart, both ends included: on the gate's evolution x is the epoch and y is g."""
 
-    first_epoch: float
-    last_epoch: float
+    left: float
+    right: float
     low: float
     high: float
 
@@ -142,6 +142,36 @@ def boxes_of(event: Any) -> list[Box]:
     return boxes
 
 
+def picked_ids(event: Any) -> list[int]:
+    """The sample ids of the points of a Plotly selection event, from their customdata, each once."""
+    chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}
+    ids = [point.get("customdata") for point in chosen.get("points", []) if isinstance(point, Mapping)]
+    return list(dict.fromkeys(one for one in ids if type(one) is int and 0 <= one < LARGEST_ID))
+
+
+def outline(event: Any) -> str:
+    """The boxes and lassos of a Plotly selection event as text; empty where it has none."""
+    chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}
+    drawn = [list(chosen.get(shape, [])) for shape in ("box", "lasso")]
+    return repr(drawn) if any(drawn) else ""
+
+
+def gesture(event: Any, before: str = "") -> Literal["", "click", "box", "lasso"]:
+    """How the points of a Plotly selection event were chosen; several gestures at once count as a lasso.
+
+    Args:
+        event: what happened to a chart.
+        before: the outline of the chart's last event: Plotly sends what was drawn again with a later click.
+    """
+    ids = picked_ids(event)
+    if not ids:
+        return ""
+    drawn = outline(event)
+    if not drawn or (drawn == before and len(ids) == 1):
+        return "click"
+    return "lasso" if event["selection"].get("lasso") else "box"
+
+
 def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Which epochs [E] the box touches: a cell of the heatmap reaches half-way to its neighbours.
 
@@ -149,7 +179,7 @@ def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:
     """
     if len(epochs) == 0:
         return np.zeros(0, bool)
-    first, last = (int(np.abs(epochs - end).argmin()) for end in (box.first_epoch, box.last_epoch))
+    first, last = (int(np.abs(epochs - end).argmin()) for end in (box.left, box.right))
     places = np.arange(len(epochs))
     return (places >= first) & (places <= last)
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import streamlit as st
 
-from app import palette, queries, selection, words
+from app import palette, queries, selection
+from app.chips import chips
 from app.queries import SplitData, Stamp
 from app.selection import UNSAVED, Selection
-from app.state import NOTHING, View, clear_selection, keep, problem, root
+from app.state import NOTHING, View, problem, root
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from probes.cohorts import Cohort, cohort_names, load_cohort, save_cohort
+from probes.cohorts import load_cohort
 from probes.filters import Filter, causes_to_ask
 
 DEPENDENTS = {
@@ -27,7 +28,8 @@ DEPENDENTS = {
 """What a changed value makes meaningless in the URL."""
 
 LAST = "last"
-POLL_SECONDS = 5
+FEW = 5
+"""Options that are shown beside each other; more are a list (a layer-gated network has dozens of gates)."""
 
 
 class Asking:
@@ -110,7 +112,7 @@ def _ask(asking: Asking) -> View | None:
     names = ("run", "split", "gate", "epoch", "cause", "route", "class", "selected")
     params = {param: asking.address[param] for param in names if param in asking.address}
     shown = View(run, at, log, split, gate, epoch, only, data, chosen, params)
-    _chips(shown)
+    chips(shown)
     return shown
 
 
@@ -126,7 +128,7 @@ def _pick(
     key = f"pick_{param}"
     st.session_state[key] = value
     common: dict[str, Any] = {"key": key, "format_func": shown_as, "on_change": _picked, "args": (param, key)}
-    if param in ("run", "cause"):
+    if param in ("run", "cause") or len(options) > FEW:
         index = None if value is None else 0
         st.selectbox(label, options, index=index, placeholder=f"Choose a {label.lower()}", **common)
     else:
@@ -246,82 +248,3 @@ def _pinned(run: Run) -> Stamp:
     if path not in stamps:
         stamps[path] = queries.stamp(run)
     return stamps[path]
-
-
-def _chips(shown: View) -> None:
-    st.caption(f"{int(shown.members.sum()):,} of {len(shown.data.cause):,} samples match")
-    chosen = shown.selected
-    if chosen:
-        name = f"cohort {chosen.cohort}: " if chosen.cohort else ""
-        st.caption(f"{len(chosen.ids):,} selected: {words.plain(name + chosen.how)}")
-        st.button("Clear selection", key="clear_selection", on_click=clear_selection)
-    _cohorts(shown)
-    st.caption(f"{len(shown.data.epochs)} of {len(shown.log.planned)} logged epochs shown")
-    try:
-        running = queries.status(shown.run).shown == "running"
-    except MemgateError as error:
-        problem(error)
-        running = False
-    # Polling opens the log for a millisecond, without its lock: it cannot disturb the training.
-    st.fragment(_news, run_every=POLL_SECONDS if running else None)(shown)
-    if shown.data.torn:
-        torn = ", ".join(map(str, shown.data.torn[:10]))
-        st.warning(f"Damaged in the log and left out: epoch {torn}.", icon=":material/warning:")
-
-
-def _cohorts(shown: View) -> None:
-    """Save the selection under a name, or take up a saved one."""
-    names = cohort_names(shown.run)
-    chosen = shown.selected
-    if not names and not chosen:
-        return
-    with st.popover("Cohorts", icon=":material/bookmark:"):
-        if chosen and chosen.cohort is None:
-            with st.form("save_cohort", border=False):
-                name = st.text_input("Save the selection as", key="cohort_name", max_chars=64)
-                if st.form_submit_button("Save") and name:
-                    _save(shown, chosen, name)
-        for name in names:
-            st.button(name, key=f"cohort_{name}", on_click=_take_up, args=(shown, name))
-
-
-def _save(shown: View, chosen: Selection, name: str) -> None:
-    try:
-        saved = Cohort(name, shown.split, tuple(chosen.ids.tolist()), chosen.how)
-        save_cohort(shown.run, saved)
-    except MemgateError as error:
-        problem(error)
-        return
-    keep(selection.from_cohort(shown.run.name, saved))
-    st.rerun()
-
-
-def _take_up(shown: View, name: str) -> None:
-    """A cohort was asked for: it may be of another split."""
-    try:
-        cohort = load_cohort(shown.run, name)
-    except MemgateError as error:
-        problem(error)
-        return
-    st.session_state["pick_split"] = cohort.split
-    if cohort.split != shown.split:
-        st.session_state["picked"] = "split"
-    st.session_state["chosen"] = name
-
-
-def _news(shown: View) -> None:
-    """A button when the log has more than the page shows."""
-    try:
-        now = queries.stamp(shown.run)
-        if now == shown.at:
-            return
-        new = queries.epoch_count(shown.run, shown.split) - len(shown.data.epochs)
-    except MemgateError as error:
-        problem(error)
-        return
-    if new == 0 and now.inode == shown.at.inode:
-        return
-    text = f"{new} new epoch{'' if new == 1 else 's'}: refresh" if new > 0 else "The log has changed: refresh"
-    if st.button(text, key="refresh", icon=":material/refresh:", type="primary"):
-        st.session_state["stamps"][str(shown.run.path)] = now
-        st.rerun(scope="app")

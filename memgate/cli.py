@@ -55,7 +55,7 @@ PROBE = {
 
 LIST_FLAGS = (
     "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores", "--ood",
-    "--near", "--join",
+    "--near", "--join", "--quantities", "--classes", "--ids",
 )  # fmt: skip
 """Flags that take several values at once."""
 

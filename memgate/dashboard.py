@@ -52,7 +52,7 @@ def serve(
         )
     command = [
         # -P: a file app.py or noise.py in the working directory must not stand in for our packages.
-        *(sys.executable, "-P", "-m", "streamlit", "run", str(HOME / "app" / "main.py")),
+        *(sys.executable, "-P", "-m", "app.serving", "run", str(HOME / "app" / "main.py")),
         *(f"--{name}={value}" for name, value in required_options(address, port, open_browser).items()),
         *("--", "--root", str(root.expanduser().absolute())),
     ]

@@ -162,11 +162,11 @@ class SampleLog:
         """
         commit = handle[f"commit/{split}"]
         checksums = commit["crc32"][:]
-        names = json.loads(commit.attrs["quantities"])
+        datasets = [handle[split][name] for name in json.loads(commit.attrs["quantities"])]
         for row in np.flatnonzero(commit["done"][:] == 1).tolist():
             key = (split, row, checksums[row].tobytes())
             if key not in self._verified:
-                found = [zlib.crc32(np.ascontiguousarray(handle[split][name][row]).data) for name in names]
+                found = [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
                 self._verified[key] = found == checksums[row].tolist()
             yield row, self._verified[key]
 

@@ -5,6 +5,7 @@ It lives in the lowest room because manifests, checkpoints, caches and exports a
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +36,33 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def atomic_folder(path: Path, fill: Callable[[Path], object]) -> None:
+    """Let ``fill`` put files into a new folder and give it the name ``path``, replacing a folder that was there.
+
+    A folder cannot take the place of another in one step: a stop between the two leaves the old one under a
+    temporary name, and never a part of the new one under its own.
+
+    Args:
+        path: where the folder goes; its parent must exist.
+        fill: gets the empty folder.
+
+    Raises:
+        OSError: the parent is missing or not writable, or the disk is full.
+        Exception: whatever ``fill`` raises, as it is.
+    """
+    temporary, old = (path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for _ in range(2))
+    try:
+        temporary.mkdir()
+        fill(temporary)
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     sync_folder(path.parent)
 
 

@@ -1,6 +1,7 @@
 """Arrays to an ``.npz`` file and back: same arrays, same bytes; a whole file or none."""
 
 import io
+import shutil
 import tokenize
 import zipfile
 import zlib
@@ -46,12 +47,26 @@ def write_arrays(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray[Any]]]) -
     """
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays:
-            information = zipfile.ZipInfo(f"{name}.npy", EPOCH)
-            information.create_system = 3
-            information.external_attr = 0o644 << 16
-            with archive.open(information, "w", force_zip64=True) as member:
+            with archive.open(_entry(f"{name}.npy"), "w", force_zip64=True) as member:
                 # As it is where it can be: an array of no dimension (a manifest's header) must keep none.
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+
+
+def write_zip(stream: BinaryIO, folder: Path, name: str) -> None:
+    """Pack the files of a folder, in the order of their names, as a deterministic ``.zip`` of a folder ``name``."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = _entry(f"{name}/{path.relative_to(folder).as_posix()}")
+            with archive.open(entry, "w", force_zip64=True) as member, path.open("rb") as file:
+                shutil.copyfileobj(file, member)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """An entry of an archive that is the same whenever and wherever it is written."""
+    information = zipfile.ZipInfo(name, EPOCH)
+    information.create_system = 3
+    information.external_attr = 0o644 << 16
+    return information
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:

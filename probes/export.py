@@ -1,36 +1,27 @@
-"""A run as a file to take away: summary, long or matrix; CSV, Parquet or npz. Same run, same bytes."""
+"""A run as a file or folder to take away. Same plan, same state of the run, same bytes."""
 
 import hashlib
 import json
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from memgate.errors import MemgateError
-from memgate.runs import Run, command
-from noise.atomic import atomic_write
-from noise.header import Operation
-from noise.npz import write_arrays
-from probes.shapes import arrow_array, columns, element_type, long_schema, long_tables, matrix_arrays
-from probes.snapshot import Snapshot, take_snapshot
-from probes.summary import summary_table
-from probes.writers import arrow_table, plain_arrays, write_csv, write_parquet
+from memgate import console
+from memgate.errors import MemgateError, require
+from memgate.logreader import SampleLog
+from memgate.runs import Run
+from noise.atomic import atomic_folder, atomic_write
+from noise.npz import write_zip
+from probes.exportfiles import Content, file_content
+from probes.exportfolders import Folder, folder_content
+from probes.exportplan import ExportPlan, checked, command_of, name_of
+from probes.exportsamples import Chosen, choose
 
 SCHEMA = "memgate-export/1"
 CSV_ROWS = 2_000_000
-"""Rows above which a long CSV has to be asked for twice: it takes some 100 bytes a row."""
-SAMPLES_PER_GROUP = 4096
-"""Samples in a row group of the matrix as Parquet."""
-
-Shape = Literal["summary", "long", "matrix"]
-Format = Literal["csv", "parquet", "npz"]
-Operations = Sequence[Operation]
+"""Rows above which a long table of text has to be asked for twice: it takes some 100 bytes a row."""
 
 
 @dataclass(frozen=True)
@@ -39,189 +30,148 @@ class Meta:
 
     schema: str
     run: str
-    split: str
-    shape: str
-    format: str
+    plan: dict[str, Any]
+    """Every field of :class:`probes.exportplan.ExportPlan`."""
     file: str
     sha256: str
+    """Of the file; of a folder, of its files' names and contents in the order of their names."""
     mode: str
     """``sweep`` or ``online``: how the values of the training split were obtained."""
     epochs: list[int]
+    """Those that the numbers are from."""
+    samples: int
     rows: int
     columns: list[str]
+    notes: list[str]
+    """Sentences about what is left out."""
     command: str
-    """The command that writes the same file."""
+    """The command that writes the same."""
 
 
-def export(
-    run: Run,
-    shape: Shape = "summary",
-    format: Format = "csv",  # noqa: A002 - the name of the flag
-    split: str = "train",
-    out: Path | None = None,
-    yes: bool = False,
-) -> Path:
-    """Write a run's samples to a file, atomically, with ``<file>.meta.json`` beside it.
+def export(run: Run, plan: ExportPlan | None = None, out: Path | None = None, yes: bool = False) -> Path:
+    """Write some of a run, whole or not at all, with ``<name>.meta.json`` beside it; say what is left out of it.
 
     Args:
         run: with at least one finished epoch.
-        shape: ``summary`` (row per sample), ``long`` (row per epoch and sample) or ``matrix`` ([E, N]).
-        format: ``csv``, ``parquet`` or ``npz``; a matrix has no CSV.
-        split: a split of the run's log.
-        out: the file, or a folder for it. None: ``<run>/exports/<run>-<split>-<shape>.<format>``.
-        yes: write a long CSV of more than :data:`CSV_ROWS` rows.
+        plan: what. None: the summary of the training split as CSV.
+        out: the file (of a schema that is a folder: the folder, or a ``.zip`` of it), or a folder to put it into
+            under its usual name. None: ``<run>/exports/``.
+        yes: write a long table of more than :data:`CSV_ROWS` rows as text.
 
     Returns:
-        Path of the file.
+        Path of the file or folder.
 
     Raises:
-        MemgateError: no finished epoch, no such split, shape or format, too many rows, or disk error.
+        MemgateError: what is asked for does not exist or is nobody, too many rows, or the disk refuses.
     """
-    write = _writer(shape, format)
-    snapshot = take_snapshot(run, split)
-    rows = len(snapshot.samples) * (len(snapshot.epochs) if shape == "long" else 1)
-    large = (shape, format) == ("long", "csv") and rows > CSV_ROWS
+    plan = checked(plan or ExportPlan())
+    chosen = choose(run, plan)
+    large = is_large(plan, len(chosen), len(chosen.snapshot.epochs))
     if large and not yes:
+        rows = len(chosen) * len(chosen.snapshot.epochs)
         raise MemgateError(
-            f"A long CSV of {run.name} has {rows:,} rows, about {rows / 1e7:.1f} GB: add --yes if you want "
-            "that, or take --format parquet."
+            f"A long table of {run.name} as {plan.format} has {rows:,} rows, about {rows / 1e7:.1f} GB: add --yes if "
+            "you want that, or take --format parquet."
         )
-    path = _destination(run, f"{run.name}-{split}-{shape}.{format}", out)
-    names: list[str] = []
-    operations = run.manifest.header.operations
+    path = _destination(run, plan, out)
+    content = folder_content(run, plan, chosen) if plan.folder else file_content(run, plan, chosen)
     try:
         path.parent.mkdir(exist_ok=True)  # the run's exports/; a folder of the user's own is there already
-        atomic_write(path, lambda stream: names.extend(write(stream, snapshot, operations)))
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        again = f"{command('export', run.path)} --split {split} --shape {shape} --format {format}"
-        again += "" if out is None else f" --out {shlex.quote(str(path))}"
-        meta = Meta(
-            SCHEMA, run.name, split, shape, format, path.name, digest, snapshot.log.mode,
-            snapshot.epochs.tolist(), rows, names, again + (" --yes" if large else ""),
-        )  # fmt: skip
+        _write(content, path, name_of(run, plan))
+        meta = _meta(run, plan, chosen, content, path, command_of(run, plan, out and path, large))
         text = json.dumps(asdict(meta), indent=2) + "\n"
-        atomic_write(path.with_name(f"{path.name}.meta.json"), lambda stream: stream.write(text.encode()))
+        atomic_write(_meta_path(path), lambda stream: stream.write(text.encode()))
     except OSError as error:
         raise MemgateError(
             f"{path} cannot be written ({error.strerror or error}): choose another place with --out."
         ) from error
+    for note in content.notes:
+        console.warn(note)
     return path
 
 
-def _destination(run: Run, name: str, out: Path | None) -> Path:
-    if out is None:
-        return run.path / "exports" / name
-    if out.is_dir():
-        return out / name
-    if not out.parent.is_dir():
-        raise MemgateError(f"--out {out}: the folder {out.parent} does not exist: make it first.")
-    return out
+def export_bytes(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> bytes:
+    """What :func:`export` would write, in memory; of a folder its ``.zip``. The disk is only passed through.
 
-
-Writer = Callable[[BinaryIO, Snapshot, Operations], Sequence[str]]
-"""Writes one shape in one format and says which columns (or arrays) it wrote."""
-
-
-def _writer(shape: str, form: str) -> Writer:
-    if (shape, form) in WRITERS:
-        return WRITERS[shape, form]
-    shapes, forms = ({pair[position]: None for pair in WRITERS} for position in (0, 1))
-    if shape not in shapes:
-        raise MemgateError(f"There is no shape {shape!r} to export: take {', '.join(shapes)}.")
-    if form not in forms:
-        raise MemgateError(f"There is no format {form!r} to export to: take {', '.join(forms)}.")
-    raise MemgateError("A matrix has no CSV, which is flat: take --format npz or parquet, or --shape long.")
-
-
-def _summary_csv(stream: BinaryIO, snapshot: Snapshot, operations: Operations) -> Sequence[str]:
-    table = arrow_table(summary_table(snapshot, operations))
-    write_csv(stream, table.schema, [table])
-    return table.column_names
-
-
-def _summary_parquet(stream: BinaryIO, snapshot: Snapshot, operations: Operations) -> Sequence[str]:
-    table = arrow_table(summary_table(snapshot, operations))
-    write_parquet(stream, table.schema, [table])
-    return table.column_names
-
-
-def _summary_npz(stream: BinaryIO, snapshot: Snapshot, operations: Operations) -> Sequence[str]:
-    table = summary_table(snapshot, operations)
-    write_arrays(stream, plain_arrays(table))
-    return list(table.columns)
-
-
-def _long_csv(stream: BinaryIO, snapshot: Snapshot, _: Operations) -> Sequence[str]:
-    schema = long_schema(snapshot.log.gates)
-    write_csv(stream, schema, long_tables(snapshot))
-    return schema.names
-
-
-def _long_parquet(stream: BinaryIO, snapshot: Snapshot, _: Operations) -> Sequence[str]:
-    schema = long_schema(snapshot.log.gates)
-    write_parquet(stream, schema, long_tables(snapshot))
-    return schema.names
-
-
-def _long_npz(stream: BinaryIO, snapshot: Snapshot, _: Operations) -> Sequence[str]:
-    """The matrices flattened, row by row: the order (epoch, sample_id) of the other formats, and ``seen``."""
-    samples, epochs = len(snapshot.samples), len(snapshot.epochs)
-
-    def arrays() -> Iterator[tuple[str, NDArray]]:
-        for name, array in matrix_arrays(snapshot):
-            if name == "sample_id":
-                yield name, np.tile(array, epochs)
-            elif name == "epochs":
-                yield "epoch", np.repeat(array, samples)
-            else:
-                yield name, array.reshape(-1)
-
-    write_arrays(stream, arrays())
-    return ["sample_id", "epoch", "seen", *columns(snapshot.log.gates)]
-
-
-def _matrix_npz(stream: BinaryIO, snapshot: Snapshot, _: Operations) -> Sequence[str]:
-    write_arrays(stream, matrix_arrays(snapshot))
-    return ["sample_id", "epochs", "seen", *columns(snapshot.log.gates)]
-
-
-def _matrix_parquet(stream: BinaryIO, snapshot: Snapshot, _: Operations) -> Sequence[str]:
-    """A row per sample with a list over the epochs; the file's metadata names the epochs.
-
-    A row group needs all quantities of its samples, so the whole log is in memory: 41 bytes x E x N.
+    Raises:
+        MemgateError: as :func:`export` does, but for the number of rows.
     """
-    quantities = {name: what for name, (what, _) in columns(snapshot.log.gates).items()}
-    kinds = [(name, pa.list_(element_type(what))) for name, what in quantities.items()]
-    epochs = json.dumps(snapshot.epochs.tolist())
-    schema = pa.schema([("sample_id", pa.int64()), *kinds], metadata={"epochs": epochs})
-    arrays = dict(matrix_arrays(snapshot))
-    length = len(snapshot.epochs)
-
-    def tables() -> Iterator[pa.Table]:
-        for start in range(0, len(snapshot.samples), SAMPLES_PER_GROUP):
-            group = slice(start, start + SAMPLES_PER_GROUP)
-            hidden = ~arrays["seen"][:, group].T.reshape(-1)
-            offsets = pa.array(np.arange(0, len(hidden) + 1, length, dtype=np.int32))
-            lists = [
-                pa.ListArray.from_arrays(
-                    offsets, arrow_array(arrays[name][:, group].T.reshape(-1), what, hidden)
-                )
-                for name, what in quantities.items()
-            ]
-            yield pa.table([pa.array(arrays["sample_id"][group]), *lists], schema=schema)
-
-    write_parquet(stream, schema, tables())
-    return schema.names
+    plan = checked(plan)
+    chosen = choose(run, plan, log)
+    content = folder_content(run, plan, chosen) if plan.folder else file_content(run, plan, chosen)
+    with tempfile.TemporaryDirectory(prefix="memgate-export-") as folder:
+        path = Path(folder) / download_name(run, plan)
+        try:
+            _write(content, path, name_of(run, plan))
+            return path.read_bytes()
+        except OSError as error:
+            raise MemgateError(
+                f"The export cannot be prepared in {folder} ({error.strerror or error})."
+            ) from error
 
 
-WRITERS: dict[tuple[str, str], Writer] = {
-    ("summary", "csv"): _summary_csv,
-    ("summary", "parquet"): _summary_parquet,
-    ("summary", "npz"): _summary_npz,
-    ("long", "csv"): _long_csv,
-    ("long", "parquet"): _long_parquet,
-    ("long", "npz"): _long_npz,
-    ("matrix", "npz"): _matrix_npz,
-    ("matrix", "parquet"): _matrix_parquet,
-}
+def download_name(run: Run, plan: ExportPlan) -> str:
+    """Name of the one file that holds an export."""
+    return name_of(run, plan) + (".zip" if plan.folder else "")
+
+
+def is_large(plan: ExportPlan, samples: int, epochs: int) -> bool:
+    """Whether an export is a table of text so long that it has to be asked for twice."""
+    return plan.shape == "long" and plan.format in ("csv", "jsonl") and samples * epochs > CSV_ROWS
+
+
+def _write(content: Content | Folder, path: Path, name: str) -> None:
+    """Write the file or folder; ``name`` is that of the folder inside an archive."""
+    if isinstance(content, Content):
+        atomic_write(path, content.write)
+    elif path.suffix == ".zip":
+        with tempfile.TemporaryDirectory(prefix="memgate-export-") as folder:
+            content.write(Path(folder))
+            atomic_write(path, lambda stream: write_zip(stream, Path(folder), name))
+    else:
+        atomic_folder(path, content.write)
+
+
+def _meta(
+    run: Run, plan: ExportPlan, chosen: Chosen, content: Content | Folder, path: Path, again: str
+) -> Meta:
+    return Meta(
+        SCHEMA, run.name, asdict(plan), path.name, _digest(path), chosen.snapshot.log.mode,
+        chosen.snapshot.epochs.tolist(), len(chosen), content.rows, list(content.columns), list(content.notes), again,
+    )  # fmt: skip
+
+
+def _digest(path: Path) -> str:
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for file in _files(path):
+        whole.update(f"{file.relative_to(path).as_posix()}\n{_digest(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _meta_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.meta.json")
+
+
+def _destination(run: Run, plan: ExportPlan, out: Path | None) -> Path:
+    """Where the file or folder goes.
+
+    Raises:
+        MemgateError: the folder for it is not there, or what is there was not written by us.
+    """
+    if out is None:
+        return run.path / "exports" / name_of(run, plan)
+    ours = plan.folder and _meta_path(out).is_file()
+    path = out / name_of(run, plan) if out.is_dir() and not ours else out
+    require(path.parent.is_dir(), f"--out {out}: the folder {path.parent} does not exist: make it first.")
+    require(
+        not plan.folder or not path.exists() or _meta_path(path).is_file() or path.suffix == ".zip",
+        f"--out {out}: {path} is there and no export of memgate: choose another place.",
+    )
+    return path

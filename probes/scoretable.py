@@ -42,6 +42,11 @@ class StoredScore:
     values: NDArray
     """[n]."""
 
+    @property
+    def by_id(self) -> pd.Series:
+        """The values as float32 under their samples' ids."""
+        return pd.Series(self.values.astype(np.float32), index=self.sample_id)
+
 
 def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.DataFrame:
     """Every score of a run that exists, one row per sample, sorted by ``sample_id``.
@@ -68,8 +73,7 @@ def snapshot_scores(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     table = summary_table(snapshot, run.manifest.header.operations)
     stored, notes = stored_scores(run, snapshot.split, int(snapshot.epochs[-1]))
     for found in stored:
-        by_id = pd.Series(found.values.astype(np.float32), index=found.sample_id)
-        table[found.score.column] = by_id.reindex(table["sample_id"]).to_numpy()
+        table[found.score.column] = found.by_id.reindex(table["sample_id"]).to_numpy()
     table.attrs["checkpoints"] = {found.score.column: found.epoch for found in stored}
     table.attrs["notes"] = list(notes)
     return table

@@ -1,6 +1,6 @@
 """The log in the two shapes that keep every epoch: long (sample x epoch rows) and matrices [E, N]."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +31,15 @@ def element_type(quantity: str) -> pa.DataType:
     return pa.uint16() if quantity == "pred" else pa.float32()
 
 
-def long_schema(gates: tuple[str, ...]) -> pa.Schema:
-    """Names and types of the long table."""
+def long_schema(gates: tuple[str, ...], names: Sequence[str] | None = None) -> pa.Schema:
+    """Names and types of the long table; ``names`` are those of :func:`columns` that it has, None all."""
     kinds = [("sample_id", pa.int64()), ("epoch", pa.int32())]
-    return pa.schema(kinds + [(name, element_type(what)) for name, (what, _) in columns(gates).items()])
+    return pa.schema(kinds + [(name, element_type(what)) for name, (what, _) in _taken(gates, names).items()])
+
+
+def _taken(gates: tuple[str, ...], names: Sequence[str] | None) -> dict[str, tuple[str, str | None]]:
+    known = columns(gates)
+    return {name: known[name] for name in (known if names is None else names)}
 
 
 def long(run: Run, split: str = "train") -> Iterator[pa.Table]:
@@ -48,22 +53,32 @@ def long(run: Run, split: str = "train") -> Iterator[pa.Table]:
     return long_tables(take_snapshot(run, split))
 
 
-def long_tables(snapshot: Snapshot) -> Iterator[pa.Table]:
-    """:func:`long` of a snapshot."""
+def long_tables(
+    snapshot: Snapshot, places: NDArray[np.integer] | None = None, names: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """:func:`long` of a snapshot.
+
+    Args:
+        snapshot: of a split.
+        places: where the samples stand in the log, by rising ids; None for all.
+        names: columns of :func:`columns`; None for all.
+    """
     gates = snapshot.log.gates
-    schema = long_schema(gates)
-    sample_id = snapshot.samples.sample_id
-    order = np.argsort(sample_id, kind="stable")
+    schema, taken = long_schema(gates, names), _taken(gates, names)
+    order = by_id(snapshot) if places is None else places
+    sample_id = snapshot.samples.sample_id[order].astype(np.int64)
     for epoch, record in snapshot.records():
         hidden = ~record.flag("seen")[order]
-        arrays: list[pa.Array] = [
-            pa.array(sample_id[order]),
-            pa.array(np.full(len(order), epoch, np.int32)),
-        ]
-        for quantity, gate in columns(gates).values():
+        arrays: list[pa.Array] = [pa.array(sample_id), pa.array(np.full(len(order), epoch, np.int32))]
+        for quantity, gate in taken.values():
             values = _row(record, quantity, None if gate is None else gates.index(gate))
             arrays.append(arrow_array(values[order], quantity, hidden))
         yield pa.table(arrays, schema=schema)
+
+
+def by_id(snapshot: Snapshot) -> NDArray[np.intp]:
+    """Where the samples stand in the log, by rising ids."""
+    return np.argsort(snapshot.samples.sample_id, kind="stable")
 
 
 def arrow_array(values: NDArray, quantity: str, hidden: NDArray) -> pa.Array:
@@ -91,10 +106,12 @@ def matrix(run: Run, split: str = "train") -> Iterator[tuple[str, NDArray]]:
     return matrix_arrays(take_snapshot(run, split))
 
 
-def matrix_arrays(snapshot: Snapshot) -> Iterator[tuple[str, NDArray]]:
-    """:func:`matrix` of a snapshot."""
-    order = np.argsort(snapshot.samples.sample_id, kind="stable")
+def matrix_arrays(
+    snapshot: Snapshot, places: NDArray[np.integer] | None = None, names: Sequence[str] | None = None
+) -> Iterator[tuple[str, NDArray]]:
+    """:func:`matrix` of a snapshot; arguments are those of :func:`long_tables`."""
+    order = by_id(snapshot) if places is None else places
     yield "sample_id", snapshot.samples.sample_id[order].astype(np.int64)
     yield "epochs", snapshot.epochs.astype(np.int32)
-    for name, (quantity, gate) in {"seen": ("seen", None), **columns(snapshot.log.gates)}.items():
-        yield name, snapshot.values(quantity, gate)[:, order]
+    for name, (quantity, gate) in {"seen": ("seen", None), **_taken(snapshot.log.gates, names)}.items():
+        yield name, snapshot.values_at(order, quantity, gate)

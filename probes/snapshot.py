@@ -15,6 +15,9 @@ from memgate.logformat import EpochRecord, Samples
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 
+FAR = 2048
+"""Samples of the log that are rather read for nothing than left out by a second look at the disk."""
+
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
@@ -32,6 +35,14 @@ class Snapshot:
         kept = np.isin(found, self.epochs)
         return values if kept.all() else values[kept]
 
+    def values_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray:
+        """One logged quantity or flag [E, n] of the samples at some places, in their order; few are read fast."""
+        first = self.values(name, gate, slice(0, 0))
+        found = np.empty((len(self.epochs), len(places)), first.dtype)
+        for part, which in spans(places, len(self.samples)):
+            found[:, which] = self.values(name, gate, part)[:, places[which] - part.start]
+        return found
+
     def until(self, epoch: int) -> "Snapshot":
         """The same without the epochs after ``epoch``."""
         return replace(self, epochs=self.epochs[self.epochs <= epoch])
@@ -39,6 +50,26 @@ class Snapshot:
     def records(self) -> Iterator[tuple[int, EpochRecord]]:
         """Epoch and all its rows, one epoch in memory at a time."""
         return self.log.records(self.split, set(self.epochs.tolist()))
+
+
+def spans(places: NDArray[np.integer], longest: int) -> Iterator[tuple[slice, NDArray[np.intp]]]:
+    """Parts of the log that together hold some samples.
+
+    Args:
+        places: [n] where the samples stand, each once, in any order.
+        longest: samples in a part, at most.
+
+    Yields:
+        The part, and which of ``places`` lie in it.
+    """
+    order = np.argsort(places, kind="stable")
+    rising = places[order]
+    starts = np.flatnonzero(np.diff(rising, prepend=-FAR - 1) > FAR)
+    for one, group in zip(np.split(rising, starts[1:]), np.split(order, starts[1:]), strict=True):
+        cuts = np.flatnonzero(np.diff((one - one[:1]) // longest)) + 1
+        for piece, which in zip(np.split(one, cuts), np.split(group, cuts), strict=True):
+            if len(piece):
+                yield slice(int(piece[0]), int(piece[-1]) + 1), which
 
 
 def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapshot:

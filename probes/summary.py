@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from memgate import console
 from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.header import Operation
 from probes.mixture import low_loss_probability
-from probes.snapshot import Snapshot, take_snapshot
+from probes.snapshot import Snapshot, spans, take_snapshot
 from probes.summarycolumns import GATE, LOG, Block, floats
 
 SAMPLES_PER_BLOCK = 4096
@@ -58,6 +59,7 @@ def summary_table(
     operations: Sequence[Operation],
     samples_per_block: int = SAMPLES_PER_BLOCK,
     only: Collection[str] | None = None,
+    places: NDArray[np.integer] | None = None,
 ) -> pd.DataFrame:
     """:func:`summary` of a snapshot.
 
@@ -66,40 +68,58 @@ def summary_table(
         operations: those of the run's manifest.
         samples_per_block: whose training is in memory at once; the table is the same for any number above 0.
         only: columns to compute beside who the samples are, in the order of the table; None for all.
+        places: where the samples of the table stand in the log; None for all. The numbers are those of the whole
+            table: a column about all samples at once stays about all of them.
     """
-    table = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
-    for name, column in log_columns(snapshot, samples_per_block, only):
+    samples = snapshot.samples
+    if places is not None:
+        samples = Samples(**{name: column[places] for name, column in vars(samples).items()})
+    table = pd.DataFrame(identity(samples, snapshot.split, operations))
+    for name, column in log_columns(snapshot, samples_per_block, only, places):
         table[name] = column
-    order = np.argsort(snapshot.samples.sample_id, kind="stable")
+    order = np.argsort(samples.sample_id, kind="stable")
     return table.iloc[order].reset_index(drop=True)
 
 
 def log_columns(
-    snapshot: Snapshot, samples_per_block: int = SAMPLES_PER_BLOCK, only: Collection[str] | None = None
+    snapshot: Snapshot,
+    samples_per_block: int = SAMPLES_PER_BLOCK,
+    only: Collection[str] | None = None,
+    places: NDArray[np.integer] | None = None,
 ) -> Iterator[tuple[str, Any]]:
-    """Name and values [N] of the columns that the log decides, in the log's own sample order.
+    """Name and values [N] of the columns that the log decides, in the log's own sample order or that of ``places``.
 
     Arguments are those of :func:`summary_table`.
     """
     gates, n = snapshot.log.gates, len(snapshot.samples)
     wanted = {name: None for name in column_names(gates) if only is None or name in only}
-    needed = wanted | {MIXTURES[name]: None for name in wanted if name in MIXTURES}
-    starts = range(0, max(n, 1), samples_per_block)
+    losses = {MIXTURES[name]: None for name in wanted if name in MIXTURES}
     # One column is computed at once, and the dashboard asks for it.
-    shown = (
-        console.progress(starts, len(starts), f"{snapshot.split}: reading the log")
-        if only is None
-        else starts
-    )
-    rows = [
-        _rows(Block(snapshot, slice(start, min(start + samples_per_block, n))), needed) for start in shown
-    ]
-    found = pd.concat(rows, ignore_index=True)
+    bar = only is None
+    if places is None:
+        found = everyone = _block_rows(snapshot, wanted | losses, np.arange(n), samples_per_block, bar)
+    else:
+        found = _block_rows(snapshot, wanted, places, samples_per_block, bar)
+        everyone = _block_rows(snapshot, losses, np.arange(n), samples_per_block, bar) if losses else found
     for name in wanted:
         if name in MIXTURES:
-            yield name, floats(low_loss_probability(found[MIXTURES[name]].to_numpy()))
+            share = low_loss_probability(everyone[MIXTURES[name]].to_numpy())
+            yield name, floats(share if places is None else share[places])
         else:
             yield name, found[name].array
+
+
+def _block_rows(
+    snapshot: Snapshot, names: Collection[str], places: NDArray[np.integer], longest: int, bar: bool
+) -> pd.DataFrame:
+    """Columns of the samples at some places, in their order."""
+    parts = list(spans(places, longest)) or [(slice(0, 0), np.arange(0))]
+    shown = console.progress(parts, len(parts), f"{snapshot.split}: reading the log") if bar else parts
+    rows = [
+        _rows(Block(snapshot, part), names).iloc[places[which] - part.start].set_axis(which, axis=0)
+        for part, which in shown
+    ]
+    return pd.concat(rows).sort_index()
 
 
 def column_names(gates: Sequence[str]) -> Iterator[str]:

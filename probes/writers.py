@@ -1,9 +1,11 @@
-"""Tables and arrays as files: CSV and Parquet, written as a stream; equal content gives equal bytes."""
+"""Tables and arrays as files: CSV, Parquet, JSON lines and HDF5, as a stream; equal content gives equal bytes."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -47,11 +49,75 @@ def write_parquet(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table
             writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
+def write_jsonl(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write tables of one schema as one JSON object a line, with the digits of :func:`write_csv`.
+
+    What is missing is null, and so is infinity, for which JSON has no number.
+    """
+    keys = [f"{'{' if at == 0 else ', '}{json.dumps(name)}: " for at, name in enumerate(schema.names)]
+    for table in tables:
+        columns = [_json(table[position]) for position in range(table.num_columns)]
+        parts = [part for key, column in zip(keys, columns, strict=True) for part in (pa.scalar(key), column)]
+        lines = pc.binary_join_element_wise(*parts, pa.scalar("}\n"), "")  # pyright: ignore
+        stream.write("".join(lines.to_pylist()).encode())
+
+
+def _json(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as JSON values."""
+    if pa.types.is_string(column.type):
+        known = column.combine_chunks().dictionary_encode()
+        words = pa.array(
+            [json.dumps(word, ensure_ascii=False) for word in known.dictionary.to_pylist()], pa.string()
+        )
+        column = pa.chunked_array([words.take(known.indices)])
+    elif pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_finite(column), column, None)  # pyright: ignore
+    return pc.fill_null(column.cast(pa.string()), "null")  # pyright: ignore
+
+
+def write_h5(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray]]) -> None:
+    """Write named arrays as datasets of an HDF5 file, one in memory at a time; text is UTF-8 of fixed length."""
+    careful = _Careful(stream)
+    with h5py.File(careful, "w", track_order=True) as handle:
+        for name, array in arrays:
+            if array.dtype.kind == "U":
+                encoded = np.char.encode(array, "utf-8")
+                kind = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
+                handle.create_dataset(name, data=encoded.astype(kind), dtype=kind)
+            else:
+                handle.create_dataset(name, data=np.ascontiguousarray(array))
+            careful.check()
+    careful.check()
+
+
+class _Careful:
+    """A stream that remembers what went wrong: HDF5 loses the error of a full disk."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        try:
+            return self._stream.write(content)
+        except OSError as error:
+            self._error = self._error or error
+            return len(content)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def check(self) -> None:
+        """Raise what HDF5 has not."""
+        if self._error is not None:
+            raise self._error
+
+
 def check_target(path: Path) -> None:
     """Make sure, before anything long is computed, that :func:`write_table` can begin.
 
     Raises:
-        MemgateError: an ending other than ``.csv`` and ``.parquet``, or no such folder.
+        MemgateError: an ending that :data:`WRITERS` does not know, or no such folder.
     """
     if path.suffix not in WRITERS:
         raise MemgateError(f"{path} ends in neither {' nor '.join(WRITERS)}: take one of them.")
@@ -103,5 +169,6 @@ def plain_arrays(table: pd.DataFrame) -> Iterable[tuple[str, NDArray]]:
 WRITERS: dict[str, Callable[[BinaryIO, pa.Schema, Iterable[pa.Table]], None]] = {
     ".csv": write_csv,
     ".parquet": write_parquet,
+    ".jsonl": write_jsonl,
 }
 """Ending of a file to what writes it."""

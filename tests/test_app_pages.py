@@ -191,11 +191,11 @@ def test_the_overviews_numbers_are_numpys(make_run: MakeRun, open_page: Any) -> 
     lines = {trace["name"]: decoded(trace["y"]) for trace in figure(at, "accuracies")["data"]}
     given, clean = (log.values("train", f"correct_{label}")[1] for label in ("given", "clean"))
     label = np.isin(cause, ["label", "label+image"])
-    np.testing.assert_allclose(lines["train: given label"], given.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(lines["given label"], given.mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose(
-        lines["label corrupted: given label (memorised)"], given[:, label].mean(axis=1), rtol=1e-6
+        lines["label corrupted: given (memorised)"], given[:, label].mean(axis=1), rtol=1e-6
     )
-    np.testing.assert_allclose(lines["label corrupted: clean label"], clean[:, label].mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(lines["label corrupted: clean"], clean[:, label].mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose(lines["test"], log.values("test", "correct_given")[1].mean(axis=1), rtol=1e-6)
 
 

@@ -15,14 +15,15 @@ import pytest
 from memgate.errors import MemgateError
 from memgate.runs import Run
 from probes import export as module
+from probes import exportfiles
 from probes.export import export
+from probes.exportplan import KINDS, ExportPlan
 from probes.shapes import columns, long, matrix
 from probes.summary import summary
 from probes.writers import arrow_table, write_csv
 
 FORMS = [
-    ("summary", "csv"), ("summary", "parquet"), ("summary", "npz"), ("long", "csv"), ("long", "parquet"),
-    ("long", "npz"), ("matrix", "npz"), ("matrix", "parquet"),
+    (shape, form) for (schema, shape), forms in KINDS.items() if schema == "memgate" for form in forms
 ]  # fmt: skip
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 
@@ -64,8 +65,20 @@ def read(path: Path) -> dict[str, np.ndarray]:
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    table = pd.read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path).to_pandas()
+    if path.suffix == ".h5":
+        with h5py.File(path) as handle:
+            return {name: _plain(dataset) for name, dataset in handle.items()}
+    readers = {
+        ".csv": pd.read_csv,
+        ".jsonl": lambda file: pd.DataFrame([json.loads(line) for line in file.read_text().splitlines()]),
+        ".parquet": lambda file: pyarrow.parquet.read_table(file).to_pandas(),
+    }
+    table = readers[path.suffix](path)
     return {name: table[name].to_numpy() for name in table}
+
+
+def _plain(dataset: h5py.Dataset) -> np.ndarray:
+    return np.array(dataset.asstr()[:], np.str_) if h5py.check_string_dtype(dataset.dtype) else dataset[:]
 
 
 def hidden(values: dict[str, np.ndarray], name: str) -> np.ndarray:
@@ -75,34 +88,34 @@ def hidden(values: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
-@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_long_is_the_log(make_run, gates, form):
     run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
-    found = read(export(run, "long", form))
+    found = read(export(run, ExportPlan("long", form)))
     np.testing.assert_array_equal(found["epoch"], np.repeat([1, 2, 3, 4], 30))
     np.testing.assert_array_equal(found["sample_id"], np.tile(np.arange(30) * 7, 4))
     for name, values in log_matrices(run).items():
         got = hidden(found, name)
         np.testing.assert_array_equal(got.astype(np.float32), values.ravel().astype(np.float32), err_msg=name)
-    extra = ["seen"] if form == "npz" else []
+    extra = ["seen"] if form in ("npz", "h5") else []
     assert list(found) == ["sample_id", "epoch", *extra, *columns(gates)]
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
-@pytest.mark.parametrize("form", ["parquet", "npz"])
+@pytest.mark.parametrize("form", ["parquet", "npz", "h5"])
 def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
-    monkeypatch.setattr(module, "SAMPLES_PER_GROUP", 8)
+    monkeypatch.setattr(exportfiles, "SAMPLES_PER_GROUP", 8)
     run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
-    path = export(run, "matrix", form)
+    path = export(run, ExportPlan("matrix", form))
     found = read(path)
     np.testing.assert_array_equal(found["sample_id"], np.arange(30) * 7)
     for name, values in log_matrices(run).items():
-        if form == "npz":
+        if form != "parquet":
             got = hidden(found, name)
         else:
             got = np.array([[np.nan if v is None else v for v in row] for row in found[name]], float).T
         np.testing.assert_array_equal(got, values, err_msg=name)
-    if form == "npz":
+    if form != "parquet":
         np.testing.assert_array_equal(found["epochs"], [1, 2, 3, 4])
         assert found["loss"].dtype == np.float32
         assert found["pred"].dtype == np.uint16
@@ -110,10 +123,10 @@ def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
         assert pyarrow.parquet.read_schema(path).metadata[b"epochs"] == b"[1, 2, 3, 4]"
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_summary_round_trips(make_run, form):
     run = make_run(n=60, gates=("b2", "b3"), unseen=UNSEEN)
-    expected, found = summary(run), read(export(run, "summary", form))
+    expected, found = summary(run), read(export(run, ExportPlan("summary", form)))
     assert list(found) == list(expected)
     for name in expected:
         if isinstance(expected[name].dtype, pd.StringDtype):
@@ -183,7 +196,7 @@ def test_unseen_samples_are_missing_and_never_zero(make_run):
     assert never.isna().all()
     loss = run.log().values("train", "loss")[1]
     assert table.loc[0, "loss_mean"] == pytest.approx(loss[1:, 0].mean(), rel=1e-6)
-    lines = export(run, "long", "csv").read_text().splitlines()
+    lines = export(run, ExportPlan("long", "csv")).read_text().splitlines()
     assert lines[1 + 3] == "3,1" + "," * 11
 
 
@@ -193,7 +206,7 @@ def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
         loss = handle["train/loss"]
         assert isinstance(loss, h5py.Dataset)
         loss[1, 0] += 1
-    assert sorted(set(read(export(run, "long", "parquet"))["epoch"])) == [2, 6, 7]
+    assert sorted(set(read(export(run, ExportPlan("long", "parquet")))["epoch"])) == [2, 6, 7]
     meta = json.loads((run.path / "exports/run-train-long.parquet.meta.json").read_text())
     assert meta["epochs"] == [2, 6, 7]
     table = summary(run)
@@ -210,9 +223,9 @@ def test_unfinished_run_has_what_is_finished(make_run):
 @pytest.mark.parametrize(("shape", "form"), FORMS)
 def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
     run = make_run(n=40, unseen=UNSEEN)
-    first = export(run, shape, form)
+    first = export(run, ExportPlan(shape, form))
     assert first == run.path / f"exports/run-train-{shape}.{form}"
-    other = export(run, shape, form, out=tmp_path / "again.bin")
+    other = export(run, ExportPlan(shape, form), out=tmp_path / "again.bin")
     assert first.read_bytes() == other.read_bytes()
     meta = json.loads(first.with_name(first.name + ".meta.json").read_text())
     assert meta["schema"] == "memgate-export/1"
@@ -221,11 +234,12 @@ def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
     assert meta["columns"] == list(read(first))
     assert meta["epochs"] == [1, 2, 3, 4]
     assert meta["command"] == f"memgate export {run.path} --split train --shape {shape} --format {form}"
+    assert meta["plan"]["shape"] == shape
     assert sorted(path.name for path in first.parent.iterdir()) == [first.name, first.name + ".meta.json"]
 
 
 def test_parquet_has_a_row_group_for_each_epoch(make_run):
-    found = pyarrow.parquet.ParquetFile(export(make_run(n=40), "long", "parquet"))
+    found = pyarrow.parquet.ParquetFile(export(make_run(n=40), ExportPlan("long", "parquet")))
     assert found.num_row_groups == 4
     assert found.metadata.row_group(2).num_rows == 40
     assert found.metadata.row_group(0).column(0).compression == "ZSTD"
@@ -265,47 +279,51 @@ def test_too_many_rows_are_asked_for_twice(make_run, monkeypatch):
     monkeypatch.setattr(module, "CSV_ROWS", 100)
     run = make_run(n=40)
     with pytest.raises(MemgateError, match=r"160 rows.*--yes.*--format parquet"):
-        export(run, "long", "csv")
-    path = export(run, "long", "csv", yes=True)
+        export(run, ExportPlan("long", "csv"))
+    path = export(run, ExportPlan("long", "csv"), yes=True)
     assert len(path.read_text().splitlines()) == 161
     assert json.loads(Path(f"{path}.meta.json").read_text())["command"].endswith("--format csv --yes")
-    export(run, "long", "parquet")
-    export(run, "summary", "csv")
+    export(run, ExportPlan("long", "parquet"))
+    export(run, ExportPlan("summary", "csv"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("matrix", "csv"), "npz or parquet"),
+        (("matrix", "csv"), "--shape long is.*npz or parquet or h5"),
         (("wide", "csv"), "no shape 'wide'"),
         (("long", "xls"), "no format 'xls'"),
         (("long", "npz", "val"), "no split 'val'"),
-        (("long", "npz", "train", Path("/nowhere/x.npz")), "does not exist"),
     ],
 )
 def test_wrong_wishes_end_in_a_sentence(make_run, arguments, sentence):
     with pytest.raises(MemgateError, match=sentence):
-        export(make_run(n=20), *arguments)
+        export(make_run(n=20), ExportPlan(*arguments))
+
+
+def test_the_folder_has_to_be_there(make_run):
+    with pytest.raises(MemgateError, match="does not exist"):
+        export(make_run(n=20), out=Path("/nowhere/x.csv"))
 
 
 def test_an_error_leaves_the_old_file(make_run, monkeypatch):
     run = make_run(n=20)
-    path = export(run, "long", "csv")
+    path = export(run, ExportPlan("long", "csv"))
     old = path.read_bytes()
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "long_tables", fail)
+    monkeypatch.setattr(exportfiles, "long_tables", fail)
     with pytest.raises(MemgateError, match="No space left"):
-        export(run, "long", "csv")
+        export(run, ExportPlan("long", "csv"))
     assert path.read_bytes() == old
     assert len(list(path.parent.iterdir())) == 2
 
 
 def test_out_may_be_a_folder(make_run, tmp_path):
     run = make_run(n=20)
-    assert export(run, "summary", "npz", out=tmp_path) == tmp_path / "run-train-summary.npz"
+    assert export(run, ExportPlan("summary", "npz"), out=tmp_path) == tmp_path / "run-train-summary.npz"
 
 
 def test_long_and_matrix_come_piece_by_piece(make_run):

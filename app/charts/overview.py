@@ -7,20 +7,34 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app import palette
-from app.charts.layout import MARGIN, add_share, count_scale, epoch_axis, f4, log_counts, share_layout
-from app.curves import Share
+from app.charts.layout import (
+    LEGEND,
+    MARGIN,
+    add_share,
+    count_scale,
+    epoch_axis,
+    f4,
+    lines,
+    log_counts,
+    share_layout,
+)
+from app.curves import Band, Share
 from memgate.logformat import ROUTED_ABOVE
 
 
-def evolution(epochs: NDArray, edges: NDArray, counts: NDArray, height: int = 330) -> go.Figure:
-    """Heatmap of g over the epochs, to be brushed: colour is the number of samples, on a logarithmic scale.
+def evolution(
+    epochs: NDArray, edges: NDArray, counts: NDArray, height: int = 290, quantity: str = "gate"
+) -> go.Figure:
+    """Heatmap of g (or H) over the epochs: colour is the number of samples, on a logarithmic scale.
 
     Args:
         epochs: [E].
         edges: [bins + 1] of g.
         counts: [bins, E].
         height: in pixels.
+        quantity: ``gate``, which is to be brushed, or ``entropy``.
     """
+    letter, unit = ("g", "gate value g") if quantity == "gate" else ("H", "gate entropy H (nats)")
     top, bar = count_scale(int(counts.max(initial=1)))
     figure = go.Figure(
         go.Heatmap(
@@ -32,19 +46,21 @@ def evolution(epochs: NDArray, edges: NDArray, counts: NDArray, height: int = 33
             zmax=top,
             colorscale=palette.DENSITY,
             hoverongaps=False,
-            hovertemplate="epoch %{x}, g near %{y:.2f}: %{customdata} samples<extra></extra>",
+            hovertemplate=f"epoch %{{x}}, {letter} near %{{y:.2f}}: %{{customdata}} samples<extra></extra>",
             colorbar=bar,
         )
     )
-    figure.add_hline(y=ROUTED_ABOVE, line={"color": palette.CORRUPTED, "width": 2, "dash": "dash"})
-    figure.update_layout(height=height, margin=MARGIN, dragmode="select", xaxis=epoch_axis(epochs))
+    if quantity == "gate":
+        figure.add_hline(y=ROUTED_ABOVE, line={"color": palette.CORRUPTED, "width": 2, "dash": "dash"})
+        figure.update_layout(dragmode="select")
+    figure.update_layout(height=height, margin=MARGIN, xaxis=epoch_axis(epochs))
     figure.update_xaxes(showgrid=False)
-    title = {"text": "gate value g", "standoff": 16}
+    title = {"text": unit, "standoff": 16}
     figure.update_yaxes(range=[edges[0], edges[-1]], title=title, showgrid=False)
     return figure
 
 
-def shares(epochs: NDArray, found: Mapping[str, Share], rate: float, height: int = 330) -> go.Figure:
+def shares(epochs: NDArray, found: Mapping[str, Share], rate: float, height: int = 290) -> go.Figure:
     """Share routed to the block by cause, each with its Wilson band, and the share corrupted as a dotted line.
 
     Args:
@@ -75,3 +91,55 @@ def accuracies(epochs: NDArray, found: Mapping[str, tuple[str, str, Share]], hei
     for name, (colour, dash, share) in found.items():
         add_share(figure, epochs, name, share, colour, dash, band=False)
     return share_layout(figure, epochs, "accuracy", height)
+
+
+def losses(epochs: NDArray, found: Mapping[tuple[str, str], Band], height: int = 300) -> go.Figure:
+    """Mean loss of groups over the epochs, each with its 95 % band.
+
+    Args:
+        epochs: [E].
+        found: (``clean`` or ``corrupted``, ``routed``, ``skipped`` or empty) to its means.
+        height: in pixels.
+    """
+    figure = go.Figure()
+    for (state, route), band in found.items():
+        colour, dash = palette.CAUSE_COLOURS[state], "dash" if route == "skipped" else "solid"
+        name = f"{state}, {route} ({band.n:,})" if route else f"{state} ({band.n:,})"
+        for bound, fill in ((band.high, None), (band.low, "tonexty")):
+            figure.add_scatter(
+                x=np.asarray(epochs, np.int32), y=f4(bound), mode="lines", line={"width": 0}, fill=fill,
+                fillcolor=palette.translucent(colour, 0.18), showlegend=False, hoverinfo="skip", name=f"{name} band",
+            )  # fmt: skip
+        figure.add_scatter(
+            x=np.asarray(epochs, np.int32), y=f4(band.value), name=name, mode=lines(epochs),
+            line={"color": colour, "width": 2, "dash": dash}, marker={"color": colour, "size": 9},
+            hovertemplate=name + ": %{y:.3f} nats<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(height=height, margin=MARGIN, legend=LEGEND, hovermode="x unified",
+                         xaxis=epoch_axis(epochs))  # fmt: skip
+    figure.update_yaxes(rangemode="tozero", title={"text": "mean loss (nats)", "standoff": 12})
+    return figure
+
+
+def first_skips(
+    epochs: NDArray, found: Mapping[str, tuple[NDArray[np.int32], int]], height: int = 300
+) -> go.Figure:
+    """At which epoch samples were first sent past the block, as a share of their group.
+
+    Args:
+        epochs: [E].
+        found: ``clean`` or ``corrupted`` to the counts [E] and the number of those that never were.
+        height: in pixels.
+    """
+    figure = go.Figure()
+    for state, (counts, never) in found.items():
+        n = int(counts.sum()) + never
+        figure.add_scatter(
+            x=np.asarray(epochs, np.int32), y=f4(np.cumsum(counts) / max(n, 1)), mode=lines(epochs),
+            name=f"{state} ({never:,} of {n:,} never)",
+            line={"color": palette.CAUSE_COLOURS[state], "width": 2, "shape": "hv",
+                  "dash": "solid" if state == "clean" else "dash"},
+            marker={"color": palette.CAUSE_COLOURS[state], "size": 9},
+            hovertemplate=state + ": %{y:.1%} skipped at least once<extra></extra>",
+        )  # fmt: skip
+    return share_layout(figure, epochs, "share skipped so far", height)

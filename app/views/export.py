@@ -1,5 +1,246 @@
-"""export: to be built."""
+"""Export: what is taken away, its size and first rows, the command that writes the same, and the file."""
 
-from app import state
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
 
-view = state.view()
+import streamlit as st
+
+from app import exporting, queries, state, words
+from app.chips import save_selection
+from app.exporting import Asked
+from app.state import View
+from memgate.errors import MemgateError
+from probes.cohorts import cohort_names, load_cohort
+from probes.export import download_name, export_bytes, is_large
+from probes.exportoutlook import Outlook
+from probes.exportplan import FIXED, KINDS, ExportPlan, Schema, command_of
+
+SCHEMAS = {
+    "memgate": "memgate", "cleanlab": "cleanlab", "cartography": "Dataset cartography", "fiftyone": "FiftyOne",
+    "tensorboard": "TensorBoard projector",
+}  # fmt: skip
+EPOCHS = {"all": "all", "last": "the last", "every": "every so many", "from": "from … to …"}
+# What a shape and a schema are, for their readers. (A comment: Streamlit shows a text that stands by itself.)
+SHAPES = {
+    "summary": "A row per sample: who it is, its scores, and what probes have stored.",
+    "long": "A row per sample and epoch: the logged quantities.",
+    "matrix": "Arrays, epochs × samples: the logged quantities.",
+}
+MEANINGS = {
+    "cleanlab": "A row per sample: is_label_issue (the truth: given and clean label differ), label_score (p of the "
+    "given label when last seen; lower is worse), given and predicted label.",
+    "cartography": "td_metrics.jsonl as dataset cartography writes it, in its conventions: correctness counts epochs. "
+    "Its logits by epoch are not in the log.",
+    "fiftyone": "A folder with a PNG per sample and labels.csv, a FiftyOne CSVDataset; zipped for the browser.",
+    "tensorboard": "A folder for TensorBoard's projector: points, who they are, and their pictures; zipped for the "
+    "browser.",
+}
+
+
+def choose(label: str, options: Sequence[str], key: str, words_for: dict[str, str] | None = None) -> str:
+    """One of some options, of which others may be there the next time."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[0]
+    told = words_for or {}
+    return st.selectbox(label, options, key=key, format_func=lambda one: told.get(one) or str(one))
+
+
+def who(view: View, cohorts: list[str]) -> tuple[exporting.Who, str | None]:
+    """Whose rows."""
+    options = exporting.choices(view, cohorts)
+    chosen = view.selected
+    counts = {
+        "all": f"all of {view.split} ({len(view.data.cause):,})",
+        "filter": f"as filtered on the left ({int(view.members.sum()):,})",
+        "selection": f"the selection ({len(chosen.ids) if chosen else 0:,})",
+        "cohort": "a cohort",
+    }
+    if st.session_state.get("export_who") not in options:
+        st.session_state["export_who"] = options[0]
+    found = st.radio(
+        "Samples", options, key="export_who", format_func=lambda one: counts[one], horizontal=True
+    )
+    if found != "cohort":
+        return found, None
+    return found, choose("Cohort", cohorts, "export_cohort")
+
+
+def epochs(view: View) -> str:
+    """Which epochs."""
+    known = view.data.epochs
+    if len(known) == 1:
+        return "all"
+    left, *right = st.columns([2, 1, 1])
+    with left:
+        kind = choose("Epochs", list(EPOCHS), "export_epochs", EPOCHS)
+    step, first, last = 1, int(known[0]), int(known[-1])
+    if kind == "every":
+        step = int(right[0].number_input("Every", 1, last, min(10, last), key="export_step"))
+    if kind == "from":
+        first = int(right[0].number_input("From", first, last, first, key="export_first"))
+        last = int(right[1].number_input("To", int(known[0]), last, last, key="export_last"))
+    return exporting.epochs_text(kind, step, first, last)
+
+
+def quantities(view: View, asked: Asked) -> tuple[str, ...]:
+    """Which columns."""
+    if asked.schema in FIXED:
+        return ()
+    try:
+        known = exporting.names(view, replace(exporting.plan_of(view, asked), cohort=None, ids=()))
+    except MemgateError:
+        return ()  # the size says it
+    key = "export_quantities"
+    st.session_state[key] = [name for name in st.session_state.get(key, []) if name in known]
+    picked = st.multiselect(
+        "Quantities", known, key=key, placeholder="All" if asked.schema != "tensorboard" else "Usual"
+    )
+    return tuple(name for name in known if name in picked)
+
+
+def ask(view: View) -> Asked:
+    """The choices; only those that go together are there."""
+    cohorts = [name for name in cohort_names(view.run) if _of_split(view, name)]
+    chosen, cohort = who(view, cohorts)
+    left, middle, right = st.columns([3, 4, 2])
+    with left:
+        schema = choose("Schema", list(get_args(Schema)), "export_schema", SCHEMAS)
+    with middle:
+        shape = choose("Shape", exporting.shapes_of(schema), "export_shape")
+    with right:
+        form = choose("Format", KINDS[schema, shape], "export_format")
+    st.caption(MEANINGS.get(schema, SHAPES[shape]))
+    asked = Asked(chosen, cohort, schema, shape, form, epochs(view), ())
+    plan = exporting.plan_of(view, asked)
+    if plan.epoch is not None:
+        told = [f"routes are those of epoch {plan.epoch}"] if plan.filter.route != "all" else []
+        told += [f"the summary ends at epoch {plan.epoch}"] if shape == "summary" else []
+        st.caption(f"The sidebar's epoch counts: {', and '.join(told)}.")
+    return replace(asked, quantities=quantities(view, asked))
+
+
+def _of_split(view: View, name: str) -> bool:
+    """Whether a cohort is of the split that is shown; a damaged one is left to the sidebar."""
+    try:
+        return load_cohort(view.run, name).split == view.split
+    except MemgateError:
+        return False
+
+
+def size(found: Outlook) -> None:
+    """How much it is going to be."""
+    cells: list[tuple[str, str]] = [
+        ("Samples", f"{found.samples:,}"),
+        ("Rows", f"{found.rows:,}"),
+        ("Size", _bytes(found.bytes)),
+    ]
+    for column, (label, value) in zip(st.columns(3), cells, strict=True):
+        column.metric(label, value)
+
+
+def _bytes(count: int) -> str:
+    """A size in words; it is an estimate."""
+    for unit, size_of in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size_of:
+            return f"≈ {count / size_of:.{0 if count >= 10 * size_of else 1}f} {unit}"
+    return f"≈ {count} bytes"
+
+
+def first_rows(found: Outlook) -> None:
+    """The first rows, and whether there are more columns than are shown."""
+    st.dataframe(found.first, hide_index=True, key="export_first_rows", placeholder="–", height=214)
+    st.caption(f"The first {len(found.first)} rows, {len(found.columns)} columns.")
+
+
+def take(view: View, plan: ExportPlan, found: Outlook) -> None:
+    """The command, and the button."""
+    large = is_large(plan, found.samples, max(1, found.rows // max(1, found.samples)))
+    name = download_name(view.run, plan)
+    st.markdown("**The same by the command line**")
+    st.code(
+        command_of(view.run, plan, name if plan.folder else None, large), language="bash", wrap_lines=True
+    )
+    if found.bytes > exporting.LARGEST:
+        st.info(
+            f"About {_bytes(found.bytes)[2:]}: too much to pass through the browser. The command above writes it, "
+            f"into {words.plain(str(view.run.path / 'exports'))} where --out says nothing else."
+        )
+        return
+    run, log = view.run, view.log
+    st.download_button(
+        f"Download {name}",
+        lambda: export_bytes(run, plan, log),
+        file_name=name,
+        mime="application/octet-stream",
+        on_click="ignore",
+        type="primary",
+        icon=":material/download:",
+        key="export_download",
+    )
+    where = "where you are" if plan.folder else f"{run.path / 'exports'}"
+    st.caption(
+        f"The command writes the same bytes to {words.plain(where)}, with a .meta.json that says what they are."
+    )
+
+
+def save_first(view: View) -> None:
+    """A large selection needs a name before a command line can mean it."""
+    assert view.selected is not None
+    st.info(
+        f"{len(view.selected.ids):,} samples are too many for a command line: save the selection as a cohort, which "
+        "gives it a name."
+    )
+    with st.form("export_save", border=False):
+        name = st.text_input("Name of the cohort", key="export_name", max_chars=64)
+        if st.form_submit_button("Save as a cohort", type="primary", key="export_save_it") and name:
+            save_selection(view, view.selected, name)
+
+
+def page() -> None:
+    """The whole page."""
+    view = state.view()
+    if len(view.data.epochs) == 0:
+        st.info("No epoch of this split can be read yet, so there is nothing to export.")
+        return
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        st.subheader("Export", anchor=False)
+        asked = ask(view)
+    with right:
+        try:
+            show(view, asked)
+        except MemgateError as error:
+            state.problem(error)
+
+
+def show(view: View, asked: Asked) -> None:
+    """What is chosen is going to give this."""
+    if exporting.must_be_saved(asked, view.selected):
+        save_first(view)
+        return
+    plan = exporting.plan_of(view, asked)
+    found = exporting.coming(view, plan, _side(view, plan) if plan.folder else 0)
+    size(found)
+    take(view, plan, found)
+    first_rows(found)
+
+
+def _side(view: View, plan: ExportPlan) -> int:
+    """Side of the run's pictures in pixels; 0 where a folder does without.
+
+    Raises:
+        MemgateError: there are none, and the folder consists of them.
+    """
+    try:
+        return int(max(queries.pictures(view.run, view.split).given.shape[1:3]))
+    except MemgateError:
+        if plan.schema == "fiftyone":
+            raise
+        return 0
+
+
+try:
+    page()
+except MemgateError as error:
+    state.problem(error)

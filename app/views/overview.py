@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import curves, histories, palette, queries, selection, state
+from app import curves, histories, measures, palette, queries, selection, state
 from app.charts import overview as charts
 from app.charts.layout import CONFIG
 from app.curves import Share
@@ -47,8 +47,14 @@ def choose(view: View, boxes: list[selection.Box], mode: selection.Mode) -> None
         return
     gate = queries.matrix(view.at, view.split, "gate", view.gate)
     members = selection.inside(boxes, view.data.epochs, gate, mode) & view.members
-    st.session_state["boxes"] = boxes
+    st.session_state["drawn"] = (view.run.name, view.split, view.gate), boxes
     state.select_places(view, members, selection.describe(boxes, view.data.epochs, mode))
+
+
+def drawn(view: View) -> list[selection.Box]:
+    """The boxes that this session has drawn last on what is shown."""
+    where, boxes = st.session_state.get("drawn", ((), []))
+    return boxes if where == (view.run.name, view.split, view.gate) else []
 
 
 def brushed(view: View, key: str) -> None:
@@ -88,9 +94,7 @@ def by_numbers(view: View) -> None:
 def shares(view: View, gate: str) -> None:
     """Share routed by cause."""
     st.markdown(f"**Share routed through {gate.upper()}** · 95 % band")
-    routed = queries.matrix(view.at, view.split, "routed", gate)
-    seen = queries.matrix(view.at, view.split, "seen")
-    found = {name: curves.share(routed, seen, who) for name, who in curves.cohorts(view.data.cause).items()}
+    found = histories.routed_shares(view.at, view.split, gate)
     rate = float((view.data.cause != "clean").mean())
     figure = charts.shares(view.data.epochs, found, rate)
     st.plotly_chart(
@@ -100,40 +104,89 @@ def shares(view: View, gate: str) -> None:
 
 def accuracies(view: View) -> None:
     """What is fitted: given labels, clean labels, and the test set."""
-    st.markdown("**Accuracy over the epochs** · against the given and the clean label")
-    seen, given, clean = (
-        queries.matrix(view.at, view.split, name) for name in ("seen", "correct_given", "correct_clean")
-    )
-    cause = view.data.cause
-    every = np.ones(len(cause), bool)
-    relabelled = view.data.given_label != view.data.clean_label
-    found: dict[str, tuple[str, str, Share]] = {}
-    words_given = "given label" if relabelled.any() else "label"
-    found[f"{view.split}: {words_given}"] = (palette.CLEAN, "solid", curves.share(given, seen, every))
-    if relabelled.any():
-        found[f"{view.split}: clean label"] = (palette.CLEAN, "dash", curves.share(clean, seen, every))
-        found["label corrupted: given label (memorised)"] = (
-            palette.CORRUPTED, "solid", curves.share(given, seen, relabelled))  # fmt: skip
-        found["label corrupted: clean label"] = (
-            palette.CORRUPTED,
-            "dash",
-            curves.share(clean, seen, relabelled),
-        )
-    image = cause == "image"
-    if image.any():
-        found["image corrupted: label"] = (
-            palette.CAUSE_COLOURS["image"], "dot", curves.share(given, seen, image))  # fmt: skip
-    if view.split != "test" and "test" in view.log.splits:
-        test = queries.split_data(view.at, "test")
-        if np.array_equal(test.epochs, view.data.epochs):
-            seen, given = (queries.matrix(view.at, "test", name) for name in ("seen", "correct_given"))
-            everyone = np.ones(len(test.sample_id), bool)
-            found["test"] = (palette.ROUTED, "longdash", curves.share(given, seen, everyone))
+    st.markdown(f"**Accuracy on {view.split}** · against the given and the clean label")
     st.plotly_chart(
-        charts.accuracies(view.data.epochs, found),
+        charts.accuracies(view.data.epochs, fitted(view)),
         key="accuracies",
         config=CONFIG,
         alt="Accuracies over the epochs",
+    )
+
+
+def fitted(view: View) -> dict[str, tuple[str, str, Share]]:
+    """Name to colour, dash and values of the accuracies that mean something for these samples."""
+
+    def of(label: str, who: str, split: str = view.split) -> Share:
+        return histories.accuracy(view.at, split, label, who)
+
+    relabelled = (view.data.given_label != view.data.clean_label).any()
+    found = {
+        "given label" if relabelled else view.split: (
+            palette.CLEAN,
+            "solid",
+            of("given", "all"),
+        )
+    }
+    if relabelled:
+        found |= {
+            "clean label": (palette.CLEAN, "dash", of("clean", "all")),
+            "label corrupted: given (memorised)": (
+                palette.CORRUPTED,
+                "solid",
+                of("given", "wrong label"),
+            ),
+            "label corrupted: clean": (palette.CORRUPTED, "dash", of("clean", "wrong label")),
+        }
+    if (view.data.cause == "image").any():
+        found["image corrupted"] = (palette.CAUSE_COLOURS["image"], "dot", of("given", "image"))
+    if view.split != "test" and "test" in view.log.splits:
+        epochs = queries.split_data(view.at, "test").epochs
+        if np.array_equal(epochs, view.data.epochs):
+            found["test"] = (palette.ROUTED, "longdash", of("given", "all", "test"))
+    return found
+
+
+def losses(view: View) -> None:
+    """The loss of clean and corrupted samples, of each route."""
+    by = f", by the route through {view.gate.upper()} at epoch {view.epoch}" if view.gate else ""
+    st.markdown(f"**Mean loss**{by} · 95 % band")
+    found = histories.loss_by_route(view.at, view.split, view.gate, view.epoch or 0)
+    st.plotly_chart(
+        charts.losses(view.data.epochs, found),
+        key="losses",
+        config=CONFIG,
+        alt="Mean loss of clean and corrupted, routed and skipped samples over the epochs",
+    )
+
+
+def entropies(view: View, gate: str) -> None:
+    """The evolution of the gate's entropy."""
+    st.markdown(f"**Entropy of {gate.upper()}'s classifier**")
+    edges, counts = histories.evolution(view, "entropy")
+    st.plotly_chart(
+        charts.evolution(view.data.epochs, edges, counts, 300, "entropy"),
+        key="entropies",
+        config=CONFIG,
+        alt=f"Heatmap: number of samples by epoch and entropy of the gate {gate}",
+    )
+
+
+def first_skips(view: View, gate: str) -> None:
+    """When samples were first sent past the block."""
+    st.markdown(f"**First epoch skipped by {gate.upper()}** · share skipped at least once")
+    first = measures.values(view, "first_skip_epoch")
+    states = {"clean": view.data.cause == "clean", "corrupted": view.data.cause != "clean"}
+    epochs = view.data.epochs[: view.row + 1]
+    found = {
+        name: curves.first_epoch_counts(first, epochs, who & (measures.values(view, "epochs_logged") > 0))
+        for name, who in states.items()
+        if who.any()
+    }
+    st.plotly_chart(
+        charts.first_skips(epochs, found),
+        key="first_skips",
+        config=CONFIG,
+        alt="Share of clean and corrupted samples skipped at least once, over the epochs",
     )
 
 
@@ -156,14 +209,23 @@ def page() -> None:
                 ["any", "every"],
                 key="mode",
                 horizontal=True,
-                format_func=lambda mode: f"{mode} epoch",
-                on_change=lambda: choose(view, st.session_state.get("boxes", []), st.session_state["mode"]),
+                label_visibility="collapsed",
+                format_func=lambda mode: f"inside the box at {mode} epoch",
+                on_change=lambda: choose(view, drawn(view), st.session_state["mode"]),
             )
             by_numbers(view)
         panel(view, "drag a box on the heatmap, or select by numbers.")
     else:
         st.info("The log has no gate, so there is no routing to show.")
-    accuracies(view)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        accuracies(view)
+        if view.gate:
+            entropies(view, view.gate)
+    with right:
+        losses(view)
+        if view.gate:
+            first_skips(view, view.gate)
 
 
 try:

@@ -15,27 +15,54 @@ from memgate.runs import Run, list_runs, open_run
 
 @dataclass(frozen=True)
 class Export:
-    """Write the per-sample log as a table."""
+    """Write the per-sample log, or a part of it, as a table for other programs."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
     shape: Literal["summary", "long", "matrix"] = "summary"
     """summary: one row per sample; long: one per sample and epoch; matrix: arrays [epochs, samples]."""
-    format: Literal["csv", "parquet", "npz"] = "csv"
-    """File format."""
+    format: Literal["csv", "parquet", "npz", "jsonl", "h5", "tsv"] | None = None
+    """File format. None: the usual one: csv, of a matrix npz, and of another tool's schema that tool's."""
+    schema: Literal["memgate", "cleanlab", "cartography", "fiftyone", "tensorboard"] = "memgate"
+    """Whose columns: memgate's, or what another tool reads; fiftyone and tensorboard are folders with pictures."""
     split: Literal["train", "val", "test", "val_corrupted", "test_corrupted"] = "train"
     """Which samples."""
+    quantities: tuple[str, ...] = ()
+    """Only these columns, beside who the samples are. Empty: all."""
+    epochs: str = "all"
+    """Which epochs: all, last, every:5, 10-20 or 1,5,10; a summary is computed from these."""
+    epoch: int | None = None
+    """The epoch at which --route is judged; a summary has no later one. None: the last of --epochs."""
+    cause: Literal["all", "clean", "corrupted", "label", "image", "label+image", "open"] = "all"
+    """Only samples to which this was done."""
+    route: Literal["all", "routed", "skipped"] = "all"
+    """Only samples that a gate sends through its block, or past it."""
+    gate: str | None = None
+    """Whose route; also the trajectory that tensorboard shows. None: the last gate's."""
+    classes: tuple[str, ...] = ()
+    """Only samples whose clean label is one of these classes, by number or name. Empty: any."""
+    cohort: str | None = None
+    """Only samples of this cohort, saved in the dashboard (cohorts/NAME.json in the run)."""
+    ids: tuple[int, ...] = ()
+    """Only the samples with these ids. Empty: any."""
     out: Path | None = None
-    """The file to write. None: in the run's exports/."""
+    """The file to write, or a folder for it; a folder may also go into a .zip. None: in the run's exports/."""
     yes: bool = False
-    """Write a CSV of more than two million rows without being asked."""
+    """Write a table of text of more than two million rows without being asked."""
 
     def run(self) -> None:
         """Write the table and print its path."""
         from probes.export import export
+        from probes.exportplan import ExportPlan, class_numbers
+        from probes.filters import Filter
 
         run = open_run(self.name)
-        console.line(str(export(run, self.shape, self.format, split=self.split, out=self.out, yes=self.yes)))
+        classes = class_numbers(self.classes, run.log().class_names) if self.classes else ()
+        plan = ExportPlan(
+            self.shape, self.format, self.split, self.schema, self.quantities, self.epochs, self.epoch,
+            Filter(self.cause, self.route, classes), self.gate, self.cohort, self.ids,
+        )  # fmt: skip
+        console.line(str(export(run, plan, out=self.out, yes=self.yes)))
 
 
 @dataclass(frozen=True)

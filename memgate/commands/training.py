@@ -76,7 +76,7 @@ class Quickstart:
         )
         run = start(config)
         print_summary(run)
-        console.line(f"\nOne row per training sample:  {export(run, 'summary', 'csv')}")
+        console.line(f"\nOne row per training sample:  {export(run)}")
         console.line(f"Look at every sample:         {command('dashboard', self.out)}")
 
 

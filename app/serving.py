@@ -1,0 +1,37 @@
+"""The server's process: Streamlit, and meanwhile the imports that every page needs."""
+
+import importlib
+import threading
+
+import numpy as np
+
+NEEDED = (
+    "plotly.graph_objects",
+    "plotly.subplots",
+    "app.sidebar",
+    "app.panel",
+    "app.headline",
+    "app.histories",
+)
+"""What takes seconds to import, and nobody should wait for who opens the first page."""
+
+
+def preload() -> None:
+    """Import what the pages need; Plotly's parts are loaded when a first figure is made."""
+    for name in NEEDED:
+        importlib.import_module(name)
+    from app.charts import overview
+
+    overview.first_skips(np.array([1, 2]), {"clean": (np.array([1, 0], np.int32), 1)})
+
+
+def main() -> None:
+    """Serve, with the arguments of ``streamlit``."""
+    from streamlit.web.cli import main as serve
+
+    threading.Thread(target=preload, daemon=True).start()
+    serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""How long the dashboard takes over a long log of a large data set, in a real browser: seconds a page, and memory.
+
+    python benchmarks/dashboard.py [--cifar10 data/cifar10.npz] [--samples 50000] [--epochs 300] [--keep FOLDER]
+
+Makes a run with one gate (a log of about 0.5 GB by the real writer), serves it, and opens every page in headless
+Chromium with software WebGL: *cold* in a fresh server, where this page is the first thing that anybody opens, and
+*warm* in a new browser session after all of them have been opened once. Then what people do: filter, turn a page of
+the gallery, go to the next sample. Pictures are those of an .npz file as ``--data.name npz`` reads it, or made up.
+
+Needs Debian's chromium and playwright. Ends with exit code 1 when a limit is exceeded. Run it alone.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scores import record
+
+from memgate.config import DataConfig, RunConfig, TrainConfig
+from memgate.inputs import load_inputs
+from memgate.logformat import LogLayout, logged_epochs
+from memgate.logwriter import SampleLogWriter
+from memgate.metrics import metric_names
+from memgate.newrun import create_run
+from memgate.runs import Run
+
+PAGES = (
+    "", "overview", "explorer", "gallery", "sample", "hardness", "critical", "compare", "export", "health",
+)  # fmt: skip
+LOAD, FILTER, SAMPLE, TURN, GIB = 4.0, 2.0, 1.5, 0.4, 1.5
+"""Limits in seconds, and in GiB of the server's memory."""
+PORT = 8599
+
+
+def make_run(folder: Path, data: Path | None, n: int, epochs: int) -> Run:
+    """A run with symmetric noise whose log is made up."""
+    if data is None:
+        data = folder / "data.npz"
+        draw = np.random.default_rng(0)
+        arrays = {}
+        for split, count in (("train", n), ("test", n // 5)):
+            arrays[f"{split}_images"] = draw.integers(0, 256, (count, 32, 32, 3), np.uint8)
+            arrays[f"{split}_labels"] = np.arange(count, dtype=np.int64) % 10
+        np.savez(data, **arrays)
+    config = RunConfig(
+        name="large",
+        out=folder / "runs",
+        noise=("symmetric:0.2", "gaussian:0.05:severity=3"),
+        device="cpu",
+        data=DataConfig(name="npz", root=data, train_limit=n),
+        train=TrainConfig(epochs=epochs),
+    ).resolved()
+    inputs = load_inputs(config)
+    samples = {split: inputs.samples(split) for split in inputs.splits}
+    layout = LogLayout(
+        samples, config.model.gate_names, logged_epochs(epochs, 1), "sweep", tuple(inputs.train.class_names)
+    )
+    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
+    run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
+    writer = SampleLogWriter.open(run.path / "log.h5")
+    for epoch in range(1, epochs + 1):
+        writer.write(epoch, {split: record(who, epoch / epochs) for split, who in samples.items()})
+        names = metric_names(list(samples), list(layout.gates))
+        run.append_metrics(dict.fromkeys(names, 0.5) | {"epoch": epoch})
+    writer.close()
+    run.set_status("complete", epochs)
+    return run
+
+
+@contextmanager
+def server(root: Path) -> Iterator[tuple[str, int]]:
+    """Serve the dashboard as the command line does; its address and its process."""
+    code = (
+        "import sys; from pathlib import Path; from memgate.dashboard import serve; "
+        f"sys.exit(serve(Path(sys.argv[1]), {PORT}, open_browser=False))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.DEVNULL)
+    try:
+        wait_for_port(process)
+        # serve() starts Streamlit in a process of its own.
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield f"http://127.0.0.1:{PORT}", int(children[0])
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for_port(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until somebody listens."""
+    import socket
+
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+                return
+        assert process.poll() is None, "the server has ended"
+        time.sleep(0.1)
+
+
+def gib(process: int) -> float:
+    """Peak memory of a process."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
+
+
+SETTLED = """() => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    const done = app && app.dataset.testScriptState === 'notRunning';
+    const charts = [...document.querySelectorAll('.js-plotly-plot')];
+    const stale = document.querySelector('[data-stale="true"]');
+    const began = document.querySelector('[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]');
+    return done && began && !stale && charts.every(chart => chart.querySelector('.main-svg'));
+}"""
+
+
+def settle(page: Any) -> None:
+    """Wait until the script has ended and every chart is drawn, on two looks in a row."""
+    for _ in range(2):
+        page.wait_for_function(SETTLED, timeout=120_000, polling=20)
+        page.wait_for_timeout(60)
+
+
+def timed(page: Any, act: Callable[[], Any]) -> float:
+    """Seconds from an action to the settled page, less the 120 ms of watching that it is."""
+    began = time.perf_counter()
+    act()
+    settle(page)
+    return time.perf_counter() - began - 0.12
+
+
+def address(base: str, page: str, sample: int = 0) -> str:
+    """A page's deep link."""
+    more = f"&id={sample}" if page == "sample" else ""
+    return f"{base}/{page}?run=large{more}" if page else f"{base}/"
+
+
+def cold(driver: Any, root: Path) -> Iterator[tuple[str, float]]:
+    """Each page as the first of a fresh server."""
+    for page in PAGES:
+        with server(root) as (base, _), browsing(driver) as browser:
+            opened = new_page(browser)
+            yield page or "runs", timed(opened, partial(opened.goto, address(base, page, 7)))
+
+
+@contextmanager
+def browsing(driver: Any) -> Iterator[Any]:
+    """A headless Chromium."""
+    browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+def new_page(browser: Any) -> Any:
+    """A page of a new session, of the smallest size that the dashboard is made for."""
+    return browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+
+
+def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float]]:
+    """What happens in a server that has seen every page: name, seconds and limit."""
+    for page in PAGES:  # once, to fill the caches
+        opened = new_page(browser)
+        timed(opened, partial(opened.goto, address(base, page, 7)))
+        opened.close()
+    for page in PAGES:
+        opened = new_page(browser)
+        seconds = timed(opened, partial(opened.goto, address(base, page, 11)))
+        yield f"load {page or 'runs'}", seconds, SAMPLE if page == "sample" else LOAD
+        if page == "sample":
+            button = opened.get_by_role("button", name="Next")
+            yield "next sample", timed(opened, button.click), SAMPLE
+        if page == "gallery":
+            number = opened.get_by_test_id("stPagination").get_by_role("button", name="2", exact=True)
+            yield "gallery page turn", timed(opened, number.click), TURN
+        if page in ("overview", "explorer", "gallery", "hardness"):
+            yield f"filter {page}", timed(opened, partial(pick_route, opened)), FILTER
+        opened.close()
+
+
+def pick_route(page: Any) -> None:
+    """Show the routed samples only."""
+    page.get_by_test_id("stSidebar").get_by_text("routed", exact=True).click()
+
+
+def main() -> int:
+    """Print a line for each figure; 0 if all are within the limits."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cifar10", type=Path, default=None)
+    parser.add_argument("--samples", type=int, default=50_000)
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument(
+        "--keep", type=Path, default=None, help="folder for the run; one that is there is used"
+    )
+    parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    found: dict[str, tuple[float, float]] = {}
+
+    def note(name: str, value: float, limit: float, unit: str) -> None:
+        found[name] = value, limit
+        print(
+            f"{name:24s} {value:6.2f} {unit}   limit {limit}{'   EXCEEDED' if value > limit else ''}",
+            flush=True,
+        )
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.keep or Path(scratch)
+        if not (folder / "runs" / "large").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            make_run(folder, arguments.cifar10, arguments.samples, arguments.epochs)
+        root = folder / "runs"
+        with sync_playwright() as driver:
+            for page, seconds in cold(driver, root):
+                note(f"cold {page}", seconds, LOAD, "s")
+            with server(root) as (base, process), browsing(driver) as browser:
+                for name, seconds, limit in warm(base, browser):
+                    note(name, seconds, limit, "s")
+                note("server memory", gib(process), GIB, "GiB")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+    return int(any(value > limit for value, limit in found.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The exports that are one file: what is in it, and what writes it."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from memgate.runs import Run
+from noise.npz import write_arrays
+from probes.exportplan import ExportPlan, chosen_columns
+from probes.exportsamples import Chosen
+from probes.exportschemas import TABLES
+from probes.exportsummary import export_summary
+from probes.shapes import arrow_array, columns, element_type, long_schema, long_tables, matrix_arrays
+from probes.writers import WRITERS, arrow_table, plain_arrays, write_h5
+
+SAMPLES_PER_GROUP = 4096
+"""Samples in a row group of the matrix as Parquet."""
+
+ARRAYS: dict[str, Callable[[BinaryIO, Iterable[tuple[str, NDArray]]], None]] = {
+    "npz": write_arrays,
+    "h5": write_h5,
+}
+"""Formats of named arrays to what writes them; the others are of tables."""
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """A file that can be written."""
+
+    columns: Sequence[str]
+    """Of the table, or names of the arrays."""
+    rows: int
+    write: Callable[[BinaryIO], None]
+    notes: tuple[str, ...] = ()
+    """Sentences about what could not be read."""
+
+
+def file_content(run: Run, plan: ExportPlan, chosen: Chosen) -> Content:
+    """What a file is going to hold.
+
+    Args:
+        run: whose.
+        plan: of a schema that is no folder, with its format.
+        chosen: its samples and epochs.
+
+    Raises:
+        MemgateError: a quantity is not known.
+    """
+    if plan.shape == "summary":
+        table, notes = summary_frame(run, plan, chosen)
+        return _frame(table, str(plan.format), notes)
+    names = chosen_columns(plan.quantities, columns(chosen.snapshot.log.gates))
+    return (_long if plan.shape == "long" else _matrix)(chosen, names, str(plan.format))
+
+
+def summary_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows of the shape ``summary`` in memgate's schema or another tool's, and sentences of what is damaged."""
+    if plan.schema in TABLES:
+        return TABLES[plan.schema](run, chosen)
+    return export_summary(run, chosen, plan.quantities)
+
+
+def _frame(table: pd.DataFrame, form: str, notes: tuple[str, ...]) -> Content:
+    def write(stream: BinaryIO) -> None:
+        if form in ARRAYS:
+            ARRAYS[form](stream, plain_arrays(table))
+        else:
+            content = arrow_table(table)
+            WRITERS[f".{form}"](stream, content.schema, [content])
+
+    return Content([str(name) for name in table.columns], len(table), write, notes)
+
+
+def _long(chosen: Chosen, names: Sequence[str], form: str) -> Content:
+    snapshot, places = chosen.snapshot, chosen.places
+    rows = len(chosen) * len(snapshot.epochs)
+    if form in ARRAYS:
+        arrays = _flat(chosen, names)
+        return Content(
+            ["sample_id", "epoch", "seen", *names], rows, lambda stream: ARRAYS[form](stream, arrays)
+        )
+    schema = long_schema(snapshot.log.gates, names)
+    return Content(
+        schema.names,
+        rows,
+        lambda stream: WRITERS[f".{form}"](stream, schema, long_tables(snapshot, places, names)),
+    )
+
+
+def _flat(chosen: Chosen, names: Sequence[str]) -> Iterator[tuple[str, NDArray]]:
+    """The matrices flattened, row by row: the order (epoch, sample_id) of the tables, and ``seen``."""
+    for name, array in matrix_arrays(chosen.snapshot, chosen.places, names):
+        if name == "sample_id":
+            yield name, np.tile(array, len(chosen.snapshot.epochs))
+        elif name == "epochs":
+            yield "epoch", np.repeat(array, len(chosen))
+        else:
+            yield name, array.reshape(-1)
+
+
+def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
+    if form in ARRAYS:
+        arrays = matrix_arrays(chosen.snapshot, chosen.places, names)
+        every = ["sample_id", "epochs", "seen", *names]
+        return Content(every, len(chosen), lambda stream: ARRAYS[form](stream, arrays))
+    schema = _list_schema(chosen, names)
+    return Content(
+        schema.names,
+        len(chosen),
+        lambda stream: WRITERS[f".{form}"](stream, schema, list_tables(chosen, names)),
+    )
+
+
+def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
+    known = columns(chosen.snapshot.log.gates)
+    kinds = [(name, pa.list_(element_type(known[name][0]))) for name in names]
+    epochs = json.dumps(chosen.snapshot.epochs.tolist())
+    return pa.schema([("sample_id", pa.int64()), *kinds], metadata={"epochs": epochs})
+
+
+def list_tables(chosen: Chosen, names: Sequence[str]) -> Iterator[pa.Table]:
+    """A row per sample with a list over the epochs, a group of samples at once; the metadata names the epochs."""
+    schema, known = _list_schema(chosen, names), columns(chosen.snapshot.log.gates)
+    length = len(chosen.snapshot.epochs)
+    for start in range(0, len(chosen), SAMPLES_PER_GROUP):
+        group = chosen.places[start : start + SAMPLES_PER_GROUP]
+        arrays = dict(matrix_arrays(chosen.snapshot, group, names))
+        hidden = ~arrays["seen"].T.reshape(-1)
+        offsets = pa.array(np.arange(0, len(hidden) + 1, length, dtype=np.int32))
+        lists = [
+            pa.ListArray.from_arrays(offsets, arrow_array(arrays[name].T.reshape(-1), known[name][0], hidden))
+            for name in names
+        ]
+        yield pa.table([pa.array(arrays["sample_id"]), *lists], schema=schema)

@@ -1,0 +1,220 @@
+"""The exports that are a folder: pictures with their table for FiftyOne, points for TensorBoard's projector."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from memgate.errors import MemgateError, require
+from memgate.pictures import pictures_of
+from memgate.runs import Run
+from probes.exportplan import ExportPlan, chosen_columns
+from probes.exportsamples import Chosen
+from probes.exportsummary import export_summary
+from probes.scores import PROBES
+from probes.scoretable import score_columns
+from probes.shapes import columns
+from probes.writers import arrow_table, write_csv
+
+SPRITE_SIDE = 8192
+"""The largest picture in pixels that the projector takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """A folder that can be written."""
+
+    columns: Sequence[str]
+    rows: int
+    write: Callable[[Path], None]
+    """Fills a folder that is there and empty."""
+    notes: tuple[str, ...] = ()
+
+
+def folder_content(run: Run, plan: ExportPlan, chosen: Chosen) -> Folder:
+    """What a folder is going to hold.
+
+    Raises:
+        MemgateError: a quantity is not known, FiftyOne's pictures cannot be had, or no sample has all values.
+    """
+    return {"fiftyone": _fiftyone, "tensorboard": _tensorboard}[plan.schema](run, plan, chosen)
+
+
+def fiftyone_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows of ``labels.csv``: the file's name, labels as words, and the summary."""
+    wanted = (*plan.quantities, "pred_last") if plan.quantities else ()
+    table, notes = export_summary(run, chosen, wanted)
+    predicted = table["pred_last"]
+    if wanted and "pred_last" not in plan.quantities:
+        table = table.drop(columns="pred_last")
+    class_names, samples = chosen.snapshot.log.class_names, chosen.samples
+    named = {
+        "filepath": [f"{one}.png" for one in chosen.sample_id],
+        "ground_truth": [class_names[label] for label in samples.given_label],
+        "clean_class": [class_names[label] for label in samples.clean_label],
+        "prediction": [None if pd.isna(label) else class_names[label] for label in predicted],
+    }
+    words = pd.DataFrame({name: pd.array(column, dtype="string") for name, column in named.items()})
+    return pd.concat([words, table], axis=1), notes
+
+
+def _fiftyone(run: Run, plan: ExportPlan, chosen: Chosen) -> Folder:
+    """A FiftyOne ``CSVDataset``: ``data/<sample_id>.png`` as the network was given it, and ``labels.csv``.
+
+        import fiftyone as fo
+
+        dataset = fo.Dataset.from_dir(
+            dataset_dir="sym40-train-fiftyone-summary",
+            dataset_type=fo.types.CSVDataset,
+            fields={"sample_id": int, "cause": None, "gate_last": float, "routed_last": lambda text: text == "true"},
+        )
+        for sample in dataset.iter_samples(autosave=True):  # words to labels that the app can colour
+            sample["ground_truth"] = fo.Classification(label=sample["ground_truth"])
+
+    Give ``ground_truth``, ``clean_class`` and ``prediction`` in ``fields`` (None: text) to have them as well.
+    """
+    table, notes = fiftyone_frame(run, plan, chosen)
+    pictures = _pictures(run, chosen)
+
+    def write(folder: Path) -> None:
+        content = arrow_table(table)
+        with (folder / "labels.csv").open("wb") as stream:
+            write_csv(stream, content.schema, [content])
+        (folder / "data").mkdir()
+        for name, picture in zip(table["filepath"], pictures, strict=True):
+            Image.fromarray(picture).save(folder / "data" / name, "PNG")
+
+    return Folder([str(name) for name in table.columns], len(table), write, notes)
+
+
+def _pictures(run: Run, chosen: Chosen) -> NDArray[np.uint8]:
+    """The samples' pictures as given, [n, H, W, 3].
+
+    Raises:
+        MemgateError: the run has none of them.
+    """
+    found = pictures_of(run).get(chosen.snapshot.split)
+    rows = [] if found is None else found.rows(chosen.sample_id)
+    if found is None or len(rows) < len(chosen):
+        raise MemgateError(
+            f"{run.name} has no pictures of these samples of {chosen.snapshot.split}: take another schema."
+        )
+    return found.given[rows]
+
+
+def projector_frame(chosen: Chosen) -> pd.DataFrame:
+    """The rows of ``metadata.tsv``: who a point is."""
+    class_names, samples = chosen.snapshot.log.class_names, chosen.samples
+    return pd.DataFrame(
+        {
+            "sample_id": chosen.sample_id,
+            "cause": samples.cause,
+            "given": [class_names[label] for label in samples.given_label],
+            "clean": [class_names[label] for label in samples.clean_label],
+        }
+    )
+
+
+def _tensorboard(run: Run, plan: ExportPlan, chosen: Chosen) -> Folder:
+    """TensorBoard's projector: a point per sample, ``tensorboard --logdir FOLDER``, or load it on its web page.
+
+    ``tensors.tsv`` are the points: of the shape ``matrix`` each sample's trajectory over the epochs (g of the last
+    gate, or p(given label) in a log without a gate, or the quantities asked for, one after the other); of ``summary``
+    its scores, each standardised to mean 0 and deviation 1, where scores that some sample lacks are left out. Samples
+    that some epoch has not seen (of ``summary``: that none has) are left out, since a point needs all its numbers.
+    ``metadata.tsv`` says who they are, and ``sprite.png`` shows them where the run's pictures can be had.
+    """
+    there, points, names, notes = (_trajectories if plan.shape == "matrix" else _scores)(run, plan, chosen)
+    require(
+        points.size > 0,
+        f"No sample of {run.name} has all the values of a point: choose other --epochs or --quantities.",
+    )
+    metadata = projector_frame(there)
+    if (missing := len(chosen) - len(there)) > 0:
+        notes = (*notes, f"{missing} samples lack values at these epochs and are left out.")
+    try:
+        sprite, side = _sprite(_pictures(run, there))
+    except MemgateError as error:
+        sprite, side, notes = None, (0, 0), (*notes, f"Without pictures: {error}")
+
+    def write(folder: Path) -> None:
+        np.savetxt(folder / "tensors.tsv", points, fmt="%.9g", delimiter="\t")
+        (folder / "metadata.tsv").write_text(_tsv(metadata), encoding="utf-8")
+        if sprite is not None:
+            sprite.save(folder / "sprite.png", "PNG")
+        (folder / "projector_config.pbtxt").write_text(_config(plan.shape, None if sprite is None else side))
+
+    return Folder(names, len(there), write, notes)
+
+
+Points = tuple[Chosen, NDArray[np.float64], list[str], tuple[str, ...]]
+"""The samples that have all numbers, these [n, d], what they are, and sentences about what is damaged."""
+
+
+def _trajectories(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:  # noqa: ARG001 (as _scores)
+    """Logged quantities, [n, quantities x E]."""
+    gates, known = chosen.snapshot.log.gates, columns(chosen.snapshot.log.gates)
+    usual = [name for name, what in known.items() if gates and what == ("gate", plan.gate or gates[-1])]
+    names = chosen_columns(plan.quantities or usual or ("p_given",), known)
+    seen = chosen.snapshot.values_at(chosen.places, "seen")
+    rows = [np.where(seen, chosen.snapshot.values_at(chosen.places, *known[name]), np.nan) for name in names]
+    points = np.concatenate(rows).T.astype(np.float64)
+    whole = np.isfinite(points).all(axis=1)
+    return Chosen(chosen.snapshot, chosen.places[whole]), points[whole], names, ()
+
+
+def _scores(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:
+    """Standardised scores [n, scores] that every sample has and that are not the same for all."""
+    table, notes = export_summary(run, chosen)
+    seen = (table["epochs_logged"] > 0).to_numpy(bool)
+    names = chosen_columns(plan.quantities, score_names(table, chosen.snapshot.log.gates))
+    values = np.stack([table[name].to_numpy(np.float64, na_value=np.nan)[seen] for name in names], axis=1)
+    kept = np.isfinite(values).all(axis=0) & (values != values[:1]).any(axis=0)
+    values = values[:, kept]
+    points = (values - values.mean(axis=0)) / values.std(axis=0)
+    names = [name for name, keep in zip(names, kept, strict=True) if keep]
+    return Chosen(chosen.snapshot, chosen.places[seen]), points, names, notes
+
+
+def score_names(table: pd.DataFrame, gates: Sequence[str]) -> list[str]:
+    """The columns of a summary that are scores."""
+    return [found.column for found in score_columns(table, gates, tuple(PROBES.values()))]
+
+
+def _sprite(pictures: NDArray[np.uint8]) -> tuple[Image.Image, tuple[int, int]]:
+    """All pictures in one, row by row, and the width and height of each."""
+    count, height, width = pictures.shape[:3]
+    across = math.ceil(math.sqrt(count))
+    largest = SPRITE_SIDE // across
+    require(largest > 0, f"{count:,} pictures do not fit into one of {SPRITE_SIDE} pixels.")
+    scale = min(1.0, largest / max(height, width))
+    side = max(1, int(width * scale)), max(1, int(height * scale))
+    sheet = Image.new("RGB", (across * side[0], math.ceil(count / across) * side[1]))
+    for at, picture in enumerate(pictures):
+        tile = Image.fromarray(picture)
+        tile = tile if scale == 1 else tile.resize(side, Image.Resampling.BOX)
+        sheet.paste(tile, (at % across * side[0], at // across * side[1]))
+    return sheet, side
+
+
+def _tsv(table: pd.DataFrame) -> str:
+    """A header and the rows; a tab or a new line inside a word becomes a space."""
+    rows = [table.columns, *table.itertuples(index=False)]
+    return "".join("\t".join(re.sub(r"\s", " ", str(cell)) for cell in row) + "\n" for row in rows)
+
+
+def _config(name: str, side: tuple[int, int] | None) -> str:
+    sprite = "" if side is None else (
+        '  sprite {\n    image_path: "sprite.png"\n'
+        f"    single_image_dim: {side[0]}\n    single_image_dim: {side[1]}\n  }}\n"
+    )  # fmt: skip
+    return (
+        f'embeddings {{\n  tensor_name: "{name}"\n  tensor_path: "tensors.tsv"\n'
+        f'  metadata_path: "metadata.tsv"\n{sprite}}}\n'
+    )

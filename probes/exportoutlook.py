@@ -1,0 +1,151 @@
+"""What an export is going to be like, before anything is written: its size, and its first rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from memgate.logreader import SampleLog
+from memgate.runs import Run
+from probes.exportfiles import ARRAYS, list_tables, summary_frame
+from probes.exportfolders import fiftyone_frame, projector_frame, score_names
+from probes.exportplan import FIXED, ExportPlan, checked, chosen_columns
+from probes.exportsamples import Chosen, choose
+from probes.exportsummary import stored_columns, summary_names
+from probes.shapes import columns, long_tables
+from probes.snapshot import take_snapshot
+from probes.writers import arrow_table, plain_arrays
+
+BYTES: Mapping[str, Mapping[str, float]] = {
+    "csv": {"float": 8.8, "bool": 4.7, "int": 2.0, "id": 5.0},
+    "jsonl": {"float": 9.5, "bool": 4.9, "int": 2.5, "id": 5.0},
+    "parquet": {"float": 4.8, "bool": 0.15, "int": 0.7, "id": 1.5},
+}
+"""Bytes of a value as text or compressed, measured over runs on CIFAR-10; arrays have those of their types."""
+
+PNG = 0.85
+"""Bytes of a PNG of a photograph by bytes of its pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What an export is going to be like."""
+
+    samples: int
+    rows: int
+    columns: tuple[str, ...]
+    bytes: int
+    """About; of a folder with pictures, with those."""
+    first: pd.DataFrame
+    """The first rows."""
+
+
+def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None, side: int = 32) -> Outlook:
+    """Size and first rows of an export. Only the first samples are read, but for columns about all at once.
+
+    Args:
+        run: whose.
+        plan: what is asked for.
+        n: how many rows.
+        log: the run's log, if it has been opened already.
+        side: of the run's pictures in pixels, for the size of a folder that has them.
+
+    Raises:
+        MemgateError: as :func:`probes.export.export` does before it writes.
+    """
+    plan = checked(plan)
+    chosen = choose(run, plan, log)
+    first = first_rows(run, plan, chosen, n)
+    epochs = len(chosen.snapshot.epochs)
+    rows = len(chosen) * (epochs if plan.shape == "long" else 1)
+    each = _row_bytes(plan, first)
+    if plan.schema == "tensorboard":
+        each += 11.0 * (epochs * max(1, len(plan.quantities)) if plan.shape == "matrix" else 30)
+    if plan.folder:
+        each += PNG * 3 * side * side
+    return Outlook(len(chosen), rows, tuple(map(str, first.columns)), int(each * rows), first)
+
+
+def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> list[str]:
+    """The columns of which :attr:`probes.exportplan.ExportPlan.quantities` can name some; none where they are fixed.
+
+    Raises:
+        MemgateError: no finished epoch, or no such split.
+    """
+    if plan.schema in FIXED:
+        return []
+    snapshot = take_snapshot(run, plan.split, log)
+    if plan.shape != "summary":
+        return list(columns(snapshot.log.gates))
+    stored = stored_columns(run, plan.split, plan.epoch or int(snapshot.epochs[-1]))
+    names = summary_names(snapshot, stored, run.manifest.header.operations)
+    if plan.schema == "tensorboard":
+        return score_names(pd.DataFrame(columns=names), snapshot.log.gates)
+    return names[1:]
+
+
+def preview(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None) -> pd.DataFrame:
+    """The first rows of an export; arguments are those of :func:`outlook`."""
+    plan = checked(plan)
+    return first_rows(run, plan, choose(run, plan, log), n)
+
+
+def first_rows(run: Run, plan: ExportPlan, chosen: Chosen, n: int) -> pd.DataFrame:
+    """The first rows of what is chosen: of a matrix a row per sample, with a list over the epochs."""
+    start = chosen.first(n)
+    if plan.schema == "fiftyone":
+        return fiftyone_frame(run, plan, start)[0]
+    if plan.schema == "tensorboard":
+        return projector_frame(start)
+    if plan.shape == "summary":
+        return summary_frame(run, plan, start)[0]
+    names = chosen_columns(plan.quantities, columns(chosen.snapshot.log.gates))
+    if plan.shape == "matrix":
+        return pd.concat([_frame(table) for table in list_tables(start, names)], ignore_index=True)
+    found: list[pd.DataFrame] = []
+    for table in long_tables(start.snapshot, start.places, names):
+        found.append(_frame(table))
+        if len(start) * len(found) >= n:
+            break
+    return pd.concat(found, ignore_index=True).head(n)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """With types that can be missing, as the summary has them."""
+    kinds = {pa.bool_(): pd.BooleanDtype(), pa.uint16(): pd.UInt16Dtype()}
+    return table.to_pandas(types_mapper=kinds.get)
+
+
+def _row_bytes(plan: ExportPlan, first: pd.DataFrame) -> float:
+    """Bytes of one row."""
+    form = "csv" if plan.format == "tsv" else str(plan.format)
+    if form in ARRAYS and plan.shape == "summary":
+        return sum(array.nbytes for _, array in plain_arrays(first)) / max(1, len(first))
+    table = arrow_table(first)
+    each = sum(_value_bytes(form, table[at], field) for at, field in enumerate(table.schema))
+    if form in ARRAYS:
+        each += 1 if plan.shape == "long" else _length(table)  # whether it was seen
+    return each + 1
+
+
+def _length(table: pa.Table) -> float:
+    """Epochs of a row of a matrix."""
+    lists = [column for column in table.columns if pa.types.is_list(column.type)]
+    return float(len(lists[0][0])) if lists else 0.0
+
+
+def _value_bytes(form: str, column: pa.ChunkedArray, field: pa.Field) -> float:
+    """Bytes of one value of a column, its name and comma included."""
+    kind, times = field.type, 1.0
+    if pa.types.is_list(kind):
+        kind, times = kind.value_type, float(len(column[0]))
+    if form in ARRAYS:
+        return times * (1.0 if pa.types.is_boolean(kind) else kind.bit_width / 8)
+    frame = {"jsonl": len(field.name) + 6.0, "csv": 1.0}.get(form, 0.0)
+    if pa.types.is_string(kind):
+        words = [len(word or "") for word in column.to_pylist()]
+        return frame + (0.2 if form == "parquet" else sum(words) / max(1, len(words)))
+    name = "float" if pa.types.is_floating(kind) else "bool" if pa.types.is_boolean(kind) else "int"
+    name = "id" if field.name in ("sample_id", "guid", "index") else name
+    return times * (frame + BYTES[form][name])

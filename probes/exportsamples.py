@@ -1,0 +1,131 @@
+"""Which samples and epochs of a run an export means."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memgate.errors import MemgateError, require
+from memgate.logformat import Samples
+from memgate.logreader import SampleLog
+from memgate.runs import Run
+from probes.cohorts import load_cohort
+from probes.exportplan import ExportPlan, chosen_epochs
+from probes.filters import Filter
+from probes.shapes import by_id
+from probes.snapshot import Snapshot, take_snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Some samples of a split over some of its epochs."""
+
+    snapshot: Snapshot
+    """With these epochs, and all samples."""
+    places: NDArray[np.intp]
+    """[n] where the samples stand in the log, in the order of rising ids; at least one."""
+
+    @property
+    def sample_id(self) -> NDArray[np.int64]:
+        """[n] rising."""
+        return self.snapshot.samples.sample_id[self.places].astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def samples(self) -> Samples:
+        """Who they are."""
+        columns = vars(self.snapshot.samples).items()
+        return Samples(**{name: column[self.places] for name, column in columns})
+
+    def first(self, n: int) -> "Chosen":
+        """Only the first samples."""
+        return replace(self, places=self.places[:n])
+
+
+def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
+    """The samples and epochs of a plan.
+
+    Args:
+        run: whose.
+        plan: what is asked for.
+        log: the run's log, if it has been opened already: a reader remembers which rows it has verified.
+
+    Raises:
+        MemgateError: no finished epoch, no such split, epoch, gate, cohort or sample, or nobody is left.
+    """
+    snapshot = take_snapshot(run, plan.split, log)
+    at = plan.epoch
+    require(
+        at is None or at in snapshot.epochs,
+        f"--epoch {at} of {plan.split} is not in the log of {run.name}, which has {snapshot.epochs[0]} to "
+        f"{snapshot.epochs[-1]}.",
+    )
+    ending = snapshot if at is None or plan.shape != "summary" else snapshot.until(at)
+    kept = chosen_epochs(plan.epochs, ending.epochs)
+    at = int(kept[-1]) if at is None else at
+    members = _members(run, plan, snapshot, at)
+    require(
+        bool(members.any()),
+        f"None of the {len(members):,} samples of {plan.split} in {run.name} is meant by "
+        f"{_conditions(plan, at)}: ask for others.",
+    )
+    order = by_id(snapshot)
+    return Chosen(replace(snapshot, epochs=kept), order[members[order]])
+
+
+def _members(run: Run, plan: ExportPlan, snapshot: Snapshot, at: int) -> NDArray[np.bool_]:
+    """Who meets all conditions: bool [N], in the log's order."""
+    samples = snapshot.samples
+    routed, seen = _route(run, plan, snapshot, at)
+    found = plan.filter.matching(samples.cause, samples.clean_label, routed, seen)
+    if plan.cohort is not None:
+        cohort = load_cohort(run, plan.cohort)
+        require(
+            cohort.split == plan.split,
+            f"The cohort {cohort.name} is of the split {cohort.split}, and not of {plan.split}: add --split "
+            f"{cohort.split}.",
+        )
+        found = found & np.isin(samples.sample_id, cohort.sample_ids)
+    if plan.ids:
+        unknown = np.setdiff1d(plan.ids, samples.sample_id)
+        require(
+            len(unknown) == 0,
+            f"--ids {', '.join(map(str, unknown[:5]))}: {plan.split} of {run.name} has no such sample.",
+        )
+        found = found & np.isin(samples.sample_id, plan.ids)
+    return found
+
+
+def _route(
+    run: Run, plan: ExportPlan, snapshot: Snapshot, at: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Who was routed and who was seen at an epoch, [N] each; of a log without a gate nobody was routed."""
+    gates = snapshot.log.gates
+    nobody = np.zeros(len(snapshot.samples), bool)
+    if plan.gate is not None and plan.gate not in gates:
+        raise MemgateError(
+            f"--gate {plan.gate}: {run.name} has no such gate, it has {', '.join(gates) or 'none'}."
+        )
+    if plan.filter.route == "all":
+        return nobody, nobody
+    require(
+        len(gates) > 0, f"{run.name} has no gate, so no sample is {plan.filter.route}: leave --route out."
+    )
+    ((_, record),) = snapshot.log.records(plan.split, {at})
+    return record.flag("routed")[gates.index(plan.gate or gates[-1])], record.flag("seen")
+
+
+def _conditions(plan: ExportPlan, at: int) -> str:
+    """The conditions of a plan, as flags."""
+    given = {"cohort": plan.cohort, "ids": " ".join(map(str, plan.ids[:5])) or None}
+    parts = [f"--{name} {value}" for name, value in given.items() if value is not None]
+    default = Filter()
+    if plan.filter.cause != default.cause:
+        parts.append(f"--cause {plan.filter.cause}")
+    if plan.filter.route != default.route:
+        parts.append(f"--route {plan.filter.route} at epoch {at}")
+    if plan.filter.classes:
+        parts.append(f"--classes {' '.join(map(str, plan.filter.classes))}")
+    return " and ".join(parts) or "an empty split"

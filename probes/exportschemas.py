@@ -1,0 +1,82 @@
+"""A run's summary as the tables that cleanlab and dataset cartography read."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from memgate.runs import Run
+from probes.exportsamples import Chosen
+from probes.exportsummary import export_summary
+
+NEVER_LEARNED = 1000
+"""Cartography's count of forgetting events for a sample that was never predicted right."""
+
+Table = tuple[pd.DataFrame, tuple[str, ...]]
+"""Rows, and sentences about what is damaged."""
+
+
+def cleanlab_table(run: Run, chosen: Chosen) -> Table:
+    """Cleanlab's table of label issues: a row per example, in the order of the data set.
+
+    ``is_label_issue`` is the truth, that the given label differs from the clean one, and no guess;
+    ``label_score`` in [0, 1], low is worse, is cleanlab's self-confidence: p(given label) when last seen, in the
+    training's own, in-sample probabilities, where cleanlab asks for out-of-sample ones; ``given_label`` and
+    ``predicted_label`` are classes. Missing for a sample that was never seen. Read it by
+    ``pandas.read_csv(path, index_col="sample_id")``.
+    """
+    wanted = ("given_label", "clean_label", "pred_last", "p_given_last")
+    table, _ = export_summary(run, chosen, wanted)
+    found = pd.DataFrame(
+        {
+            "sample_id": table["sample_id"],
+            "is_label_issue": table["given_label"] != table["clean_label"],
+            "label_score": table["p_given_last"],
+            "given_label": table["given_label"],
+            "predicted_label": table["pred_last"],
+        }
+    )
+    return found, ()
+
+
+def cartography_table(run: Run, chosen: Chosen) -> Table:
+    """Dataset cartography's metrics, ``td_metrics.jsonl`` of Swayamdipta et al. 2020, in their code's conventions.
+
+    ``guid`` is the sample's id, ``index`` its row; ``correctness`` is a number of epochs and not a share, and
+    ``forgetfulness`` is :data:`NEVER_LEARNED` for a sample that was never predicted right. Samples that no epoch
+    has seen are left out, as they would be there. Plot it by their ``plot_data_map``.
+
+    Their other file, ``training_dynamics/dynamics_epoch_{e}.jsonl``, holds each sample's logits of every class at
+    every epoch. The log keeps the margin and probabilities of the given label only (a hundred classes would make it
+    a hundred times as large), so that file cannot be made from it.
+    """
+    wanted = (
+        "epochs_logged",
+        "threshold_closeness",
+        "confidence",
+        "variability",
+        "correctness",
+        "forgetfulness",
+    )
+    table, _ = export_summary(run, chosen, wanted)
+    table = table.loc[table["epochs_logged"] > 0].reset_index(drop=True)
+    right = table["correctness"].to_numpy(np.float64) * table["epochs_logged"].to_numpy()
+    found = pd.DataFrame(
+        {
+            "guid": table["sample_id"],
+            "index": np.arange(len(table)),
+            "threshold_closeness": table["threshold_closeness"],
+            "confidence": table["confidence"],
+            "variability": table["variability"],
+            "correctness": np.rint(right).astype(np.int64),
+            "forgetfulness": table["forgetfulness"].fillna(NEVER_LEARNED).astype(np.int64),
+        }
+    )
+    return found, ()
+
+
+TABLES: dict[str, Callable[[Run, Chosen], Table]] = {
+    "cleanlab": cleanlab_table,
+    "cartography": cartography_table,
+}
+"""Schemas of one table to what makes it."""
