@@ -83,10 +83,15 @@ def reading(what: str) -> Iterator[None]:
         ) from error
 
 
+def runs(root: Path) -> list[Run]:
+    """The runs under the root, the newest first; damaged ones too."""
+    with reading(str(root)):
+        return list_runs(root)
+
+
 def run_names(root: Path) -> list[str]:
     """Names of the runs under the root, the newest first."""
-    with reading(str(root)):
-        return [run.name for run in list_runs(root)]
+    return [run.name for run in runs(root)]
 
 
 def open_run(root: Path, name: str) -> Run:
@@ -95,7 +100,7 @@ def open_run(root: Path, name: str) -> Run:
     Raises:
         MemgateError: it is none of them, or its configuration is damaged.
     """
-    found = {run.name: run for run in list_runs(root)}
+    found = {run.name: run for run in runs(root)}
     if name not in found:
         raise MemgateError(f"There is no run {name!r} under {root}.")
     with reading(f"{found[name].path}/config.json"):

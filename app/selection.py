@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,22 @@ def parse_classes(text: str, count: int) -> tuple[int, ...] | None:
     found = [parse_id(part) for part in text[:4000].split(",")]
     known = [one for one in found if one is not None and one < count]
     return tuple(sorted(set(known))) if len(known) == len(found) else None
+
+
+def parse_names(text: str) -> list[str]:
+    """Several runs from the URL (``a,b``), each once; a comma that belongs to a name is written %2C."""
+    return list(dict.fromkeys(unquote(part) for part in text[:4000].split(",") if part))
+
+
+def names_text(names: Sequence[str]) -> str:
+    """What the URL says for several runs: see :func:`parse_names`."""
+    return ",".join(quote(name, safe="") for name in names)
+
+
+def with_first(names: Sequence[str], first: str) -> list[str]:
+    """The same runs with ``first`` in front; one that is not among them takes the place of the first."""
+    rest = names if first in names else names[1:]
+    return [first, *(name for name in rest if name != first)]
 
 
 def boxes_of(event: Any) -> list[Box]:

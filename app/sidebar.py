@@ -63,6 +63,9 @@ def sidebar() -> None:
         address[picked] = _text(st.session_state[f"pick_{picked}"])
         for name in DEPENDENTS.get(picked, ()):
             address.pop(name, None)
+    if "compared" in st.session_state:
+        address["runs"] = st.session_state.pop("compared")
+        address.pop("pair", None)
     if "chosen" in st.session_state:
         address["selected"] = st.session_state.pop("chosen")
     asking = Asking(address)
@@ -83,9 +86,14 @@ def _ask(asking: Asking) -> View | None:
     names = queries.run_names(root())
     if not names:
         raise MemgateError(f"There are no runs under {root()} yet: make one by 'memgate quickstart'.")
+    compared = selection.parse_names(asking.address.get("runs") or st.session_state.get("kept_runs", ""))
+    if "runs" in asking.address and compared:
+        asking.address.setdefault("run", compared[0])
     name = _pick(asking, "run", "Run", names)
     if name is None:
         return None
+    if compared:
+        asking.settle("runs", selection.names_text(selection.with_first(compared, name)))
     run = queries.open_run(root(), name)
     at = _pinned(run)
     log = queries.log(at)

@@ -85,10 +85,15 @@ def root() -> Path:
 
 def view() -> View:
     """What to show; ends the page where the sidebar has said why there is nothing."""
-    found: View | None = st.session_state["view"]
+    found = view_or_none()
     if found is None:
         st.stop()
     return cast(View, found)
+
+
+def view_or_none() -> View | None:
+    """What to show; None where the sidebar has said why there is nothing, for a page that can do without."""
+    return st.session_state["view"]
 
 
 def write_param(param: str, value: str) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from memgate.errors import MemgateError
@@ -22,9 +22,26 @@ def flags(config: Any, without: Collection[str] = ()) -> dict[str, Any]:
         config: a configuration dataclass.
         without: flags to leave out, and whole sections by their name (``model.gate``).
     """
-    return {
-        name: inner for key, value in to_json(config).items() for name, inner in _flags(key, value, without)
-    }
+    return flat(to_json(config), without)
+
+
+def flat(values: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
+    """Nested JSON values under dotted names, as :func:`flags` gives them."""
+    return {name: inner for key, value in values.items() for name, inner in _flags(key, value, without)}
+
+
+def text_of(value: Any) -> str:
+    """A plain JSON value for people: text as it is, a list of texts with blanks between them."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return " ".join(value) or "none"
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value)
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """The flags in which several configurations differ, with the value of each; None where one has no such flag."""
+    names = dict.fromkeys(name for one in settings for name in one)
+    found = {name: tuple(one.get(name) for one in settings) for name in names}
+    return {name: values for name, values in found.items() if any(value != values[0] for value in values)}
 
 
 def _flags(name: str, value: Any, without: Collection[str]) -> Iterator[tuple[str, Any]]:

@@ -30,7 +30,7 @@ class SampleLog:
             MemgateError: the file is missing, damaged or of another format.
         """
         self.path = path
-        with self._opened() as handle:
+        with self.opened() as handle:
             schema = handle.attrs.get("schema")
             if schema != SCHEMA:
                 raise MemgateError(
@@ -43,7 +43,12 @@ class SampleLog:
             self.planned: np.ndarray = handle["epoch"][:]
         self._verified: dict[tuple[str, int, bytes], bool] = {}
 
-    def _opened(self) -> Any:
+    def opened(self) -> Any:
+        """The file, to be closed by a ``with``.
+
+        Raises:
+            MemgateError: it is missing or damaged, or open elsewhere in this program in another way.
+        """
         try:
             return h5py.File(self.path, "r", locking=False)
         except FileNotFoundError as error:
@@ -61,7 +66,7 @@ class SampleLog:
         Raises:
             MemgateError: the log has no such split, or was written before a column of it was known.
         """
-        with self._opened() as handle:
+        with self.opened() as handle:
             group = handle[self._known(split)]
             missing = [column for column in SAMPLE_COLUMNS if column not in group]
             if missing:
@@ -72,14 +77,23 @@ class SampleLog:
 
     def epochs(self, split: str) -> np.ndarray:
         """Epochs, counted from 1, whose rows are committed and whole: int32 [E]."""
-        with self._opened() as handle:
+        with self.opened() as handle:
             return self.planned[self._rows(handle, self._known(split))]
 
     def torn(self, split: str) -> np.ndarray:
         """Epochs that were committed but whose checksum fails (damaged later): int32 [...]."""
-        with self._opened() as handle:
+        with self.opened() as handle:
             done = np.flatnonzero(handle[f"commit/{self._known(split)}/done"][:])
             return self.planned[np.setdiff1d(done, self._rows(handle, split))]
+
+    def checked(self, split: str) -> Iterator[tuple[int, bool]]:
+        """Every committed epoch and whether its checksum agrees, one after another as they are read.
+
+        What this object has verified before is not read again: a new object reads everything.
+        """
+        with self.opened() as handle:
+            for row, whole in self._checked(handle, self._known(split)):
+                yield int(self.planned[row]), whole
 
     def values(
         self, split: str, name: str, gate: str | None = None, part: slice = slice(None)
@@ -99,7 +113,7 @@ class SampleLog:
             MemgateError: the log has no such split, quantity or gate.
         """
         stored = "flags" if name in FLAGS else name
-        with self._opened() as handle:
+        with self.opened() as handle:
             group = handle[self._known(split)]
             if stored not in group:
                 per_gate = stored in _PER_GATE
@@ -117,7 +131,7 @@ class SampleLog:
     def records(self, split: str, epochs: Collection[int]) -> Iterator[tuple[int, EpochRecord]]:
         """The given whole epochs in rising order with all their rows, one in memory at a time."""
         names = [field.name for field in fields(EpochRecord)]
-        with self._opened() as handle:
+        with self.opened() as handle:
             group = handle[self._known(split)]
             nothing = np.empty((0, group["sample_id"].shape[0]))
             for row, epoch in enumerate(self.planned.tolist()):
@@ -138,19 +152,23 @@ class SampleLog:
         return split
 
     def _rows(self, handle: Any, split: str) -> np.ndarray:
-        """Rows that are done and whole; a row's checksum is computed once per object while it stays the same."""
+        """Rows that are done and whole."""
+        return np.array([row for row, whole in self._checked(handle, split) if whole], np.intp)
+
+    def _checked(self, handle: Any, split: str) -> Iterator[tuple[int, bool]]:
+        """Rows that are done, and whether each is whole, one after another.
+
+        A row's checksum is computed once per object while it stays the same.
+        """
         commit = handle[f"commit/{split}"]
         checksums = commit["crc32"][:]
         datasets = [handle[split][name] for name in json.loads(commit.attrs["quantities"])]
-        whole = []
-        for row in np.flatnonzero(commit["done"][:] == 1):
-            key = (split, int(row), checksums[row].tobytes())
+        for row in np.flatnonzero(commit["done"][:] == 1).tolist():
+            key = (split, row, checksums[row].tobytes())
             if key not in self._verified:
                 found = [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
                 self._verified[key] = found == checksums[row].tolist()
-            if self._verified[key]:
-                whole.append(row)
-        return np.array(whole, np.intp)
+            yield row, self._verified[key]
 
 
 _PER_GATE = tuple(name for name, quantity in QUANTITIES.items() if quantity.per_gate and name != "flags")

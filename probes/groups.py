@@ -53,7 +53,11 @@ class Group:
 def share(hits: ArrayLike) -> Estimate:
     """Share of true values with Wilson's interval; missing values are left out."""
     known = pd.Series(hits).dropna().to_numpy(bool)
-    n, count = len(known), int(known.sum())
+    return ratio(int(known.sum()), len(known))
+
+
+def ratio(count: int, n: int) -> Estimate:
+    """A share as count of n, with Wilson's interval; without a value where n is 0."""
     low, high = wilson(count, n)
     return estimate(count / n if n else np.nan, float(low), float(high), n)
 

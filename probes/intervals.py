@@ -162,15 +162,50 @@ def auroc_interval(
         Lower and upper end; NaN when a group has a single member, since its variance is unknown.
     """
     scores, labels = np.asarray(score, np.float64), np.asarray(positive, bool)
+    if min(labels.sum(), (~labels).sum()) < 2:
+        return np.nan, np.nan
+    return delong_interval(*_components(scores, labels), confidence)
+
+
+def _components(
+    scores: NDArray[np.float64], labels: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of the other group that each member beats, ties one half: DeLong's structural components."""
     high, low = scores[labels], scores[~labels]
     m, n = len(high), len(low)
-    if min(m, n) < 2:
-        return np.nan, np.nan
     pooled = rankdata(np.concatenate([high, low]))
-    # Share of the other group that each member beats, ties one half: DeLong's structural components.
-    beaten = (pooled[:m] - rankdata(high)) / n
-    beating = 1 - (pooled[m:] - rankdata(low)) / m
-    return delong_interval(beaten, beating, confidence)
+    return (pooled[:m] - rankdata(high)) / n, 1 - (pooled[m:] - rankdata(low)) / m
+
+
+def auroc_difference(
+    score: ArrayLike, other: ArrayLike, positive: ArrayLike, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """How much larger the AUROC of one score is than that of another over the same samples, by DeLong et al. 1988.
+
+    The samples are paired, so what is hard for both scores does not widen the interval.
+
+    Args:
+        score: [n] numbers without NaN; high means positive; infinite ones are ranked like others.
+        other: [n] likewise.
+        positive: [n] bool.
+        confidence: level in (0, 1).
+
+    Returns:
+        The difference and the ends of its interval, in [-1, 1]; all NaN where a group is empty, the ends NaN where it
+        has a single member.
+    """
+    labels = np.asarray(positive, bool)
+    m, n = int(labels.sum()), int((~labels).sum())
+    if min(m, n) == 0:
+        return np.nan, np.nan, np.nan
+    sides = [_components(np.asarray(side, np.float64), labels) for side in (score, other)]
+    beaten, beating = (first - second for first, second in zip(*sides, strict=True))
+    value = float(beaten.mean())
+    if min(m, n) < 2:
+        return value, np.nan, np.nan
+    error = float(np.sqrt(beaten.var(ddof=1) / m + beating.var(ddof=1) / n))
+    half = float(norm.ppf(0.5 + confidence / 2)) * error
+    return value, max(-1.0, value - half), min(1.0, value + half)
 
 
 def delong_interval(

@@ -67,7 +67,7 @@ def pictures(at: Any) -> list[np.ndarray]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in found]
 
 
-@pytest.mark.parametrize("page", ["runs", "overview", "sample"])
+@pytest.mark.parametrize("page", ["runs", "overview", "sample", "compare", "health"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_page_shows_a_recorded_run(case: str, page: str, record: Any, open_page: Any) -> None:
     plan = CASES[case]
@@ -135,3 +135,15 @@ def test_the_verdict_names_the_label_list(record: Any, open_page: Any) -> None:
     at = open_page("sample", run="mine", id="0")
     text = "\n".join(element.value for element in at.markdown).replace("\\", "")
     assert "Corrupted: its label was changed from b to a (label-list)." in text
+
+
+def test_recorded_runs_are_compared_by_ids_and_labels(record: Any, open_page: Any) -> None:
+    record(gates=("gate",), clean_labels=CLEAN, settings={"lr": 0.1})
+    record(gates=("gate",), clean_labels=CLEAN, settings={"lr": 0.2}, images=IMAGES, name="second")
+    at = open_page("compare", runs="mine,second")
+    assert not errors(at)
+    settings = next(one.value for one in at.dataframe if "setting" in one.value.columns)
+    assert settings.to_numpy().tolist() == [["settings.lr", "0.1", "0.2"]]
+    assert at.button(key="flip_routed_routed")
+    record(name="third")
+    assert "clean labels" in errors(open_page("compare", runs="mine,third"))[0]

@@ -7,7 +7,17 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app import palette
-from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
+from app.charts.layout import (
+    LEGEND,
+    MARGIN,
+    add_share,
+    count_scale,
+    epoch_axis,
+    f4,
+    lines,
+    log_counts,
+    share_layout,
+)
 from app.curves import Band, Share
 from memgate.logformat import ROUTED_ABOVE
 
@@ -25,29 +35,19 @@ def evolution(
         quantity: ``gate``, which is to be brushed, or ``entropy``.
     """
     letter, unit = ("g", "gate value g") if quantity == "gate" else ("H", "gate entropy H (nats)")
-    with np.errstate(divide="ignore"):
-        density = np.where(counts > 0, np.log10(counts), np.nan)
-    top = max(1, int(np.ceil(np.log10(max(counts.max(initial=1), 1)))))
-    ticks = np.arange(top + 1)
+    top, bar = count_scale(int(counts.max(initial=1)))
     figure = go.Figure(
         go.Heatmap(
             x=np.asarray(epochs, np.int32),
             y=f4((edges[:-1] + edges[1:]) / 2),
-            z=f4(density),
+            z=log_counts(counts),
             customdata=np.asarray(counts, np.int32),
             zmin=0,
-            zmax=float(np.log10(max(counts.max(initial=1), 10))),
+            zmax=top,
             colorscale=palette.DENSITY,
             hoverongaps=False,
             hovertemplate=f"epoch %{{x}}, {letter} near %{{y:.2f}}: %{{customdata}} samples<extra></extra>",
-            colorbar={
-                "title": {"text": "samples", "side": "top"},
-                "tickvals": ticks.astype(np.int32),
-                "ticktext": [f"{10**power:,}" for power in ticks],
-                "thickness": 12,
-                "len": 1,
-                "xpad": 4,
-            },
+            colorbar=bar,
         )
     )
     if quantity == "gate":
@@ -71,25 +71,12 @@ def shares(epochs: NDArray, found: Mapping[str, Share], rate: float, height: int
     """
     figure = go.Figure()
     for cause, share in found.items():
-        colour, name = palette.CAUSE_COLOURS[cause], cause
-        for bound, fill in ((share.high, None), (share.low, "tonexty")):
-            figure.add_scatter(
-                x=np.asarray(epochs, np.int32), y=f4(bound), mode="lines", line={"width": 0},
-                fill=fill, fillcolor=palette.translucent(colour, 0.18), legendgroup=cause,
-                showlegend=False, hoverinfo="skip", name=f"{cause} band",
-            )  # fmt: skip
-        figure.add_scatter(
-            x=np.asarray(epochs, np.int32), y=f4(share.value), name=name, legendgroup=cause,
-            mode=lines(epochs), line={"color": colour, "width": 2, "dash": palette.CAUSE_DASHES[cause]},
-            marker={"color": colour, "size": 9},
-            customdata=np.stack([f4(share.low), f4(share.high)], axis=-1),
-            hovertemplate=name + ": %{y:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}]<extra></extra>",
-        )  # fmt: skip
+        add_share(figure, epochs, cause, share, palette.CAUSE_COLOURS[cause], palette.CAUSE_DASHES[cause])
     if rate > 0:
         figure.add_hline(y=rate, line={"color": palette.SKIPPED, "width": 1.5, "dash": "dot"},
                          annotation={"text": f"share corrupted {rate:.1%}", "font": {"size": 11}},
                          annotation_position="bottom right")  # fmt: skip
-    return _share_layout(figure, epochs, "share routed", height)
+    return share_layout(figure, epochs, "share routed", height)
 
 
 def accuracies(epochs: NDArray, found: Mapping[str, tuple[str, str, Share]], height: int = 300) -> go.Figure:
@@ -102,21 +89,8 @@ def accuracies(epochs: NDArray, found: Mapping[str, tuple[str, str, Share]], hei
     """
     figure = go.Figure()
     for name, (colour, dash, share) in found.items():
-        figure.add_scatter(
-            x=np.asarray(epochs, np.int32), y=f4(share.value), name=name, mode=lines(epochs),
-            line={"color": colour, "width": 2, "dash": dash}, marker={"color": colour, "size": 9},
-            customdata=np.stack([f4(share.low), f4(share.high)], axis=-1),
-            hovertemplate=name + ": %{y:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}]<extra></extra>",
-        )  # fmt: skip
-    return _share_layout(figure, epochs, "accuracy", height)
-
-
-def _share_layout(figure: go.Figure, epochs: NDArray, title: str, height: int) -> go.Figure:
-    figure.update_layout(height=height, margin=MARGIN, legend=LEGEND, hovermode="x unified",
-                         xaxis=epoch_axis(epochs))  # fmt: skip
-    axis_title = {"text": title, "standoff": 12}
-    figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", title=axis_title)
-    return figure
+        add_share(figure, epochs, name, share, colour, dash, band=False)
+    return share_layout(figure, epochs, "accuracy", height)
 
 
 def losses(epochs: NDArray, found: Mapping[tuple[str, str], Band], height: int = 300) -> go.Figure:
@@ -168,4 +142,4 @@ def first_skips(
             marker={"color": palette.CAUSE_COLOURS[state], "size": 9},
             hovertemplate=state + ": %{y:.1%} skipped at least once<extra></extra>",
         )  # fmt: skip
-    return _share_layout(figure, epochs, "share skipped so far", height)
+    return share_layout(figure, epochs, "share skipped so far", height)

@@ -1,5 +1,257 @@
-"""compare: to be built."""
+"""Compare: two to four runs over the same data, and how far they send the same samples through the block."""
 
-from app import state
+import pandas as pd
+import streamlit as st
 
-view = state.view()
+from app import comparing, histories, queries, selection, state, words
+from app.charts import compare as charts
+from app.charts.layout import CONFIG
+from app.comparing import Compared, Pair, Together
+from app.headline import headline
+from app.panel import panel
+from app.state import View
+from memgate.config_json import text_of
+from memgate.errors import MemgateError
+from probes.groups import decimal, percent, points
+
+GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
+
+
+def asked_for(view: View) -> list[str]:
+    """The runs that the URL names, the sidebar's first; what it names wrongly is said."""
+    known = queries.run_names(state.root())
+    asked = selection.parse_names(st.query_params.get("runs", "")) or [view.run.name]
+    unknown = [name for name in asked if name not in known]
+    if unknown:
+        state.problem(f"There is no run {unknown[0][:80]!r} here: choose among the runs below.")
+    names = [name for name in asked if name in known]
+    if len(names) > comparing.MOST:
+        state.problem(
+            f"{len(names)} runs are too many to compare: these are the first {comparing.MOST} of them."
+        )
+    return names[: comparing.MOST]
+
+
+def chooser(view: View, names: list[str]) -> None:
+    """Which runs."""
+    st.session_state["pick_runs"] = names
+    st.multiselect(
+        "Runs to compare: A, which is the sidebar's, and up to three others",
+        queries.run_names(state.root()),
+        key="pick_runs",
+        max_selections=comparing.MOST,
+        on_change=_chosen,
+        args=(view.run.name,),
+    )
+
+
+def _chosen(present: str) -> None:
+    """The choice has changed: the sidebar takes it up, and the first is its run."""
+    names = st.session_state["pick_runs"] or [present]
+    st.session_state["compared"] = selection.names_text(names)
+    if names[0] != present:
+        st.session_state["pick_run"], st.session_state["picked"] = names[0], "run"
+
+
+def numbers(found: Together) -> None:
+    """The headline numbers of each run, and their differences from those of the first."""
+    rows = []
+    for one in found.runs:
+        number = headline(one.view)
+        rows.append({
+            "run": one.name,
+            "test acc.": percent(number.test_accuracy),
+            "corrupted fitted": percent(number.corrupted_fitted),
+            "routed clean": percent(number.routed_clean),
+            "routed corrupted": percent(number.routed_corrupted),
+            "AUROC g": decimal(number.gate) if number.gate else "-",
+            "AUROC loss": decimal(number.loss),
+        })  # fmt: skip
+    first = found.runs[0]
+    for one in found.runs[1:]:
+        apart = comparing.differences(first.view, one.view)
+        rows.append(
+            {"run": f"{one.letter} minus {first.letter}"}
+            | {
+                name: decimal(change) if name.startswith("AUROC") else points(change)
+                for name, change in apart.items()
+            }
+        )
+    st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="-", key="numbers")
+    st.caption(
+        "Training samples, and test accuracy; brackets are 95 % intervals over samples. Differences are paired by "
+        "sample, in percentage points (AUROC: DeLong), over samples that are clean, or corrupted, in both; they say "
+        "nothing about other seeds. There is no difference of AUROCs where other samples are corrupted."
+    )
+
+
+def heatmaps(found: Together) -> None:
+    """Evolution of g in each gated run."""
+    st.markdown("**Gate value over the epochs** · one colour scale, the same axes")
+    shown = [(one.name, one.view.data.epochs, *histories.evolution(one.view)) for one in found.gated]
+    gates = [one.view.gate or "" for one in found.gated]
+    st.plotly_chart(
+        charts.evolutions(shown, gates),
+        key="evolutions",
+        config=CONFIG,
+        alt="Heatmaps side by side: number of samples by epoch and gate value in each run",
+    )
+
+
+def agreements(pairs: list[Pair]) -> None:
+    """How far the routes of each two runs agree."""
+    rows = [
+        {
+            "runs": f"{pair.first.letter}, {pair.second.letter}",
+            "samples": GROUPS[group],
+            "n": one.n,
+            "same route": percent(one.same),
+            "Jaccard of the routed": decimal(one.jaccard),
+            "Cohen's kappa": decimal(one.kappa),
+        }
+        for pair in pairs
+        for group, one in pair.agreements().items()
+    ]
+    st.markdown("**Do they route the same samples?**")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="agreement", height="content")
+    st.caption(
+        "Jaccard: of the samples that either routes, the share that both do. Kappa: agreement beyond what the two "
+        "shares routed would give by chance (0), up to 1. Brackets: 95 % intervals over samples."
+    )
+
+
+def pair_chosen(pairs: list[Pair]) -> Pair:
+    """The two runs of the table and the density below."""
+    options = {f"{pair.first.letter}-{pair.second.letter}": pair for pair in pairs}
+    value, sentence = selection.choose(st.query_params.get("pair"), None, list(options), "pair")
+    if sentence:
+        state.problem(sentence)
+    value = value or next(iter(options))
+    if len(options) > 1:
+        st.session_state["pick_pair"] = value
+        st.radio("Two runs", list(options), horizontal=True, key="pick_pair", on_change=_pair_picked)
+    return options[value]
+
+
+def _pair_picked() -> None:
+    st.query_params["pair"] = st.session_state["pick_pair"]
+
+
+def flips(view: View, pair: Pair) -> None:
+    """The two by two table of routes, each cell a selection."""
+    mine, theirs = pair.routed
+    corrupted = pair.cause != "clean"
+    st.markdown(f"**Routes in {pair.first.letter} and {pair.second.letter}** · a click selects in run A")
+    for row, first in ((mine, "routed"), (~mine, "skipped")):
+        for column, (both, second) in zip(
+            st.columns(2, gap="small"), ((theirs, "routed"), (~theirs, "skipped")), strict=True
+        ):
+            who = row & both
+            how = f"{first} {_place(pair.first)}, {second} {_place(pair.second)}"
+            column.button(
+                f"{first} in {pair.first.letter}, {second} in {pair.second.letter}: "
+                f"{int(who.sum()):,} ({int((who & corrupted).sum()):,} corrupted)",
+                key=f"flip_{first}_{second}",
+                disabled=not who.any(),
+                on_click=state.select,
+                args=(view, pair.sample_id[who], how),
+                width="stretch",
+            )
+
+
+def _place(one: Compared) -> str:
+    return f"by {(one.view.gate or '').upper()} of {one.view.run.name} at epoch {one.view.epoch}"
+
+
+def density(pair: Pair) -> None:
+    """Gate values of one run by g of the other."""
+    st.markdown(f"**g of {pair.first.letter} by g of {pair.second.letter}** · lines at 0.5")
+    names = f"{pair.first.letter}", f"{pair.second.letter}"
+    st.plotly_chart(
+        charts.density(pair.gate, names),
+        key="density",
+        config=CONFIG,
+        alt=f"Heatmap: number of samples by gate value in run {names[0]} and in run {names[1]}",
+    )
+
+
+def shares(found: Together) -> None:
+    """Share routed of each gated run."""
+    st.markdown("**Share routed** · colour: clean or corrupted, line: run, 95 % bands")
+    shown = [(one.letter, one.view.data.epochs, comparing.routed_shares(one.view)) for one in found.gated]
+    st.plotly_chart(
+        charts.shares(shown), key="shares", config=CONFIG, alt="Share routed over the epochs in each run"
+    )
+
+
+def settings(found: Together) -> None:
+    """What was set otherwise."""
+    apart = comparing.settings_apart([one.view for one in found.runs])
+    st.markdown("**Settings that differ**")
+    if not apart:
+        st.caption("None, but for the name.")
+        return
+    rows = [
+        {"setting": name, **{one.name: text_of(value) for one, value in zip(found.runs, values, strict=True)}}
+        for name, values in apart.items()
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="-", key="settings")
+
+
+def routing(view: View, found: Together) -> None:
+    """All that needs gates."""
+    if not found.gated:
+        st.info("None of these runs has a gate, so there is no routing to compare.")
+        return
+    heatmaps(found)
+    pairs = comparing.pairs(found)
+    if not pairs:
+        st.info("Only one of these runs has a gate, so there are no routes to set against each other.")
+        shares(found)
+        return
+    agreements(pairs)
+    pair = pair_chosen(pairs)
+    flips(view, pair)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        shares(found)
+    with right:
+        density(pair)
+    panel(view, "click one of the four cells of the table of routes.")
+
+
+def page() -> None:
+    """The whole page."""
+    view = state.view()
+    names = asked_for(view)
+    chooser(view, names)
+    if view.epoch is None:
+        st.info("No epoch of this split can be read yet.")
+        return
+    found = comparing.together(view, names[1:])
+    for sentence in found.refused:
+        state.problem(sentence)
+    if len(found.runs) < 2:
+        only = len(queries.run_names(state.root())) == 1
+        st.info(
+            "This is the only run here: train another (memgate train --like RUN --seed 1), and compare them."
+            if only
+            else "Choose a second run above. Runs can be compared that were trained on the same data."
+        )
+        return
+    told = [f"{view.split} samples", f"epoch {found.runs[0].view.epoch}", *_filtered(view)]
+    st.caption(words.plain(f"Compared: {', '.join(told)}. " + " ".join(found.notes)))
+    numbers(found)
+    routing(view, found)
+    settings(found)
+
+
+def _filtered(view: View) -> list[str]:
+    count = int(view.members.sum())
+    return [] if count == len(view.members) else [f"{count:,} that pass the filter"]
+
+
+try:
+    page()
+except MemgateError as error:
+    state.problem(error)

@@ -1,4 +1,4 @@
-"""Runs: every run under the root, with what came out of it; a click on a row opens it."""
+"""Runs: every run under the root, with what came out of it; a click on a row opens it, and some are compared."""
 
 import time
 from typing import Any
@@ -6,27 +6,21 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import queries, state, words
+from app import comparing, measures, queries, selection, state, words
 from app.headline import headline
-from app.state import View
+from app.queries import Stamp
+from memgate import loghealth
 from memgate.errors import MemgateError
+from memgate.runs import Run
+
+# The radius of Arpit et al. 2017, in grey levels; the first-order radius of a sample tells CSR at any.
+CSR_RADIUS = 0.3
+
+REDRAWN_SECONDS = 1.0
 
 
-def measured(view: View) -> dict[str, Any]:
-    """The columns that the log has to be read for; a missing number is a gap in the table."""
-    found = headline(view)
-    return {
-        "test acc.": found.test_accuracy.value,
-        "routed clean": found.routed_clean.value,
-        "routed corrupted": found.routed_corrupted.value,
-        "AUROC g": found.gate.value if found.gate else None,
-        "AUROC loss": found.loss.value,
-        "log": view.log.mode,
-    }
-
-
-def row_of(name: str) -> tuple[dict[str, Any], str]:
-    """One row of the table, and what is wrong with the run."""
+def known(name: str) -> tuple[dict[str, Any], str]:
+    """The columns that cost nothing, and what is wrong with the run."""
     row: dict[str, Any] = {"run": name, "status": "damaged"}
     try:
         run = queries.open_run(state.root(), name)
@@ -39,22 +33,136 @@ def row_of(name: str) -> tuple[dict[str, Any], str]:
             "seed": outline.seed,
             "epochs": f"{status.epoch} / {status.epochs}",
             "date": time.strftime("%Y-%m-%d", time.localtime((run.path / "config.json").stat().st_mtime)),
+            "size": sum(loghealth.sizes(run.path).values()) / 1e6,
         }
-        if status.epoch == 0:
-            return row, ""
         queries.operation_kinds(run)  # a run whose manifest is damaged is damaged
-        view = state.whole(name)
-        if view.epoch is None and not view.data.torn:
-            return row, ""  # with --log.every k the first epochs have no row in the log
-        return row | measured(view), ""
+        return row, ""
     except MemgateError as error:
         row["status"] = "log damaged" if "data" in row else "damaged"
         return row, f"{name}: {error}"
 
 
+def measured(name: str) -> tuple[dict[str, Any], str]:
+    """The columns that the log has to be read for, and what is wrong with it; a gap is a number that is not there."""
+    try:
+        run = queries.open_run(state.root(), name)
+        if queries.status(run).epoch == 0:
+            return {}, ""
+        at = queries.stamp(run)
+        with queries.reading(at.path):
+            return {**_measured(name, at), **_critical(run, at)}, ""
+    except MemgateError as error:
+        return {"status": "log damaged"}, f"{name}: {error}"
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _measured(name: str, at: Stamp) -> dict[str, Any]:
+    view = state.whole(name)
+    if view.epoch is None and not view.data.torn:
+        return {}  # with --log.every k the first epochs have no row in the log
+    found = headline(view)
+    return {
+        "test acc.": found.test_accuracy.value,
+        "routed clean": found.routed_clean.value,
+        "routed corrupted": found.routed_corrupted.value,
+        "AUROC g": found.gate.value if found.gate else None,
+        "AUROC loss": found.loss.value,
+        "log": view.log.mode,
+    }
+
+
+def _critical(run: Run, at: Stamp) -> dict[str, Any]:
+    """The critical sample ratio, where the run was probed."""
+    path = run.path / "probes" / "csr.h5"
+    return _ratio(run.name, at, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _ratio(name: str, at: Stamp, mtime_ns: int) -> dict[str, Any]:
+    stored = {one.score.column: one for one in measures.stored_of(state.whole(name))}
+    if "critical_radius" not in stored:
+        return {}
+    return {"CSR": float((stored["critical_radius"].values < CSR_RADIUS).mean())}
+
+
 PERCENT = "%.1f %%"
+SHARES = ["test acc.", "routed clean", "routed corrupted", "CSR"]
+NUMBERS = [*SHARES, "AUROC g", "AUROC loss", "size"]
 COLUMNS = ["run", "status", "data", "model", "noise", "seed", "epochs", "test acc.", "routed clean",
-           "routed corrupted", "AUROC g", "AUROC loss", "log", "date"]  # fmt: skip
+           "routed corrupted", "AUROC g", "AUROC loss", "CSR", "size", "date", "log"]  # fmt: skip
+LOOKS = {
+    "run": st.column_config.TextColumn(pinned=True, width=105),
+    "test acc.": st.column_config.NumberColumn(format=PERCENT),
+    "routed clean": st.column_config.NumberColumn(
+        format=PERCENT,
+        help="Share of the clean training samples routed through the last gate's block at the last epoch",
+    ),
+    "routed corrupted": st.column_config.NumberColumn(format=PERCENT, help="The same of the corrupted ones"),
+    "AUROC g": st.column_config.NumberColumn(
+        format="%.3f",
+        help="How well the mean gate value tells corrupted from clean training samples; 0.5 is chance",
+    ),
+    "AUROC loss": st.column_config.NumberColumn(format="%.3f", help="The same of the mean loss"),
+    "CSR": st.column_config.NumberColumn(
+        format=PERCENT,
+        help="Critical sample ratio: share of the probed training samples whose estimated distance to the decision "
+        f"boundary is below {CSR_RADIUS} grey levels, where 'memgate probe csr' has been run",
+    ),
+    "log": st.column_config.TextColumn(
+        help="sweep: evaluation passes; online: values of the training passes"
+    ),
+    "size": st.column_config.NumberColumn(format="%.1f MB", help="Of the run's folder"),
+}  # fmt: skip
+
+
+def table_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows as they are shown, with numbers as numbers, so that they sort."""
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table["seed"] = table["seed"].astype("Int64")
+    table[NUMBERS] = table[NUMBERS].astype("float64")
+    table[SHARES] *= 100
+    return table
+
+
+def read(names: list[str], slot: Any) -> tuple[pd.DataFrame, list[str]]:
+    """All rows, and what is wrong with runs.
+
+    What costs nothing is shown at once; logs that nobody has read before take up to a second each.
+    """
+    rows, wrong = (list(column) for column in zip(*map(known, names), strict=True))
+    common: Any = {"hide_index": True, "placeholder": "–", "column_config": LOOKS}
+    before: set[str] = st.session_state.setdefault("measured", set())
+    drawn = 0.0
+    for place, name in enumerate(names):
+        if wrong[place]:
+            continue
+        if name not in before and time.monotonic() - drawn > REDRAWN_SECONDS:
+            with slot.container():
+                st.dataframe(table_of(rows), **common)
+                st.caption(f"Reading the logs: {place} of {len(names)} …")
+            drawn = time.monotonic()
+        found, sentence = measured(name)
+        rows[place] |= found
+        wrong[place] = sentence
+        before.add(name)
+    return table_of(rows), wrong
+
+
+def compare(names: list[str]) -> None:
+    """Choose some and set them beside each other."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.multiselect(
+            "Compare 2 to 4 runs",
+            names,
+            key="to_compare",
+            max_selections=comparing.MOST,
+            placeholder="Choose runs over the same data",
+            width=640,
+        )
+        if st.button("Compare", key="compare", disabled=len(chosen) < 2, icon=":material/compare_arrows:"):
+            query = {"run": chosen[0], "runs": selection.names_text(chosen)}
+            st.switch_page("views/compare.py", query_params=query)
+
 
 st.subheader("Runs", anchor=False)
 try:
@@ -72,43 +180,22 @@ if not names:
     st.caption("Then reload this page. A longer one: memgate train --help")
     st.stop()
 
-with st.spinner("Reading the runs …"):
-    rows, wrong = zip(*(row_of(name) for name in names), strict=True)
-table = pd.DataFrame(list(rows)).reindex(columns=COLUMNS)
-table["seed"] = table["seed"].astype("Int64")
-for column in ("test acc.", "routed clean", "routed corrupted", "AUROC g", "AUROC loss"):
-    table[column] = table[column].astype("float64")
-table[["test acc.", "routed clean", "routed corrupted"]] *= 100
-event: Any = st.dataframe(
+slot = st.empty()
+table, wrong = read(names, slot)
+event: Any = slot.dataframe(
     table,
     hide_index=True,
     placeholder="–",
     key="runs_table",
     on_select="rerun",
     selection_mode=["single-row", "single-cell"],
-    column_config={
-        "run": st.column_config.TextColumn(pinned=True, width=105),
-        "test acc.": st.column_config.NumberColumn(format=PERCENT),
-        "routed clean": st.column_config.NumberColumn(
-            format=PERCENT,
-            help="Share of the clean training samples routed through the last gate's block at the last epoch",
-        ),
-        "routed corrupted": st.column_config.NumberColumn(
-            format=PERCENT, help="The same of the corrupted ones"
-        ),
-        "AUROC g": st.column_config.NumberColumn(
-            format="%.3f",
-            help="How well the mean gate value tells corrupted from clean training samples; 0.5 is chance",
-        ),
-        "AUROC loss": st.column_config.NumberColumn(format="%.3f", help="The same of the mean loss"),
-        "log": st.column_config.TextColumn(
-            help="sweep: evaluation passes; online: values of the training passes"
-        ),
-    },
+    column_config=LOOKS,
 )
 st.caption(
     "Click a row to open the run. Sort by a click on a column's head. A gap is a number that does not exist."
 )
+if len(names) > 1:
+    compare(names)
 for sentence in filter(None, wrong):
     state.problem(sentence)
 

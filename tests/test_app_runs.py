@@ -1,0 +1,96 @@
+"""The page Runs: what is measured, what is cached, and the way to Compare."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from memgate.runs import Run
+from probes.result import ProbeResult, save_results
+
+MakeRun = Callable[..., Run]
+
+
+def test_columns_are_numbers_that_sort(make_run: MakeRun, open_page: Any) -> None:
+    for name, gates in (("gated", ("b3",)), ("plain", ())):
+        make_run(name=name, gates=gates)
+    table = open_page("runs").dataframe[0].value
+    for column in ("test acc.", "routed clean", "routed corrupted", "AUROC g", "AUROC loss", "CSR", "size"):
+        assert table[column].dtype == np.float64, column
+    rows = table.set_index("run")
+    assert rows.loc["plain", ["routed clean", "AUROC g", "CSR"]].isna().all()
+    assert rows["test acc."].notna().all()
+
+
+def test_critical_samples_where_probed(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run()
+    radius = np.array([0.1, 0.29, 0.3, 0.5, 2.0, 7.0, 8.0, 9.0], np.float32)
+    ids = run.log().samples("train").sample_id[:8].astype(np.int64)
+    values = {"critical_radius": radius, "critical": (radius < 0.3)[None]}
+
+    def probed(count: int) -> ProbeResult:
+        cut = {name: array[..., :count] for name, array in values.items()}
+        return ProbeResult("csr", "train", 4, "first-order", "last", ids[:count], cut, {"radii": [0.3]})
+
+    save_results(run, "csr", [probed(8)])
+    assert open_page("runs").dataframe[0].value["CSR"].tolist() == [25.0]
+    save_results(run, "csr", [probed(4)])
+    assert open_page("runs").dataframe[0].value["CSR"].tolist() == [50.0]
+
+
+def test_the_size_is_that_of_the_folder(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run()
+    total = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
+    assert open_page("runs").dataframe[0].value["size"].tolist() == [pytest.approx(total / 1e6)]
+
+
+def test_a_log_is_measured_once(make_run: MakeRun, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(epochs=3)
+    at = open_page("runs")
+    before = at.dataframe[0].value
+    from memgate.logreader import SampleLog
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("the log is read again")
+
+    monkeypatch.setattr(SampleLog, "values", refused)
+    at.run()
+    assert not at.exception
+    assert at.dataframe[0].value.equals(before)
+
+
+def test_two_to_four_runs_are_compared(make_run: MakeRun, open_page: Any) -> None:
+    for seed, name in enumerate(("a", "b", "c")):
+        make_run(name=name, data_seed=3, seed=seed)
+    at = open_page("runs")
+    assert at.button(key="compare").disabled
+    assert at.multiselect(key="to_compare").proto.max_selections == 4
+    at.multiselect(key="to_compare").set_value(["b"]).run()
+    assert at.button(key="compare").disabled
+    at.multiselect(key="to_compare").set_value(["b", "a"]).run()
+    assert not at.button(key="compare").disabled
+    at.button(key="compare").click().run()
+    assert not at.exception
+    assert at.query_params["runs"] == "b,a"
+    assert at.query_params["run"] == "b"
+    assert at.multiselect(key="pick_runs").value == ["b", "a"]
+
+
+def test_one_run_alone_is_not_compared(make_run: MakeRun, open_page: Any) -> None:
+    make_run()
+    at = open_page("runs")
+    assert not at.multiselect
+    assert "only run here" in open_page("compare", run="run").info[0].value
+
+
+def test_a_damaged_run_has_its_row_and_its_sentence(make_run: MakeRun, open_page: Any) -> None:
+    make_run(name="sound")
+    make_run(name="broken", seed=1)
+    run = make_run(name="nolog", seed=2)
+    (run.path / "log.h5").unlink()
+    (run.path.parent / "broken" / "config.json").write_text("{")
+    at = open_page("runs")
+    status = at.dataframe[0].value.set_index("run")["status"]
+    assert status.to_dict() == {"sound": "complete", "broken": "damaged", "nolog": "log damaged"}
+    assert len(at.error) == 2

@@ -1,0 +1,174 @@
+"""Agreement of two answers against scikit-learn, its intervals against simulation; which runs share their data."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score, jaccard_score, roc_auc_score
+
+from memgate.errors import MemgateError
+from memgate.logformat import Samples
+from probes.agreement import agreement, kappa
+from probes.intervals import auroc_difference, auroc_interval, wilson
+from probes.samedata import RunData, check_same_data, corruption_apart
+
+
+def answers(n: int, share: float, same: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two answers: the second repeats the first with a chance, and is drawn anew else."""
+    rng = np.random.default_rng(seed)
+    first, again = rng.random(n) < share, rng.random(n) < share
+    return first, np.where(rng.random(n) < same, first, again)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
+@pytest.mark.parametrize("same", [0.0, 0.6, 1.0])
+def test_the_figures_are_scikit_learns(share: float, same: float) -> None:
+    first, second = answers(800, share, same)
+    found = agreement(first, second)
+    assert found.n == 800
+    assert (found.both, found.first_only) == ((first & second).sum(), (first & ~second).sum())
+    assert (found.second_only, found.neither) == ((~first & second).sum(), (~first & ~second).sum())
+    assert found.kappa.value == pytest.approx(cohen_kappa_score(first, second))
+    assert found.jaccard.value == pytest.approx(jaccard_score(first, second))
+    assert found.same.value == pytest.approx((first == second).mean())
+    assert (found.same.low, found.same.high) == pytest.approx(wilson((first == second).sum(), 800))
+    assert found.jaccard.n == (first | second).sum()
+    value, low, high = found.kappa.value, found.kappa.low, found.kappa.high
+    assert value is not None
+    assert low is not None
+    assert high is not None
+    assert low <= value <= high
+
+
+def test_opposite_answers_have_the_lowest_kappa() -> None:
+    first = np.arange(100) < 50
+    found = agreement(first, ~first)
+    assert (found.kappa.value, found.jaccard.value, found.same.value) == (-1, 0, 0)
+
+
+def test_what_is_undefined_has_no_value() -> None:
+    nobody, everybody = np.zeros(20, bool), np.ones(20, bool)
+    found = agreement(nobody, nobody)
+    assert found.same.value == 1
+    assert (found.kappa.value, found.jaccard.value) == (None, None)
+    found = agreement(everybody, everybody)
+    assert (found.kappa.value, found.jaccard.value) == (None, 1)
+    found = agreement(nobody[:0], nobody[:0])
+    assert (found.n, found.same.value, found.kappa.value, found.jaccard.value) == (0, None, None, None)
+    with pytest.raises(ValueError, match="shapes"):
+        agreement(nobody, everybody[:3])
+
+
+def test_a_rare_answer_has_a_kappa_but_no_interval() -> None:
+    one = np.arange(40) == 3
+    found = agreement(one, one)
+    assert found.kappa.value == 1
+    assert found.kappa.low is None
+
+
+def test_the_interval_of_kappa_holds_the_true_one_as_often_as_it_says() -> None:
+    chances = np.array([0.3, 0.1, 0.1, 0.5])
+    truth = float(kappa(chances))
+    rng = np.random.default_rng(1)
+    held = 0
+    for seed in range(300):
+        cells = rng.choice(4, size=300, p=chances)
+        found = agreement(cells <= 1, cells % 2 == 0, seed=seed, resamples=500).kappa
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    assert 0.91 <= held / 300 <= 0.98
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    first, second = answers(300, 0.4, 0.5)
+    assert agreement(first, second, seed=3) == agreement(first, second, seed=3)
+    assert agreement(first, second, seed=3) != agreement(first, second, seed=4)
+
+
+@pytest.fixture
+def scores() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    positive = rng.random(400) < 0.3
+    common = rng.normal(size=400) + positive
+    return common, common + rng.normal(0, 0.4, 400), positive
+
+
+def test_a_difference_of_aurocs_is_paired(scores: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    first, second, positive = scores
+    value, low, high = auroc_difference(first, second, positive)
+    assert value == pytest.approx(roc_auc_score(positive, first) - roc_auc_score(positive, second))
+    ends = [auroc_interval(one, positive) for one in (first, second)]
+    assert high - low < sum(end[1] - end[0] for end in ends) / 2
+    assert auroc_difference(first, first, positive) == (0, 0, 0)
+    drawn = []
+    rng = np.random.default_rng(1)
+    groups = np.flatnonzero(positive), np.flatnonzero(~positive)
+    for _ in range(400):
+        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        drawn.append(roc_auc_score(positive[rows], first[rows]) - roc_auc_score(positive[rows], second[rows]))
+    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.006)
+
+
+def test_a_difference_of_aurocs_without_a_group_is_nan() -> None:
+    one = np.arange(4.0)
+    assert np.isnan(auroc_difference(one, one, np.zeros(4, bool))).all()
+    value, low, high = auroc_difference(one, one[::-1], np.array([True, False, False, False]))
+    assert value == -1
+    assert np.isnan([low, high]).all()
+
+
+@pytest.fixture
+def mine() -> RunData:
+    ids, labels = np.arange(6), np.array([0, 1, 2, 0, 1, 2])
+    samples = {"train": Samples.clean(ids, labels), "test": Samples.clean(ids[:3], labels[:3])}
+    return RunData("mine", "cifar10", ("a", "b", "c"), {"train": "11aa", "test": "22bb"}, samples)
+
+
+def reordered(data: RunData, split: str = "train", **columns: np.ndarray) -> RunData:
+    """The same samples in the opposite order, with other columns."""
+    turned = {name: column[::-1] for name, column in vars(data.samples[split]).items()} | columns
+    return replace(data, run="other", samples={**data.samples, split: Samples(**turned)})
+
+
+def test_the_order_does_not_matter(mine: RunData) -> None:
+    check_same_data(mine, reordered(mine), "train")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"data": "svhn"}, "their data sets are svhn and cifar10"),
+        ({"class_names": ("a", "b", "d")}, "their classes differ"),
+        ({"digests": {"train": "33", "test": "22bb"}}, "the images or labels of train on disk were not the same"),
+        ({"digests": {"train": "11aa", "test": "9"}}, "the images or labels of test on disk were not the same"),
+        ({"samples": {"test": Samples.clean(np.arange(3), np.arange(3))}}, "other has no split train"),
+    ],
+)  # fmt: skip
+def test_other_data_is_refused_with_the_reason(change: dict, reason: str, mine: RunData) -> None:
+    other = replace(mine, run="other", **change)
+    with pytest.raises(MemgateError, match=f"^other cannot be compared with mine: .*{reason}"):
+        check_same_data(mine, other, "train")
+
+
+def test_other_samples_are_refused_with_the_reason(mine: RunData) -> None:
+    short = Samples.clean(np.arange(5), np.array([0, 1, 2, 0, 1]))
+    with pytest.raises(MemgateError, match="train splits have 5 and 6 samples"):
+        check_same_data(mine, replace(mine, run="o", samples={**mine.samples, "train": short}), "train")
+    ids = np.array([9, 8, 3, 2, 1, 0])
+    with pytest.raises(MemgateError, match="2 samples of their train splits are others"):
+        check_same_data(mine, reordered(mine, sample_id=ids), "train")
+    clean = np.array([2, 1, 0, 2, 1, 1])
+    with pytest.raises(MemgateError, match="1 clean labels of their train splits differ"):
+        check_same_data(mine, reordered(mine, clean_label=clean), "train")
+
+
+def test_without_digests_ids_and_labels_decide(mine: RunData) -> None:
+    check_same_data(mine, replace(mine, run="recorded", digests={}), "train")
+
+
+def test_corruption_may_differ_and_is_counted_by_id(mine: RunData) -> None:
+    given = np.array([2, 2, 0, 2, 1, 1])  # of the ids 5 to 0: those of 4 and 0 are others
+    other = reordered(mine, given_label=given, image_op=np.array([0, 0, 0, 0, 1, 2]))
+    check_same_data(mine, other, "train")
+    assert corruption_apart(mine.samples["train"], other.samples["train"]) == (2, 2)
