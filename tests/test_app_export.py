@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from app import exporting, state
+from app import state
+from app.parts import exporting
 from memgate import cli
 from memgate.runs import Run
 from probes.cohorts import Cohort, load_cohort, save_cohort

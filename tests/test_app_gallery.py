@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app import gallery
+from app.parts import gallery
 from app.thumbnails import sprite
 from app.tiles import extent
 from memgate.runs import Run

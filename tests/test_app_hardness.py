@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_curve
 
 from app.curves import cells, thinned
-from app.hardsamples import pairs_in
+from app.parts.hardsamples import pairs_in
 from app.selection import Box, within
 from memgate.runs import Run
 from probes.confusions import label_pairs
@@ -109,7 +109,7 @@ def test_auroc_over_the_epochs(make_run: MakeRun, open_page: Any) -> None:
 def test_many_epochs_are_thinned_until_all_are_asked_for(
     make_run: MakeRun, open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app import detectors
+    from app.parts import detectors
 
     monkeypatch.setattr(detectors, "EVERY", 3)
     run = make_run(epochs=8)

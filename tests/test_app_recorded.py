@@ -90,7 +90,7 @@ def test_every_page_shows_a_recorded_run(case: str, page: str, record: Any, open
         assert row["model"] == " ".join(["own", *map(str.upper, plan.get("gates", ()))])
         assert row["seed"] == 3 if "seed" in plan else pd.isna(row["seed"])
     if page == "overview":
-        charts = 3 if "gates" in plan else 1
+        charts = (5 + plan.get("own", False)) if "gates" in plan else 2
         assert len(at.get("plotly_chart")) == charts
 
 

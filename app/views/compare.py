@@ -3,12 +3,13 @@
 import pandas as pd
 import streamlit as st
 
-from app import comparing, histories, queries, selection, state, words
+from app import histories, queries, selection, state, words
 from app.charts import compare as charts
 from app.charts.layout import CONFIG
-from app.comparing import Compared, Pair, Together
 from app.headline import headline
 from app.panel import panel
+from app.parts import comparing
+from app.parts.comparing import Compared, Pair, Together
 from app.state import View
 from memgate.config_json import text_of
 from memgate.errors import MemgateError

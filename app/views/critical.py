@@ -9,10 +9,10 @@ from app import probed, state, words
 from app.charts import critical as charts
 from app.charts.critical import Line
 from app.charts.layout import CONFIG
-from app.nearest import nearest
 from app.panel import panel
-from app.routesof import routing
-from app.sections import section
+from app.parts.nearest import nearest
+from app.parts.routesof import routing
+from app.parts.sections import section
 from app.state import View
 from memgate.errors import MemgateError
 from memgate.runs import command

@@ -5,13 +5,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import curves, measures, palette, selection, state, words
-from app.axes import controls, named
 from app.charts import explorer as charts
 from app.charts.layout import CONFIG
-from app.crosstable import crosstable
 from app.measures import Measure
 from app.panel import panel
-from app.special import special
+from app.parts.axes import controls, named
+from app.parts.crosstable import crosstable
+from app.parts.special import special
 from app.state import View
 from memgate.errors import MemgateError
 

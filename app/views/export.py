@@ -6,9 +6,10 @@ from typing import get_args
 
 import streamlit as st
 
-from app import exporting, queries, state, words
+from app import queries, state, words
 from app.chips import save_selection
-from app.exporting import Asked
+from app.parts import exporting
+from app.parts.exporting import Asked
 from app.state import View
 from memgate.errors import MemgateError
 from probes.cohorts import cohort_names, load_cohort

@@ -4,9 +4,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import gallery, measures, state, words
-from app.asked import Asked
-from app.gallery import Preset
+from app import measures, state, words
+from app.parts import gallery
+from app.parts.asked import Asked
+from app.parts.gallery import Preset
 from app.state import View
 from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError

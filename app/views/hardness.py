@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import detectors, measures, state, words
+from app import measures, state, words
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
-from app.hardsamples import data_map, deciles, labels
 from app.panel import panel
-from app.sections import section
+from app.parts import detectors
+from app.parts.hardsamples import data_map, deciles, labels
+from app.parts.sections import section
 from app.state import View
 from memgate.errors import MemgateError
 from noise.manifest import CORRUPTED_CAUSES

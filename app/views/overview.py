@@ -163,6 +163,9 @@ def entropies(view: View, gate: str) -> None:
     """The evolution of the gate's entropy."""
     st.markdown(f"**Entropy of {gate.upper()}'s classifier**")
     edges, counts = histories.evolution(view, "entropy")
+    if not counts.any():
+        st.caption("It has no classifier of its own, so it has no entropy.")
+        return
     st.plotly_chart(
         charts.evolution(view.data.epochs, edges, counts, 300, "entropy"),
         key="entropies",

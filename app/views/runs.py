@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import comparing, measures, queries, selection, state, words
+from app import measures, queries, selection, state, words
 from app.headline import headline
+from app.parts import comparing
 from app.queries import Stamp
 from memgate import loghealth
 from memgate.errors import MemgateError

@@ -4,7 +4,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import elsewhere, findings, portrait, selection, standings, state, track
+from app import selection, state
+from app.parts import elsewhere, findings, portrait, standings, track
 from app.state import View
 from memgate.errors import MemgateError
 

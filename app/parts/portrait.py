@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import findings, queries, standings, state, thumbnails, words
-from app.track import Track
+from app import queries, state, thumbnails, words
+from app.parts import findings, standings
+from app.parts.track import Track
 from memgate.errors import MemgateError
 
 SIDE, SMALL = 256, 116

@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from app import queries, state, words
+from app.parts.track import Track
 from app.queries import Stamp
-from app.track import Track
 from memgate.errors import MemgateError
 from memgate.runs import Run
 

@@ -8,9 +8,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import externals, measures, queries, words
+from app.parts.track import Track
 from app.queries import Stamp
 from app.tiles import tiles
-from app.track import Track
 from memgate.errors import MemgateError
 from probes.events import turns
 from probes.scores import CHECKPOINT

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from app import state, words
+from app.parts.track import Track
 from app.probed import results
 from app.state import View
-from app.track import Track
 from memgate.errors import MemgateError
 from memgate.runs import command
 from probes import csrtable, routes

@@ -1,0 +1,1 @@
+"""Sections of pages, with their widgets and the numbers that only they need."""
