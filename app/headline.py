@@ -35,6 +35,7 @@ def headline(view: View) -> Headline:
     """
     train = view.of_split("train")
     corrupted = train.data.cause != "clean"
+    measures.fetch(train, ("correct_given_last", "routed_last", "gate_mean", "loss_mean", "epochs_logged"))
     return Headline(
         test_accuracy=_test_accuracy(view),
         corrupted_fitted=measures.share_last(train, "correct_given_last", corrupted),

@@ -1,7 +1,7 @@
-"""Every score of every sample, one column at a time: cached, and counted up to the cursor's epoch."""
+"""Every score of every sample, a column when it is asked for: cached, and counted up to the cursor's epoch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ from probes.scores import CHECKPOINT, PROBES, Score
 from probes.scoretable import StoredScore, stored_scores
 from probes.separation import Separation, auroc
 from probes.snapshot import Snapshot
-from probes.summary import gate_column, log_columns
-from probes.summarycolumns import GATE
+from probes.summary import MIXTURES, gate_column, log_columns
+from probes.summarycolumns import GATE, LOG
 
 HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
 """What the pages show before anything else was chosen."""
@@ -81,7 +81,10 @@ def values(view: View, column: str) -> NDArray[np.float64]:
     if column in PROBES and PROBES[column].needs == "checkpoint":
         raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
     with queries.reading(view.at.path):
-        return _values(view.at, view.split, column, view.gate, view.epoch)
+        found = _fetched(view.at, view.split, view.gate, view.epoch, [column])
+    if column not in found:
+        raise MemgateError(f"The log of {view.run.name} has no {column!r}.")
+    return found[column]
 
 
 def hardness(view: View, column: str) -> NDArray[np.float64]:
@@ -98,22 +101,43 @@ def snapshot(view: View) -> Snapshot:
     return Snapshot(view.log, view.split, epochs[epochs <= (view.epoch or 0)], samples)
 
 
-# A column of 50,000 samples is 0.4 MB.
-@st.cache_resource(max_entries=400, show_spinner=False)
-def _values(at: Stamp, split: str, column: str, gate: str | None, epoch: int | None) -> NDArray[np.float64]:
-    log, data = queries.log(at), queries.split_data(at, split)
-    epochs = data.epochs[data.epochs <= (epoch or 0)]
-    name = column
-    if gate is not None and column in GATE:
-        name = gate_column(column, gate, log.gates)
-    one = Snapshot(log, split, epochs, queries.samples(at, split))
-    columns: dict[str, Any] = dict(log_columns(one, only=(name,)))
-    if not columns:
-        raise MemgateError(f"The log of {at.path} has no {column!r}.")
-    # Some columns are pandas' own arrays with gaps, some are numpy's.
-    found = pd.Series(columns[name]).to_numpy(np.float64, na_value=np.nan, copy=True)
-    found.setflags(write=False)
-    return found
+def fetch(view: View, columns: Iterable[str]) -> None:
+    """Compute columns of the log that :func:`values` is going to be asked for: together they are read once.
+
+    Raises:
+        MemgateError: the log is damaged.
+    """
+    with queries.reading(view.at.path):
+        _fetched(view.at, view.split, view.gate, view.epoch, columns)
+
+
+Columns = dict[str, NDArray[np.float64]]
+
+
+# A column of 50,000 samples is 0.4 MB, and there are some 45.
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _computed(at: Stamp, split: str, gate: str | None, epoch: int | None) -> Columns:
+    """The columns computed so far, which the callers add to."""
+    return {}
+
+
+def _fetched(at: Stamp, split: str, gate: str | None, epoch: int | None, columns: Iterable[str]) -> Columns:
+    """All columns computed so far, and these among them where the log has them."""
+    done = _computed(at, split, gate, epoch)
+    log = queries.log(at)
+    names = {}
+    for column in columns:
+        if column not in done and column in (GATE if gate else {}) | LOG | MIXTURES:
+            names[gate_column(column, gate, log.gates) if gate and column in GATE else column] = column
+    if names:
+        epochs = queries.split_data(at, split).epochs
+        one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], queries.samples(at, split))
+        for name, values_ in log_columns(one, only=names):
+            # Some columns are pandas' own arrays with gaps, some are numpy's.
+            found = pd.Series(values_).to_numpy(np.float64, na_value=np.nan, copy=True)
+            found.setflags(write=False)
+            done[names[name]] = found
+    return done
 
 
 def stored_of(view: View) -> tuple[StoredScore, ...]:

@@ -44,6 +44,7 @@ def table(view: View) -> None:
         "given label": [words.class_name(label, view.log.class_names) for label in data.given_label[places]],
         "clean label": [words.class_name(label, view.log.class_names) for label in data.clean_label[places]],
     }
+    measures.fetch(view, ("gate_last", "gate_mean", "routed_epochs", "loss_mean"))
     if view.gate:
         columns |= {
             name: measures.values(view, column)[places]

@@ -181,7 +181,7 @@ def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float]]:
             button = opened.get_by_role("button", name="Next")
             yield "next sample", timed(opened, button.click), SAMPLE
         if page == "gallery":
-            number = opened.get_by_test_id("stPagination").get_by_role("button", name="2", exact=True)
+            number = opened.get_by_test_id("stPaginationPage").filter(has_text="2").first
             yield "gallery page turn", timed(opened, number.click), TURN
         if page in ("overview", "explorer", "gallery", "hardness"):
             yield f"filter {page}", timed(opened, partial(pick_route, opened)), FILTER

@@ -42,6 +42,7 @@ class SampleLog:
             self.splits: tuple[str, ...] = tuple(json.loads(handle.attrs["splits"]))
             self.planned: np.ndarray = handle["epoch"][:]
         self._verified: dict[tuple[str, int, bytes], bool] = {}
+        self._whole: dict[str, tuple[bytes, np.ndarray]] = {}
 
     def opened(self) -> Any:
         """The file, to be closed by a ``with``.
@@ -152,8 +153,14 @@ class SampleLog:
         return split
 
     def _rows(self, handle: Any, split: str) -> np.ndarray:
-        """Rows that are done and whole."""
-        return np.array([row for row, whole in self._checked(handle, split) if whole], np.intp)
+        """Rows that are done and whole; asked once per object while what was committed stays the same."""
+        commit = handle[f"commit/{split}"]
+        state = commit["done"][:].tobytes() + commit["crc32"][:].tobytes()
+        kept = self._whole.get(split)
+        if kept is None or kept[0] != state:
+            rows = np.array([row for row, whole in self._checked(handle, split) if whole], np.intp)
+            kept = self._whole[split] = state, rows
+        return kept[1]
 
     def _checked(self, handle: Any, split: str) -> Iterator[tuple[int, bool]]:
         """Rows that are done, and whether each is whole, one after another.

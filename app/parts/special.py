@@ -78,6 +78,7 @@ def _contrasts(
     stored: tuple[tuple[str, str, int], ...],
 ) -> tuple[Contrast, ...]:
     here, others = _view.places, _others(_view)
+    measures.fetch(_view, ("epochs_logged", *columns))
     found = []
     for name in columns:
         hardness = measures.hardness(_view, name)

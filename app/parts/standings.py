@@ -32,6 +32,7 @@ def ranks(track: Track) -> None:
     joined = externals.joins(view)
     everyone = np.ones(len(view.data.sample_id), bool)
     fellows = view.data.clean_label == track.clean
+    measures.fetch(view, ("epochs_logged", *MAIN))
     rows = []
     for column in (*MAIN, *joined):
         if column not in found:

@@ -71,6 +71,7 @@ def found_by_scores(view: View) -> None:
             format_func=lambda name: known[name].title,
             max_selections=MOST_LINES,
         )
+    measures.fetch(view, ("epochs_logged", *chosen))
     found = {name: detectors.detector(view, name, positive) for name in chosen}
     titles = {name: known[name].score.title for name in chosen}
     left, right = st.columns(2, gap="medium")
@@ -88,6 +89,7 @@ def found_by_scores(view: View) -> None:
     every = st.toggle("All scores in the table", key="all_scores", help="Some seconds for a large run.")
     if every:
         with st.spinner("Computing every score …"):
+            measures.fetch(view, known)
             found = {name: detectors.detector(view, name, positive) for name in known}
     detector_table(view, found)
 
