@@ -107,8 +107,13 @@ def evolution(gate: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[
     return np.array(counts, np.int32).reshape(len(gate), len(edges) - 1).T
 
 
-def quartiles(values: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Lower quartile, median and upper quartile of a group at every epoch: [3, E], NaN where nobody was seen."""
+def quartiles(values: NDArray[np.float32], members: NDArray) -> NDArray[np.float32]:
+    """Lower quartile, median and upper quartile of a group at every epoch: [3, E], NaN where nobody was seen.
+
+    Args:
+        values: [E, N].
+        members: who is in it, bool [N] or columns.
+    """
     inside = values[:, members]
     if inside.size and not np.isnan(inside).any():
         return np.percentile(inside, [25, 50, 75], axis=1, overwrite_input=True).astype(np.float32)

@@ -1,7 +1,6 @@
-"""The server's process: Streamlit, and meanwhile the imports that every page needs."""
+"""The server's process: first the imports that every page needs, then Streamlit."""
 
 import importlib
-import threading
 
 import numpy as np
 
@@ -13,7 +12,7 @@ NEEDED = (
     "app.headline",
     "app.histories",
 )
-"""What takes seconds to import, and nobody should wait for who opens the first page."""
+"""What takes seconds to import: they pass before the browser is sent to the first page, not after."""
 
 
 def preload() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     """Serve, with the arguments of ``streamlit``."""
     from streamlit.web.cli import main as serve
 
-    threading.Thread(target=preload, daemon=True).start()
+    preload()
     serve()
 
 

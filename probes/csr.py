@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
-from probes.csrconfig import PAPER_RADIUS, CsrConfig, Method, configure
+from probes.csrconfig import CsrConfig, Method, configure
+from probes.csrtable import PAPER_RADIUS
 from probes.firstorder import critical_radii
 from probes.frozen import Logits, frozen, place_of
 from probes.network import in_batches, load_batch

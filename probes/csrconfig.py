@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from memgate.errors import require
+from probes.csrtable import PAPER_RADIUS
 from probes.search import Walk
 
 Method = Literal["first-order", "lass", "fgsm", "pgd"]
-
-PAPER_RADIUS = 0.3
-"""Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
 
 CURVE = (0.1, 0.3, 1.0, 2.0)
 """Radii in grey levels at which a curve CSR(r) is shown."""

@@ -12,6 +12,9 @@ from probes.groups import Estimate, percent, share
 from probes.probed import heading, probed_members, unlogged
 from probes.result import ProbeResult
 
+PAPER_RADIUS = 0.3
+"""Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
+
 PROBE = "csr"
 """Name of the probe and of its file."""
 

@@ -30,6 +30,11 @@ for module in pkgutil.walk_packages(app.__path__, "app."):
     # The entry and the pages are scripts: they draw when they are imported.
     if module.name != "app.main" and not module.name.startswith("app.views."):
         importlib.import_module(module.name)
+import ast
+from pathlib import Path
+for page in (Path(app.__path__[0]) / "views").glob("*.py"):
+    imports = [one for one in ast.walk(ast.parse(page.read_text())) if isinstance(one, (ast.Import, ast.ImportFrom))]
+    exec(compile(ast.Module(imports, []), str(page), "exec"))
 import memgate.dashboard
 from pathlib import Path
 from memgate.config import DataConfig

@@ -91,5 +91,8 @@ def trajectories(track: Track) -> None:
     figure = charts.fit_trajectory(
         epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
     )
+    clean = int((view.data.cause == "clean").sum())
+    if clean > histories.BAND_SAMPLES:
+        st.caption(f"Bands: quartiles of at most {histories.BAND_SAMPLES:,} of the {clean:,} clean samples.")
     alt = f"Loss and probability of the given label of sample {track.sample_id} over the epochs"
     st.plotly_chart(figure, key="fit", config=CONFIG, alt=alt)

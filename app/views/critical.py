@@ -16,8 +16,7 @@ from app.parts.sections import section
 from app.state import View
 from memgate.errors import MemgateError
 from memgate.runs import command
-from probes.csrconfig import PAPER_RADIUS
-from probes.csrtable import UNITS, CriticalGroup
+from probes.csrtable import PAPER_RADIUS, UNITS, CriticalGroup
 from probes.probed import of_gate
 from probes.result import ProbeResult
 

@@ -13,9 +13,7 @@ from app.queries import Stamp
 from memgate import loghealth
 from memgate.errors import MemgateError
 from memgate.runs import Run
-
-# The radius of Arpit et al. 2017, in grey levels; the first-order radius of a sample tells CSR at any.
-CSR_RADIUS = 0.3
+from probes.csrtable import PAPER_RADIUS
 
 REDRAWN_SECONDS = 1.0
 
@@ -83,7 +81,7 @@ def _ratio(name: str, at: Stamp, mtime_ns: int) -> dict[str, Any]:
     stored = {one.score.column: one for one in measures.stored_of(state.whole(name))}
     if "critical_radius" not in stored:
         return {}
-    return {"CSR": float((stored["critical_radius"].values < CSR_RADIUS).mean())}
+    return {"CSR": float((stored["critical_radius"].values < PAPER_RADIUS).mean())}
 
 
 PERCENT = "%.1f %%"
@@ -107,7 +105,7 @@ LOOKS = {
     "CSR": st.column_config.NumberColumn(
         format=PERCENT,
         help="Critical sample ratio: share of the probed training samples whose estimated distance to the decision "
-        f"boundary is below {CSR_RADIUS} grey levels, where 'memgate probe csr' has been run",
+        f"boundary is below {PAPER_RADIUS} grey levels, where 'memgate probe csr' has been run",
     ),
     "log": st.column_config.TextColumn(
         help="sweep: evaluation passes; online: values of the training passes"
