@@ -9,6 +9,9 @@ from app.state import View
 from probes.groups import Estimate, Interval
 from probes.separation import Separation
 
+COLUMNS = ("correct_given_last", "routed_last", "gate_mean", "loss_mean", "epochs_logged")
+"""What the numbers of the training samples are made from."""
+
 NOTHING = Estimate(None, None, None, 0)
 
 
@@ -35,7 +38,7 @@ def headline(view: View) -> Headline:
     """
     train = view.of_split("train")
     corrupted = train.data.cause != "clean"
-    measures.fetch(train, ("correct_given_last", "routed_last", "gate_mean", "loss_mean", "epochs_logged"))
+    measures.fetch(train, COLUMNS)
     return Headline(
         test_accuracy=_test_accuracy(view),
         corrupted_fitted=measures.share_last(train, "correct_given_last", corrupted),

@@ -47,7 +47,7 @@ BAND_SAMPLES = 5000
 def clean_quartiles(
     at: Stamp, split: str, name: str, gate: str | None, label: int | None = None
 ) -> NDArray[np.float32]:
-    """Quartiles [3, E] of a quantity over the clean samples, or those of one class: of :data:`BAND_SAMPLES` of them."""
+    """Quartiles [3, E] of a quantity over at most :data:`BAND_SAMPLES` clean samples, or clean ones of one class."""
     data = queries.split_data(at, split)
     members = data.cause == "clean"
     if label is not None:

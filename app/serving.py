@@ -4,14 +4,7 @@ import importlib
 
 import numpy as np
 
-NEEDED = (
-    "plotly.graph_objects",
-    "plotly.subplots",
-    "app.sidebar",
-    "app.panel",
-    "app.headline",
-    "app.histories",
-)
+NEEDED = ("pandas", "plotly.subplots", "scipy.stats", "memgate.pictures", "probes.export", "probes.report")
 """What takes seconds to import: they pass before the browser is sent to the first page, not after."""
 
 

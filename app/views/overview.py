@@ -7,7 +7,7 @@ from app import curves, histories, measures, palette, queries, selection, state
 from app.charts import overview as charts
 from app.charts.layout import CONFIG
 from app.curves import Share
-from app.headline import headline, shown
+from app.headline import COLUMNS, headline, shown
 from app.panel import panel
 from app.state import View
 from memgate.errors import MemgateError
@@ -199,6 +199,7 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
+    measures.fetch(view, (*COLUMNS, "first_skip_epoch"))
     metrics(view)
     if view.gate:
         left, right = st.columns([3, 2], gap="medium")
