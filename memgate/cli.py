@@ -149,7 +149,10 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
         # Paths were typed in the folder where that run was started.
         data = replace(run.requested.data, root=run.config.data.root)
         noise, manifest = run.config.noise, run.config.manifest
-        config = replace(run.requested, name=None, data=data, noise=noise, manifest=manifest)
+        init_from = run.config.init_from
+        config = replace(
+            run.requested, name=None, data=data, noise=noise, manifest=manifest, init_from=init_from
+        )
     # The typed value itself comes later; these only have to be valid beside what is inherited.
     if _places(arguments, "--manifest"):
         return replace(config, noise=(), noise_seed=0, manifest=Path("typed"))

@@ -207,7 +207,8 @@ class TrainConfig:
         )
         require(self.checkpoint_every >= 0, f"--train.checkpoint-every {self.checkpoint_every} is negative.")
         require(
-            0 < self.lr_decay <= 1, f"--train.lr-decay {self.lr_decay} is out of range: in (0, 1], such as 0.1."
+            0 < self.lr_decay <= 1,
+            f"--train.lr-decay {self.lr_decay} is out of range: in (0, 1], such as 0.1.",
         )
         milestones = self.milestones or ()
         require(
@@ -259,6 +260,11 @@ class RunConfig:
     manifest: Path | None = None
     """Train on this manifest (see 'memgate corrupt') instead of on --noise; its samples, and so the limits and
     the validation split, must be those of the run, and its seed counts."""
+    init_from: str | None = None
+    """Start from another run's trunk: RUN or RUN:CHECKPOINT (last, best or an epoch's number; last where none is
+    given). Every weight is accounted for; gates are fresh."""
+    init_head: Literal["fresh", "loaded"] = "fresh"
+    """Of --init-from: whether the head, the last linear layer, is fresh (the papers' intention) or loaded too."""
     device: Device = "auto"
     """Where to train. auto: CUDA when there is one."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -288,6 +294,10 @@ class RunConfig:
         require(
             bool(not self.noise_on or self.noise or self.manifest),
             f"--noise-on {' '.join(self.noise_on)}: there is no --noise to put on it: add --noise, or leave it out.",
+        )
+        require(
+            self.init_head == "fresh" or self.init_from is not None,
+            f"--init-head {self.init_head}: there is no --init-from to load it from: add one, or leave it out.",
         )
         require(
             "val" not in self.noise_on or self.data.val_fraction > 0,

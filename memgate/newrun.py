@@ -24,6 +24,7 @@ def create_run(
     manifests: Mapping[str, Manifest],
     digests: Mapping[str, str],
     layout: LogLayout,
+    fill: Callable[[Path], object] = lambda _: None,
 ) -> Run:
     """Make the directory of a run that memgate is going to train, with its empty log.
 
@@ -34,6 +35,7 @@ def create_run(
         manifests: corrupted split to what was done to each of its samples; ``train`` is always among them.
         digests: split to the digest of its images and labels as they are on disk.
         layout: what the log will hold.
+        fill: as for :func:`make_folder`.
 
     Raises:
         MemgateError: the name is taken, or the folder cannot be made, or the disk has no room for the log.
@@ -49,7 +51,7 @@ def create_run(
         "environment": environment,
         "digests": dict(digests),
     }
-    return make_folder(path, stored, manifests, layout)
+    return make_folder(path, stored, manifests, layout, fill)
 
 
 def make_folder(

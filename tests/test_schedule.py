@@ -46,7 +46,10 @@ def test_the_schedule_that_the_authors_resnet34_really_had():
     [
         ({"lr_decay": 0.0}, "--train.lr-decay 0.0 is out of range"),
         ({"lr_decay": 1.5}, "--train.lr-decay 1.5 is out of range"),
-        ({"schedule": "resnet34-authors", "milestones": (82,)}, "has epochs of its own: leave --train.milestones 82"),
+        (
+            {"schedule": "resnet34-authors", "milestones": (82,)},
+            "has epochs of its own: leave --train.milestones 82",
+        ),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(wrong, sentence):
