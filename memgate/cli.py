@@ -26,7 +26,7 @@ from memgate.commands.data import DataInfo, DataPrepare
 from memgate.commands.inside import ProbeInside
 from memgate.commands.ood import ProbeOod
 from memgate.commands.probing import ProbeCsr, ProbeShow
-from memgate.commands.reading import Dashboard, Export, Recipes, Runs
+from memgate.commands.reading import Dashboard, Export, ImportCurves, Recipes, Runs
 from memgate.commands.reporting import Report
 from memgate.commands.routing import ProbeRouting
 from memgate.commands.scoring import ScoreRun, ScoresKnown
@@ -68,6 +68,7 @@ def _command_type(train: Train) -> Any:
     named = {
         "quickstart": Quickstart, "resume": Resume, "report": Report, "score": ScoreRun, "scores": ScoresKnown,
         "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
+        "import-curves": ImportCurves,
     }  # fmt: skip
     commands = [Annotated[Train, subcommand("train", default=train)]]
     commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]

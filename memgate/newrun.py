@@ -58,17 +58,17 @@ def make_folder(
     path: Path,
     stored: Mapping[str, Any],
     manifests: Mapping[str, Manifest],
-    layout: LogLayout,
+    layout: LogLayout | None,
     fill: Callable[[Path], object] = lambda _: None,
 ) -> Run:
-    """Make a run directory with an empty log.
+    """Make a run directory with an empty log, if it is to have one.
 
     Args:
         path: where; nothing may be there.
         stored: content of config.json, but for its schema: ``environment``, ``digests``, and either ``config`` and
-            ``requested`` or ``recorded``.
+            ``requested``, or ``recorded``, or ``curves`` and ``source``.
         manifests: as for :func:`create_run`.
-        layout: what the log will hold.
+        layout: what the log will hold; None for a run without one.
         fill: is given the folder, and may put further files into it.
 
     Raises:
@@ -81,9 +81,10 @@ def make_folder(
         for split, manifest in manifests.items():
             manifest.save(manifest_path(partial, split))
         write_json(partial / "config.json", {"schema": SCHEMA, **stored})
-        fill(partial)
-        SampleLogWriter.create(partial / "log.h5", layout)
         Run(partial).set_status("running", 0)
+        fill(partial)
+        if layout is not None:
+            SampleLogWriter.create(partial / "log.h5", layout)
         partial.rename(path)
         sync_folder(path.parent)
     except BaseException as error:
