@@ -75,7 +75,7 @@ class Run:
     @cached_property
     def _stored(self) -> dict[str, Any]:
         path = self.path / "config.json"
-        stored = _read_json(path)
+        stored = read_json(path)
         keys = {"environment", "digests", *next((keys for keys in _SORTS if keys[0] in stored), _SORTS[0])}
         if stored.get("schema") != SCHEMA or not keys <= stored.keys():
             raise MemgateError(
@@ -174,7 +174,7 @@ class Run:
         if not path.exists():
             return Status("failed", 0, self.outline.epochs, "it ended before it began")
         try:
-            return Status(**_read_json(path))
+            return Status(**read_json(path))
         except TypeError as error:
             raise MemgateError(
                 f"{path} has other keys than a status ({error}): the run is damaged."
@@ -268,7 +268,8 @@ def list_runs(root: Path) -> list[Run]:
     return [Run(entry) for entry in found]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; raises MemgateError where the file holds none."""
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:

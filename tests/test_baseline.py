@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,10 @@ def baseline(tmp_path_factory):
     return start(small(tmp_path_factory.mktemp("baseline"), "base"))
 
 
+def network(config: ModelConfig) -> Any:
+    return build_model(config, 10, seed=9).eval()
+
+
 def weights(run, which="last"):
     return torch.load(run.checkpoint(which), weights_only=True)["model"]
 
@@ -47,9 +52,9 @@ def test_the_trunk_before_the_gate_is_the_baselines_to_the_bit(baseline, tmp_pat
     state = torch.load(run.checkpoint("last"), weights_only=True)
     assert (state["epoch"], state["step"]) == (0, 0)
     images = torch.rand(5, 3, 8, 8)
-    ours = build_model(run.config.model, 10, seed=9).eval()
+    ours = network(run.config.model)
     ours.load_state_dict(state["model"])
-    theirs = build_model(baseline.config.model, 10, seed=8).eval()
+    theirs = network(baseline.config.model)
     theirs.load_state_dict(weights(baseline))
     x, y = ours.trunk.stem(images), theirs.stem(images)
     for block in ("b1", "b2", "b3"):
@@ -130,6 +135,8 @@ def test_a_head_of_other_classes_is_fresh_or_refused(baseline, tmp_path):
         for split in ("train", "test")
         for what, found in (("images", pixels), ("labels", labels))
     }
+    arrays: dict[str, Any] = {"train_images": pixels, "train_labels": labels}
+    arrays |= {"test_images": pixels, "test_labels": labels}
     np.savez(tmp_path / "three.npz", **arrays)
     data = DataConfig(name="npz", root=tmp_path / "three.npz", augment="none")
     config = small(tmp_path / "runs", "three", data=data, init_from=str(baseline.path))
