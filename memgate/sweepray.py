@@ -162,7 +162,7 @@ def _connected(address: str | None) -> Iterator[Any]:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Raise MemgateError where nothing listens at ``HOST:PORT``: Ray itself goes on trying for a quarter of an hour."""
+    """Raise MemgateError where nothing listens at ``HOST:PORT``: Ray itself would go on trying for many minutes."""
     host, colon, port = (address or "").rpartition(":")
     if not colon or not port.isdecimal():
         return
@@ -170,7 +170,7 @@ def _check_reachable(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:
         raise MemgateError(
-            f"--ray-address {address} cannot be reached ({error}): start Ray there by 'ray start --head', or take auto."
+            f"--ray-address {address} cannot be reached ({error}): start Ray there by 'ray start --head'."
         ) from error
 
 
