@@ -34,8 +34,9 @@ def route_of(kind: str, gate: str, gates: Sequence[str]) -> str:
 
 
 def blocks_of(model: ModelConfig) -> tuple[str, ...]:
-    """Blocks that are cut after their first unit: the gated ones, or B3; none where that is B3's only unit."""
-    return model.gate_names or (("b3",) if model.units > 1 else ())
+    """Blocks that are cut after their first unit: the gated ones, or the last; none where that is its only unit."""
+    last = list(model.units)[-1]
+    return model.gate_names or ((last,) if model.units[last] > 1 else ())
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def _config(
         "curve": model.gate.curve if model.gate_names else None,
         "readouts": {name: {"point": AT[name], **one.config} for name, one in readouts.trained.items()},
         "shuffled": {**readouts.shuffled, "samples": len(train)},
-        "macs": asdict(cost_of(model, train.class_count, train.images.shape[1])),
+        "macs": asdict(cost_of(model, train.class_count, train.side)),
         "precision": "float32",
         "control": None if control is None else str(control.path.absolute()),
     }

@@ -229,7 +229,7 @@ def test_an_ungated_network_skips_by_asking_its_head_about_o1(ungated):
 
 @pytest.mark.parametrize("blocks", [(), ("b3",), ("b2", "b3")])
 def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
-    gates = GateConfig(blocks=",".join(blocks) or "b3")  # pyright: ignore[reportArgumentType]
+    gates = GateConfig(blocks=",".join(blocks) or "b3")
     model = build_model(
         ModelConfig("entropy-gate" if blocks else "resnet", 14, gate=gates), 7, seed=1
     ).train()

@@ -40,7 +40,7 @@ def small(out: Path, name: str = "run", **changes) -> RunConfig:
         noise=("symmetric:0.2", "randx:0.05"),
         device="cpu",
         data=DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, augment="crop-flip"),
-        model=ModelConfig(depth=14, gate=GateConfig(hidden_b3=16, hidden_b2=8)),
+        model=ModelConfig(depth=14, gate=GateConfig(hidden_b3=16)),
         train=TrainConfig(epochs=4, batch_size=64, lr=0.05, milestones=(2, 3), checkpoint_every=2),
     )
     return replace(config, **changes)
