@@ -162,7 +162,7 @@ class ModelConfig:
         for option, value in self.gate.changed().items():
             default = getattr(GateConfig(), option)
             require(
-                option in GATE_OPTIONS[self.name],
+                self.uses(option),
                 f"--model.gate.{option.replace('_', '-')} {value} does nothing for {self.name}: leave it at "
                 f"{default}.",
             )
@@ -240,6 +240,10 @@ class ModelConfig:
         named = {"block-displacement": "displacement", "block-two-way": self.gate.target_loss}
         return (named.get(self.name, "ce" if self.name == "layer-two-way" else "l2"),)
 
+    def uses(self, option: str) -> bool:
+        """Whether an option of :class:`GateConfig` does anything for this network."""
+        return option in GATE_OPTIONS.get(self.name, ())
+
     @property
     def has_gate_classifier(self) -> bool:
         """Whether the gates have classifiers of their own, which a loss and an optimiser of their own train."""
@@ -248,7 +252,7 @@ class ModelConfig:
     @property
     def gate_is_entropy(self) -> bool:
         """Whether the gate value is the entropy H itself, and so not in [0, 1]."""
-        return "curve" in GATE_OPTIONS.get(self.name, ()) and self.gate.curve == "identity"
+        return self.uses("curve") and self.gate.curve == "identity"
 
     @property
     def variant(self) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class ResNet(nn.Module):
 
     def pooled(self, x: Tensor) -> Tensor:
         """What the head reads [b, C] of a last block's map [b, C, h, w]."""
-        return pool(self.last(x).float())
+        return pool(self.last(x))
 
     def classify(self, x: Tensor) -> Tensor:
         """Logits [b, K] from the last block's output [b, C, h, w].
