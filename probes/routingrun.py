@@ -2,11 +2,12 @@
 
 Every network is cut after the first unit of its gated blocks, an ungated one of its last block. Of the last block,
 ``skip`` asks the network's own head about the pooled o1. An ungated network can be asked just so (the shapes agree),
-only that its head never saw o1 while it was trained; a gated one's saw mixtures of o1 and o2. The read-outs are trained
-anew for each checkpoint, one at the deepest o1 and one at the end, where the head reads: what the second fits and the
-first does not was done after o1, without a frozen head or a refitting in between. Either cut of an ungated network says how much "deeper is just better"
-explains, and is to be set beside the same cut of a gated one. (Maini et al. 2023, "Can neural network memorization be
-localized?", found memorisation spread over the layers of ungated networks.)
+only that its head never saw o1 while it was trained; a gated one's saw mixtures of o1 and o2. The read-outs are
+trained anew for each checkpoint, one at the deepest o1 and one at the end, where the head reads: what the second
+fits and the first does not was done after o1, without a frozen head or a refitting in between. Either cut of an
+ungated network says how much "deeper is just better" explains, and is to be set beside the same cut of a gated one.
+(Maini et al. 2023, "Can neural network memorization be localized?", found memorisation spread over the layers of
+ungated networks.)
 """
 
 from collections.abc import Iterator

@@ -16,8 +16,6 @@ from memgate.naming import default_name
 from memgate.objective import total_loss
 from memgate.outline import outline_of
 
-SMALL = {f"hidden_b{number}": 8 + number for number in (1, 2, 3)}
-
 
 def images_of(side=9, n=5):
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -90,9 +88,9 @@ def block_by_hand(model, images, config: ModelConfig, classes):
 
 
 BLOCK_CASES = [
-    ModelConfig("block-scalar", 14, gate=GateConfig("b2,b3", penalty=0.3, input="flatten", **SMALL)),
+    ModelConfig("block-scalar", 14, gate=GateConfig("b2,b3", 11, 10, penalty=0.3, input="flatten")),
     ModelConfig("block-scalar", 20, "bottleneck", gate=GateConfig("b3", penalty=10, tap="o2", hidden_b3=5)),
-    ModelConfig("block-displacement", 14, gate=GateConfig("b1,b2,b3", penalty=0.1, **SMALL)),
+    ModelConfig("block-displacement", 14, gate=GateConfig("b1,b2,b3", 11, 10, hidden_b1=9, penalty=0.1)),
     ModelConfig("block-displacement", 14, gate=GateConfig("b1", penalty=0.1, tap="o2", input="flatten")),
     ModelConfig("block-two-way", 14, gate=GateConfig("b1,b3", penalty=0.2, input="flatten", hidden_b1=4)),
     ModelConfig("block-two-way", 20, "bottleneck", gate=GateConfig(penalty=2, target_loss="bce")),
@@ -228,7 +226,7 @@ REFUSED = [  # configuration, the sentence
     (lambda: ModelConfig("layer-exclusive", gate=GateConfig(blocks="b2")), "blocks b2 does nothing for layer-exc"),
     (lambda: ModelConfig("layer-exclusive", gate=GateConfig(temperature=2)), "temperature 2 does nothing"),
     (lambda: ModelConfig("layer-two-way", gate=GateConfig(bias=2)), "bias 2 does nothing for layer-two-way"),
-    (lambda: ModelConfig("block-scalar", gate=GateConfig(hidden_b2=9)), "hidden-b2 9 does nothing without a gate over B2"),
+    (lambda: ModelConfig("block-scalar", gate=GateConfig(hidden_b2=9)), "hidden-b2 9 does nothing without a gate"),
     (lambda: ModelConfig("block-two-way", gate=GateConfig(detach_gate=True)), "detach-gate True does nothing"),
     (lambda: ModelConfig(gate=GateConfig(blocks="b3,b4")), "--model.layout cifar has no block b4, only b1, b2, b3"),
     (lambda: GateConfig(blocks="b3,b2"), "--model.gate.blocks 'b3,b2' must be some of b1, b2, b3, b4 in this order"),
@@ -265,9 +263,8 @@ def test_an_ungated_control_may_keep_the_options_of_the_gated_run():
 
 
 def test_names_say_what_a_network_is():
-    model = ModelConfig(
-        "block-scalar", 34, layout="imagenet", activation="pre", gate=GateConfig("b3,b4", penalty=1e-5)
-    )
+    gate = GateConfig("b3,b4", penalty=1e-5)
+    model = ModelConfig("block-scalar", 34, layout="imagenet", activation="pre", gate=gate)
     config = RunConfig(model=model)
     assert default_name(config) == "cifar10-block-scalar34-imagenet-pre-b3-b4-penalty1e-05-clean-e60-s0"
     assert outline_of(config).model == "block-scalar-34-imagenet-pre"

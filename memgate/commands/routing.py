@@ -76,8 +76,8 @@ def check_control(run: Run, control: Run) -> None:
     """Make sure that two runs differ in the gates, and in nothing that would explain a difference otherwise.
 
     Raises:
-        MemgateError: the first has no gates over blocks up to the last, the second has, or they differ in anything else that was configured or
-            in their data or corruption.
+        MemgateError: the first has no gates over blocks, or not up to its last one, the second has gates, or they
+            differ in anything else that was configured or in their data or corruption.
     """
     from probes.routes import check_blocks, cut_point
 
