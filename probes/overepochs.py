@@ -15,6 +15,7 @@ from probes.groups import Estimate
 from probes.intervals import delong_interval
 from probes.separation import auroc
 from probes.snapshot import Snapshot
+from probes.summary import shown_gates
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -96,7 +97,7 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[Epoch
         for name, who in inside.items()
         if name == "corrupted" or (name not in ("all", "clean") and (who != inside["corrupted"]).any())
     }
-    gates = snapshot.log.gates
+    gates = shown_gates(snapshot.log.gates)
     wanted = [
         (quantity, gate) for quantity in QUANTITIES for gate in (gates if quantity.per_gate else (None,))
     ]

@@ -1,5 +1,6 @@
 """The summary table: one row per sample, what was done to it and what its training looked like."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,10 @@ MIXTURES = {"loss_gmm_mean": "loss_mean", "loss_gmm_last": "loss_last"}
 """Columns of all samples at once to the losses that they are about."""
 
 
+SHOWN_GATES = 4
+"""Most gates of which tables for people tell every figure."""
+
+
 def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
     """Column name of one gate's number: the gate follows the quantity's name when there are several gates.
 
@@ -31,6 +36,20 @@ def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
         return quantity
     head, _, tail = quantity.partition("_")
     return f"{head}_{gate}_{tail}" if head in ("gate", "entropy", "routed") else f"{quantity}_{gate}"
+
+
+def shown_gates(gates: Sequence[str]) -> tuple[str, ...]:
+    """The gates that tables for people show: all where they are few, else the last of each block, or the last ones.
+
+    Exports have all of them.
+
+    Args:
+        gates: names of a run's gates.
+    """
+    if len(gates) <= SHOWN_GATES:
+        return tuple(gates)
+    last = {re.sub(r"u\d+$", "", gate): gate for gate in gates}
+    return tuple(last.values() if 1 < len(last) <= SHOWN_GATES else gates[-SHOWN_GATES:])
 
 
 def summary(run: Run, split: str = "train") -> pd.DataFrame:
@@ -67,9 +86,8 @@ def summary_table(
         samples_per_block: whose training is in memory at once; the table is the same for any number above 0.
         only: columns to compute beside who the samples are, in the order of the table; None for all.
     """
-    table = pd.DataFrame(identity(snapshot.samples, snapshot.split, operations))
-    for name, column in log_columns(snapshot, samples_per_block, only):
-        table[name] = column
+    who = identity(snapshot.samples, snapshot.split, operations)
+    table = pd.DataFrame(who | dict(log_columns(snapshot, samples_per_block, only)))
     order = np.argsort(snapshot.samples.sample_id, kind="stable")
     return table.iloc[order].reset_index(drop=True)
 

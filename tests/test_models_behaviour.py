@@ -131,7 +131,7 @@ def test_every_parameter_gets_the_gradients_that_it_should_and_no_other(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_it_learns_64_digits_by_heart(name):
-    digits = load_digits()
+    digits: Any = load_digits()
     images = torch.from_numpy(digits.images[:64].astype(np.float32) / 8 - 1)[:, None].repeat(1, 3, 1, 1)
     labels = torch.from_numpy(digits.target[:64]).long()
     settings = TrainConfig(epochs=25, lr=0.05, milestones=(20,), precision="float32")

@@ -162,17 +162,19 @@ def layer_by_hand(model, images, config: ModelConfig):
     return model.trunk.head(x.mean((2, 3))), found, config.gate.penalty * sum(penalties) / len(penalties)
 
 
+BACKBONES: Any = ((14, "basic", "post"), (11, "bottleneck", "post"), (20, "bottleneck", "pre"))
+LAYER_GATES: Any = (
+    ("layer-exclusive", GateConfig(penalty=0.01, bias=-1)),
+    ("layer-shortcut-only", GateConfig(penalty=0.5, bias=0.3)),
+    ("layer-two-way", GateConfig(penalty=1e-3)),
+    ("layer-two-way", GateConfig(penalty=3, window="tube-3x3", temperature=5)),
+    ("layer-two-way", GateConfig(penalty=3, window="element-1x1", temperature=0.5)),
+)
 LAYER_CASES = [
     ModelConfig(name, depth, block, gate=gate, activation=activation)
-    for depth, block, activation in ((14, "basic", "post"), (11, "bottleneck", "post"), (20, "bottleneck", "pre"))
-    for name, gate in (
-        ("layer-exclusive", GateConfig(penalty=0.01, bias=-1)),
-        ("layer-shortcut-only", GateConfig(penalty=0.5, bias=0.3)),
-        ("layer-two-way", GateConfig(penalty=1e-3)),
-        ("layer-two-way", GateConfig(penalty=3, window="tube-3x3", temperature=5)),
-        ("layer-two-way", GateConfig(penalty=3, window="element-1x1", temperature=0.5)),
-    )
-]  # fmt: skip
+    for depth, block, activation in BACKBONES
+    for name, gate in LAYER_GATES
+]
 
 
 @pytest.mark.parametrize("config", LAYER_CASES)
