@@ -1,5 +1,6 @@
 """One suite over every network: shapes, gradients, overfitting, a run trained and resumed, and its probes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from torch.nn import functional
 import memgate.train
 from memgate import cli
 from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.console import epoch_line
+from memgate.evaluate import load_model
+from memgate.inputs import inputs_of
 from memgate.loader import Batch
 from memgate.metrics import metric_names
 from memgate.models import MODELS
@@ -22,7 +26,9 @@ from memgate.runs import Run
 from memgate.schedule import trunk_lr
 from memgate.train import Stopped, new_state, resume, start, train_step
 from probes.export import export
+from probes.network import pixel_network
 from probes.result import load_results
+from probes.summary import shown_gates
 from tests.same_runs import assert_same_run
 
 GATES = {
@@ -96,6 +102,19 @@ def test_resnet_34_takes_every_gate(name):
     forward = build_model(config, 5, 0, 16).eval()(images_of(16, 2))
     assert forward.logits.shape == (2, 5)
     assert tuple(one.name for one in forward.gates) == config.gate_names
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_in_16_bits_what_is_logged_is_of_32(name):
+    model, labels = build_model(config_of(name), 10, 0, 9), torch.arange(4)
+    with torch.autocast("cpu", torch.bfloat16):
+        forward = model(images_of(9))
+    total_loss(forward, labels).backward()
+    logged = [forward.logits, *forward.penalties.values()]
+    for gate in forward.gates:
+        logged += [part for part in (gate.value, gate.entropy, gate.logits) if part is not None]
+    assert {part.dtype for part in logged} == {torch.float32}
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def reached(model, loss):
@@ -229,6 +248,55 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
     cli.parse(["report", str(run.path)]).run()
     assert run.config.model.name in capsys.readouterr().out
     assert export(run, "summary", "csv").exists()
+
+
+def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one_sentence):
+    def trained(name: str, model: ModelConfig) -> Run:
+        config = small(tmp_path, name, "resnet")
+        train = TrainConfig(epochs=1, batch_size=64)
+        return start(replace(config, model=model, train=train, data=replace(config.data, image_size=16)))
+
+    shape: Any = {"depth": 18, "layout": "imagenet", "width": 0.1}
+    gated = trained("gated", config_of("block-two-way", **shape))
+    layered = trained("layered", config_of("layer-exclusive", **shape))
+    control = trained("control", config_of("resnet", **shape))
+    said = one_sentence("probe", "routing", gated.path, "--control", control.path)
+    assert "control can only be cut in its last block, b4, and gated is gated up to b3" in said
+    assert "gates in every unit" in one_sentence("probe", "routing", layered.path, "--control", control.path)
+    cli.parse(["probe", "routing", str(control.path), "--n", "9"]).run()
+    (result, *_) = load_results(control, "routing")
+    assert result.config["readouts"]["read-out o1"]["point"] == "b4.1"
+    assert "memorised_by_b4" in result.values
+
+
+def test_skip_of_an_ungated_pre_resnet_goes_through_its_last_batchnorm(tmp_path):
+    config = small(tmp_path, "pre", "resnet")
+    run = start(replace(config, model=config_of("resnet", activation="pre")))
+    cli.parse(["probe", "routing", str(run.path), "--n", "0", "--splits", "test"]).run()
+    (result,) = load_results(run, "routing")
+    inputs = inputs_of(run)
+    model: Any = load_model(run, "last", inputs, torch.device("cpu"))[0].eval()
+    pixels = torch.from_numpy(inputs.image_set("test").images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        x = model.blocks["b2"](
+            model.blocks["b1"](model.stem(pixel_network(model, inputs).normalised(pixels)))
+        )
+        o1 = torch.relu(model.last[0](model.blocks["b3"][0](x)))
+        expected = model.head(o1.mean((2, 3))).argmax(1).numpy()
+    skipped = result.values["prediction"][list(result.config["routes"]).index("skip")]
+    np.testing.assert_array_equal(skipped, expected)
+
+
+def test_tables_show_the_last_gate_of_each_block_where_there_are_many():
+    layered = config_of("layer-exclusive", depth=56).gate_names
+    assert shown_gates(layered) == ("b1u09", "b2u09", "b3u09")
+    assert shown_gates(("b2", "b3")) == ("b2", "b3")
+    assert shown_gates(tuple("abcdef")) == tuple("cdef")
+    row = {"epoch": 1, "lr": 0.1, "seconds": 1.0}
+    row |= {f"train_gate_{gate}": 0.25 for gate in layered} | {
+        f"train_routed_{gate}": 0.5 for gate in layered
+    }
+    assert "27 gates: g 0.250, routed  50%" in epoch_line(row, 3, layered)
 
 
 @pytest.mark.parametrize("name", MODELS)
