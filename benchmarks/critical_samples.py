@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from scipy.stats import entropy
 
+from memgate.config import ModelConfig
 from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from memgate.models.resnet import ResNet
 from probes.csr import critical_samples
@@ -50,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    network = ResNet(3, "basic", 10, "pad")
+    network = ResNet(ModelConfig("resnet", 20, shortcut="pad"), 10)
     load_foreign(network, arguments.weights)
     model = PixelNetwork(network, AKAMASTER_MEAN, AKAMASTER_STD)
     arrays = np.load(arguments.data)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate import console
+from memgate.config import ModelConfig
 from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from memgate.models.resnet import ResNet
 from probes.csr import critical_samples
@@ -66,7 +67,7 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    network = ResNet(3, "basic", 10, "pad")
+    network = ResNet(ModelConfig("resnet", 20, shortcut="pad"), 10)
     load_foreign(network, arguments.weights)
     model = PixelNetwork(network, AKAMASTER_MEAN, AKAMASTER_STD).eval().requires_grad_(False)
     images = torch.from_numpy(np.load(arguments.data)["test_images"][: arguments.n]).permute(0, 3, 1, 2) / 255

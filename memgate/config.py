@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from memgate.errors import MemgateError, require
+from memgate.modelconfig import GateConfig as GateConfig
+from memgate.modelconfig import ModelConfig as ModelConfig
 from memgate.naming import absolute, default_name, is_name
 from noise.errors import NoiseError
 from noise.spec import parse_specs
@@ -19,10 +21,8 @@ from noise.spec import parse_specs
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
 NoisySplit = Literal["val", "test"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
-GateBlocks = Literal["b3", "b2,b3"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bf16"]
-Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
 
 MIN_SIDE = 8
 """Smallest side of an image in pixels: three blocks leave a map of 2x2."""
@@ -71,80 +71,6 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class GateConfig:
-    """The entropy gate of Model 4 (soft-gating paper, section 4): a classifier of its own on pooled features."""
-
-    blocks: GateBlocks = "b3"
-    """Which blocks are gated: the last one, or the last two."""
-    hidden_b3: int = 512
-    """Hidden units of B3's gate classifier (papers: 512)."""
-    hidden_b2: int = 216
-    """Hidden units of B2's gate classifier (papers: 216)."""
-    tap: Literal["o1", "o2"] = "o1"
-    """What the gate reads: the block's first unit (the papers), or its last (the authors' released code)."""
-    curve: Curve = "normalised"
-    """Entropy H to gate value g. normalised: sigmoid(slope*(H/ln K - 1/2)), same range for every class
-    count; centred: sigmoid(H - ln(K)/2), as in the papers; stretched: the authors' code of 2020; identity; sigmoid."""
-    slope: float = 8.0
-    """Slope of the normalised curve: 8 gives g in [0.018, 0.982]."""
-    detach_gate: bool = False
-    """Keep the classification loss from shaping the features through g."""
-
-    def __post_init__(self) -> None:
-        for flag, units in (("hidden-b3", self.hidden_b3), ("hidden-b2", self.hidden_b2)):
-            require(units >= 1, f"--model.gate.{flag} {units} is no layer: at least 1 unit.")
-        require(
-            0 < self.slope < math.inf,
-            f"--model.gate.slope {self.slope} must be a number above 0: g grows with the entropy.",
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The gated blocks in the order of the forward pass."""
-        return tuple(self.blocks.split(","))
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Which network."""
-
-    name: Literal["resnet", "entropy-gate"] = "entropy-gate"
-    """resnet: no gate; entropy-gate: Model 4, entropy gate with its own classifier."""
-    depth: int = 20
-    """Layers: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29, 164)."""
-    block: Literal["basic", "bottleneck"] = "basic"
-    """Residual unit: two 3x3 convolutions, or 1x1-3x3-1x1 with expansion 4."""
-    shortcut: Literal["projection", "pad"] = "projection"
-    """Where the width changes: 1x1 convolution and BatchNorm (option B), or zero padding (option A)."""
-    gate: GateConfig = field(default_factory=GateConfig)
-    """The gate (entropy-gate only)."""
-
-    def __post_init__(self) -> None:
-        per_unit = 6 if self.block == "basic" else 9
-        units, rest = divmod(self.depth - 2, per_unit)
-        require(
-            units >= 1 and rest == 0,
-            f"--model.depth {self.depth} is no depth of a {self.block} ResNet: it must be {per_unit}n+2, "
-            f"such as {', '.join(str(per_unit * n + 2) for n in (2, 3, 18))}.",
-        )
-        require(
-            self.name == "resnet" or units >= 2,
-            f"--model.depth {self.depth} has one unit in each block, so o1 = o2 and there is nothing to gate: "
-            f"take depth {per_unit * 2 + 2} or more, or --model.name resnet.",
-        )
-
-    @property
-    def units(self) -> int:
-        """Residual units in each of the three blocks."""
-        return (self.depth - 2) // (6 if self.block == "basic" else 9)
-
-    @property
-    def gate_names(self) -> tuple[str, ...]:
-        """Names of the gates in the order of the forward pass; empty for an ungated network."""
-        return self.gate.names if self.name == "entropy-gate" else ()
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """How it is trained: SGD with momentum, as in the papers."""
 
@@ -153,7 +79,7 @@ class TrainConfig:
     batch_size: int = 128
     """Images a step; the last, partial batch is kept."""
     lr: float = 0.1
-    """Learning rate of the trunk."""
+    """Learning rate of the trunk, and of gates without a classifier of their own."""
     momentum: float = 0.9
     """Momentum of trunk and gate."""
     weight_decay: float = 1e-4
@@ -170,11 +96,11 @@ class TrainConfig:
     warmup_lr: float = 0.01
     """Learning rate of the warm-up."""
     gate_lr: float = 0.01
-    """Learning rate of the gate's classifier."""
+    """entropy-gate: learning rate of the gate's classifier."""
     gate_lr_schedule: Literal["constant", "step50"] = "constant"
-    """constant, or divided by 10 every 50 epochs."""
+    """entropy-gate: constant, or divided by 10 every 50 epochs."""
     gate_iters: int = 1
-    """Gate steps for each trunk step."""
+    """entropy-gate: gate steps for each trunk step."""
     gate_iters_mode: Literal["extra", "starve"] = "extra"
     """extra: the gate takes more steps on each batch (the papers' text); starve: the trunk steps on every
     gate-iters-th batch only (the authors' code)."""
@@ -306,6 +232,20 @@ class RunConfig:
         require(
             len(set(self.noise_on)) == len(self.noise_on), "--noise-on names a split twice: give it once."
         )
+        self._check_gate_training()
+
+    def _check_gate_training(self) -> None:
+        """Refuse settings of a gate's own training where the gates have none (an ungated control may keep them)."""
+        if self.model.has_gate_classifier or not self.model.gate_names:
+            return
+        default = TrainConfig()
+        for option in ("gate_lr", "gate_lr_schedule", "gate_iters", "gate_iters_mode"):
+            value, usual = getattr(self.train, option), getattr(default, option)
+            require(
+                value == usual,
+                f"--train.{option.replace('_', '-')} {value} does nothing for {self.model.name}, whose gates are "
+                f"trained with the rest: leave it at {usual}.",
+            )
 
     @property
     def copies(self) -> dict[str, NoisySplit]:

@@ -10,6 +10,9 @@ from tqdm import tqdm
 Form = Literal["terminal", "markdown", "json"]
 """How a report is written: plain text, GitHub's Markdown, or JSON."""
 
+GATES_IN_A_LINE = 4
+"""Of more gates than these an epoch's line tells the means."""
+
 T = TypeVar("T")
 
 
@@ -49,8 +52,14 @@ def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> s
         accuracy = row.get(f"{split}_accuracy")
         if accuracy is not None and accuracy == accuracy:
             parts.append(f"{split} {accuracy:6.1%}")
-    for gate in gates:
-        g, routed = row.get(f"train_gate_{gate}"), row.get(f"train_routed_{gate}")
-        if g is not None and routed is not None and g == g:
-            parts.append(f"{gate}: g {g:.3f}, routed {routed:4.0%}")
+    columns = {gate: (row.get(f"train_gate_{gate}"), row.get(f"train_routed_{gate}")) for gate in gates}
+    values = {
+        gate: (g, routed)
+        for gate, (g, routed) in columns.items()
+        if g is not None and routed is not None and g == g
+    }
+    if len(values) > GATES_IN_A_LINE:
+        means = [sum(column) / len(values) for column in zip(*values.values(), strict=True)]
+        values = {f"{len(values)} gates": (means[0], means[1])}
+    parts += [f"{gate}: g {g:.3f}, routed {routed:4.0%}" for gate, (g, routed) in values.items()]
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])

@@ -63,6 +63,11 @@ class ImageSet:
         """Number of classes K, whether or not each of them occurs."""
         return len(self.class_names)
 
+    @property
+    def side(self) -> int:
+        """Side of the images in pixels."""
+        return self.images.shape[1]
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of images and labels, the same as ``source_digest`` in a manifest of this split."""
@@ -261,7 +266,7 @@ def describe(splits: Splits) -> dict[str, Any]:
     return {
         "name": splits.train.name,
         "source": str(splits.source),
-        "image_size": splits.train.images.shape[1],
+        "image_size": splits.train.side,
         "classes": list(splits.train.class_names),
         "mean": list(mean),
         "std": list(std),

@@ -81,7 +81,8 @@ def load_model(run: Run, which: str, inputs: Inputs, device: torch.device) -> tu
     Raises:
         MemgateError: there is no such checkpoint, or it is damaged.
     """
-    model = build_model(run.config.model, inputs.clean.train.class_count, seed=0).to(device)
+    train = inputs.clean.train
+    model = build_model(run.config.model, train.class_count, seed=0, image_size=train.side).to(device)
     return model, load_weights(model, run.checkpoint(which), device)
 
 

@@ -24,8 +24,10 @@ class Quantity:
 
 QUANTITIES: dict[str, Quantity] = {
     "gate": Quantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
-    "entropy": Quantity("f4", True, "gate entropy H in nats; in [0, ln K]"),
-    "gate_pred": Quantity("u2", True, "class that the gate's classifier predicts"),
+    "entropy": Quantity(
+        "f4", True, "gate entropy H in nats; in [0, ln K], of two-way gates in [0, ln 2]; NaN: none"
+    ),
+    "gate_pred": Quantity("u2", True, "class that the gate's classifier predicts; 65535: none"),
     "flags": Quantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
     "loss": Quantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
     "margin": Quantity("f4", False, "logit of the given label minus the largest other logit; low is harder"),

@@ -10,13 +10,19 @@ from memgate.errors import MemgateError
 from noise.atomic import atomic_write, sync_folder
 
 
-def metric_names(splits: Sequence[str], gates: Sequence[str]) -> list[str]:
-    """Columns of metrics.csv for a run with these splits and gates, in order."""
+def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = ()) -> list[str]:
+    """Columns of metrics.csv for a run with these splits, gates and penalties, in order."""
     names = ["epoch", "lr", "gate_lr", "trunk_updates", "gate_updates", "seconds"]
+    names += [penalty_column(name) for name in penalties]
     for split in splits:
         names += [f"{split}_loss", f"{split}_accuracy", f"{split}_accuracy_clean_label"]
         names += [f"{split}_{what}_{gate}" for gate in gates for what in ("gate", "routed")]
     return names
+
+
+def penalty_column(name: str) -> str:
+    """Column of what a penalty added to the loss, in the mean over the samples of an epoch's training pass."""
+    return f"train_penalty_{name}"
 
 
 def read(path: Path) -> list[dict[str, float]]:

@@ -34,12 +34,15 @@ def corruptions(config: "RunConfig") -> tuple[str, ...]:
 
 def default_name(config: "RunConfig") -> str:
     """A folder name that says what the run is; where that is too long, a hash stands for its middle's end."""
-    model = f"{config.model.name}{config.model.depth}{'b' if config.model.block == 'bottleneck' else ''}"
+    network = config.model
+    model = f"{network.name}{network.depth}{'b' if network.block == 'bottleneck' else ''}"
     size = "" if config.data.train_limit is None else f"-n{config.data.train_limit}"
     parts = [
         f"{config.data.name}{size}",
         model,
-        *config.model.gate_names,
+        *network.variant,
+        *(network.gate_names if network.block_gated else ()),
+        *([f"penalty{network.gate.penalty:g}"] if network.penalty_names else []),
         *(corruptions(config) or ("clean",)),
     ]
     parts += [f"on-{split}" for split in config.noise_on]

@@ -1,14 +1,13 @@
 """Which loss trains which parameters. Losses are per sample and unreduced first."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.models import Forward
-from memgate.models.block_gated import EntropyGate
+from memgate.models.block_gates import EntropyGate
 
 
 def classification_loss(forward: Forward, labels: Tensor) -> Tensor:
@@ -24,22 +23,28 @@ def gate_losses(logits: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tenso
 def total_loss(forward: Forward, labels: Tensor) -> Tensor:
     """One scalar whose gradient is right for every parameter.
 
-    The classification loss and the penalties reach the trunk, each gate's loss reaches that gate, and
-    nothing crosses over: the networks detach where the two meet, so one backward pass serves all.
+    The loss of a gate's own classifier reaches that gate and nothing else, and the classification loss all but it:
+    the network detaches where the two meet, so one backward pass serves all. Gates without a classifier are trained
+    as the rest of the network is, by the classification loss and their penalties.
     """
     parts = [classification_loss(forward, labels).mean(), *forward.penalties.values()]
-    own = gate_losses({gate.name: gate.logits for gate in forward.gates}, labels)
+    with_classifier = {gate.name: gate.logits for gate in forward.gates if gate.logits is not None}
+    own = gate_losses(with_classifier, labels)
     return torch.stack([*parts, *(loss.mean() for loss in own.values())]).sum()
 
 
 def gate_modules(model: nn.Module) -> dict[str, EntropyGate]:
-    """The gates of a network by name; empty for an ungated one."""
+    """The gates that have a classifier and so a loss of their own, by name; empty for most networks."""
     gates = getattr(model, "gates", None)
-    return {name: cast(EntropyGate, gate) for name, gate in gates.items()} if gates is not None else {}
+    items = gates.items() if isinstance(gates, nn.ModuleDict) else ()
+    return {name: gate for name, gate in items if isinstance(gate, EntropyGate)}
 
 
 def parameter_groups(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The parameters as (trunk, gates): disjoint, and together all of them."""
+    """The parameters as (trunk, gates): disjoint, and together all of them.
+
+    To the trunk belong gates without a classifier of their own: they are trained with it.
+    """
     gates = [parameter for gate in gate_modules(model).values() for parameter in gate.parameters()]
     own = {id(parameter) for parameter in gates}
     return [parameter for parameter in model.parameters() if id(parameter) not in own], gates

@@ -33,11 +33,11 @@ def outline_of(config: RunConfig) -> Outline:
     model = config.model
     return Outline(
         data=config.data.name,
-        model=f"{model.name}-{model.depth}",
+        model="-".join([model.name, str(model.depth), *model.variant]),
         gates=model.gate_names,
         noise=corruptions(config),
         seed=config.seed,
         epochs=config.train.epochs,
         copies=tuple(config.copies),
-        gate_is_entropy=bool(model.gate_names) and model.gate.curve == "identity",
+        gate_is_entropy=model.gate_is_entropy,
     )

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -187,17 +186,13 @@ def _gate(name: str, value: Tensor | ArrayLike, own: Tensor | ArrayLike | None, 
         f"gate_logits of {name} are {list(own.shape) if own is not None else []} and must be {list(logits.shape)}.",
     )
     g = value.reshape(size).to(logits.device).float()
-    # NaN stands for what a gate without a classifier has not.
-    read = torch.full_like(g, torch.nan)[:, None] if own is None else own.to(logits.device)
-    h = torch.full_like(g, torch.nan) if own is None else entropy(read)
-    return Gate(name, g, read, h, g[:, None])
+    read = None if own is None else own.to(logits.device)
+    return Gate(name, g, None if read is None else entropy(read), read)
 
 
 def _taken(gate: Gate, rows: Tensor) -> Gate:
-    parts: dict[str, Any] = {
-        what: getattr(gate, what)[rows] for what in ("value", "logits", "entropy", "features")
-    }
-    return replace(gate, **parts)
+    h, own = (None if part is None else part[rows] for part in (gate.entropy, gate.logits))
+    return Gate(gate.name, gate.value[rows], h, own)
 
 
 class RecordedSplit:

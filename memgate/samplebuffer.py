@@ -41,11 +41,13 @@ class SampleBuffer:
             [
                 *_fit(logits, given),
                 *(gate.value for gate in forward.gates),
-                *(gate.entropy for gate in forward.gates),
+                *(_or_missing(gate.entropy, gate.value) for gate in forward.gates),
             ]
         )
         pred = _predicted(logits)
-        predicted = torch.stack([pred, *(_predicted(gate.logits) for gate in forward.gates)])
+        none = torch.full_like(pred, UNSEEN_CLASS)
+        own = [none if gate.logits is None else _predicted(gate.logits) for gate in forward.gates]
+        predicted = torch.stack([pred, *own])
         self.classes[:, index] = predicted.int()
         seen = (
             FLAGS["seen"]
@@ -70,6 +72,11 @@ class SampleBuffer:
             pred=classes[0],
             **plain,
         )
+
+
+def _or_missing(entropy: Tensor | None, value: Tensor) -> Tensor:
+    """An entropy [b], or NaN where a gate of this value [b] has none."""
+    return torch.full_like(value, torch.nan) if entropy is None else entropy
 
 
 def _predicted(logits: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from memgate import checkpoint, console
 from memgate.baseline import find_baseline, load_baseline
 from memgate.checkpoint import TrainState
 from memgate.config import RunConfig, TrainConfig
+from memgate.data import ImageSet
 from memgate.environment import choose_device, choose_precision, describe
 from memgate.errors import MemgateError
 from memgate.evaluate import autocast, summarise, sweep
@@ -23,7 +24,7 @@ from memgate.interrupt import Interrupt, Interrupted
 from memgate.loader import Batch, DeviceImages
 from memgate.logformat import EpochRecord, LogLayout, logged_epochs
 from memgate.logwriter import SampleLogWriter
-from memgate.metrics import metric_names
+from memgate.metrics import metric_names, penalty_column
 from memgate.models import Forward, build_model
 from memgate.newrun import create_run
 from memgate.objective import gate_losses, gate_modules, parameter_groups, total_loss
@@ -52,7 +53,7 @@ def start(requested: RunConfig) -> Run:
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
-    config, environment, fill = _initialised(config, inputs.clean.train.class_count, describe(device), device)
+    config, environment, fill = _initialised(config, inputs.clean.train, describe(device), device)
     run = create_run(
         requested, config, environment, inputs.manifests, inputs.digests, log_layout(config, inputs), fill
     )
@@ -79,7 +80,7 @@ def resume(run: Run) -> Run:
 
 
 def _initialised(
-    config: RunConfig, classes: int, environment: dict[str, Any], device: torch.device
+    config: RunConfig, train: ImageSet, environment: dict[str, Any], device: torch.device
 ) -> tuple[RunConfig, dict[str, Any], Callable[[Path], object]]:
     """What ``--init-from`` adds to a new run: the place of its weights made explicit, their account, a checkpoint.
 
@@ -89,7 +90,7 @@ def _initialised(
     if config.init_from is None:
         return config, environment, lambda _: None
     baseline = find_baseline(config.init_from)
-    state = new_state(config, classes, device)
+    state = new_state(config, train, device)
     account = load_baseline(state.model, baseline, config.init_head)
     console.note(account.sentence)
     return (
@@ -115,9 +116,10 @@ def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
     return run
 
 
-def new_state(config: RunConfig, classes: int, device: torch.device) -> TrainState:
-    """Fresh network and optimisers: SGD with momentum over trunk and gates, disjoint."""
-    model = build_model(config.model, classes, stream_seed(config.seed, "weights")).to(device)
+def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> TrainState:
+    """Fresh network and optimisers for a training split: SGD with momentum over trunk and gates, disjoint."""
+    seed = stream_seed(config.seed, "weights")
+    model = build_model(config.model, train.class_count, seed, train.side).to(device)
     trunk, gates = parameter_groups(model)
 
     def sgd(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -156,7 +158,7 @@ def train_step(
     with autocast(batch.images.device, config.precision), torch.set_grad_enabled(trunk_due):
         forward = state.model(batch.images)
     on_forward(batch, forward)
-    features = {gate.name: gate.features for gate in forward.gates}
+    features = {gate.name: gate.features for gate in forward.gates if gate.features is not None}
     if trunk_due:
         state.trunk_optimiser.zero_grad()
         if gate_optimiser is not None:
@@ -175,7 +177,7 @@ def train_step(
 
 
 def gate_step(state: TrainState, features: dict[str, Tensor], labels: Tensor) -> None:
-    """One step of the gates alone, on the pooled features [b, C] that they read in this batch's forward pass."""
+    """One step of the gates alone, on the features [b, d] that they read in this batch's forward pass."""
     if state.gate_optimiser is None:
         return
     modules = gate_modules(state.model)
@@ -193,7 +195,8 @@ class Training:
         self.run, self.config, self.device, self.writer = run, run.config, device, writer
         self.gates = self.config.model.gate_names
         self.images = {split: DeviceImages(inputs, split, device) for split in inputs.splits}
-        self.state = new_state(self.config, inputs.clean.train.class_count, device)
+        self.state = new_state(self.config, inputs.clean.train, device)
+        self.penalties = {name: torch.zeros((), device=device) for name in self.config.model.penalty_names}
         self.interrupt = Interrupt()
 
     def fit(self) -> None:
@@ -266,10 +269,13 @@ class Training:
     def _metrics(self, epoch: int, records: dict[str, EpochRecord]) -> dict[str, float]:
         """The epoch's line of metrics.csv, all but its seconds; NaN where nothing was evaluated."""
         config, state = self.config.train, self.state
-        row = {name: float("nan") for name in metric_names(list(self.images), self.gates)}
+        row = {
+            name: float("nan") for name in metric_names(list(self.images), self.gates, list(self.penalties))
+        }
         row |= {"epoch": epoch, "lr": trunk_lr(config, epoch, state.step - 1)}
         row |= {"trunk_updates": state.trunk_updates, "gate_updates": state.gate_updates}
-        if self.gates:
+        row |= {penalty_column(name): value.item() for name, value in self.penalties.items()}
+        if state.gate_optimiser is not None:
             row["gate_lr"] = gate_lr(config, epoch)
         for split, record in records.items():
             row |= summarise(record, split, self.gates)
@@ -290,13 +296,19 @@ class Training:
             _set_lr(state.gate_optimiser, gate_lr(config, epoch))
         batches = images.training_batches(self.config.seed, epoch, config.batch_size)
         total = -(-len(images) // config.batch_size)
+        self.penalties = {name: torch.zeros_like(sum_) for name, sum_ in self.penalties.items()}
+
+        def keep_values(batch: Batch, forward: Forward) -> None:
+            if buffer is not None:
+                buffer.update(batch.index, forward)
+            for name, penalty in forward.penalties.items():
+                self.penalties[name] += penalty.detach() * (len(batch.index) / len(images))
+
         shown = console.progress(batches, total, f"epoch {epoch}/{config.epochs}")
         for number, batch in enumerate(shown, start=1):
             self.interrupt.check()
             _set_lr(state.trunk_optimiser, trunk_lr(config, epoch, state.step))
-            train_step(
-                state, batch, number, config, lambda b, forward: buffer and buffer.update(b.index, forward)
-            )
+            train_step(state, batch, number, config, keep_values)
         return buffer.record() if buffer else None
 
     def _evaluate(self, online: EpochRecord | None) -> dict[str, EpochRecord]:

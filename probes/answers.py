@@ -18,12 +18,12 @@ from probes.network import PixelNetwork
 class GateAnswers:
     """What one gate makes of n images."""
 
-    entropy: NDArray[np.float32]
-    """H [n] in nats."""
     value: NDArray[np.float32]
     """g [n]."""
-    logits: NDArray[np.float32]
-    """[n, K] of its own classifier."""
+    entropy: NDArray[np.float32] | None
+    """H [n] in nats; None where it has none."""
+    logits: NDArray[np.float32] | None
+    """[n, K] of its own classifier; None where it has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,11 @@ def answers(
         parts = [read(batch)[:count] for batch, count in zip(batches, counts, strict=True)]
         return torch.cat(parts).float().cpu().numpy()
 
+    def of_gate(at: int, what: str) -> NDArray[np.float32] | None:
+        if getattr(batches[0].gates[at], what) is None:
+            return None
+        return joined(lambda batch: getattr(batch.gates[at], what))
+
     handle = network.network.register_forward_hook(catch)
     try:
         inside = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=keep)
@@ -80,9 +85,7 @@ def answers(
         handle.remove()
     gates = {
         gate.name: GateAnswers(
-            joined(lambda batch, at=at: batch.gates[at].entropy),
-            joined(lambda batch, at=at: batch.gates[at].value),
-            joined(lambda batch, at=at: batch.gates[at].logits),
+            joined(lambda batch, at=at: batch.gates[at].value), of_gate(at, "entropy"), of_gate(at, "logits")
         )
         for at, gate in enumerate(batches[0].gates)
     }

@@ -11,8 +11,9 @@ from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.groups import Estimate, average, estimate, percent, share
 from probes.intervals import median_interval, spearman_interval
-from probes.probed import heading, logged, of_gate, probed_members, unlogged
+from probes.probed import heading, logged, not_shown, of_gate, probed_members, unlogged
 from probes.result import ProbeResult
+from probes.summary import shown_gates
 
 PROBE = "inside"
 """Name of the probe and of its file."""
@@ -66,7 +67,7 @@ def inside_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[Inside
     Returns:
         The groups of :func:`probes.probed.probed_members`.
     """
-    gates = {gate: logged(log, result, "gate", gate) for gate in log.gates}
+    gates = {gate: logged(log, result, "gate", gate) for gate in shown_gates(log.gates)}
     known = {gate: g for gate, g in gates.items() if g is not None}
     inside = probed_members(run, log, result)
     return tuple(_group(name, who, result, known) for name, who in inside.items())
@@ -94,7 +95,7 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     parts = [heading(run, log, result), "", tabulate(rows, headers="keys", disable_numparse=True)]
     if result.variant == PREDICTION_DEPTH:
         parts.append(_agreement(result))
-    return "\n".join([*parts, *unlogged(log, result)])
+    return "\n".join([*parts, *not_shown(log), *unlogged(log, result)])
 
 
 def _row(group: InsideGroup, log: SampleLog, result: ProbeResult) -> dict[str, str]:

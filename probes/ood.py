@@ -180,8 +180,11 @@ class _Scorer:
             found["knn"] = knn_distance(outputs.features, self.support, self.k, finished=finished)
         gates = list(outputs.gates)
         for gate, said in outputs.gates.items():
-            own = {"gate_entropy": said.entropy, "gate_value": said.value, "gate_msp": msp(said.logits)}
-            found |= {gate_column(name, gate, gates): score for name, score in own.items()}
+            own = {"gate_entropy": said.entropy, "gate_value": said.value}
+            own["gate_msp"] = None if said.logits is None else msp(said.logits)
+            found |= {
+                gate_column(name, gate, gates): score for name, score in own.items() if score is not None
+            }
         return found
 
 

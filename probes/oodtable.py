@@ -11,7 +11,9 @@ from probes.detectors import detector_titles
 from probes.groups import Estimate, decimal, percent
 from probes.oodmetrics import OodFigures, ood_figures
 from probes.oodsets import OodFacts, has_groups
+from probes.probed import not_shown
 from probes.result import ProbeResult
+from probes.summary import shown_gates
 
 PROBE = "ood"
 """Name of the probe and of its file."""
@@ -64,9 +66,10 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
     groups = {group: [facts.name for facts in single if facts.group == group] for group in ("near", "far")}
     several = {group: names for group, names in groups.items() if len(names) > 1}
     scores = {facts.name: result.values for facts, result in sets.items()}
-    with console.counter(len(scores) * len(inside.values), f"intervals, epoch {inside.epoch}") as finished:
-        figures = ood_figures(inside.values, scores, several, finished=finished)
-    titles = detector_titles(log.gates)
+    titles = detector_titles(shown_gates(log.gates))
+    tested = {name: score for name, score in inside.values.items() if name in titles}
+    with console.counter(len(scores) * len(tested), f"intervals, epoch {inside.epoch}") as finished:
+        figures = ood_figures(tested, scores, several, finished=finished)
     parts = [
         f"{run.name}: {PROBE}, epoch {inside.epoch} ({inside.checkpoint}), {len(inside.sample_id)} of "
         f"{len(log.samples(INSIDE))} {INSIDE} samples are in-distribution; k-NN: k = {settings['k']} among "
@@ -86,7 +89,7 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
             f"Left out, because another network of this epoch scored them than the {INSIDE} samples: "
             f"{', '.join(left)}. Probe them again."
         )
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *not_shown(log)])
 
 
 def _facts(result: ProbeResult) -> OodFacts:

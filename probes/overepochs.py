@@ -15,6 +15,7 @@ from probes.groups import Estimate
 from probes.intervals import delong_interval
 from probes.separation import auroc
 from probes.snapshot import Snapshot
+from probes.summary import shown_gates
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -91,7 +92,7 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[Epoch
     Raises:
         MemgateError: the log lacks a quantity.
     """
-    gates = snapshot.log.gates
+    gates = shown_gates(snapshot.log.gates)
     wanted = [
         (quantity, gate) for quantity in QUANTITIES for gate in (gates if quantity.per_gate else (None,))
     ]

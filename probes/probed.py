@@ -9,7 +9,7 @@ from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.groups import members
 from probes.result import ProbeResult
-from probes.summary import identity
+from probes.summary import identity, shown_gates
 
 
 def heading(run: Run, log: SampleLog, result: ProbeResult) -> str:
@@ -69,6 +69,14 @@ def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = No
     values = record.flag(name) if name in FLAGS else getattr(record, name)
     values = values if gate is None else values[log.gates.index(gate)]
     return values[_places(log, result)]
+
+
+def not_shown(log: SampleLog) -> tuple[str, ...]:
+    """A sentence where tables do not show every gate, see :func:`probes.summary.shown_gates`."""
+    shown = shown_gates(log.gates)
+    if len(shown) == len(log.gates):
+        return ()
+    return (f"Of the {len(log.gates)} gates {', '.join(shown)} are shown; 'memgate export' has them all.",)
 
 
 def of_gate(log: SampleLog, gate: str) -> str:

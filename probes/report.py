@@ -15,11 +15,12 @@ from probes.external import External, aligned
 from probes.groups import Estimate, Group, groups, members, share
 from probes.officialjoins import OFFICIAL
 from probes.overepochs import EpochCurve, epoch_curves
+from probes.probed import not_shown
 from probes.scores import PROBES, harder
 from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations
 from probes.snapshot import Snapshot, damaged, take_snapshot, unlogged
-from probes.summary import identity
+from probes.summary import identity, shown_gates
 
 SCHEMA = "memgate-report/1"
 
@@ -119,12 +120,13 @@ def report(
         MemgateError: there is no such epoch yet, or an external file is about other samples.
     """
     log = run.log()
+    gates = shown_gates(log.gates)
     snapshots = _snapshots(run, log)
     operations = run.manifest.header.operations
     tables = {split: snapshot_scores(run, snapshot) for split, snapshot in snapshots.items()}
     accuracy = {split: share(table["correct_given_last"]) for split, table in tables.items()}
     joins = tuple(_joined(run, external, tables, log) for external in externals)
-    scores = separations(tables["train"], log.gates, resamples)
+    scores = separations(tables["train"], gates, resamples)
     curves = _over_epochs(snapshots["train"], operations) if over_epochs and scores else ()
     found = Report(
         run=run.name,
@@ -136,11 +138,11 @@ def report(
         test_accuracy=accuracy.get("test"),
         val_accuracy=accuracy.get("val"),
         copies=tuple(
-            CorruptedCopy(split, groups(tables[split], log.gates))
+            CorruptedCopy(split, groups(tables[split], gates))
             for split in run.outline.copies
             if split in tables
         ),
-        groups=groups(tables["train"], log.gates),
+        groups=groups(tables["train"], gates),
         scores=scores,
         over_epochs=curves,
         joins=joins,
@@ -198,7 +200,7 @@ def _joined(run: Run, external: External, tables: Mapping[str, pd.DataFrame], lo
         "another run, or correct its column 'split'.",
     )
     table = tables[external.split]
-    return join(external, *aligned(external, table), table, log.gates)
+    return join(external, *aligned(external, table), table, shown_gates(log.gates))
 
 
 def _notes(
@@ -223,6 +225,7 @@ def _notes(
         notes.append(ONLINE)
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
+    notes += not_shown(log)
     return (*notes, *unlogged(log, found.epoch), *damaged(log, log.splits))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config import ModelConfig
+from memgate.errors import require
 from noise.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import paired_shares
 from probes.groups import Estimate, average, difference, estimate, share
@@ -34,8 +35,27 @@ def route_of(kind: str, gate: str, gates: Sequence[str]) -> str:
 
 
 def blocks_of(model: ModelConfig) -> tuple[str, ...]:
-    """Blocks that are cut after their first unit: the gated ones, or B3; none where that is B3's only unit."""
-    return model.gate_names or (("b3",) if model.units > 1 else ())
+    """Blocks that are cut after their first unit: the gated ones, or the last; none where that is its only unit."""
+    last = list(model.units)[-1]
+    return model.gate_names or ((last,) if model.units[last] > 1 else ())
+
+
+def check_blocks(name: str, model: ModelConfig) -> None:
+    """Refuse a run, of this name, whose gates are not over blocks.
+
+    Raises:
+        MemgateError: they are in every unit.
+    """
+    require(
+        not model.layer_gated,
+        f"{name} has gates in every unit ({model.name}), and probe routing forces gates over whole blocks: there is "
+        "none to skip. Ask it by 'memgate probe csr', 'inside' or 'ood'.",
+    )
+
+
+def cut_point(model: ModelConfig) -> str:
+    """Where the deepest of these cuts is, as a point of :mod:`probes.features`: ``b3.1``, whose output is B3's o1."""
+    return f"{(blocks_of(model) or tuple(model.units))[-1]}.1"
 
 
 @dataclass(frozen=True)

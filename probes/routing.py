@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from memgate.evaluate import SWEEP_BATCH
 from memgate.logformat import ROUTED_ABOVE
-from memgate.models.block_gated import AS_LEARNED, EntropyGatedResNet, Route, hard, skip, through
+from memgate.models.block_gated import AS_LEARNED, BlockGatedResNet, Route, hard, skip, through
 from probes.frozen import frozen, place_of
 from probes.network import PixelNetwork, in_batches, load_batch
 from probes.routes import HARD, LEARNED, SKIP, THROUGH, route_of
@@ -130,7 +130,7 @@ class _EveryRoute(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         if len(self.routes) == 1:
             return self.network(images)
-        model = cast(EntropyGatedResNet, self.network.network)
+        model = cast(BlockGatedResNet, self.network.network)
         found = model.along(self.network.normalised(images), self.routes)
         values = [gate.value[:, None] for name in (LEARNED, HARD) for gate in found[name].gates]
         return torch.cat([*(forward.logits for forward in found.values()), *values], dim=1)

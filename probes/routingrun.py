@@ -1,12 +1,13 @@
 """Counterfactual routing of a run: over checkpoints and splits, with two linear read-outs as a second kind of cut.
 
-Every network whose B3 has more than one unit is cut after its first, gated or not. ``skip`` asks the network's own
-head about the pooled o1. An ungated network can be asked just so (the shapes agree), only that its head never saw o1
-while it was trained; a gated one's saw mixtures of o1 and o2. The read-outs are trained anew for each checkpoint, one
-at o1 and one at the end, where the head reads: what the second fits and the first does not was done after o1, without
-a frozen head or a refitting in between. Either cut of an ungated network says how much "deeper is just better"
-explains, and is to be set beside the same cut of a gated one. (Maini et al. 2023, "Can neural network memorization be
-localized?", found memorisation spread over the layers of ungated networks.)
+Every network is cut after the first unit of its gated blocks, an ungated one of its last block. Of the last block,
+``skip`` asks the network's own head about the pooled o1. An ungated network can be asked just so (the shapes agree),
+only that its head never saw o1 while it was trained; a gated one's saw mixtures of o1 and o2. The read-outs are
+trained anew for each checkpoint, one at the deepest o1 and one at the end, where the head reads: what the second
+fits and the first does not was done after o1, without a frozen head or a refitting in between. Either cut of an
+ungated network says how much "deeper is just better" explains, and is to be set beside the same cut of a gated one.
+(Maini et al. 2023, "Can neural network memorization be localized?", found memorisation spread over the layers of
+ungated networks.)
 """
 
 from collections.abc import Iterator
@@ -21,21 +22,26 @@ from memgate import console
 from memgate.config import ModelConfig
 from memgate.inputs import Inputs
 from memgate.models.cost import cost_of
+from memgate.models.resnet import pool
 from memgate.runs import Run
 from noise.choose import hash_order
-from probes.features import PENULTIMATE, features, head_logits
+from probes.features import PENULTIMATE, features, head_logits, trunk_of
 from probes.network import PixelNetwork, as_pixels, pixel_network
 from probes.readout import Readout, fit_readout, shuffled_hits
 from probes.result import ProbeResult, save_results
-from probes.routes import PROBE, READOUT_END, READOUT_O1, SKIP, VARIANT, blocks_of, cuts_of
+from probes.routes import (
+    PROBE,
+    READOUT_END,
+    READOUT_O1,
+    SKIP,
+    VARIANT,
+    blocks_of,
+    check_blocks,
+    cut_point,
+    cuts_of,
+)
 from probes.routing import RouteAnswers, answers_along_routes
 from probes.visits import Plan, Visit, visits
-
-O1 = "b3.1"
-"""B3's o1, of the forward pass as learned; pooled as the head would have it."""
-
-AT = {READOUT_O1: O1, READOUT_END: PENULTIMATE}
-"""Read-out to where it reads."""
 
 Features = dict[str, NDArray[np.float32]]
 """Point to pooled features [n, C]."""
@@ -45,6 +51,8 @@ Features = dict[str, NDArray[np.float32]]
 class _Readouts:
     """The read-outs of a checkpoint."""
 
+    at: dict[str, str]
+    """Read-out to where it reads: o1 of the deepest cut, of the forward pass as learned, and what the head reads."""
     train: Features
     """What they read of all training samples."""
     trained: dict[str, Readout]
@@ -67,38 +75,45 @@ def probe_run(
         One result for each checkpoint and split, which is already in the run's ``probes/routing.h5``.
 
     Raises:
-        MemgateError: see :func:`probes.visits.visits`; or batch_size is no number of images.
+        MemgateError: see :func:`probes.visits.visits`; the gates are not over blocks; or batch_size is no number of
+            images.
     """
+    model = run.config.model
+    check_blocks(run.name, model)
     readouts, trained = None, None
     for visit in visits(run, plan, PROBE):
         network = pixel_network(visit.model, visit.inputs)
         if readouts is None or trained != visit.epoch:
-            readouts, trained = _trained(network, visit, batch_size), visit.epoch
+            readouts, trained = _trained(network, visit, cut_point(model), batch_size), visit.epoch
         result = _probe(run, network, readouts, visit, batch_size, control)
         save_results(run, PROBE, [result])
         yield result
 
 
-def _trained(network: PixelNetwork, visit: Visit, batch_size: int | None) -> _Readouts:
+def _trained(network: PixelNetwork, visit: Visit, o1: str, batch_size: int | None) -> _Readouts:
     """The read-outs of a checkpoint, from all training samples, whichever are probed."""
     train = visit.inputs.train
-    found = _features(network, train.images, f"read-out, epoch {visit.epoch}", batch_size)
+    at = {READOUT_O1: o1, READOUT_END: PENULTIMATE}
+    found = _features(network, train.images, f"read-out, epoch {visit.epoch}", tuple(at.values()), batch_size)
     order = hash_order(train.sample_id, "read-out", train.name, train.split)
     shuffled = {
-        "hits": shuffled_hits(found[O1], train.labels[order]),
+        "hits": shuffled_hits(found[at[READOUT_O1]], train.labels[order]),
         "most_frequent": int(np.bincount(train.labels).max()),
     }
-    trained = {name: fit_readout(found[point], train.labels, train.class_count) for name, point in AT.items()}
-    return _Readouts(found, trained, shuffled)
+    trained = {name: fit_readout(found[point], train.labels, train.class_count) for name, point in at.items()}
+    return _Readouts(at, found, trained, shuffled)
 
 
 def _features(
-    network: PixelNetwork, images: NDArray[np.uint8], label: str, batch_size: int | None
+    network: PixelNetwork, images: NDArray[np.uint8], label: str, at: tuple[str, ...], batch_size: int | None
 ) -> Features:
     """What the read-outs read of images uint8 [n, H, W, 3]."""
     pixels = as_pixels(images)
+    trunk = trunk_of(network.network)
+    # The last block's o1 as the head would have it, with the BatchNorm and ReLU before a Pre-ResNet's head.
+    reduce = trunk.pooled if at[0].startswith(f"{list(trunk.blocks)[-1]}.") else pool
     with console.counter(len(images), label) as finished:
-        return features(network, pixels, tuple(AT.values()), batch_size=batch_size, finished=finished)
+        return features(network, pixels, at, reduce=reduce, batch_size=batch_size, finished=finished)
 
 
 def _probe(
@@ -119,11 +134,12 @@ def _probe(
     if visit.split == "train":
         inside = {point: values[visit.rows] for point, values in readouts.train.items()}
     else:
-        inside = _features(network, visit.images.images, f"{visit.label}, o1", batch_size)
+        at = tuple(readouts.at.values())
+        inside = _features(network, visit.images.images, f"{visit.label}, o1", at, batch_size)
     if not model.gate_names and blocks_of(model):
-        at_o1 = softmax(head_logits(network, inside[O1]).numpy(), axis=1)
+        at_o1 = softmax(head_logits(network, inside[readouts.at[READOUT_O1]]).numpy(), axis=1)
         found = found.joined(SKIP, at_o1, given, clean)
-    for name, point in AT.items():
+    for name, point in readouts.at.items():
         chance = readouts.trained[name].probabilities(inside[point])
         found = found.joined(name, chance, given, clean)
     return ProbeResult(
@@ -172,10 +188,12 @@ def _config(
         "blocks": blocks_of(model),
         "classes": train.class_count,
         "tap": model.gate.tap if model.gate_names else None,
-        "curve": model.gate.curve if model.gate_names else None,
-        "readouts": {name: {"point": AT[name], **one.config} for name, one in readouts.trained.items()},
+        "curve": model.gate.curve if model.uses("curve") else None,
+        "readouts": {
+            name: {"point": readouts.at[name], **one.config} for name, one in readouts.trained.items()
+        },
         "shuffled": {**readouts.shuffled, "samples": len(train)},
-        "macs": asdict(cost_of(model, train.class_count, train.images.shape[1])),
+        "macs": asdict(cost_of(model, train.class_count, train.side)),
         "precision": "float32",
         "control": None if control is None else str(control.path.absolute()),
     }

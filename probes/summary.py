@@ -1,5 +1,6 @@
 """The summary table: one row per sample, what was done to it and what its training looked like."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,10 @@ MIXTURES = {"loss_gmm_mean": "loss_mean", "loss_gmm_last": "loss_last"}
 """Columns of all samples at once to the losses that they are about."""
 
 
+SHOWN_GATES = 4
+"""Most gates of which tables for people tell every figure."""
+
+
 def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
     """Column name of one gate's number: the gate follows the quantity's name when there are several gates.
 
@@ -32,6 +37,20 @@ def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
         return quantity
     head, _, tail = quantity.partition("_")
     return f"{head}_{gate}_{tail}" if head in ("gate", "entropy", "routed") else f"{quantity}_{gate}"
+
+
+def shown_gates(gates: Sequence[str]) -> tuple[str, ...]:
+    """The gates that tables for people show: all where they are few, else the last of each block, or the last ones.
+
+    Exports have all of them.
+
+    Args:
+        gates: names of a run's gates.
+    """
+    if len(gates) <= SHOWN_GATES:
+        return tuple(gates)
+    last = {re.sub(r"u\d+$", "", gate): gate for gate in gates}
+    return tuple(last.values() if 1 < len(last) <= SHOWN_GATES else gates[-SHOWN_GATES:])
 
 
 def summary(run: Run, split: str = "train") -> pd.DataFrame:
@@ -74,9 +93,8 @@ def summary_table(
     samples = snapshot.samples
     if places is not None:
         samples = Samples(**{name: column[places] for name, column in vars(samples).items()})
-    table = pd.DataFrame(identity(samples, snapshot.split, operations))
-    for name, column in log_columns(snapshot, samples_per_block, only, places):
-        table[name] = column
+    who = identity(samples, snapshot.split, operations)
+    table = pd.DataFrame(who | dict(log_columns(snapshot, samples_per_block, only, places)))
     order = np.argsort(samples.sample_id, kind="stable")
     return table.iloc[order].reset_index(drop=True)
 

@@ -212,7 +212,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
 def _model(gates: tuple[str, ...]) -> ModelConfig:
     if not gates:
         return ModelConfig(name="resnet")
-    return ModelConfig(gate=GateConfig(blocks=",".join(gates)))  # pyright: ignore[reportArgumentType]
+    return ModelConfig(gate=GateConfig(blocks=",".join(gates)))
 
 
 def _write_images(path: Path, plan: RunPlan, seed: int) -> None:

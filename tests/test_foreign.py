@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from memgate.config import ModelConfig
 from memgate.errors import MemgateError
 from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign, translated
 from memgate.models.resnet import ResNet
@@ -30,7 +31,7 @@ def theirs(state):
 def network(units=2, seed=0):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ResNet(units, "basic", 10, "pad")
+        return ResNet(ModelConfig("resnet", 6 * units + 2, shortcut="pad"), 10)
 
 
 def test_every_weight_finds_its_place(tmp_path):
@@ -74,7 +75,7 @@ def test_what_does_not_fit_is_refused_whole(tmp_path):
 @pytest.fixture
 def real(shared: Path):
     """The public ResNet-20 (91.73 % on all 10,000 test images), 100 real test images and their labels."""
-    net = ResNet(3, "basic", 10, "pad")
+    net = ResNet(ModelConfig("resnet", 20, shortcut="pad"), 10)
     load_foreign(net, shared / "data" / "resnet20-12fca82f.th")
     sheet = np.asarray(
         Image.open(sorted((shared / "data" / "cifar10").glob("test_*.webp"))[0]).convert("RGB")

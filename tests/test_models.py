@@ -51,7 +51,7 @@ def test_parameter_counts_are_those_of_the_papers(name, depth, block, shortcut, 
 def test_a_block_of_one_unit_has_nothing_to_gate(depth, block):
     with pytest.raises(MemgateError, match="o1 = o2 and there is nothing to gate"):
         ModelConfig(name="entropy-gate", depth=depth, block=block)
-    assert ModelConfig(name="resnet", depth=depth, block=block).units == 1
+    assert ModelConfig(name="resnet", depth=depth, block=block).units == dict.fromkeys(("b1", "b2", "b3"), 1)
 
 
 @pytest.mark.parametrize("depth", [0, 2, 9, 21, 163])

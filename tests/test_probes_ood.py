@@ -193,6 +193,8 @@ def test_one_pass_gives_all(config):
         assert list(found.gates) == [gate.name for gate in forward.gates]
         for gate in forward.gates:
             said = found.gates[gate.name]
+            assert said.entropy is not None
+            assert said.logits is not None
             np.testing.assert_allclose(said.entropy, gate.entropy[order], rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(said.value, gate.value[order], rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(said.logits, gate.logits[order], rtol=1e-4, atol=1e-5)

@@ -93,7 +93,7 @@ def by_hand(run, split, b2, b3):
             o1 = o2 = first(x)
             for unit in later:
                 o2 = unit(o2)
-            g = gates[name](o1).value
+            g = gates[name](o1).gate.value
             g = {"learned": g, "hard": (g > 0.5).float(), 0: 0 * g, 1: 0 * g + 1}[forced[name]]
             x = g.view(-1, 1, 1, 1) * o2 + (1 - g.view(-1, 1, 1, 1)) * o1
         return (
@@ -171,7 +171,7 @@ def test_the_shuffled_labels_are_the_labels_in_another_order(probed, monkeypatch
     train = inputs.train
     few = train.images.reshape(len(train), -1)[:, 5:180:9].astype(np.float32)
     monkeypatch.setattr(routingrun, "_features", lambda *_: {"b3.1": few, "penultimate": few})
-    shuffled = routingrun._trained(None, SimpleNamespace(inputs=inputs, epoch=3), None).shuffled  # pyright: ignore
+    shuffled = routingrun._trained(None, SimpleNamespace(inputs=inputs, epoch=3), "b3.1", None).shuffled  # pyright: ignore
 
     def hits(labels):
         return int((fit_readout(few, labels, 10).probabilities(few).argmax(1) == labels).sum())
@@ -229,7 +229,7 @@ def test_an_ungated_network_skips_by_asking_its_head_about_o1(ungated):
 
 @pytest.mark.parametrize("blocks", [(), ("b3",), ("b2", "b3")])
 def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
-    gates = GateConfig(blocks=",".join(blocks) or "b3")  # pyright: ignore[reportArgumentType]
+    gates = GateConfig(blocks=",".join(blocks) or "b3")
     model = build_model(
         ModelConfig("entropy-gate" if blocks else "resnet", 14, gate=gates), 7, seed=1
     ).train()

@@ -76,9 +76,11 @@ def check_control(run: Run, control: Run) -> None:
     """Make sure that two runs differ in the gates, and in nothing that would explain a difference otherwise.
 
     Raises:
-        MemgateError: the first has no gates, the second has, or they differ in anything else that was configured or
-            in their data or corruption.
+        MemgateError: the first has no gates over blocks, or not up to its last one, the second has gates, or they
+            differ in anything else that was configured or in their data or corruption.
     """
+    from probes.routes import check_blocks, cut_point
+
     require(
         bool(run.config.model.gate_names),
         f"{run.name} has no gates: it is a control itself, so leave --control out.",
@@ -86,6 +88,13 @@ def check_control(run: Run, control: Run) -> None:
     require(
         not control.config.model.gate_names,
         f"--control {control.name} has gates: give an ungated run (memgate train --model.name resnet).",
+    )
+    check_blocks(run.name, run.config.model)
+    gated, cut = (cut_point(one.config.model).partition(".")[0] for one in (run, control))
+    require(
+        gated == cut,
+        f"--control {control.name} can only be cut in its last block, {cut}, and {run.name} is gated up to {gated}: "
+        "there is no control for it.",
     )
     train = run.config.train
     require(

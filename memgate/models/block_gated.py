@@ -1,22 +1,22 @@
-"""Block-gated ResNets: Model 4, the entropy gate with its own classifier (soft-gating paper, section 4).
+"""ResNets whose blocks can be skipped softly, sample by sample (the report on gating; soft-gating paper, section 4).
 
-In a gated block, o1 is the output of the first unit and o2 that of the last. The gate's classifier reads the
-pooled ``tap``; the entropy H of its softmax becomes g, and the block puts out g*o2 + (1-g)*o1.
+In a gated block, o1 is the output of the first unit and o2 that of the last. The gate reads the ``tap``, and the block
+puts out g*o2 + (1-g)*o1. The gates themselves: :mod:`memgate.models.block_gates`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from memgate.config import GateConfig
-from memgate.gates import entropy, gate_value
+from memgate.config import ModelConfig
 from memgate.logformat import ROUTED_ABOVE
+from memgate.models.block_gates import BLOCK_GATES, BlockGate
 from memgate.models.forward import Forward, Gate
-from memgate.models.resnet import ResNet, pool
+from memgate.models.resnet import ResNet, map_side
 
 Mixing = Callable[[Tensor], Tensor]
 """A gate's value g [b] to the weight [b] of o2 in the block's output."""
@@ -42,54 +42,33 @@ def hard(g: Tensor) -> Tensor:
     return (g > ROUTED_ABOVE).to(g.dtype)
 
 
-class EntropyGate(nn.Module):
-    """Two linear layers with nothing between them, as in the papers' code: a classifier of limited rank."""
+@dataclass(frozen=True)
+class _Passed:
+    """What the gates on the way so far have said."""
 
-    def __init__(self, name: str, channels: int, hidden: int, classes: int, config: GateConfig) -> None:
-        super().__init__()
-        self.name, self.classes, self.config = name, classes, config
-        self.hidden = nn.Linear(channels, hidden)
-        self.output = nn.Linear(hidden, classes)
+    gates: tuple[Gate, ...] = ()
+    penalties: tuple[Tensor, ...] = ()
 
-    def classify(self, features: Tensor) -> Tensor:
-        """Pooled features [b, C] to the gate's logits [b, K]."""
-        return self.output(self.hidden(features))
 
-    def forward(self, tapped: Tensor) -> Gate:
-        """The gate for the block's map at the tap [b, C, h, w].
+class BlockGatedResNet(nn.Module):
+    """A ResNet with a gate over some of its blocks."""
 
-        Two passes through two small layers keep the two losses apart: ``logits`` see detached features, so
-        the gate's loss moves the gate only; ``value`` sees detached weights, so the classification loss
-        moves the trunk only (through g too, unless ``detach_gate``).
+    def __init__(self, config: ModelConfig, classes: int, image_size: int) -> None:
+        """Build and initialise with the global generator.
+
+        Args:
+            config: which network; its name says which gate.
+            classes: K.
+            image_size: side of the images in pixels, for gates that read flattened maps.
         """
-        # Outside autocast: 16 bits would decide "routed" differently from the logged float32 value.
-        with torch.autocast(tapped.device.type, enabled=False):
-            features = pool(tapped.float())
-            logits = self.classify(features.detach())
-            if self.config.detach_gate or not torch.is_grad_enabled():
-                h = entropy(logits.detach())
-            else:
-                hidden = functional.linear(features, self.hidden.weight.detach(), self.hidden.bias.detach())
-                frozen = functional.linear(hidden, self.output.weight.detach(), self.output.bias.detach())
-                h = entropy(frozen)
-            g = gate_value(h, self.config.curve, self.classes, self.config.slope)
-        return Gate(self.name, g, logits, h, features.detach())
-
-
-class EntropyGatedResNet(nn.Module):
-    """A ResNet whose last block, or last two, can be skipped softly, sample by sample."""
-
-    def __init__(self, trunk: ResNet, classes: int, config: GateConfig) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.tap = config.tap
-        hidden = {"b2": config.hidden_b2, "b3": config.hidden_b3}
-        self.gates = nn.ModuleDict(
-            {
-                name: EntropyGate(name, trunk.channels[name], hidden[name], classes, config)
-                for name in config.names
-            }
-        )
+        self.trunk = ResNet(config, classes)
+        self.tap, self.weight, self.penalty_names = config.gate.tap, config.gate.penalty, config.penalty_names
+        gate = BLOCK_GATES[config.name]
+        self.gates = nn.ModuleDict()
+        for name in config.gate.names:
+            positions = 1 if config.gate.input == "pooled" else map_side(config, name, image_size) ** 2
+            self.gates[name] = gate(name, self.trunk.channels[name] * positions, classes, config.gate)
 
     def forward(self, images: Tensor, route: Route = AS_LEARNED) -> Forward:
         """Normalised images [b, 3, H, W] to logits [b, K] and the gates in the order of the blocks.
@@ -111,26 +90,36 @@ class EntropyGatedResNet(nn.Module):
         Returns:
             Name to what :meth:`forward` gives for that route, to the bit.
         """
-        found = self._follow(self.trunk.stem(images), tuple(self.trunk.blocks), routes, ())
+        found = self._follow(self.trunk.stem(images), tuple(self.trunk.blocks), routes, _Passed())
         return {name: found[name] for name in routes}
 
     def _follow(
-        self, x: Tensor, blocks: Sequence[str], routes: Mapping[str, Route], gates: tuple[Gate, ...]
+        self, x: Tensor, blocks: Sequence[str], routes: Mapping[str, Route], passed: _Passed
     ) -> dict[str, Forward]:
         """The rest of the way from a map x, for routes that agree on how it came about."""
         if not blocks:
-            return dict.fromkeys(routes, Forward(self.trunk.classify(x), gates))
+            # Several gates' penalties are added up, as the losses of several gates' classifiers are.
+            total = {name: self.weight * torch.stack(passed.penalties).sum() for name in self.penalty_names}
+            return dict.fromkeys(routes, Forward(self.trunk.classify(x), passed.gates, total))
         name, rest = blocks[0], blocks[1:]
         if name not in self.gates:
-            return self._follow(self.trunk.blocks[name](x), rest, routes, gates)
-        units = cast(nn.Sequential, self.trunk.blocks[name])
-        o1 = units[0](x)
-        o2 = units[1:](o1)
-        gate = self.gates[name](o1 if self.tap == "o1" else o2)
+            return self._follow(self.trunk.blocks[name](x), rest, routes, passed)
+        first, *further_units = cast(nn.Sequential, self.trunk.blocks[name])
+        o1 = o2 = first(x)
+        for unit in further_units:
+            o2 = unit(o2)
+        module = cast(BlockGate, self.gates[name])
+        read = module(o1 if self.tap == "o1" else o2)
         found: dict[str, Forward] = {}
         for mixing in dict.fromkeys(route.get(name) for route in routes.values()):
-            weight = gate.value if mixing is None else mixing(gate.value)
+            weight = read.gate.value if mixing is None else mixing(read.gate.value)
             g = weight[:, None, None, None].to(o2.dtype)
+            out = g * o2 + (1 - g) * o1
+            penalty = module.penalty(read, o1, out) if self.penalty_names else None
+            further = _Passed(
+                (*passed.gates, read.gate),
+                passed.penalties if penalty is None else (*passed.penalties, penalty),
+            )
             same = {key: route for key, route in routes.items() if route.get(name) is mixing}
-            found |= self._follow(g * o2 + (1 - g) * o1, rest, same, (*gates, gate))
+            found |= self._follow(out, rest, same, further)
         return found

@@ -20,14 +20,14 @@ class Cost:
     """MACs of one image."""
 
     total: int
-    """Of the whole network, its gates' classifiers included: what soft mixing costs for every sample."""
+    """Of the whole network, its gates included: what soft mixing costs for every sample."""
     after_o1: Mapping[str, int]
     """Block to the MACs of its units after the first: what lies between o1 and o2."""
     gates: Mapping[str, int]
-    """Gate to the MACs of its classifier, which are never saved."""
+    """Gate to the MACs of its own layers, which are never saved."""
     saved: Mapping[str, int]
     """Gate to what a sample saves that skips its block: ``after_o1`` where the gate reads o1; 0 where it reads o2,
-    which has to be computed before the gate is known."""
+    which has to be computed before the gate is known, and where it stands in a unit, whose branch always is."""
 
 
 def cost_of(config: ModelConfig, classes: int, image_size: int) -> Cost:
@@ -38,20 +38,18 @@ def cost_of(config: ModelConfig, classes: int, image_size: int) -> Cost:
         classes: K.
         image_size: side of the square images in pixels.
     """
-    model = build_model(config, classes, seed=0).eval()
-    trunk = model.get_submodule("trunk") if config.gate_names else model
-    macs = _macs(trunk, torch.zeros(1, 3, image_size, image_size))
-    root = type(trunk).__name__
+    model = build_model(config, classes, seed=0, image_size=image_size).eval()
+    macs = _macs(model, torch.zeros(1, 3, image_size, image_size))
+    root = type(model).__name__
+    trunk = f"{root}.trunk" if config.gate_names else root
     after = {
-        block: sum(macs[f"{root}.blocks.{block}.{unit}"] for unit in range(1, config.units))
-        for block in ("b1", "b2", "b3")
+        block: sum(macs[f"{trunk}.blocks.{block}.{unit}"] for unit in range(1, count))
+        for block, count in config.units.items()
     }
-    gates = {
-        name: sum(weight.numel() for weight in gate.parameters() if weight.ndim == 2)
-        for name, gate in ((name, model.get_submodule(f"gates.{name}")) for name in config.gate_names)
-    }
-    saved = {name: after[name] if config.gate.tap == "o1" else 0 for name in config.gate_names}
-    return Cost(macs["Global"] + sum(gates.values()), after, gates, saved)
+    gates = {name: macs[f"{root}.gates.{name}"] for name in config.gate_names}
+    skips = config.block_gated and config.gate.tap == "o1"
+    saved = {name: after[name] if skips else 0 for name in config.gate_names}
+    return Cost(macs["Global"], after, gates, saved)
 
 
 @torch.no_grad()

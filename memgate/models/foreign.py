@@ -7,7 +7,7 @@ frequent reference. Theirs and ours:
     layer1.U.NAME       blocks.b1.U.NAME    (layer2: b2, layer3: b3; inside a unit the names agree)
     linear              head
 
-Such a network is ``ResNet(units, "basic", classes, "pad")``; it expects images normalised with
+Such a network is ``ResNet(ModelConfig("resnet", depth, shortcut="pad"), classes)``; it expects images normalised with
 :data:`AKAMASTER_MEAN` and :data:`AKAMASTER_STD`.
 """
 

@@ -11,13 +11,15 @@ class Gate:
 
     name: str
     value: Tensor
-    """g [b]: the share of o2 in the block's output."""
-    logits: Tensor
-    """Logits [b, K] of the gate's own classifier; their loss reaches the gate's weights and nothing else."""
-    entropy: Tensor
-    """H [b] in nats."""
-    features: Tensor
-    """Pooled features [b, C] that the gate read, detached: further gate steps on this batch start here."""
+    """g [b]: the share of o2 in a block's output, or of the residual branch in a unit's, there the mean over its
+    positions and channels."""
+    entropy: Tensor | None = None
+    """H [b] in nats; None where the gate is no distribution."""
+    logits: Tensor | None = None
+    """Logits [b, K] of the gate's own classifier; their loss reaches the gate's weights and nothing else. None where
+    the gate has none."""
+    features: Tensor | None = None
+    """What that classifier read [b, d], detached: further gate steps on this batch start here."""
 
 
 @dataclass(frozen=True)
@@ -28,4 +30,4 @@ class Forward:
     """[b, K]."""
     gates: tuple[Gate, ...] = ()
     penalties: dict[str, Tensor] = field(default_factory=dict)
-    """Name to scalar: what the model adds to its loss."""
+    """Name to scalar: what the model adds to its loss, its weight included."""

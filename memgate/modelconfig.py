@@ -1,0 +1,279 @@
+"""Which network: its backbone, and what gates it. Part of the configuration of a run; imports no torch."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from memgate.errors import require
+
+Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
+ModelName = Literal[
+    "resnet",
+    "entropy-gate",
+    "block-scalar",
+    "block-displacement",
+    "block-entropy",
+    "block-two-way",
+    "layer-exclusive",
+    "layer-shortcut-only",
+    "layer-two-way",
+]
+
+BLOCKS = {"cifar": ("b1", "b2", "b3"), "imagenet": ("b1", "b2", "b3", "b4")}
+"""Layout to the names of its blocks."""
+
+IMAGENET_UNITS = {
+    "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
+    "bottleneck": {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)},
+}
+"""Residual unit to depth to units in each block (He et al. 2016, table 1)."""
+
+_OVER_BLOCKS = ("blocks", "hidden_b1", "hidden_b2", "hidden_b3", "hidden_b4", "input", "tap")
+
+GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "entropy-gate": (*_OVER_BLOCKS, "curve", "slope", "detach_gate"),
+    "block-scalar": (*_OVER_BLOCKS, "penalty"),
+    "block-displacement": (*_OVER_BLOCKS, "penalty"),
+    "block-entropy": (*_OVER_BLOCKS, "curve", "slope"),
+    "block-two-way": (*_OVER_BLOCKS, "penalty", "target_loss"),
+    "layer-exclusive": ("penalty", "bias"),
+    "layer-shortcut-only": ("penalty", "bias"),
+    "layer-two-way": ("penalty", "window", "temperature"),
+}
+"""Gated network to the options of :class:`GateConfig` that do something for it."""
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """The gates, over blocks or in every residual unit; each network takes those options that mean something to it."""
+
+    blocks: str = "b3"
+    """entropy-gate and block-*: which blocks are gated, such as b3 (the papers), b2,b3 or b3,b4."""
+    hidden_b3: int = 512
+    """Hidden units of B3's gate (papers: 512)."""
+    hidden_b2: int = 216
+    """Hidden units of B2's gate (papers: 216)."""
+    tap: Literal["o1", "o2"] = "o1"
+    """What a block's gate reads: the block's first unit (the papers), or its last (Model 4 as the authors released
+    it)."""
+    curve: Curve = "normalised"
+    """entropy-gate and block-entropy: entropy H to gate value g. normalised: sigmoid(slope*(H/ln K - 1/2)), same
+    range for every class count; centred: sigmoid(H - ln(K)/2), as in the papers; stretched: the authors' code of
+    2020; identity; sigmoid."""
+    slope: float = 8.0
+    """Slope of the normalised curve: 8 gives g in [0.018, 0.982]."""
+    detach_gate: bool = False
+    """entropy-gate: keep the classification loss from shaping the features through g."""
+    hidden_b1: int = 512
+    """Hidden units of B1's gate (in no paper)."""
+    hidden_b4: int = 512
+    """Hidden units of B4's gate (in no paper)."""
+    input: Literal["pooled", "flatten"] = "pooled"
+    """How a block's gate reads the map: its mean over positions (papers: Model 4), or every number of it (papers:
+    Models 1 to 3; the gate then has more weights than a ResNet-110)."""
+    penalty: float = 0.0
+    """Weight (lambda) of what a gate adds to the loss; 0 for nothing (papers: 0.00001 to 1000). block-scalar and
+    layer-exclusive and -shortcut-only: the mean of g^2; block-displacement: of the squared distance between o1 and
+    the block's output; two-way gates: the cross-entropy towards skipping."""
+    target_loss: Literal["ce", "bce"] = "ce"
+    """block-two-way: cross-entropy of the pair towards (1, 0), or binary cross-entropy of each of the two."""
+    window: Literal["tube-1x1", "tube-3x3", "element-1x1"] = "tube-1x1"
+    """layer-two-way: what a gate sees, and whether all channels share it (tube) or each has its own (element)."""
+    temperature: float = 1.0
+    """layer-two-way: the gate is the softmax of its logits divided by this (the authors' code: 10000, so that g stays
+    at 1/2)."""
+    bias: float = -6.0
+    """layer-exclusive and -shortcut-only: of the gate's convolution at the start; below 0 g starts near 0."""
+
+    def __post_init__(self) -> None:
+        known = BLOCKS["imagenet"]
+        given = self.blocks.split(",")
+        require(
+            given == [name for name in known if name in given],
+            f"--model.gate.blocks {self.blocks!r} must be some of {', '.join(known)} in this order, each once, with "
+            "commas between them, such as b2,b3.",
+        )
+        for name in known:
+            require(
+                self.hidden(name) >= 1,
+                f"--model.gate.hidden-{name} {self.hidden(name)} is no layer: at least 1 unit.",
+            )
+        for flag, value in (("slope", self.slope), ("temperature", self.temperature)):
+            require(0 < value < math.inf, f"--model.gate.{flag} {value} must be a number above 0.")
+        require(
+            0 <= self.penalty < math.inf,
+            f"--model.gate.penalty {self.penalty} must be a number from 0 (no penalty), such as 0.01.",
+        )
+        require(math.isfinite(self.bias), f"--model.gate.bias {self.bias} must be a number, such as -6.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The gated blocks in the order of the forward pass."""
+        return tuple(self.blocks.split(","))
+
+    def hidden(self, block: str) -> int:
+        """Hidden units of a block's gate."""
+        return getattr(self, f"hidden_{block}")
+
+    def changed(self) -> dict[str, Any]:
+        """Options that are not at their default, by name."""
+        values = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network."""
+
+    name: ModelName = "entropy-gate"
+    """resnet: no gate. Gates over whole blocks: entropy-gate (Model 4, entropy of a classifier of its own),
+    block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2, entropy of its own softmax),
+    block-two-way (Model 3, skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
+    layer-two-way."""
+    depth: int = 20
+    """Layers. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29, 164).
+    Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
+    block: Literal["basic", "bottleneck"] = "basic"
+    """Residual unit: two 3x3 convolutions, or 1x1-3x3-1x1 with expansion 4."""
+    shortcut: Literal["projection", "pad"] = "projection"
+    """Where the width changes: 1x1 convolution and BatchNorm (option B), or zero padding (option A)."""
+    gate: GateConfig = field(default_factory=GateConfig)
+    """The gates."""
+    layout: Literal["cifar", "imagenet"] = "cifar"
+    """cifar: three blocks of n units, 16, 32 and 64 wide; imagenet: four blocks, 64 to 512 wide, behind a 3x3 stem
+    without pooling, for small images."""
+    activation: Literal["post", "pre"] = "post"
+    """ReLU after the addition (ResNet), or BatchNorm and ReLU before each convolution (Pre-ResNet)."""
+    squeeze_excitation: bool = False
+    """Weigh the channels of each residual branch by squeeze-and-excitation (reduction 16)."""
+    width: float = 1.0
+    """Multiplies the width of the stem and of every block."""
+    initialisation: Literal["he", "torch"] = "he"
+    """Of the convolutions: He normal by fan-out, or PyTorch's default (the papers' ResNet-34)."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.width <= 64, f"--model.width {self.width} is out of range: above 0, to 64.")
+        units = self.units  # says what is wrong with the depth
+        if self.name != "resnet":
+            self._check_gate(units)
+
+    def _check_gate(self, units: Mapping[str, int]) -> None:
+        for option, value in self.gate.changed().items():
+            default = getattr(GateConfig(), option)
+            require(
+                self.uses(option),
+                f"--model.gate.{option.replace('_', '-')} {value} does nothing for {self.name}: leave it at "
+                f"{default}.",
+            )
+            block = option.removeprefix("hidden_")
+            require(
+                block == option or block in self.gate.names,
+                f"--model.gate.hidden-{block} {value} does nothing without a gate over {block.upper()}: leave it at "
+                f"{default}, or add {block} to --model.gate.blocks.",
+            )
+        if self.layer_gated:
+            return
+        missing = [name for name in self.gate.names if name not in units]
+        require(
+            not missing,
+            f"--model.gate.blocks {self.gate.blocks}: a ResNet of --model.layout {self.layout} has no block "
+            f"{', '.join(missing)}, only {', '.join(units)}.",
+        )
+        require(
+            all(units[name] >= 2 for name in self.gate.names),
+            f"--model.depth {self.depth} has one unit in each block, so o1 = o2 and there is nothing to gate: "
+            f"take depth {self._layers_per_n * 2 + 2} or more, or --model.name resnet.",
+        )
+
+    @property
+    def _layers_per_n(self) -> int:
+        """Layers that one more unit in each of the three CIFAR blocks has."""
+        return 6 if self.block == "basic" else 9
+
+    @property
+    def units(self) -> dict[str, int]:
+        """Block to its residual units, in the order of the forward pass."""
+        blocks = BLOCKS[self.layout]
+        if self.layout == "imagenet":
+            known = IMAGENET_UNITS[self.block]
+            require(
+                self.depth in known,
+                f"--model.depth {self.depth} is no depth of a {self.block} ResNet of --model.layout imagenet: there "
+                f"are {', '.join(map(str, known))}.",
+            )
+            return dict(zip(blocks, known[self.depth], strict=True))
+        per_n = self._layers_per_n
+        n, rest = divmod(self.depth - 2, per_n)
+        require(
+            n >= 1 and rest == 0,
+            f"--model.depth {self.depth} is no depth of a {self.block} ResNet: it must be {per_n}n+2, "
+            f"such as {', '.join(str(per_n * some + 2) for some in (2, 3, 18))}.",
+        )
+        return dict.fromkeys(blocks, n)
+
+    @property
+    def block_gated(self) -> bool:
+        """Whether whole blocks are gated."""
+        return self.name != "resnet" and not self.layer_gated
+
+    @property
+    def layer_gated(self) -> bool:
+        """Whether every residual unit is gated."""
+        return self.name.startswith("layer-")
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """Names of the gates in the order of the forward pass; empty for an ungated network.
+
+        A gate over a block has the block's name, one in a unit is called ``b1u01`` (B1's first unit).
+        """
+        if self.block_gated:
+            return self.gate.names
+        return unit_names(self.units) if self.layer_gated else ()
+
+    @property
+    def penalty_names(self) -> tuple[str, ...]:
+        """Names of what the network adds to its loss."""
+        if self.name == "resnet" or not self.gate.penalty:
+            return ()
+        named = {"block-displacement": "displacement", "block-two-way": self.gate.target_loss}
+        return (named.get(self.name, "ce" if self.name == "layer-two-way" else "l2"),)
+
+    def uses(self, option: str) -> bool:
+        """Whether an option of :class:`GateConfig` does anything for this network."""
+        return option in GATE_OPTIONS.get(self.name, ())
+
+    @property
+    def has_gate_classifier(self) -> bool:
+        """Whether the gates have classifiers of their own, which a loss and an optimiser of their own train."""
+        return self.name == "entropy-gate"
+
+    @property
+    def gate_is_entropy(self) -> bool:
+        """Whether the gate value is the entropy H itself, and so not in [0, 1]."""
+        return self.uses("curve") and self.gate.curve == "identity"
+
+    @property
+    def variant(self) -> tuple[str, ...]:
+        """In what its backbone departs from the CIFAR ResNet of its depth and unit, each as a word for a name."""
+        return (
+            *(["pad"] if self.shortcut == "pad" else []),
+            *(["imagenet"] if self.layout == "imagenet" else []),
+            *(["pre"] if self.activation == "pre" else []),
+            *(["se"] if self.squeeze_excitation else []),
+            *([f"w{self.width:g}"] if self.width != 1 else []),
+            *(["torch"] if self.initialisation == "torch" else []),
+        )
+
+
+def unit_names(units: Mapping[str, int]) -> tuple[str, ...]:
+    """Names of all residual units, padded so that they sort: ``b1u01``, ``b1u02`` and so on.
+
+    Args:
+        units: block to its number of units.
+    """
+    digits = max(2, len(str(max(units.values()))))
+    return tuple(
+        f"{block}u{number:0{digits}d}" for block, count in units.items() for number in range(1, count + 1)
+    )

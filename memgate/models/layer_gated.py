@@ -1,0 +1,148 @@
+"""ResNets with a gate in every residual unit (the report on gating; He et al. 2016, "Identity mappings").
+
+With x the input of a unit, F its residual branch and s its shortcut, a gate's convolution reads x (with the unit's
+stride) and weighs F and s where they meet:
+
+    layer-exclusive       g F + (1-g) s       g = sigmoid, of each channel and position
+    layer-shortcut-only     F + (1-g) s       likewise
+    layer-two-way        g1 F +   g2  s       (g1, g2) = softmax(logits / temperature), and g = g1
+
+Two-way gates have one pair of logits for all channels of a position (``tube``) or one for each (``element``). The
+penalty is the mean over the units of g^2, or of the cross-entropy of the logits (at temperature 1) towards g2: in a
+unit a mean over batch, channels and positions, as in the authors' code (the report writes sums).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from memgate.config import GateConfig, ModelConfig
+from memgate.gates import entropy_of
+from memgate.modelconfig import unit_names
+from memgate.models.forward import Forward, Gate
+from memgate.models.resnet import ResNet, he_normal
+from memgate.models.units import Unit
+
+
+class Weights(NamedTuple):
+    """What a gate makes of a unit's input."""
+
+    branch: Tensor | None
+    """Weight of the residual branch [b, C or 1, h, w] in float32; None for one."""
+    shortcut: Tensor
+    """Weight of the shortcut, likewise."""
+    value: Tensor
+    """g [b], the mean over channels and positions."""
+    entropy: Tensor | None
+    """H [b] in nats, the mean over them of that of each pair."""
+    penalty: Tensor
+    """Scalar, before its weight."""
+
+    def merge(self, branch: Tensor, shortcut: Tensor) -> Tensor:
+        """What the unit adds up, [b, C, h, w]."""
+        weighed = branch if self.branch is None else self.branch.to(branch.dtype) * branch
+        return weighed + self.shortcut.to(shortcut.dtype) * shortcut
+
+
+class UnitGate(nn.Module):
+    """One convolution on the unit's input."""
+
+    def __init__(self, unit: Unit, channels: int, kernel: int, bias: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(unit.channels_in, channels, kernel, unit.stride, kernel // 2)
+        nn.init.constant_(cast(Tensor, self.conv.bias), bias)
+
+    def forward(self, x: Tensor) -> Weights:
+        """[b, C_in, H, W] to the weights of what the unit adds up."""
+        # The convolution in the arithmetic of the trunk; what it says, in float32, as it is logged.
+        return self.weights(self.conv(x).float())
+
+    def weights(self, logits: Tensor) -> Weights:
+        """Logits [b, k, h, w] to the weights."""
+        raise NotImplementedError
+
+
+class ExclusiveGate(UnitGate):
+    """g F + (1-g) s."""
+
+    keeps_branch = False
+    """Whether the branch is left as it is."""
+
+    def __init__(self, unit: Unit, config: GateConfig) -> None:
+        super().__init__(unit, unit.channels_out, 1, config.bias)
+
+    def weights(self, logits: Tensor) -> Weights:
+        """Logits [b, C, h, w] to the weights."""
+        g = torch.sigmoid(logits)
+        return Weights(
+            None if self.keeps_branch else g, 1 - g, g.mean(dim=(1, 2, 3)), None, g.square().mean()
+        )
+
+
+class ShortcutOnlyGate(ExclusiveGate):
+    """F + (1-g) s."""
+
+    keeps_branch = True
+
+
+class TwoWayUnitGate(UnitGate):
+    """g1 F + g2 s."""
+
+    def __init__(self, unit: Unit, config: GateConfig) -> None:
+        channels = unit.channels_out if config.window == "element-1x1" else 1
+        # Both biases are the same, so that they cancel out; the papers' -6 of the other gates stands here too.
+        super().__init__(unit, 2 * channels, 3 if config.window == "tube-3x3" else 1, GateConfig.bias)
+        self.temperature = config.temperature
+
+    def weights(self, logits: Tensor) -> Weights:
+        """Logits [b, 2C, h, w] to the weights: the first half of the channels is of the branch."""
+        pairs = logits.unflatten(1, (2, -1))  # [b, 2, C or 1, h, w]
+        log_g = torch.log_softmax(pairs / self.temperature, dim=1)
+        g1, g2 = log_g.exp().unbind(dim=1)
+        towards_skip = -torch.log_softmax(pairs, dim=1)[:, 1].mean()
+        return Weights(g1, g2, g1.mean(dim=(1, 2, 3)), entropy_of(log_g).mean(dim=(1, 2, 3)), towards_skip)
+
+
+UNIT_GATES: dict[str, type[ExclusiveGate | TwoWayUnitGate]] = {
+    "layer-exclusive": ExclusiveGate,
+    "layer-shortcut-only": ShortcutOnlyGate,
+    "layer-two-way": TwoWayUnitGate,
+}
+"""Network to its gate."""
+
+
+class LayerGatedResNet(nn.Module):
+    """A ResNet with a gate in every unit."""
+
+    def __init__(self, config: ModelConfig, classes: int) -> None:
+        """Build and initialise with the global generator.
+
+        Args:
+            config: which network; its name says which gate.
+            classes: K.
+        """
+        super().__init__()
+        self.trunk = ResNet(config, classes)
+        self.weight, self.penalty_names = config.gate.penalty, config.penalty_names
+        gate, units = UNIT_GATES[config.name], zip(unit_names(config.units), self._units(), strict=True)
+        self.gates = nn.ModuleDict({name: gate(unit, config.gate) for name, unit in units})
+        if config.initialisation == "he":
+            self.gates.apply(he_normal)
+
+    def _units(self) -> Iterator[Unit]:
+        for block in self.trunk.blocks.values():
+            yield from cast(Iterator[Unit], iter(cast(nn.Sequential, block)))
+
+    def forward(self, images: Tensor) -> Forward:
+        """Normalised images [b, 3, H, W] to logits [b, K] and a gate for each unit, in the order of the units."""
+        x = self.trunk.stem(images)
+        gates, penalties = [], []
+        for (name, module), unit in zip(self.gates.items(), self._units(), strict=True):
+            found: Weights = module(x)
+            x = unit(x, found.merge)
+            gates.append(Gate(name, found.value, found.entropy))
+            penalties.append(found.penalty)
+        total = {name: self.weight * torch.stack(penalties).mean() for name in self.penalty_names}
+        return Forward(self.trunk.classify(x), tuple(gates), total)

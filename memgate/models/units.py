@@ -1,0 +1,106 @@
+"""Residual units: basic and bottleneck, post- and pre-activation, with squeeze-and-excitation on request."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from memgate.config import ModelConfig
+
+EXPANSION = {"basic": 1, "bottleneck": 4}
+"""How many times wider a unit's output is than its 3x3 convolutions."""
+
+REDUCTION = 16
+"""Of squeeze-and-excitation (Hu et al. 2018)."""
+
+Merge = Callable[[Tensor, Tensor], Tensor]
+"""Residual branch and shortcut, both [b, C, h, w], to what becomes of them."""
+
+
+class PadShortcut(nn.Module):
+    """Option A: subsample, and fill the new channels with zeros (half before, half after)."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        missing = channels_out - channels_in
+        self.before, self.after = missing // 2, missing - missing // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, C_in, H, W] to [b, C_out, H/stride, W/stride]."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(x, (0, 0, 0, 0, self.before, self.after))
+
+
+def shortcut(config: ModelConfig, channels_in: int, channels_out: int, stride: int) -> nn.Module:
+    """Identity where shapes agree, else option B or option A; in a Pre-ResNet option B has no BatchNorm."""
+    if stride == 1 and channels_in == channels_out:
+        return nn.Identity()
+    if config.shortcut == "pad":
+        return PadShortcut(channels_in, channels_out, stride)
+    projection = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+    norm = [nn.BatchNorm2d(channels_out)] if config.activation == "post" else []
+    return nn.Sequential(projection, *norm)
+
+
+class SqueezeExcitation(nn.Module):
+    """Channels weighed by what they are on average (Hu et al. 2018): pool, two linear layers, sigmoid.
+
+    The layers have no biases, as the authors found better on ResNets.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, max(channels // REDUCTION, 1), bias=False)
+        self.excite = nn.Linear(self.squeeze.out_features, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, C, h, w] to [b, C, h, w], each channel times a number in (0, 1)."""
+        weight = torch.sigmoid(self.excite(functional.relu(self.squeeze(x.mean(dim=(2, 3))))))
+        return x * weight[:, :, None, None]
+
+
+class Unit(nn.Module):
+    """A residual branch beside a shortcut.
+
+    Post-activation (He et al. 2016): convolution-BatchNorm, a ReLU between them and one after the addition.
+    Pre-activation (He et al. 2016, "Identity mappings"): BatchNorm-ReLU-convolution, the shortcut from the raw input
+    and nothing after the addition. The stride is on the (first) 3x3 convolution.
+    """
+
+    def __init__(self, config: ModelConfig, channels_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.pre = config.activation == "pre"
+        self.channels_in, self.channels_out = channels_in, EXPANSION[config.block] * width
+        self.stride = stride
+        kernels = (3, 3) if config.block == "basic" else (1, 3, 1)
+        widths = (channels_in, *(width for _ in kernels[1:]), self.channels_out)
+        self.depth = len(kernels)
+        for number, kernel in enumerate(kernels, start=1):
+            before, after = widths[number - 1], widths[number]
+            step = stride if number == kernels.index(3) + 1 else 1
+            conv = nn.Conv2d(before, after, kernel, step, kernel // 2, bias=False)
+            self.add_module(f"conv{number}", conv)
+            self.add_module(f"bn{number}", nn.BatchNorm2d(before if self.pre else after))
+        self.shortcut = shortcut(config, channels_in, self.channels_out, stride)
+        self.excitation = SqueezeExcitation(self.channels_out) if config.squeeze_excitation else nn.Identity()
+
+    def branch(self, x: Tensor) -> Tensor:
+        """The residual branch: [b, C_in, H, W] to [b, C_out, H/stride, W/stride]."""
+        for number in range(1, self.depth + 1):
+            conv, norm = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
+            x = conv(functional.relu(norm(x))) if self.pre else norm(conv(x))
+            if not self.pre and number < self.depth:
+                x = functional.relu(x)
+        return self.excitation(x)
+
+    def forward(self, x: Tensor, merge: Merge = torch.add) -> Tensor:
+        """[b, C_in, H, W] to [b, C_out, H/stride, W/stride].
+
+        Args:
+            x: the unit's input.
+            merge: of branch and shortcut; their sum, unless a gate weighs them.
+        """
+        out = merge(self.branch(x), self.shortcut(x))
+        return out if self.pre else functional.relu(out)

@@ -1,0 +1,49 @@
+"""Whether two runs are the same to the bit: log, checkpoints and metrics."""
+
+import numpy as np
+import torch
+
+from memgate.logformat import FLAGS, QUANTITIES
+
+
+def logged(run):
+    """Every logged value of a run, by (split, quantity)."""
+    log = run.log()
+    found = {}
+    for split in log.splits:
+        for name in (*QUANTITIES, *FLAGS):
+            if name == "flags" or (not log.gates and name in ("gate", "entropy", "gate_pred", "routed")):
+                continue
+            for gate in log.gates if name in ("gate", "entropy", "gate_pred", "routed") else [None]:
+                epochs, values = log.values(split, name, gate)
+                found[split, name, gate] = (epochs.tolist(), values)
+    return found
+
+
+def flat(content, path=()):
+    """Every leaf of a checkpoint by its path."""
+    if isinstance(content, dict | list):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        return {key: leaf for name, value in items for key, leaf in flat(value, (*path, name)).items()}
+    return {path: content}
+
+
+def assert_same_run(one, two):
+    first, second = logged(one), logged(two)
+    assert first.keys() == second.keys()
+    for key, (epochs, values) in first.items():
+        assert epochs == second[key][0], key
+        np.testing.assert_array_equal(values, second[key][1], err_msg=str(key))
+    folders = [run.path / "checkpoints" for run in (one, two)]
+    names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert names[0] == names[1]
+    for name in names[0]:
+        first, second = (flat(torch.load(folder / name, weights_only=True)) for folder in folders)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            same = (
+                torch.equal(value, second[key]) if isinstance(value, torch.Tensor) else value == second[key]
+            )
+            assert same, (name, key)
+    rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics()] for run in (one, two)]
+    np.testing.assert_equal(rows[0], rows[1])
