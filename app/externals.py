@@ -68,7 +68,12 @@ def problems(view: View) -> tuple[str, ...]:
 
 def _of(view: View) -> Joins:
     texts: tuple[str, ...] = st.session_state.get("joins", ())
-    return _aligned(texts, tuple(map(_changed, texts)), view.at, view.split) if texts else Joins()
+    return _aligned(texts, file_state(), view.at, view.split) if texts else Joins()
+
+
+def file_state() -> tuple[int, ...]:
+    """The state of the files that are joined, for the keys of caches: another one is read anew."""
+    return tuple(map(_changed, st.session_state.get("joins", ())))
 
 
 def _changed(text: str) -> int:

@@ -21,7 +21,7 @@ PAGES = {
     "export": "Export",
     "health": "Log health",
 }
-"""File in views/ to its title; the first is what opens."""
+# File in views/ to its title; the first is what opens. (A comment: Streamlit shows a text that stands by itself.)
 
 
 def asked() -> argparse.Namespace:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures, words
+from app import measures, selection, words
 from app.state import View, open_sample
 from app.tiles import LEGEND, PAGE, tiles
 
@@ -68,6 +68,6 @@ def table(view: View) -> None:
     )
     more = f"The first {ROWS:,} of {len(view.places):,}: export the rest. " if len(view.places) > ROWS else ""
     st.caption(f"{more}Click a row to open the sample.")
-    rows = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
-    if rows:
-        open_sample(view, int(data.sample_id[places[rows[0]]]))
+    row = selection.picked_row(event)
+    if row is not None:
+        open_sample(view, int(data.sample_id[places[row]]))

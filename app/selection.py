@@ -149,6 +149,13 @@ def picked_ids(event: Any) -> list[int]:
     return list(dict.fromkeys(one for one in ids if type(one) is int and 0 <= one < LARGEST_ID))
 
 
+def picked_row(event: Any) -> int | None:
+    """The row of a table that was clicked, at its head or in a cell, as the table was sent; None for no click."""
+    chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}
+    rows = [*chosen.get("rows", []), *(cell[0] for cell in chosen.get("cells", []))]
+    return int(rows[0]) if rows else None
+
+
 def outline(event: Any) -> str:
     """The boxes and lassos of a Plotly selection event as text; empty where it has none."""
     chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}

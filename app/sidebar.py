@@ -1,9 +1,4 @@
-"""The sidebar: run, split, gate, epoch, filter and selection, read from the URL and written back to it.
-
-Streamlit's own binding of widgets to the URL falls back to a default without a word when a value is wrong. Here
-the URL is read first and validated by hand; the widgets are set from it. All values are always written out, so
-that going back to an older URL restores it; what the navigation's links drop comes back from the session.
-"""
+"""The sidebar: run, split, gate, epoch, filter and selection, read from the URL and written back to it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,10 +6,11 @@ from typing import Any
 import streamlit as st
 
 from app import palette, queries, selection
+from app.asked import Asked
 from app.chips import chips
 from app.queries import SplitData, Stamp
 from app.selection import UNSAVED, Selection
-from app.state import NOTHING, View, problem, root
+from app.state import NOTHING, View, root
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.runs import Run
@@ -32,29 +28,6 @@ FEW = 5
 """Options that are shown beside each other; more are a list (a layer-gated network has dozens of gates)."""
 
 
-class Asking:
-    """One drawing of the sidebar: the URL as it is completed, and what is wrong with it."""
-
-    def __init__(self, address: dict[str, str]) -> None:
-        """Begin with a URL."""
-        self.address = address
-        self.wrong: list[str] = []
-
-    def value(self, param: str, options: Sequence[str], what: str) -> str | None:
-        """The URL's value, else the session's, else the first; a wrong one in the URL is said and gives None."""
-        kept = st.session_state.get(f"kept_{param}")
-        value, sentence = selection.choose(self.address.get(param), kept, options, what)
-        if sentence:
-            self.wrong.append(sentence)
-        return value
-
-    def settle(self, param: str, value: str | None) -> None:
-        """Write a value to the URL, and keep it for links that drop it."""
-        if value is not None:
-            st.session_state[f"kept_{param}"] = value
-            self.address[param] = value
-
-
 def sidebar() -> None:
     """The sidebar, and the view that it stands for; what cannot be shown is said on the page, not beside it."""
     address = dict(st.query_params)
@@ -68,63 +41,61 @@ def sidebar() -> None:
         address.pop("pair", None)
     if "chosen" in st.session_state:
         address["selected"] = st.session_state.pop("chosen")
-    asking = Asking(address)
+    asked = Asked(address)
     with st.sidebar:
         try:
-            st.session_state["view"] = _ask(asking)
+            st.session_state["view"] = _ask(asked)
         except MemgateError as error:
-            asking.wrong.append(str(error))
-    # Every change of the URL is a step of the browser's history: all values change in one.
-    if address != dict(st.query_params):
-        st.query_params.from_dict(address)
-    for sentence in asking.wrong:
-        problem(sentence)
+            asked.wrong.append(str(error))
+    asked.settle()
 
 
-def _ask(asking: Asking) -> View | None:
+def _ask(asked: Asked) -> View | None:
     """The widgets, from top to bottom."""
     names = queries.run_names(root())
     if not names:
         raise MemgateError(f"There are no runs under {root()} yet: make one by 'memgate quickstart'.")
-    compared = selection.parse_names(asking.address.get("runs") or st.session_state.get("kept_runs", ""))
-    if "runs" in asking.address and compared:
-        asking.address.setdefault("run", compared[0])
-    name = _pick(asking, "run", "Run", names)
+    compared = selection.parse_names(asked.text("runs") or "")
+    if "runs" in asked.address and compared:
+        asked.address.setdefault("run", compared[0])
+    name = _pick(asked, "run", "Run", names)
     if name is None:
         return None
     if compared:
-        asking.settle("runs", selection.names_text(selection.with_first(compared, name)))
+        asked.keep("runs", selection.names_text(selection.with_first(compared, name)))
     run = queries.open_run(root(), name)
     at = _pinned(run)
     log = queries.log(at)
-    split = _pick(asking, "split", "Split", log.splits) or log.splits[0]
+    split = _pick(asked, "split", "Split", log.splits) or log.splits[0]
     gate = log.gates[-1] if log.gates else None
     if len(log.gates) > 1:
-        gate = _pick(asking, "gate", "Gate", log.gates[::-1]) or gate
+        gate = _pick(asked, "gate", "Gate", log.gates[::-1]) or gate
+    elif gate and "gate" in asked.address:
+        asked.value("gate", log.gates, "gate")  # there is nothing to choose, but a wrong one is said
     data = queries.split_data(at, split)
     try:
         queries.operation_kinds(run)
     except MemgateError as error:
-        asking.wrong.append(str(error))  # what was done is in the log as well: the page can be shown
-    epoch = _epoch(asking, data)
-    only = _filter(asking, log, data, gate is not None and epoch is not None)
-    chosen = _selection(asking, run, split)
+        asked.wrong.append(str(error))  # what was done is in the log as well: the page can be shown
+    epoch = _epoch(asked, data)
+    only = _filter(asked, log, data, gate is not None and epoch is not None)
+    chosen = _selection(asked, run, split)
     names = ("run", "split", "gate", "epoch", "cause", "route", "class", "selected")
-    params = {param: asking.address[param] for param in names if param in asking.address}
+    params = {param: asked.address[param] for param in names if param in asked.address}
     shown = View(run, at, log, split, gate, epoch, only, data, chosen, params)
     chips(shown)
     return shown
 
 
 def _pick(
-    asking: Asking,
+    asked: Asked,
     param: str,
     label: str,
     options: Sequence[str],
     shown_as: Callable[[str], str] = str,
 ) -> str | None:
     """One choice, as a list where there are many; a wrong value in the URL is said and picks nothing."""
-    value = asking.value(param, options, label.lower())
+    value = asked.value(param, options, label.lower())
     key = f"pick_{param}"
     st.session_state[key] = value
     common: dict[str, Any] = {"key": key, "format_func": shown_as, "on_change": _picked, "args": (param, key)}
@@ -133,7 +104,8 @@ def _pick(
         st.selectbox(label, options, index=index, placeholder=f"Choose a {label.lower()}", **common)
     else:
         st.radio(label, options, index=None, horizontal=True, **common)
-    asking.settle(param, value)
+    if value is not None:
+        asked.keep(param, value)
     return value
 
 
@@ -150,21 +122,21 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _epoch(asking: Asking, data: SplitData) -> int | None:
+def _epoch(asked: Asked, data: SplitData) -> int | None:
     """The cursor: routes are judged at this epoch, and scores count the epochs up to it."""
     if len(data.epochs) == 0:
-        asking.address.pop("epoch", None)
+        asked.address.pop("epoch", None)
         return None
     options = [*map(str, data.epochs[:-1]), LAST]
-    asked = asking.address.get("epoch")
-    if asked == str(data.epochs[-1]):
-        asking.address["epoch"] = LAST
-    if asked is not None and asked not in (*options, str(data.epochs[-1])):
-        asking.wrong.append(
-            f"There is no epoch {asked[:20]!r} here: the log has {data.epochs[0]} to {data.epochs[-1]}."
+    wanted = asked.address.get("epoch")
+    if wanted == str(data.epochs[-1]):
+        asked.address["epoch"] = LAST
+    if wanted is not None and wanted not in (*options, str(data.epochs[-1])):
+        asked.wrong.append(
+            f"There is no epoch {wanted[:20]!r} here: the log has {data.epochs[0]} to {data.epochs[-1]}."
         )
-        asking.address["epoch"] = LAST
-    value = asking.value("epoch", options[::-1], "epoch") or LAST
+        asked.address["epoch"] = LAST
+    value = asked.value("epoch", options[::-1], "epoch") or LAST
     if len(options) > 1:
         st.session_state["pick_epoch"] = value
         st.select_slider(
@@ -175,23 +147,23 @@ def _epoch(asking: Asking, data: SplitData) -> int | None:
             args=("epoch", "pick_epoch"),
             help="Routes are those of this epoch; scores count the epochs up to it.",
         )
-    asking.settle("epoch", value)
+    asked.keep("epoch", value)
     return int(data.epochs[-1] if value == LAST else value)
 
 
-def _filter(asking: Asking, log: SampleLog, data: SplitData, routes: bool) -> Filter:
+def _filter(asked: Asked, log: SampleLog, data: SplitData, routes: bool) -> Filter:
     """Which samples are shown."""
-    cause = _pick(asking, "cause", "Cause", causes_to_ask(data.cause), lambda one: palette.CAUSE_WORDS[one])
+    cause = _pick(asked, "cause", "Cause", causes_to_ask(data.cause), lambda one: palette.CAUSE_WORDS[one])
     route = "all"
     if routes:
-        route = _pick(asking, "route", "Route", ("all", "routed", "skipped")) or "all"
+        route = _pick(asked, "route", "Route", ("all", "routed", "skipped")) or "all"
     else:
-        asking.address.pop("route", None)
-    text = asking.address.get("class") or st.session_state.get("kept_class") or "all"
+        asked.address.pop("route", None)
+    text = asked.text("class") or "all"
     classes = selection.parse_classes(text, len(log.class_names))
     if classes is None:
-        if "class" in asking.address:
-            asking.wrong.append(
+        if "class" in asked.address:
+            asked.wrong.append(
                 f"There is no class {text[:40]!r} here: give numbers from 0 to {len(log.class_names) - 1}."
             )
         classes = ()
@@ -205,22 +177,22 @@ def _filter(asking: Asking, log: SampleLog, data: SplitData, routes: bool) -> Fi
         on_change=_picked,
         args=("class", "pick_class"),
     )
-    asking.settle("class", _text(list(classes)))
+    asked.keep("class", _text(list(classes)))
     return Filter(cause or "all", route, classes)  # pyright: ignore[reportArgumentType]
 
 
-def _selection(asking: Asking, run: Run, split: str) -> Selection | None:
+def _selection(asked: Asked, run: Run, split: str) -> Selection | None:
     """The selection that the URL names."""
-    key = asking.address.get("selected") or st.session_state.get("kept_selected") or NOTHING
+    key = asked.text("selected") or NOTHING
     try:
         found = _found(key, run)
     except MemgateError as error:
         # What the session remembers may belong to another run.
-        if "selected" in asking.address:
-            asking.wrong.append(str(error))
+        if "selected" in asked.address:
+            asked.wrong.append(str(error))
         found = None
     found = found.of(run.name, split) if found else None
-    asking.settle("selected", found.key if found else NOTHING)
+    asked.keep("selected", found.key if found else NOTHING)
     return found
 
 

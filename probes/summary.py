@@ -93,10 +93,10 @@ def summary_table(
     samples = snapshot.samples
     if places is not None:
         samples = Samples(**{name: column[places] for name, column in vars(samples).items()})
-    who = identity(samples, snapshot.split, operations)
-    table = pd.DataFrame(who | dict(log_columns(snapshot, samples_per_block, only, places)))
+    columns = identity(samples, snapshot.split, operations)
+    columns |= dict(log_columns(snapshot, samples_per_block, only, places))
     order = np.argsort(samples.sample_id, kind="stable")
-    return table.iloc[order].reset_index(drop=True)
+    return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
 
 
 def log_columns(

@@ -13,6 +13,7 @@ from app.charts import explorer as charts
 from memgate.runs import Run
 from probes.contingency import contingency
 from probes.groups import percent
+from probes.result import ProbeResult, save_results
 from tests.test_app_pages import decoded, errors, figure, texts
 
 MakeRun = Callable[..., Run]
@@ -252,6 +253,32 @@ def test_what_is_special_about_the_corrupted(make_run: MakeRun, open_page: Any) 
     assert "the other" in texts(at)
     at.toggle(key="special_True").set_value(False).run()
     assert "the other" not in texts(at)
+
+
+def test_what_is_special_is_told_anew_after_another_probe(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=400)
+    samples = run.log().samples("train")
+    ids = np.sort(samples.sample_id).astype(np.int64)
+    routed = run.log().values("train", "routed")[1][-1][np.argsort(samples.sample_id)]
+
+    def probe(near: float, far: float) -> None:
+        radius = np.where(routed, near, far).astype(np.float32)
+        found = {"critical_radius": radius, "critical": (radius < 0.3)[None]}
+        save_results(
+            run, "csr", [ProbeResult("csr", "train", 4, "first-order", "last", ids, found, {"radii": [0.3]})]
+        )
+
+    def told(at: AppTest) -> str:
+        table = at.dataframe[-1].value.set_index("what")
+        return str(table.filter(like="radius", axis=0)["the selected"].iloc[0])
+
+    probe(0.25, 8.5)
+    at = open_page("explorer", run=run.name)
+    at.button(key="cell_skipped_clean").click().run()
+    assert told(at) == "median 8.5 [8.5, 8.5]"
+    probe(0.25, 7.5)
+    at.run()
+    assert told(at) == "median 7.5 [7.5, 7.5]"
 
 
 def test_everyone_selected_has_no_others(make_run: MakeRun, open_page: Any) -> None:

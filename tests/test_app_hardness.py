@@ -203,7 +203,7 @@ def test_deciles_are_numpys(make_run: MakeRun, open_page: Any) -> None:
 def test_a_wrong_part_is_a_sentence(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     at = open_page("hardness", run=run.name, show="nothing")
-    assert errors(at)[0].startswith("There is no part 'nothing' of this page")
+    assert errors(at)[0].startswith("There is no part 'nothing' here")
     assert figure(at, "roc")
 
 

@@ -106,6 +106,22 @@ def test_a_wrong_split_gate_or_filter_is_a_sentence_and_the_page_works(
     assert at.get("plotly_chart")
 
 
+def test_a_wrong_gate_of_the_only_one_is_a_sentence(make_run: MakeRun, open_page: Any) -> None:
+    make_run()
+    assert errors(open_page("overview", run="run", gate="b2")) == ["There is no gate 'b2' here: there is b3."]
+    assert not errors(open_page("overview", run="run", gate="b3"))
+
+
+def test_nobody_who_passes_the_filter_says_nothing_of_the_gate(make_run: MakeRun, open_page: Any) -> None:
+    samples = make_run().log().samples("train")
+    both = samples.clean_label[samples.cause == "label+image"]
+    empty = str(np.setdiff1d(np.arange(10), both)[0])
+    at = open_page("overview", **{"run": "run", "cause": "label+image", "class": empty})
+    assert not errors(at)
+    assert "No sample passes the filter." in texts(at)
+    assert "no classifier" not in texts(at)
+
+
 def test_a_run_that_has_not_logged_yet_is_not_called_damaged(make_run: MakeRun, open_page: Any) -> None:
     make_run(every=5, epochs=10, finished=3)
     at = open_page("runs")

@@ -26,6 +26,11 @@ CASES: dict[str, dict[str, Any]] = {
     "bare": {},
     "all of it": {"clean_labels": CLEAN, "images": IMAGES, "gates": ("b2", "b3"), "own": True, "test": True},
     "no classifier": {"clean_labels": CLEAN, "gates": ("gate",)},
+    "a gate for each layer": {
+        "clean_labels": CLEAN,
+        "gates": tuple(f"layer3.{i}" for i in range(20)),
+        "test": True,
+    },
     "pictures that are not square": {"images": IMAGES[:, :4, :, 0]},
     "seed": {"seed": 3, "class_names": ["a", "b", "[c](http://evil.example)"]},
 }
@@ -67,7 +72,7 @@ def pictures(at: Any) -> list[np.ndarray]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in found]
 
 
-@pytest.mark.parametrize("page", ["runs", "overview", "sample", "compare", "health"])
+@pytest.mark.parametrize("page", ["runs", "overview", "explorer", "sample", "compare", "export", "health"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_page_shows_a_recorded_run(case: str, page: str, record: Any, open_page: Any) -> None:
     plan = CASES[case]

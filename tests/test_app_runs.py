@@ -1,5 +1,6 @@
 """The page Runs: what is measured, what is cached, and the way to Compare."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -94,3 +95,24 @@ def test_a_damaged_run_has_its_row_and_its_sentence(make_run: MakeRun, open_page
     status = at.dataframe[0].value.set_index("run")["status"]
     assert status.to_dict() == {"sound": "complete", "broken": "damaged", "nolog": "log damaged"}
     assert len(at.error) == 2
+
+
+def test_a_click_opens_the_run_that_was_in_the_row(make_run: MakeRun, open_page: Any) -> None:
+    make_run(name="old")
+    at = open_page("runs")
+    assert at.dataframe[0].value["run"].tolist() == ["old"]
+    make_run(name="new", seed=1)  # the newest stands first
+    states: Any = at._tree.get_widget_states()
+    state = states.widgets.add()
+    state.id = at.dataframe[0].proto.id
+    state.string_value = json.dumps({"selection": {"rows": [0], "columns": [], "cells": []}})
+    at._run(states)
+    assert not at.exception
+    assert at.query_params["run"] == "old"
+    assert at.session_state["view"].run.name == "old"
+
+
+def test_the_page_shows_no_text_of_the_source(make_run: MakeRun, open_page: Any) -> None:
+    # 'streamlit run app/main.py' shows a text that stands by itself, as the test's runner does.
+    make_run()
+    assert not [element.value for element in open_page("runs").markdown]

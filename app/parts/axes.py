@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import measures, selection, state
+from app import measures, state
+from app.asked import Asked
 from app.measures import Measure
 from app.state import View
 from probes.scores import PROBES
@@ -23,58 +24,45 @@ def named(view: View, measure: Measure) -> str:
     return f"{measure.score.title} of {measure.gate.upper()}"
 
 
-def asked(param: str, options: Sequence[str], default: str, what: str) -> str:
-    """What the URL asks for, else the session, else the default; a wrong one in the URL is said.
+def score(asked: Asked, param: str, options: Sequence[str], default: str) -> str:
+    """The score that the URL asks for, see :meth:`app.asked.Asked.choice`.
 
-    A score that there is, but not in this view, stays in the URL: another run or epoch may have it.
+    One that there is, but not in this view, stays in the URL: another run or epoch may have it.
     """
-    wanted, key = st.query_params.get(param), f"kept_{param}"
+    wanted = asked.address.get(param)
     if wanted in PROBES and wanted not in options:
         st.caption(f"There is no {PROBES[wanted].title} here: {PROBES[default].title} instead.")
-        st.session_state[f"pick_{param}"] = default
         return default
-    ordered = [default, *(one for one in options if one != default)]
-    value, sentence = selection.choose(wanted, st.session_state.get(key), ordered, what)
-    if sentence:
-        state.problem(sentence)
-    st.session_state[f"pick_{param}"] = value  # None after a wrong one, so that any choice is a change
-    if value is not None:
-        st.session_state[key] = value
-    return value or default
+    return asked.choice(param, [default, *(one for one in options if one != default)], "score")
 
 
 def changed(param: str) -> None:
     """A widget was changed: the URL says so before the page is drawn."""
     value = st.session_state[f"pick_{param}"]
-    if param == "scale":
-        value = SCALES[int(value)]
-    st.session_state[f"kept_{param}"] = value
-    st.query_params[param] = value
+    state.write_param(param, SCALES[int(value)] if param == "scale" else value)
 
 
 def controls(view: View, known: dict[str, Measure]) -> tuple[Measure, Measure, bool]:
     """The two scores, and whether x has a logarithmic scale; all three are in the URL."""
-    names = list(known)
-    found = {
-        "x": asked("x", names, measures.HARDNESS, "score"),
-        "y": asked("y", names, measures.GATE_VALUE if view.gate else UNGATED_Y, "score"),
-        "scale": asked("scale", SCALES, SCALES[0], "scale"),
-    }
-    x, y = known[found["x"]], known[found["y"]]
+    names, asked = list(known), Asked()
+    x = known[score(asked, "x", names, measures.HARDNESS)]
+    y = known[score(asked, "y", names, measures.GATE_VALUE if view.gate else UNGATED_Y)]
+    log = asked.choice("scale", SCALES, "scale") == "log"
+    asked.settle()
     across = measures.values(view, x.column)
     above = bool((across[np.isfinite(across)] > 0).all())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for param, label in (("x", "Across"), ("y", "Up")):
+        for param, label, shown in (("x", "Across", x), ("y", "Up", y)):
+            st.session_state[f"pick_{param}"] = shown.column
             st.selectbox(
                 label,
                 names,
                 key=f"pick_{param}",
                 format_func=lambda name: known[name].title,
-                placeholder="Choose a score",
                 on_change=changed,
                 args=(param,),
             )
-        st.session_state["pick_scale"] = found["scale"] == "log" and above
+        st.session_state["pick_scale"] = log and above
         st.toggle(
             "Log scale across",
             key="pick_scale",
@@ -83,7 +71,4 @@ def controls(view: View, known: dict[str, Measure]) -> tuple[Measure, Measure, b
             on_change=changed,
             args=("scale",),
         )
-    wanted = {param: value for param, value in found.items() if param not in st.query_params}
-    if wanted:
-        st.query_params.update(wanted)  # one step of the browser's history
-    return x, y, found["scale"] == "log" and above
+    return x, y, log and above

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import queries, state, words
+from app import queries, selection, state, words
 from app.parts.track import Track
 from app.queries import Stamp
 from memgate.errors import MemgateError
@@ -104,10 +104,10 @@ def _table(track: Track, rows: list[dict[str, Any]]) -> None:
         selection_mode=["single-row", "single-cell"],
         column_config={"g last": st.column_config.NumberColumn(format="%.3f")},
     )
-    chosen = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
-    if chosen:
+    row = selection.picked_row(event)
+    if row is not None:
         params = {
-            "run": str(rows[chosen[0]]["run"]),
+            "run": str(rows[row]["run"]),
             "split": track.view.split,
             "id": str(track.sample_id),
         }

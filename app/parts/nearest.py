@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import probed, queries, state, thumbnails, words
+from app import probed, queries, selection, state, thumbnails, words
 from app.state import View
 from app.tiles import LEGEND, tiles
 from memgate.errors import MemgateError
@@ -71,8 +71,8 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
         key=f"nearest_{result.epoch}_{result.variant}_{len(order)}", on_select="rerun",
         selection_mode=["single-row", "single-cell"], column_config={"radius": radius, "g": number},
     )  # fmt: skip
-    rows = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
-    return rows[0] if rows and rows[0] < len(order) else 0
+    row = selection.picked_row(event) or 0
+    return row if row < len(order) else 0
 
 
 def neighbour(view: View, result: ProbeResult, sample_id: int) -> None:

@@ -4,23 +4,22 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app.state import problem
+from app.asked import Asked
+from app.state import write_param
 
 PARAM = "show"
 
 
 def section(options: Mapping[str, str]) -> str:
-    """The part to draw: the URL's, else the first.
+    """The part to draw: the URL's, else the last one, else the first.
 
     Args:
         options: name in the URL to its title.
     """
-    first = next(iter(options))
-    asked = st.query_params.get(PARAM, first)
-    if asked not in options:
-        problem(f"There is no part {asked[:40]!r} of this page: there is {', '.join(options)}.")
-        asked = first
-    st.session_state[PARAM] = asked
+    asked = Asked()
+    chosen = asked.choice(PARAM, list(options), "part")
+    asked.settle()
+    st.session_state[PARAM] = chosen
     st.space("xsmall")  # the page's head would cut a widget without a label
     st.segmented_control(
         "Part of the page",
@@ -31,8 +30,8 @@ def section(options: Mapping[str, str]) -> str:
         label_visibility="collapsed",
         on_change=_chosen,
     )
-    return asked
+    return chosen
 
 
 def _chosen() -> None:
-    st.query_params[PARAM] = st.session_state[PARAM]
+    write_param(PARAM, st.session_state[PARAM])

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, palette, queries, words
+from app import externals, measures, palette, queries, words
 from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
@@ -59,9 +59,9 @@ def contrasts(view: View, columns: tuple[str, ...]) -> tuple[Contrast, ...]:
     assert view.selected is not None
     # A cohort's name may come to mean others.
     chosen = replace(view.selected, cohort=None).key
-    stored = tuple((one.score.column, one.variant, one.epoch) for one in measures.stored_of(view))
+    files = measures.stored_state(view), externals.file_state()
     return _contrasts(
-        view, view.at, view.split, view.gate, view.epoch, str(view.only), chosen, columns, stored
+        view, view.at, view.split, view.gate, view.epoch, str(view.only), chosen, columns, files
     )
 
 
@@ -75,7 +75,7 @@ def _contrasts(
     only: str,
     chosen: str,
     columns: tuple[str, ...],
-    stored: tuple[tuple[str, str, int], ...],
+    files: tuple[tuple[tuple[str, int], ...], tuple[int, ...]],
 ) -> tuple[Contrast, ...]:
     here, others = _view.places, _others(_view)
     measures.fetch(_view, ("epochs_logged", *columns))

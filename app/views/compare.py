@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app import histories, queries, selection, state, words
+from app.asked import Asked
 from app.charts import compare as charts
 from app.charts.layout import CONFIG
 from app.headline import headline
@@ -124,10 +125,9 @@ def agreements(pairs: list[Pair]) -> None:
 def pair_chosen(pairs: list[Pair]) -> Pair:
     """The two runs of the table and the density below."""
     options = {f"{pair.first.letter}-{pair.second.letter}": pair for pair in pairs}
-    value, sentence = selection.choose(st.query_params.get("pair"), None, list(options), "pair")
-    if sentence:
-        state.problem(sentence)
-    value = value or next(iter(options))
+    asked = Asked()
+    value = asked.choice("pair", list(options), "pair")
+    asked.settle()
     if len(options) > 1:
         st.session_state["pick_pair"] = value
         st.radio("Two runs", list(options), horizontal=True, key="pick_pair", on_change=_pair_picked)
@@ -135,7 +135,7 @@ def pair_chosen(pairs: list[Pair]) -> Pair:
 
 
 def _pair_picked() -> None:
-    st.query_params["pair"] = st.session_state["pick_pair"]
+    state.write_param("pair", st.session_state["pick_pair"])
 
 
 def flips(view: View, pair: Pair) -> None:

@@ -5,8 +5,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import measures, state, words
+from app.asked import Asked
 from app.parts import gallery
-from app.parts.asked import Asked
 from app.parts.gallery import Preset
 from app.state import View
 from app.tiles import LEGEND, PAGE, tiles

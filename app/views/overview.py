@@ -164,7 +164,8 @@ def entropies(view: View, gate: str) -> None:
     st.markdown(f"**Entropy of {gate.upper()}'s classifier**")
     edges, counts = histories.evolution(view, "entropy")
     if not counts.any():
-        st.caption("It has no classifier of its own, so it has no entropy.")
+        told = "It has no classifier of its own, so it has no entropy."
+        st.caption(told if view.members.any() else "No sample passes the filter.")
         return
     st.plotly_chart(
         charts.evolution(view.data.epochs, edges, counts, 300, "entropy"),

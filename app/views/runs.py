@@ -163,6 +163,15 @@ def compare(names: list[str]) -> None:
             st.switch_page("views/compare.py", query_params=query)
 
 
+def clicked(shown: list[str]) -> None:
+    """A row of the table was clicked, which had these runs: a training that begins meanwhile moves all rows."""
+    row = selection.picked_row(st.session_state["runs_table"])
+    if row is not None:
+        st.session_state["opened"] = shown[row]
+
+
+if "opened" in st.session_state:
+    st.switch_page("views/overview.py", query_params={"run": st.session_state.pop("opened")})
 st.subheader("Runs", anchor=False)
 try:
     names = queries.run_names(state.root())
@@ -181,12 +190,12 @@ if not names:
 
 slot = st.empty()
 table, wrong = read(names, slot)
-event: Any = slot.dataframe(
+slot.dataframe(
     table,
     hide_index=True,
     placeholder="–",
     key="runs_table",
-    on_select="rerun",
+    on_select=lambda: clicked(names),
     selection_mode=["single-row", "single-cell"],
     column_config=LOOKS,
 )
@@ -197,7 +206,3 @@ if len(names) > 1:
     compare(names)
 for sentence in filter(None, wrong):
     state.problem(sentence)
-
-chosen = [*event.selection.rows, *(cell[0] for cell in event.selection.get("cells", []))]
-if chosen:
-    st.switch_page("views/overview.py", query_params={"run": names[chosen[0]]})
