@@ -119,7 +119,7 @@ def critical(view: View) -> None:
         )  # fmt: skip
         with st.popover("How it was computed"):
             st.markdown(words.plain(told(result)))
-    nearest(view, here, who)
+    nearest(view, here, who, len(result.sample_id))
     radii(view, here, radius)
     panel(view, "the button selects the critical samples.")
 
