@@ -65,8 +65,8 @@ GATED = (
 
 MEMORISED = Preset(
     "memorised", "Memorised by the block", "Corrupted samples that the network fits with the block and no longer "
-    "where it is skipped, by the routing probe; first whose given label loses most probability.", "memorised", "p {:+.2f}",
-    largest=False, cause="corrupted",
+    "where it is skipped, by the routing probe; first whose given label loses most probability.", "memorised",
+    "p {:+.2f}", largest=False, cause="corrupted",
 )  # fmt: skip
 LEARNING = (
     Preset("clean-hard", "Clean, highest loss", "Clean samples, the highest mean loss first: atypical ones, or labels "
