@@ -90,6 +90,9 @@ def test_the_filter_applies_and_may_leave_nothing_to_tell_apart(make_run: MakeRu
     assert shown == pytest.approx(roc_auc_score(samples.cause[rows] != "clean", score), abs=1e-6)
     at = open_page("hardness", run=run.name, cause="image")
     assert "the samples shown have no clean one" in infos(at)
+    assert "The split test has no corrupted samples" in infos(
+        open_page("hardness", run=run.name, split="test")
+    )
 
 
 def test_auroc_over_the_epochs(make_run: MakeRun, open_page: Any) -> None:

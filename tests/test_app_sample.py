@@ -149,7 +149,7 @@ def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, o
     )
     stored_routing(run, [who], learned=[given], skip=[clean])
     at = open_page("sample", run=run.name, id=str(who))
-    assert verdict(at).endswith(f"; without B3 the network says {clean}.")
+    assert verdict(at).endswith(f"; without B3 the network says {clean} (memorised by B3).")
     assert (
         "At epoch 4 it fits its given label with B3 and not without: memorised by B3, and recovered by skipping it: "
         "the network then says the clean label." in texts(at)

@@ -71,7 +71,8 @@ def without_blocks(track: Track) -> list[str]:
     told, blocks = [], finding.result.config["blocks"]
     for block, cut in _skips(blocks):
         learned, skipped = (track.class_name(answer(finding, route)) for route in (cut.whole, cut.part))
-        told.append(words.without(block, learned, skipped))
+        memorised = bool(finding.result.values[cut.memorised][finding.place]) and track.cause != "clean"
+        told.append(words.without(block, learned, skipped, memorised))
     late = finding.result.epoch != track.view.epoch
     return [*told[:-1], f"{told[-1]} (at epoch {finding.result.epoch})"] if told and late else told
 

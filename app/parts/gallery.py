@@ -89,6 +89,10 @@ RANDOM = Preset(
 )
 
 
+NAMES = tuple(one.name for one in (*GATED, MEMORISED, *LEARNING, CRITICAL, HARDEST, SELECTION, RANDOM))
+"""Of all presets, in the URL."""
+
+
 def presets(
     gated: bool, cause: NDArray[np.str_], critical: bool, selected: bool, network: bool = True
 ) -> dict[str, Preset]:

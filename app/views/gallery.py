@@ -1,5 +1,7 @@
 """Gallery: pictures by a question, such as clean samples that are routed; a click opens the sample."""
 
+from typing import get_args
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -9,9 +11,14 @@ from app.parts import gallery
 from app.parts.asked import Asked
 from app.parts.gallery import Preset
 from app.state import View
+from app.thumbnails import Look
 from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError
 from memgate.runs import command
+from probes.groups import percent, share
+from probes.result import ProbeResult
+from probes.routes import LEARNED, row_of
+from probes.scores import PROBES
 
 SIZES = ("64", "48", "96")
 LARGEST_SEED = 10**6
@@ -49,7 +56,7 @@ def offered(view: View) -> dict[str, Preset]:
 
 def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
     """Which samples: the preset, and the score where it asks for one."""
-    name = asked.choice("preset", list(presets), "preset")
+    name = asked.choice("preset", list(presets), "preset", gallery.NAMES)
     scores = measures.measures(view)
     column = presets[name].column
     st.session_state["gallery_preset"] = name
@@ -58,7 +65,7 @@ def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Pres
         on_change=changed, args=("preset",), width=230,
     )  # fmt: skip
     if name == gallery.HARDEST.name:
-        column = asked.choice("score", list(scores), "score")
+        column = asked.choice("score", list(scores), "score", PROBES)
         st.session_state["gallery_score"] = column
         st.selectbox(
             "Score", list(scores), key="gallery_score", format_func=lambda one: scores[one].title,
@@ -70,7 +77,7 @@ def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Pres
 def appearance(view: View, asked: Asked) -> tuple[int, str]:
     """How: the size of the pictures, and which of them."""
     sizes, looks = list(SIZES), looks_of(view)
-    found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look")
+    found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look", get_args(Look))
     for param, value, options, label in (
         ("size", found[0], sorted(sizes, key=int), "Pixels"),
         ("look", found[1], looks, "Picture"),
@@ -232,8 +239,20 @@ def fill(view: View) -> None:
 def source(view: View, preset: Preset, seed: int) -> str:
     """What else decides who is shown."""
     if preset is gallery.MEMORISED and (found := probed.memorised(view)) is not None:
-        return f" Probed: {len(found[0].sample_id):,} samples, at epoch {found[0].epoch}."
+        return beside_clean(view, found[0])
     return f" Seed {seed}." if preset is gallery.RANDOM else ""
+
+
+def beside_clean(view: View, result: ProbeResult) -> str:
+    """Who was probed, and from how many skipping the block takes the fit at all: any cut takes something."""
+    told = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
+    corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
+    fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]
+    lost = [percent(share(held[fitted & who])) for who in (corrupted, ~corrupted)]
+    return (
+        f"{told} Of what is fitted, skipping the block takes {lost[0]} of the corrupted samples and {lost[1]} of the "
+        "clean ones (in brackets Wilson's 95 % interval)."
+    )
 
 
 def captions(
