@@ -5,11 +5,11 @@ the URL is read first, and the widgets are set from it. All values are always wr
 older URL restores it; what the navigation's links drop comes back from the session.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
-from app import selection, state
+from app import selection, state, words
 
 
 class Asked:
@@ -19,6 +19,8 @@ class Asked:
         """Begin with an address; by default with the URL."""
         self.address = dict(st.query_params) if address is None else address
         self.wrong: list[str] = []
+        self.elsewhere: list[str] = []
+        """What there is in other runs only: nobody's mistake."""
 
     def text(self, param: str) -> str | None:
         """What the URL says, else what it said last in this session."""
@@ -42,8 +44,19 @@ class Asked:
         """Make a value the URL's, and the session's for links that drop it."""
         st.session_state[f"kept_{param}"] = self.address[param] = value
 
-    def choice(self, param: str, options: Sequence[str], what: str) -> str:
-        """:meth:`value`, kept; the first option in the place of a wrong one."""
+    def choice(self, param: str, options: Sequence[str], what: str, known: Collection[str] = ()) -> str:
+        """:meth:`value`, kept; the first option in the place of a wrong one.
+
+        Args:
+            param: of the URL.
+            options: what there is.
+            what: a word for the sentence.
+            known: what there is in some runs, such as the one that the sidebar has just left.
+        """
+        wanted = self.address.get(param)
+        if wanted in known and wanted not in options:
+            self.elsewhere.append(f"There is no {what} {wanted!r} here.")
+            del self.address[param]
         found = self.value(param, options, what) or options[0]
         self.keep(param, found)
         return found
@@ -66,5 +79,7 @@ class Asked:
             self.address.pop(param, None)
         if self.address != dict(st.query_params):
             st.query_params.from_dict(self.address)
+        for sentence in self.elsewhere:
+            st.caption(words.plain(sentence))
         for sentence in self.wrong:
             state.problem(sentence)

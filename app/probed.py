@@ -17,7 +17,7 @@ from probes.csrtable import CriticalGroup, critical_groups
 from probes.probed import logged, probed_members
 from probes.result import ProbeResult, load_results, probe_path
 from probes.routecomparison import comparison_rows
-from probes.routes import Contrast, contrasts
+from probes.routes import Contrast, contrasts, cuts_of, p_lost
 
 CSR, NEIGHBOURS, ROUTING = csrtable.PROBE, csrtable.NEIGHBOURS, routetable.PROBE
 
@@ -54,6 +54,34 @@ def _state(view: View, probe: str) -> FileState | None:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _results(_run: Run, path: str, probe: str, state: FileState) -> tuple[ProbeResult, ...]:
     return load_results(_run, probe)
+
+
+def later(view: View, probe: str) -> int | None:
+    """The first probed checkpoint after the cursor: to see its results takes no command; None where there is none."""
+    return min((one.epoch for one in results(view, probe) if one.epoch > (view.epoch or 0)), default=None)
+
+
+def memorised(view: View) -> tuple[ProbeResult, NDArray[np.float64]] | None:
+    """Who is memorised by the gate's block, by the newest result of ``routing`` up to the cursor.
+
+    Returns:
+        The result, and by how much skipping the block changes the probability of the given label [N] of those whose
+        fit it takes away, NaN for all others; None where there is no such result.
+
+    Raises:
+        MemgateError: the file of results is damaged.
+    """
+    name, until = f"memorised_by_{view.gate}", view.epoch or 0
+    known = [one for one in results(view, ROUTING) if one.epoch <= until and name in one.values]
+    known = [one for one in known if "blocks" in one.config]  # an older memgate stored none
+    if not known:
+        return None
+    result = known[-1]
+    (cut,) = [cut for cut in cuts_of(result.config["blocks"]) if cut.memorised == name]
+    who = result.values[name]
+    found = np.full(len(view.data.sample_id), np.nan)
+    found[view.data.columns(result.sample_id[who])] = -p_lost(result, cut.whole, cut.part)[who]
+    return result, found
 
 
 def shown(view: View, result: ProbeResult) -> ProbeResult:

@@ -96,9 +96,10 @@ def routed_through(gate: str, routed: NDArray) -> str:
     return f"routed through {gate.upper()} in {int(routed.sum())} of {len(routed)} {epochs}"
 
 
-def without(block: str, learned: str, skipped: str) -> str:
-    """What the network answers where a block is skipped, in a few words."""
-    return f"without {block.upper()} the network says {skipped}" + (" too" if learned == skipped else "")
+def without(block: str, learned: str, skipped: str, memorised: bool) -> str:
+    """What the network answers where a block is skipped, in a few words; and whether the block memorised it."""
+    told = f"without {block.upper()} the network says {skipped}" + (" too" if learned == skipped else "")
+    return f"{told} (memorised by {block.upper()})" if memorised else told
 
 
 def verdict(parts: Sequence[str], cut: Sequence[str]) -> str:

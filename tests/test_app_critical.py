@@ -161,6 +161,10 @@ def test_results_of_older_versions_say_how_to_get_neighbours(probed_run: Run, op
         "--splits train --checkpoints 3 --method first-order --radius 0.3 1 5 --n 100 --neighbours 100"
     )
     assert len(shown_pictures(at)) == 1
+    filtered = open_page(
+        "critical", run="one", cause="clean"
+    )  # all of them are probed again, not the clean alone
+    assert filtered.code[0].value == at.code[0].value
 
 
 @pytest.mark.parametrize("probe", ["csr", "neighbours", "routing"])
@@ -208,7 +212,9 @@ def test_routes_cuts_and_buttons(probed_run: Run, open_page: Any) -> None:
     ):
         who = result.values[column]
         button = at.button(key=f"select_{column}")
-        assert button.label == f"Select the {who.sum()} {name}"
+        clean = int((who & inside["clean"]).sum())
+        among = f" ({clean} of them clean)" if clean else ""
+        assert button.label == f"Select the {who.sum()} {name}{among}"
         assert button.disabled == (not who.any())
     who = result.values["memorised_by_b3"] | result.values["memorised_by_b2"]
     name = "b3" if result.values["memorised_by_b3"].any() else "b2"

@@ -90,6 +90,9 @@ def test_the_filter_applies_and_may_leave_nothing_to_tell_apart(make_run: MakeRu
     assert shown == pytest.approx(roc_auc_score(samples.cause[rows] != "clean", score), abs=1e-6)
     at = open_page("hardness", run=run.name, cause="image")
     assert "the samples shown have no clean one" in infos(at)
+    assert "The split test has no corrupted samples" in infos(
+        open_page("hardness", run=run.name, split="test")
+    )
 
 
 def test_auroc_over_the_epochs(make_run: MakeRun, open_page: Any) -> None:
@@ -241,3 +244,16 @@ def test_boxes_of_the_map_and_of_the_matrix() -> None:
     pairs = label_pairs(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), none, none)
     assert pairs_in([Box(0.6, 1.4, -0.4, 0.4)], pairs) == [(0, 1)]
     assert set(pairs_in([Box(-0.2, 1.2, -0.2, 1.2)], pairs)) == {(0, 0), (0, 1), (1, 1)}
+
+
+def test_a_filtered_route_is_that_of_the_gate_shown(make_run: MakeRun, open_page: Any) -> None:
+    """The loss is of no gate, but who is routed hangs on the gate that the sidebar names."""
+    run = make_run(n=300, epochs=5, gates=("b2", "b3"))
+    log = run.log()
+    positive = log.samples("train").cause != "clean"
+    for gate in ("b3", "b2"):
+        at = open_page("hardness", run=run.name, show="epochs", route="routed", gate=gate)
+        who = log.values("train", "routed", gate)[1][-1]
+        expected = [roc_auc_score(positive[who], row[who]) for row in log.values("train", "loss")[1]]
+        (line,) = [trace for trace in figure(at, "over_epochs")["data"] if trace.get("name") == "loss"]
+        np.testing.assert_allclose(decoded(line["y"]), expected, atol=1e-6)

@@ -121,6 +121,25 @@ def stored_routing(run: Run, who: list[int], epoch: int = 4, **rows: list[Any]) 
     )  # fmt: skip
 
 
+HINT = "Whether B3 memorised it, only a try without B3 can tell"
+
+
+@pytest.mark.parametrize("gates", [(), ("b3",)])
+def test_what_is_fitted_and_unprobed_points_to_the_probe(
+    gates: tuple[str, ...], make_run: MakeRun, open_page: Any
+) -> None:
+    run = make_run(gates=gates)
+    log = run.log()
+    samples, right = log.samples("train"), log.values("train", "correct_given")[1][-1]
+    for corrupted, fits in ((True, False), (False, True), (True, True)):
+        place = np.flatnonzero(((samples.cause != "clean") == corrupted) & (right == fits))[0]
+        who, given = int(samples.sample_id[place]), int(samples.given_label[place])
+        at = open_page("sample", run=run.name, id=str(who))
+        assert (HINT in texts(at)) == (corrupted and fits and bool(gates))
+    stored_routing(run, [who], learned=[given], skip=[given])
+    assert HINT not in texts(open_page("sample", run=run.name, id=str(who)))
+
+
 def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     samples = run.log().samples("train")
@@ -130,7 +149,7 @@ def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, o
     )
     stored_routing(run, [who], learned=[given], skip=[clean])
     at = open_page("sample", run=run.name, id=str(who))
-    assert verdict(at).endswith(f"; without B3 the network says {clean}.")
+    assert verdict(at).endswith(f"; without B3 the network says {clean} (memorised by B3).")
     assert (
         "At epoch 4 it fits its given label with B3 and not without: memorised by B3, and recovered by skipping it: "
         "the network then says the clean label." in texts(at)
@@ -141,7 +160,7 @@ def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, o
     # A checkpoint after the cursor has no say yet.
     at = open_page("sample", run=run.name, id=str(who), epoch="2")
     assert "without B3" not in verdict(at)
-    assert at.code[0].value == f"memgate probe routing {run.path}"
+    assert "A result of epoch 4 is there: move the epoch to it." in texts(at)
     other = int(samples.sample_id[by_cause(run, "clean")])
     at = open_page("sample", run=run.name, id=str(other))
     assert "this sample is not among the 1 that were probed" in texts(at)
@@ -186,6 +205,9 @@ def test_the_critical_radius_is_said_and_what_was_not_probed_asks_for_it(
     assert "Not critical at r = 0.1, 0.3 (first-order" in texts(open_page("sample", run=run.name, id="3"))
     at = open_page("sample", run=run.name, id="5")
     assert at.code[-1].value == f"memgate probe csr {run.path} --n 0"
+    at = open_page("sample", run=run.name, id="5", epoch="3")  # a command would measure epoch 4 once more
+    assert "up to epoch 3. A result of epoch 4 is there: move the epoch to it." in texts(at)
+    assert [code.value for code in at.code] == [f"memgate probe routing {run.path}"]
     at = open_page("sample", run=run.name, split="test", id="5")
     assert [code.value for code in at.code] == [
         f"memgate probe {probe} {run.path}" for probe in ("routing", "csr")

@@ -92,9 +92,9 @@ def over_epochs(view: View, quantity: Quantity, against: str, most: int) -> Epoc
     if not clean.any() or not corrupted.any():
         return None
     gate = view.gate if quantity.per_gate else None
-    # The filter asks for the cursor's epoch only where it asks for a route.
-    epoch = view.epoch if view.only.route != "all" else None
-    return _over_epochs(view, view.at, view.split, quantity, gate, epoch, str(view.only), against, most)
+    # The filter asks for the gate and the cursor's epoch only where it asks for a route.
+    only = str(view.only) + (f" {view.gate} {view.epoch}" if view.only.route != "all" else "")
+    return _over_epochs(view, view.at, view.split, quantity, gate, only, against, most)
 
 
 @st.cache_data(max_entries=100, show_spinner="Ranking the samples epoch by epoch …")
@@ -104,7 +104,6 @@ def _over_epochs(
     split: str,
     quantity: Quantity,
     gate: str | None,
-    epoch: int | None,
     only: str,
     against: str,
     most: int,

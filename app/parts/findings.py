@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import state, words
 from app.parts.track import Track
-from app.probed import results
+from app.probed import later, results
 from app.state import View
 from memgate.errors import MemgateError
 from memgate.runs import command
@@ -71,7 +71,8 @@ def without_blocks(track: Track) -> list[str]:
     told, blocks = [], finding.result.config["blocks"]
     for block, cut in _skips(blocks):
         learned, skipped = (track.class_name(answer(finding, route)) for route in (cut.whole, cut.part))
-        told.append(words.without(block, learned, skipped))
+        memorised = bool(finding.result.values[cut.memorised][finding.place]) and track.cause != "clean"
+        told.append(words.without(block, learned, skipped, memorised))
     late = finding.result.epoch != track.view.epoch
     return [*told[:-1], f"{told[-1]} (at epoch {finding.result.epoch})"] if told and late else told
 
@@ -86,33 +87,42 @@ def probed(track: Track) -> None:
             state.problem(error)
 
 
-def _ask(view: View, verb: str, reason: str, more: str = "") -> None:
+def _ask(view: View, probe: str, reason: str, more: str = "") -> None:
     """Why there is nothing, and the command that changes it."""
     if view.run.recorded:
         st.caption(f"{reason} Another program trained this run: memgate has no network of it to ask.")
         return
-    st.caption(reason)
-    st.code(command(verb, view.run.path) + more, language="bash")
+    st.caption(f"{reason} This command does it; reload the page after it:")
+    st.code(command(f"probe {probe}", view.run.path) + more, language="bash")
+
+
+def _ask_for_first(view: View, probe: str, what: str) -> None:
+    """That there is nothing up to the cursor: after it there may be, and a command would only do that again."""
+    reason = f"{what} up to epoch {view.epoch}."
+    epoch = later(view, probe)
+    if epoch is None:
+        _ask(view, probe, reason)
+    else:
+        st.caption(f"{reason} A result of epoch {epoch} is there: move the epoch to it.")
 
 
 def _routing(track: Track) -> None:
     view = track.view
     found = findings(track, routes.PROBE).get(routes.VARIANT)
     if found is None:
-        reason = (
-            f"Skipping the block has not been tried on the {view.split} samples up to epoch {view.epoch}."
+        _ask_for_first(
+            view, routes.PROBE, f"Skipping the block has not been tried on the {view.split} samples"
         )
-        _ask(view, "probe routing", reason)
         return
     result, at = found.result, found.place
     if "blocks" not in result.config:
-        _ask(view, "probe routing", "The routing results were stored by an older memgate.")
+        _ask(view, routes.PROBE, "The routing results were stored by an older memgate.")
         return
     if at is None:
         reason = (
             f"Skipping the block: this sample is not among the {len(result.sample_id):,} that were probed."
         )
-        _ask(view, "probe routing", reason, " --n 0")
+        _ask(view, routes.PROBE, reason, " --n 0")
         return
     blocks = result.config["blocks"]
     for block, cut in _skips(blocks):
@@ -146,8 +156,7 @@ def _critical(track: Track) -> None:
     view = track.view
     found = findings(track, csrtable.PROBE)
     if not found:
-        reason = f"Critical samples of {view.split} have not been searched for up to epoch {view.epoch}."
-        _ask(view, "probe csr", reason)
+        _ask_for_first(view, csrtable.PROBE, f"Critical samples of {view.split} have not been searched for")
         return
     known = {variant: one for variant, one in found.items() if one.place is not None}
     for variant, one in known.items():
@@ -157,4 +166,4 @@ def _critical(track: Track) -> None:
     if not known:
         count = max(len(one.result.sample_id) for one in found.values())
         reason = f"Critical samples: this one is not among the {count:,} that were probed."
-        _ask(view, "probe csr", reason, " --n 0")
+        _ask(view, csrtable.PROBE, reason, " --n 0")

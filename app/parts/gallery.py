@@ -63,6 +63,11 @@ GATED = (
 )  # fmt: skip
 """Of a network with a gate."""
 
+MEMORISED = Preset(
+    "memorised", "Memorised by the block", "Corrupted samples that the network fits with the block and no longer "
+    "where it is skipped, by the routing probe; first whose given label loses most probability.", "memorised",
+    "p {:+.2f}", largest=False, cause="corrupted",
+)  # fmt: skip
 LEARNING = (
     Preset("clean-hard", "Clean, highest loss", "Clean samples, the highest mean loss first: atypical ones, or labels "
            "that were wrong before anything was done.", "loss_mean", "loss {:.2f}", cause="clean"),
@@ -84,7 +89,13 @@ RANDOM = Preset(
 )
 
 
-def presets(gated: bool, cause: NDArray[np.str_], critical: bool, selected: bool) -> dict[str, Preset]:
+NAMES = tuple(one.name for one in (*GATED, MEMORISED, *LEARNING, CRITICAL, HARDEST, SELECTION, RANDOM))
+"""Of all presets, in the URL."""
+
+
+def presets(
+    gated: bool, cause: NDArray[np.str_], critical: bool, selected: bool, network: bool = True
+) -> dict[str, Preset]:
     """The presets that make sense for a split, by name.
 
     Args:
@@ -92,10 +103,12 @@ def presets(gated: bool, cause: NDArray[np.str_], critical: bool, selected: bool
         cause: [N] of all samples.
         critical: whether there are critical radii, or a network that can be asked for them.
         selected: whether samples are selected.
+        network: whether there is a network that can be asked what it says without a block.
     """
     clean = cause == "clean"
     there = {"all": True, "clean": bool(clean.any()), "corrupted": not clean.all()}
-    offered = [*(GATED if gated else ()), *LEARNING, *((CRITICAL,) if critical else ()), HARDEST]
+    held = (MEMORISED,) if gated and network else ()
+    offered = [*(GATED if gated else ()), *held, *LEARNING, *((CRITICAL,) if critical else ()), HARDEST]
     offered += [*((SELECTION,) if selected else ()), RANDOM]
     return {one.name: one for one in offered if there[one.cause]}
 

@@ -23,13 +23,14 @@ SIDE = 150
 """Pixels to which the side of a picture is enlarged by a whole factor."""
 
 
-def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_]) -> None:
+def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_], count: int) -> None:
     """The list of the critical samples, smallest radius first, and the neighbour of one of them.
 
     Args:
         view: what is shown.
         result: of ``csr``, of the samples that pass the filter.
         critical: which of them [n].
+        count: how many samples were probed, whether they pass the filter or not.
     """
     radius = result.values["critical_radius"]
     order = np.argsort(radius, kind="stable")
@@ -41,7 +42,7 @@ def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_]) -> Non
     with left:
         chosen = listed(view, result, order)
     with right:
-        neighbour(view, result, int(result.sample_id[order[chosen]]))
+        neighbour(view, result, int(result.sample_id[order[chosen]]), count)
     few = order[:TILES]
     names = view.log.class_names
     captions = [
@@ -75,8 +76,8 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
     return row if row < len(order) else 0
 
 
-def neighbour(view: View, result: ProbeResult, sample_id: int) -> None:
-    """Picture, neighbour, and how they differ; or how to get the neighbour."""
+def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> None:
+    """Picture, neighbour, and how they differ; or how to get the neighbour, with the ``count`` samples probed."""
     stored = {one.key: one for one in probed.results(view, probed.NEIGHBOURS)}
     found = stored.get(result.key)
     st.markdown(f"**Sample {sample_id} and its neighbour beyond the boundary**")
@@ -89,7 +90,7 @@ def neighbour(view: View, result: ProbeResult, sample_id: int) -> None:
     if found is None or len(place) == 0:
         if both:
             st.html(thumbnails.enlarged(both[0], SIDE, f"sample {sample_id}"))
-        unknown(view, result, found)
+        unknown(view, result, found, count)
     else:
         with queries.reading(f"{view.run.path}/probes/{probed.NEIGHBOURS}.h5"):
             show_neighbour(view, sample_id, both[0] if both else None, found, int(place[0]))
@@ -133,7 +134,7 @@ def show_neighbour(
     ))  # fmt: skip
 
 
-def unknown(view: View, result: ProbeResult, found: ProbeResult | None) -> None:
+def unknown(view: View, result: ProbeResult, found: ProbeResult | None, count: int) -> None:
     """Why there is no neighbour, and the command for it."""
     if view.run.recorded:
         return
@@ -145,13 +146,13 @@ def unknown(view: View, result: ProbeResult, found: ProbeResult | None) -> None:
     )
     st.caption(told)
     most = 100 if found is None else 10 * max(10, int(found.config["most"]))
-    st.code(csr_command(view, result) + f" --neighbours {most}", language="bash")
+    st.code(csr_command(view, result, count) + f" --neighbours {most}", language="bash")
 
 
-def csr_command(view: View, result: ProbeResult) -> str:
-    """The command that computes a result of ``csr`` again."""
+def csr_command(view: View, result: ProbeResult, count: int) -> str:
+    """The command that computes a result of ``csr`` of ``count`` samples again."""
     radii = " ".join(f"{radius:g}" for radius in result.config["radii"])
     return (
         f"{command('probe csr', view.run.path)} --splits {view.split} --checkpoints {result.epoch} "
-        f"--method {result.variant} --radius {radii} --n {len(result.sample_id)}"
+        f"--method {result.variant} --radius {radii} --n {count}"
     )

@@ -22,7 +22,14 @@ def verdict(track: Track) -> None:
         words.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
         *(words.routed_through(gate, track("routed", gate)[rows]) for gate in view.log.gates),
     ]
-    st.markdown(f"**{words.plain(words.verdict(parts, findings.without_blocks(track)))}**")
+    cut = findings.without_blocks(track)
+    st.markdown(f"**{words.plain(words.verdict(parts, cut))}**")
+    fitted = len(rows) and track("correct_given")[rows[-1]]
+    if fitted and track.cause != "clean" and view.gate and not cut and not view.run.recorded:
+        name = view.gate.upper()
+        st.caption(
+            f"Whether {name} memorised it, only a try without {name} can tell: see what probes say, below."
+        )
 
 
 def pictures(track: Track) -> None:

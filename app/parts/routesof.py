@@ -133,6 +133,7 @@ def contrasts_table(view: View, result: ProbeResult) -> None:
 
 def memorised(view: View, result: ProbeResult) -> None:
     """Buttons that select who loses the fit by a cut, and who gets the clean label back."""
+    corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
     for cut in cuts_of(result.config["blocks"]):
         block = cut.memorised.rsplit("_", 1)[-1]
         skips = cut.memorised.startswith("memorised_by")
@@ -141,8 +142,10 @@ def memorised(view: View, result: ProbeResult) -> None:
         with st.container(horizontal=True):
             for name, words_of in ((cut.memorised, held), (cut.recovered, back)):
                 who = result.values[name]
+                clean = int((who & ~corrupted).sum())
+                among = f" ({clean:,} of them clean)" if clean else ""
                 st.button(
-                    f"Select the {int(who.sum()):,} {words_of}", key=f"select_{name}", disabled=not who.any(),
+                    f"Select the {int(who.sum()):,} {words_of}{among}", key=f"select_{name}", disabled=not who.any(),
                     help=meaning(name, cut.whole, cut.part), on_click=state.select,
                     args=(view, result.sample_id[who], f"{words_of}, epoch {result.epoch}"),
                 )  # fmt: skip

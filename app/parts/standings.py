@@ -50,12 +50,12 @@ def ranks(track: Track) -> None:
                 "of its class": percentile(hardness, at, fellows),
             }
         )
-    st.markdown("**How hard it is** · percentile among the samples of the split: 100 is the hardest")
+    st.markdown("**How hard it is** · percentile in the split: 100 is the hardest")
     bar: dict[str, Any] = {
-        name: st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100)
+        name: st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100, width=100)
         for name in ("of all", "of its class")
     }
-    bar |= {name: st.column_config.TextColumn(width=70) for name in ("value", "harder")}
+    bar |= {name: st.column_config.TextColumn(width=65) for name in ("value", "harder")}
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,

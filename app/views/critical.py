@@ -28,7 +28,8 @@ def not_probed(view: View, what: str, verb: str, more: str = "") -> None:
                 "Probe the network there: probes.csr.critical_samples(model, images).")  # fmt: skip
         return
     st.info(
-        f"{what} has not run on the {words.plain(view.split)} samples of this run yet: this command does it."
+        f"{what} has not run on the {words.plain(view.split)} samples of this run yet. This command does it; reload "
+        "the page after it:"
     )
     st.code(f"{command(verb, view.run.path)} --splits {view.split}{more}", language="bash")
     st.caption("Add --every 10 for every tenth epoch of which a checkpoint is kept (memgate train --train."
@@ -118,7 +119,7 @@ def critical(view: View) -> None:
         )  # fmt: skip
         with st.popover("How it was computed"):
             st.markdown(words.plain(told(result)))
-    nearest(view, here, who)
+    nearest(view, here, who, len(result.sample_id))
     radii(view, here, radius)
     panel(view, "the button selects the critical samples.")
 

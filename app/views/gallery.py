@@ -1,17 +1,24 @@
 """Gallery: pictures by a question, such as clean samples that are routed; a click opens the sample."""
 
+from typing import get_args
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, state, words
+from app import measures, probed, state, words
 from app.asked import Asked
 from app.parts import gallery
 from app.parts.gallery import Preset
 from app.state import View
+from app.thumbnails import Look
 from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError
 from memgate.runs import command
+from probes.groups import percent, share
+from probes.result import ProbeResult
+from probes.routes import LEARNED, row_of
+from probes.scores import PROBES
 
 SIZES = ("64", "48", "96")
 LARGEST_SEED = 10**6
@@ -40,15 +47,16 @@ def looks_of(view: View) -> list[str]:
 
 def offered(view: View) -> dict[str, Preset]:
     """The presets of what is shown."""
-    probed = "critical_radius" in measures.measures(view)
+    network = not view.run.recorded
+    critical = network or "critical_radius" in measures.measures(view)
     return gallery.presets(
-        view.gate is not None, view.data.cause, probed or not view.run.recorded, view.selected is not None
+        view.gate is not None, view.data.cause, critical, view.selected is not None, network
     )
 
 
 def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
     """Which samples: the preset, and the score where it asks for one."""
-    name = asked.choice("preset", list(presets), "preset")
+    name = asked.choice("preset", list(presets), "preset", gallery.NAMES)
     scores = measures.measures(view)
     column = presets[name].column
     st.session_state["gallery_preset"] = name
@@ -57,7 +65,7 @@ def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Pres
         on_change=changed, args=("preset",), width=230,
     )  # fmt: skip
     if name == gallery.HARDEST.name:
-        column = asked.choice("score", list(scores), "score")
+        column = asked.choice("score", list(scores), "score", PROBES)
         st.session_state["gallery_score"] = column
         st.selectbox(
             "Score", list(scores), key="gallery_score", format_func=lambda one: scores[one].title,
@@ -69,7 +77,7 @@ def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Pres
 def appearance(view: View, asked: Asked) -> tuple[int, str]:
     """How: the size of the pictures, and which of them."""
     sizes, looks = list(SIZES), looks_of(view)
-    found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look")
+    found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look", get_args(Look))
     for param, value, options, label in (
         ("size", found[0], sorted(sizes, key=int), "Pixels"),
         ("look", found[1], looks, "Picture"),
@@ -97,7 +105,11 @@ def order(
         values = measures.hardness(view, column)
         shown = np.where(np.isinf(values), values, values * score.direction)
         return gallery.ordered(data.sample_id, view.members, values, True), shown
-    values = measures.values(view, column)
+    if preset is gallery.MEMORISED:
+        found = probed.memorised(view)
+        values = nothing if found is None else found[1]
+    else:
+        values = measures.values(view, column)
     seen = view.at_cursor("seen")
     routed = view.at_cursor("routed", view.gate) if view.gate else np.zeros_like(seen)
     members = view.members & preset.members(data.cause, routed, seen, values)
@@ -117,6 +129,24 @@ def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -
             passing = "" if count == len(ids) else f"the first {count:,} of "
             state.select(view, ids[:count], f"gallery: {passing}{len(ids):,} by {title!r}")
             state.again()
+
+
+def unprobed(view: View, preset: Preset) -> bool:
+    """Whether the probe that a preset asks for has no result yet; what to do about it is then said."""
+    if preset is gallery.CRITICAL and "critical_radius" not in measures.measures(view):
+        probe, told = probed.CSR, f"No critical radius of {view.split} is stored"
+    elif preset is gallery.MEMORISED and probed.memorised(view) is None:
+        probe, told = probed.ROUTING, f"Skipping the block has not been tried on the {view.split} samples"
+    else:
+        return False
+    told = f"{words.plain(told)} up to epoch {view.epoch}."
+    epoch = probed.later(view, probe)
+    if epoch is not None:
+        st.info(f"{told} A result of epoch {epoch} is there: move the epoch to it.")
+        return True
+    st.info(f"{told} This command does it; reload the page after it:")
+    st.code(command(f"probe {probe}", view.run.path), language="bash")
+    return True
 
 
 def first_page_of_another(asked: Asked, key: tuple) -> None:
@@ -146,15 +176,21 @@ def turn(page: int) -> None:
 # A fragment: turning the page draws the gallery anew and leaves the sidebar alone.
 @st.fragment
 def shelf(view: View) -> None:
-    """The whole gallery."""
+    """The whole gallery, or why there is none: a fragment that is drawn anew has no page around it."""
+    try:
+        fill(view)
+    except MemgateError as error:
+        state.problem(error)
+
+
+def fill(view: View) -> None:
+    """Controls and tiles."""
     asked = Asked()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         preset, column = controls(view, asked, offered(view))
         size, look = appearance(view, asked)
-    if preset is gallery.CRITICAL and column not in measures.measures(view):
+    if unprobed(view, preset):
         asked.settle("page", "seed", "score")
-        st.info(f"No critical radius of {view.split} is stored up to epoch {view.epoch}. This measures it:")
-        st.code(command("probe csr", view.run.path), language="bash")
         return
     seed = asked.number("seed", 0, LARGEST_SEED - 1, "seed") if preset is gallery.RANDOM else 0
     ids, values = order(view, preset, column, seed)
@@ -178,9 +214,7 @@ def shelf(view: View) -> None:
         *(() if preset is gallery.RANDOM else ("seed",)), *(() if preset is gallery.HARDEST else ("score",))
     )
     among = f"of {int(view.members.sum()):,} that pass the filter"
-    st.caption(
-        f"{preset.meaning} **{len(ids):,}** {among}." + (f" Seed {seed}." if preset is gallery.RANDOM else "")
-    )
+    st.caption(f"{preset.meaning} **{len(ids):,}** {among}.{source(view, preset, seed)}")
     if len(ids) == 0:
         st.info("No sample is of this kind here: choose another preset, epoch or filter.")
         return
@@ -200,6 +234,25 @@ def shelf(view: View) -> None:
     part = ids[(page - 1) * PAGE : page * PAGE]
     tiles(view, part, "gallery_tiles", size, look, numbers=captions(view, preset, column, part, values))  # pyright: ignore[reportArgumentType]
     st.caption(f"{LEGEND} Caption: clean → given label where they differ. Arrow keys move, Enter opens.")
+
+
+def source(view: View, preset: Preset, seed: int) -> str:
+    """What else decides who is shown."""
+    if preset is gallery.MEMORISED and (found := probed.memorised(view)) is not None:
+        return beside_clean(view, found[0])
+    return f" Seed {seed}." if preset is gallery.RANDOM else ""
+
+
+def beside_clean(view: View, result: ProbeResult) -> str:
+    """Who was probed, and from how many skipping the block takes the fit at all: any cut takes something."""
+    told = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
+    corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
+    fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]
+    lost = [percent(share(held[fitted & who])) for who in (corrupted, ~corrupted)]
+    return (
+        f"{told} Of what is fitted, skipping the block takes {lost[0]} of the corrupted samples and {lost[1]} of the "
+        "clean ones (in brackets Wilson's 95 % interval)."
+    )
 
 
 def captions(

@@ -31,14 +31,13 @@ def against(view: View) -> str | None:
     """Which corruption is to be found; None, and a sentence, where there is nothing to tell apart."""
     cause = view.data.cause[view.members]
     if not (view.data.cause != "clean").any():
-        st.info("This run has no corrupted samples: detector scores are undefined. The data map and the deciles are "
-                "still there.")  # fmt: skip
+        st.info(f"The split {words.plain(view.split)} has no corrupted samples: detector scores are undefined. The "
+                "data map and the deciles are still there.")  # fmt: skip
         return None
     if (cause == "clean").all() or (cause != "clean").all():
-        kind = (
-            "none" if len(cause) == 0 else "no corrupted one" if (cause == "clean").all() else "no clean one"
-        )
-        st.info(NOT_BOTH.format(what=f"the samples shown have {kind}"))
+        kind = "no corrupted one" if (cause == "clean").all() else "no clean one"
+        what = f"the samples shown have {kind}" if len(cause) else "no sample passes the filter"
+        st.info(NOT_BOTH.format(what=what))
         return None
     present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     options = ["corrupted", *(present if len(present) > 1 else ())]

@@ -9,6 +9,7 @@ from app.charts.layout import CONFIG
 from app.curves import Share
 from app.headline import COLUMNS, headline, shown
 from app.panel import panel
+from app.parts.gallery import MEMORISED
 from app.state import View
 from memgate.errors import MemgateError
 
@@ -219,6 +220,10 @@ def page() -> None:
                 on_change=lambda: choose(view, drawn(view), st.session_state["mode"]),
             )
             by_numbers(view)
+            if (view.data.cause != "clean").any() and not view.run.recorded:
+                held = {**view.params, "preset": MEMORISED.name, "page": "1"}
+                label = f"Memorised by {view.gate.upper()}"
+                st.page_link("views/gallery.py", label=label, icon=":material/grid_view:", query_params=held)
         panel(view, "drag a box on the heatmap, or select by numbers.")
     else:
         st.info("The log has no gate, so there is no routing to show.")
