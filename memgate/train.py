@@ -3,19 +3,15 @@
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from memgate import checkpoint, console
-from memgate.baseline import find_baseline, load_baseline
 from memgate.checkpoint import TrainState
 from memgate.config import RunConfig, TrainConfig
-from memgate.data import ImageSet
 from memgate.environment import choose_device, choose_precision, describe
 from memgate.errors import MemgateError
 from memgate.evaluate import autocast, summarise, sweep
@@ -25,13 +21,13 @@ from memgate.loader import Batch, DeviceImages
 from memgate.logformat import EpochRecord, LogLayout, logged_epochs
 from memgate.logwriter import SampleLogWriter
 from memgate.metrics import metric_names, penalty_column
-from memgate.models import Forward, build_model
+from memgate.models import Forward
 from memgate.newrun import create_run
-from memgate.objective import gate_losses, gate_modules, parameter_groups, total_loss
+from memgate.objective import gate_losses, gate_modules, total_loss
 from memgate.runs import Run, command
 from memgate.samplebuffer import SampleBuffer
 from memgate.schedule import gate_lr, trunk_lr
-from memgate.seeding import stream_seed
+from memgate.startstate import initialised, new_state
 from memgate.tensorboard import TensorBoard, check_installed
 from noise.atomic import remove_leftovers
 
@@ -53,7 +49,7 @@ def start(requested: RunConfig) -> Run:
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
-    config, environment, fill = _initialised(config, inputs.clean.train, describe(device), device)
+    config, environment, fill = initialised(config, inputs.clean.train, describe(device), device)
     run = create_run(
         requested, config, environment, inputs.manifests, inputs.digests, log_layout(config, inputs), fill
     )
@@ -79,27 +75,6 @@ def resume(run: Run) -> Run:
     return _fit(run, inputs_of(run), device)
 
 
-def _initialised(
-    config: RunConfig, train: ImageSet, environment: dict[str, Any], device: torch.device
-) -> tuple[RunConfig, dict[str, Any], Callable[[Path], object]]:
-    """What ``--init-from`` adds to a new run: the place of its weights made explicit, their account, a checkpoint.
-
-    The network as it starts is the new run's last.pt, of epoch 0: whoever goes on with the run, even one that
-    died in its first epoch, goes on from there and never reads the other run again.
-    """
-    if config.init_from is None:
-        return config, environment, lambda _: None
-    baseline = find_baseline(config.init_from)
-    state = new_state(config, train, device)
-    account = load_baseline(state.model, baseline, config.init_head)
-    console.note(account.sentence)
-    return (
-        replace(config, init_from=str(baseline)),
-        {**environment, "initialisation": asdict(account)},
-        lambda folder: checkpoint.save(state, folder / "checkpoints" / "last.pt"),
-    )
-
-
 def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
     # The log's lock, which a killed process loses, decides whether somebody else is training the run.
     writer = SampleLogWriter.open(run.path / "log.h5")
@@ -114,21 +89,6 @@ def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
     finally:
         writer.close()
     return run
-
-
-def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> TrainState:
-    """Fresh network and optimisers for a training split: SGD with momentum over trunk and gates, disjoint."""
-    seed = stream_seed(config.seed, "weights")
-    model = build_model(config.model, train.class_count, seed, train.side).to(device)
-    trunk, gates = parameter_groups(model)
-
-    def sgd(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        settings = config.train
-        return torch.optim.SGD(
-            parameters, settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
-
-    return TrainState(model, sgd(trunk), sgd(gates) if gates else None)
 
 
 def train_step(

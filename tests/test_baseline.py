@@ -14,7 +14,8 @@ from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
 from memgate.models import build_model
 from memgate.runs import open_run
-from memgate.train import Stopped, new_state, resume, start
+from memgate.startstate import new_state
+from memgate.train import Stopped, resume, start
 
 
 def small(out: Path, name: str, **changes) -> RunConfig:

@@ -24,7 +24,8 @@ from memgate.models.cost import cost_of
 from memgate.objective import gate_modules, parameter_groups, total_loss
 from memgate.runs import Run
 from memgate.schedule import trunk_lr
-from memgate.train import Stopped, new_state, resume, start, train_step
+from memgate.startstate import new_state
+from memgate.train import Stopped, resume, start, train_step
 from probes.export import export
 from probes.exportplan import ExportPlan
 from probes.network import pixel_network
