@@ -157,8 +157,10 @@ class Run:
         Raises:
             MemgateError: there is none, because the run is only curves.
         """
-        self._need_more_than_curves()
-        return SampleLog(self.path / "log.h5")
+        path = self.path / "log.h5"
+        if not path.exists():  # a log can be read whatever has become of config.json
+            self._need_more_than_curves()
+        return SampleLog(path)
 
     def _need_more_than_curves(self) -> None:
         if self.only_curves:

@@ -1,5 +1,6 @@
 """Fixtures for all tests: run directories made by the real writers from made-up but consistent values."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,8 @@ from memgate.logwriter import SampleLogWriter
 from memgate.metrics import metric_names
 from memgate.newrun import create_run
 from memgate.runs import Run
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch
 
 SIDE = 16
 """Side of the made-up images in pixels."""

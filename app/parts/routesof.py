@@ -82,8 +82,8 @@ def in_words(view: View, result: ProbeResult) -> None:
 def sentence(one: Contrast) -> str:
     """A contrast as a sentence, with what its interval allows to say."""
     if one.measure == OF_ALL:
-        told = f"{one.cut}, of all: the fit falls by {loss(one.corrupted)} points among the corrupted samples and by "
-        told += f"{loss(one.clean)} among the clean ones"
+        told = f"{one.cut}, of all: it costs {loss(one.corrupted)} points of fit among the corrupted samples and "
+        told += f"{loss(one.clean)} among the clean ones (below 0 is a gain)"
     else:
         told = f"{one.cut}, of the fitted: {points(one.corrupted)} of the corrupted samples and {points(one.clean)} "
         told += "of the clean ones lose it"

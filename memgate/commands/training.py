@@ -50,7 +50,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Quickstart:
-    """The whole way in two minutes: train on corrupted handwritten digits, report, export."""
+    """The whole way in two minutes: train on corrupted handwritten digits, report, probe, export."""
 
     out: Path = Path("runs")
     """Folder that holds the runs."""
@@ -60,9 +60,11 @@ class Quickstart:
     """Where to train."""
 
     def run(self) -> None:
-        """Train under the first free name, report, export, and say how to open the dashboard."""
+        """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
         from memgate.train import start
         from probes.export import export
+        from probes.routingrun import probe_run
+        from probes.visits import Plan
 
         numbered = (f"quickstart-{number}" for number in itertools.count(2))
         config = replace(
@@ -76,7 +78,9 @@ class Quickstart:
         )
         run = start(config)
         print_summary(run)
-        console.line(f"\nOne row per training sample:  {export(run)}")
+        list(probe_run(run, Plan(splits=("train",), n=0, device=self.device)))
+        console.line(f"\nWhat B3 does to each sample:  {command('probe show', run.path)}")
+        console.line(f"One row per training sample:  {export(run)}")
         console.line(f"Look at every sample:         {command('dashboard', self.out)}")
 
 
