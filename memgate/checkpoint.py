@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from memgate.errors import MemgateError
 from noise.atomic import atomic_write
@@ -61,7 +61,7 @@ def restore(state: TrainState, path: Path, device: torch.device) -> None:
         MemgateError: the file is damaged or of another network.
     """
     content = _read(path, device)
-    _load_model(state.model, content, path)
+    _load_model(state.model, content["model"], path)
     state.trunk_optimiser.load_state_dict(content["trunk_optimiser"])
     if state.gate_optimiser is not None:
         state.gate_optimiser.load_state_dict(content["gate_optimiser"])
@@ -75,14 +75,24 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> int:
     Raises:
         MemgateError: the file is damaged or of another network.
     """
+    state, epoch = read_model(path, device)
+    _load_model(model, state, path)
+    return epoch
+
+
+def read_model(path: Path, device: torch.device) -> tuple[dict[str, Tensor], int]:
+    """A checkpoint's weights by name, and the epoch they are of.
+
+    Raises:
+        MemgateError: the file is damaged.
+    """
     content = _read(path, device)
-    _load_model(model, content, path)
-    return int(content["epoch"])
+    return content["model"], int(content["epoch"])
 
 
-def _load_model(model: nn.Module, content: dict[str, Any], path: Path) -> None:
+def _load_model(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
-        model.load_state_dict(content["model"])
+        model.load_state_dict(state)
     except RuntimeError as error:
         raise MemgateError(f"{path} holds another network than config.json describes ({error}).") from error
 

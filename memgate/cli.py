@@ -1,19 +1,17 @@
 """The command line: tyro over the commands. With ``memgate.commands``, the only code that knows all four rooms."""
 
-import contextlib
 import importlib.util
 import io
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Union
 
-import tyro
 from tyro.conf import subcommand
 
 from memgate import __version__, console
+from memgate.commandline import parsed
 from memgate.commands.corruption import (
     CorruptExport,
     CorruptImport,
@@ -26,10 +24,11 @@ from memgate.commands.data import DataInfo, DataPrepare
 from memgate.commands.inside import ProbeInside
 from memgate.commands.ood import ProbeOod
 from memgate.commands.probing import ProbeCsr, ProbeShow
-from memgate.commands.reading import Dashboard, Export, Recipes, Runs
+from memgate.commands.reading import Dashboard, Export, ImportCurves, Recipes, Runs
 from memgate.commands.reporting import Report
 from memgate.commands.routing import ProbeRouting
 from memgate.commands.scoring import ScoreRun, ScoresKnown
+from memgate.commands.sweeping import SweepRuns, SweepTable
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
 from memgate.config import RunConfig
 from memgate.errors import MemgateError
@@ -60,16 +59,25 @@ LIST_FLAGS = (
 """Flags that take several values at once."""
 
 
-def _command_type(train: Train) -> Any:
-    """The union of all commands; ``train`` carries the defaults of a recipe or of another run."""
+def _is_flag(text: str) -> bool:
+    return text.startswith("-") and text not in ("-h", "--help")
+
+
+def _command_type(start: RunConfig) -> Any:
+    """The union of all commands; ``start`` holds the defaults of the configuration's flags."""
     data = Union[Annotated[DataInfo, subcommand("info")], Annotated[DataPrepare, subcommand("prepare")]]  # noqa: UP007
     corrupt = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in CORRUPT.items())]  # noqa: UP007
     probe = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in PROBE.items())]  # noqa: UP007
+    sweep = Union[  # noqa: UP007
+        Annotated[SweepRuns, subcommand("run", default=SweepRuns("", start))],
+        Annotated[SweepTable, subcommand("table")],
+    ]
     named = {
         "quickstart": Quickstart, "resume": Resume, "report": Report, "score": ScoreRun, "scores": ScoresKnown,
         "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
+        "import-curves": ImportCurves,
     }  # fmt: skip
-    commands = [Annotated[Train, subcommand("train", default=train)]]
+    commands = [Annotated[Train, subcommand("train", default=Train(start))]]
     commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]
     groups = [
         Annotated[data, subcommand("data", description="Say what a data set holds; download and cache one.")],
@@ -88,6 +96,15 @@ def _command_type(train: Train) -> Any:
             ),
         ],
     ]
+    groups.append(
+        Annotated[
+            sweep,
+            subcommand(
+                "sweep",
+                description="Run a recipe over a grid of settings and seeds ('memgate sweep RECIPE'); its table.",
+            ),
+        ]
+    )
     return Union[(*commands, *groups)]
 
 
@@ -104,43 +121,34 @@ def parse(arguments: Sequence[str]) -> Any:
             raise MemgateError(
                 f"{flag} is given twice, and only the last would count: list all values after one {flag}."
             )
-    if arguments[:1] == ["corrupt"] and (
-        len(arguments) == 1 or (arguments[1].startswith("-") and arguments[1] not in ("-h", "--help"))
-    ):
+    if arguments[:1] == ["corrupt"] and (len(arguments) == 1 or _is_flag(arguments[1])):
         arguments.insert(1, "write")
-    command = _command_type(Train(_start_from(arguments)))
-    refusal = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(refusal):
-            return tyro.cli(command, args=arguments, prog="memgate", description=DESCRIPTION)
-    except SystemExit as exit_:
-        if not exit_.code:  # --help
-            raise
-        raise MemgateError(_sentence(refusal.getvalue())) from None
-
-
-def _sentence(box: str) -> str:
-    """The parser's box of lines as one line: what is wrong and what it suggests, without the frame."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    # Where the output is not UTF-8, tyro draws a title, a rule of dashes and no frame.
-    lines = lines or [line.strip() for line in box.splitlines()[2:]]
-    parts = [part.strip() for part in re.split(r"[─-]{3,}", " ".join(lines)) if part.strip()]
-    said = [part for part in parts if not part.startswith(("Argument helptext", "For full helptext"))]
-    said = [part if part.endswith((".", ":")) else f"{part}." for part in said]
-    return re.sub(r"\s+", " ", " ".join(said)) or box.strip()
+    if arguments[:1] == ["sweep"] and arguments[1:2] not in ([], ["run"], ["table"], ["-h"], ["--help"]):
+        arguments.insert(1, "run")
+    command = _command_type(_start_from(arguments))
+    return parsed(command, arguments, description=DESCRIPTION)
 
 
 def _start_from(arguments: Sequence[str]) -> RunConfig:
-    """The configuration whose values are the defaults of 'memgate train': a recipe's, another run's, or ours.
+    """The configuration whose values are the defaults of 'memgate train' and 'memgate sweep run'.
+
+    It is a recipe's, another run's, or ours.
 
     Of --noise and --manifest, the one that is typed takes the place of what that configuration did.
 
     Raises:
         MemgateError: the recipe or the run is unknown, or both are given.
     """
-    if arguments[:1] != ["train"]:
+    if arguments[:2] == ["sweep", "run"] and len(arguments) > 2 and arguments[2] not in ("-h", "--help"):
+        if _is_flag(arguments[2]):
+            raise MemgateError(
+                "'memgate sweep' needs the recipe first: memgate sweep RECIPE --over FLAG=V1,V2."
+            )
+        name, like = arguments[2], None
+    elif arguments[:1] == ["train"]:
+        name, like = _flag(arguments, "--recipe"), _flag(arguments, "--like")
+    else:
         return RunConfig()
-    name, like = _flag(arguments, "--recipe"), _flag(arguments, "--like")
     if name is not None and like is not None:
         raise MemgateError("--recipe and --like both say where to start from: give one of them.")
     config = RunConfig() if name is None else recipe(name)
@@ -149,7 +157,10 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
         # Paths were typed in the folder where that run was started.
         data = replace(run.requested.data, root=run.config.data.root)
         noise, manifest = run.config.noise, run.config.manifest
-        config = replace(run.requested, name=None, data=data, noise=noise, manifest=manifest)
+        init_from = run.config.init_from
+        config = replace(
+            run.requested, name=None, data=data, noise=noise, manifest=manifest, init_from=init_from
+        )
     # The typed value itself comes later; these only have to be valid beside what is inherited.
     if _places(arguments, "--manifest"):
         return replace(config, noise=(), noise_seed=0, manifest=Path("typed"))

@@ -84,8 +84,13 @@ class TrainConfig:
     """Momentum of trunk and gate."""
     weight_decay: float = 1e-4
     """Weight decay of every parameter, BatchNorm and biases included, as in the papers."""
+    schedule: Literal["milestones", "resnet34-authors"] = "milestones"
+    """Learning rate of the trunk: --train.lr times --train.lr-decay at each milestone; or what the authors' ResNet-34
+    really had: 0 in epochs 1-82, then one and two decays below --train.lr, and 0 from epoch 165."""
     milestones: tuple[int, ...] | None = None
-    """Epochs after which the learning rate is divided by 10. None: at 50 % and 75 % of the epochs."""
+    """Epochs after which the learning rate decays. None: at 50 % and 75 % of the epochs."""
+    lr_decay: float = 0.1
+    """Factor of the learning rate at each milestone (papers: 0.1; some of the authors' extra runs: 1/3)."""
     warmup_iterations: int = 0
     """Steps at --train.warmup-lr before the schedule begins (papers, depth >= 110: 391)."""
     warmup_lr: float = 0.01
@@ -127,7 +132,16 @@ class TrainConfig:
             self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters}: the gate takes at least 1 step."
         )
         require(self.checkpoint_every >= 0, f"--train.checkpoint-every {self.checkpoint_every} is negative.")
+        require(
+            0 < self.lr_decay <= 1,
+            f"--train.lr-decay {self.lr_decay} is out of range: in (0, 1], such as 0.1.",
+        )
         milestones = self.milestones or ()
+        require(
+            self.schedule == "milestones" or self.milestones is None,
+            f"--train.schedule {self.schedule} has epochs of its own: leave --train.milestones "
+            f"{' '.join(map(str, milestones))} out, or take --train.schedule milestones.",
+        )
         require(
             all(early < late for early, late in pairwise(milestones))
             and all(milestone >= 1 for milestone in milestones),
@@ -172,6 +186,11 @@ class RunConfig:
     manifest: Path | None = None
     """Train on this manifest (see 'memgate corrupt') instead of on --noise; its samples, and so the limits and
     the validation split, must be those of the run, and its seed counts."""
+    init_from: str | None = None
+    """Start from another run's trunk: RUN or RUN:CHECKPOINT (last, best or an epoch's number; last where none is
+    given). Every weight is accounted for; gates are fresh."""
+    init_head: Literal["fresh", "loaded"] = "fresh"
+    """Of --init-from: whether the head, the last linear layer, is fresh (the papers' intention) or loaded too."""
     device: Device = "auto"
     """Where to train. auto: CUDA when there is one."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -201,6 +220,10 @@ class RunConfig:
         require(
             bool(not self.noise_on or self.noise or self.manifest),
             f"--noise-on {' '.join(self.noise_on)}: there is no --noise to put on it: add --noise, or leave it out.",
+        )
+        require(
+            self.init_head == "fresh" or self.init_from is not None,
+            f"--init-head {self.init_head}: there is no --init-from to load it from: add one, or leave it out.",
         )
         require(
             "val" not in self.noise_on or self.data.val_fraction > 0,
@@ -237,7 +260,7 @@ class RunConfig:
         data, train = replace(self.data, root=self.data.root.expanduser().absolute()), self.train
         if data.augment == "auto":
             data = replace(data, augment="crop" if data.name in LEFT_RIGHT_MATTERS else "crop-flip")
-        if train.milestones is None:
+        if train.milestones is None and train.schedule == "milestones":
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
         manifest = self.manifest and self.manifest.expanduser().absolute()

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from noise.files import expanded
@@ -45,12 +46,23 @@ def default_name(config: "RunConfig") -> str:
         *(corruptions(config) or ("clean",)),
     ]
     parts += [f"on-{split}" for split in config.noise_on]
+    parts += ["init"] * (config.init_from is not None)
     seeds = [
         f"e{config.train.epochs}",
         f"s{config.seed}",
         *([f"ns{config.noise_seed}"] * bool(config.noise_seed)),
     ]
-    start, end = ("-".join(re.sub(r"[^A-Za-z0-9._-]+", "", part) for part in some) for some in (parts, seeds))
+    return fitted(parts, seeds)
+
+
+def fitted(parts: Sequence[str], ends: Sequence[str]) -> str:
+    """A folder's name of several parts; a hash stands for what is too long before the ``ends``.
+
+    Args:
+        parts: at least one; what no folder's name may hold is left out of them.
+        ends: likewise; they stay whole.
+    """
+    start, end = ("-".join(re.sub(r"[^A-Za-z0-9._-]+", "", part) for part in some) for some in (parts, ends))
     room = LONGEST - len(end) - 1
     if len(start) > room:
         start = f"{start[: room - 7]}-{hashlib.sha256('-'.join(parts).encode()).hexdigest()[:6]}"

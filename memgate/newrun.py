@@ -24,6 +24,7 @@ def create_run(
     manifests: Mapping[str, Manifest],
     digests: Mapping[str, str],
     layout: LogLayout,
+    fill: Callable[[Path], object] = lambda _: None,
 ) -> Run:
     """Make the directory of a run that memgate is going to train, with its empty log.
 
@@ -34,6 +35,7 @@ def create_run(
         manifests: corrupted split to what was done to each of its samples; ``train`` is always among them.
         digests: split to the digest of its images and labels as they are on disk.
         layout: what the log will hold.
+        fill: as for :func:`make_folder`.
 
     Raises:
         MemgateError: the name is taken, or the folder cannot be made, or the disk has no room for the log.
@@ -49,24 +51,24 @@ def create_run(
         "environment": environment,
         "digests": dict(digests),
     }
-    return make_folder(path, stored, manifests, layout)
+    return make_folder(path, stored, manifests, layout, fill)
 
 
 def make_folder(
     path: Path,
     stored: Mapping[str, Any],
     manifests: Mapping[str, Manifest],
-    layout: LogLayout,
+    layout: LogLayout | None,
     fill: Callable[[Path], object] = lambda _: None,
 ) -> Run:
-    """Make a run directory with an empty log.
+    """Make a run directory with an empty log, if it is to have one.
 
     Args:
         path: where; nothing may be there.
         stored: content of config.json, but for its schema: ``environment``, ``digests``, and either ``config`` and
-            ``requested`` or ``recorded``.
+            ``requested``, or ``recorded``, or ``curves`` and ``source``.
         manifests: as for :func:`create_run`.
-        layout: what the log will hold.
+        layout: what the log will hold; None for a run without one.
         fill: is given the folder, and may put further files into it.
 
     Raises:
@@ -79,9 +81,10 @@ def make_folder(
         for split, manifest in manifests.items():
             manifest.save(manifest_path(partial, split))
         write_json(partial / "config.json", {"schema": SCHEMA, **stored})
-        fill(partial)
-        SampleLogWriter.create(partial / "log.h5", layout)
         Run(partial).set_status("running", 0)
+        fill(partial)
+        if layout is not None:
+            SampleLogWriter.create(partial / "log.h5", layout)
         partial.rename(path)
         sync_folder(path.parent)
     except BaseException as error:

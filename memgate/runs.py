@@ -8,6 +8,7 @@ runs/<name>/
   checkpoints/   last.pt, epoch_NNN.pt, best.pt
   probes/        <probe>.h5: what was asked of checkpoints later
   exports/
+                 (of imported curves there are only config.json, metrics.csv and status.json)
   images.npz, given_labels.csv   of a recorded run: pictures for the dashboard, labels that somebody corrupted
   status.json    running / complete / stopped / failed
 """
@@ -33,6 +34,9 @@ from noise.atomic import atomic_write
 from noise.manifest import Manifest
 
 SCHEMA = "memgate-run/1"
+
+_SORTS = (("config", "requested"), ("recorded",), ("curves", "source"))
+"""What config.json holds of a run that memgate trained, that another program did, and of imported curves."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,8 @@ class Run:
     @cached_property
     def _stored(self) -> dict[str, Any]:
         path = self.path / "config.json"
-        stored = _read_json(path)
-        keys = {
-            "environment",
-            "digests",
-            *(("recorded",) if "recorded" in stored else ("config", "requested")),
-        }
+        stored = read_json(path)
+        keys = {"environment", "digests", *next((keys for keys in _SORTS if keys[0] in stored), _SORTS[0])}
         if stored.get("schema") != SCHEMA or not keys <= stored.keys():
             raise MemgateError(
                 f"{path} is no configuration of the format {SCHEMA}: the run is damaged or too old."
@@ -88,11 +88,17 @@ class Run:
         """Whether another program trained it (:class:`memgate.samplelog.Recorder`): it has a log and no network."""
         return "recorded" in self._stored
 
+    @property
+    def only_curves(self) -> bool:
+        """Whether it is somebody's curves (:mod:`memgate.curvesrun`): metrics by epoch, no log and no network."""
+        return "curves" in self._stored
+
     @cached_property
     def outline(self) -> Outline:
         """What the run says of itself, whoever trained it."""
-        if self.recorded:
-            return from_json(Outline, self._stored["recorded"], str(self.path / "config.json"))
+        for sort in ("recorded", "curves"):
+            if sort in self._stored:
+                return from_json(Outline, self._stored[sort], str(self.path / "config.json"))
         return outline_of(self.config)
 
     @cached_property
@@ -100,7 +106,7 @@ class Run:
         """The resolved configuration that the run was started with.
 
         Raises:
-            MemgateError: another program trained the run, or config.json is damaged.
+            MemgateError: another program trained the run, it is only curves, or config.json is damaged.
         """
         return self._config("config")
 
@@ -110,6 +116,7 @@ class Run:
         return self._config("requested")
 
     def _config(self, key: str) -> RunConfig:
+        self._need_more_than_curves()
         if self.recorded:
             raise MemgateError(
                 f"{self.name} was recorded by another program, so memgate has neither its configuration nor its "
@@ -129,12 +136,13 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a recorded run was said to be trained with, as JSON values."""
+        """What a run that memgate did not train was said to be trained with, as JSON values."""
         return self._stored.get("settings", {})
 
     @cached_property
     def manifest(self) -> Manifest:
         """What was done to each training sample."""
+        self._need_more_than_curves()
         return Manifest.load(manifest_path(self.path, "train"))
 
     @property
@@ -144,8 +152,21 @@ class Run:
         return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
     def log(self) -> SampleLog:
-        """The per-sample log."""
+        """The per-sample log.
+
+        Raises:
+            MemgateError: there is none, because the run is only curves.
+        """
+        self._need_more_than_curves()
         return SampleLog(self.path / "log.h5")
+
+    def _need_more_than_curves(self) -> None:
+        if self.only_curves:
+            raise MemgateError(
+                f"{self.name} is only the curves that were imported from {Path(self._stored['source']).name}: it has "
+                "accuracies, losses and rates by epoch (metrics.csv), and no network and no log of samples, so choose "
+                "a run that was trained or recorded."
+            )
 
     def status(self) -> Status:
         """How far the run is."""
@@ -153,7 +174,7 @@ class Run:
         if not path.exists():
             return Status("failed", 0, self.outline.epochs, "it ended before it began")
         try:
-            return Status(**_read_json(path))
+            return Status(**read_json(path))
         except TypeError as error:
             raise MemgateError(
                 f"{path} has other keys than a status ({error}): the run is damaged."
@@ -247,7 +268,8 @@ def list_runs(root: Path) -> list[Run]:
     return [Run(entry) for entry in found]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; raises MemgateError where the file holds none."""
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:

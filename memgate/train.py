@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from memgate import checkpoint, console
+from memgate.baseline import find_baseline, load_baseline
 from memgate.checkpoint import TrainState
 from memgate.config import RunConfig, TrainConfig
 from memgate.data import ImageSet
@@ -50,8 +53,9 @@ def start(requested: RunConfig) -> Run:
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
+    config, environment, fill = _initialised(config, inputs.clean.train.class_count, describe(device), device)
     run = create_run(
-        requested, config, describe(device), inputs.manifests, inputs.digests, log_layout(config, inputs)
+        requested, config, environment, inputs.manifests, inputs.digests, log_layout(config, inputs), fill
     )
     console.note(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
     return _fit(run, inputs, device)
@@ -73,6 +77,27 @@ def resume(run: Run) -> Run:
         # Sums are split by thread, so another number of threads would round differently.
         torch.set_num_threads(run.environment["threads"])
     return _fit(run, inputs_of(run), device)
+
+
+def _initialised(
+    config: RunConfig, classes: int, environment: dict[str, Any], device: torch.device
+) -> tuple[RunConfig, dict[str, Any], Callable[[Path], object]]:
+    """What ``--init-from`` adds to a new run: the place of its weights made explicit, their account, a checkpoint.
+
+    The network as it starts is the new run's last.pt, of epoch 0: whoever goes on with the run, even one that
+    died in its first epoch, goes on from there and never reads the other run again.
+    """
+    if config.init_from is None:
+        return config, environment, lambda _: None
+    baseline = find_baseline(config.init_from)
+    state = new_state(config, classes, device)
+    account = load_baseline(state.model, baseline, config.init_head)
+    console.note(account.sentence)
+    return (
+        replace(config, init_from=str(baseline)),
+        {**environment, "initialisation": asdict(account)},
+        lambda folder: checkpoint.save(state, folder / "checkpoints" / "last.pt"),
+    )
 
 
 def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:

@@ -105,7 +105,7 @@ def several(runs: Sequence[Run], report_of: Callable[[Run], Report]) -> SeveralR
     # The first note of a report is about its intervals, which are not shown here.
     common = [note for note in reports[0].notes[1:] if all(note in report.notes for report in reports)]
     own = [f"{report.run}: {note}" for report in reports for note in report.notes[1:] if note not in common]
-    return SeveralRuns(reports, seeds, _spreads(reports), (*notes, *common, *own))
+    return SeveralRuns(reports, seeds, spreads(reports), (*notes, *common, *own))
 
 
 def to_json(found: SeveralRuns) -> str:
@@ -136,7 +136,7 @@ def to_markdown(found: SeveralRuns) -> str:
 
 def _text(found: SeveralRuns, style: str) -> str:
     def cell(figure: Figure) -> str:
-        return _shown(figure, found.spreads[figure.path], len(found.reports))
+        return shown_spread(figure, found.spreads[figure.path], len(found.reports))
 
     first = found.reports[0]
     title = f"{len(found.reports)} runs at epoch {first.epoch} of {first.planned} (log mode {first.mode})"
@@ -163,7 +163,8 @@ def _tables(reports: Sequence[Report]) -> list[Table]:
     return list(merged.values())
 
 
-def _spreads(reports: Sequence[Report]) -> dict[str, Spread]:
+def spreads(reports: Sequence[Report]) -> dict[str, Spread]:
+    """Path of every figure that some report has to its spread over all of them."""
     values = [
         {
             figure.path: figure.value.value
@@ -183,7 +184,7 @@ def spread(values: Sequence[float | None]) -> Spread:
     return Spread(mean, sd, len(known), tuple(values))
 
 
-def _shown(figure: Figure, found: Spread, runs: int) -> str:
+def shown_spread(figure: Figure, found: Spread, runs: int) -> str:
     """A spread as text, in the form of the figure; ``-`` where no run has it."""
     if found.mean is None:
         return "-"

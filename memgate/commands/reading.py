@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from memgate import console
 from memgate.errors import MemgateError
 from memgate.recipes import RECIPES
-from memgate.runs import Run, list_runs, open_run
+from memgate.runs import Run, command, list_runs, open_run
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,26 @@ class Runs:
             return
         headers = ["run", "status", "epochs", "data", "model", "noise", "seed", "test accuracy"]
         console.line(tabulate(rows, headers, disable_numparse=True))
+
+
+@dataclass(frozen=True)
+class ImportCurves:
+    """Import the entropy gate's authors' training curves as runs: numbers by epoch, and no log of samples."""
+
+    file: Positional[Path]
+    """The CSV file, packed or not: a line per run and epoch."""
+    runs: str = "*"
+    """Which, by their names, with * and ?: such as 'vc10_*scratch_it1g-2cm-1'."""
+    out: Path = Path("runs")
+    """Folder that holds the runs."""
+
+    def run(self) -> None:
+        """Make the runs and say how many."""
+        from memgate.curvesrun import import_curves
+
+        made = import_curves(self.file, self.runs, self.out)
+        count = f"{len(made)} runs" if len(made) > 1 else made[0].name
+        console.line(f"Imported {count}. See them by: {command('runs', self.out)}")
 
 
 @dataclass(frozen=True)
@@ -105,7 +125,7 @@ def _row(run: Run) -> list[str]:
     known = [found for row in metrics if not math.isnan(found := row.get("test_accuracy", nan))]
     return [
         run.name,
-        status.shown,
+        "curves" if run.only_curves else status.shown,
         f"{status.epoch}/{status.epochs}",
         outline.data,
         outline.model,

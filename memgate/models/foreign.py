@@ -56,13 +56,13 @@ def load_foreign(model: nn.Module, path: Path) -> None:
     # Counters of batches, which nothing reads in eval mode and files from before PyTorch 0.4.1 do not have.
     counters = {name for name in model.state_dict() if name.endswith("num_batches_tracked")}
     state = {**{name: torch.zeros((), dtype=torch.int64) for name in counters}, **state}
-    wrong = _differences(state, model.state_dict())
+    wrong = differences(state, model.state_dict())
     if wrong:  # load_state_dict would copy what fits before it complains
         raise MemgateError(f"{path} holds another network than the one given: {wrong}.")
     model.load_state_dict(state)
 
 
-def _differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+def differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     """What keeps a state from fitting, by the first name of each sort; empty where it fits."""
     missing = [name for name in wanted if name not in state]
     unknown = [name for name in state if name not in wanted]

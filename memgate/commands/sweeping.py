@@ -1,0 +1,123 @@
+"""Commands about a grid of runs: sweep run, sweep table."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from memgate import console, sweep
+from memgate.config import RunConfig
+from memgate.errors import require
+from memgate.interrupt import Interrupted
+
+
+@dataclass(frozen=True)
+class SweepRuns:
+    """Run a recipe over a grid of settings and seeds; started again, it goes on where it was.
+
+    Finished runs are kept, stopped, failed and crashed ones resumed, missing ones started.
+    """
+
+    recipe: Positional[str]
+    """The recipe (see 'memgate recipes'); every flag of 'memgate train' changes what all runs share, and --name is
+    the sweep's."""
+    config: Annotated[RunConfig, arg(name="")] = field(default_factory=RunConfig)
+    over: UseAppendAction[tuple[str, ...]] = ()
+    """FLAG=V1,V2: a flag of 'memgate train' and its values; several of them make a grid. A value with a comma stands
+    in double quotes, a list's items are parted by spaces, and an empty value is an empty list."""
+    seeds: str | None = None
+    """Seeds of each point of the grid, such as 0,1,2. None: the recipe's."""
+    engine: Literal["local", "ray"] = "local"
+    """local: one run after another in this process; ray: as tasks of Ray (needs: pip install -e '.[ray]')."""
+    ray_address: str | None = None
+    """Ray cluster to run on: auto, or HOST:PORT. None: a Ray of its own on this machine."""
+    gpus_per_run: float | None = None
+    """Of Ray: GPUs of each run, such as 1 or 0.25. None: 1 where there are any."""
+    cpus_per_run: int | None = None
+    """Of Ray: CPU cores of each run. None: 1."""
+    dry_run: bool = False
+    """Only list the runs."""
+
+    def run(self) -> None:
+        """Carry out all runs, then print the table."""
+        for flag, value in (
+            ("ray-address", self.ray_address),
+            ("gpus-per-run", self.gpus_per_run),
+            ("cpus-per-run", self.cpus_per_run),
+        ):
+            require(
+                value is None or self.engine == "ray", f"--{flag} {value} is about Ray: add --engine ray."
+            )
+        seeds = (self.config.seed,) if self.seeds is None else sweep.parse_seeds(self.seeds)
+        planned, configs = sweep.plan(self.recipe, self.config, self.over, seeds)
+        out = self.config.out.expanduser()
+        sweep.check_existing(configs)
+        if self.dry_run:
+            _list(planned, out)
+            return
+        planned = sweep.record(planned, out)
+        try:
+            failed = self._carried_out(configs)
+        except (SystemExit, KeyboardInterrupt, Interrupted) as stop:
+            again = shlex.join(["memgate", *sys.argv[1:]])
+            console.note(f"The sweep is stopped; finished runs are kept. Go on with: {again}")
+            raise SystemExit(getattr(stop, "code", 130)) from None
+        print_table(planned, out, "terminal")
+        for name, reason in failed.items():
+            console.warn(f"{name} failed: {reason}")
+        if failed:
+            raise SystemExit(1)
+
+    def _carried_out(self, configs: Sequence[RunConfig]) -> Mapping[str, str]:
+        if self.engine == "ray":
+            from memgate.sweepray import Workers, run_on_ray
+
+            return run_on_ray(configs, Workers(self.ray_address, self.gpus_per_run, self.cpus_per_run or 1))
+        from memgate.sweeprun import run_here
+
+        return run_here(configs)
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """Print what came out of a sweep so far: a row for each point of its grid, mean and deviation over the seeds."""
+
+    name: Positional[str]
+    """The sweep's name, or its file NAME.sweep.json."""
+    out: Path = Path("runs")
+    """Folder that holds its runs."""
+    format: console.Form = "terminal"
+    """How to print it."""
+
+    def run(self) -> None:
+        """Print the table."""
+        found, out = sweep.find_sweep(self.name, self.out)
+        print_table(found, out, self.format)
+
+
+def print_table(found: sweep.Sweep, out: Path, form: console.Form) -> None:
+    """Print the table of a sweep's complete runs, and which are not.
+
+    Args:
+        found: the sweep.
+        out: folder of its runs.
+        form: how.
+    """
+    from probes import sweeptable
+
+    table = sweeptable.sweep_table(found, out)
+    console.line(sweeptable.to_json(table) if form == "json" else sweeptable.to_text(table, form))
+
+
+def _list(planned: sweep.Sweep, out: Path) -> None:
+    from tabulate import tabulate
+
+    rows = [
+        [run.name, *run.point.values(), str(run.seed), sweep.state_of(out, run.name)] for run in planned.runs
+    ]
+    heads = ["run", *planned.varied, "seed", "status"]
+    console.line(tabulate(rows, heads, disable_numparse=True))

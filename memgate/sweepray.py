@@ -1,0 +1,188 @@
+"""The runs of a sweep as tasks of Ray, here or on a cluster. Ray decides which runs when and where; we hand them over.
+
+Ray comes with the extra ``.[ray]``. On a cluster every machine needs memgate, and the runs' folder and the data under
+the same paths.
+"""
+
+import importlib
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memgate import console
+from memgate.config import RunConfig
+from memgate.errors import MemgateError, require
+from memgate.interrupt import Interrupt, Interrupted
+from memgate.runs import Run, is_run
+
+STOPPED = "stopped"
+"""What a task returns whose run was stopped: it can be resumed."""
+
+PATIENCE = 120
+"""Seconds that cancelled runs have to reach the end of a batch, before Ray ends their processes."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where the tasks run, and what each is given."""
+
+    address: str | None = None
+    """Of a cluster (``auto`` or ``HOST:PORT``); None: a Ray of our own on this machine."""
+    gpus: float | None = None
+    """GPUs a run, or a fraction of one; None: one where there are any, unless the runs are to use the CPU."""
+    cpus: int = 1
+    """CPU cores a run."""
+
+    def __post_init__(self) -> None:
+        require(self.cpus >= 1, f"--cpus-per-run {self.cpus}: a run needs at least 1.")
+        gpus = self.gpus or 0.0
+        require(
+            gpus >= 0 and (gpus <= 1 or gpus.is_integer()),
+            f"--gpus-per-run {gpus:g} is out of range: a fraction from 0 to 1, or whole GPUs.",
+        )
+
+
+def run_on_ray(configs: Sequence[RunConfig], workers: Workers) -> dict[str, str]:
+    """Carry runs out as Ray's tasks, as many at once as Ray has room for.
+
+    Returns:
+        Name of each run that failed to the reason.
+
+    Raises:
+        MemgateError: Ray is missing, cannot be reached, or no machine of its is large enough for a run.
+        Interrupted: by Ctrl-C or SIGTERM, when the runs have stopped; they can be resumed.
+    """
+    with _connected(workers.address) as ray:
+        gpus = _fitting(ray, workers, cpu_only=all(config.device == "cpu" for config in configs))
+        task = ray.remote(num_cpus=workers.cpus, num_gpus=gpus, max_retries=0)(_carried_out)
+        tasks = {task.remote(config, str(Path.cwd())): str(config.name) for config in configs}
+        with Interrupt() as interrupt:
+            try:
+                return _followed(ray, tasks, configs, interrupt)
+            except (Interrupted, KeyboardInterrupt):
+                _cancel(ray, list(tasks))
+                raise
+
+
+def _carried_out(config: RunConfig, folder: str) -> str:
+    """One task, in a process of Ray's: the reason why the run failed, or nothing, or :data:`STOPPED`."""
+    from memgate.sweeprun import attempt
+    from memgate.train import Stopped
+
+    os.chdir(folder)  # paths were typed there
+    try:
+        return attempt(config)
+    except (Stopped, KeyboardInterrupt):
+        return STOPPED
+
+
+def _followed(
+    ray: Any, tasks: dict[Any, str], configs: Sequence[RunConfig], interrupt: Interrupt
+) -> dict[str, str]:
+    """Wait for all tasks, with a bar of epochs and a line for each run that ends."""
+    failed, pending, shown = {}, list(tasks), 0
+    with console.counter(sum(config.train.epochs for config in configs), "epochs") as advance:
+        while pending:
+            done, pending = ray.wait(pending, timeout=1.0)
+            interrupt.check()
+            epochs = sum(map(_epochs, configs))
+            advance(epochs - shown)
+            shown = epochs
+            for reference in done:
+                name = tasks[reference]
+                reason = _result(ray, reference)
+                number = len(tasks) - len(pending)
+                console.note(f"[{number}/{len(tasks)}] {name}: {'failed' if reason else 'complete'}")
+                if reason:
+                    failed[name] = reason
+                    console.warn(f"{name} failed: {reason}")
+    return failed
+
+
+def _result(ray: Any, reference: Any) -> str:
+    try:
+        return str(ray.get(reference))
+    except ray.exceptions.RayError as error:
+        return f"Ray lost it ({type(error).__name__}: {_first_line(error)})"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _epochs(config: RunConfig) -> int:
+    """Finished epochs of a run."""
+    path = config.out / str(config.name)
+    try:
+        return Run(path).status().epoch if is_run(path) else 0
+    except MemgateError:
+        return 0
+
+
+def _cancel(ray: Any, tasks: list[Any]) -> None:
+    """Stop all tasks as Ctrl-C stops a training, each after its batch, and wait until they have stopped."""
+    console.note(f"Stopping {len(tasks)} runs after their batches; Ctrl-C again ends them at once.")
+    for reference in tasks:
+        ray.cancel(reference, force=False)  # reaches the task as SIGINT
+    ray.wait(tasks, num_returns=len(tasks), timeout=PATIENCE)
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[Any]:
+    """Ray, started or joined; it reports to nobody, and one of our own listens on this machine alone."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if address is None:
+        # Ray's way to bind 127.0.0.1 and nothing else; it is read when Ray is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ.pop("RAY_ADDRESS", None)
+    try:
+        ray = importlib.import_module("ray")
+    except ImportError as error:
+        raise MemgateError(
+            "--engine ray needs Ray, which is not installed: pip install -e '.[ray]', or take --engine local."
+        ) from error
+    _check_reachable(address)
+    try:
+        # Of a cluster it is not ours to say whether it has a dashboard.
+        dashboard = {"include_dashboard": False} if address is None else {"address": address}
+        ray.init(**dashboard, log_to_driver=False, logging_level="error")
+    except Exception as error:  # Ray raises a handful of kinds
+        raise MemgateError(
+            f"Ray cannot be reached at {address or 'this machine'} ({_first_line(error)}): start it by "
+            "'ray start --head', or leave --ray-address out."
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise MemgateError where nothing listens at ``HOST:PORT``: Ray itself would go on trying for many minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise MemgateError(
+            f"--ray-address {address} cannot be reached ({error}): start Ray there by 'ray start --head'."
+        ) from error
+
+
+def _fitting(ray: Any, workers: Workers, cpu_only: bool) -> float:
+    """GPUs of each run; raises MemgateError where no machine could ever hold one, since Ray would wait for ever."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    largest = max((machine.get("GPU", 0.0) for machine in machines), default=0.0)
+    gpus = workers.gpus if workers.gpus is not None else min(1.0, largest) * (not cpu_only)
+    require(
+        any(machine.get("GPU", 0) >= gpus and machine.get("CPU", 0) >= workers.cpus for machine in machines),
+        f"No machine of Ray's has {workers.cpus} CPUs and {gpus:g} GPUs for a run: the largest has "
+        f"{max((machine.get('CPU', 0.0) for machine in machines), default=0.0):g} CPUs and {largest:g} GPUs; take "
+        "fewer by --cpus-per-run and --gpus-per-run.",
+    )
+    return gpus

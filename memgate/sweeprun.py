@@ -1,0 +1,64 @@
+"""The runs of a sweep, carried out: finished ones are kept, broken ones resumed, missing ones started."""
+
+import gc
+from collections.abc import Sequence
+
+import torch
+
+from memgate import console
+from memgate.config import RunConfig
+from memgate.errors import MemgateError
+from memgate.runs import Run, is_run
+from memgate.train import resume, start
+from noise.errors import NoiseError
+
+
+def carry_out(config: RunConfig) -> None:
+    """Bring one run to its end, from wherever it is.
+
+    Raises:
+        MemgateError: it cannot be trained, or is being trained by somebody else.
+        Stopped: by Ctrl-C or SIGTERM; it can be carried out further.
+    """
+    path = config.out / str(config.name)
+    if not is_run(path):
+        start(config)
+    elif (run := Run(path)).status().state != "complete":
+        resume(run)
+
+
+def attempt(config: RunConfig) -> str:
+    """Carry a run out, and say why it failed; empty where it did not. Whoever stops it stops us."""
+    threads = torch.get_num_threads()
+    try:
+        carry_out(config)
+    except (MemgateError, NoiseError) as error:
+        return str(error)
+    except Exception as error:  # the next run may well succeed
+        return f"{type(error).__name__}: {error}"
+    finally:
+        torch.set_num_threads(threads)  # a run on the CPU is resumed with those that it had
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return ""
+
+
+def run_here(configs: Sequence[RunConfig]) -> dict[str, str]:
+    """Carry runs out one after another, in this process.
+
+    Returns:
+        Name of each run that failed to the reason.
+
+    Raises:
+        Stopped: by Ctrl-C or SIGTERM.
+    """
+    failed = {}
+    for number, config in enumerate(configs, start=1):
+        name = str(config.name)
+        console.note(f"[{number}/{len(configs)}] {name}")
+        reason = attempt(config)
+        if reason:
+            failed[name] = reason
+            console.warn(f"{name} failed: {reason}")
+    return failed

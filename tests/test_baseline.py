@@ -1,0 +1,153 @@
+"""A new run starts from a baseline's trunk: every weight is accounted for, and nothing is loaded by halves."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from memgate import cli
+from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.models import build_model
+from memgate.runs import open_run
+from memgate.train import Stopped, new_state, resume, start
+
+
+def small(out: Path, name: str, **changes) -> RunConfig:
+    config = RunConfig(
+        name=name,
+        out=out,
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=120, test_limit=40, val_fraction=0.2),
+        model=ModelConfig(name="resnet", depth=14),
+        train=TrainConfig(epochs=2, batch_size=32, lr=0.05, checkpoint_every=1),
+    )
+    return replace(config, **changes)
+
+
+GATED = ModelConfig(depth=14, gate=GateConfig(hidden_b3=8))
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory):
+    return start(small(tmp_path_factory.mktemp("baseline"), "base"))
+
+
+def network(config: ModelConfig) -> Any:
+    return build_model(config, 10, seed=9).eval()
+
+
+def weights(run, which="last"):
+    return torch.load(run.checkpoint(which), weights_only=True)["model"]
+
+
+def test_the_trunk_before_the_gate_is_the_baselines_to_the_bit(baseline, tmp_path, interrupt, capsys):
+    interrupt(torch.optim.SGD, "step", 1)  # stopped before anything is trained
+    with pytest.raises(Stopped):
+        start(small(tmp_path, "gated", model=GATED, init_from=str(baseline.path)))
+    run = open_run(tmp_path / "gated")
+    state = torch.load(run.checkpoint("last"), weights_only=True)
+    assert (state["epoch"], state["step"]) == (0, 0)
+    images = torch.rand(5, 3, 8, 8)
+    ours = network(run.config.model)
+    ours.load_state_dict(state["model"])
+    theirs = network(baseline.config.model)
+    theirs.load_state_dict(weights(baseline))
+    x, y = ours.trunk.stem(images), theirs.stem(images)
+    for block in ("b1", "b2", "b3"):
+        x, y = ours.trunk.blocks[block](x), theirs.blocks[block](y)
+        assert torch.equal(x, y)
+    # Head and gates are those of a run from scratch.
+    scratch = new_state(run.config, 10, torch.device("cpu")).model.state_dict()
+    assert all(torch.equal(state["model"][name], scratch[name]) for name in scratch if "head" in name)
+    assert torch.equal(state["model"]["gates.b3.hidden.weight"], scratch["gates.b3.hidden.weight"])
+    account = run.environment["initialisation"]
+    total = len(weights(baseline))
+    assert account["loaded"] == total - 2
+    assert (account["fresh"], account["left"], account["epoch"]) == ({"gates": 4, "head": 2}, {"head": 2}, 2)
+    assert f"{total - 2} tensors loaded; fresh: head 2, gates 4" in capsys.readouterr().out
+
+
+def test_with_its_head_the_network_starts_where_the_baseline_ended(baseline, tmp_path):
+    config = small(tmp_path, "all", init_from=f"{baseline.path}:1", init_head="loaded")
+    schedule = TrainConfig(epochs=1, batch_size=32, schedule="resnet34-authors")  # a rate of 0: nothing moves
+    run = start(replace(config, train=schedule))
+    before, after = weights(baseline, "1"), weights(run)
+    moving = ("running_mean", "running_var", "num_batches_tracked")
+    assert all(torch.equal(before[name], after[name]) for name in before if not name.endswith(moving))
+    account = run.environment["initialisation"]
+    assert (account["loaded"], account["fresh"], account["left"]) == (len(before), {}, {})
+    assert run.config.init_from == f"{baseline.path.absolute()}:1"
+
+
+@pytest.mark.parametrize("which", ["best", "last", "1"])
+def test_any_checkpoint_can_be_the_start(baseline, tmp_path, which, interrupt):
+    interrupt(torch.optim.SGD, "step", 1)
+    with pytest.raises(Stopped):
+        start(small(tmp_path, "x", model=GATED, init_from=f"{baseline.path}:{which}"))
+    found, expected = weights(open_run(tmp_path / "x")), weights(baseline, which)
+    name = "blocks.b3.1.conv2.weight"
+    assert torch.equal(found[f"trunk.{name}"], expected[name])
+
+
+def test_a_run_that_died_in_its_first_epoch_goes_on_from_the_baselines_weights(
+    baseline, tmp_path, monkeypatch, interrupt
+):
+    copied = tmp_path / "copy"
+    copied.mkdir()
+    (copied / "config.json").write_bytes((baseline.path / "config.json").read_bytes())
+    (copied / "checkpoints").mkdir()
+    (copied / "checkpoints" / "last.pt").write_bytes(baseline.checkpoint("last").read_bytes())
+    never = start(small(tmp_path, "never", model=GATED, init_from=str(copied)))
+    with monkeypatch.context():
+        interrupt(torch.optim.SGD, "step", 4)
+        with pytest.raises(Stopped):
+            start(small(tmp_path, "died", model=GATED, init_from=str(copied)))
+    (copied / "checkpoints" / "last.pt").unlink()  # never read again
+    resumed = resume(open_run(tmp_path / "died"))
+    first, second = weights(never), weights(resumed)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("init", "changes", "sentence"),
+    [
+        ("{base}", {"model": ModelConfig(depth=20)}, "is of a resnet of depth 14 .* and does not fit this network"),
+        ("{base}", {"model": ModelConfig(depth=14, shortcut="pad")}, "in addition .*--model.shortcut"),
+        ("{base}:7", {}, "base has no checkpoint '7': it has best, epoch_001, epoch_002, last"),
+        ("{base}x", {}, "basex is no run"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_before_anything_is_made(baseline, tmp_path, init, changes, sentence):
+    with pytest.raises(MemgateError, match=sentence):
+        start(small(tmp_path, "new", init_from=init.format(base=baseline.path), **changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_of_other_classes_is_fresh_or_refused(baseline, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8)
+    labels = np.arange(60) % 3
+    arrays = {
+        f"{split}_{what}": found
+        for split in ("train", "test")
+        for what, found in (("images", pixels), ("labels", labels))
+    }
+    arrays: dict[str, Any] = {"train_images": pixels, "train_labels": labels}
+    arrays |= {"test_images": pixels, "test_labels": labels}
+    np.savez(tmp_path / "three.npz", **arrays)
+    data = DataConfig(name="npz", root=tmp_path / "three.npz", augment="none")
+    config = small(tmp_path / "runs", "three", data=data, init_from=str(baseline.path))
+    config = replace(config, train=replace(config.train, epochs=1))
+    with pytest.raises(MemgateError, match="in another shape 2, such as head.weight.*or --init-head fresh"):
+        start(replace(config, init_head="loaded"))
+    assert start(config).environment["initialisation"]["fresh"] == {"head": 2}
+
+
+def test_the_flags(baseline, one_sentence):
+    assert "no --init-from to load it from" in one_sentence("train", "--init-head", "loaded")
+    config = cli.parse(["train", "--init-from", "runs/base:best"]).config
+    assert config.init_from == "runs/base:best"
+    assert "-init-" in config.resolved().name

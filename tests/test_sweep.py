@@ -1,0 +1,244 @@
+"""A sweep: what its grid means, that it goes on where it was, and its table against the runs' own reports."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import memgate.train
+from memgate import cli, sweep
+from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.runs import open_run
+from probes.report import report
+from probes.sweeptable import sweep_table, to_json, to_text
+
+SMALL = (
+    "--data.image-size 8 --data.train-limit 160 --data.test-limit 60 --train.epochs 2 --train.milestones 1 "
+    "--model.gate.hidden-b3 8 --device cpu"
+).split()
+
+
+def base(out: Path, **changes: Any) -> RunConfig:
+    config = RunConfig(
+        name="grid",
+        out=out,
+        noise=("symmetric:0.3",),
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=160, test_limit=60, augment="none"),
+        model=ModelConfig(depth=14, gate=GateConfig(hidden_b3=8)),
+        train=TrainConfig(epochs=2, milestones=(1,), batch_size=64),
+    )
+    return replace(config, **changes)
+
+
+def command(monkeypatch, *arguments):
+    """One memgate command in this process: the exit code."""
+    monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def test_a_grid_is_the_product_of_its_values_and_seeds(tmp_path):
+    over = ["train.lr=0.1,0.05", "--model.gate.curve=centred,normalised"]
+    found, configs = sweep.plan("quickstart", base(tmp_path), over, (0, 3))
+    assert len(found.runs) == 8
+    assert {(c.train.lr, c.model.gate.curve, c.seed) for c in configs} == {
+        (lr, curve, seed) for lr in (0.1, 0.05) for curve in ("centred", "normalised") for seed in (0, 3)
+    }
+    assert found.runs[1].name == "grid-train.lr_0.1-model.gate.curve_centred-s3"
+    assert [run.name for run in found.runs] == [config.name for config in configs]
+    for config in configs:  # and nothing else is changed
+        gate = replace(config.model.gate, curve="normalised")
+        same = replace(config, name="grid", seed=0, model=replace(config.model, gate=gate))
+        assert replace(same, train=replace(same.train, lr=0.1)) == base(tmp_path)
+
+
+def test_without_anything_varied_the_seeds_are_the_sweep(tmp_path):
+    found, _ = sweep.plan("quickstart", base(tmp_path, name=None), [], (0, 1))
+    assert [run.name for run in found.runs] == ["quickstart-s0", "quickstart-s1"]
+    assert found.varied == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "expected"),
+    [
+        ("train.milestones=30 45,40 50,", lambda c: c.train.milestones, [(30, 45), (40, 50), ()]),
+        ('model.gate.blocks=b3,"b2,b3"', lambda c: c.model.gate.blocks, ["b3", "b2,b3"]),
+        ("noise=,symmetric:0.4 randx:0.1", lambda c: c.noise, [(), ("symmetric:0.4", "randx:0.1")]),
+        ("model.gate.detach-gate=true,false", lambda c: c.model.gate.detach_gate, [True, False]),
+        ("train.weight_decay=1e-4, 0", lambda c: c.train.weight_decay, [1e-4, 0.0]),
+        ("init_from=None,'runs/a b:best'", lambda c: c.init_from, [None, "runs/a b:best"]),
+    ],
+)
+def test_values_are_read_as_the_command_line_reads_them(tmp_path, text, read, expected):
+    _, configs = sweep.plan("quickstart", base(tmp_path), [text], (0,))
+    assert [read(config) for config in configs] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--over", "train.lrr=1"], "--train.lrr is no flag of 'memgate train': perhaps --train.lr is meant"),
+        (["--over", "train.lr=fast"], "--train.lr: could not convert string to float: 'fast'"),
+        (["--over", "train.lr=0.1,-1"], "--train.lr -1.0 does not learn"),
+        (["--over", "model.depth=14,21"], "--model.depth 21 is no depth"),
+        (["--over", "train.lr"], "has another form than FLAG=V1,V2"),
+        (["--over", "seed=1,2"], "give the seeds by --seeds 0,1,2"),
+        (["--over", "train.lr=0.1,0.10"], "give each value once"),
+        (["--over", "train.lr=1", "--over", "train.lr=2"], "--over train.lr is given twice"),
+        (["--over", 'noise="symmetric:0.2'], "close the quotation mark"),
+        (["--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
+        (["--seeds", "1,1"], "names a seed twice"),
+        (["--gpus-per-run", "1"], "is about Ray: add --engine ray"),
+        (["--engine", "ray", "--gpus-per-run", "1.5"], "--gpus-per-run 1.5 is out of range"),
+        (["--engine", "ray", "--ray-address", "127.0.0.1:1"], "127.0.0.1:1 cannot be reached"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_anything_starts(tmp_path, one_sentence, arguments, sentence):
+    if "--ray-address" in arguments:
+        pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
+    assert sentence in one_sentence("sweep", "quickstart", *SMALL, "--out", tmp_path, *arguments)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_a_sweep_needs_a_recipe(one_sentence):
+    assert "needs the recipe first" in one_sentence("sweep", "--over", "train.lr=1")
+    assert "'nothing' is unknown" in one_sentence("sweep", "nothing", "--over", "train.lr=1")
+
+
+def test_ray_that_is_missing_is_a_sentence(tmp_path, one_sentence, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    said = one_sentence("sweep", "quickstart", *SMALL, "--out", tmp_path, "--engine", "ray")
+    assert "pip install -e '.[ray]'" in said
+
+
+def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(
+    tmp_path, monkeypatch, capsys, interrupt
+):
+    typed = ["sweep", "quickstart", *SMALL, "--out", tmp_path, "--name", "s"]
+    typed += ["--over", "init_from=None,nowhere", "--over", "train.lr=0.1,0.05"]
+    assert command(monkeypatch, *typed, "--dry-run") == 0
+    assert capsys.readouterr().out.count("missing") == 4
+    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as patch:
+        interrupt(memgate.train, "train_step", 7)  # a run has four: this is the second's second epoch
+        assert command(patch, *typed) == 130
+        assert f"Go on with: memgate {' '.join(map(str, typed))}" in capsys.readouterr().out
+    first, second = (f"s-init_from_none-train.lr_{lr}-s0" for lr in (0.1, 0.05))
+    assert [sweep.state_of(tmp_path, name) for name in (first, second)] == ["complete", "stopped"]
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / first).iterdir()}
+    assert command(monkeypatch, *typed) == 1
+    printed = capsys.readouterr()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert [sweep.state_of(tmp_path, name) for name in (first, second)] == ["complete"] * 2
+    failed = [f"s-init_from_nowhere-train.lr_{lr}-s0" for lr in (0.1, 0.05)]
+    for name in failed:
+        assert f"{name} failed: nowhere is no run" in printed.err.splitlines()[-1 - (name == failed[0])]
+    assert "2 of 4 runs are complete" in printed.out
+    assert f"Not in the table: {failed[0]} (missing)" in printed.out
+
+
+def test_a_grid_may_grow_and_its_base_may_not_change(tmp_path, monkeypatch, one_sentence):
+    found, _ = sweep.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (0,))
+    sweep.record(found, tmp_path)
+    more, _ = sweep.plan("quickstart", base(tmp_path), ["train.lr=0.05,0.1"], (0, 1))
+    grown = sweep.record(more, tmp_path)
+    assert [run.seed for run in grown.runs] == [0, 0, 1, 1]
+    assert grown == sweep.find_sweep("grid", tmp_path)[0] == sweep.read_sweep(tmp_path / "grid.sweep.json")
+    assert sweep.record(found, tmp_path) == grown
+    changed = replace(base(tmp_path), noise=())
+    with pytest.raises(
+        MemgateError, match="another base \\(noise symmetric:0.3, not none\\): choose another"
+    ):
+        sweep.record(sweep.plan("quickstart", changed, ["train.lr=0.1"], (0,))[0], tmp_path)
+    with pytest.raises(MemgateError, match="is a sweep over train.lr, and not over train.momentum"):
+        sweep.record(sweep.plan("quickstart", base(tmp_path), ["train.momentum=0.5"], (0,))[0], tmp_path)
+    assert "there are grid" in one_sentence("sweep", "table", "other", "--out", tmp_path)
+
+
+def test_a_foreign_run_in_the_way_is_noticed(tmp_path, make_run):
+    run = make_run(name="grid-train.lr_0.1-s0")
+    _, configs = sweep.plan("quickstart", base(run.path.parent), ["train.lr=0.1"], (0,))
+    with pytest.raises(MemgateError, match="is a run of other settings"):
+        sweep.check_existing(configs)
+
+
+def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
+    for seed in (0, 1):
+        make_run(name=f"t-train.lr_0.1-s{seed}", seed=seed, data_seed=7)
+    make_run(name="t-train.lr_0.05-s0", gates=())
+    make_run(name="t-train.lr_0.05-s1", finished=2)
+    out = tmp_path / "runs"
+    runs = [
+        sweep.SweepRun(f"t-train.lr_{lr}-s{seed}", {"train.lr": lr}, seed)
+        for lr in ("0.1", "0.05")
+        for seed in (0, 1)
+    ]
+    runs.append(sweep.SweepRun("t-train.lr_1-s0", {"train.lr": "1"}, 0))
+    table = sweep_table(sweep.Sweep("t", "quickstart", base(out), tuple(runs)), out)
+    one, two, three = table.points
+    reports = [report(open_run(out / name)) for name in one.runs]
+    corrupted = [next(g for g in found.groups if g.name == "corrupted") for found in reports]
+    fits = [group.fits_given.value for group in corrupted]
+    assert one.figures["corrupted fitted"].mean == pytest.approx(sum(fits) / 2)
+    assert one.figures["corrupted fitted"].sd == pytest.approx(abs(fits[0] - fits[1]) / 2**0.5)
+    means = [group.gates[0].mean.value for group in corrupted]
+    assert one.figures["g corrupted (b3)"].values == pytest.approx(tuple(means))
+    areas = [
+        next(s.auroc.value for s in found.scores if (s.score, s.against) == ("gate_mean", "corrupted"))
+        for found in reports
+    ]
+    assert one.figures["AUROC mean g (b3)"].values == pytest.approx(tuple(areas))
+    assert one.figures["s/epoch"].mean == 0.5
+    assert (len(one.runs), two.runs, three.runs) == (2, ("t-train.lr_0.05-s0",), ())
+    assert "g clean (b3)" not in two.figures
+    assert table.missing == {
+        "t-train.lr_0.05-s1": "stopped after epoch 2 of 4", "t-train.lr_1-s0": "missing",
+    }  # fmt: skip
+    content = json.loads(to_json(table))
+    assert content["points"][0]["figures"]["test accuracy"]["n"] == 2
+    rows = [line for line in to_text(table, "markdown").splitlines() if line.startswith("| ")]
+    assert len(rows) == 4
+    assert rows[3].split("|")[1:4] == [" 1          ", " 0   ", " -               "]
+
+
+def test_the_same_runs_as_tasks_of_ray(tmp_path):
+    """Two at once; Ctrl-C leaves the one that is not done to be resumed."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
+    typed = ["sweep", "quickstart", *SMALL, "--out", "runs", "--engine", "ray"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "memgate.cli", *typed, "--over", "train.epochs=2,2000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    done, going = (tmp_path / "runs" / f"quickstart-train.epochs_{epochs}-s0" for epochs in (2, 2000))
+    try:
+        deadline = time.monotonic() + 180
+        while not (sweep.state_of(done.parent, done.name) == "complete" and (going / "metrics.csv").exists()):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=150)
+    finally:
+        process.kill()
+    assert process.returncode == 130, output + errors
+    assert "Go on with: memgate sweep quickstart" in output
+    assert "Traceback" not in errors
+    run = open_run(going)
+    assert run.status().shown == "stopped"
+    assert run.status().epoch >= 1
+    assert run.checkpoint("last").is_file()
