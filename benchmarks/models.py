@@ -4,7 +4,7 @@
 
 Each is of depth 14 and trained from the recipe ``models-small``: 4,000 images of CIFAR-10, 20 % of them with a wrong
 label. The runs are a folder of ordinary ones, and what is finished is not trained again. They are trained one after
-another, so seconds depend on what else the machine did meanwhile: take the ratio to the ungated network for what it is.
+another, so seconds depend on what else the machine did meanwhile.
 """
 
 import argparse

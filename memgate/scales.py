@@ -29,7 +29,7 @@ class Scale:
 
 SCALES: dict[ScaleName, Scale] = {
     "tiny": Scale(
-        "5 epochs of 4,000 images, 2,000 test images, the smallest network of its family", None, 5, 4000, 2000, True
+        "6 epochs of 4,000 images, 2,000 test images, the smallest network of its family", None, 6, 4000, 2000, True
     ),
     "short": Scale("a tenth of the epochs, milestones likewise; all else as at full scale", 0.1),
     "full": Scale("the documents' setting", 1.0),

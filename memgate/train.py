@@ -53,7 +53,7 @@ def start(requested: RunConfig) -> Run:
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
-    config, environment, fill = _initialised(config, inputs.clean.train.class_count, describe(device), device)
+    config, environment, fill = _initialised(config, inputs.clean.train, describe(device), device)
     run = create_run(
         requested, config, environment, inputs.manifests, inputs.digests, log_layout(config, inputs), fill
     )
@@ -80,7 +80,7 @@ def resume(run: Run) -> Run:
 
 
 def _initialised(
-    config: RunConfig, classes: int, environment: dict[str, Any], device: torch.device
+    config: RunConfig, train: ImageSet, environment: dict[str, Any], device: torch.device
 ) -> tuple[RunConfig, dict[str, Any], Callable[[Path], object]]:
     """What ``--init-from`` adds to a new run: the place of its weights made explicit, their account, a checkpoint.
 
@@ -90,7 +90,7 @@ def _initialised(
     if config.init_from is None:
         return config, environment, lambda _: None
     baseline = find_baseline(config.init_from)
-    state = new_state(config, classes, device)
+    state = new_state(config, train, device)
     account = load_baseline(state.model, baseline, config.init_head)
     console.note(account.sentence)
     return (

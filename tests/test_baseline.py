@@ -11,6 +11,7 @@ import torch
 from memgate import cli
 from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
+from memgate.inputs import inputs_of
 from memgate.models import build_model
 from memgate.runs import open_run
 from memgate.train import Stopped, new_state, resume, start
@@ -61,7 +62,7 @@ def test_the_trunk_before_the_gate_is_the_baselines_to_the_bit(baseline, tmp_pat
         x, y = ours.trunk.blocks[block](x), theirs.blocks[block](y)
         assert torch.equal(x, y)
     # Head and gates are those of a run from scratch.
-    scratch = new_state(run.config, 10, torch.device("cpu")).model.state_dict()
+    scratch = new_state(run.config, inputs_of(run).clean.train, torch.device("cpu")).model.state_dict()
     assert all(torch.equal(state["model"][name], scratch[name]) for name in scratch if "head" in name)
     assert torch.equal(state["model"]["gates.b3.hidden.weight"], scratch["gates.b3.hidden.weight"])
     account = run.environment["initialisation"]

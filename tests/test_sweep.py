@@ -189,7 +189,7 @@ def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
     one, two, three = table.points
     reports = [report(open_run(out / name)) for name in one.runs]
     corrupted = [next(g for g in found.groups if g.name == "corrupted") for found in reports]
-    fits = [group.fits_given.value for group in corrupted]
+    fits = [group.fits_given.value or 0.0 for group in corrupted]
     assert one.figures["corrupted fitted"].mean == pytest.approx(sum(fits) / 2)
     assert one.figures["corrupted fitted"].sd == pytest.approx(abs(fits[0] - fits[1]) / 2**0.5)
     means = [group.gates[0].mean.value for group in corrupted]

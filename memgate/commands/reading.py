@@ -93,8 +93,8 @@ class Recipes:
             some = own[0].row if len(own) == 1 else f"{own[0].row} ... {own[-1].row}"
             console.line(f"{table:12s} {len(own)} of {described(own)}: {some}")
         console.line(
-            "As they are, they do what the authors' code did; NAME-text does what the papers say (and needs --init-from "
-            "where they start from a baseline)."
+            "As they are, they do what the authors' code did; NAME-text does what the papers say (and needs "
+            "--init-from where they start from a baseline)."
         )
 
 

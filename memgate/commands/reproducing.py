@@ -32,7 +32,7 @@ class Reproduce:
     list_: Annotated[bool, arg(name="list")] = False
     """List the rows with the papers' numbers (of ROW, or all), and run nothing."""
     scale: ScaleName = "tiny"
-    """tiny: minutes on a CPU, 5 epochs of 4,000 images with the smallest network of the family; short: a tenth of the
+    """tiny: minutes on a CPU, 6 epochs of 4,000 images with the smallest network of the family; short: a tenth of the
     epochs, milestones likewise; full: the papers' setting. Only full can be compared with the papers."""
     reading: Reading = "code"
     """code: as the authors' released code did (baseline initialisation loads nothing, ResNet-34's schedule, gate
