@@ -21,8 +21,6 @@ from memgate.recipes import recipe
 from memgate.runs import Run
 from memgate.sweep import check_existing, state_of
 from memgate.sweeprun import run_here
-from probes.groups import Group
-from probes.report import report
 
 FLATTEN = GateConfig(input="flatten")
 
@@ -58,24 +56,24 @@ def configs(epochs: int, data_root: Path, out: Path, device: str, only: str) -> 
 
 def measured(run: Run, ungated: float) -> dict[str, str]:
     """One line of the table."""
-    found = report(run)
-    groups = {group.name: group for group in found.groups}
     spent = seconds(run)
-    accuracy = found.test_accuracy.value if found.test_accuracy else None
     return {
         "network": run.name,
         "gates": str(len(run.outline.gates)),
-        "test accuracy": "-" if accuracy is None else f"{accuracy:.1%}",
-        "g clean": mean_gate(groups["clean"]),
-        "g corrupted": mean_gate(groups["corrupted"]),
+        "test accuracy": f"{run.metrics()[-1]['test_accuracy']:.1%}",
+        "g clean": mean_gate(run, corrupted=False),
+        "g corrupted": mean_gate(run, corrupted=True),
         "s/epoch": f"{spent:.1f}",
         "x ungated": f"{spent / ungated:.2f}",
     }
 
 
-def mean_gate(group: Group) -> str:
-    """Mean of g over a group and, where there are several, over the gates."""
-    values = [use.mean.value for use in group.gates if use.mean.value is not None]
+def mean_gate(run: Run, corrupted: bool) -> str:
+    """Mean of g at the last epoch over the clean or the corrupted training samples and over all gates."""
+    log = run.log()
+    samples = log.samples("train")
+    chosen = ((samples.label_op != 0) | (samples.image_op != 0)) == corrupted
+    values = [log.values("train", "gate", gate)[1][-1][chosen].mean() for gate in run.outline.gates]
     return f"{np.mean(values):.4f}" if values else "-"
 
 

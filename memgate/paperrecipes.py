@@ -103,10 +103,10 @@ def _train(row: PaperRow, reading: Reading) -> TrainConfig:
     if row.backbone == "resnet34":
         scheme = RESNET34_AUTHORS if reading == "code" else SCHEME_1
         return replace(scheme, epochs=164) if row.model == "baseline" else scheme
-    gate = {} if row.gate_lr is None else {"gate_lr": row.gate_lr}
-    if row.gate_lr_schedule is not None:
-        gate["gate_lr_schedule"] = row.gate_lr_schedule
-    return replace(scheme, warmup_iterations=WARM_UP, **gate)
+    scheme = replace(scheme, warmup_iterations=WARM_UP)
+    if row.gate_lr is None or row.gate_lr_schedule is None:
+        return scheme
+    return replace(scheme, gate_lr=row.gate_lr, gate_lr_schedule=row.gate_lr_schedule)
 
 
 def caveats(row: PaperRow, reading: Reading) -> list[str]:
