@@ -29,7 +29,7 @@ def flags(tmp_path, monkeypatch):
     np.savez(tmp_path / "data" / "cifar10.npz", **arrays)
     tiny = replace(scales.SCALES["tiny"], epochs=2, train_limit=60, test_limit=40)
     monkeypatch.setitem(scales.SCALES, "tiny", tiny)
-    return ["--out", tmp_path / "runs", "--data-root", tmp_path / "data", "--device", "cpu"]
+    return ["--out", tmp_path / "runs", "--data.root", tmp_path / "data", "--device", "cpu"]
 
 
 def memgate_(monkeypatch, *arguments):

@@ -41,7 +41,7 @@ class Reproduce:
     """Seeds of each row, such as 0,1,2,3,4."""
     out: Path = Path("runs")
     """Folder of the runs."""
-    data_root: Path = Path("data")
+    data_root: Annotated[Path, arg(name="data.root")] = Path("data")
     """Folder of the data."""
     device: Device = "auto"
     """Where to train."""
