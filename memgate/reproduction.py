@@ -37,6 +37,8 @@ class Reproduction:
     sweep: Sweep
     configs: tuple[RunConfig, ...]
     """In the order in which they are to be carried out: a baseline stands before what starts from it."""
+    comparable: bool
+    """Whether the scale is the documents' own."""
     notes: tuple[str, ...]
     """What to know when ours is held against theirs."""
 
@@ -64,7 +66,8 @@ def reproduction(rows: Sequence[PaperRow], setting: Setting) -> Reproduction:
     notes = scale_caveats(setting.scale, full)
     notes += dict.fromkeys(note for row in rows for note in caveats(row, setting.reading))
     planned = Sweep(setting.name, "reproduce", base, tuple(runs.values()))
-    return Reproduction(tuple(rows), planned, tuple(configs.values()), tuple(notes))
+    comparable = setting.scale == "full"
+    return Reproduction(tuple(rows), planned, tuple(configs.values()), comparable, tuple(notes))
 
 
 def run_name(row: PaperRow, setting: Setting, seed: int) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from memgate.config import RunConfig
+from memgate.outline import outline_of
 from memgate.paperrows import PaperRow
 from memgate.reproduction import Reproduction
 from memgate.runs import Run
@@ -20,7 +22,7 @@ SCHEMA = "memgate-reproduction/1"
 
 NOTES = (
     "Test accuracy in percent at the last epoch, mean ± sample standard deviation over runs that differ in their "
-    "seeds. Difference: ours less theirs, in percentage points.",
+    "seeds. Difference: ours less theirs, in percentage points; in brackets where it says nothing.",
 )
 
 
@@ -29,6 +31,8 @@ class Compared:
     """A row, theirs and ours."""
 
     paper: PaperRow
+    setting: str
+    """Ours: network and epochs."""
     ours: Spread
     """Test accuracy as a share, of the complete runs."""
     runs: tuple[str, ...]
@@ -48,6 +52,8 @@ class Comparison:
     rows: tuple[Compared, ...]
     missing: dict[str, str]
     """Run that is not complete to how far it is."""
+    comparable: bool
+    """Whether the scale is the documents' own; otherwise a difference says nothing about them."""
     notes: tuple[str, ...]
     schema: str = SCHEMA
 
@@ -63,13 +69,25 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
         MemgateError: a run is damaged.
     """
     states = {run.name: state_of(out, run.name) for run in plan.sweep.runs}
+    settings = {str(config.name): _setting(config) for config in plan.configs}
     rows = []
     for row in plan.rows:
         mine = [run.name for run in plan.sweep.runs if run.point == {"row": row.row}]
         complete = tuple(name for name in mine if states[name] == "complete")
-        rows.append(Compared(row, spread([last_accuracy(Run(out / name)) for name in complete]), complete))
+        rows.append(
+            Compared(
+                row,
+                settings[mine[0]],
+                spread([last_accuracy(Run(out / name)) for name in complete]),
+                complete,
+            )
+        )
     missing = {name: how_far(out, name, state) for name, state in states.items() if state != "complete"}
-    return Comparison(plan.sweep.name, tuple(rows), missing, (*NOTES, *plan.notes))
+    return Comparison(plan.sweep.name, tuple(rows), missing, plan.comparable, (*NOTES, *plan.notes))
+
+
+def _setting(config: RunConfig) -> str:
+    return f"{outline_of(config).model}, {config.train.epochs} epochs"
 
 
 def last_accuracy(run: Run) -> float | None:
@@ -94,7 +112,7 @@ def to_text(found: Comparison, style: str) -> str:
         style: a key of :data:`probes.reporttext.STYLES`.
     """
     table_format, heading, bullet = STYLES[style]
-    rows = [_cells(row) for row in found.rows]
+    rows = [_cells(row, found.comparable) for row in found.rows]
     table = tabulate(rows, headers="keys", tablefmt=table_format, disable_numparse=True)
     lines = [f"Not in the table: {name} ({state})" for name, state in found.missing.items()]
     parts = [heading.format(f"Reproduction: {found.name}"), table]
@@ -102,14 +120,18 @@ def to_text(found: Comparison, style: str) -> str:
     return "\n\n".join(parts)
 
 
-def _cells(row: Compared) -> dict[str, str]:
+def _cells(row: Compared, comparable: bool) -> dict[str, str]:
     paper, ours = row.paper, row.ours
+    difference = "-" if row.difference is None else f"{100 * row.difference:+.2f}"
+    if not comparable and row.difference is not None:
+        difference = f"({difference})"
     return {
         "row": paper.row,
-        "data, network": " ".join([paper.dataset, paper.backbone, paper.model]),
+        "theirs": " ".join([paper.dataset, paper.backbone, paper.model]),
         "paper": _mean(paper.accuracy, paper.sd, paper.runs),
+        "ours is": row.setting,
         "ours": "-" if ours.mean is None else _mean(ours.mean, ours.sd, ours.n),
-        "difference": "-" if row.difference is None else f"{100 * row.difference:+.2f}",
+        "difference": difference,
     }
 
 

@@ -86,7 +86,9 @@ class Reproduce:
             reproduced.to_json(comparison) if as_json else reproduced.to_text(comparison, self.format)
         )
         if theirs:
-            names = [run.name for run in plan.sweep.runs if sweep.state_of(out, run.name) != "missing"]
+            asked = {row.row for row in plan.rows}  # without baselines that were trained on the way
+            mine = [run.name for run in plan.sweep.runs if run.point["row"] in asked]
+            names = [name for name in mine if sweep.state_of(out, name) != "missing"]
             ours = [curvefigure.line_of_run(open_run(out / name)) for name in names]
             title = f"{self.row}, scale {self.scale}: test accuracy on the authors' curves"
             page = out / f"{fitted([self.row], [plan.sweep.name, 'curves'])}.html"
