@@ -26,6 +26,7 @@ from memgate.commands.ood import ProbeOod
 from memgate.commands.probing import ProbeCsr, ProbeShow
 from memgate.commands.reading import Dashboard, Export, ImportCurves, Recipes, Runs
 from memgate.commands.reporting import Report
+from memgate.commands.reproducing import Reproduce
 from memgate.commands.routing import ProbeRouting
 from memgate.commands.scoring import ScoreRun, ScoresKnown
 from memgate.commands.sweeping import SweepRuns, SweepTable
@@ -75,7 +76,7 @@ def _command_type(start: RunConfig) -> Any:
     named = {
         "quickstart": Quickstart, "resume": Resume, "report": Report, "score": ScoreRun, "scores": ScoresKnown,
         "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
-        "import-curves": ImportCurves,
+        "import-curves": ImportCurves, "reproduce": Reproduce,
     }  # fmt: skip
     commands = [Annotated[Train, subcommand("train", default=Train(start))]]
     commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]

@@ -1,17 +1,28 @@
-"""Ready-made runs by name: ``memgate train --recipe NAME``, every flag still open to change."""
+"""Ready-made runs by name: ``memgate train --recipe NAME``, every flag still open to change. Imports no torch."""
 
 from dataclasses import dataclass, replace
 
 from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
+from memgate.paperrecipes import (
+    FINAL,
+    FINAL_VALIDATED,
+    RESNET34_AUTHORS,
+    SCHEME_1,
+    WARM_UP,
+    Reading,
+    row_config,
+)
+from memgate.paperrows import read_rows
 
-_PAPER_GATE = GateConfig(curve="centred", tap="o1")
-_PAPER_C10 = RunConfig(
-    data=DataConfig(name="cifar10", normalisation="legacy", augment="crop-flip"),
-    model=ModelConfig(name="entropy-gate", depth=110, gate=_PAPER_GATE),
-    train=TrainConfig(
-        epochs=300, milestones=(120, 180), warmup_iterations=391, gate_lr=0.01, gate_lr_schedule="constant"
-    ),
+_PAPER = DataConfig(name="cifar10", normalisation="legacy", augment="crop-flip")
+_ENTROPY = ModelConfig(name="entropy-gate", depth=110, gate=GateConfig(curve="centred", tap="o1"))
+_PAPER_C10 = RunConfig(data=_PAPER, model=_ENTROPY, train=replace(FINAL, warmup_iterations=WARM_UP))
+_RESNET34 = ModelConfig("resnet", 34, layout="imagenet")
+_TWO_WAY = RunConfig(
+    data=replace(_PAPER, val_fraction=0.1),
+    model=ModelConfig("layer-two-way", 110, gate=GateConfig(penalty=0.01)),
+    train=replace(SCHEME_1, warmup_iterations=WARM_UP),
 )
 
 
@@ -21,6 +32,8 @@ class Recipe:
 
     purpose: str
     config: RunConfig
+    reproduces: str = ""
+    """Row or table of the documents that it is, see :mod:`memgate.paperrows`; empty for none."""
 
 
 RECIPES: dict[str, Recipe] = {
@@ -44,40 +57,85 @@ RECIPES: dict[str, Recipe] = {
             train=TrainConfig(epochs=60, milestones=(40, 52), weight_decay=0.0, lr=0.05),
         ),
     ),
+    "models-small": Recipe(
+        "4,000 CIFAR-10 images, 20 % symmetric noise, 3 epochs at depth 14: what benchmarks/models.py starts from",
+        RunConfig(
+            noise=("symmetric:0.2",),
+            data=DataConfig(name="cifar10", train_limit=4000, test_limit=1000),
+            model=ModelConfig(name="entropy-gate", depth=14),
+            train=TrainConfig(epochs=3, milestones=(2,), checkpoint_every=0),
+        ),
+    ),
     "paper-c10": Recipe(
         "the papers' final scheme: ResNet-110, 300 epochs, lr 0.1 /10 at 120 and 180, warm-up of 391 iterations",
         _PAPER_C10,
+        "paper-1-scratch-0.01-constant-text",
     ),
     "paper-c10-val": Recipe(
         "the papers' 45k/5k study: 333 epochs, lr /10 at 133 and 200 (seed and split are ours, and stratified)",
-        replace(
-            _PAPER_C10,
-            data=replace(_PAPER_C10.data, val_fraction=0.1),
-            train=replace(_PAPER_C10.train, epochs=333, milestones=(133, 200), warmup_iterations=352),
-        ),
+        replace(_PAPER_C10, data=replace(_PAPER, val_fraction=0.1), train=FINAL_VALIDATED),
     ),
     "paper-c10-scheme1": Recipe(
         "the report's training scheme 1: ResNet-110, 250 epochs, lr 0.1 /10 at 82 and 123",
-        replace(_PAPER_C10, train=replace(_PAPER_C10.train, epochs=250, milestones=(82, 123))),
+        replace(_PAPER_C10, train=_TWO_WAY.train),
     ),
     "paper-c100": Recipe(
         "the papers' CIFAR-100 network: ResNet-164 of bottleneck units, gate lr /10 every 50 epochs",
         replace(
             _PAPER_C10,
-            data=replace(_PAPER_C10.data, name="cifar100"),
-            model=replace(_PAPER_C10.model, depth=164, block="bottleneck"),
+            data=replace(_PAPER, name="cifar100"),
+            model=replace(_ENTROPY, depth=164, block="bottleneck"),
             train=replace(_PAPER_C10.train, gate_lr_schedule="step50"),
+        ),
+        "paper-2-scratch-0.01-step50-text",
+    ),
+    "paper-resnet34": Recipe(
+        "the report's ResNet-34 as it meant it: scheme 1 (82, 123) for 164 epochs, He's initialisation",
+        RunConfig(data=_PAPER, model=_RESNET34, train=replace(SCHEME_1, epochs=164)),
+        "report-text-resnet34-text",
+    ),
+    "paper-resnet34-authors": Recipe(
+        "the same as the authors' scripts trained it: lr 0 to epoch 82, then 0.01 and 0.001; PyTorch's initialisation",
+        RunConfig(
+            data=_PAPER,
+            model=replace(_RESNET34, initialisation="torch"),
+            train=replace(RESNET34_AUTHORS, epochs=164),
+        ),
+        "report-text-resnet34",
+    ),
+    "paper-two-way": Recipe(
+        "the report's two-way layer gates on 45k/5k, lambda 0.01 (its grid: 0.00001 to 1000; no table has them)",
+        _TWO_WAY,
+    ),
+    "paper-two-way-authors": Recipe(
+        "the same as the authors' code had it: temperature 10,000, so that g stays at 1/2, and all 50,000 images",
+        replace(
+            _TWO_WAY,
+            data=_PAPER,
+            model=replace(_TWO_WAY.model, gate=GateConfig(penalty=0.01, temperature=10_000)),
         ),
     ),
 }
 
 
 def recipe(name: str) -> RunConfig:
-    """The configuration of a recipe.
+    """The configuration of a recipe, or of a row of the documents' tables.
+
+    Args:
+        name: of :data:`RECIPES`; or a row's, such as ``report-2.1-0.01``, as the authors' code had it, and with
+            ``-text`` behind it as the document says (a row that starts from a baseline still needs ``init_from``).
 
     Raises:
         MemgateError: there is no recipe of this name.
     """
-    if name not in RECIPES:
-        raise MemgateError(f"--recipe {name!r} is unknown: there are {', '.join(RECIPES)}.")
-    return RECIPES[name].config
+    if name in RECIPES:
+        return RECIPES[name].config
+    row_name = name.removesuffix("-text")
+    reading: Reading = "code" if row_name == name else "text"
+    row = next((row for row in read_rows() if row.row == row_name), None)
+    if row is None:
+        raise MemgateError(
+            f"--recipe {name!r} is unknown: there are {', '.join(RECIPES)}, and every row that 'memgate reproduce "
+            "--list' lists."
+        )
+    return row_config(row, reading)

@@ -104,11 +104,12 @@ def sweep_table(sweep: Sweep, out: Path) -> SweepTable:
         _point(runs, [run.name for run in runs if states[run.name] == "complete"], out)
         for runs in grouped.values()
     )
-    missing = {name: _far(out, name, state) for name, state in states.items() if state != "complete"}
+    missing = {name: how_far(out, name, state) for name, state in states.items() if state != "complete"}
     return SweepTable(sweep.name, points, missing, (*NOTES, SECONDS))
 
 
-def _far(out: Path, name: str, state: str) -> str:
+def how_far(out: Path, name: str, state: str) -> str:
+    """The state of a run that is not complete (see :func:`memgate.sweep.state_of`), with its epoch and its reason."""
     if state == "missing":
         return state
     status = Run(out / name).status()

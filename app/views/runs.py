@@ -16,6 +16,7 @@ from memgate.runs import Run
 from probes.csrtable import PAPER_RADIUS
 
 REDRAWN_SECONDS = 1.0
+FEW = 4  # gates that are named
 
 
 def known(name: str) -> tuple[dict[str, Any], str]:
@@ -24,10 +25,11 @@ def known(name: str) -> tuple[dict[str, Any], str]:
     try:
         run = queries.open_run(state.root(), name)
         outline, status = run.outline, queries.status(run)
+        gates = outline.gates if len(outline.gates) <= FEW else (f"{len(outline.gates)} gates",)
         row |= {
             "status": status.shown,
             "data": outline.data,
-            "model": " ".join([outline.model, *map(str.upper, outline.gates)]),
+            "model": " ".join([outline.model, *map(str.upper, gates)]),
             "noise": ", ".join(outline.noise) or "none",
             "seed": outline.seed,
             "epochs": f"{status.epoch} / {status.epochs}",

@@ -9,6 +9,7 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import MemgateError
+from memgate.paperrows import described, read_rows
 from memgate.recipes import RECIPES
 from memgate.runs import Run, command, list_runs, open_run
 
@@ -106,12 +107,22 @@ class ImportCurves:
 
 @dataclass(frozen=True)
 class Recipes:
-    """List the recipes of 'memgate train --recipe'."""
+    """List the recipes of 'memgate train --recipe' and 'memgate sweep', and what each reproduces."""
 
     def run(self) -> None:
-        """Print one line per recipe."""
+        """Print one line per recipe, and one per table of the papers, whose rows are recipes too."""
         for name, entry in RECIPES.items():
-            console.line(f"{name:18s} {entry.purpose}")
+            console.line(f"{name:22s} {entry.purpose}{f' = {entry.reproduces}' if entry.reproduces else ''}")
+        rows = read_rows()
+        console.line("\nRows of the papers' tables, each a recipe by its name ('memgate reproduce --list'):")
+        for table in dict.fromkeys(row.table for row in rows):
+            own = [row for row in rows if row.table == table]
+            some = own[0].row if len(own) == 1 else f"{own[0].row} ... {own[-1].row}"
+            console.line(f"{table:12s} {len(own)} of {described(own)}: {some}")
+        console.line(
+            "As they are, they do what the authors' code did; NAME-text does what the papers say (and needs "
+            "--init-from where they start from a baseline)."
+        )
 
 
 @dataclass(frozen=True)

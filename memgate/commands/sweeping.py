@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -60,12 +60,7 @@ class SweepRuns:
             _list(planned, out)
             return
         planned = sweep.record(planned, out)
-        try:
-            failed = self._carried_out(configs)
-        except (SystemExit, KeyboardInterrupt, Interrupted) as stop:
-            again = shlex.join(["memgate", *sys.argv[1:]])
-            console.note(f"The sweep is stopped; finished runs are kept. Go on with: {again}")
-            raise SystemExit(getattr(stop, "code", 130)) from None
+        failed = until_stopped("The sweep", lambda: self._carried_out(configs))
         print_table(planned, out, "terminal")
         for name, reason in failed.items():
             console.warn(f"{name} failed: {reason}")
@@ -97,6 +92,21 @@ class SweepTable:
         """Print the table."""
         found, out = sweep.find_sweep(self.name, self.out)
         print_table(found, out, self.format)
+
+
+def until_stopped(what: str, carry_out: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+    """Carry runs out; if they are stopped, say how to go on, and end.
+
+    Args:
+        what: that is stopped, in words.
+        carry_out: gives the name of each run that failed, to the reason.
+    """
+    try:
+        return carry_out()
+    except (SystemExit, KeyboardInterrupt, Interrupted) as stop:
+        again = shlex.join(["memgate", *sys.argv[1:]])
+        console.note(f"{what} is stopped; finished runs are kept. Go on with: {again}")
+        raise SystemExit(getattr(stop, "code", 130)) from None
 
 
 def print_table(found: sweep.Sweep, out: Path, form: console.Form) -> None:

@@ -1,0 +1,128 @@
+"""The command about the documents' tables: reproduce."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from memgate import console, sweep
+from memgate.commands.sweeping import until_stopped
+from memgate.config import Device, RunConfig
+from memgate.errors import MemgateError, require
+from memgate.naming import fitted
+from memgate.paperrecipes import Reading
+from memgate.paperrows import find_rows, read_rows
+from memgate.reproduction import Reproduction, Setting, reproduction
+from memgate.runs import open_run
+from memgate.scales import SCALES, ScaleName, cost
+
+MANY_IMAGES = 5_000_000
+"""Images forward and backward of one start from which --yes is needed: a tenth of a ResNet-110's 250 epochs is 1.25
+million, minutes on a GPU and a day on a CPU."""
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Reproduce rows of the papers' tables, and put theirs and ours side by side; started again, it goes on."""
+
+    row: Positional[str | None] = None
+    """A row (report-2.1-0.01), a table (report-2.1: all its rows) or a pattern ('paper-1-*'); --list lists them."""
+    list_: Annotated[bool, arg(name="list")] = False
+    """List the rows with the papers' numbers (of ROW, or all), and run nothing."""
+    scale: ScaleName = "tiny"
+    """tiny: minutes on a CPU, 6 epochs of 4,000 images with the smallest network of the family; short: a tenth of the
+    epochs, milestones likewise; full: the papers' setting. Only full can be compared with the papers."""
+    reading: Reading = "code"
+    """code: as the authors' released code did (baseline initialisation loads nothing, ResNet-34's schedule, gate
+    reading o2); text: as the papers say (a baseline is trained first and loaded; scheme 1; o1)."""
+    seeds: str = "0"
+    """Seeds of each row, such as 0,1,2,3,4."""
+    out: Path = Path("runs")
+    """Folder of the runs."""
+    data_root: Annotated[Path, arg(name="data.root")] = Path("data")
+    """Folder of the data."""
+    device: Device = "auto"
+    """Where to train."""
+    curves: Path | None = None
+    """Also draw our test accuracy on the authors' curves of this file (entropy gate over B3 only), as an HTML page."""
+    beside: Path | None = None
+    """Of --curves: another run to draw too, such as one of the recipe paper-c10-val."""
+    only_report: bool = False
+    """Train nothing: report what is there."""
+    yes: bool = False
+    """Start without being asked, however much it is."""
+    format: console.Form = "terminal"
+    """How to print the report; for json, add --only-report, because a training prints its epochs."""
+
+    def run(self) -> None:
+        """List the rows, or carry out the runs and report."""
+        from probes import curvefigure, reproduced
+
+        if self.list_:
+            console.line(reproduced.listed(read_rows() if self.row is None else find_rows(self.row)))
+            return
+        if self.row is None:
+            raise MemgateError(
+                "'memgate reproduce' needs a row or a table: 'memgate reproduce --list' lists them."
+            )
+        require(
+            self.beside is None or self.curves is not None,
+            f"--beside {self.beside} is drawn beside the authors' curves: add --curves FILE.",
+        )
+        out = self.out.expanduser()
+        seeds = sweep.parse_seeds(self.seeds)
+        root = self.data_root.expanduser()
+        plan = reproduction(
+            find_rows(self.row), Setting(self.scale, self.reading, seeds, out, root, self.device)
+        )
+        theirs = self._authors(plan)
+        beside = [] if self.beside is None else [curvefigure.line_of_run(open_run(self.beside))]
+        failed = {} if self.only_report else self._carried_out(plan, out)
+        comparison = reproduced.compare(plan, out)
+        as_json = self.format == "json"
+        console.line(
+            reproduced.to_json(comparison) if as_json else reproduced.to_text(comparison, self.format)
+        )
+        if theirs:
+            asked = {row.row for row in plan.rows}  # without baselines that were trained on the way
+            mine = [run.name for run in plan.sweep.runs if run.point["row"] in asked]
+            names = [name for name in mine if sweep.state_of(out, name) != "missing"]
+            ours = [curvefigure.line_of_run(open_run(out / name)) for name in names]
+            title = f"{self.row}, scale {self.scale}: test accuracy on the authors' curves"
+            page = out / f"{fitted([self.row], [plan.sweep.name, 'curves'])}.html"
+            curvefigure.write_html(curvefigure.figure(theirs, [*ours, *beside], title), page)
+            if not as_json:
+                console.line(f"\nOur curves on the authors':  {page}")
+        if failed:
+            raise SystemExit(1)
+
+    def _authors(self, plan: Reproduction) -> list:
+        """The authors' curves of these rows; none without --curves."""
+        if self.curves is None:
+            return []
+        from memgate.curves import load_curves
+        from probes.curvefigure import authors_lines
+
+        return authors_lines(plan.rows, load_curves(self.curves))
+
+    def _carried_out(self, plan: Reproduction, out: Path) -> Mapping[str, str]:
+        sweep.check_existing(plan.configs)
+        self._say_what_is_coming(plan.configs, out)
+        sweep.record(plan.sweep, out)
+        from memgate.sweeprun import run_here
+
+        return until_stopped("The reproduction", lambda: run_here(plan.configs))
+
+    def _say_what_is_coming(self, configs: Sequence[RunConfig], out: Path) -> None:
+        left = [config for config in configs if sweep.state_of(out, str(config.name)) != "complete"]
+        if not left:
+            return
+        ahead = cost(left)
+        require(
+            ahead.images <= MANY_IMAGES or self.yes,
+            f"--scale {self.scale} has before it {ahead.sentence}, which is hours to days: add --yes, or take fewer "
+            f"rows or seeds, or --scale {'tiny' if self.scale == 'short' else 'short'}.",
+        )
+        console.note(f"Scale {self.scale} ({SCALES[self.scale].words}): {ahead.sentence}.")

@@ -1,0 +1,120 @@
+"""Test accuracy over the epochs: our runs on the curves that the authors of the entropy gate left."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from memgate.curves import Curve
+from memgate.errors import MemgateError
+from memgate.paperrecipes import FINAL_VALIDATED
+from memgate.paperrows import PaperRow
+from memgate.runs import Run
+from noise.atomic import atomic_write
+
+THEIRS, OURS = (
+    ("#9aa0a6", "#bdc1c6", "#80868b"),
+    ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One curve; every array is [E]."""
+
+    name: str
+    epoch: NDArray[np.int64]
+    """Counted from 1."""
+    planned: int
+    """Epochs that the run was meant to have, so that its learning rates fall at the same share of it."""
+    accuracy: NDArray[np.float64]
+    """On the test set, as a share."""
+
+
+def line_of_run(run: Run) -> Line:
+    """A run's curve, as far as it is; it may be one of the authors', imported."""
+    rows = [row for row in run.metrics() if row["test_accuracy"] == row["test_accuracy"]]
+    return Line(
+        run.name,
+        np.array([row["epoch"] for row in rows], np.int64),
+        run.outline.epochs,
+        np.array([row["test_accuracy"] for row in rows], np.float64),
+    )
+
+
+def authors_lines(rows: Iterable[PaperRow], curves: Mapping[str, Curve]) -> list[Line]:
+    """The authors' curves of the settings of some rows.
+
+    They are of their 45k/5k runs: 333 epochs, one gate step for each trunk step.
+
+    Raises:
+        MemgateError: there is none.
+    """
+    wanted = {_key_of_row(row) for row in rows if row.model == "entropy-classifier-b3"}
+    found = [
+        Line(f"authors: {curve.name}", curve.epoch, FINAL_VALIDATED.epochs, curve.accuracy["test"])
+        for curve in curves.values()
+        if _key_of_curve(curve) in wanted
+    ]
+    if not found:
+        raise MemgateError(
+            "The authors left no curve of these rows: there are some of the entropy gate over B3, such as of "
+            "paper-1-scratch-0.01-constant."
+        )
+    return found
+
+
+def _key_of_row(row: PaperRow) -> tuple[object, ...]:
+    return row.dataset, row.backbone, row.init, row.gate_lr, row.gate_lr_schedule
+
+
+def _key_of_curve(curve: Curve) -> tuple[object, ...] | None:
+    setting = curve.setting
+    usual = (setting.gate_iters, setting.drops, setting.lr, setting.lr_decay, setting.val_fraction)
+    if usual != (1, (47_000, 70_000), 0.1, 0.1, 0.1):
+        return None
+    backbone = f"resnet{setting.depth}"
+    return setting.dataset, backbone, setting.init, setting.gate_lr, setting.gate_lr_schedule
+
+
+def figure(theirs: Sequence[Line], ours: Sequence[Line], title: str) -> go.Figure:
+    """Ours on theirs, over the share of the planned epochs."""
+    drawn = go.Figure()
+    for lines, colours, width in ((theirs, THEIRS, 3), (ours, OURS, 2)):
+        for number, line in enumerate(lines):
+            drawn.add_scatter(
+                x=line.epoch / line.planned,
+                y=line.accuracy,
+                name=line.name,
+                mode="lines+markers" if len(line.epoch) < 20 else "lines",
+                line={"color": colours[number % len(colours)], "width": width},
+                customdata=line.epoch,
+                hovertemplate=f"epoch %{{customdata}} of {line.planned}: %{{y:.2%}}<extra>{line.name}</extra>",
+            )
+    drawn.update_layout(
+        title=title,
+        template="simple_white",
+        xaxis={"title": "share of the planned epochs", "range": [0, 1], "tickformat": ".0%"},
+        yaxis={"title": "test accuracy", "tickformat": ".0%"},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0},
+    )
+    return drawn
+
+
+def write_html(drawn: go.Figure, path: Path) -> Path:
+    """Write a figure as one page that needs no network.
+
+    Raises:
+        MemgateError: the file cannot be written.
+    """
+    page = drawn.to_html(include_plotlyjs=True).encode()
+    try:
+        atomic_write(path, lambda stream: stream.write(page))
+    except OSError as error:
+        raise MemgateError(
+            f"{path} cannot be written ({error}): choose another --out, or free some space."
+        ) from error
+    return path

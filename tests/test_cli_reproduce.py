@@ -1,0 +1,178 @@
+"""memgate reproduce: real, tiny runs on made-up images in the place of CIFAR; theirs and ours side by side."""
+
+import json
+import math
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import memgate.train
+from memgate import cli, scales
+from memgate.runs import Run, list_runs, open_run
+from memgate.sweep import read_sweep
+
+ROW = "paper-1-baseline-0.01-constant"
+GATED, BASELINE = f"{ROW}-tiny-text-s0", "paper-1-baseline-tiny-text-s0"
+
+
+@pytest.fixture
+def flags(tmp_path, monkeypatch):
+    """Images in the place of CIFAR-10, and the tiny scale tinier still; the flags that name the folders."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 60), ("test", 40)):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count, dtype=np.int64) % 10
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "cifar10.npz", **arrays)
+    tiny = replace(scales.SCALES["tiny"], epochs=2, train_limit=60, test_limit=40)
+    monkeypatch.setitem(scales.SCALES, "tiny", tiny)
+    return ["--out", tmp_path / "runs", "--data.root", tmp_path / "data", "--device", "cpu"]
+
+
+def memgate_(monkeypatch, *arguments):
+    """One memgate command in this process: the exit code."""
+    monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def accuracy(run: Run) -> float:
+    return run.metrics()[-1]["test_accuracy"]
+
+
+def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_loads_it(
+    flags, tmp_path, monkeypatch, capsys
+):
+    seeds = ["--reading", "text", "--seeds", "0,1"]
+    assert memgate_(monkeypatch, "reproduce", ROW, *seeds, *flags) == 0
+    said = capsys.readouterr().out
+    runs = {run.name: run for run in list_runs(tmp_path / "runs")}
+    assert len(runs) == 4
+    gated = runs[GATED]
+    assert gated.config.init_from == f"{runs[BASELINE].path.absolute()}:last"
+    assert gated.environment["initialisation"]["loaded"] > 50
+    assert gated.config.model.depth == 14
+    assert gated.config.train.gate_lr == 0.01
+    ours = [100 * accuracy(runs[name]) for name in (GATED, GATED.replace("s0", "s1"))]
+    mean, sd = np.mean(ours), np.std(ours, ddof=1)
+    line = next(line for line in said.splitlines() if line.startswith(ROW) and "94.01 ± 0.26" in line)
+    assert f"{mean:.2f} ± {sd:.2f} (n = 2)" in line
+    assert line.endswith(f"({mean - 94.012:+.2f})")  # brackets: it says nothing at this scale
+    assert "entropy-gate-14, 2 epochs" in line
+    assert "not comparable with the documents' numbers" in said
+    assert "loaded nothing" in said
+    assert "o2; ours reads o1" in said
+
+    # Started again, nothing is trained; a further row comes into the same sweep.
+    monkeypatch.setattr(memgate.train, "start", lambda config: pytest.fail("trained again"))
+    assert memgate_(monkeypatch, "reproduce", ROW, *seeds, *flags) == 0
+    assert "steps in all" not in capsys.readouterr().out
+    assert len(read_sweep(tmp_path / "runs" / "reproduce-tiny-text.sweep.json").runs) == 4
+
+
+def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_report(
+    flags, tmp_path, monkeypatch, capsys
+):
+    assert memgate_(monkeypatch, "reproduce", "report-2.2-0.01", *flags) == 0
+    (run,) = list_runs(tmp_path / "runs")
+    assert run.config.init_from is None
+    assert (run.config.model.layout, run.config.model.depth, run.config.model.initialisation) == (
+        "imagenet", 18, "torch",
+    )  # fmt: skip
+    capsys.readouterr()
+    report = ["reproduce", "report-2.2-*", *flags, "--only-report", "--format", "json"]
+    assert memgate_(monkeypatch, *report) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["rows"]) == 9
+    assert found["rows"][0]["difference"] == pytest.approx(accuracy(run) - 0.9346)
+    assert found["rows"][1]["difference"] is None
+    assert found["missing"]["report-2.2-10-tiny-code-s0"] == "missing"
+    assert any("rate of 0 up to epoch 82" in note for note in found["notes"])
+
+
+def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, capsys):
+    from probes.curvefigure import line_of_run
+
+    names = [
+        "vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1",
+        "vc10_resnet_gate_classifier110_4770_scratch_it3g-2cm-1",
+        "vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1_lr1by34770",
+    ]
+    columns = ["run", "epoch", "lr", "gate_lr"]
+    columns += [
+        f"{split}_{what}"
+        for split in ("train", "val", "test")
+        for what in ("accuracy", "loss_cls", "loss_gatecel")
+    ]
+    lines = [",".join(columns)]
+    for name in names:
+        lines += [",".join([name, str(epoch), "0.1", "0.01", *["50.5"] * 9]) for epoch in (1, 2, 3)]
+    curves = tmp_path / "curves.csv"
+    curves.write_text("\n".join(lines))
+    row = "paper-1-scratch-0.01-constant"
+    drawn = []
+    import probes.curvefigure
+
+    original = probes.curvefigure.figure
+    monkeypatch.setattr(
+        probes.curvefigure, "figure", lambda *args: drawn.append(original(*args)) or drawn[-1]
+    )
+    assert memgate_(monkeypatch, "reproduce", row, *flags, "--curves", curves) == 0
+    page = tmp_path / "runs" / f"{row}-reproduce-tiny-code-curves.html"
+    assert str(page) in capsys.readouterr().out
+    text = page.read_text()
+    assert "<script src=" not in text  # it needs no network
+    theirs, ours = drawn[0].data
+    assert theirs.name == f"authors: {names[0]}"
+    assert list(theirs.x) == pytest.approx([1 / 333, 2 / 333, 3 / 333])
+    assert list(theirs.y) == pytest.approx([0.505] * 3)
+    run = open_run(tmp_path / "runs" / f"{row}-tiny-code-s0")
+    assert list(ours.x) == [0.5, 1.0]
+    assert list(ours.y) == [found["test_accuracy"] for found in run.metrics()]
+    assert line_of_run(run).planned == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["report-9.9"], "'report-9.9' is no row or table of the documents"),
+        ([], "needs a row or a table"),
+        (["paper-1", "--scale", "full"], "9 runs, 1,055,700 steps in all, 135,000,000 images"),
+        (["paper-1-baseline", "--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
+        (
+            ["paper-1-baseline", "--beside", "somewhere"],
+            "--beside somewhere is drawn beside the authors' curves",
+        ),
+        (["paper-1-baseline", "--curves", "nothing.csv"], "nothing.csv does not exist"),
+    ],
+)
+def test_what_cannot_be_ends_in_one_sentence(one_sentence, flags, tmp_path, arguments, sentence):
+    assert sentence in one_sentence("reproduce", *arguments, *flags)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_stopped_reproduction_goes_on(flags, tmp_path, monkeypatch, capsys, interrupt):
+    interrupt(memgate.train, "train_step", 2)
+    assert memgate_(monkeypatch, "reproduce", "paper-1-baseline", *flags) == 130
+    assert "Go on with: memgate reproduce paper-1-baseline" in capsys.readouterr().out
+    assert memgate_(monkeypatch, "reproduce", "paper-1-baseline", *flags) == 0
+    (run,) = list_runs(tmp_path / "runs")
+    assert (run.status().state, run.status().epoch) == ("complete", 2)
+    assert not math.isnan(accuracy(run))
+
+
+def test_lists(monkeypatch, capsys):
+    assert memgate_(monkeypatch, "reproduce", "--list") == 0
+    assert capsys.readouterr().out.count("\n") == 2 + 127
+    assert memgate_(monkeypatch, "reproduce", "paper-4", "--list") == 0
+    assert "93.48 ± 0.26 (n = 5)" in capsys.readouterr().out
+    assert memgate_(monkeypatch, "recipes") == 0
+    said = capsys.readouterr().out
+    assert "report-3.4   9 of cifar10 resnet110 block-twoway-bce scratch lambda 1e-05 to 1000" in said
+    assert "paper-1-scratch-0.01-constant-text" in said

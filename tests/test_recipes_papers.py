@@ -1,0 +1,202 @@
+"""The documents' rows as runs: against the tables themselves, and each network against its number of parameters."""
+
+import csv
+from dataclasses import replace
+from importlib import resources
+
+import pytest
+import torch
+
+from memgate.errors import MemgateError
+from memgate.models import MODELS
+from memgate.paperrecipes import PENALTIES, caveats, row_config
+from memgate.paperrows import baseline_of, find_rows, read_rows
+from memgate.recipes import RECIPES, recipe
+from memgate.scales import SCALES, cost, scale_caveats, scaled
+from memgate.schedule import trunk_lr
+
+ROWS = read_rows()
+
+DOCUMENTS = {"report": "gating-report", "paper": "soft-gating-paper"}
+
+R34_FLATTENED, R110_FLATTENED, R164_FLATTENED = 256 * 8 * 8, 64 * 8 * 8, 256 * 8 * 8
+
+
+def two_layers(inputs: int, outputs: int) -> int:
+    """Weights and biases of two linear layers with 512 units between them."""
+    return inputs * 512 + 512 + 512 * outputs + outputs
+
+
+# Backbone and classes to parameters, as the authors' networks were counted.
+BACKBONES = {
+    ("resnet110", 10): 1_730_714, ("resnet110", 100): 1_736_564, ("resnet164", 10): 1_704_154,
+    ("resnet164", 100): 1_727_284, ("preresnet110", 10): 1_730_522, ("preresnet164", 10): 1_703_258,
+    ("preresnet164", 100): 1_726_388, ("resnet34", 10): 21_282_122,
+}  # fmt: skip
+B2_GATE_R110 = 9_298
+
+
+def expected_parameters(row) -> int:
+    classes = 100 if row.dataset == "cifar100" else 10
+    trunk = BACKBONES[row.backbone, classes]
+    flattened = {"resnet34": R34_FLATTENED, "resnet110": R110_FLATTENED, "resnet164": R164_FLATTENED}
+    if row.model == "baseline":
+        return trunk
+    if row.model.startswith("layer"):
+        return {"resnet110": 1_826_938, "resnet164": 3_216_474 + 90 * 257}[row.backbone]
+    pooled = {"resnet110": 64, "resnet164": 256}
+    if row.model.startswith("entropy-classifier"):
+        second = B2_GATE_R110 if row.model.endswith("b2b3") else 0
+        return trunk + two_layers(pooled[row.backbone], classes) + second
+    outputs = {"scalar": 1, "twoway": 2, "entropy": classes}[row.model.split("-")[1]]
+    return trunk + two_layers(flattened[row.backbone], outputs)
+
+
+@pytest.mark.shared
+def test_our_file_holds_every_row_of_the_two_documents_and_nothing_else(shared):
+    with (shared / "reference" / "paper_tables.csv").open(newline="") as stream:
+        theirs = [line for line in csv.DictReader(stream) if line["table"].split()[0] in DOCUMENTS.values()]
+    assert len(theirs) == len(ROWS) == 127
+
+    words = [(line["dataset"], line["backbone"], line["model"], line["init"]) for line in theirs]
+    assert [(row.dataset, row.backbone, row.model, row.init) for row in ROWS] == words
+    assert [row.gate_lr_schedule or "" for row in ROWS] == [line["gate_lr_schedule"] for line in theirs]
+    tables = [line["table"].replace("text 1.2", "text") for line in theirs]
+    assert [f"{DOCUMENTS[row.table.split('-')[0]]} {row.table.split('-')[1]}" for row in ROWS] == tables
+    for ours, name, scale in (
+        ("penalty", "lam", 1), ("gate_lr", "gate_lr", 1), ("accuracy", "test_accuracy", 100), ("sd", "std", 100),
+        ("runs", "runs", 1),
+    ):  # fmt: skip
+        values = [getattr(row, ours) for row in ROWS]
+        expected = [float(line[name]) if line[name] else None for line in theirs]
+        assert [value is None for value in values] == [value is None for value in expected]
+        pairs = [
+            (scale * value, other) for value, other in zip(values, expected, strict=True) if other is not None
+        ]
+        assert [mine for mine, _ in pairs] == pytest.approx([other for _, other in pairs], abs=1e-4, rel=1e-9)
+
+
+def test_the_file_belongs_to_the_package():
+    assert resources.files("memgate").joinpath("paper_results.csv").is_file()
+
+
+@pytest.mark.parametrize("reading", ["code", "text"])
+def test_every_row_is_a_run_whose_network_has_the_documents_parameters(reading):
+    counted = {}  # many rows have the same network
+    for row in ROWS:
+        config = row_config(row, reading).resolved()
+        model, classes = config.model, 100 if row.dataset == "cifar100" else 10
+        shape = (replace(model, gate=replace(model.gate, penalty=0.0)), classes)
+        if shape not in counted:
+            with torch.device("meta"):
+                network = MODELS[model.name](model, classes, 32)
+            counted[shape] = sum(parameter.numel() for parameter in network.parameters())
+        assert counted[shape] == expected_parameters(row), row.row
+
+
+def test_a_row_has_its_own_settings():
+    found = recipe("paper-2-baseline-0.001-step50")
+    assert (found.data.name, found.data.normalisation, found.data.augment) == (
+        "cifar100",
+        "legacy",
+        "crop-flip",
+    )
+    assert (found.model.name, found.model.depth, found.model.block) == ("entropy-gate", 164, "bottleneck")
+    assert (found.train.gate_lr, found.train.gate_lr_schedule) == (0.001, "step50")
+    assert (found.train.epochs, found.train.milestones, found.train.warmup_iterations) == (
+        300,
+        (120, 180),
+        391,
+    )
+    assert recipe("report-3.4-1000").model.gate.target_loss == "bce"
+    assert recipe("report-3.4-1000").train.epochs == 250
+    assert recipe("report-3.4-1000").train.milestones == (82, 123)
+    grid = [row.penalty for row in find_rows("report-3.4")]
+    assert grid == pytest.approx(PENALTIES)
+    assert recipe("report-text-displacement").train.milestones == ()
+
+
+def test_the_two_readings_differ_in_what_they_are_about_and_in_nothing_else():
+    code, text = recipe("paper-1-scratch-0.01-constant"), recipe("paper-1-scratch-0.01-constant-text")
+    assert (code.model.gate.tap, text.model.gate.tap) == ("o2", "o1")
+    assert replace(text, model=code.model) == code
+    both = recipe("paper-4-0.01-constant")  # their code of two gates reads o1
+    assert both == recipe("paper-4-0.01-constant-text")
+    code, text = recipe("report-2.1-0.01"), recipe("report-2.1-0.01-text")
+    rates = [
+        {epoch: trunk_lr(found.train, epoch, epoch * 391) for epoch in (1, 100, 130, 250)}
+        for found in (code, text)
+    ]
+    assert rates[0] == pytest.approx({1: 0.0, 100: 0.01, 130: 0.001, 250: 0.0})
+    assert rates[1] == pytest.approx({1: 0.1, 100: 0.01, 130: 0.001, 250: 0.001})
+
+
+@pytest.mark.parametrize("name", [name for name, entry in RECIPES.items() if entry.reproduces])
+def test_a_recipe_is_the_row_that_it_says_it_is(name):
+    assert RECIPES[name].config == recipe(RECIPES[name].reproduces)
+
+
+def test_names_tables_and_patterns_mean_rows():
+    assert [row.row for row in find_rows("report-2.1-0.01")] == ["report-2.1-0.01"]
+    assert len(find_rows("report-2.1")) == 9
+    assert {row.table for row in find_rows("paper-*-step50")} == {"paper-1", "paper-2", "paper-3", "paper-4"}
+    assert len(find_rows("paper-1-baseline")) == 1
+    with pytest.raises(MemgateError, match="perhaps report-2.1-0.01 is meant"):
+        find_rows("report-2.1-0.02x")
+    with pytest.raises(MemgateError, match="--recipe 'report-9' is unknown"):
+        recipe("report-9")
+    assert baseline_of(find_rows("paper-2-baseline-0.01-constant")[0]).row == "paper-2-baseline"
+    assert baseline_of(find_rows("report-2.2-10")[0]).row == "report-text-resnet34"
+
+
+def test_caveats_say_what_stands_between_the_number_and_ours():
+    said = " ".join(caveats(find_rows("report-2.2-0.01")[0], "code"))
+    assert "loaded nothing" in said
+    assert "rate of 0 up to epoch 82" in said
+    assert "single run" in said
+    said = caveats(find_rows("paper-1-scratch-0.01-constant")[0], "text")
+    assert said == [
+        "Model 4 over B3: the gate of the authors' published code reads o2; ours reads o1, as the paper says."
+    ]
+    assert caveats(find_rows("paper-1-baseline")[0], "code") == []
+    assert any("diverged" in text for text in caveats(find_rows("report-3.6-1000")[0], "code"))
+
+
+@pytest.mark.parametrize("row", ["paper-1-scratch-0.01-step50", "report-2.1-1", "report-1.2-preresnet164"])
+def test_a_scale_keeps_the_rates_at_their_share_of_the_epochs(row):
+    full = recipe(row)
+    for scale in ("tiny", "short"):
+        cut = scaled(full, scale)
+        rates = [trunk_lr(cut.train, epoch, 10**6) for epoch in range(1, cut.train.epochs + 1)]
+        whole = [trunk_lr(full.train, epoch, 10**6) for epoch in range(1, full.train.epochs + 1)]
+        assert sorted(set(rates), reverse=True) == sorted({rate for rate in whole if rate}, reverse=True)
+        assert replace(cut.data, train_limit=None, test_limit=None) == full.data
+        assert replace(cut.model, depth=full.model.depth, width=1.0) == full.model
+    assert scaled(full, "full") == full
+    assert scaled(full, "short").model == full.model
+
+
+def test_every_row_can_be_cut_down():
+    small = set()
+    for row in ROWS:
+        for scale in SCALES:
+            found = scaled(row_config(row, "text"), scale).resolved()
+            assert found.train.epochs == {"tiny": 6}.get(scale, found.train.epochs)
+            if scale == "tiny":
+                small.add(replace(found.model, gate=replace(found.model.gate, penalty=0.0)))
+    for model in small:
+        with torch.device("meta"):
+            network = MODELS[model.name](model, 10, 32)
+        # A flattened gate has 2.1 million weights (8.4 in a bottleneck's block), its trunk less than one.
+        trunk = network.get_submodule("trunk") if model.gate_names else network
+        assert sum(parameter.numel() for parameter in trunk.parameters()) < 1_000_000
+    short = scaled(recipe("paper-1-baseline"), "short").train
+    assert (short.epochs, short.milestones) == (30, (12, 18))
+
+
+def test_the_cost_of_runs():
+    found = cost([recipe("paper-1-baseline"), recipe("paper-c10-val")])
+    assert found.steps == 300 * 391 + 333 * 352
+    assert found.images == 300 * 50_000 + 333 * 45_000
+    assert scale_caveats("full", []) == []
+    assert "not comparable" in scale_caveats("short", [recipe("paper-1-baseline")])[0]
