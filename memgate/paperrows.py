@@ -1,6 +1,6 @@
 """The rows of the tables of the report on gating and of the soft-gating paper: settings and results. No torch.
 
-They are facts out of the two documents, copied by hand into ``paper_results.csv`` beside this module.
+They are facts out of the two documents, in ``paper_results.csv`` beside this module.
 """
 
 import csv

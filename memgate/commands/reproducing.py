@@ -19,8 +19,8 @@ from memgate.runs import open_run
 from memgate.scales import SCALES, ScaleName, cost
 
 MANY_IMAGES = 5_000_000
-"""Images forward and backward of one start from which --yes is needed: a tenth of a ResNet-110's 250 epochs is 1.25
-million, minutes on a GPU and a day on a CPU."""
+"""Images forward and backward from which --yes is needed: a ResNet-110 at full scale has 12 to 15 million of them, at
+short scale a tenth."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Reproduce:
         ahead = cost(left)
         require(
             ahead.images <= MANY_IMAGES or self.yes,
-            f"--scale {self.scale} has before it {ahead.sentence}, which is hours to days: add --yes, or take fewer "
+            f"--scale {self.scale} has before it {ahead.sentence}, which takes long: add --yes, or take fewer "
             f"rows or seeds, or --scale {'tiny' if self.scale == 'short' else 'short'}.",
         )
         console.note(f"Scale {self.scale} ({SCALES[self.scale].words}): {ahead.sentence}.")
