@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -171,6 +172,50 @@ def test_three_clicks_from_the_runs_to_a_sample(
     settled(page, ".js-plotly-plot")
     assert page.url == link
     assert page.get_by_label("Sample id").input_value() == focus
+
+
+VIEWS = Path(__file__).parents[1] / "app" / "views"
+
+
+def test_every_page_opens_by_its_link(server: str, page: Any, screenshots: Path) -> None:
+    """Without a complaint in the console or a request to another host, which the fixture sees to."""
+    for name in sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init__"):
+        page.goto(f"{server}/{'' if name == 'runs' else name}?run=noisy")
+        settled(page, '[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]')
+        assert page.locator('[data-testid="stException"]').count() == 0, name
+        assert page.locator('[data-testid="stAlertContentError"]').count() == 0, name
+        page.screenshot(path=screenshots / f"link-{name}.png")
+
+
+def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Path) -> None:
+    page.goto(f"{server}/export?run=noisy&cause=label")
+    settled(page, '[data-testid="stDownloadButton"]')
+    page.get_by_text("as filtered on the left").click()
+    page.wait_for_timeout(1500)
+    settled(page, '[data-testid="stDownloadButton"]')
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_test_id("stDownloadButton").get_by_role("button").click()
+    got = Path(waiting.value.path()).read_bytes()
+    command = " ".join(page.get_by_test_id("stCode").inner_text().split())
+    assert command.startswith("memgate export ")
+    assert "--cause label" in command
+    done = subprocess.run(
+        [sys.executable, "-m", "memgate.cli", *shlex.split(command)[1:]],
+        cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(done.stdout.split()[-1]).read_bytes() == got
+    assert len(got.splitlines()) - 1 == (Run(tmp_path / "runs" / "noisy").manifest.cause == "label").sum()
+
+
+def test_the_keyboard_reaches_a_tile(server: str, page: Any) -> None:
+    page.goto(f"{server}/gallery?run=noisy")
+    settled(page, ".tile")
+    tiles = page.locator(".tile")
+    tiles.first.focus()
+    page.keyboard.press("ArrowRight")
+    focus = tiles.nth(1).get_attribute("data-id")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/sample?**id={focus}**")
 
 
 def test_a_link_restores_split_and_filter(server: str, page: Any, tmp_path: Path) -> None:
