@@ -25,11 +25,12 @@ def known(name: str) -> tuple[dict[str, Any], str]:
     try:
         run = queries.open_run(state.root(), name)
         outline, status = run.outline, queries.status(run)
-        gates = outline.gates if len(outline.gates) <= FEW else (f"{len(outline.gates)} gates",)
+        gates = list(map(str.upper, outline.gates))
+        gates = gates if len(gates) <= FEW else [f"with {len(gates)} gates"]
         row |= {
             "status": status.shown,
             "data": outline.data,
-            "model": " ".join([outline.model, *map(str.upper, gates)]),
+            "model": " ".join([outline.model, *gates]),
             "noise": ", ".join(outline.noise) or "none",
             "seed": outline.seed,
             "epochs": f"{status.epoch} / {status.epochs}",
