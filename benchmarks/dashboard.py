@@ -177,12 +177,14 @@ def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float]]:
         opened = new_page(browser)
         seconds = timed(opened, partial(opened.goto, address(base, page, 11)))
         yield f"load {page or 'runs'}", seconds, SAMPLE if page == "sample" else LOAD
+        opened.wait_for_timeout(1500)  # who acts has looked at the page: the browser has drawn it
         if page == "sample":
             button = opened.get_by_role("button", name="Next")
             yield "next sample", timed(opened, button.click), SAMPLE
         if page == "gallery":
             number = opened.get_by_test_id("stPaginationPage").filter(has_text="2").first
             yield "gallery page turn", timed(opened, number.click), TURN
+            opened.wait_for_timeout(1500)
         if page in ("overview", "explorer", "gallery", "hardness"):
             yield f"filter {page}", timed(opened, partial(pick_route, opened)), FILTER
         opened.close()
