@@ -24,12 +24,6 @@ class Share:
     count: NDArray[np.int64]
     """Samples seen, the shares' denominator."""
 
-    def text(self, row: int = -1) -> tuple[str, str]:
-        """The share of one epoch and its interval, as shown; a dash where there is none."""
-        if len(self.value) == 0 or np.isnan(self.value[row]):
-            return "–", ""
-        return f"{self.value[row]:.1%}", f"95 %: {self.low[row]:.1%} – {self.high[row]:.1%}"
-
 
 def share(hit: NDArray[np.bool_], seen: NDArray[np.bool_], members: NDArray[np.bool_]) -> Share:
     """Share of a group for which something holds, at every epoch.

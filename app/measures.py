@@ -73,10 +73,8 @@ def values(view: View, column: str) -> NDArray[np.float64]:
     if column in stored:
         one = stored[column]
         found = np.full(len(view.data.sample_id), np.nan)
-        places = view.data.places(one.sample_id)
-        order = np.argsort(one.sample_id, kind="stable")
-        order = order[np.isin(one.sample_id[order], view.data.sample_id)]
-        found[places] = one.values[order]
+        known = np.isin(one.sample_id, view.data.sample_id)
+        found[view.data.columns(one.sample_id[known])] = one.values[known]
         return found
     if column in PROBES and PROBES[column].needs == "checkpoint":
         raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
@@ -92,13 +90,6 @@ def hardness(view: View, column: str) -> NDArray[np.float64]:
     joined = externals.joins(view).get(column)
     score = PROBES[column] if joined is None else joined.score
     return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)
-
-
-def snapshot(view: View) -> Snapshot:
-    """The epochs of the view up to the cursor, for the functions of probes."""
-    samples = queries.samples(view.at, view.split)
-    epochs = view.data.epochs
-    return Snapshot(view.log, view.split, epochs[epochs <= (view.epoch or 0)], samples)
 
 
 def fetch(view: View, columns: Iterable[str]) -> None:

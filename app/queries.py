@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from app.selection import Selection
 from memgate.errors import MemgateError
-from memgate.logformat import Samples
+from memgate.logformat import Samples, places_of
 from memgate.logreader import SampleLog
 from memgate.pictures import SplitPictures, pictures_of
 from memgate.runs import Run, Status, list_runs, manifest_path
@@ -61,8 +61,7 @@ class SplitData:
 
     def columns(self, ids: NDArray[np.integer]) -> NDArray[np.intp]:
         """Columns of samples that this split has, in the order of ``ids``."""
-        order = np.argsort(self.sample_id, kind="stable")
-        return order[np.searchsorted(self.sample_id, ids, sorter=order)]
+        return places_of(self.sample_id, ids)
 
     def ids(self, members: NDArray) -> NDArray[np.int64]:
         """The ids of some samples (bool [N], or columns), rising."""

@@ -102,13 +102,12 @@ def write_param(param: str, value: str) -> None:
         st.query_params[param] = value
 
 
-def whole(name: str) -> View:
-    """All training samples of a run under the root at its last epoch, as if the sidebar said so.
+def whole(run: Run) -> View:
+    """All training samples of a run at its last epoch, as if the sidebar said so.
 
     Raises:
-        MemgateError: there is no such run, or it is damaged.
+        MemgateError: it is damaged.
     """
-    run = queries.open_run(root(), name)
     at = queries.stamp(run)
     log = queries.log(at)
     data = queries.split_data(at, "train")

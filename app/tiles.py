@@ -51,9 +51,11 @@ def tiles(
         found = looks(pictures, np.array([ids[at] for at in known], np.int64), look)
     except MemgateError as error:
         problem(error)  # the tiles are then empty frames, still to be clicked
+    routes = _routes(view)
     shown = []
     for at in known:
-        tile = _tile(view, int(ids[at]), place_of[int(ids[at])])
+        place = place_of[int(ids[at])]
+        tile = _tile(view, int(ids[at]), place, str(routes[place]))
         if captions is not None:
             tile["caption"] = captions[at]
         tile["number"] = "" if numbers is None else numbers[at]
@@ -85,16 +87,21 @@ def extent(rows: int, columns: int, size: int) -> tuple[int, int]:
     return max(1, round(size * columns / longer)), max(1, round(size * rows / longer))
 
 
-def _tile(view: View, sample_id: int, place: int) -> dict[str, str | int]:
+def _routes(view: View) -> NDArray[np.str_]:
+    """The route of every sample [N] at the cursor; empty where it has none, or the epoch has not seen it."""
+    if not view.gate or view.epoch is None:
+        return np.full(len(view.data.sample_id), "")
+    routes = np.where(view.at_cursor("routed", view.gate), "routed", "skipped")
+    return np.where(view.at_cursor("seen"), routes, "")
+
+
+def _tile(view: View, sample_id: int, place: int, route: str) -> dict[str, str | int]:
     cause, names = str(view.data.cause[place]), view.log.class_names
     given, clean = (
         words.class_name(int(labels[place]), names)
         for labels in (view.data.given_label, view.data.clean_label)
     )
     label = given if given == clean else f"{clean} → {given}"
-    route = ""
-    if view.gate and view.epoch is not None and view.at_cursor("seen")[place]:
-        route = "routed" if view.at_cursor("routed", view.gate)[place] else "skipped"
     told = f"sample {sample_id}: given label {given}, {palette.CAUSE_WORDS[cause]}"
     told += f" (clean label {clean})" if given != clean else ""
     return {

@@ -157,3 +157,14 @@ class EpochRecord:
 def logged_epochs(epochs: int, every: int) -> tuple[int, ...]:
     """The epochs that are logged: every so many, and always the last."""
     return tuple(epoch for epoch in range(1, epochs + 1) if epoch % every == 0 or epoch == epochs)
+
+
+def places_of(sample_id: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Where samples stand, in the order of ``ids``; all of these must be among ``sample_id``, each once: int [n].
+
+    Args:
+        sample_id: [N] in any order.
+        ids: [n].
+    """
+    order = np.argsort(sample_id, kind="stable")
+    return order[np.searchsorted(sample_id, ids, sorter=order)]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from memgate.datasets.source import load_arrays
 from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
+from memgate.logformat import places_of
 from memgate.runs import Run
 from noise.atomic import atomic_write
 
@@ -37,10 +38,8 @@ class SplitPictures:
 
     def rows(self, ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.intp]:
         """Rows of some samples in the order of ``ids``; ids that the split has not are left out."""
-        order = np.argsort(self.sample_id, kind="stable")
         wanted = np.asarray(ids, np.int64)
-        wanted = wanted[np.isin(wanted, self.sample_id)]
-        return order[np.searchsorted(self.sample_id, wanted, sorter=order)]
+        return places_of(self.sample_id, wanted[np.isin(wanted, self.sample_id)])
 
 
 def pictures_of(run: Run) -> dict[str, SplitPictures]:

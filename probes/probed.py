@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memgate.logformat import FLAGS, Samples
+from memgate.logformat import FLAGS, Samples, places_of
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.groups import members
@@ -100,6 +100,4 @@ def _routes(log: SampleLog, result: ProbeResult) -> dict[str, NDArray[np.bool_]]
 
 def _places(log: SampleLog, result: ProbeResult) -> NDArray[np.intp]:
     """Where in the log's split the probed samples stand."""
-    ids = log.samples(result.split).sample_id
-    order = np.argsort(ids, kind="stable")
-    return order[np.searchsorted(ids, result.sample_id, sorter=order)]
+    return places_of(log.samples(result.split).sample_id, result.sample_id)

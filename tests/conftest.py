@@ -106,6 +106,21 @@ def one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 
 @pytest.fixture
+def exit_code(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs a command line in this process; its exit code."""
+
+    def of(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return end.code or 0  # pyright: ignore[reportReturnType]
+        return 0
+
+    return of
+
+
+@pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, int], None]:
     """Has Ctrl-C come when a module's function is called for the so manyth time."""
 

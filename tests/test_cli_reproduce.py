@@ -2,14 +2,13 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import memgate.train
-from memgate import cli, scales
+from memgate import scales
 from memgate.runs import Run, list_runs, open_run
 from memgate.sweep import read_sweep
 
@@ -32,25 +31,15 @@ def flags(tmp_path, monkeypatch):
     return ["--out", tmp_path / "runs", "--data.root", tmp_path / "data", "--device", "cpu"]
 
 
-def memgate_(monkeypatch, *arguments):
-    """One memgate command in this process: the exit code."""
-    monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return end.code or 0
-    return 0
-
-
 def accuracy(run: Run) -> float:
     return run.metrics()[-1]["test_accuracy"]
 
 
 def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_loads_it(
-    flags, tmp_path, monkeypatch, capsys
+    flags, tmp_path, monkeypatch, exit_code, capsys
 ):
     seeds = ["--reading", "text", "--seeds", "0,1"]
-    assert memgate_(monkeypatch, "reproduce", ROW, *seeds, *flags) == 0
+    assert exit_code("reproduce", ROW, *seeds, *flags) == 0
     said = capsys.readouterr().out
     runs = {run.name: run for run in list_runs(tmp_path / "runs")}
     assert len(runs) == 4
@@ -71,15 +60,15 @@ def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_lo
 
     # Started again, nothing is trained; a further row comes into the same sweep.
     monkeypatch.setattr(memgate.train, "start", lambda config: pytest.fail("trained again"))
-    assert memgate_(monkeypatch, "reproduce", ROW, *seeds, *flags) == 0
+    assert exit_code("reproduce", ROW, *seeds, *flags) == 0
     assert "steps in all" not in capsys.readouterr().out
     assert len(read_sweep(tmp_path / "runs" / "reproduce-tiny-text.sweep.json").runs) == 4
 
 
 def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_report(
-    flags, tmp_path, monkeypatch, capsys
+    flags, tmp_path, exit_code, capsys
 ):
-    assert memgate_(monkeypatch, "reproduce", "report-2.2-0.01", *flags) == 0
+    assert exit_code("reproduce", "report-2.2-0.01", *flags) == 0
     (run,) = list_runs(tmp_path / "runs")
     assert run.config.init_from is None
     assert (run.config.model.layout, run.config.model.depth, run.config.model.initialisation) == (
@@ -87,7 +76,7 @@ def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_repo
     )  # fmt: skip
     capsys.readouterr()
     report = ["reproduce", "report-2.2-*", *flags, "--only-report", "--format", "json"]
-    assert memgate_(monkeypatch, *report) == 0
+    assert exit_code(*report) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["rows"]) == 9
     assert found["rows"][0]["difference"] == pytest.approx(accuracy(run) - 0.9346)
@@ -96,7 +85,7 @@ def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_repo
     assert any("rate of 0 up to epoch 82" in note for note in found["notes"])
 
 
-def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, capsys):
+def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit_code, capsys):
     from probes.curvefigure import line_of_run
 
     names = [
@@ -123,7 +112,7 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, caps
     monkeypatch.setattr(
         probes.curvefigure, "figure", lambda *args: drawn.append(original(*args)) or drawn[-1]
     )
-    assert memgate_(monkeypatch, "reproduce", row, *flags, "--curves", curves) == 0
+    assert exit_code("reproduce", row, *flags, "--curves", curves) == 0
     page = tmp_path / "runs" / f"{row}-reproduce-tiny-code-curves.html"
     assert str(page) in capsys.readouterr().out
     text = page.read_text()
@@ -157,22 +146,22 @@ def test_what_cannot_be_ends_in_one_sentence(one_sentence, flags, tmp_path, argu
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_stopped_reproduction_goes_on(flags, tmp_path, monkeypatch, capsys, interrupt):
+def test_a_stopped_reproduction_goes_on(flags, tmp_path, exit_code, capsys, interrupt):
     interrupt(memgate.train, "train_step", 2)
-    assert memgate_(monkeypatch, "reproduce", "paper-1-baseline", *flags) == 130
+    assert exit_code("reproduce", "paper-1-baseline", *flags) == 130
     assert "Go on with: memgate reproduce paper-1-baseline" in capsys.readouterr().out
-    assert memgate_(monkeypatch, "reproduce", "paper-1-baseline", *flags) == 0
+    assert exit_code("reproduce", "paper-1-baseline", *flags) == 0
     (run,) = list_runs(tmp_path / "runs")
     assert (run.status().state, run.status().epoch) == ("complete", 2)
     assert not math.isnan(accuracy(run))
 
 
-def test_lists(monkeypatch, capsys):
-    assert memgate_(monkeypatch, "reproduce", "--list") == 0
+def test_lists(exit_code, capsys):
+    assert exit_code("reproduce", "--list") == 0
     assert capsys.readouterr().out.count("\n") == 2 + 127
-    assert memgate_(monkeypatch, "reproduce", "paper-4", "--list") == 0
+    assert exit_code("reproduce", "paper-4", "--list") == 0
     assert "93.48 ± 0.26 (n = 5)" in capsys.readouterr().out
-    assert memgate_(monkeypatch, "recipes") == 0
+    assert exit_code("recipes") == 0
     said = capsys.readouterr().out
     assert "report-3.4   9 of cifar10 resnet110 block-twoway-bce scratch lambda 1e-05 to 1000" in said
     assert "paper-1-scratch-0.01-constant-text" in said

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import memgate.train
-from memgate import cli, sweep
+from memgate import sweep
 from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.runs import open_run
@@ -36,16 +36,6 @@ def base(out: Path, **changes: Any) -> RunConfig:
         train=TrainConfig(epochs=2, milestones=(1,), batch_size=64),
     )
     return replace(config, **changes)
-
-
-def command(monkeypatch, *arguments):
-    """One memgate command in this process: the exit code."""
-    monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 def test_a_grid_is_the_product_of_its_values_and_seeds(tmp_path):
@@ -122,22 +112,19 @@ def test_ray_that_is_missing_is_a_sentence(tmp_path, one_sentence, monkeypatch):
     assert "pip install -e '.[ray]'" in said
 
 
-def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(
-    tmp_path, monkeypatch, capsys, interrupt
-):
+def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(tmp_path, exit_code, capsys, interrupt):
     typed = ["sweep", "quickstart", *SMALL, "--out", tmp_path, "--name", "s"]
     typed += ["--over", "init_from=None,nowhere", "--over", "train.lr=0.1,0.05"]
-    assert command(monkeypatch, *typed, "--dry-run") == 0
+    assert exit_code(*typed, "--dry-run") == 0
     assert capsys.readouterr().out.count("missing") == 4
     assert list(tmp_path.iterdir()) == []
-    with monkeypatch.context() as patch:
-        interrupt(memgate.train, "train_step", 7)  # a run has four: this is the second's second epoch
-        assert command(patch, *typed) == 130
-        assert f"Go on with: memgate {' '.join(map(str, typed))}" in capsys.readouterr().out
+    interrupt(memgate.train, "train_step", 7)  # a run has four: this is the second's second epoch
+    assert exit_code(*typed) == 130
+    assert f"Go on with: memgate {' '.join(map(str, typed))}" in capsys.readouterr().out
     first, second = (f"s-init_from_none-train.lr_{lr}-s0" for lr in (0.1, 0.05))
     assert [sweep.state_of(tmp_path, name) for name in (first, second)] == ["complete", "stopped"]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / first).iterdir()}
-    assert command(monkeypatch, *typed) == 1
+    assert exit_code(*typed) == 1
     printed = capsys.readouterr()
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [sweep.state_of(tmp_path, name) for name in (first, second)] == ["complete"] * 2

@@ -114,7 +114,7 @@ def together(view: View, others: Sequence[str]) -> Together:
 
 def _beside(view: View, name: str) -> View:
     """The same split of another run, if it is over the same data."""
-    whole = state.whole(name)
+    whole = state.whole(queries.open_run(state.root(), name))
     check_same_data(_data(view), _data(whole), view.split)
     other = whole.of_split(view.split)
     if len(other.data.epochs) == 0:

@@ -76,10 +76,15 @@ def file_table(files: tuple[FileState, ...]) -> None:
         }
         for one in files
     ]
+    _sized(rows, "files")
+
+
+def _sized(rows: list[dict[str, Any]], key: str) -> None:
+    """A table with a column of sizes."""
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
-        key="files",
+        key=key,
         column_config={"size": st.column_config.TextColumn(alignment="right")},
     )
 
@@ -91,12 +96,7 @@ def room(run: Run) -> None:
     st.markdown(f"**Room** · {words.plain(size_text(sum(sizes.values())))} in all")
     rows = [{"part": name, "size": size_text(count)} for name, count in sizes.items()]
     rows.append({"part": "free on this disk", "size": size_text(free)})
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        key="room",
-        column_config={"size": st.column_config.TextColumn(alignment="right")},
-    )
+    _sized(rows, "room")
 
 
 def epochs(view: View) -> None:
@@ -181,12 +181,7 @@ def arrays(view: View) -> None:
         }
         for one in found
     ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        key="arrays",
-        column_config={"size": st.column_config.TextColumn(alignment="right")},
-    )
+    _sized(rows, "arrays")
 
 
 def settings(run: Run) -> None:

@@ -52,14 +52,14 @@ def measured(name: str) -> tuple[dict[str, Any], str]:
             return {}, ""
         at = queries.stamp(run)
         with queries.reading(at.path):
-            return {**_measured(name, at), **_critical(run, at)}, ""
+            return {**_measured(run, at), **_critical(run, at)}, ""
     except MemgateError as error:
         return {"status": "log damaged"}, f"{name}: {error}"
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)
-def _measured(name: str, at: Stamp) -> dict[str, Any]:
-    view = state.whole(name)
+def _measured(_run: Run, at: Stamp) -> dict[str, Any]:
+    view = state.whole(_run)
     if view.epoch is None and not view.data.torn:
         return {}  # with --log.every k the first epochs have no row in the log
     found = headline(view)
@@ -76,12 +76,12 @@ def _measured(name: str, at: Stamp) -> dict[str, Any]:
 def _critical(run: Run, at: Stamp) -> dict[str, Any]:
     """The critical sample ratio, where the run was probed."""
     path = run.path / "probes" / "csr.h5"
-    return _ratio(run.name, at, path.stat().st_mtime_ns) if path.is_file() else {}
+    return _ratio(run, at, path.stat().st_mtime_ns) if path.is_file() else {}
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)
-def _ratio(name: str, at: Stamp, mtime_ns: int) -> dict[str, Any]:
-    stored = {one.score.column: one for one in measures.stored_of(state.whole(name))}
+def _ratio(_run: Run, at: Stamp, mtime_ns: int) -> dict[str, Any]:
+    stored = {one.score.column: one for one in measures.stored_of(state.whole(_run))}
     if "critical_radius" not in stored:
         return {}
     return {"CSR": float((stored["critical_radius"].values < PAPER_RADIUS).mean())}
