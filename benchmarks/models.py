@@ -1,10 +1,11 @@
 """Every network on the same few real images: accuracy, what its gates do, and seconds beside the ungated network's.
 
-    python benchmarks/models.py [--epochs 3] [--data-root data] [--out runs/models] [--device cpu] [--only block-]
+    python benchmarks/models.py [--epochs 3] [--seeds 0,1,2] [--data-root data] [--out runs/models] [--only block-]
 
 Each is of depth 14 and trained from the recipe ``models-small``: 4,000 images of CIFAR-10, 20 % of them with a wrong
-label. The runs are a folder of ordinary ones, and what is finished is not trained again. They are trained one after
-another, so seconds depend on what else the machine did meanwhile.
+label; a seed is that of the weights, of the order and of the corruption. The runs are a folder of ordinary ones, and
+what is finished is not trained again. They are trained one after another, every network once for each seed in turn, so
+what else the machine did meanwhile strikes all of them alike.
 """
 
 import argparse
@@ -42,44 +43,69 @@ NETWORKS = {
 """Name to network and gates, with the papers' settings where they name one."""
 
 
-def configs(epochs: int, data_root: Path, out: Path, device: str, only: str) -> list[RunConfig]:
-    """The run of each network; the ungated one always, because the others are held against it."""
+def configs(arguments: argparse.Namespace) -> dict[str, list[RunConfig]]:
+    """Network to its run of each seed; the ungated one always, because the others are held against it."""
+    epochs = arguments.epochs
     base = recipe("models-small")
     train = replace(base.train, epochs=epochs, milestones=(epochs * 2 // 3,) if epochs > 1 else ())
-    base = replace(base, train=train, out=out, device=device, data=replace(base.data, root=data_root))
-    return [
-        replace(base, name=f"{label}-e{epochs}", model=replace(base.model, name=network, gate=gate))
-        for label, (network, gate) in NETWORKS.items()
-        if only in label or label == "resnet"
-    ]
-
-
-def measured(run: Run, ungated: float) -> dict[str, str]:
-    """One line of the table."""
-    spent = seconds(run)
+    data = replace(base.data, root=arguments.data_root)
+    base = replace(base, train=train, out=arguments.out, device=arguments.device, data=data)
     return {
-        "network": run.name,
-        "gates": str(len(run.outline.gates)),
-        "test accuracy": f"{run.metrics()[-1]['test_accuracy']:.1%}",
-        "g clean": mean_gate(run, corrupted=False),
-        "g corrupted": mean_gate(run, corrupted=True),
-        "s/epoch": f"{spent:.1f}",
-        "x ungated": f"{spent / ungated:.2f}",
+        label: [
+            replace(
+                base,
+                name=f"{label}-e{epochs}-s{seed}",
+                seed=seed,
+                noise_seed=seed,
+                model=replace(base.model, name=network, gate=gate),
+            )
+            for seed in arguments.seeds
+        ]
+        for label, (network, gate) in NETWORKS.items()
+        if arguments.only in label or label == "resnet"
     }
 
 
-def mean_gate(run: Run, corrupted: bool) -> str:
-    """Mean of g at the last epoch over the clean or the corrupted training samples and over all gates."""
+def measured(label: str, runs: list[Run], ungated: float) -> dict[str, str]:
+    """One line of the table: mean ± sd over the seeds."""
+    spent = seconds(runs)
+    line = {
+        "network": label,
+        "n": str(len(runs)),
+        "gates": str(len(runs[0].outline.gates)),
+        "test accuracy %": spread([100 * run.metrics()[-1]["test_accuracy"] for run in runs], 1),
+        "g clean": "-",
+        "corrupted": "-",
+        "difference": "-",
+    }
+    if runs[0].outline.gates:
+        gates = [mean_gate(run) for run in runs]
+        line |= {
+            "g clean": spread([clean for clean, _ in gates], 4),
+            "corrupted": spread([corrupted for _, corrupted in gates], 4),
+            "difference": spread([corrupted - clean for clean, corrupted in gates], 4),
+        }
+    return line | {"s/epoch": f"{spent:.1f}", "x ungated": f"{spent / ungated:.2f}"}
+
+
+def spread(values: list[float], digits: int) -> str:
+    """Mean ± sd, or the one value there is."""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def mean_gate(run: Run) -> tuple[float, float]:
+    """Mean of g at the last epoch over the clean and over the corrupted training samples, and over all gates."""
     log = run.log()
     samples = log.samples("train")
-    chosen = ((samples.label_op != 0) | (samples.image_op != 0)) == corrupted
-    values = [log.values("train", "gate", gate)[1][-1][chosen].mean() for gate in run.outline.gates]
-    return f"{np.mean(values):.4f}" if values else "-"
+    corrupted = (samples.label_op != 0) | (samples.image_op != 0)
+    last = np.mean([log.values("train", "gate", gate)[1][-1] for gate in run.outline.gates], axis=0)
+    return float(last[~corrupted].mean()), float(last[corrupted].mean())
 
 
-def seconds(run: Run) -> float:
+def seconds(runs: list[Run]) -> float:
     """Median seconds of an epoch, evaluation and log included."""
-    return float(np.median([row["seconds"] for row in run.metrics()]))
+    return float(np.median([row["seconds"] for run in runs for row in run.metrics()]))
 
 
 def main() -> int:
@@ -88,24 +114,31 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seeds", type=lambda text: [int(one) for one in text.split(",")], default=[0, 1, 2])
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("runs/models"))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda", "auto"))
     parser.add_argument("--only", default="", help="networks whose name holds this text")
     arguments = parser.parse_args()
-    planned = configs(arguments.epochs, arguments.data_root, arguments.out, arguments.device, arguments.only)
-    check_existing(planned)
-    failed = run_here(planned)
-    complete = [
-        Run(config.out / str(config.name))
-        for config in planned
-        if state_of(config.out, str(config.name)) == "complete"
-    ]
-    if not complete:
+    planned = configs(arguments)
+    in_turn = [config for same_seed in zip(*planned.values(), strict=True) for config in same_seed]
+    check_existing(in_turn)
+    failed = run_here(in_turn)
+    complete = {
+        label: [run for config in runs if (run := finished(config))] for label, runs in planned.items()
+    }
+    if not complete["resnet"]:
         return 1
-    ungated = seconds(complete[0])
-    console.line(tabulate([measured(run, ungated) for run in complete], headers="keys", tablefmt="github"))
+    ungated = seconds(complete["resnet"])
+    lines = [measured(label, runs, ungated) for label, runs in complete.items() if runs]
+    console.line(tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True))
     return int(bool(failed))
+
+
+def finished(config: RunConfig) -> Run | None:
+    """The run, if it is complete."""
+    name = str(config.name)
+    return Run(config.out / name) if state_of(config.out, name) == "complete" else None
 
 
 if __name__ == "__main__":
