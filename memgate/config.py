@@ -14,8 +14,9 @@ from typing import Literal
 from memgate.errors import MemgateError, require
 from memgate.modelconfig import GateConfig as GateConfig
 from memgate.modelconfig import ModelConfig as ModelConfig
-from memgate.naming import absolute, default_name, is_name
+from memgate.naming import fitted, is_name
 from noise.errors import NoiseError
+from noise.files import absolute
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
@@ -252,6 +253,31 @@ class RunConfig:
         """Corrupted copy to the split that it is made of."""
         return {f"{split}_corrupted": split for split in self.noise_on}
 
+    @property
+    def corruptions(self) -> tuple[str, ...]:
+        """What is done to the training split, in words: files by their names."""
+        if self.manifest is not None:
+            return (f"manifest {self.manifest.name}",)
+        return tuple(spec.short for spec in parse_specs(self.noise))
+
+    @property
+    def default_name(self) -> str:
+        """A folder name that says what the run is, for runs without one."""
+        network = self.model
+        size = "" if self.data.train_limit is None else f"-n{self.data.train_limit}"
+        parts = [
+            f"{self.data.name}{size}",
+            f"{network.name}{network.depth}{'b' if network.block == 'bottleneck' else ''}",
+            *network.variant,
+            *(network.gate_names if network.block_gated else ()),
+            *([f"penalty{network.gate.penalty:g}"] if network.penalty_names else []),
+            *(self.corruptions or ("clean",)),
+            *(f"on-{split}" for split in self.noise_on),
+            *(["init"] * (self.init_from is not None)),
+        ]
+        noise_seed = [f"ns{self.noise_seed}"] if self.noise_seed else []
+        return fitted(parts, [f"e{self.train.epochs}", f"s{self.seed}", *noise_seed])
+
     def resolved(self) -> "RunConfig":
         """The same run with all that was left open made explicit, and the paths of what it reads absolute.
 
@@ -269,7 +295,7 @@ class RunConfig:
             data=data,
             train=train,
             out=self.out.expanduser(),
-            name=self.name or default_name(self),
+            name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from memgate.config import RunConfig
-from memgate.naming import corruptions
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def outline_of(config: RunConfig) -> Outline:
         data=config.data.name,
         model="-".join([model.name, str(model.depth), *model.variant]),
         gates=model.gate_names,
-        noise=corruptions(config),
+        noise=config.corruptions,
         seed=config.seed,
         epochs=config.train.epochs,
         copies=tuple(config.copies),

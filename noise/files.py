@@ -55,6 +55,11 @@ def expanded(path: str | Path) -> Path:
     return found
 
 
+def absolute(spec: CorruptionSpec) -> CorruptionSpec:
+    """A corruption whose files are named by their absolute paths."""
+    return spec.with_paths(lambda path: str(expanded(path).absolute()))
+
+
 def read_file(path: str | Path) -> ReadFile:
     """The file at ``path``.
 

@@ -15,7 +15,6 @@ from memgate.config import (
 )
 from memgate.config_json import from_json, to_json
 from memgate.errors import MemgateError
-from memgate.naming import default_name
 from memgate.recipes import RECIPES
 
 
@@ -79,10 +78,10 @@ def test_default_names_tell_runs_apart():
         replace(base, data=DataConfig(name="digits")),
         replace(base, model=ModelConfig(gate=GateConfig(blocks="b2,b3"))),
     ]
-    assert len({default_name(config) for config in [base, *others]}) == 6
-    assert default_name(base) == "cifar10-entropy-gate20-b3-symmetric0.4-e60-s0"
+    assert len({config.default_name for config in [base, *others]}) == 6
+    assert base.default_name == "cifar10-entropy-gate20-b3-symmetric0.4-e60-s0"
     copy = replace(base, noise_on=("test",), noise_seed=3)
-    assert default_name(copy) == "cifar10-entropy-gate20-b3-symmetric0.4-on-test-e60-s0-ns3"
+    assert copy.default_name == "cifar10-entropy-gate20-b3-symmetric0.4-on-test-e60-s0-ns3"
 
 
 def test_a_long_default_name_keeps_its_seeds_and_tells_corruptions_apart():
@@ -91,9 +90,9 @@ def test_a_long_default_name_keeps_its_seeds_and_tells_corruptions_apart():
     )
     base = RunConfig(noise=noise)
     others = [replace(base, seed=1), replace(base, noise=(*noise[:-1], "contrast:0.125:severity=4"))]
-    names = {default_name(config) for config in [base, *others]}
+    names = {config.default_name for config in [base, *others]}
     assert len(names) == 3
     for name in names:
         assert len(name) <= 100
         assert RunConfig(name=name).name == name
-    assert default_name(others[0]).endswith("-e60-s1")
+    assert others[0].default_name.endswith("-e60-s1")

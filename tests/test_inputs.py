@@ -10,7 +10,6 @@ from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import evaluate_run
 from memgate.inputs import inputs_of, load_inputs, sources_for
-from memgate.naming import corruptions, default_name
 from memgate.runs import open_run
 from memgate.train import start
 from noise.spec import parse_specs
@@ -211,7 +210,7 @@ def test_paths_are_absolute_in_a_resolved_configuration_and_absent_from_names(co
     relative = replace(config, name=None, noise=("open:0.2:source=npz=foreign.npz",))
     resolved = relative.resolved()
     assert resolved.noise == (f"open:0.2:source=npz={tmp_path}/foreign.npz",)
-    assert str(tmp_path) not in default_name(relative)
-    assert corruptions(resolved) == ("open:0.2:source=npz=foreign.npz",)
+    assert str(tmp_path) not in relative.default_name
+    assert resolved.corruptions == ("open:0.2:source=npz=foreign.npz",)
     monkeypatch.chdir("/")
     assert load_inputs(resolved).manifest.open_set.sum() == 20

@@ -12,7 +12,6 @@ from memgate.config import GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.modelconfig import ModelName
 from memgate.models import MODELS, build_model
-from memgate.naming import default_name
 from memgate.objective import total_loss
 from memgate.outline import outline_of
 
@@ -269,9 +268,9 @@ def test_names_say_what_a_network_is():
     gate = GateConfig("b3,b4", penalty=1e-5)
     model = ModelConfig("block-scalar", 34, layout="imagenet", activation="pre", gate=gate)
     config = RunConfig(model=model)
-    assert default_name(config) == "cifar10-block-scalar34-imagenet-pre-b3-b4-penalty1e-05-clean-e60-s0"
+    assert config.default_name == "cifar10-block-scalar34-imagenet-pre-b3-b4-penalty1e-05-clean-e60-s0"
     assert outline_of(config).model == "block-scalar-34-imagenet-pre"
-    assert "b1u01" not in default_name(RunConfig(model=ModelConfig("layer-exclusive")))
+    assert "b1u01" not in RunConfig(model=ModelConfig("layer-exclusive")).default_name
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from tyro.conf import Positional
 from memgate import console
 from memgate.config import DataConfig, DataName
 from memgate.errors import MemgateError
-from memgate.naming import absolute
 from noise.atomic import atomic_write
 from noise.errors import MissingFileError, NoiseError
+from noise.files import absolute
 from noise.spec import CorruptionSpec, parse_specs
 
 if TYPE_CHECKING:
