@@ -12,11 +12,9 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from memgate import cli
-from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import load_model
 from memgate.inputs import inputs_of
-from memgate.train import start
 from probes import ood, visits
 from probes.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
 from probes.features import PENULTIMATE, features, trunk_of
@@ -230,16 +228,8 @@ def test_a_single_image_has_figures(trained_run, tmp_path, capsys):
     assert re.fullmatch(r"energy( +\d\.\d{3}){3} +\d+\.\d%", row.strip())
 
 
-def test_a_run_without_gates_and_both_probes_side_by_side(tmp_path, sets, capsys):
-    config = RunConfig(
-        name="plain",
-        out=tmp_path,
-        device="cpu",
-        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
-        model=ModelConfig(name="resnet", depth=8),
-        train=TrainConfig(epochs=1, batch_size=32),
-    )
-    path = start(config).path
+def test_a_run_without_gates_and_both_probes_side_by_side(plain_run, sets, capsys):
+    path = plain_run.path
     probe("ood", path, "--ood", f"noise={sets['noise']}")
     probe("csr", path, "--splits", "test")
     capsys.readouterr()

@@ -9,11 +9,9 @@ import pytest
 import torch
 
 from memgate import cli, console
-from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import load_model
 from memgate.inputs import inputs_of
-from memgate.train import start
 from probes import csrrun, visits
 from probes.csr import critical_samples
 from probes.csrconfig import configure
@@ -165,18 +163,8 @@ def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys):
     assert "routed (" not in printed
 
 
-def test_a_run_without_gate_and_without_noise(tmp_path, capsys):
-    config = RunConfig(
-        name="plain",
-        out=tmp_path,
-        device="cpu",
-        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
-        model=ModelConfig(name="resnet", depth=8),
-        train=TrainConfig(epochs=1, batch_size=32),
-    )
-    found = start(config)
-    capsys.readouterr()
-    probe("csr", found.path, "--method", "fgsm", "--radius", "0", "2")
+def test_a_run_without_gate_and_without_noise(plain_run, capsys):
+    probe("csr", plain_run.path, "--method", "fgsm", "--radius", "0", "2")
     printed = capsys.readouterr().out
     rows = [line.split() for line in printed.splitlines()]
     assert [row[:2] for row in rows if row[:1] == ["all"]] == [["all", "60"], ["all", "20"]]

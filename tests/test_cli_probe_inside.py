@@ -12,11 +12,9 @@ from scipy.stats import spearmanr
 
 from memgate import cli
 from memgate.commands.inside import ProbeInside, ScoreName
-from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import load_model
 from memgate.inputs import inputs_of
-from memgate.train import start
 from probes import insiderun, visits
 from probes.depth import DepthConfig, Support, prediction_depths
 from probes.gradients import grand, grand_last_layer, input_gradient_norm
@@ -199,24 +197,14 @@ def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys):
     assert units
 
 
-def test_a_run_without_gate_and_without_noise(tmp_path, capsys):
-    config = RunConfig(
-        name="plain",
-        out=tmp_path,
-        device="cpu",
-        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
-        model=ModelConfig(name="resnet", depth=8),
-        train=TrainConfig(epochs=1, batch_size=32),
-    )
-    found = start(config)
-    capsys.readouterr()
-    probe("inside", found.path, "--scores", *SCORES)
+def test_a_run_without_gate_and_without_noise(plain_run, capsys):
+    probe("inside", plain_run.path, "--scores", *SCORES)
     tables = capsys.readouterr().out.split("High is harder")[0]
     rows = [line.split()[:2] for line in tables.splitlines() if line.startswith("all ")]
     assert rows == [["all", "60"]] * 4 + [["all", "20"]] * 4
     assert "clean " not in tables
     assert "Spearman" not in tables
-    assert results_of(found)["train", 1, "prediction_depth"].config["points"] == [
+    assert results_of(plain_run)["train", 1, "prediction_depth"].config["points"] == [
         "stem", "b1.1", "b2.1", "b3.1", "penultimate",
     ]  # fmt: skip
 
