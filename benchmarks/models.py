@@ -101,7 +101,10 @@ def main() -> int:
         for config in planned
         if state_of(config.out, str(config.name)) == "complete"
     ]
-    if not complete:
+    if not complete or complete[0].name != planned[0].name:
+        console.warn(
+            f"{planned[0].name}, the ungated network that the others are held against, is not complete."
+        )
         return 1
     ungated = seconds(complete[0])
     console.line(tabulate([measured(run, ungated) for run in complete], headers="keys", tablefmt="github"))

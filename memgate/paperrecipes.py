@@ -143,5 +143,5 @@ def caveats(row: PaperRow, reading: Reading) -> list[str]:
             "made the number is not known."
         )
     if row.runs == 1:
-        found.append("A number of the documents without ± is of a single run.")
+        found.append("A number of the documents with n = 1 is of a single run.")
     return found
