@@ -9,7 +9,7 @@ import torch
 
 from memgate.errors import MemgateError
 from memgate.models import MODELS
-from memgate.paperrecipes import PENALTIES, caveats, row_config
+from memgate.paperrecipes import caveats, row_config
 from memgate.paperrows import baseline_of, find_rows, read_rows
 from memgate.recipes import RECIPES, recipe
 from memgate.scales import SCALES, cost, scale_caveats, scaled
@@ -111,8 +111,9 @@ def test_a_row_has_its_own_settings():
     assert recipe("report-3.4-1000").model.gate.target_loss == "bce"
     assert recipe("report-3.4-1000").train.epochs == 250
     assert recipe("report-3.4-1000").train.milestones == (82, 123)
-    grid = [row.penalty for row in find_rows("report-3.4")]
-    assert grid == pytest.approx(PENALTIES)
+    for table in ("report-2.1", "report-2.2", *(f"report-3.{number}" for number in (1, 2, 4, 5, 6, 7))):
+        grid = sorted(recipe(row.row).model.gate.penalty for row in find_rows(table))
+        assert grid == pytest.approx([1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100, 1000])
     assert recipe("report-text-displacement").train.milestones == ()
 
 
