@@ -123,7 +123,7 @@ def test_block_gates_equal_the_independent_formulation(config):
         torch.testing.assert_close(sum(forward.penalties.values()), penalty, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("config", [one for one in BLOCK_CASES if one.name != "entropy-gate"][::3])
+@pytest.mark.parametrize("config", [one for one in BLOCK_CASES if one.name != "entropy-gate"])
 def test_gradients_of_block_gates_are_those_of_the_independent_formulation(config):
     """Nothing is detached: the whole loss trains everything."""
     model, images, labels = made(config), images_of(), torch.arange(5)
