@@ -128,6 +128,7 @@ def main() -> int:
         label: [run for config in runs if (run := finished(config))] for label, runs in planned.items()
     }
     if not complete["resnet"]:
+        console.warn("No run of the ungated network, which the others are held against, is complete.")
         return 1
     ungated = seconds(complete["resnet"])
     lines = [measured(label, runs, ungated) for label, runs in complete.items() if runs]

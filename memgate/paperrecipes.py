@@ -19,9 +19,6 @@ from memgate.paperrows import PaperRow
 
 Reading = Literal["code", "text"]
 
-PENALTIES = tuple(10.0**exponent for exponent in range(-5, 4))
-"""The report's grid of lambda: 0.00001 to 1000."""
-
 WARM_UP = 391
 """Steps at the warm-up's rate for networks of 110 layers or more: an epoch of 50,000 images (the report: 390)."""
 
@@ -143,5 +140,5 @@ def caveats(row: PaperRow, reading: Reading) -> list[str]:
             "made the number is not known."
         )
     if row.runs == 1:
-        found.append("A number of the documents without ± is of a single run.")
+        found.append("A number of the documents with n = 1 is of a single run.")
     return found

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.paperrecipes import (
     FINAL,
     FINAL_VALIDATED,
@@ -12,8 +12,9 @@ from memgate.paperrecipes import (
     WARM_UP,
     Reading,
     row_config,
+    starts_from_baseline,
 )
-from memgate.paperrows import read_rows
+from memgate.paperrows import PaperRow, read_rows
 
 _PAPER = DataConfig(name="cifar10", normalisation="legacy", augment="crop-flip")
 _ENTROPY = ModelConfig(name="entropy-gate", depth=110, gate=GateConfig(curve="centred", tap="o1"))
@@ -130,12 +131,35 @@ def recipe(name: str) -> RunConfig:
     """
     if name in RECIPES:
         return RECIPES[name].config
-    row_name = name.removesuffix("-text")
-    reading: Reading = "code" if row_name == name else "text"
-    row = next((row for row in read_rows() if row.row == row_name), None)
+    row, reading = _row(name)
     if row is None:
         raise MemgateError(
             f"--recipe {name!r} is unknown: there are {', '.join(RECIPES)}, and every row that 'memgate reproduce "
             "--list' lists."
         )
     return row_config(row, reading)
+
+
+def check_start(name: str | None, config: RunConfig) -> None:
+    """Refuse to train from scratch what a recipe means to start from a trained baseline.
+
+    Args:
+        name: of the recipe that the run was made from; None for none.
+        config: of the run.
+
+    Raises:
+        MemgateError: it has no ``init_from``.
+    """
+    row, reading = _row(name or "")
+    require(
+        row is None or config.init_from is not None or not starts_from_baseline(row, reading),
+        f"--recipe {name} starts from a trained baseline: add --init-from RUN, or take 'memgate reproduce "
+        f"{row and row.row} --reading text', which trains one first.",
+    )
+
+
+def _row(name: str) -> tuple[PaperRow | None, Reading]:
+    """The row that a recipe's name means, if any, and in which reading."""
+    row_name = name.removesuffix("-text")
+    reading: Reading = "code" if row_name == name else "text"
+    return next((row for row in read_rows() if row.row == row_name), None), reading

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from memgate import cli
 from memgate.commands.training import Quickstart
 from memgate.errors import MemgateError
+from memgate.recipes import check_start, recipe
 
 SMALL = (
     "--data.name digits --data.image-size 8 --data.train-limit 200 --data.test-limit 60 --model.depth 14 "
@@ -141,6 +143,19 @@ def test_quickstart_takes_a_free_name(tmp_path, monkeypatch):
     with pytest.raises(MemgateError, match="enough"):
         Quickstart(out=tmp_path).run()
     assert asked == ["quickstart-2"]
+
+
+@pytest.mark.parametrize("command", [["train", "--recipe"], ["sweep"]])
+def test_a_row_that_starts_from_a_baseline_is_not_trained_from_scratch_in_silence(
+    command, tmp_path, one_sentence
+):
+    said = one_sentence(*command, "report-2.2-10-text", "--out", tmp_path)
+    assert "--recipe report-2.2-10-text starts from a trained baseline: add --init-from RUN" in said
+    assert "memgate reproduce report-2.2-10 --reading text" in said
+    assert not list(tmp_path.iterdir())
+    check_start("report-2.2-10-text", replace(recipe("report-2.2-10-text"), init_from="baseline"))
+    check_start("report-2.2-10", recipe("report-2.2-10"))
+    check_start(None, recipe("report-2.2-10-text"))
 
 
 def test_recipe_gives_the_defaults_and_flags_count():

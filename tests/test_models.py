@@ -196,6 +196,56 @@ def test_convolutions_are_he_normal_by_fan_out():
     assert abs(weight.mean().item()) < 0.001
 
 
+def test_only_convolutions_and_all_of_them_are_he_normal():
+    """Heads and gates over blocks keep PyTorch's linear layers, as in the authors' code; gates in units do not."""
+    he = build_model(ModelConfig("layer-exclusive", 14, width=4), 10, seed=0)
+    default = build_model(ModelConfig("layer-exclusive", 14, width=4, initialisation="torch"), 10, seed=0)
+    for name, module in he.named_modules():
+        if not isinstance(module, torch.nn.Conv2d) or module.weight.numel() < 2000:
+            continue
+        area = module.kernel_size[0] ** 2
+        spread = math.sqrt(2 / (area * module.out_channels))
+        assert module.weight.std().item() == pytest.approx(spread, rel=0.1), name
+        weight = default.get_submodule(name).weight
+        bound = 1 / math.sqrt(area * module.in_channels)  # uniform by fan-in, what PyTorch does of itself
+        assert bound * 0.9 < weight.abs().max() <= bound, name
+        assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1), name
+    gated = build_model(ModelConfig("entropy-gate", 14), 10, seed=0)
+    for linear in (gated.trunk.head, gated.gates["b3"].hidden, gated.gates["b3"].output):
+        bound = 1 / math.sqrt(linear.in_features)
+        assert bound * 0.9 < linear.weight.abs().max() <= bound
+        assert 0 < linear.bias.abs().max() <= bound
+
+
+def test_option_a_takes_every_second_pixel_and_pads_with_zeros_on_both_sides():
+    unit = build_model(ModelConfig("resnet", 14, shortcut="pad"), 10, seed=0).get_submodule("blocks.b2.0")
+    x = torch.randn(2, 16, 5, 5)
+    found = unit.shortcut(x)
+    assert found.shape == (2, 32, 3, 3)
+    assert torch.equal(found[:, 8:24], x[:, :, [0, 2, 4]][..., [0, 2, 4]])
+    assert not found[:, :8].any()
+    assert not found[:, 24:].any()
+
+
+@pytest.mark.parametrize("activation", ["post", "pre"])
+def test_squeeze_and_excitation_weighs_the_branch_before_the_addition(activation):
+    """Hu et al. 2018, equations 2 to 4: s = sigmoid(W2 relu(W1 z)), z the mean over positions."""
+    config = ModelConfig("resnet", 14, width=2, squeeze_excitation=True, activation=activation)
+    model = build_model(config, 10, seed=0).eval()
+    unit = model.get_submodule("blocks.b3.1")
+    x = torch.randn(3, 128, 4, 4)
+    if activation == "post":
+        branch = unit.bn2(unit.conv2(torch.relu(unit.bn1(unit.conv1(x)))))
+    else:
+        branch = unit.conv2(torch.relu(unit.bn2(unit.conv1(torch.relu(unit.bn1(x))))))
+    w1, w2 = unit.excitation.squeeze.weight, unit.excitation.excite.weight
+    assert w1.shape == (8, 128)
+    z = branch.flatten(2).mean(2)
+    s = 1 / (1 + torch.exp(-(torch.clamp(z @ w1.T, min=0) @ w2.T)))
+    out = s[:, :, None, None] * branch + x
+    torch.testing.assert_close(unit(x), torch.relu(out) if activation == "post" else out)
+
+
 def forced_forward(model, images, weights):
     """The network with each gated block's output written out: ``weights`` maps o1 and o2 of a block to a mixture."""
     x = model.trunk.stem(images)

@@ -78,9 +78,13 @@ def test_resnet_34_gated_in_b3_has_the_papers_parameters(name, expected):
     assert parameters(meta(config, 10)) == expected
 
 
-@pytest.mark.parametrize(("blocks", "classes", "own"), [("b2", 10, 9_298), ("b2", 100, 28_828)])
-def test_the_gate_of_b2_has_the_papers_parameters(blocks, classes, own):
-    model = meta(ModelConfig("entropy-gate", 110, gate=GateConfig(blocks)), classes)
+@pytest.mark.parametrize(
+    ("backbone", "classes", "own"),
+    [(R110, 10, 9_298), (R110, 100, 28_828), (R164, 10, 30_034), (R164, 100, 49_564)],
+)
+def test_the_gate_of_b2_has_the_papers_parameters(backbone, classes, own):
+    block, depth = backbone
+    model = meta(ModelConfig("entropy-gate", depth, block, gate=GateConfig("b2")), classes)
     assert parameters(model.get_submodule("gates.b2")) == own
 
 
@@ -104,7 +108,14 @@ def test_maps_have_the_papers_shapes(config):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
     ("depth", "block", "layout", "classes"),
-    [(110, "basic", "cifar", 10), (164, "bottleneck", "cifar", 100), (34, "basic", "imagenet", 10)],
+    [
+        (110, "basic", "cifar", 10),
+        (110, "basic", "cifar", 100),
+        (164, "bottleneck", "cifar", 10),
+        (164, "bottleneck", "cifar", 100),
+        (34, "basic", "imagenet", 10),
+        (34, "basic", "imagenet", 100),
+    ],
 )
 def test_every_model_answers_at_the_papers_sizes(name, depth, block, layout, classes):
     gate = GateConfig(input="flatten") if name.startswith("block-") else GateConfig()

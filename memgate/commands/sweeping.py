@@ -13,6 +13,7 @@ from memgate import console, sweep
 from memgate.config import RunConfig
 from memgate.errors import require
 from memgate.interrupt import Interrupted
+from memgate.recipes import check_start
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class SweepRuns:
             )
         seeds = (self.config.seed,) if self.seeds is None else sweep.parse_seeds(self.seeds)
         planned, configs = sweep.plan(self.recipe, self.config, self.over, seeds)
+        for config in configs:
+            check_start(self.recipe, config)
         out = self.config.out.expanduser()
         sweep.check_existing(configs)
         if self.dry_run:

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 from memgate import console
 from memgate.commands.reporting import print_summary
 from memgate.config import Device, GateConfig, RunConfig
-from memgate.recipes import recipe
+from memgate.recipes import check_start, recipe
 from memgate.runs import Run, command, open_run
 
 
@@ -29,6 +29,7 @@ class Train:
         """Train, then print the report."""
         from memgate.train import start
 
+        check_start(self.recipe, self.config)
         if not self.config.model.gate_names and self.config.model.gate != GateConfig():
             console.warn("--model.name resnet has no gate: the --model.gate options are not used.")
         _finish(start(self.config))

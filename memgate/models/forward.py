@@ -11,8 +11,8 @@ class Gate:
 
     name: str
     value: Tensor
-    """g [b]: the share of o2 in a block's output, or of the residual branch in a unit's, there the mean over its
-    positions and channels."""
+    """g [b]: the weight of o2 in a block's output; in a unit that of the residual branch (shortcut-only: 1 less that
+    of the shortcut), there the mean over positions and channels."""
     entropy: Tensor | None = None
     """H [b] in nats; None where the gate is no distribution."""
     logits: Tensor | None = None
