@@ -140,8 +140,8 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
     Raises:
         MemgateError: the recipe or the run is unknown, or both are given.
     """
-    if arguments[:2] == ["sweep", "run"] and len(arguments) > 2 and arguments[2] not in ("-h", "--help"):
-        if _is_flag(arguments[2]):
+    if arguments[:2] == ["sweep", "run"] and arguments[2:3] not in (["-h"], ["--help"]):
+        if len(arguments) == 2 or _is_flag(arguments[2]):
             raise MemgateError(
                 "'memgate sweep' needs the recipe first: memgate sweep RECIPE --over FLAG=V1,V2."
             )

@@ -142,11 +142,12 @@ def load_curves(path: Path) -> dict[str, Curve]:
         path: CSV, packed by gzip if it ends in ``.gz``; a line per run and epoch (``../shared/reference/README.md``).
 
     Raises:
-        MemgateError: the file is missing, damaged or another; a name is outside the grammar; epochs do not rise.
+        MemgateError: the file is missing, damaged or another; a name is outside the grammar; epochs do not rise; a
+            number is impossible.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", newline="") as stream:
+        with opened(path, "rt", newline="", encoding="utf-8-sig") as stream:
             lines = list(csv.DictReader(stream))
     except FileNotFoundError as error:
         raise MemgateError(f"{path} does not exist: give the file of the authors' curves.") from error
@@ -168,7 +169,18 @@ def _curve(name: str, lines: list[dict[str, str]], path: Path) -> Curve:
         columns = {column: np.array([line[column] for line in lines], np.float64) for column in _COLUMNS[1:]}
     except (TypeError, ValueError) as error:
         raise MemgateError(f"{path}: {name} holds something that is no number ({error}).") from error
+    for column, values in columns.items():
+        highest = 100 if column.endswith("accuracy") else np.inf
+        wrong = ~(np.isfinite(values) & (values >= 0) & (values <= highest))
+        require(
+            not wrong.any(),
+            f"{path}: {name} has {column} {values[wrong][:1].sum():g}, which no training can have.",
+        )
     epoch = columns["epoch"].astype(np.int64)
+    require(
+        bool((columns["epoch"] == epoch).all() and epoch[0] >= 1),
+        f"{path}: the epochs of {name} are no whole numbers from 1.",
+    )
     require(bool((np.diff(epoch) > 0).all()), f"{path}: the epochs of {name} do not rise.")
     scale = {split: per_sample(split, setting.val_fraction) for split in SPLITS}
     return Curve(

@@ -1,5 +1,6 @@
 """The authors' curves as runs that can be listed: metrics by epoch, and no log, because no sample was logged."""
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -42,7 +43,17 @@ def import_curves(path: Path, pattern: str, out: Path) -> list[Run]:
     )
     unsafe = [curve.name for curve in chosen if not is_name(curve.name)]
     require(not unsafe, f"{path}: {', '.join(unsafe[:1])} cannot be a folder's name.")
-    return [_made(curve, path, out) for curve in chosen]
+    made: list[Run] = []
+    try:
+        for curve in chosen:
+            made.append(_made(curve, path, out))
+    except (
+        BaseException
+    ):  # a full disk, Ctrl-C: with a part of them there, the command could not be typed again
+        for run in made:
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return made
 
 
 def metrics_rows(curve: Curve) -> list[dict[str, float]]:

@@ -20,9 +20,15 @@ class Interrupt:
     So neither a checkpoint nor a row of the log is ever broken off in the middle. A second signal raises
     KeyboardInterrupt at once, for a user who will not wait for the batch. Outside the main thread, where
     Python delivers no signals, it does nothing.
+
+    Args:
+        at_once: of a series of trainings: a signal that comes between them raises Interrupted at once, and one
+            that comes within another's Interrupt is noted by both, so that a training which was too far to be
+            stopped does not hide it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
+        self._at_once = at_once
         self._number = 0
         self._before: dict[int, Any] = {}
 
@@ -41,6 +47,11 @@ class Interrupt:
         if self._number:
             raise KeyboardInterrupt
         self._number = number
+        outer = getattr(self._before.get(number), "__self__", None)
+        if isinstance(outer, Interrupt):
+            outer._number = number
+        if self._at_once:
+            self.check()
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""

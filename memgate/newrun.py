@@ -1,5 +1,6 @@
 """Makes the directory of a new run, whole or not at all. Never imports torch."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -89,6 +90,10 @@ def make_folder(
         sync_folder(path.parent)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise MemgateError(
+                f"{path} has just been made by another process: wait for that one, or choose another --name."
+            ) from error
         if isinstance(error, OSError):
             raise MemgateError(
                 f"{path} cannot be made ({error.strerror or error}): free some space, or choose another --out."

@@ -1,9 +1,12 @@
 """A sweep: the runs of a grid of settings and seeds, what they are called, and the file that lists them. No torch."""
 
 import csv
+import fcntl
 import itertools
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,10 +82,10 @@ def parse_axis(text: str) -> tuple[str, tuple[str, ...]]:
     )
     require(flag not in NOT_VARIED, f"--over {flag} cannot be varied: {NOT_VARIED.get(flag)}.")
     try:
-        found = next(csv.reader([values], strict=True, skipinitialspace=True), [""])
+        found = next(csv.reader([values], strict=True, skipinitialspace=True))
     except csv.Error as error:
         raise MemgateError(f"--over {text!r} cannot be read ({error}): close the quotation mark.") from error
-    return flag, tuple(value.strip() for value in found)
+    return flag, tuple(value.strip() for value in found or [""])  # of nothing at all, csv makes no value
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -159,7 +162,8 @@ def _check_different(runs: Sequence[SweepRun]) -> None:
         what = ", ".join(f"{flag} {value}" for flag, value in run.point.items())
         require(
             before is run,
-            f"Two runs of this sweep would be called {run.name} ({what}): give each value once.",
+            f"Two runs of this sweep would be called {run.name} ({what}): give each value once, and no two that "
+            "differ only in signs that a folder's name cannot hold.",
         )
 
 
@@ -204,29 +208,46 @@ def record(sweep: Sweep, out: Path) -> Sweep:
         MemgateError: a sweep of that name has another base or varies other flags, or the file cannot be written.
     """
     path = sweep_path(out, sweep.name)
-    if path.exists():
-        before = read_sweep(path)
-        old, new = (flags(found.base, PLACES) for found in (before, sweep))
-        differing = [flag for flag in {**old, **new} if old.get(flag) != new.get(flag)]
-        require(
-            not differing,
-            f"{path} is a sweep with another base ({_difference(old, new, differing)}): choose another --name.",
-        )
-        require(
-            before.varied == sweep.varied,
-            f"{path} is a sweep over {', '.join(before.varied) or 'seeds'}, and not over "
-            f"{', '.join(sweep.varied) or 'seeds'}: choose another --name.",
-        )
-        known = {run.name for run in before.runs}
-        sweep = replace(sweep, runs=(*before.runs, *(run for run in sweep.runs if run.name not in known)))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_json(path, to_json(sweep))
+        with _alone(out):
+            if path.exists():
+                sweep = _grown(read_sweep(path), sweep, path)
+            write_json(path, to_json(sweep))
     except OSError as error:
         raise MemgateError(
             f"{path} cannot be written ({error}): choose another --out, or free some space."
         ) from error
     return sweep
+
+
+def _grown(before: Sweep, sweep: Sweep, path: Path) -> Sweep:
+    """A sweep with the runs that its file lists already; raises MemgateError where that is another sweep."""
+    old, new = (flags(found.base, PLACES) for found in (before, sweep))
+    differing = [flag for flag in {**old, **new} if old.get(flag) != new.get(flag)]
+    require(
+        not differing,
+        f"{path} is a sweep with another base ({_difference(old, new, differing)}): choose another --name.",
+    )
+    require(
+        before.varied == sweep.varied,
+        f"{path} is a sweep over {', '.join(before.varied) or 'seeds'}, and not over "
+        f"{', '.join(sweep.varied) or 'seeds'}: choose another --name.",
+    )
+    known = {run.name for run in before.runs}
+    return replace(sweep, runs=(*before.runs, *(run for run in sweep.runs if run.name not in known)))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process changes a sweep's file in a folder: of two that grow one, neither loses its runs."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_existing(configs: Sequence[RunConfig]) -> None:
@@ -252,6 +273,17 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], flags_: Sequence
 
 
 def state_of(out: Path, name: str) -> str:
-    """How far a run is: a status as shown, or ``missing``."""
+    """How far a run is: a status as shown, ``missing``, or ``damaged`` where its files do not tell."""
     path = out / name
-    return Run(path).status().shown if is_run(path) else "missing"
+    if not is_run(path):
+        return "missing"
+    try:
+        return Run(path).status().shown
+    except MemgateError:
+        return "damaged"
+
+
+def still_failed(configs: Sequence[RunConfig], failed: Mapping[str, str]) -> dict[str, str]:
+    """Those of the failed runs, to their reasons, that another process has not completed in the meantime."""
+    places = {str(config.name): config.out for config in configs}
+    return {name: reason for name, reason in failed.items() if state_of(places[name], name) != "complete"}

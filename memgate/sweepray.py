@@ -6,7 +6,9 @@ the same paths.
 
 import importlib
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from memgate.config import RunConfig
 from memgate.errors import MemgateError, require
 from memgate.interrupt import Interrupt, Interrupted
 from memgate.runs import Run, is_run
+from memgate.sweep import still_failed
 
 STOPPED = "stopped"
 """What a task returns whose run was stopped: it can be resumed."""
@@ -62,7 +65,7 @@ def run_on_ray(configs: Sequence[RunConfig], workers: Workers) -> dict[str, str]
         tasks = {task.remote(config, str(Path.cwd())): str(config.name) for config in configs}
         with Interrupt() as interrupt:
             try:
-                return _followed(ray, tasks, configs, interrupt)
+                return still_failed(configs, _followed(ray, tasks, configs, interrupt))
             except (Interrupted, KeyboardInterrupt):
                 _cancel(ray, list(tasks))
                 raise
@@ -149,7 +152,8 @@ def _connected(address: str | None) -> Iterator[Any]:
     try:
         # Of a cluster it is not ours to say whether it has a dashboard.
         dashboard = {"include_dashboard": False} if address is None else {"address": address}
-        ray.init(**dashboard, log_to_driver=False, logging_level="error")
+        with _heeding_interrupts():
+            ray.init(**dashboard, log_to_driver=False, logging_level="error")
     except Exception as error:  # Ray raises a handful of kinds
         raise MemgateError(
             f"Ray cannot be reached at {address or 'this machine'} ({_first_line(error)}): start it by "
@@ -159,6 +163,20 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Keep Ray's processes from inheriting that SIGINT is ignored (a script's background): no cancel reaches them."""
+    before = signal.getsignal(signal.SIGINT)
+    ignored = before == signal.SIG_IGN and threading.current_thread() is threading.main_thread()
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, before)
 
 
 def _check_reachable(address: str | None) -> None:

@@ -8,7 +8,9 @@ import torch
 from memgate import console
 from memgate.config import RunConfig
 from memgate.errors import MemgateError
+from memgate.interrupt import Interrupt
 from memgate.runs import Run, is_run
+from memgate.sweep import still_failed
 from memgate.train import resume, start
 from noise.errors import NoiseError
 
@@ -52,13 +54,16 @@ def run_here(configs: Sequence[RunConfig]) -> dict[str, str]:
 
     Raises:
         Stopped: by Ctrl-C or SIGTERM.
+        Interrupted: likewise, where no run is being trained or the last batch of one is done already.
     """
     failed = {}
-    for number, config in enumerate(configs, start=1):
-        name = str(config.name)
-        console.note(f"[{number}/{len(configs)}] {name}")
-        reason = attempt(config)
-        if reason:
-            failed[name] = reason
-            console.warn(f"{name} failed: {reason}")
-    return failed
+    with Interrupt(at_once=True) as interrupt:
+        for number, config in enumerate(configs, start=1):
+            name = str(config.name)
+            console.note(f"[{number}/{len(configs)}] {name}")
+            reason = attempt(config)
+            if reason:
+                failed[name] = reason
+                console.warn(f"{name} failed: {reason}")
+            interrupt.check()
+    return still_failed(configs, failed)

@@ -1,26 +1,32 @@
 """The results of a sweep: for each point of its grid, the figures of its complete runs as mean and deviation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from memgate.errors import MemgateError
 from memgate.runs import Run
 from memgate.sweep import Sweep, SweepRun, state_of
-from probes.groups import Estimate
-from probes.report import Report, report
+from probes.groups import Estimate, members
+from probes.report import report
 from probes.reporttables import Figure, Form, Table
 from probes.reporttext import layout
 from probes.severalruns import Spread, shown_spread, spread, spreads
+from probes.summary import identity
 
 SCHEMA = "memgate-sweep-table/1"
 
 NOTHING = Spread(None, None, 0, ())
 
 FEW_GATES = 3
-"""With more gates than these, a column for each says little: their means are averaged."""
+"""With more gates than these, a column for each says little: they are averaged, all of them."""
+
+GROUPS = ("clean", "corrupted")
+"""Of the training samples, as :func:`probes.groups.members` calls them."""
 
 NOTES = (
     "Mean ± standard deviation over the runs of a point (sample standard deviation), each at its last epoch.",
@@ -57,33 +63,48 @@ class SweepTable:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What one complete run has."""
+
+    gates: tuple[str, ...]
+    """Of its network."""
+    figures: dict[str, float | None]
+    """Path of a figure of its report, see :mod:`probes.reporttables`, or :func:`_mean_path`, to its value."""
+    seconds: float | None
+    """Mean of an epoch."""
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of the table."""
 
     title: str
-    paths: tuple[str, ...]
-    """Figures of a report, see :mod:`probes.reporttables`; with several, their mean."""
+    path: str
+    """A key of :attr:`Measured.figures`."""
     form: Form
 
 
 def columns(gates: Sequence[str]) -> list[Column]:
     """The columns for points whose networks have these gates."""
     found = [
-        Column("test accuracy", ("test_accuracy",), "percent"),
-        Column("corrupted fitted", ("groups/corrupted/fits_given",), "percent"),
+        Column("test accuracy", "test_accuracy", "percent"),
+        Column("corrupted fitted", "groups/corrupted/fits_given", "percent"),
     ]
-    together = [(gate, (gate,)) for gate in gates]
     if len(gates) > FEW_GATES:
-        together = [(f"mean of {len(gates)} gates", tuple(gates))]
-    for name, some in together:
-        for group in ("clean", "corrupted"):
-            paths = tuple(f"groups/{group}/{gate}/mean" for gate in some)
-            found.append(Column(f"g {group} ({name})", paths, "decimal"))
-        if len(some) == 1:
-            found.append(
-                Column(f"AUROC mean g ({name})", (f"scores/gate_mean/{name}/corrupted/auroc",), "decimal")
-            )
-    return [*found, Column("AUROC mean loss", ("scores/loss_mean/corrupted/auroc",), "decimal")]
+        name = f"mean of {len(gates)} gates"
+        found += [Column(f"g {group} ({name})", _mean_path(group, gates), "decimal") for group in GROUPS]
+    else:
+        for gate in gates:
+            found += [
+                Column(f"g {group} ({gate})", f"groups/{group}/{gate}/mean", "decimal") for group in GROUPS
+            ]
+            area = f"scores/gate_mean/{gate}/corrupted/auroc"
+            found.append(Column(f"AUROC mean g ({gate})", area, "decimal"))
+    return [*found, Column("AUROC mean loss", "scores/loss_mean/corrupted/auroc", "decimal")]
+
+
+def _mean_path(group: str, gates: Sequence[str]) -> str:
+    return f"groups/{group}/mean of {len(gates)} gates"
 
 
 def sweep_table(sweep: Sweep, out: Path) -> SweepTable:
@@ -93,18 +114,23 @@ def sweep_table(sweep: Sweep, out: Path) -> SweepTable:
         sweep: whose.
         out: folder of its runs.
 
-    Raises:
-        MemgateError: a run is damaged.
+    Returns:
+        The table; a run that is damaged is not in it, and among ``missing``.
     """
-    states = {run.name: state_of(out, run.name) for run in sweep.runs}
+    measured: dict[str, Measured] = {}
+    missing = {}
     grouped: dict[tuple[str, ...], list[SweepRun]] = {}
     for run in sweep.runs:
         grouped.setdefault(tuple(run.point.values()), []).append(run)
-    points = tuple(
-        _point(runs, [run.name for run in runs if states[run.name] == "complete"], out)
-        for runs in grouped.values()
-    )
-    missing = {name: how_far(out, name, state) for name, state in states.items() if state != "complete"}
+        state = state_of(out, run.name)
+        if state != "complete":
+            missing[run.name] = how_far(out, run.name, state)
+            continue
+        try:
+            measured[run.name] = _measured(Run(out / run.name))
+        except MemgateError as error:
+            missing[run.name] = f"damaged: {error}"
+    points = tuple(_point(runs, measured) for runs in grouped.values())
     return SweepTable(sweep.name, points, missing, (*NOTES, SECONDS))
 
 
@@ -112,34 +138,49 @@ def how_far(out: Path, name: str, state: str) -> str:
     """The state of a run that is not complete (see :func:`memgate.sweep.state_of`), with its epoch and its reason."""
     if state == "missing":
         return state
-    status = Run(out / name).status()
+    try:
+        status = Run(out / name).status()
+    except MemgateError as error:
+        return f"{state}: {error}"
     reason = f": {status.message}" if status.message else ""
     return f"{state} after epoch {status.epoch} of {status.epochs}{reason}"
 
 
-def _point(runs: Sequence[SweepRun], complete: Sequence[str], out: Path) -> Point:
-    found = [Run(out / name) for name in complete]
-    reports = [report(run) for run in found]
-    known = spreads(reports)
+def _measured(run: Run) -> Measured:
+    """Raises MemgateError where the run is damaged."""
+    found, gates = report(run), run.outline.gates
+    figures = {path: one.values[0] for path, one in spreads([found]).items()}
+    if len(gates) > FEW_GATES:
+        figures |= {_mean_path(group, gates): value for group, value in _mean_gates(run, found.epoch).items()}
+    return Measured(gates, figures, _seconds(run))
+
+
+def _mean_gates(run: Run, epoch: int) -> dict[str, float]:
+    """Group to the mean of g over all gates and those of its samples that were seen in an epoch."""
+    log = run.log()
+    ((_, record),) = log.records("train", {epoch})
+    inside = members(pd.DataFrame(identity(log.samples("train"), "train", run.manifest.header.operations)))
+    seen = record.flag("seen")
+    # Added up in float64: of 54 gates and 50,000 samples there are millions of float32.
+    return {
+        group: float(record.gate[:, inside[group] & seen].mean(dtype=np.float64))
+        for group in GROUPS
+        if group in inside and (inside[group] & seen).any()
+    }
+
+
+def _point(runs: Sequence[SweepRun], measured: Mapping[str, Measured]) -> Point:
+    complete = tuple(run.name for run in runs if run.name in measured)
+    found = [measured[name] for name in complete]
     figures: dict[str, Spread] = {}
     forms: dict[str, Form] = {}
-    for column in columns(_gates(reports)) if reports else ():
-        parts = [known[path].values for path in column.paths if path in known]
-        if len(parts) == len(column.paths):
-            figures[column.title] = spread([_mean(values) for values in zip(*parts, strict=True)])
+    for column in columns(found[0].gates) if found else ():
+        if any(column.path in one.figures for one in found):
+            figures[column.title] = spread([one.figures.get(column.path) for one in found])
             forms[column.title] = column.form
     if found:
-        figures["s/epoch"], forms["s/epoch"] = spread([_seconds(run) for run in found]), "decimal"
-    return Point(runs[0].point, tuple(complete), figures, forms)
-
-
-def _gates(reports: Sequence[Report]) -> list[str]:
-    return [use.gate for use in reports[0].groups[0].gates]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+        figures["s/epoch"], forms["s/epoch"] = spread([one.seconds for one in found]), "decimal"
+    return Point(runs[0].point, complete, figures, forms)
 
 
 def _seconds(run: Run) -> float | None:
@@ -163,7 +204,8 @@ def to_text(table: SweepTable, style: str) -> str:
         table: what to write.
         style: ``terminal`` or ``markdown``.
     """
-    titles: dict[str, Form] = {title: form for point in table.points for title, form in point.forms.items()}
+    fullest = sorted(table.points, key=lambda point: -len(point.forms))  # its columns are in their order
+    titles: dict[str, Form] = {title: form for point in fullest for title, form in point.forms.items()}
     heads = (*(table.points[0].values), "n")
     found: dict[str, tuple[Spread, int]] = {}
     figures = []

@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+import memgate.curvesrun
 from memgate.curves import load_curves, parse_name, per_sample
 from memgate.curvesrun import import_curves
 from memgate.errors import MemgateError
@@ -21,10 +22,10 @@ NAMES = (
 )
 
 
-def write(path, names=NAMES, columns=COLUMNS, cell="50.5"):
+def write(path, names=NAMES, columns=COLUMNS, cell="50.5", epochs=(1, 2, 3, 4, 5)):
     lines = [columns]
     for name in names:
-        for epoch, lr in ((1, 0.01), (2, 0.1), (3, 0.1), (4, 0.01), (5, 0.001)):
+        for epoch, lr in zip(epochs, (0.01, 0.1, 0.1, 0.01, 0.001), strict=True):
             lines.append(f"{name},{epoch},{cell},40,42,0.01,0.011,0.012,0.013,0.014,0.015,{lr},0.01")
     text = ("\n".join(lines) + "\n").encode()
     path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
@@ -92,6 +93,11 @@ def test_curves_are_read(tmp_path, file):
         ({"cell": "much"}, "holds something that is no number"),
         ({"names": (NAMES[0], NAMES[0])}, "the epochs of .* do not rise"),
         ({"names": ()}, "it has no column run"),
+        ({"cell": "nan"}, "has train_accuracy nan, which no training can have"),
+        ({"cell": "-3"}, "has train_accuracy -3, which"),
+        ({"cell": "100.1"}, "has train_accuracy 100.1, which"),
+        ({"epochs": (1, 2.5, 3, 4, 5)}, "the epochs of .* are no whole numbers from 1"),
+        ({"epochs": (0, 1, 2, 3, 4)}, "the epochs of .* are no whole numbers from 1"),
     ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path, changes, sentence):
@@ -107,6 +113,28 @@ def test_a_missing_or_a_torn_file_is_a_sentence(tmp_path):
     whole.write_bytes(whole.read_bytes()[:-40])
     with pytest.raises(MemgateError, match="cannot be read"):
         load_curves(whole)
+
+
+def test_a_file_that_a_spreadsheet_has_saved_is_read(tmp_path):
+    file = write(tmp_path / "c.csv")
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert list(load_curves(file)) == list(NAMES)
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_import_that_breaks_off_leaves_nothing(tmp_path, monkeypatch, stop):
+    rows, made = memgate.curvesrun.metrics_rows, []
+
+    def second_fails(curve):
+        made.append(curve)
+        if len(made) == 2:
+            raise stop
+        return rows(curve)
+
+    monkeypatch.setattr(memgate.curvesrun, "metrics_rows", second_fails)
+    with pytest.raises((MemgateError, KeyboardInterrupt)):
+        import_curves(write(tmp_path / "c.csv"), "*", tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_imported_curves_are_runs_without_a_log(tmp_path):

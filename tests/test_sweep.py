@@ -4,17 +4,22 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import memgate.train
 from memgate import sweep
 from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config_json import to_json as to_json_config
 from memgate.errors import MemgateError
+from memgate.newrun import make_folder
 from memgate.runs import open_run
 from probes.report import report
 from probes.sweeptable import sweep_table, to_json, to_text
@@ -64,6 +69,7 @@ def test_without_anything_varied_the_seeds_are_the_sweep(tmp_path):
     [
         ("train.milestones=30 45,40 50,", lambda c: c.train.milestones, [(30, 45), (40, 50), ()]),
         ('model.gate.blocks=b3,"b2,b3"', lambda c: c.model.gate.blocks, ["b3", "b2,b3"]),
+        ("train.milestones=", lambda c: c.train.milestones, [()]),
         ("noise=,symmetric:0.4 randx:0.1", lambda c: c.noise, [(), ("symmetric:0.4", "randx:0.1")]),
         ("model.gate.detach-gate=true,false", lambda c: c.model.gate.detach_gate, [True, False]),
         ("train.weight_decay=1e-4, 0", lambda c: c.train.weight_decay, [1e-4, 0.0]),
@@ -87,6 +93,10 @@ def test_values_are_read_as_the_command_line_reads_them(tmp_path, text, read, ex
         (["--over", "train.lr=0.1,0.10"], "give each value once"),
         (["--over", "train.lr=1", "--over", "train.lr=2"], "--over train.lr is given twice"),
         (["--over", 'noise="symmetric:0.2'], "close the quotation mark"),
+        (["--over", "train.lr="], "Missing value for argument '--train.lr'"),
+        (["--over", "data.root=a/b,ab"], "no two that differ only in signs that a folder's name cannot hold"),
+        (["--over", "train.lr=0.1", "--train.lr", "0.3"], "--train.lr 0.3 would do nothing, because --over train.lr"),
+        (["--seed", "5", "--seeds", "0,1"], "--seed 5 would do nothing, because --seeds 0,1 takes its place"),
         (["--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
         (["--seeds", "1,1"], "names a seed twice"),
         (["--gpus-per-run", "1"], "is about Ray: add --engine ray"),
@@ -103,6 +113,7 @@ def test_what_is_wrong_is_said_before_anything_starts(tmp_path, one_sentence, ar
 
 def test_a_sweep_needs_a_recipe(one_sentence):
     assert "needs the recipe first" in one_sentence("sweep", "--over", "train.lr=1")
+    assert "needs the recipe first" in one_sentence("sweep", "run")
     assert "'nothing' is unknown" in one_sentence("sweep", "nothing", "--over", "train.lr=1")
 
 
@@ -153,6 +164,113 @@ def test_a_grid_may_grow_and_its_base_may_not_change(tmp_path, monkeypatch, one_
     assert "there are grid" in one_sentence("sweep", "table", "other", "--out", tmp_path)
 
 
+def test_a_typed_value_that_the_grid_holds_is_no_mistake(tmp_path, exit_code):
+    """It may be needed for the base alone to be sound: hidden layers of a gate over B2 need one there."""
+    typed = [
+        "sweep",
+        "quickstart",
+        "--out",
+        tmp_path,
+        "--model.gate.blocks",
+        "b2,b3",
+        "--model.gate.hidden-b2",
+        "8",
+    ]
+    assert exit_code(*typed, "--over", 'model.gate.blocks="b2,b3",b2', "--dry-run") == 0
+
+
+def test_sweeps_that_grow_one_file_at_once_lose_nothing(tmp_path, monkeypatch):
+    plans = [sweep.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (seed,))[0] for seed in (0, 1, 2)]
+    sweep.record(plans[0], tmp_path)
+    read, both_have_read = sweep.read_sweep, threading.Barrier(2)
+
+    def read_and_wait(path: Path) -> sweep.Sweep:
+        found = read(path)
+        with suppress(threading.BrokenBarrierError):
+            both_have_read.wait(timeout=1)
+        return found
+
+    monkeypatch.setattr(sweep, "read_sweep", read_and_wait)
+    threads = [threading.Thread(target=sweep.record, args=(found, tmp_path)) for found in plans[1:]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(run.seed for run in read(tmp_path / "grid.sweep.json").runs) == [0, 1, 2]
+
+
+def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_code, capsys, monkeypatch):
+    save = memgate.train.checkpoint.save
+
+    def save_and_signal(state: Any, path: Path) -> None:
+        save(state, path)
+        if path.name == "last.pt":
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(memgate.train.checkpoint, "save", save_and_signal)
+    small = [word for word in SMALL if word not in ("--train.epochs", "2", "--train.milestones", "1")]
+    typed = ["sweep", "quickstart", *small, "--train.epochs", "1", "--train.milestones", "--out", tmp_path]
+    assert exit_code(*typed, "--seeds", "0,1") == 143
+    assert "The sweep is stopped; finished runs are kept." in capsys.readouterr().out
+    names = ["quickstart-s0", "quickstart-s1"]
+    assert [sweep.state_of(tmp_path, name) for name in names] == ["complete", "missing"]
+
+
+def test_a_signal_between_two_runs_stops_the_sweep_at_once(tmp_path, exit_code, monkeypatch):
+    monkeypatch.setattr(memgate.train, "load_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
+    assert exit_code("sweep", "quickstart", *SMALL, "--out", tmp_path) == 143
+    assert sweep.state_of(tmp_path, "quickstart-s0") == "missing"
+
+
+def test_a_run_that_another_process_has_made_in_the_meantime(tmp_path):
+    config = base(tmp_path, name="r")
+    stored = {
+        "config": to_json_config(config),
+        "requested": to_json_config(config),
+        "environment": {},
+        "digests": {},
+    }
+    (tmp_path / "r").mkdir()
+    with pytest.raises(MemgateError, match="r has just been made by another process: wait for that one"):
+        make_folder(tmp_path / "r", stored, {}, None, lambda _: (tmp_path / "r" / "file").touch())
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+    assert sweep.still_failed([config], {"r": "taken"}) == {"r": "taken"}
+
+
+def test_what_another_process_has_completed_has_not_failed(make_run):
+    run = make_run(name="grid-s0")
+    config = base(run.path.parent, name="grid-s0")
+    assert sweep.still_failed([config], {"grid-s0": "log.h5 is open in another process"}) == {}
+
+
+def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
+    names = [f"t-s{seed}" for seed in range(4)]
+    made = [make_run(name=name, seed=seed, data_seed=7) for seed, name in enumerate(names)]
+    out = made[0].path.parent
+    (out / names[1] / "log.h5").write_bytes(b"torn")
+    (out / names[2] / "status.json").write_text("{")
+    (out / names[3] / "config.json").write_text("{")
+    runs = tuple(sweep.SweepRun(name, {}, seed) for seed, name in enumerate(names))
+    table = sweep_table(sweep.Sweep("t", "quickstart", base(out), runs), out)
+    assert table.points[0].runs == ("t-s0",)
+    assert list(table.missing) == names[1:]
+    assert all(reason.startswith("damaged: ") for reason in table.missing.values())
+    assert "1 of 4 runs are complete" in to_text(table, "terminal")
+
+
+def test_of_many_gates_the_table_has_the_mean_of_all(tmp_path):
+    config = base(tmp_path, model=ModelConfig(name="layer-exclusive", depth=14))
+    log = memgate.train.start(config).log()
+    found = sweep.Sweep("t", "quickstart", config, (sweep.SweepRun("grid", {}, 0),))
+    (point,) = sweep_table(found, tmp_path).points
+    assert len(log.gates) == 6
+    samples = log.samples("train")
+    for group, inside in (("clean", samples.cause == "clean"), ("corrupted", samples.cause != "clean")):
+        values = [log.values("train", "gate", gate)[1][-1][inside] for gate in log.gates]
+        assert point.figures[f"g {group} (mean of 6 gates)"].mean == pytest.approx(np.mean(values))
+    assert len([title for title in point.figures if title.startswith("g ")]) == 2
+
+
 def test_a_foreign_run_in_the_way_is_noticed(tmp_path, make_run):
     run = make_run(name="grid-train.lr_0.1-s0")
     _, configs = sweep.plan("quickstart", base(run.path.parent), ["train.lr=0.1"], (0,))
@@ -200,7 +318,7 @@ def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
 
 
 def test_the_same_runs_as_tasks_of_ray(tmp_path):
-    """Two at once; Ctrl-C leaves the one that is not done to be resumed."""
+    """Two at once; Ctrl-C leaves the one that is not done to be resumed, also where SIGINT was ignored before."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
     typed = ["sweep", "quickstart", *SMALL, "--out", "runs", "--engine", "ray"]
     process = subprocess.Popen(
@@ -210,6 +328,9 @@ def test_the_same_runs_as_tasks_of_ray(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        ),  # as a script's job in the background
     )
     done, going = (tmp_path / "runs" / f"quickstart-train.epochs_{epochs}-s0" for epochs in (2, 2000))
     try:

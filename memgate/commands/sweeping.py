@@ -11,9 +11,10 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from memgate import console, sweep
 from memgate.config import RunConfig
+from memgate.config_json import flags
 from memgate.errors import require
 from memgate.interrupt import Interrupted
-from memgate.recipes import check_start
+from memgate.recipes import check_start, recipe
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class SweepRuns:
             )
         seeds = (self.config.seed,) if self.seeds is None else sweep.parse_seeds(self.seeds)
         planned, configs = sweep.plan(self.recipe, self.config, self.over, seeds)
+        self._check_used(planned, seeds)
         for config in configs:
             check_start(self.recipe, config)
         out = self.config.out.expanduser()
@@ -69,6 +71,21 @@ class SweepRuns:
             console.warn(f"{name} failed: {reason}")
         if failed:
             raise SystemExit(1)
+
+    def _check_used(self, planned: sweep.Sweep, seeds: Sequence[int]) -> None:
+        """Raise MemgateError where a flag is typed that is varied too, with a value that no run takes."""
+        typed, usual = flags(self.config), flags(recipe(self.recipe))
+        for flag in planned.varied:
+            value = sweep.worded(typed[flag])
+            require(
+                typed[flag] == usual[flag] or any(run.point[flag] == value for run in planned.runs),
+                f"--{flag} {value} would do nothing, because --over {flag} takes its place: leave one of them out.",
+            )
+        require(
+            typed["seed"] == usual["seed"] or self.config.seed in seeds,
+            f"--seed {self.config.seed} would do nothing, because --seeds {self.seeds} takes its place: leave one of "
+            "them out.",
+        )
 
     def _carried_out(self, configs: Sequence[RunConfig]) -> Mapping[str, str]:
         if self.engine == "ray":
