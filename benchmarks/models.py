@@ -38,7 +38,7 @@ NETWORKS = {
     "layer-exclusive-l2": ("layer-exclusive", GateConfig(penalty=0.01)),
     "layer-shortcut-only": ("layer-shortcut-only", GateConfig()),
     "layer-two-way": ("layer-two-way", GateConfig(penalty=0.01)),
-    "layer-two-way-authors": ("layer-two-way", GateConfig(penalty=0.01, temperature=10_000)),
+    "layer-two-way-authors": ("layer-two-way", GateConfig(penalty=0.01, temperature=10_000, bias=0.0)),
 }
 """Name to network and gates, with the papers' settings where they name one."""
 

@@ -39,7 +39,7 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "block-two-way": (*_OVER_BLOCKS, "penalty", "target_loss"),
     "layer-exclusive": ("penalty", "bias"),
     "layer-shortcut-only": ("penalty", "bias"),
-    "layer-two-way": ("penalty", "window", "temperature"),
+    "layer-two-way": ("penalty", "bias", "window", "temperature"),
 }
 """Gated network to the options of :class:`GateConfig` that do something for it."""
 
@@ -84,7 +84,8 @@ class GateConfig:
     """layer-two-way: the gate is the softmax of its logits divided by this (the authors' code: 10000, so that g stays
     at 1/2)."""
     bias: float = -6.0
-    """layer-exclusive and -shortcut-only: of the gate's convolution at the start; below 0 g starts near 0."""
+    """layer-*: of the gate's convolution at the start, in layer-two-way of the branch's logit; below 0 g starts near 0
+    and the shortcut open. (The authors' two-way gates had one of -6 on both logits, which is 0 here.)"""
 
     def __post_init__(self) -> None:
         known = BLOCKS["imagenet"]

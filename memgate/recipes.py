@@ -109,11 +109,11 @@ RECIPES: dict[str, Recipe] = {
         _TWO_WAY,
     ),
     "paper-two-way-authors": Recipe(
-        "the same as the authors' code had it: temperature 10,000, so that g stays at 1/2, and all 50,000 images",
+        "the same as the authors' code had it: temperature 10,000, no bias, so that g stays at 1/2; 50,000 images",
         replace(
             _TWO_WAY,
             data=_PAPER,
-            model=replace(_TWO_WAY.model, gate=GateConfig(penalty=0.01, temperature=10_000)),
+            model=replace(_TWO_WAY.model, gate=GateConfig(penalty=0.01, temperature=10_000, bias=0.0)),
         ),
     ),
 }

@@ -54,6 +54,10 @@ class UnitGate(nn.Module):
         self.conv = nn.Conv2d(unit.channels_in, channels, kernel, unit.stride, kernel // 2)
         nn.init.constant_(cast(Tensor, self.conv.bias), bias)
 
+    def he_initialised(self) -> None:
+        """Draw the convolution's weights as the trunk's are."""
+        he_normal(self.conv)
+
     def forward(self, x: Tensor) -> Weights:
         """[b, C_in, H, W] to the weights of what the unit adds up."""
         # The convolution in the arithmetic of the trunk; what it says, in float32, as it is logged.
@@ -92,9 +96,15 @@ class TwoWayUnitGate(UnitGate):
 
     def __init__(self, unit: Unit, config: GateConfig) -> None:
         channels = unit.channels_out if config.window == "element-1x1" else 1
-        # Both biases are the same, so that they cancel out; the papers' -6 of the other gates stands here too.
-        super().__init__(unit, 2 * channels, 3 if config.window == "tube-3x3" else 1, GateConfig.bias)
+        super().__init__(unit, 2 * channels, 3 if config.window == "tube-3x3" else 1, 0.0)
+        # Of the branch's logits alone. The authors' code has it on both, where it cancels out: then every unit halves
+        # its shortcut, a ResNet-110 starts with a gradient of norm 10^5, and at temperature 1 one step is its end.
+        nn.init.constant_(cast(Tensor, self.conv.bias)[:channels], config.bias)
         self.temperature = config.temperature
+
+    def he_initialised(self) -> None:
+        """By fan-in: by that of two outputs the logits start so large that each position is decided at random."""
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
     def weights(self, logits: Tensor) -> Weights:
         """Logits [b, 2C, h, w] to the weights: the first half of the channels is of the branch."""
@@ -129,7 +139,8 @@ class LayerGatedResNet(nn.Module):
         gate, units = UNIT_GATES[config.name], zip(unit_names(config.units), self._units(), strict=True)
         self.gates = nn.ModuleDict({name: gate(unit, config.gate) for name, unit in units})
         if config.initialisation == "he":
-            self.gates.apply(he_normal)
+            for module in self.gates.children():
+                cast(UnitGate, module).he_initialised()
 
     def _units(self) -> Iterator[Unit]:
         for block in self.trunk.blocks.values():
