@@ -143,5 +143,5 @@ def caveats(row: PaperRow, reading: Reading) -> list[str]:
             "made the number is not known."
         )
     if row.runs == 1:
-        found.append("A number of the documents without ± is of a single run.")
+        found.append("Where n = 1 stands beside a number of the documents, it is of a single run.")
     return found
