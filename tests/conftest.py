@@ -187,6 +187,23 @@ def trained_run(trained: Path, tmp_path: Path) -> Run:
     return Run(tmp_path / "runs" / "one")
 
 
+@pytest.fixture
+def layer_gated(tmp_path: Path) -> Run:
+    """A run really trained, on digits, with a gate in each of its six units."""
+    from memgate.train import start
+
+    config = RunConfig(
+        name="layers",
+        out=tmp_path / "runs",
+        noise=("symmetric:0.3",),
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
+        model=ModelConfig(name="layer-exclusive", depth=14),
+        train=TrainConfig(epochs=1, batch_size=32),
+    )
+    return start(config)
+
+
 def build_run(folder: Path, plan: RunPlan) -> Run:
     """A run directory with data, manifest, log and metrics, as a training would leave it (no checkpoint)."""
     data_seed = plan.seed if plan.data_seed is None else plan.data_seed
