@@ -17,7 +17,7 @@ from probes.csrtable import CriticalGroup, critical_groups
 from probes.probed import logged, probed_members
 from probes.result import ProbeResult, load_results, probe_path
 from probes.routecomparison import comparison_rows
-from probes.routes import Contrast, contrasts, cuts_of, p_lost
+from probes.routes import Contrast, check_blocks, contrasts, cuts_of, p_lost
 
 CSR, NEIGHBOURS, ROUTING = csrtable.PROBE, csrtable.NEIGHBOURS, routetable.PROBE
 
@@ -116,7 +116,8 @@ def _groups(
     state: FileState | None,
 ) -> tuple[CriticalGroup, ...]:
     found = shown(_view, _result)
-    return critical_groups(_view.run, _view.log, found) if len(found.sample_id) else ()
+    # Of every gate: any of them may be the sidebar's.
+    return critical_groups(_view.run, _view.log, found, _view.log.gates) if len(found.sample_id) else ()
 
 
 def routing_members(view: View, result: ProbeResult) -> Mapping[str, NDArray[np.bool_]]:
@@ -174,6 +175,17 @@ def _beside(
         return []
     mine, theirs = shown(_view, _result), shown(_view, same[0])
     return comparison_rows(_view.run, mine, run, theirs, probed_members(_view.run, _view.log, mine))
+
+
+def unskippable(view: View) -> str:
+    """Why no block of the run's network can be skipped, in a sentence; empty where one can, or nobody knows."""
+    if view.run.recorded:
+        return ""
+    try:
+        check_blocks(view.run.name, view.run.config.model)
+    except MemgateError as error:
+        return str(error)
+    return ""
 
 
 def _key(view: View, result: ProbeResult) -> tuple[Stamp, tuple[str, int, str], str, FileState | None]:

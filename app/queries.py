@@ -89,8 +89,16 @@ def runs(root: Path) -> list[Run]:
 
 
 def run_names(root: Path) -> list[str]:
-    """Names of the runs under the root, the newest first."""
-    return [run.name for run in runs(root)]
+    """Names of the runs under the root, the newest first; imported curves, which no page can show, stand last."""
+    return [run.name for run in sorted(runs(root), key=only_curves)]
+
+
+def only_curves(run: Run) -> bool:
+    """Whether a run is imported curves; one whose config.json is damaged is not."""
+    try:
+        return run.only_curves
+    except MemgateError:
+        return False
 
 
 def open_run(root: Path, name: str) -> Run:

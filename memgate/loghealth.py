@@ -170,8 +170,11 @@ def files(run: Run) -> tuple[FileState, ...]:
     found = [
         _file(run, "config.json", lambda: run.outline, "Put back a copy of the file: every page needs it."),
         _file(run, "status.json", run.status, "Remove the file: it says only how far the run came."),
-        _file(run, "log.h5", lambda: _whole_log(run), log_remedy, command),
     ]
+    if _only_curves(run):
+        remedy = "Remove the run's folder, and import it again: memgate import-curves."
+        return (*found, _file(run, "metrics.csv", run.metrics, remedy))
+    found.append(_file(run, "log.h5", lambda: _whole_log(run), log_remedy, command))
     for split in ("train", *_copies(run)):
         path = manifest_path(run.path, split)
         remedy = f"Put back a copy of the file: what was done to the samples is told from it; or {again}"
@@ -185,6 +188,13 @@ def _copies(run: Run) -> tuple[str, ...]:
         return run.outline.copies
     except UNREADABLE:
         return ()
+
+
+def _only_curves(run: Run) -> bool:
+    try:
+        return run.only_curves
+    except UNREADABLE:
+        return False
 
 
 def _recorded(run: Run) -> bool:

@@ -82,7 +82,9 @@ def find_rows(text: str) -> list[PaperRow]:
     found = [row for row in rows if row.row == text] or [row for row in rows if row.table == text]
     found = found or [row for row in rows if fnmatchcase(row.row, text)]
     if not found:
-        near = get_close_matches(text, [row.row for row in rows], 1)
+        near = get_close_matches(
+            text, dict.fromkeys(name for row in rows for name in (row.table, row.row)), 1
+        )
         raise MemgateError(
             f"{text!r} is no row or table of the documents{f': perhaps {near[0]} is meant' if near else ''}; 'memgate "
             "reproduce --list' lists them."

@@ -90,6 +90,7 @@ class Cost:
     """What runs have before them."""
 
     runs: int
+    epochs: int
     steps: int
     """Batches."""
     images: int
@@ -99,19 +100,24 @@ class Cost:
     def sentence(self) -> str:
         """The cost for people."""
         each = f"{self.runs} runs" if self.runs != 1 else "1 run"
-        return f"{each}, {self.steps:,} steps in all, {self.images:,} images forward and backward"
+        epochs = f"{self.epochs:,} epochs" if self.epochs != 1 else "1 epoch"
+        return f"{each}, {epochs}, {self.steps:,} steps in all, {self.images:,} images forward and backward"
 
 
-def cost(configs: Iterable[RunConfig]) -> Cost:
-    """Count the steps of runs on CIFAR from their start to their end."""
-    runs = steps = images = 0
-    for config in configs:
+def cost(runs: Iterable[tuple[RunConfig, int]]) -> Cost:
+    """Count what runs on CIFAR have before them.
+
+    Args:
+        runs: each with its epochs that are done.
+    """
+    found = Cost(0, 0, 0, 0)
+    for config, done in runs:
         n = config.data.train_limit or TRAIN_IMAGES[config.data.name]
         n -= round(config.data.val_fraction * n)
-        runs += 1
-        steps += config.train.epochs * -(-n // config.train.batch_size)
-        images += config.train.epochs * n
-    return Cost(runs, steps, images)
+        epochs = config.train.epochs - done
+        steps = epochs * -(-n // config.train.batch_size)
+        found = Cost(found.runs + 1, found.epochs + epochs, found.steps + steps, found.images + epochs * n)
+    return found
 
 
 def scale_caveats(scale: ScaleName, configs: Iterable[RunConfig]) -> list[str]:

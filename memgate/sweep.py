@@ -250,8 +250,15 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def check_existing(configs: Sequence[RunConfig]) -> None:
+def check_existing(
+    configs: Sequence[RunConfig], places: Sequence[str] = PLACES, remedy: str = "choose another --name"
+) -> None:
     """Make sure that runs which are there already are those that are meant.
+
+    Args:
+        configs: what is meant.
+        places: flags that may differ.
+        remedy: what to do where another does.
 
     Raises:
         MemgateError: one has other settings.
@@ -260,11 +267,11 @@ def check_existing(configs: Sequence[RunConfig]) -> None:
         path = config.out / str(config.name)
         if not is_run(path):
             continue
-        old, new = (flags(found, PLACES) for found in (Run(path).requested, config))
+        old, new = (flags(found, places) for found in (Run(path).requested, config))
         differing = [flag for flag in {**old, **new} if old.get(flag) != new.get(flag)]
         require(
             not differing,
-            f"{path} is a run of other settings ({_difference(old, new, differing)}): choose another --name.",
+            f"{path} is a run of other settings ({_difference(old, new, differing)}): {remedy}.",
         )
 
 

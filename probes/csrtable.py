@@ -1,5 +1,6 @@
 """Critical sample ratios by group, as a table to read. No torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from tabulate import tabulate
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from probes.groups import Estimate, percent, share
-from probes.probed import heading, probed_members, unlogged
+from probes.probed import heading, not_shown, probed_members, unlogged
 from probes.result import ProbeResult
 
 PAPER_RADIUS = 0.3
@@ -41,18 +42,21 @@ class CriticalGroup:
     """Median critical radius in grey levels."""
 
 
-def critical_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[CriticalGroup, ...]:
+def critical_groups(
+    run: Run, log: SampleLog, result: ProbeResult, gates: Sequence[str] | None = None
+) -> tuple[CriticalGroup, ...]:
     """CSR of each group that is not empty.
 
     Args:
         run: whose.
         log: its log, for what was done to the samples and where the gates sent them.
         result: of this probe.
+        gates: whose routes are groups, see :func:`probes.probed.probed_members`.
 
     Returns:
         The groups of :func:`probes.probed.probed_members`.
     """
-    inside = probed_members(run, log, result)
+    inside = probed_members(run, log, result, gates)
     return tuple(_group(name, who, result) for name, who in inside.items())
 
 
@@ -74,4 +78,4 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
             row["median rho"] = f"{group.median:.3f}"
         rows.append(row)
     table = tabulate(rows, headers="keys", disable_numparse=True)
-    return "\n".join([heading(run, log, result), "", table, *unlogged(log, result)])
+    return "\n".join([heading(run, log, result), "", table, *not_shown(log), *unlogged(log, result)])

@@ -91,6 +91,7 @@ def figure(theirs: Sequence[Line], ours: Sequence[Line], title: str) -> go.Figur
                 name=line.name,
                 mode="lines+markers" if len(line.epoch) < 20 else "lines",
                 line={"color": colours[number % len(colours)], "width": width},
+                cliponaxis=False,  # the last epoch lies on the frame
                 customdata=line.epoch,
                 hovertemplate=f"epoch %{{customdata}} of {line.planned}: %{{y:.2%}}<extra>{line.name}</extra>",
             )

@@ -1,5 +1,7 @@
 """Who the probed samples are: what was done to each of them, and where the gates sent it. No torch."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -27,13 +29,16 @@ def unlogged(log: SampleLog, result: ProbeResult) -> list[str]:
     return [f"The log has no whole epoch {result.epoch}: who was routed in it is not known."]
 
 
-def probed_members(run: Run, log: SampleLog, result: ProbeResult) -> dict[str, NDArray[np.bool_]]:
+def probed_members(
+    run: Run, log: SampleLog, result: ProbeResult, gates: Sequence[str] | None = None
+) -> dict[str, NDArray[np.bool_]]:
     """Group to who of the probed samples is in it, bool [n]; without the groups that are empty.
 
     Args:
         run: whose.
         log: its log, for what was done to the samples and where the gates sent them.
         result: of a probe.
+        gates: whose routes are groups. None: of those that tables show (:func:`probes.summary.shown_gates`).
 
     Returns:
         Groups by what was done (:func:`probes.groups.members`; only ``all`` where nothing was done to the split);
@@ -46,7 +51,7 @@ def probed_members(run: Run, log: SampleLog, result: ProbeResult) -> dict[str, N
     inside = members(table)
     if inside.get("clean", np.zeros(1, bool)).all():
         del inside["clean"]  # the row would repeat the first
-    inside |= _routes(log, result)
+    inside |= _routes(log, result, shown_gates(log.gates) if gates is None else gates)
     return {name: who for name, who in inside.items() if who.any()}
 
 
@@ -84,14 +89,14 @@ def of_gate(log: SampleLog, gate: str) -> str:
     return "" if len(log.gates) == 1 else f" ({gate})"
 
 
-def _routes(log: SampleLog, result: ProbeResult) -> dict[str, NDArray[np.bool_]]:
+def _routes(log: SampleLog, result: ProbeResult, gates: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
     """Who was routed and who skipped at the checkpoint; nothing where neither result nor log tells."""
     found, own = {}, result.values.get("routed")
-    for row, gate in enumerate(log.gates):
+    for gate in gates:
         if own is None:
             known, through = logged(log, result, "seen"), logged(log, result, "routed", gate)
         else:
-            known, through = np.ones(len(result.sample_id), bool), own[row]
+            known, through = np.ones(len(result.sample_id), bool), own[log.gates.index(gate)]
         if known is not None and through is not None:
             name = of_gate(log, gate)
             found |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}

@@ -20,9 +20,14 @@ from probes.sweeptable import how_far
 
 SCHEMA = "memgate-reproduction/1"
 
-NOTES = (
+TEXT_NOTE = (
     "Test accuracy in percent at the last epoch, mean ± sample standard deviation over runs that differ in their "
-    "seeds. Difference: ours less theirs, in percentage points; in brackets where it says nothing.",
+    "seeds. Difference: ours less theirs, in percentage points; in brackets where it says nothing."
+)
+
+JSON_NOTE = (
+    "Test accuracy as a share at the last epoch, sd the sample standard deviation over runs that differ in their "
+    "seeds. Difference: ours less theirs; unless comparable, it says nothing."
 )
 
 
@@ -83,7 +88,7 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
             )
         )
     missing = {name: how_far(out, name, state) for name, state in states.items() if state != "complete"}
-    return Comparison(plan.sweep.name, tuple(rows), missing, plan.comparable, (*NOTES, *plan.notes))
+    return Comparison(plan.sweep.name, tuple(rows), missing, plan.comparable, plan.notes)
 
 
 def _setting(config: RunConfig) -> str:
@@ -101,6 +106,7 @@ def to_json(found: Comparison) -> str:
     content = asdict(found)
     for entry, row in zip(content["rows"], found.rows, strict=True):
         entry["difference"] = row.difference
+    content["notes"] = [JSON_NOTE, *found.notes]
     return json.dumps(content, indent=2, allow_nan=False)
 
 
@@ -116,7 +122,9 @@ def to_text(found: Comparison, style: str) -> str:
     table = tabulate(rows, headers="keys", tablefmt=table_format, disable_numparse=True)
     lines = [f"Not in the table: {name} ({state})" for name, state in found.missing.items()]
     parts = [heading.format(f"Reproduction: {found.name}"), table]
-    parts += ["\n".join(bullet + line for line in some) for some in (lines, found.notes) if some]
+    parts += [
+        "\n".join(bullet + line for line in some) for some in (lines, (TEXT_NOTE, *found.notes)) if some
+    ]
     return "\n\n".join(parts)
 
 
@@ -139,8 +147,15 @@ def _mean(mean: float, sd: float | None, n: int) -> str:
     return f"{100 * mean:.2f}" + (f" ± {100 * sd:.2f}" if sd is not None else "") + f" (n = {n})"
 
 
-def listed(rows: Sequence[PaperRow]) -> str:
-    """Rows of the documents as a table for a terminal."""
+def listed(rows: Sequence[PaperRow], form: str) -> str:
+    """Rows of the documents.
+
+    Args:
+        rows: which.
+        form: ``json``, with shares; or a key of :data:`probes.reporttext.STYLES`, with percentages.
+    """
+    if form == "json":
+        return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
     cells = [
         {
             "row": row.row,
@@ -154,4 +169,4 @@ def listed(rows: Sequence[PaperRow]) -> str:
         }
         for row in rows
     ]
-    return tabulate(cells, headers="keys", disable_numparse=True)
+    return tabulate(cells, headers="keys", tablefmt=STYLES[form][0], disable_numparse=True)

@@ -20,6 +20,7 @@ from probes.report import IDENTITY, ONLINE
 from probes.scores import PROBES
 from probes.scoretable import ScoreColumn, score_columns, suspicion
 from probes.snapshot import Snapshot, damaged, unlogged
+from probes.summary import gate_column, shown_gates
 
 SCHEMA = "memgate-scores/1"
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
@@ -50,6 +51,8 @@ class Row:
 
     column: str
     title: str
+    gate: str | None
+    """Whose score it is; None where it is no gate's."""
     harder: str
     """``high`` or ``low``."""
     range: str
@@ -165,7 +168,7 @@ def _row(one: ScoreColumn, table: pd.DataFrame, inside: dict[str, NDArray[np.boo
         quantiles = tuple(levels.tolist())
     title = score.title if one.column == score.column else f"{score.title} ({one.gate})"
     return Row(
-        one.column, title, score.suspicious, score.range, score.needs, int((~known).sum()), int(never.sum()),
+        one.column, title, one.gate, score.suspicious, score.range, score.needs, int((~known).sum()), int(never.sum()),
         score.never, tuple(medians), quantiles,
     )  # fmt: skip
 
@@ -200,7 +203,8 @@ def _without(by: str, run: Run, snapshot: Snapshot) -> str:
     if not gates:
         return f"{run.name} has no {by}: its network has no gate."
     return (
-        f"{run.name} has several gates, {' and '.join(gates)}, and {by} is of one: put the gate in its name."
+        f"{run.name} has {len(gates)} gates, and {by} is of one: put the gate in its name, such as "
+        f"{gate_column(by, gates[-1], gates)}."
     )
 
 
@@ -249,7 +253,14 @@ def _said(sheet: ScoreSheet, style: str, heading: str, bullet: str) -> str:
         f"({sheet.logged} logged epochs, {sheet.state}, log mode {sheet.mode})"
     )
     sizes = ", ".join(f"{name} {n}" for name, n in sheet.groups.items())
-    parts = [heading.format(title), f"Samples: {sizes}.", _table([_cells(row) for row in sheet.rows], style)]
+    gates = tuple(dict.fromkeys(row.gate for row in sheet.rows if row.gate is not None))
+    shown = shown_gates(gates)
+    cells = [_cells(row) for row in sheet.rows if row.gate is None or row.gate in shown]
+    parts = [heading.format(title), f"Samples: {sizes}.", _table(cells, style)]
+    if len(shown) < len(gates):
+        parts.append(
+            f"Of the {len(gates)} gates {', '.join(shown)} are shown; --format json and --out have them all."
+        )
     if sheet.hardest:
         parts.append(f"The hardest {len(sheet.hardest)} by {sheet.by}:")
         parts.append(_table([_sample_cells(sample, sheet.by) for sample in sheet.hardest], style))

@@ -88,24 +88,6 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 @pytest.fixture
-def one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command line that must end in one sentence and exit code 2 before it prints anything; the sentence."""
-
-    def said(*arguments: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        assert (caught.value.code, printed.out) == (2, "")
-        assert printed.err.startswith("memgate: ")
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return said
-
-
-@pytest.fixture
 def exit_code(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs a command line in this process; its exit code."""
 
@@ -118,6 +100,22 @@ def exit_code(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         return 0
 
     return of
+
+
+@pytest.fixture
+def one_sentence(exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command line that must end in one sentence and exit code 2 before it prints anything; the sentence."""
+
+    def said(*arguments: object) -> str:
+        capsys.readouterr()
+        code = exit_code(*arguments)
+        printed = capsys.readouterr()
+        assert (code, printed.out) == (2, "")
+        assert printed.err.startswith("memgate: ")
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return said
 
 
 @pytest.fixture
@@ -190,17 +188,22 @@ def trained_run(trained: Path, tmp_path: Path) -> Run:
 @pytest.fixture
 def plain_run(tmp_path: Path) -> Run:
     """A run really trained for an epoch, on digits: no gate and no noise."""
+    return _trained_for_an_epoch(tmp_path, "plain", ModelConfig(name="resnet", depth=8))
+
+
+@pytest.fixture
+def layer_gated(tmp_path: Path) -> Run:
+    """A run really trained for an epoch, on digits with noise: a gate in each of its six units."""
+    model = ModelConfig(name="layer-exclusive", depth=14)
+    return _trained_for_an_epoch(tmp_path / "runs", "layers", model, noise=("symmetric:0.3",))
+
+
+def _trained_for_an_epoch(out: Path, name: str, model: ModelConfig, noise: tuple[str, ...] = ()) -> Run:
     from memgate.train import start
 
-    config = RunConfig(
-        name="plain",
-        out=tmp_path,
-        device="cpu",
-        data=DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20),
-        model=ModelConfig(name="resnet", depth=8),
-        train=TrainConfig(epochs=1, batch_size=32),
-    )
-    return start(config)
+    data = DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20)
+    train = TrainConfig(epochs=1, batch_size=32)
+    return start(RunConfig(name, out, noise=noise, device="cpu", data=data, model=model, train=train))
 
 
 def build_run(folder: Path, plan: RunPlan) -> Run:

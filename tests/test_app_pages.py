@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from memgate.curvesrun import import_curves
 from memgate.inputs import inputs_of
 from memgate.runs import Run
 from probes.intervals import wilson
@@ -392,3 +393,31 @@ def _commit_as(handle: Any, row: int, like: int) -> None:
                 dataset[row] = dataset[like]
         for column in handle[f"commit/{split}"].values():
             column[row] = column[like]
+
+
+def test_imported_curves_are_in_the_list_and_damage_nothing(
+    tmp_path: Path, make_run: MakeRun, open_page: Any
+) -> None:
+    make_run(name="mine")
+    splits = [
+        f"{split}_{what}"
+        for split in ("train", "val", "test")
+        for what in ("accuracy", "loss_cls", "loss_gatecel")
+    ]
+    name = "vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1"
+    lines = [",".join(["run", "epoch", "lr", "gate_lr", *splits])]
+    lines += [",".join([name, str(epoch), "0.1", "0.01", *[f"{40 + epoch}.5"] * 9]) for epoch in (1, 2, 3)]
+    (tmp_path / "curves.csv").write_text("\n".join(lines))
+    import_curves(tmp_path / "curves.csv", "*", tmp_path / "runs")
+    at = open_page("runs")
+    assert not at.error
+    table = at.dataframe[0].value.set_index("run")
+    assert table.loc[name, "status"] == "curves"
+    assert table.loc[name, "test acc."] == pytest.approx(43.5)
+    assert table.loc["mine", "status"] == "complete"
+    assert not at.multiselect  # one run alone cannot be compared
+    # Newer as they are, a page does not begin with what it cannot show.
+    assert not open_page("overview").error
+    at = open_page("health", run=name)
+    assert [problem for problem in errors(at) if "only the curves" in problem]
+    assert not at.warning

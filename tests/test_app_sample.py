@@ -385,3 +385,18 @@ def test_a_file_that_is_gone_is_a_sentence(make_run: MakeRun, join: Any, tmp_pat
     at = join("sample", [f"mine={tmp_path}/gone.csv:x"], run=run.name, id="40")
     assert "gone.csv does not exist" in texts(at)
     assert not at.error
+
+
+def test_of_many_gates_the_sidebars_is_told(layer_gated: Run, open_page: Any) -> None:
+    """A network with a gate in every unit has dozens, no classifier in them, and no block to skip."""
+    at = open_page("sample", run="layers", gate="b2u01")
+    said = texts(at)
+    assert "routed through B2U01 in 0 of 1 epoch" in said
+    assert "B1U01" not in said
+    assert "Of the 6 gates" in said
+    assert not any("gate" in what for what in at.dataframe[0].value["what"])
+    assert "there is none to skip" in said
+    assert not any("probe routing" in code.value for code in at.code)
+    at = open_page("critical", run="layers", show="routing")
+    assert "there is none to skip" in plain(at.info[0].value)
+    assert not any("probe routing" in code.value for code in at.code)

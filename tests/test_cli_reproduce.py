@@ -85,6 +85,42 @@ def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_repo
     assert any("rate of 0 up to epoch 82" in note for note in found["notes"])
 
 
+def test_json_and_markdown_stand_alone_on_standard_output(flags, exit_code, capsys):
+    """What a training prints goes to standard error."""
+    for form in ("json", "markdown"):
+        row = {"json": "paper-1-baseline", "markdown": "paper-4-baseline"}[form]
+        assert exit_code("reproduce", row, *flags, "--format", form) == 0
+        printed = capsys.readouterr()
+        assert "2 epochs, 2 steps in all" in printed.err
+        assert "epoch 2/2" in printed.err
+        if form == "json":
+            found = json.loads(printed.out)
+            assert found["rows"][0]["ours"]["n"] == 1
+            assert not any("in percent" in note for note in found["notes"])  # its numbers are shares
+        else:
+            assert printed.out.startswith("### Reproduction")
+
+
+def test_the_folder_of_the_runs_may_be_named_otherwise_or_moved(flags, tmp_path, monkeypatch, exit_code):
+    monkeypatch.chdir(tmp_path)
+    rest = [ROW, "--reading", "text", *flags[2:]]
+    assert exit_code("reproduce", *rest, "--out", "runs") == 0
+    monkeypatch.setattr(memgate.train, "start", lambda config: pytest.fail("trained again"))
+    assert exit_code("reproduce", *rest, "--out", tmp_path / "runs") == 0
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    assert exit_code("reproduce", *rest, "--out", "elsewhere") == 0
+
+
+def test_a_run_of_other_settings_is_not_taken_for_ours(flags, exit_code, one_sentence):
+    name = "paper-1-baseline-tiny-code-s0"
+    train = ["train", "--recipe", "paper-1-baseline", "--name", name, *flags, "--model.depth", "8"]
+    assert exit_code(*train, "--train.epochs", "1", "--train.milestones", "--data.test-limit", "20") == 0
+    for also in ([], ["--only-report"]):
+        said = one_sentence("reproduce", "paper-1-baseline", *flags, *also)
+        assert "is a run of other settings" in said
+        assert "choose another --out" in said
+
+
 def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit_code, capsys):
     from probes.curvefigure import line_of_run
 
@@ -132,7 +168,7 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit
     [
         (["report-9.9"], "'report-9.9' is no row or table of the documents"),
         ([], "needs a row or a table"),
-        (["paper-1", "--scale", "full"], "9 runs, 1,055,700 steps in all, 135,000,000 images"),
+        (["paper-1", "--scale", "full"], "9 runs, 2,700 epochs, 1,055,700 steps in all, 135,000,000"),
         (["paper-1-baseline", "--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
         (
             ["paper-1-baseline", "--beside", "somewhere"],
@@ -161,6 +197,10 @@ def test_lists(exit_code, capsys):
     assert capsys.readouterr().out.count("\n") == 2 + 127
     assert exit_code("reproduce", "paper-4", "--list") == 0
     assert "93.48 ± 0.26 (n = 5)" in capsys.readouterr().out
+    assert exit_code("reproduce", "paper-4", "--list", "--format", "json") == 0
+    assert [row["accuracy"] for row in json.loads(capsys.readouterr().out)][:2] == pytest.approx(
+        [0.93478, 0.9345]
+    )
     assert exit_code("recipes") == 0
     said = capsys.readouterr().out
     assert "report-3.4   9 of cifar10 resnet110 block-twoway-bce scratch lambda 1e-05 to 1000" in said

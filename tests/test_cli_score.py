@@ -160,7 +160,10 @@ def test_scores_lists_them_all(capsys):
 
 WRONG = [
     (["RUN", "--by", "loss_men"], "There is no score 'loss_men'. Did you mean loss_mean?"),
-    (["RUN", "--by", "gate_mean"], "several gates, b2 and b3, and gate_mean is of one"),
+    (
+        ["RUN", "--by", "gate_mean"],
+        "2 gates, and gate_mean is of one: put the gate in its name, such as gate_b3_mean",
+    ),
     (
         ["RUN", "--by", "grand"],
         "has no grand of its train samples up to epoch 3: ask its network first, memgate",
@@ -191,3 +194,17 @@ def test_a_disk_that_refuses_leaves_the_old_table(tmp_path, monkeypatch):
         write_table(path, table)
     assert path.read_text() == "x\n1\n2\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_many_gates_a_table_shows_the_last_of_each_block_and_files_have_all(layer_gated, capsys, tmp_path):
+    text = said(capsys, "score", layer_gated.path, "--out", tmp_path / "s.csv")
+    assert "mean gate value g (b2u02)" in text
+    assert "b2u01" not in text
+    assert "Of the 6 gates b1u02, b2u02, b3u02 are shown" in text
+    assert "gate_b2u01_mean" in pd.read_csv(tmp_path / "s.csv")
+    rows = sheet(capsys, layer_gated.path)["rows"]
+    assert {row["gate"] for row in rows if row["needs"] == "gate"} == set(layer_gated.log().gates)
+    text = said(capsys, "probe", "csr", layer_gated.path, "--n", "10", "--splits", "train")
+    assert "(b2u02)" in text
+    assert "(b2u01)" not in text
+    assert "Of the 6 gates" in text

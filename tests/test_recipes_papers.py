@@ -214,6 +214,8 @@ def test_names_tables_and_patterns_mean_rows():
     assert len(find_rows("paper-1-baseline")) == 1
     with pytest.raises(MemgateError, match="perhaps report-2.1-0.01 is meant"):
         find_rows("report-2.1-0.02x")
+    with pytest.raises(MemgateError, match=r"perhaps paper-\d is meant"):  # a table, and no single row
+        find_rows("paper-9")
     with pytest.raises(MemgateError, match="--recipe 'report-9' is unknown"):
         recipe("report-9")
     assert baseline_of(find_rows("paper-2-baseline-0.01-constant")[0]).row == "paper-2-baseline"
@@ -268,8 +270,9 @@ def test_every_row_can_be_cut_down():
 
 
 def test_the_cost_of_runs():
-    found = cost([recipe("paper-1-baseline"), recipe("paper-c10-val")])
-    assert found.steps == 300 * 391 + 333 * 352
-    assert found.images == 300 * 50_000 + 333 * 45_000
+    found = cost([(recipe("paper-1-baseline"), 10), (recipe("paper-c10-val"), 0)])  # ten epochs are done
+    assert (found.runs, found.epochs) == (2, 290 + 333)
+    assert found.steps == 290 * 391 + 333 * 352
+    assert found.images == 290 * 50_000 + 333 * 45_000
     assert scale_caveats("full", []) == []
     assert "not comparable" in scale_caveats("short", [recipe("paper-1-baseline")])[0]

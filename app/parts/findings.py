@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import state, words
 from app.parts.track import Track
-from app.probed import later, results
+from app.probed import later, results, unskippable
 from app.state import View
 from memgate.errors import MemgateError
 from memgate.runs import command
@@ -109,6 +109,9 @@ def _ask_for_first(view: View, probe: str, what: str) -> None:
 def _routing(track: Track) -> None:
     view = track.view
     found = findings(track, routes.PROBE).get(routes.VARIANT)
+    if found is None and (reason := unskippable(view)):
+        st.caption(words.plain(reason))
+        return
     if found is None:
         _ask_for_first(
             view, routes.PROBE, f"Skipping the block has not been tried on the {view.split} samples"

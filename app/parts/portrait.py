@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import queries, state, thumbnails, words
+from app import probed, queries, state, thumbnails, words
 from app.parts import findings, standings
 from app.parts.track import Track
 from memgate.errors import MemgateError
@@ -20,12 +20,13 @@ def verdict(track: Track) -> None:
     parts = [
         words.state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
         words.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
-        *(words.routed_through(gate, track("routed", gate)[rows]) for gate in view.log.gates),
+        *(words.routed_through(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
     cut = findings.without_blocks(track)
     st.markdown(f"**{words.plain(words.verdict(parts, cut))}**")
     fitted = len(rows) and track("correct_given")[rows[-1]]
-    if fitted and track.cause != "clean" and view.gate and not cut and not view.run.recorded:
+    answerable = not view.run.recorded and not probed.unskippable(view)
+    if fitted and track.cause != "clean" and view.gate and not cut and answerable:
         name = view.gate.upper()
         st.caption(
             f"Whether {name} memorised it, only a try without {name} can tell: see what probes say, below."
@@ -66,8 +67,10 @@ def facts(track: Track) -> None:
     if len(rows):
         epoch = view.data.epochs[rows[-1]]
         names[f"Predicted at epoch {epoch}"] = int(track("pred")[rows[-1]])
-        for gate in view.log.gates:
-            names[f"Predicted by {gate.upper()}'s gate"] = int(track("gate_pred", gate)[rows[-1]])
+        guesses = {gate: int(track("gate_pred", gate)[rows[-1]]) for gate in track.gates}
+        # A gate without a classifier of its own predicts nothing.
+        known = {gate: label for gate, label in guesses.items() if label < len(view.log.class_names)}
+        names |= {f"Predicted by {gate.upper()}'s gate": label for gate, label in known.items()}
     names |= standings.choices(track)
     # A table shows text as it is: class names are the user's.
     table = pd.DataFrame(
@@ -80,8 +83,10 @@ def facts(track: Track) -> None:
         words.fitted(
             track.cause, track("correct_given")[rows], track("correct_clean")[rows], view.data.epochs[rows]
         ),
-        *(words.routing(gate, track("routed", gate)[rows]) for gate in view.log.gates),
+        *(words.routing(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
+    if len(track.gates) < len(view.log.gates):
+        told.append(f"Of the {len(view.log.gates)} gates this is the sidebar's; choose another there.")
     st.markdown("  \n".join(words.plain(sentence) for sentence in told if sentence))
 
 

@@ -96,7 +96,7 @@ def events_table(track: Track) -> pd.DataFrame:
         found.append(
             (int(epoch), ("fits its given label" + (" again" if again else "")) if right else "forgotten")
         )
-    for gate in track.view.log.gates:
+    for gate in track.gates:
         for epoch, routed in zip(*turns(track("routed", gate), known, epochs), strict=True):
             found.append(
                 (int(epoch), f"{gate.upper()}: {'skipped → routed' if routed else 'routed → skipped'}")

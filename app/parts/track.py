@@ -12,6 +12,7 @@ from app import histories, palette, queries, words
 from app.charts import sample as charts
 from app.charts.layout import CONFIG
 from app.state import View
+from probes.summary import SHOWN_GATES
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Track:
         """Rows of the epochs up to the cursor that have seen it."""
         until = self.view.data.epochs <= (self.view.epoch or 0)
         return np.flatnonzero(self("seen") & until)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The gates that are told of: all where they are few, else the sidebar's."""
+        gates = self.view.log.gates
+        return gates if len(gates) <= SHOWN_GATES or self.view.gate is None else (self.view.gate,)
 
     @property
     def sample_id(self) -> int:

@@ -161,6 +161,8 @@ def page() -> None:
     if results:
         routing(view, results)
         panel(view, "the buttons select what a cut shows to be memorised.")
+    elif reason := probed.unskippable(view):
+        st.info(words.plain(reason))
     else:
         not_probed(view, "The routing probe", "probe routing")
 

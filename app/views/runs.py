@@ -17,6 +17,7 @@ from probes.csrtable import PAPER_RADIUS
 
 REDRAWN_SECONDS = 1.0
 FEW = 4  # gates that are named
+CURVES = "curves"  # in the place of a status: imported by memgate import-curves
 
 
 def known(name: str) -> tuple[dict[str, Any], str]:
@@ -37,11 +38,21 @@ def known(name: str) -> tuple[dict[str, Any], str]:
             "date": time.strftime("%Y-%m-%d", time.localtime((run.path / "config.json").stat().st_mtime)),
             "size": sum(loghealth.sizes(run.path).values()) / 1e6,
         }
+        if run.only_curves:
+            row |= {"status": CURVES, **_of_metrics(run)}
+            return row, ""
         queries.operation_kinds(run)  # a run whose manifest is damaged is damaged
         return row, ""
     except MemgateError as error:
         row["status"] = "log damaged" if "data" in row else "damaged"
         return row, f"{name}: {error}"
+
+
+def _of_metrics(run: Run) -> dict[str, Any]:
+    """What imported curves say, which have no log: the test accuracy of their last epoch."""
+    with queries.reading(f"{run.path}/metrics.csv"):
+        accuracies = [row["test_accuracy"] for row in run.metrics() if "test_accuracy" in row]
+    return {"test acc.": accuracies[-1]} if accuracies else {}
 
 
 def measured(name: str) -> tuple[dict[str, Any], str]:
@@ -136,7 +147,7 @@ def read(names: list[str], slot: Any) -> tuple[pd.DataFrame, list[str]]:
     before: set[str] = st.session_state.setdefault("measured", set())
     drawn = 0.0
     for place, name in enumerate(names):
-        if wrong[place]:
+        if wrong[place] or rows[place]["status"] == CURVES:
             continue
         if name not in before and time.monotonic() - drawn > REDRAWN_SECONDS:
             with slot.container():
@@ -205,7 +216,13 @@ slot.dataframe(
 st.caption(
     "Click a row to open the run. Sort by a click on a column's head. A gap is a number that does not exist."
 )
-if len(names) > 1:
-    compare(names)
+logged = [name for name, status in zip(names, table["status"], strict=True) if status != CURVES]
+if len(logged) < len(names):
+    st.caption(
+        "curves: numbers by epoch, imported by memgate import-curves; no page shows samples of them. memgate "
+        "reproduce ROW --curves FILE draws runs on them."
+    )
+if len(logged) > 1:
+    compare(logged)
 for sentence in filter(None, wrong):
     state.problem(sentence)

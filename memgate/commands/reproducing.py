@@ -1,6 +1,8 @@
 """The command about the documents' tables: reproduce."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +17,7 @@ from memgate.naming import fitted
 from memgate.paperrecipes import Reading
 from memgate.paperrows import find_rows, read_rows
 from memgate.reproduction import Reproduction, Setting, reproduction
-from memgate.runs import open_run
+from memgate.runs import Run, is_run, open_run
 from memgate.scales import SCALES, ScaleName, cost
 
 MANY_IMAGES = 5_000_000
@@ -54,14 +56,15 @@ class Reproduce:
     yes: bool = False
     """Start without being asked, however much it is."""
     format: console.Form = "terminal"
-    """How to print the report; for json, add --only-report, because a training prints its epochs."""
+    """How to print the report or the list; unless it is terminal, what a training says goes to standard error."""
 
     def run(self) -> None:
         """List the rows, or carry out the runs and report."""
         from probes import curvefigure, reproduced
 
         if self.list_:
-            console.line(reproduced.listed(read_rows() if self.row is None else find_rows(self.row)))
+            rows = read_rows() if self.row is None else find_rows(self.row)
+            console.line(reproduced.listed(rows, self.format))
             return
         if self.row is None:
             raise MemgateError(
@@ -79,6 +82,7 @@ class Reproduce:
         )
         theirs = self._authors(plan)
         beside = [] if self.beside is None else [curvefigure.line_of_run(open_run(self.beside))]
+        sweep.check_existing(plan.configs, (*sweep.PLACES, "init_from"), "choose another --out")
         failed = {} if self.only_report else self._carried_out(plan, out)
         comparison = reproduced.compare(plan, out)
         as_json = self.format == "json"
@@ -108,21 +112,28 @@ class Reproduce:
         return authors_lines(plan.rows, load_curves(self.curves))
 
     def _carried_out(self, plan: Reproduction, out: Path) -> Mapping[str, str]:
-        sweep.check_existing(plan.configs)
-        self._say_what_is_coming(plan.configs, out)
-        sweep.record(plan.sweep, out)
-        from memgate.sweeprun import run_here
+        apart = nullcontext() if self.format == "terminal" else redirect_stdout(sys.stderr)
+        with apart:
+            self._say_what_is_coming(plan.configs, out)
+            sweep.record(plan.sweep, out)
+            from memgate.sweeprun import run_here
 
-        return until_stopped("The reproduction", lambda: run_here(plan.configs))
+            return until_stopped("The reproduction", lambda: run_here(plan.configs))
 
     def _say_what_is_coming(self, configs: Sequence[RunConfig], out: Path) -> None:
         left = [config for config in configs if sweep.state_of(out, str(config.name)) != "complete"]
         if not left:
             return
-        ahead = cost(left)
+        ahead = cost((config, _done(out, config)) for config in left)
         require(
             ahead.images <= MANY_IMAGES or self.yes,
             f"--scale {self.scale} has before it {ahead.sentence}, which takes long: add --yes, or take fewer "
             f"rows or seeds, or --scale {'tiny' if self.scale == 'short' else 'short'}.",
         )
         console.note(f"Scale {self.scale} ({SCALES[self.scale].words}): {ahead.sentence}.")
+
+
+def _done(out: Path, config: RunConfig) -> int:
+    """Epochs of a run that are done; 0 where it is not there."""
+    path = out / str(config.name)
+    return Run(path).status().epoch if is_run(path) else 0
