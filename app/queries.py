@@ -101,6 +101,12 @@ def only_curves(run: Run) -> bool:
         return False
 
 
+def curves_among(root: Path, names: Sequence[str]) -> list[Run]:
+    """Those of some runs that are imported curves, in the order of the names."""
+    found = {run.name: run for run in runs(root) if only_curves(run)}
+    return [found[name] for name in names if name in found]
+
+
 def open_run(root: Path, name: str) -> Run:
     """A run by its name, only if it is one of the folders under the root.
 

@@ -35,14 +35,12 @@ class Line:
 
 
 def line_of_run(run: Run) -> Line:
-    """A run's curve, as far as it is; it may be one of the authors', imported."""
-    rows = [row for row in run.metrics() if row["test_accuracy"] == row["test_accuracy"]]
-    return Line(
-        run.name,
-        np.array([row["epoch"] for row in rows], np.int64),
-        run.outline.epochs,
-        np.array([row["test_accuracy"] for row in rows], np.float64),
-    )
+    """A run's curve, as far as it is; it may be one of the authors', imported. E is 0 without a test split."""
+    rows = run.metrics()
+    epoch = np.array([row["epoch"] for row in rows], np.int64)
+    accuracy = np.array([row.get("test_accuracy", np.nan) for row in rows], np.float64)
+    known = ~np.isnan(accuracy)
+    return Line(run.name, epoch[known], run.outline.epochs, accuracy[known])
 
 
 def authors_lines(rows: Iterable[PaperRow], curves: Mapping[str, Curve]) -> list[Line]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from app import palette
-from app.charts.layout import MARGIN, add_share, count_scale, epoch_axis, f4, log_counts, share_layout
+from app.charts.layout import MARGIN, add_share, count_scale, epoch_axis, f4, lines, log_counts, share_layout
 from app.curves import Share
 from memgate.logformat import ROUTED_ABOVE
+from probes.curvefigure import Line
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 """The line's pattern says which run it is; its colour says clean or corrupted."""
@@ -96,6 +97,24 @@ def shares(
             add_share(figure, epochs, f"{letter} {name}", share, palette.CAUSE_COLOURS[name], dash)
     longest = max((epochs for _, epochs, _ in found), key=len)
     return share_layout(figure, longest, "share routed", height)
+
+
+def accuracies(found: Sequence[Line], height: int = 300) -> go.Figure:
+    """Test accuracy over the epochs of several runs, imported curves among them.
+
+    Args:
+        found: a curve of each run, at least one.
+        height: in pixels.
+    """
+    figure = go.Figure()
+    for line, (colour, dash) in zip(found, palette.SERIES, strict=False):
+        figure.add_scatter(
+            x=np.asarray(line.epoch, np.int32), y=f4(line.accuracy), name=html.escape(line.name),
+            mode=lines(line.epoch), line={"color": colour, "width": 2, "dash": dash},
+            marker={"color": colour, "size": 9}, hovertemplate="%{y:.2%}",
+        )  # fmt: skip
+    longest = max((line.epoch for line in found), key=len)
+    return share_layout(figure, longest, "test accuracy", height)
 
 
 def _heatmap(x: NDArray, y: NDArray, counts: NDArray, told: str) -> go.Heatmap:

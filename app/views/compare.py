@@ -14,6 +14,8 @@ from app.parts.comparing import Compared, Pair, Together
 from app.state import View
 from memgate.config_json import text_of
 from memgate.errors import MemgateError
+from memgate.runs import Run
+from probes.curvefigure import line_of_run
 from probes.groups import decimal, percent, points
 
 GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
@@ -85,6 +87,25 @@ def numbers(found: Together) -> None:
         "sample, in percentage points (AUROC: DeLong), over samples that are clean, or corrupted, in both; they say "
         "nothing about other seeds. There is no difference of AUROCs where other samples are corrupted."
     )
+
+
+def accuracies(found: Together, imported: list[Run]) -> None:
+    """Test accuracy of all, imported curves too."""
+    lines = []
+    for run in [*(one.view.run for one in found.runs), *imported]:
+        with queries.reading(f"{run.path}/metrics.csv"):
+            lines.append(line_of_run(run))
+    lines = [line for line in lines if len(line.epoch)]  # a recorded run may have no test split
+    if not lines:
+        return
+    st.markdown("**Test accuracy over the epochs**")
+    st.plotly_chart(
+        charts.accuracies(lines), key="accuracies", config=CONFIG, alt="Test accuracy of each run by epoch"
+    )
+    if imported:
+        st.caption(
+            "Imported curves have accuracies by epoch and no samples: nothing else is compared with them."
+        )
 
 
 def heatmaps(found: Together) -> None:
@@ -229,9 +250,14 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
-    found = comparing.together(view, names[1:])
+    imported = queries.curves_among(state.root(), names[1:])
+    drawn_only = {run.name for run in imported}
+    found = comparing.together(view, [name for name in names[1:] if name not in drawn_only])
     for sentence in found.refused:
         state.problem(sentence)
+    if len(found.runs) < 2 and imported:
+        accuracies(found, imported)
+        return
     if len(found.runs) < 2:
         only = len(queries.run_names(state.root())) == 1
         st.info(
@@ -243,6 +269,7 @@ def page() -> None:
     told = [f"{view.split} samples", f"epoch {found.runs[0].view.epoch}", *_filtered(view)]
     st.caption(words.plain(f"Compared: {', '.join(told)}. " + " ".join(found.notes)))
     numbers(found)
+    accuracies(found, imported)
     routing(view, found)
     settings(found)
 

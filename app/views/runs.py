@@ -161,8 +161,8 @@ def read(names: list[str], slot: Any) -> tuple[pd.DataFrame, list[str]]:
     return table_of(rows), wrong
 
 
-def compare(names: list[str]) -> None:
-    """Choose some and set them beside each other."""
+def compare(names: list[str], logged: list[str]) -> None:
+    """Choose some and set them beside each other; the first has a log, since the page is of its samples."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.multiselect(
             "Compare 2 to 4 runs",
@@ -172,7 +172,9 @@ def compare(names: list[str]) -> None:
             placeholder="Choose runs over the same data",
             width=640,
         )
-        if st.button("Compare", key="compare", disabled=len(chosen) < 2, icon=":material/compare_arrows:"):
+        chosen = sorted(chosen, key=lambda name: name not in logged)
+        too_few = len(chosen) < 2 or chosen[0] not in logged
+        if st.button("Compare", key="compare", disabled=too_few, icon=":material/compare_arrows:"):
             query = {"run": chosen[0], "runs": selection.names_text(chosen)}
             st.switch_page("views/compare.py", query_params=query)
 
@@ -219,10 +221,10 @@ st.caption(
 logged = [name for name, status in zip(names, table["status"], strict=True) if status != CURVES]
 if len(logged) < len(names):
     st.caption(
-        "curves: numbers by epoch, imported by memgate import-curves; no page shows samples of them. memgate "
-        "reproduce ROW --curves FILE draws runs on them."
+        "curves: numbers by epoch, imported by memgate import-curves; no page shows samples of them. Compare "
+        "draws a run's accuracy beside them, and so does memgate reproduce ROW --curves FILE."
     )
-if len(logged) > 1:
-    compare(logged)
+if logged and len(names) > 1:
+    compare(names, logged)
 for sentence in filter(None, wrong):
     state.problem(sentence)
