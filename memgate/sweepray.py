@@ -110,7 +110,7 @@ def _result(ray: Any, reference: Any) -> str:
     try:
         return str(ray.get(reference))
     except ray.exceptions.RayError as error:
-        return f"Ray lost it ({type(error).__name__}: {_first_line(error)})"
+        return f"Ray lost it ({type(error).__name__}: {_first_line(error)}); type the command again to go on with it"
 
 
 def _first_line(error: Exception) -> str:

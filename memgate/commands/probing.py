@@ -128,10 +128,11 @@ class ProbeShow:
     def run(self) -> None:
         """Print the table of each stored result, probe by probe; code 2 where a probe's file is damaged."""
         run = open_run(self.name)
+        log = run.log()
         shown, damaged = [], False
         for probe in _tables():
             try:
-                shown.append(_show(run, probe))
+                shown.append(_show(run, log, probe))
             except MemgateError as error:
                 damaged = True
                 console.warn(str(error))
@@ -162,13 +163,13 @@ def _each(to_terminal: Callable[[Run, SampleLog, "ProbeResult"], str]) -> ToTabl
     return lambda run, log, results: (to_terminal(run, log, result) for result in results)
 
 
-def _show(run: Run, probe: str) -> bool:
+def _show(run: Run, log: SampleLog, probe: str) -> bool:
     """Print what a probe has found; whether there was anything."""
     from probes.result import load_results
 
     to_tables, units = _tables()[probe]
     results = load_results(run, probe)
-    for table in to_tables(run, run.log(), results):
+    for table in to_tables(run, log, results):
         console.line(table + "\n")
     if results:
         console.line(units)

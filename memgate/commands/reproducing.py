@@ -20,9 +20,9 @@ from memgate.reproduction import Reproduction, Setting, reproduction
 from memgate.runs import Run, is_run, open_run
 from memgate.scales import SCALES, ScaleName, cost
 
-MANY_IMAGES = 5_000_000
-"""Images forward and backward from which --yes is needed: a ResNet-110 at full scale has 12 to 15 million of them, at
-short scale a tenth."""
+MANY_IMAGES = {"cuda": 5_000_000, "cpu": 1_000_000}
+"""Device to images forward and backward from which --yes is needed: a ResNet-110 at full scale has 12 to 15 million of
+them, at short scale a tenth, which takes a CPU hours."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class Reproduce:
         )
         theirs = self._authors(plan)
         beside = [] if self.beside is None else [curvefigure.line_of_run(open_run(self.beside))]
+        require(
+            all(len(line.epoch) for line in beside),
+            f"--beside {self.beside} has no test accuracy yet, or no test split: leave it out.",
+        )
         sweep.check_existing(plan.configs, (*sweep.PLACES, "init_from"), "choose another --out")
         failed = {} if self.only_report else self._carried_out(plan, out)
         comparison = reproduced.compare(plan, out)
@@ -124,11 +128,15 @@ class Reproduce:
         left = [config for config in configs if sweep.state_of(out, str(config.name)) != "complete"]
         if not left:
             return
+        from memgate.environment import choose_device
+
+        device = choose_device(self.device).type
         ahead = cost((config, _done(out, config)) for config in left)
+        smaller = {"full": ", or --scale short", "short": ", or --scale tiny"}.get(self.scale, "")
         require(
-            ahead.images <= MANY_IMAGES or self.yes,
-            f"--scale {self.scale} has before it {ahead.sentence}, which takes long: add --yes, or take fewer "
-            f"rows or seeds, or --scale {'tiny' if self.scale == 'short' else 'short'}.",
+            ahead.images <= MANY_IMAGES[device] or self.yes,
+            f"--scale {self.scale} has before it {ahead.sentence}, which takes long on {device}: add --yes, or take "
+            f"fewer rows or seeds{smaller}.",
         )
         console.note(f"Scale {self.scale} ({SCALES[self.scale].words}): {ahead.sentence}.")
 
