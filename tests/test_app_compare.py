@@ -1,7 +1,5 @@
 """The page Compare against numpy's numbers: who is compared, at which epoch, and whose routes agree."""
 
-import base64
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,29 +11,9 @@ from app import selection
 from app.charts import compare as charts
 from app.curves import share
 from memgate.runs import Run
+from tests.pages import decoded, errors, figure, table, texts
 
 MakeRun = Callable[..., Run]
-
-
-def texts(at: Any) -> str:
-    return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.info]).replace("\\", "")
-
-
-def errors(at: Any) -> list[str]:
-    return [element.value.replace("\\", "") for element in at.error]
-
-
-def table(at: Any, key: str) -> Any:
-    return next(one.value for one in at.dataframe if key in one.value.columns)
-
-
-def figure(at: Any, key: str) -> dict[str, Any]:
-    return next(json.loads(e.proto.spec) for e in at.get("plotly_chart") if f"-{key}" in e.proto.id)
-
-
-def decoded(values: Any) -> np.ndarray:
-    array = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
-    return array.reshape([int(n) for n in values["shape"].split(",")]) if "shape" in values else array
 
 
 def by_id(run: Run, name: str, epoch: int, split: str = "train", gate: str | None = None) -> np.ndarray:

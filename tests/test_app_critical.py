@@ -23,7 +23,7 @@ from probes.intervals import wilson
 from probes.result import ProbeResult, load_results, probe_path, save_results
 from probes.routingrun import probe_run as probe_routing
 from probes.visits import Plan
-from tests.test_app_pages import CASES, decoded, errors, figure, texts
+from tests.pages import CASES, decoded, errors, figure, texts
 
 MakeRun = Callable[..., Run]
 

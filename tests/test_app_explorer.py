@@ -14,7 +14,7 @@ from memgate.runs import Run
 from probes.contingency import contingency
 from probes.groups import percent
 from probes.result import ProbeResult, save_results
-from tests.test_app_pages import decoded, errors, figure, texts
+from tests.pages import decoded, errors, figure, texts
 
 MakeRun = Callable[..., Run]
 

@@ -17,6 +17,7 @@ from memgate.runs import Run
 from probes.intervals import wilson
 from probes.result import ProbeResult, save_results
 from probes.summary import summary
+from tests.pages import errors
 
 MakeRun = Callable[..., Run]
 
@@ -30,10 +31,6 @@ def tiles(at: Any, key: str = "gallery_tiles") -> list[dict[str, Any]]:
 
 def ids(at: Any) -> list[int]:
     return [tile["id"] for tile in tiles(at)]
-
-
-def errors(at: Any) -> list[str]:
-    return [element.value.replace("\\", "") for element in at.error]
 
 
 def captions(at: Any) -> str:

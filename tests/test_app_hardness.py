@@ -12,7 +12,7 @@ from app.parts.hardsamples import pairs_in
 from app.selection import Box, within
 from memgate.runs import Run
 from probes.confusions import label_pairs
-from tests.test_app_pages import CASES, decoded, errors, figure, texts
+from tests.pages import CASES, decoded, errors, figure, texts
 
 PARTS = ("detectors", "epochs", "map", "labels", "deciles")
 

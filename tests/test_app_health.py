@@ -13,17 +13,9 @@ from memgate import loghealth
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from memgate.samplelog import Recorder
+from tests.pages import table, texts
 
 MakeRun = Callable[..., Run]
-
-
-def texts(at: Any) -> str:
-    kinds = (at.markdown, at.caption, at.info, at.warning, at.success)
-    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
-
-
-def table(at: Any, column: str) -> Any:
-    return next(one.value for one in at.dataframe if column in one.value.columns)
 
 
 def damage(run: Run, split: str = "train", row: int = 1) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,56 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from memgate.curvesrun import import_curves
 from memgate.inputs import inputs_of
 from memgate.runs import Run
 from probes.intervals import wilson
 from probes.separation import auroc
-
-CASES: dict[str, dict[str, Any]] = {
-    "finished": {"epochs": 5, "n": 300},
-    "one epoch": {"epochs": 1},
-    "no epoch yet": {"epochs": 3, "finished": 0},
-    "stopped": {"epochs": 6, "finished": 2},
-    "no noise": {"noise": ()},
-    "images only": {"noise": ("randx:0.2",)},
-    "ungated": {"gates": ()},
-    "two gates": {"gates": ("b2", "b3"), "val_n": 40},
-    "every second epoch": {"epochs": 6, "every": 2},
-    "unseen": {"unseen": {2: [0, 1, 2], 4: [0]}},
-    "hundred classes": {"n": 300, "test_n": 100, "classes": 100},
-    "online": {"mode": "online"},
-}
+from tests.pages import CASES, decoded, errors, figure, texts
 
 VIEWS = Path(__file__).parents[1] / "app" / "views"
 PAGES = sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init__")
 
 MakeRun = Callable[..., Run]
-
-
-def figure(at: AppTest, key: str) -> dict[str, Any]:
-    """The Plotly figure whose key begins so (Streamlit puts the key into the element's id)."""
-    protos: list[Any] = [element.proto for element in at.get("plotly_chart")]  # pyright: ignore
-    return next(json.loads(proto.spec) for proto in protos if f"-{key}" in proto.id)
-
-
-def decoded(values: Any) -> np.ndarray:
-    """An array as Plotly sends it: typed, in base64."""
-
-    assert set(values) >= {"dtype", "bdata"}, "not sent as a typed array"
-    array = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
-    return array.reshape([int(n) for n in values["shape"].split(",")]) if "shape" in values else array
-
-
-def texts(at: AppTest) -> str:
-    """All Markdown of a page, without its escapes."""
-    return "\n".join(element.value for element in [*at.markdown, *at.caption]).replace("\\", "")
-
-
-def errors(at: AppTest) -> list[str]:
-    return [element.value.replace("\\", "") for element in at.error]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -415,9 +376,20 @@ def test_imported_curves_are_in_the_list_and_damage_nothing(
     assert table.loc[name, "status"] == "curves"
     assert table.loc[name, "test acc."] == pytest.approx(43.5)
     assert table.loc["mine", "status"] == "complete"
-    assert not at.multiselect  # one run alone cannot be compared
+    at.multiselect(key="to_compare").set_value([name]).run()
+    assert at.button(key="compare").disabled
+    at.multiselect(key="to_compare").set_value([name, "mine"]).run()
+    assert not at.button(key="compare").disabled
     # Newer as they are, a page does not begin with what it cannot show.
     assert not open_page("overview").error
     at = open_page("health", run=name)
     assert [problem for problem in errors(at) if "only the curves" in problem]
     assert not at.warning
+    at = open_page("compare", run="mine", runs=f"mine,{name}")
+    assert not at.error
+    drawn = figure(at, "accuracies")["data"]
+    assert [line["name"] for line in drawn] == ["mine", name]
+    np.testing.assert_allclose(decoded(drawn[1]["y"]), [0.415, 0.425, 0.435], rtol=1e-6)
+    assert decoded(drawn[1]["x"]).tolist() == [1, 2, 3]
+    expected = [row["test_accuracy"] for row in Run(tmp_path / "runs" / "mine").metrics()]
+    np.testing.assert_allclose(decoded(drawn[0]["y"]), expected, rtol=1e-6)

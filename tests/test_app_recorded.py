@@ -16,6 +16,7 @@ from PIL import Image
 from memgate.runs import Run
 from memgate.samplelog import Recorder
 from noise.apply import corrupt
+from tests.pages import errors
 
 N, K, SIDE = 60, 3, 8
 LABELS = np.arange(N) % K
@@ -59,10 +60,6 @@ def record(tmp_path: Path) -> Callable[..., Run]:
         return Run(recorder.path)
 
     return recorded
-
-
-def errors(at: Any) -> list[str]:
-    return [element.value.replace("\\", "") for element in at.error]
 
 
 def pictures(at: Any) -> list[np.ndarray]:

@@ -15,16 +15,13 @@ from app import words
 from memgate.runs import Run
 from probes.result import ProbeResult, save_results
 from probes.summary import summary
+from tests.pages import texts
 
 MakeRun = Callable[..., Run]
 
 
 def plain(text: str) -> str:
     return text.replace("\\", "")
-
-
-def texts(at: Any) -> str:
-    return "\n".join(plain(element.value) for element in [*at.markdown, *at.caption])
 
 
 def verdict(at: Any) -> str:

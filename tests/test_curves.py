@@ -202,3 +202,8 @@ def test_the_authors_file(shared):
         first = [curve.loss[split][0] for split in ("train", "val", "test")]
         assert max(first) < 1.12 * min(first), curve.name
         assert curve.milestones[1:] or "last" in curve.name
+
+
+def test_probe_show_of_curves_says_once_that_there_is_no_log(tmp_path, one_sentence):
+    (run,) = import_curves(write(tmp_path / "c.csv"), NAMES[1], tmp_path / "runs")
+    assert "no log of samples" in one_sentence("probe", "show", run.path)

@@ -1,0 +1,195 @@
+"""Run directories made by the real writers from made-up but consistent values: what the fixture ``make_run`` makes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.inputs import load_inputs
+from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.logwriter import SampleLogWriter
+from memgate.metrics import metric_names
+from memgate.newrun import create_run
+from memgate.runs import Run
+
+SIDE = 16
+"""Side of the made-up images in pixels."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What :func:`build_run` makes. Every field is a keyword of the fixture ``make_run``."""
+
+    epochs: int = 4
+    n: int = 200
+    """Training samples."""
+    noise: tuple[str, ...] = ("symmetric:0.3", "randx:0.1")
+    """``{foreign}`` in it stands for an .npz file of 60 other images."""
+    noise_on: tuple[Literal["val", "test"], ...] = ()
+    gates: tuple[str, ...] = ("b3",)
+    """("b3",), ("b2", "b3") or () for an ungated network."""
+    mode: str = "sweep"
+    finished: int | None = None
+    """Epochs that were trained: None for all, 0 for a run that has a log and no row in it."""
+    test_n: int = 50
+    val_n: int = 0
+    every: int = 1
+    classes: int = 10
+    seed: int = 0
+    data_seed: int | None = None
+    """Seed of the made-up data. None: ``seed``."""
+    name: str | None = None
+    unseen: Mapping[int, Sequence[int]] | None = None
+    """Epoch -> positions in the training split that are not seen in it."""
+    ids: Sequence[int] | None = None
+    """Other ids for the training split in the log (to put it out of order); the manifest keeps its own."""
+
+
+def build_run(folder: Path, plan: RunPlan) -> Run:
+    """A run directory with data, manifest, log and metrics, as a training would leave it (no checkpoint)."""
+    data_seed = plan.seed if plan.data_seed is None else plan.data_seed
+    data = folder / f"data-{plan.n}-{plan.test_n}-{plan.val_n}-{plan.classes}-{data_seed}.npz"
+    _write_images(data, plan, data_seed)
+    count = len(list((folder / "runs").glob("*")))
+    foreign = folder / "foreign.npz"
+    np.savez(foreign, images=np.random.default_rng(9).integers(0, 256, (60, SIDE, SIDE, 3), np.uint8))
+    config = RunConfig(
+        name=plan.name or ("run" if count == 0 else f"run-{count + 1}"),
+        out=folder / "runs",
+        seed=plan.seed,
+        noise=tuple(text.format(foreign=foreign) for text in plan.noise),
+        noise_on=plan.noise_on,
+        device="cpu",
+        data=DataConfig(name="npz", root=data, val_fraction=plan.val_n / (plan.n + plan.val_n)),
+        model=_model(plan.gates),
+        train=TrainConfig(epochs=plan.epochs),
+        log=LogConfig(every=plan.every, mode=plan.mode),  # pyright: ignore[reportArgumentType]
+    ).resolved()
+    inputs = load_inputs(config)
+    samples = {split: inputs.samples(split) for split in inputs.splits}
+    if plan.ids is not None:
+        columns = {**vars(samples["train"]), "sample_id": np.array(plan.ids, np.int64)}
+        samples["train"] = Samples(**columns)
+    layout = LogLayout(
+        splits=samples,
+        gates=config.model.gate_names,
+        epochs=logged_epochs(plan.epochs, plan.every),
+        mode=plan.mode,
+        class_names=tuple(inputs.train.class_names),
+    )
+    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
+    run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
+    _write_epochs(run, layout, plan)
+    finished = plan.epochs if plan.finished is None else plan.finished
+    run.set_status("complete" if finished == plan.epochs else "stopped", finished)
+    return run
+
+
+def _model(gates: tuple[str, ...]) -> ModelConfig:
+    if not gates:
+        return ModelConfig(name="resnet")
+    return ModelConfig(gate=GateConfig(blocks=",".join(gates)))
+
+
+def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
+    """Random images with a brightness per class, in the format of ``--data.name npz``."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for split, count in (("train", plan.n + plan.val_n), ("test", plan.test_n)):
+        labels = rng.permutation(np.arange(count) % plan.classes)
+        pixels = rng.normal(40 + 170 * labels[:, None, None, None] / plan.classes, 25, (count, SIDE, SIDE, 3))
+        arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
+        arrays[f"{split}_labels"] = labels.astype(np.int64)
+    np.savez(path, **arrays)
+
+
+def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
+    writer = SampleLogWriter.open(run.path / "log.h5")
+    rng = np.random.default_rng(plan.seed + 1)
+    finished = plan.epochs if plan.finished is None else plan.finished
+    for epoch in range(1, finished + 1):
+        records = {}
+        for split, samples in layout.splits.items():
+            seen = np.ones(len(samples), bool)
+            if split == "train" and plan.unseen:
+                seen[list(plan.unseen.get(epoch, ()))] = False
+            records[split] = synthetic_record(
+                rng, samples, seen, len(layout.gates), epoch / plan.epochs, plan.classes
+            )
+        if writer.logs(epoch):
+            writer.write(epoch, records)
+        metrics = {
+            "epoch": epoch, "lr": 0.1, "gate_lr": 0.01, "trunk_updates": 2 * epoch,
+            "gate_updates": 2 * epoch, "seconds": 0.5,
+        }  # fmt: skip
+        for split, record in records.items():
+            metrics |= _split_metrics(split, record, layout.gates)
+        run.append_metrics(
+            {name: metrics[name] for name in metric_names(list(layout.splits), list(layout.gates))}
+        )
+    writer.close()
+
+
+def synthetic_record(
+    rng: np.random.Generator, samples: Samples, seen: np.ndarray, gates: int, progress: float, classes: int
+) -> EpochRecord:
+    """One epoch whose quantities all follow from the same made-up logits.
+
+    The clean label's logit grows with ``progress`` in (0, 1]; a corrupted sample's given label follows late,
+    so that corrupted samples have the higher loss, entropy and g.
+    """
+    n = len(samples)
+    rows = np.arange(n)
+    given, clean = samples.given_label.astype(int), samples.clean_label.astype(int)
+    corrupted = (samples.label_op != 0) | (samples.image_op != 0)
+    logits = rng.normal(0, 1.5, (n, classes))
+    logits[rows, clean] += np.where(samples.image_op != 0, 2.0, 5.0) * progress
+    logits[rows, given] += np.where(corrupted, 3.0, 2.0) * progress**2
+    chance = _softmax(logits)
+    other = logits.copy()
+    other[rows, given] = -np.inf
+    pred = logits.argmax(1)
+    gate_logits = rng.normal(0, 1.0, (gates, n, classes))
+    gate_logits[:, rows, clean] += np.where(corrupted, 2.0, 4.0) * progress
+    gate_chance = _softmax(gate_logits)
+    entropy = -(gate_chance * np.log(gate_chance)).sum(-1)
+    gate = 1 / (1 + np.exp(-8 * (entropy / np.log(classes) - 0.5)))
+    bits = FLAGS["seen"] + FLAGS["correct_given"] * (pred == given) + FLAGS["correct_clean"] * (pred == clean)
+    routed = FLAGS["routed"] * (gate > 0.5) if gates else np.zeros((1, n), int)
+
+    def floats(values: np.ndarray) -> np.ndarray:
+        return np.where(seen, values, np.nan).astype(np.float32)
+
+    return EpochRecord(
+        gate=floats(gate),
+        entropy=floats(entropy),
+        gate_pred=np.where(seen, gate_logits.argmax(-1), 65535).astype(np.uint16),
+        flags=np.where(seen, bits + routed, 0).astype(np.uint8),
+        loss=floats(-np.log(chance[rows, given])),
+        margin=floats(logits[rows, given] - other.max(1)),
+        p_given=floats(chance[rows, given]),
+        el2n=floats(np.linalg.norm(chance - np.eye(classes)[given], axis=1)),
+        out_entropy=floats(-(chance * np.log(chance)).sum(-1)),
+        pred=np.where(seen, pred, 65535).astype(np.uint16),
+    )
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def _split_metrics(split: str, record: EpochRecord, gates: tuple[str, ...]) -> dict[str, float]:
+    seen = record.flag("seen")
+    values = {
+        f"{split}_loss": float(record.loss[seen].mean()),
+        f"{split}_accuracy": float(record.flag("correct_given")[seen].mean()),
+        f"{split}_accuracy_clean_label": float(record.flag("correct_clean")[seen].mean()),
+    }
+    for row, gate in enumerate(gates):
+        values[f"{split}_gate_{gate}"] = float(record.gate[row, seen].mean())
+        values[f"{split}_routed_{gate}"] = float(record.flag("routed")[row, seen].mean())
+    return values

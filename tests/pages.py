@@ -1,0 +1,52 @@
+"""What tests of the dashboard read of a page that streamlit.testing has run."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+CASES: dict[str, dict[str, Any]] = {
+    "finished": {"epochs": 5, "n": 300},
+    "one epoch": {"epochs": 1},
+    "no epoch yet": {"epochs": 3, "finished": 0},
+    "stopped": {"epochs": 6, "finished": 2},
+    "no noise": {"noise": ()},
+    "images only": {"noise": ("randx:0.2",)},
+    "ungated": {"gates": ()},
+    "two gates": {"gates": ("b2", "b3"), "val_n": 40},
+    "every second epoch": {"epochs": 6, "every": 2},
+    "unseen": {"unseen": {2: [0, 1, 2], 4: [0]}},
+    "hundred classes": {"n": 300, "test_n": 100, "classes": 100},
+    "online": {"mode": "online"},
+}
+
+
+def figure(at: AppTest, key: str) -> dict[str, Any]:
+    """The Plotly figure whose key begins so (Streamlit puts the key into the element's id)."""
+    protos: list[Any] = [element.proto for element in at.get("plotly_chart")]  # pyright: ignore
+    return next(json.loads(proto.spec) for proto in protos if f"-{key}" in proto.id)
+
+
+def decoded(values: Any) -> np.ndarray:
+    """An array as Plotly sends it: typed, in base64."""
+    assert set(values) >= {"dtype", "bdata"}, "not sent as a typed array"
+    array = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return array.reshape([int(n) for n in values["shape"].split(",")]) if "shape" in values else array
+
+
+def texts(at: AppTest) -> str:
+    """All that a page says, but for its red sentences, without Markdown's escapes."""
+    kinds = (at.markdown, at.caption, at.info, at.warning, at.success)
+    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
+
+
+def errors(at: AppTest) -> list[str]:
+    """What a page says in red."""
+    return [element.value.replace("\\", "") for element in at.error]
+
+
+def table(at: AppTest, column: str) -> Any:
+    """The first table (DataFrame) that has a column."""
+    return next(one.value for one in at.dataframe if column in one.value.columns)
