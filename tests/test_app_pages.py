@@ -388,7 +388,7 @@ def test_imported_curves_are_in_the_list_and_damage_nothing(
     at = open_page("compare", run="mine", runs=f"mine,{name}")
     assert not at.error
     drawn = figure(at, "accuracies")["data"]
-    assert [line["name"] for line in drawn] == ["mine", name]
+    assert [line["name"] for line in drawn] == ["A: mine", name]
     np.testing.assert_allclose(decoded(drawn[1]["y"]), [0.415, 0.425, 0.435], rtol=1e-6)
     assert decoded(drawn[1]["x"]).tolist() == [1, 2, 3]
     expected = [row["test_accuracy"] for row in Run(tmp_path / "runs" / "mine").metrics()]

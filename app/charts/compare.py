@@ -107,7 +107,8 @@ def accuracies(found: Sequence[Line], height: int = 300) -> go.Figure:
         height: in pixels.
     """
     figure = go.Figure()
-    for line, (colour, dash) in zip(found, palette.SERIES, strict=False):
+    # The first two colours are those of clean and corrupted, which this page tells apart in another figure.
+    for line, (colour, dash) in zip(found, palette.SERIES[2:], strict=False):
         figure.add_scatter(
             x=np.asarray(line.epoch, np.int32), y=f4(line.accuracy), name=html.escape(line.name),
             mode=lines(line.epoch), line={"color": colour, "width": 2, "dash": dash},

@@ -1,5 +1,7 @@
 """Compare: two to four runs over the same data, and how far they send the same samples through the block."""
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -92,9 +94,9 @@ def numbers(found: Together) -> None:
 def accuracies(found: Together, imported: list[Run]) -> None:
     """Test accuracy of all, imported curves too."""
     lines = []
-    for run in [*(one.view.run for one in found.runs), *imported]:
+    for name, run in [(one.name, one.view.run) for one in found.runs] + [(run.name, run) for run in imported]:
         with queries.reading(f"{run.path}/metrics.csv"):
-            lines.append(line_of_run(run))
+            lines.append(replace(line_of_run(run), name=name))
     lines = [line for line in lines if len(line.epoch)]  # a recorded run may have no test split
     if not lines:
         return

@@ -104,7 +104,6 @@ NUMBERS = [*SHARES, "AUROC g", "AUROC loss", "size"]
 COLUMNS = ["run", "status", "data", "model", "noise", "seed", "epochs", "test acc.", "routed clean",
            "routed corrupted", "AUROC g", "AUROC loss", "CSR", "size", "date", "log"]  # fmt: skip
 LOOKS = {
-    "run": st.column_config.TextColumn(pinned=True, width=105),
     "test acc.": st.column_config.NumberColumn(format=PERCENT),
     "routed clean": st.column_config.NumberColumn(
         format=PERCENT,
@@ -128,6 +127,16 @@ LOOKS = {
 }  # fmt: skip
 
 
+NARROW, WIDE = 105, 400
+"""Pixels of the column of names: with short ones all columns fit on a small screen; a sweep's differ at their ends."""
+
+
+def looks(names: list[str]) -> dict[str, Any]:
+    """How the columns look."""
+    width = min(max(NARROW, 7 * max(map(len, names))), WIDE)
+    return {"run": st.column_config.TextColumn(pinned=True, width=width), **LOOKS}
+
+
 def table_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """The rows as they are shown, with numbers as numbers, so that they sort."""
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
@@ -143,7 +152,7 @@ def read(names: list[str], slot: Any) -> tuple[pd.DataFrame, list[str]]:
     What costs nothing is shown at once; logs that nobody has read before take up to a second each.
     """
     rows, wrong = (list(column) for column in zip(*map(known, names), strict=True))
-    common: Any = {"hide_index": True, "placeholder": "–", "column_config": LOOKS}
+    common: Any = {"hide_index": True, "placeholder": "–", "column_config": looks(names)}
     before: set[str] = st.session_state.setdefault("measured", set())
     drawn = 0.0
     for place, name in enumerate(names):
@@ -213,7 +222,7 @@ slot.dataframe(
     key="runs_table",
     on_select=lambda: clicked(names),
     selection_mode=["single-row", "single-cell"],
-    column_config=LOOKS,
+    column_config=looks(names),
 )
 st.caption(
     "Click a row to open the run. Sort by a click on a column's head. A gap is a number that does not exist."
