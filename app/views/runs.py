@@ -127,8 +127,8 @@ LOOKS = {
 }  # fmt: skip
 
 
+# Pixels of the column of names: with short ones all columns fit on a small screen; a sweep's differ at their ends.
 NARROW, WIDE = 105, 400
-"""Pixels of the column of names: with short ones all columns fit on a small screen; a sweep's differ at their ends."""
 
 
 def looks(names: list[str]) -> dict[str, Any]:
