@@ -7,9 +7,10 @@ stride) and weighs F and s where they meet:
     layer-shortcut-only     F + (1-g) s       likewise
     layer-two-way        g1 F +   g2  s       (g1, g2) = softmax(logits / temperature), and g = g1
 
-Two-way gates have one pair of logits for all channels of a position (``tube``) or one for each (``element``). The
-penalty is the mean over the units of g^2, or of the cross-entropy of the logits (at temperature 1) towards g2: in a
-unit a mean over batch, channels and positions, as in the authors' code (the report writes sums).
+Two-way gates have one pair of logits for all channels of a position (``tube``) or one for each (``element``). All
+gates start near the shortcut, by a bias of -6 (the authors' code), in two-way gates that of the branch's logit alone.
+The penalty is the mean over the units of g^2, or of the cross-entropy of the logits (at temperature 1) towards g2: in
+a unit a mean over batch, channels and positions, as in the authors' code (the report writes sums).
 """
 
 from collections.abc import Iterator
