@@ -278,3 +278,11 @@ def test_shares_carry_their_band() -> None:
     assert [(trace.name, trace.line.dash) for trace in shown] == [("A clean", "solid"), ("B clean", "dash")]
     np.testing.assert_allclose(shown[0].y, hit.mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose(shown[0].customdata[:, 0], found.low, rtol=1e-6)
+
+
+def test_damaged_metrics_cost_their_line_and_nothing_else(two: tuple[Run, Run], open_page: Any) -> None:
+    (two[1].path / "metrics.csv").write_text("epoch,test_accuracy\n1,x\n")
+    at = open_page("compare", runs="one,two")
+    assert [sentence for sentence in errors(at) if "two/metrics.csv" in sentence]
+    assert [line["name"] for line in figure(at, "accuracies")["data"]] == ["A: one"]
+    assert len(table(at, "Cohen's kappa")) == 3

@@ -1,10 +1,8 @@
 """Label noise that is made of the labels (and pictures) alone."""
 
 import lzma
-import math
 import pickle
 import random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,29 +12,15 @@ from scipy import stats
 
 from noise.asymmetric import (
     CIFAR10_CLASSES,
-    asymmetric,
     next_in_block,
     similar_classes,
 )
 from noise.choose import exact_count
 from noise.cifar import CIFAR100_SUPERCLASSES
 from noise.errors import NoiseError
-from noise.images import channel_statistics
-from noise.instance import instance
-from noise.labels import draw_classes, pair, random_labels, symmetric, symmetric_iid, symmetric_incl
-from noise.spec import parse_spec
-from noise.streams import normals, uniforms
-from noise.task import Task
+from noise.labels import draw_classes, symmetric_iid
+from tests.label_tasks import FALSE_ALARM, independence, made_task, outcome
 
-FUNCTIONS = {
-    "symmetric": symmetric,
-    "symmetric-incl": symmetric_incl,
-    "symmetric-iid": symmetric_iid,
-    "pair": pair,
-    "random": random_labels,
-    "asymmetric": asymmetric,
-    "instance": instance,
-}
 RATED = [
     "symmetric:{}",
     "symmetric:{}:balanced=true",
@@ -48,42 +32,6 @@ RATED = [
     "instance:{}",
 ]
 CIFAR10 = tuple(sorted(CIFAR10_CLASSES))
-FALSE_ALARM = 1e-6
-"""Chance that a statistical check of one row fails although the rule holds, had the seed not been fixed."""
-
-
-def made_task(text, labels, *, names=None, classes=5, sample_id=None, free=None, images=None, seed=0):
-    """A task on read-only arrays: writing into them is an error."""
-    labels = np.array(labels, dtype=np.int64)
-    ids = np.arange(len(labels)) if sample_id is None else np.array(sample_id, dtype=np.int64)
-    if images is None:
-        # A picture depends on its id, so that it moves with it.
-        row, y, x, channel = np.indices((int(ids.max(initial=0)) + 1, 2, 2, 3))
-        images = ((row * 37 + y * 11 + x * 71 + channel * 101 + row * row * (x + 2 * y)) % 256).astype(
-            np.uint8
-        )[ids]
-    free = np.ones(len(labels), dtype=bool) if free is None else np.array(free, dtype=bool)
-    for array in (labels, ids, images, free):
-        array.setflags(write=False)
-    names = tuple(f"class {label}" for label in range(classes)) if names is None else names
-    return Task(parse_spec(text), images, labels, names, ids, free, "pictures", seed, {})
-
-
-def outcome(task):
-    """The change and the labels that it leaves, after the checks that hold for every kind."""
-    change = FUNCTIONS[task.spec.kind](task)
-    assert change.images is None
-    assert change.labels is not None
-    assert change.positions.dtype == change.labels.dtype == np.int64
-    assert len(change.positions) == len(change.labels) == len(set(change.positions.tolist()))
-    assert task.free[change.positions].all()
-    assert ((change.labels >= 0) & (change.labels < task.class_count)).all()
-    if change.requested is not None:
-        assert change.requested.shape == (task.class_count,)
-        assert ((change.requested >= 0) & (change.requested <= 1)).all()
-    labels = task.labels.copy()
-    labels[change.positions] = change.labels
-    return change, labels
 
 
 def assert_follows(clean, labels, chances):
@@ -94,12 +42,6 @@ def assert_follows(clean, labels, chances):
         if (row > 0).sum() > 1:
             expected = row[row > 0] / row.sum() * seen.sum()
             assert stats.chisquare(seen[row > 0], expected).pvalue > FALSE_ALARM
-
-
-def independence(table):
-    """The p-value of the chi-square test that the rows of counts follow one distribution."""
-    result: Any = stats.chi2_contingency(table, correction=False)
-    return result.pvalue
 
 
 def assert_alike(clean, labels, others, classes):
@@ -350,102 +292,3 @@ def test_classes_are_drawn_in_the_shares_of_their_chances():
     thirds = np.full((1, 3), 1 / 3)
     assert draw_classes(np.hstack([thirds, [[0.0]]]), np.array([highest])).tolist() == [2]
     assert draw_classes(np.hstack([[[0.0]], thirds]), np.array([2.0**-53])).tolist() == [1]
-
-
-# --------------------------------------------------------------------------------------------------------
-# Instance-dependent noise
-
-
-def test_instance_is_the_definition_sample_by_sample():
-    rng = np.random.default_rng(4)
-    count, classes, rate = 300, 4, 0.5
-    images = rng.integers(0, 256, (count, 3, 2, 3), dtype=np.uint8)
-    clean = rng.integers(0, classes, count)
-    task = made_task(f"instance:{rate}", clean, classes=classes, images=images)
-    _, labels = outcome(task)
-    statistics = channel_statistics(images)
-    weights = np.stack(
-        [normals(task.shared_words(label, 18 * classes)).reshape(18, classes) for label in range(classes)]
-    )
-    words = uniforms(task.words(np.arange(count), 3))
-    for number in range(count):
-        label = int(clean[number])
-        first, second, third = words[number].tolist()
-        probability = stats.truncnorm.ppf(first, -rate / 0.1, (1 - rate) / 0.1, loc=rate, scale=0.1)
-        expected = label
-        if second < probability:
-            powers = []
-            for target in range(classes):
-                score = 0.0
-                for place, value in enumerate(images[number].ravel().tolist()):
-                    channel = place % 3
-                    pixel = (value / 255 - statistics.mean[channel] / 255) / (
-                        statistics.deviation[channel] / 255
-                    )
-                    score += pixel * weights[label, place, target]
-                powers.append(0.0 if target == label else math.exp(score))
-            expected, total = 0, powers[0] / sum(powers)
-            while total <= third:
-                expected += 1
-                total += powers[expected] / sum(powers)
-        assert labels[number] == expected
-
-
-@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.9])
-def test_the_mean_of_the_flip_probabilities_is_that_of_the_cut_normal(rate):
-    count = 20_000
-    change, _ = outcome(made_task(f"instance:{rate}", np.arange(count) % 5))
-    mean = stats.truncnorm.mean(-rate / 0.1, (1 - rate) / 0.1, loc=rate, scale=0.1)
-    low, high = stats.binom.ppf([FALSE_ALARM, 1 - FALSE_ALARM], count, mean)
-    assert low <= len(change.positions) <= high
-    assert abs(mean - rate) < (0.051 if rate in (0.05, 0.9) else 0.006)
-    np.testing.assert_array_equal(change.requested, np.full(5, rate))
-
-
-def test_which_class_depends_on_the_picture():
-    rng = np.random.default_rng(5)
-    pictures = rng.integers(0, 256, (4, 4, 4, 3), dtype=np.uint8)
-    which = np.arange(2000) % 4
-    _, labels = outcome(made_task("instance:0.5", np.zeros(2000), images=pictures[which]))
-    tables = np.array([np.bincount(labels[which == picture], minlength=5)[1:] for picture in range(4)])
-    assert len(set(tables.argmax(axis=1).tolist())) > 1
-    present = tables[:, tables.sum(axis=0) > 0]
-    assert independence(present) < FALSE_ALARM
-
-
-def test_the_same_picture_under_another_label_is_mistaken_for_another_class():
-    picture = np.random.default_rng(6).integers(0, 256, (1, 4, 4, 3), dtype=np.uint8)
-    other = 255 - picture
-    images = np.concatenate([picture.repeat(1500, axis=0), other.repeat(1500, axis=0)])
-    clean = np.tile(np.arange(5), 600)
-    _, labels = outcome(made_task("instance:0.5", clean, images=images))
-    first = np.arange(3000) < 1500
-    favourites = [
-        np.bincount(labels[first & (clean == label) & (labels != label)], minlength=5).argmax()
-        for label in range(5)
-    ]
-    assert len(set(favourites)) > 2
-
-
-def test_a_channel_that_is_the_same_everywhere_is_no_division_by_zero():
-    change, _ = outcome(
-        made_task("instance:0.5", np.arange(100) % 5, images=np.zeros((100, 1, 1, 3), np.uint8))
-    )
-    assert 20 < len(change.positions) < 80
-
-
-def test_every_split_has_the_same_weights():
-    task = made_task("instance:0.5", np.arange(10) % 5)
-    test = Task(
-        task.spec,
-        task.images,
-        task.labels,
-        task.class_names,
-        task.sample_id,
-        task.free,
-        "pictures/test",
-        0,
-        {},
-    )
-    np.testing.assert_array_equal(task.shared_words(3, 20), test.shared_words(3, 20))
-    assert not np.array_equal(task.shared_words(3, 20), task.shared_words(2, 20))

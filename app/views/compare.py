@@ -95,8 +95,11 @@ def accuracies(found: Together, imported: list[Run]) -> None:
     """Test accuracy of all, imported curves too."""
     lines = []
     for name, run in [(one.name, one.view.run) for one in found.runs] + [(run.name, run) for run in imported]:
-        with queries.reading(f"{run.path}/metrics.csv"):
-            lines.append(replace(line_of_run(run), name=name))
+        try:
+            with queries.reading(f"{run.path}/metrics.csv"):
+                lines.append(replace(line_of_run(run), name=name))
+        except MemgateError as error:  # the logs have all the rest
+            state.problem(error)
     lines = [line for line in lines if len(line.epoch)]  # a recorded run may have no test split
     if not lines:
         return

@@ -1,0 +1,98 @@
+"""Tasks of label noise, and what holds for the change that every kind makes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from noise.asymmetric import asymmetric
+from noise.errors import NoiseError
+from noise.files import read_file
+from noise.human import human
+from noise.instance import instance
+from noise.labellists import label_list
+from noise.labels import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
+from noise.matrix import matrix
+from noise.spec import parse_spec
+from noise.task import Change, Task
+
+FUNCTIONS = {
+    "symmetric": symmetric,
+    "symmetric-incl": symmetric_incl,
+    "symmetric-iid": symmetric_iid,
+    "pair": pair,
+    "random": random_labels,
+    "asymmetric": asymmetric,
+    "instance": instance,
+    "matrix": matrix,
+    "human": human,
+    "label-list": label_list,
+}
+CLEAN = np.arange(30) % 10
+AGGRE = np.where(np.arange(30) % 4 == 0, (CLEAN + 3) % 10, CLEAN)
+"""Thirty clean labels, and what people said."""
+
+FALSE_ALARM = 1e-6
+"""Chance that a statistical check of one row fails although the rule holds, had the seed not been fixed."""
+
+
+def made_task(text, labels, *, names=None, classes=5, sample_id=None, free=None, images=None, seed=0):
+    """A task on read-only arrays: writing into them is an error."""
+    labels = np.array(labels, dtype=np.int64)
+    ids = np.arange(len(labels)) if sample_id is None else np.array(sample_id, dtype=np.int64)
+    if images is None:
+        # A picture depends on its id, so that it moves with it.
+        row, y, x, channel = np.indices((int(ids.max(initial=0)) + 1, 2, 2, 3))
+        images = ((row * 37 + y * 11 + x * 71 + channel * 101 + row * row * (x + 2 * y)) % 256).astype(
+            np.uint8
+        )[ids]
+    free = np.ones(len(labels), dtype=bool) if free is None else np.array(free, dtype=bool)
+    for array in (labels, ids, images, free):
+        array.setflags(write=False)
+    names = tuple(f"class {label}" for label in range(classes)) if names is None else names
+    return Task(parse_spec(text), images, labels, names, ids, free, "pictures", seed, {})
+
+
+def outcome(task):
+    """The change and the labels that it leaves, after the checks that hold for every kind."""
+    change = FUNCTIONS[task.spec.kind](task)
+    assert change.images is None
+    assert change.labels is not None
+    assert change.positions.dtype == change.labels.dtype == np.int64
+    assert len(change.positions) == len(change.labels) == len(set(change.positions.tolist()))
+    assert task.free[change.positions].all()
+    assert ((change.labels >= 0) & (change.labels < task.class_count)).all()
+    if change.requested is not None:
+        assert change.requested.shape == (task.class_count,)
+        assert ((change.requested >= 0) & (change.requested <= 1)).all()
+    labels = task.labels.copy()
+    labels[change.positions] = change.labels
+    return change, labels
+
+
+def outcome_of_file(task: Task) -> tuple[Change, NDArray[np.int64]]:
+    """:func:`outcome` of a kind that reads a file, after what holds for those."""
+    change, labels = outcome(task)
+    assert (np.diff(change.positions) > 0).all()
+    assert (change.labels != task.labels[change.positions]).all()
+    assert change.files == (read_file(str(task.spec.parameter("file"))).record,)
+    return change, labels
+
+
+def refusal(task):
+    """The sentence with which a task is refused."""
+    with pytest.raises(NoiseError) as caught:
+        FUNCTIONS[task.spec.kind](task)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert Path(task.spec.parameter("file")).name in message
+    return message
+
+
+def independence(table):
+    """The p-value of the chi-square test that the rows of counts follow one distribution."""
+    result: Any = stats.chi2_contingency(table, correction=False)
+    return result.pvalue
