@@ -14,106 +14,105 @@ a unit a mean over batch, channels and positions, as in the authors' code (the r
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from memgate.config import GateConfig, ModelConfig
-from memgate.gates import entropy_of
 from memgate.modelconfig import unit_names
 from memgate.models.forward import Forward, Gate
 from memgate.models.resnet import ResNet, he_normal
 from memgate.models.units import Unit
 
 
-class Weights(NamedTuple):
+class Read(NamedTuple):
     """What a gate makes of a unit's input."""
 
-    branch: Tensor | None
-    """Weight of the residual branch [b, C or 1, h, w] in float32; None for one."""
-    shortcut: Tensor
-    """Weight of the shortcut, likewise."""
-    value: Tensor
-    """g [b], the mean over channels and positions."""
+    weight: Tensor
+    """g [b, C or 1, h, w] in float32, of each channel and position or of each position."""
     entropy: Tensor | None
     """H [b] in nats, the mean over them of that of each pair."""
-    penalty: Tensor
-    """Scalar, before its weight."""
-
-    def merge(self, branch: Tensor, shortcut: Tensor) -> Tensor:
-        """What the unit adds up, [b, C, h, w]."""
-        weighed = branch if self.branch is None else self.branch.to(branch.dtype) * branch
-        return weighed + self.shortcut.to(shortcut.dtype) * shortcut
+    penalty: Tensor | None
+    """Scalar, before its own weight; None where nothing is added to the loss."""
 
 
 class UnitGate(nn.Module):
     """One convolution on the unit's input."""
 
-    def __init__(self, unit: Unit, channels: int, kernel: int, bias: float) -> None:
+    def __init__(self, unit: Unit, channels: int, kernel: int, config: GateConfig) -> None:
         super().__init__()
         self.conv = nn.Conv2d(unit.channels_in, channels, kernel, unit.stride, kernel // 2)
-        nn.init.constant_(cast(Tensor, self.conv.bias), bias)
+        self.penalised = config.penalty > 0
 
     def he_initialised(self) -> None:
         """Draw the convolution's weights as the trunk's are."""
         he_normal(self.conv)
 
-    def forward(self, x: Tensor) -> Weights:
-        """[b, C_in, H, W] to the weights of what the unit adds up."""
+    def forward(self, x: Tensor) -> Read:
+        """[b, C_in, H, W] to the weight of what the unit adds up."""
         # The convolution in the arithmetic of the trunk; what it says, in float32, as it is logged.
-        return self.weights(self.conv(x).float())
+        return self.read(self.conv(x).float())
 
-    def weights(self, logits: Tensor) -> Weights:
-        """Logits [b, k, h, w] to the weights."""
+    def read(self, logits: Tensor) -> Read:
+        """Logits [b, k, h, w] to the weight."""
         raise NotImplementedError
+
+    def merge(self, weight: Tensor, branch: Tensor, shortcut: Tensor) -> Tensor:
+        """What the unit puts out [b, C, h, w], before its ReLU: g F + (1-g) s."""
+        return torch.lerp(shortcut, branch, weight.to(branch.dtype))
 
 
 class ExclusiveGate(UnitGate):
     """g F + (1-g) s."""
 
-    keeps_branch = False
-    """Whether the branch is left as it is."""
-
     def __init__(self, unit: Unit, config: GateConfig) -> None:
-        super().__init__(unit, unit.channels_out, 1, config.bias)
+        super().__init__(unit, unit.channels_out, 1, config)
+        nn.init.constant_(cast(Tensor, self.conv.bias), config.bias)
 
-    def weights(self, logits: Tensor) -> Weights:
-        """Logits [b, C, h, w] to the weights."""
+    def read(self, logits: Tensor) -> Read:
+        """Logits [b, C, h, w] to the weight."""
         g = torch.sigmoid(logits)
-        return Weights(
-            None if self.keeps_branch else g, 1 - g, g.mean(dim=(1, 2, 3)), None, g.square().mean()
-        )
+        return Read(g, None, g.square().mean() if self.penalised else None)
 
 
 class ShortcutOnlyGate(ExclusiveGate):
     """F + (1-g) s."""
 
-    keeps_branch = True
+    def merge(self, weight: Tensor, branch: Tensor, shortcut: Tensor) -> Tensor:
+        """What the unit puts out [b, C, h, w], before its ReLU."""
+        return branch + (1 - weight).to(shortcut.dtype) * shortcut
 
 
 class TwoWayUnitGate(UnitGate):
-    """g1 F + g2 s."""
+    """g1 F + g2 s, where g2 = 1 - g1."""
 
     def __init__(self, unit: Unit, config: GateConfig) -> None:
         channels = unit.channels_out if config.window == "element-1x1" else 1
-        super().__init__(unit, 2 * channels, 3 if config.window == "tube-3x3" else 1, 0.0)
+        super().__init__(unit, 2 * channels, 3 if config.window == "tube-3x3" else 1, config)
         # Of the branch's logits alone. The authors' code has it on both, where it cancels out: then every unit halves
         # its shortcut, a ResNet-110 starts with a gradient of norm 10^5, and at temperature 1 one step is its end.
-        nn.init.constant_(cast(Tensor, self.conv.bias)[:channels], config.bias)
+        bias = cast(Tensor, self.conv.bias)
+        nn.init.zeros_(bias)
+        nn.init.constant_(bias[:channels], config.bias)
         self.temperature = config.temperature
 
     def he_initialised(self) -> None:
         """By fan-in: by that of two outputs the logits start so large that each position is decided at random."""
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
-    def weights(self, logits: Tensor) -> Weights:
-        """Logits [b, 2C, h, w] to the weights: the first half of the channels is of the branch."""
-        pairs = logits.unflatten(1, (2, -1))  # [b, 2, C or 1, h, w]
-        log_g = torch.log_softmax(pairs / self.temperature, dim=1)
-        g1, g2 = log_g.exp().unbind(dim=1)
-        towards_skip = -torch.log_softmax(pairs, dim=1)[:, 1].mean()
-        return Weights(g1, g2, g1.mean(dim=(1, 2, 3)), entropy_of(log_g).mean(dim=(1, 2, 3)), towards_skip)
+    def read(self, logits: Tensor) -> Read:
+        """Logits [b, 2C, h, w] to the weight: the first half of the channels is of the branch."""
+        branch, shortcut = logits.chunk(2, dim=1)
+        # The softmax of two is the sigmoid of their difference d: H = softplus(d) - d g, -ln g2 = softplus(d).
+        difference = branch - shortcut
+        cooled = difference / self.temperature
+        g = torch.sigmoid(cooled)
+        h = functional.softplus(cooled) - cooled * g
+        towards_skip = functional.softplus(difference).mean() if self.penalised else None
+        return Read(g, h.mean(dim=(1, 2, 3)), towards_skip)
 
 
 UNIT_GATES: dict[str, type[ExclusiveGate | TwoWayUnitGate]] = {
@@ -150,11 +149,13 @@ class LayerGatedResNet(nn.Module):
     def forward(self, images: Tensor) -> Forward:
         """Normalised images [b, 3, H, W] to logits [b, K] and a gate for each unit, in the order of the units."""
         x = self.trunk.stem(images)
-        gates, penalties = [], []
-        for (name, module), unit in zip(self.gates.items(), self._units(), strict=True):
-            found: Weights = module(x)
-            x = unit(x, found.merge)
-            gates.append(Gate(name, found.value, found.entropy))
-            penalties.append(found.penalty)
+        gates: list[Gate] = []
+        penalties: list[Tensor] = []
+        for (name, gate), unit in zip(self.gates.items(), self._units(), strict=True):
+            module = cast(UnitGate, gate)
+            found: Read = module(x)
+            x = unit(x, partial(module.merge, found.weight))
+            gates.append(Gate(name, found.weight.mean(dim=(1, 2, 3)), found.entropy))
+            penalties += [] if found.penalty is None else [found.penalty]
         total = {name: self.weight * torch.stack(penalties).mean() for name in self.penalty_names}
         return Forward(self.trunk.classify(x), tuple(gates), total)
