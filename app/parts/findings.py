@@ -8,11 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from app import state, words
+from app.parts.asking import ask, ask_for_first
 from app.parts.track import Track
-from app.probed import later, results, unskippable
-from app.state import View
+from app.probed import results
 from memgate.errors import MemgateError
-from memgate.runs import command
 from probes import csrtable, routes
 from probes.result import ProbeResult
 
@@ -87,45 +86,23 @@ def probed(track: Track) -> None:
             state.problem(error)
 
 
-def _ask(view: View, probe: str, reason: str, more: str = "") -> None:
-    """Why there is nothing, and the command that changes it."""
-    if view.run.recorded:
-        st.caption(f"{reason} Another program trained this run: memgate has no network of it to ask.")
-        return
-    st.caption(f"{reason} This command does it; reload the page after it:")
-    st.code(command(f"probe {probe}", view.run.path) + more, language="bash")
-
-
-def _ask_for_first(view: View, probe: str, what: str) -> None:
-    """That there is nothing up to the cursor: after it there may be, and a command would only do that again."""
-    reason = f"{what} up to epoch {view.epoch}."
-    epoch = later(view, probe)
-    if epoch is None:
-        _ask(view, probe, reason)
-    else:
-        st.caption(f"{reason} A result of epoch {epoch} is there: move the epoch to it.")
-
-
 def _routing(track: Track) -> None:
     view = track.view
     found = findings(track, routes.PROBE).get(routes.VARIANT)
-    if found is None and (reason := unskippable(view)):
-        st.caption(words.plain(reason))
-        return
     if found is None:
-        _ask_for_first(
+        ask_for_first(
             view, routes.PROBE, f"Skipping the block has not been tried on the {view.split} samples"
         )
         return
     result, at = found.result, found.place
     if "blocks" not in result.config:
-        _ask(view, routes.PROBE, "The routing results were stored by an older memgate.")
+        ask(view, routes.PROBE, "The routing results were stored by an older memgate.")
         return
     if at is None:
         reason = (
             f"Skipping the block: this sample is not among the {len(result.sample_id):,} that were probed."
         )
-        _ask(view, routes.PROBE, reason, " --n 0")
+        ask(view, routes.PROBE, reason, " --n 0")
         return
     blocks = result.config["blocks"]
     for block, cut in _skips(blocks):
@@ -159,7 +136,7 @@ def _critical(track: Track) -> None:
     view = track.view
     found = findings(track, csrtable.PROBE)
     if not found:
-        _ask_for_first(view, csrtable.PROBE, f"Critical samples of {view.split} have not been searched for")
+        ask_for_first(view, csrtable.PROBE, f"Critical samples of {view.split} have not been searched for")
         return
     known = {variant: one for variant, one in found.items() if one.place is not None}
     for variant, one in known.items():
@@ -169,4 +146,4 @@ def _critical(track: Track) -> None:
     if not known:
         count = max(len(one.result.sample_id) for one in found.values())
         reason = f"Critical samples: this one is not among the {count:,} that were probed."
-        _ask(view, csrtable.PROBE, reason, " --n 0")
+        ask(view, csrtable.PROBE, reason, " --n 0")

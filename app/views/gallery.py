@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from app import measures, probed, state, words
 from app.asked import Asked
 from app.parts import gallery
+from app.parts.asking import ask_for_first
 from app.parts.gallery import Preset
 from app.state import View
 from app.thumbnails import Look
 from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError
-from memgate.runs import command
 from probes.groups import percent, share
 from probes.result import ProbeResult
 from probes.routes import LEARNED, row_of
@@ -139,13 +139,7 @@ def unprobed(view: View, preset: Preset) -> bool:
         probe, told = probed.ROUTING, f"Skipping the block has not been tried on the {view.split} samples"
     else:
         return False
-    told = f"{words.plain(told)} up to epoch {view.epoch}."
-    epoch = probed.later(view, probe)
-    if epoch is not None:
-        st.info(f"{told} A result of epoch {epoch} is there: move the epoch to it.")
-        return True
-    st.info(f"{told} This command does it; reload the page after it:")
-    st.code(command(f"probe {probe}", view.run.path), language="bash")
+    ask_for_first(view, probe, told, say=st.info)
     return True
 
 

@@ -1,0 +1,50 @@
+"""What a page says where a probe has found nothing up to the cursor, and the command that changes it."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app import probed, words
+from app.state import View
+from memgate.runs import command
+
+Say = Callable[[str], object]
+"""How a sentence is shown: ``st.caption`` or ``st.info``."""
+
+
+def ask(view: View, probe: str, reason: str, more: str = "", say: Say = st.caption) -> None:
+    """Why there is nothing, and the command that changes it.
+
+    Args:
+        view: what the page shows.
+        probe: its name after ``memgate probe``.
+        reason: a sentence.
+        more: further arguments of the command.
+        say: how it is shown.
+    """
+    reason = words.plain(reason)
+    if view.run.recorded:
+        say(f"{reason} Another program trained this run: memgate has no network of it to ask.")
+        return
+    say(f"{reason} This command does it; reload the page after it:")
+    st.code(command(f"probe {probe}", view.run.path) + more, language="bash")
+
+
+def ask_for_first(view: View, probe: str, what: str, say: Say = st.caption) -> None:
+    """That there is nothing up to the cursor: after it there may be, and a command would only do that again.
+
+    Args:
+        view: what the page shows.
+        probe: its name after ``memgate probe``.
+        what: has not been done, without a full stop.
+        say: how it is shown.
+    """
+    if probe == probed.ROUTING and (never := probed.unskippable(view)):
+        say(words.plain(never))
+        return
+    reason = f"{what} up to epoch {view.epoch}."
+    epoch = probed.later(view, probe)
+    if epoch is None:
+        ask(view, probe, reason, say=say)
+    else:
+        say(f"{words.plain(reason)} A result of epoch {epoch} is there: move the epoch to it.")
