@@ -22,6 +22,7 @@ from memgate.recipes import recipe
 from memgate.runs import Run
 from memgate.sweep import check_existing, state_of
 from memgate.sweeprun import run_here
+from probes.severalruns import spread
 
 FLATTEN = GateConfig(input="flatten")
 
@@ -73,7 +74,7 @@ def measured(label: str, runs: list[Run], ungated: float) -> dict[str, str]:
         "network": label,
         "n": str(len(runs)),
         "gates": str(len(runs[0].outline.gates)),
-        "test accuracy %": spread([100 * run.metrics()[-1]["test_accuracy"] for run in runs], 1),
+        "test accuracy %": shown([100 * run.metrics()[-1]["test_accuracy"] for run in runs], 1),
         "g clean": "-",
         "corrupted": "-",
         "difference": "-",
@@ -81,24 +82,24 @@ def measured(label: str, runs: list[Run], ungated: float) -> dict[str, str]:
     if runs[0].outline.gates:
         gates = [mean_gate(run) for run in runs]
         line |= {
-            "g clean": spread([clean for clean, _ in gates], 4),
-            "corrupted": spread([corrupted for _, corrupted in gates], 4),
-            "difference": spread([corrupted - clean for clean, corrupted in gates], 4),
+            "g clean": shown([clean for clean, _ in gates], 4),
+            "corrupted": shown([corrupted for _, corrupted in gates], 4),
+            "difference": shown([corrupted - clean for clean, corrupted in gates], 4),
         }
     return line | {"s/epoch": f"{spent:.1f}", "x ungated": f"{spent / ungated:.2f}"}
 
 
-def spread(values: list[float], digits: int) -> str:
+def shown(values: list[float], digits: int) -> str:
     """Mean ± sd, or the one value there is."""
-    mean = f"{np.mean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+    found = spread(values)
+    return f"{found.mean:.{digits}f}" + ("" if found.sd is None else f" ± {found.sd:.{digits}f}")
 
 
 def mean_gate(run: Run) -> tuple[float, float]:
     """Mean of g at the last epoch over the clean and over the corrupted training samples, and over all gates."""
     log = run.log()
     samples = log.samples("train")
-    corrupted = (samples.label_op != 0) | (samples.image_op != 0)
+    corrupted = samples.cause != "clean"
     last = np.mean([log.values("train", "gate", gate)[1][-1] for gate in run.outline.gates], axis=0)
     return float(last[~corrupted].mean()), float(last[corrupted].mean())
 

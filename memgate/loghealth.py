@@ -163,7 +163,7 @@ def free_bytes(path: Path) -> int:
 
 def files(run: Run) -> tuple[FileState, ...]:
     """Every file that a run needs, each read by itself: one that is damaged does not hide the others."""
-    recorded = _recorded(run)
+    recorded = _told(lambda: run.recorded, False)
     again = "record it again." if recorded else "train it again:"
     command = "" if recorded else again_command(run)
     log_remedy = f"Put back a copy of the file, or {again}"
@@ -171,11 +171,11 @@ def files(run: Run) -> tuple[FileState, ...]:
         _file(run, "config.json", lambda: run.outline, "Put back a copy of the file: every page needs it."),
         _file(run, "status.json", run.status, "Remove the file: it says only how far the run came."),
     ]
-    if _only_curves(run):
+    if _told(lambda: run.only_curves, False):
         remedy = "Remove the run's folder, and import it again: memgate import-curves."
         return (*found, _file(run, "metrics.csv", run.metrics, remedy))
     found.append(_file(run, "log.h5", lambda: _whole_log(run), log_remedy, command))
-    for split in ("train", *_copies(run)):
+    for split in ("train", *_told(lambda: run.outline.copies, ())):
         path = manifest_path(run.path, split)
         remedy = f"Put back a copy of the file: what was done to the samples is told from it; or {again}"
         found.append(_file(run, path.name, lambda path=path: Manifest.load(path), remedy, command))
@@ -183,25 +183,12 @@ def files(run: Run) -> tuple[FileState, ...]:
     return tuple(found)
 
 
-def _copies(run: Run) -> tuple[str, ...]:
+def _told(read: Callable[[], Any], otherwise: Any) -> Any:
+    """What a run says of itself, or something else where its config.json is damaged."""
     try:
-        return run.outline.copies
+        return read()
     except UNREADABLE:
-        return ()
-
-
-def _only_curves(run: Run) -> bool:
-    try:
-        return run.only_curves
-    except UNREADABLE:
-        return False
-
-
-def _recorded(run: Run) -> bool:
-    try:
-        return run.recorded
-    except UNREADABLE:
-        return False
+        return otherwise
 
 
 def _whole_log(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,12 @@ def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequenc
 def penalty_column(name: str) -> str:
     """Column of what a penalty added to the loss, in the mean over the samples of an epoch's training pass."""
     return f"train_penalty_{name}"
+
+
+def last_known(rows: Sequence[Mapping[str, float]], column: str) -> float | None:
+    """The last value of a column that is there: epochs may go without, and a recorded run without the column."""
+    known = [value for row in rows if not math.isnan(value := row.get(column, math.nan))]
+    return known[-1] if known else None
 
 
 def read(path: Path) -> list[dict[str, float]]:

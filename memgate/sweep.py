@@ -13,7 +13,7 @@ from typing import Any
 
 from memgate.commandline import changed
 from memgate.config import RunConfig
-from memgate.config_json import flags, from_json, to_json
+from memgate.config_json import differing, flags, from_json, to_json
 from memgate.errors import MemgateError, require
 from memgate.naming import fitted
 from memgate.runs import Run, is_run, read_json, write_json
@@ -223,12 +223,8 @@ def record(sweep: Sweep, out: Path) -> Sweep:
 
 def _grown(before: Sweep, sweep: Sweep, path: Path) -> Sweep:
     """A sweep with the runs that its file lists already; raises MemgateError where that is another sweep."""
-    old, new = (flags(found.base, PLACES) for found in (before, sweep))
-    differing = [flag for flag in {**old, **new} if old.get(flag) != new.get(flag)]
-    require(
-        not differing,
-        f"{path} is a sweep with another base ({_difference(old, new, differing)}): choose another --name.",
-    )
+    apart = _apart(before.base, sweep.base, PLACES)
+    require(not apart, f"{path} is a sweep with another base ({apart}): choose another --name.")
     require(
         before.varied == sweep.varied,
         f"{path} is a sweep over {', '.join(before.varied) or 'seeds'}, and not over "
@@ -267,16 +263,14 @@ def check_existing(
         path = config.out / str(config.name)
         if not is_run(path):
             continue
-        old, new = (flags(found, places) for found in (Run(path).requested, config))
-        differing = [flag for flag in {**old, **new} if old.get(flag) != new.get(flag)]
-        require(
-            not differing,
-            f"{path} is a run of other settings ({_difference(old, new, differing)}): {remedy}.",
-        )
+        apart = _apart(Run(path).requested, config, places)
+        require(not apart, f"{path} is a run of other settings ({apart}): {remedy}.")
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any], flags_: Sequence[str]) -> str:
-    return "; ".join(f"{flag} {worded(old.get(flag))}, not {worded(new.get(flag))}" for flag in flags_[:3])
+def _apart(old: RunConfig, new: RunConfig, places: Sequence[str]) -> str:
+    """The first three flags, but for ``places``, that two configurations set otherwise; empty where none is."""
+    found = list(differing([flags(one, places) for one in (old, new)]).items())
+    return "; ".join(f"{flag} {worded(before)}, not {worded(after)}" for flag, (before, after) in found[:3])
 
 
 def state_of(out: Path, name: str) -> str:

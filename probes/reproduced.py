@@ -1,7 +1,6 @@
 """The documents' numbers and ours side by side, with what stands between them."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from memgate.config import RunConfig
+from memgate.metrics import last_known
 from memgate.outline import outline_of
 from memgate.paperrows import PaperRow
 from memgate.reproduction import Reproduction
@@ -83,7 +83,7 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
             Compared(
                 row,
                 settings[mine[0]],
-                spread([last_accuracy(Run(out / name)) for name in complete]),
+                spread([last_known(Run(out / name).metrics(), "test_accuracy") for name in complete]),
                 complete,
             )
         )
@@ -93,12 +93,6 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
 
 def _setting(config: RunConfig) -> str:
     return f"{outline_of(config).model}, {config.train.epochs} epochs"
-
-
-def last_accuracy(run: Run) -> float | None:
-    """Test accuracy at a run's last evaluated epoch, as a share."""
-    known = [row["test_accuracy"] for row in run.metrics() if not math.isnan(row["test_accuracy"])]
-    return known[-1] if known else None
 
 
 def to_json(found: Comparison) -> str:

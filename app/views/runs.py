@@ -12,6 +12,7 @@ from app.parts import comparing
 from app.queries import Stamp
 from memgate import loghealth
 from memgate.errors import MemgateError
+from memgate.metrics import last_known
 from memgate.runs import Run
 from probes.csrtable import PAPER_RADIUS
 
@@ -51,8 +52,7 @@ def known(name: str) -> tuple[dict[str, Any], str]:
 def _of_metrics(run: Run) -> dict[str, Any]:
     """What imported curves say, which have no log: the test accuracy of their last epoch."""
     with queries.reading(f"{run.path}/metrics.csv"):
-        accuracies = [row["test_accuracy"] for row in run.metrics() if "test_accuracy" in row]
-    return {"test acc.": accuracies[-1]} if accuracies else {}
+        return {"test acc.": last_known(run.metrics(), "test_accuracy")}
 
 
 def measured(name: str) -> tuple[dict[str, Any], str]:

@@ -1,6 +1,5 @@
 """Commands that read runs: export, runs, recipes, dashboard."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +8,7 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import MemgateError
+from memgate.metrics import last_known
 from memgate.paperrows import described, read_rows
 from memgate.recipes import RECIPES
 from memgate.runs import Run, command, list_runs, open_run
@@ -167,8 +167,7 @@ def _row(run: Run) -> list[str]:
         status, outline, metrics = run.status(), run.outline, run.metrics()
     except MemgateError as error:
         return [run.name, "damaged", "", "", "", str(error), "", ""]
-    nan = math.nan  # a recorded run need not have a test split
-    known = [found for row in metrics if not math.isnan(found := row.get("test_accuracy", nan))]
+    accuracy = last_known(metrics, "test_accuracy")
     return [
         run.name,
         "curves" if run.only_curves else status.shown,
@@ -177,5 +176,5 @@ def _row(run: Run) -> list[str]:
         outline.model,
         " ".join(outline.noise) or "none",
         "" if outline.seed is None else str(outline.seed),
-        f"{known[-1]:.1%}" if known else "",
+        "" if accuracy is None else f"{accuracy:.1%}",
     ]
