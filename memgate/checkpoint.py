@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 
 SCHEMA = "memgate-checkpoint/1"
 

@@ -16,7 +16,7 @@ from memgate.modelconfig import GateConfig as GateConfig
 from memgate.modelconfig import ModelConfig as ModelConfig
 from memgate.naming import fitted, is_name
 from noise.errors import NoiseError
-from noise.files import absolute
+from noise.files.read import absolute
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]

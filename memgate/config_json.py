@@ -7,7 +7,7 @@ from typing import Any
 
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
-from noise.jsonform import restored
+from noise.files.json_form import restored
 
 
 def to_json(config: Any) -> dict[str, Any]:

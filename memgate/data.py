@@ -14,7 +14,7 @@ from memgate.datasets import Part, Source, read_source
 from memgate.errors import MemgateError
 from noise import images as images_noise
 from noise.choose import exact_count, hash_order
-from noise.digests import source_digest
+from noise.files.digests import source_digest
 
 SplitName = Literal["train", "val", "test"]
 Channels = tuple[float, float, float]

@@ -21,7 +21,7 @@ from memgate.logformat import Samples
 from memgate.runs import Run
 from noise.apply import corrupt
 from noise.errors import MissingFileError, NoiseError
-from noise.files import located
+from noise.files.read import located
 from noise.kinds import KINDS
 from noise.manifest import Manifest
 from noise.restore import restore

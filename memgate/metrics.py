@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from memgate.errors import MemgateError
-from noise.atomic import atomic_write, sync_folder
+from noise.files.atomic import atomic_write, sync_folder
 
 
 def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = ()) -> list[str]:

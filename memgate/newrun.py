@@ -14,7 +14,7 @@ from memgate.errors import MemgateError
 from memgate.logformat import LogLayout
 from memgate.logwriter import SampleLogWriter, lock, unlocker
 from memgate.runs import SCHEMA, Run, command, is_run, manifest_path, write_json
-from noise.atomic import sync_folder
+from noise.files.atomic import sync_folder
 from noise.manifest import Manifest
 
 

@@ -12,7 +12,7 @@ from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
 from memgate.logformat import places_of
 from memgate.runs import Run
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 
 FILE = "images.npz"
 """Where a recorded run keeps its pictures: an array uint8 [N, H, W, 3] for each split that has some."""

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from memgate.datasets.ownfiles import in_colour
 from memgate.errors import MemgateError, require
 from noise.apply import corrupt
-from noise.digests import pixels_digest, source_digest
 from noise.errors import NoiseError
+from noise.files.digests import pixels_digest, source_digest
 from noise.manifest import Manifest
 
 GIVEN_LABELS = "given_labels.csv"

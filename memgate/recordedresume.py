@@ -9,8 +9,8 @@ from memgate.metrics import write
 from memgate.recordedmetrics import mended_rows
 from memgate.recordedrun import OWN, Recording
 from memgate.runs import Run
-from noise.atomic import remove_leftovers
-from noise.digests import source_digest
+from noise.files.atomic import remove_leftovers
+from noise.files.digests import source_digest
 
 
 def take_up(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWriter, int]:

@@ -27,8 +27,8 @@ from memgate.recordedlabels import (
     no_images,
 )
 from memgate.runs import Run
-from noise.atomic import atomic_write
-from noise.digests import pixels_digest, source_digest
+from noise.files.atomic import atomic_write
+from noise.files.digests import pixels_digest, source_digest
 from noise.manifest import Manifest
 
 SPLITS = ("train", "val", "test")

@@ -30,7 +30,7 @@ from memgate.config_json import from_json
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.outline import Outline, outline_of
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 from noise.manifest import Manifest
 
 SCHEMA = "memgate-run/1"

@@ -29,7 +29,7 @@ from memgate.samplebuffer import SampleBuffer
 from memgate.schedule import gate_lr, trunk_lr
 from memgate.startstate import initialised, new_state
 from memgate.tensorboard import TensorBoard, check_installed
-from noise.atomic import remove_leftovers
+from noise.files.atomic import remove_leftovers
 
 
 class Stopped(SystemExit):

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from noise.asymmetric import asymmetric
 from noise.checks import checked
-from noise.digests import column_digest, image_digests, pixels_digest, source_digest
 from noise.errors import require
+from noise.files.digests import column_digest, image_digests, pixels_digest, source_digest
 from noise.header import Header, Operation
 from noise.human import human
 from noise.instance import instance

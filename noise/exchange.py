@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.errors import require
-from noise.files import ReadFile
+from noise.files.read import ReadFile
 from noise.manifest import Manifest
 from noise.summary import label_counts
 

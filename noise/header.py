@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from noise.errors import NoiseError, require
-from noise.jsonform import restored
+from noise.files.json_form import restored
 from noise.spec import CorruptionSpec, parse_spec
 
 SCHEMA = "memgate-manifest/2"
@@ -66,7 +66,7 @@ class Header:
 
     Attributes:
         dataset: the name under which samples are hashed.
-        source_digest: SHA-256 of the clean images and labels, see :func:`noise.digests.source_digest`.
+        source_digest: SHA-256 of the clean images and labels, see :func:`noise.files.digests.source_digest`.
         count: N.
         image_shape: (H, W, C).
         class_names: K names.

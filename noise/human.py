@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.errors import NoiseError, require
-from noise.files import ReadFile, read_file
+from noise.files.npz import arrays_of
+from noise.files.read import ReadFile, read_file
 from noise.labellists import check_classes, check_clean, check_length
-from noise.npz import arrays_of
 from noise.task import Change, Task
 
 COLUMNS = {

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noise.digests import column_digest
 from noise.errors import NoiseError, require
+from noise.files.digests import column_digest
+from noise.files.npz import read_npz, write_npz
 from noise.header import SCHEMA, Header
-from noise.npz import read_npz, write_npz
 
 COLUMNS: dict[str, str] = {
     "sample_id": "int64",

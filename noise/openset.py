@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from noise.choose import hash_order
-from noise.digests import pixels_digest
 from noise.errors import NoiseError, require
-from noise.files import read_file
+from noise.files.digests import pixels_digest
+from noise.files.npz import arrays_of
+from noise.files.read import read_file
 from noise.labellists import check_rows, open_pairs
-from noise.npz import arrays_of
 from noise.streams import below
 from noise.task import Change, Task
 

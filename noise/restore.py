@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.apply import RENDERED, Corrupted, library_versions
-from noise.digests import image_digests, pixels_digest, source_digest
 from noise.errors import require
-from noise.files import located
+from noise.files.digests import image_digests, pixels_digest, source_digest
+from noise.files.read import located
 from noise.header import Operation
 from noise.manifest import Manifest
 from noise.openset import images_at

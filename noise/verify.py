@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from noise.apply import corrupt
 from noise.errors import NoiseError
-from noise.files import located
+from noise.files.read import located
 from noise.header import Operation
 from noise.manifest import Manifest
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from memgate.errors import MemgateError, require
 from memgate.runs import Run
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 
 SCHEMA = "memgate-cohort/1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

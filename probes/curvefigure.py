@@ -13,7 +13,7 @@ from memgate.errors import MemgateError
 from memgate.paperrecipes import FINAL_VALIDATED
 from memgate.paperrows import PaperRow
 from memgate.runs import Run
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 
 THEIRS, OURS = (
     ("#9aa0a6", "#bdc1c6", "#80868b"),

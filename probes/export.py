@@ -12,8 +12,8 @@ from memgate import console
 from memgate.errors import MemgateError, require
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from noise.atomic import atomic_folder, atomic_write
-from noise.npz import write_zip
+from noise.files.atomic import atomic_folder, atomic_write
+from noise.files.npz import write_zip
 from probes.exportfiles import Content, file_content
 from probes.exportfolders import Folder, folder_content
 from probes.exportplan import ExportPlan, checked, command_of, name_of

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from memgate.runs import Run
-from noise.npz import write_arrays
+from noise.files.npz import write_arrays
 from probes.exportplan import ExportPlan, chosen_columns
 from probes.exportsamples import Chosen
 from probes.exportschemas import TABLES

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy.stats import entropy
 
 from memgate.errors import MemgateError, require
-from noise.files import read_file
+from noise.files.npz import read_npz
+from noise.files.read import read_file
 from noise.human import known_columns, labels_of
-from noise.npz import read_npz
 from probes.external import External
 
 TRAIN, TEST = 50_000, 10_000

@@ -12,7 +12,7 @@ from memgate import console
 from memgate.errors import require
 from memgate.inputs import Inputs
 from memgate.runs import Run
-from noise.digests import image_digests
+from noise.files.digests import image_digests
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, knn_distance, msp
 from probes.features import PENULTIMATE, features

@@ -14,8 +14,8 @@ from memgate.datasets.official import OFFICIAL, read_present
 from memgate.datasets.ownfiles import IMAGE_ENDINGS, picture_files, read_picture
 from memgate.errors import MemgateError, require
 from noise.choose import hash_order
-from noise.digests import pixels_digest
-from noise.files import expanded
+from noise.files.digests import pixels_digest
+from noise.files.read import expanded
 from noise.openset import fitted, read_images
 
 Group = Literal["near", "far"]

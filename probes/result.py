@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from memgate.runs import Run
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 
 SCHEMA = "memgate-probe/1"
 

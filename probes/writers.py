@@ -15,7 +15,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 
 FORMULA = r"^([=+\-@\t\r])"
 """How a spreadsheet recognises a formula."""

@@ -10,7 +10,7 @@ from scipy import stats
 
 from noise.asymmetric import asymmetric
 from noise.errors import NoiseError
-from noise.files import read_file
+from noise.files.read import read_file
 from noise.human import human
 from noise.instance import instance
 from noise.labellists import label_list

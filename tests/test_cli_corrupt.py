@@ -14,9 +14,9 @@ from PIL import Image
 from memgate import cli
 from memgate.commands.corruption import CorruptWrite, ExchangeFormat
 from noise.exchange import FORMATS
+from noise.files.npz import write_npz
 from noise.kinds import KINDS
 from noise.manifest import Manifest
-from noise.npz import write_npz
 
 NAMES = ["cat", "dog", "frog", "ship"]
 SIDE = 8
@@ -348,7 +348,7 @@ def test_a_failed_write_leaves_no_half(tmp_path, data, memgate, monkeypatch):
     def full(self, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("noise.npz.atomic_write", full)
+    monkeypatch.setattr("noise.files.npz.atomic_write", full)
     _, errors = memgate("--noise", "pair:0.1", *data, code=2)
     assert "No space left on device" in errors
     assert names(tmp_path / "work") == []

@@ -16,7 +16,7 @@ from memgate.config import DataConfig
 from memgate.data import channel_statistics, load_splits, prepare
 from memgate.datasets import official as sources
 from memgate.errors import MemgateError
-from noise.atomic import atomic_write
+from noise.files.atomic import atomic_write
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

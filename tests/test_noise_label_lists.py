@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noise.errors import NoiseError
-from noise.files import read_file
+from noise.files.read import read_file
 from noise.labellists import open_pairs
 from tests.label_tasks import AGGRE, CLEAN, made_task, outcome_of_file, refusal
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from noise.errors import NoiseError
-from noise.files import read_file
+from noise.files.read import read_file
 from noise.matrix import read_matrix
 from tests.label_tasks import FALSE_ALARM, made_task, outcome_of_file, refusal
 

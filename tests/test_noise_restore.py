@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from noise.digests import column_digest
 from noise.errors import NoiseError
+from noise.files.digests import column_digest
 from noise.manifest import Manifest
 from noise.restore import restore
 from noise.verify import verify

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from noise.apply import corrupt
-from noise.npz import write_npz
+from noise.files.npz import write_npz
 from noise.sheet import (
     TILE,
     Layout,

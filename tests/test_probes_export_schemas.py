@@ -19,8 +19,8 @@ from tensorboard.plugins.projector import projector_config_pb2
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.pictures import pictures_of
-from noise.atomic import atomic_folder
-from noise.npz import write_zip
+from noise.files.atomic import atomic_folder
+from noise.files.npz import write_zip
 from probes import exportfolders
 from probes.export import export
 from probes.exportplan import ExportPlan

@@ -16,8 +16,8 @@ from memgate.datasets import official
 from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
 from memgate.models import build_model
-from noise.digests import pixels_digest
 from noise.errors import NoiseError
+from noise.files.digests import pixels_digest
 from noise.openset import fitted
 from probes import detectors
 from probes.answers import answers

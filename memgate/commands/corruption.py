@@ -10,9 +10,9 @@ from tyro.conf import Positional
 from memgate import console
 from memgate.config import DataConfig, DataName
 from memgate.errors import MemgateError
-from noise.atomic import atomic_write
 from noise.errors import MissingFileError, NoiseError
-from noise.files import absolute
+from noise.files.atomic import atomic_write
+from noise.files.read import absolute
 from noise.spec import CorruptionSpec, parse_specs
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class CorruptImport:
     def run(self) -> None:
         """Write both files and print what 'memgate corrupt show' prints."""
         from noise.exchange import corrupted_images, format_of
-        from noise.files import read_file
+        from noise.files.read import read_file
         from noise.labellists import open_pairs
 
         file = read_file(self.file)

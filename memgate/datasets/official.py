@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from memgate.config import DataConfig
 from memgate.datasets.source import Official, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
-from noise.atomic import atomic_write
 from noise.cifar import CIFAR10_NAMES, CIFAR100_NAMES
+from noise.files.atomic import atomic_write
 
 OFFICIAL = {
     "cifar10": Official(CIFAR10_NAMES, (50_000, 10_000), "folder cifar-10-batches-py"),

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from noise.atomic import atomic_write
 from noise.errors import NoiseError
+from noise.files.atomic import atomic_write
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time written to every entry: the real one would make two equal files differ."""

@@ -1,0 +1,1 @@
+"""Files and digests: read, write whole, hash."""
