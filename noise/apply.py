@@ -11,18 +11,18 @@ import PIL
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from noise.asymmetric import asymmetric
 from noise.checks import checked
 from noise.errors import require
 from noise.files.digests import column_digest, image_digests, pixels_digest, source_digest
 from noise.header import Header, Operation
-from noise.human import human
-from noise.instance import instance
 from noise.kinds import KINDS
-from noise.labellists import label_list
-from noise.labels import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
+from noise.labels.asymmetric import asymmetric
+from noise.labels.human import human
+from noise.labels.instance import instance
+from noise.labels.lists import label_list
+from noise.labels.matrix import matrix
+from noise.labels.symmetric import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
 from noise.manifest import Manifest
-from noise.matrix import matrix
 from noise.openset import open_list, open_set
 from noise.render import RENDERERS, rendered
 from noise.replacement import occlusion, random_pixels, randx, shuffled_pixels

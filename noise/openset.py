@@ -14,7 +14,7 @@ from noise.errors import NoiseError, require
 from noise.files.digests import pixels_digest
 from noise.files.npz import arrays_of
 from noise.files.read import read_file
-from noise.labellists import check_rows, open_pairs
+from noise.labels.lists import check_rows, open_pairs
 from noise.streams import below
 from noise.task import Change, Task
 

@@ -20,7 +20,7 @@ from scipy.stats import entropy
 from memgate.errors import MemgateError, require
 from noise.files.npz import read_npz
 from noise.files.read import read_file
-from noise.human import known_columns, labels_of
+from noise.labels.human import known_columns, labels_of
 from probes.external import External
 
 TRAIN, TEST = 50_000, 10_000

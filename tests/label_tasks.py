@@ -8,14 +8,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from noise.asymmetric import asymmetric
 from noise.errors import NoiseError
 from noise.files.read import read_file
-from noise.human import human
-from noise.instance import instance
-from noise.labellists import label_list
-from noise.labels import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
-from noise.matrix import matrix
+from noise.labels.asymmetric import asymmetric
+from noise.labels.human import human
+from noise.labels.instance import instance
+from noise.labels.lists import label_list
+from noise.labels.matrix import matrix
+from noise.labels.symmetric import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
 from noise.spec import parse_spec
 from noise.task import Change, Task
 

@@ -9,7 +9,7 @@ from scipy import stats
 from noise.apply import corrupt
 from noise.choose import exact_count
 from noise.errors import NoiseError
-from noise.labels import flip_symmetric
+from noise.labels.symmetric import flip_symmetric
 from noise.spec import parse_specs
 from noise.streams import sample_words
 from noise.summary import summary

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from noise.errors import NoiseError
 from noise.files.read import read_file
-from noise.labellists import open_pairs
+from noise.labels.lists import open_pairs
 from tests.label_tasks import AGGRE, CLEAN, made_task, outcome_of_file, refusal
 
 task_of = partial(made_task, classes=10)

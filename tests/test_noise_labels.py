@@ -10,15 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from noise.asymmetric import (
-    CIFAR10_CLASSES,
-    next_in_block,
-    similar_classes,
-)
 from noise.choose import exact_count
 from noise.cifar import CIFAR100_SUPERCLASSES
 from noise.errors import NoiseError
-from noise.labels import draw_classes, symmetric_iid
+from noise.labels.asymmetric import CIFAR10_CLASSES, next_in_block, similar_classes
+from noise.labels.symmetric import draw_classes, symmetric_iid
 from tests.label_tasks import FALSE_ALARM, independence, made_task, outcome
 
 RATED = [

@@ -8,7 +8,7 @@ from scipy import stats
 
 from noise.errors import NoiseError
 from noise.files.read import read_file
-from noise.matrix import read_matrix
+from noise.labels.matrix import read_matrix
 from tests.label_tasks import FALSE_ALARM, made_task, outcome_of_file, refusal
 
 task_of = partial(made_task, classes=10)

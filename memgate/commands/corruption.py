@@ -161,7 +161,7 @@ class CorruptImport:
         """Write both files and print what 'memgate corrupt show' prints."""
         from noise.exchange import corrupted_images, format_of
         from noise.files.read import read_file
-        from noise.labellists import open_pairs
+        from noise.labels.lists import open_pairs
 
         file = read_file(self.file)
         form = format_of(file)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from noise.errors import NoiseError, require
 from noise.files.npz import arrays_of
 from noise.files.read import ReadFile, read_file
-from noise.labellists import check_classes, check_clean, check_length
+from noise.labels.lists import check_classes, check_clean, check_length
 from noise.task import Change, Task
 
 COLUMNS = {

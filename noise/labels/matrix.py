@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from noise.errors import NoiseError, require
 from noise.files.read import ReadFile, read_file
-from noise.labels import draw_classes
+from noise.labels.symmetric import draw_classes
 from noise.streams import uniforms
 from noise.task import Change, Task
 
