@@ -15,6 +15,9 @@ from noise.checks import checked
 from noise.errors import require
 from noise.files.digests import column_digest, image_digests, pixels_digest, source_digest
 from noise.header import Header, Operation
+from noise.images.cifar10c import RENDERERS, rendered
+from noise.images.open_set import open_list, open_set
+from noise.images.replacement import occlusion, random_pixels, randx, shuffled_pixels
 from noise.kinds import KINDS
 from noise.labels.asymmetric import asymmetric
 from noise.labels.human import human
@@ -23,9 +26,6 @@ from noise.labels.lists import label_list
 from noise.labels.matrix import matrix
 from noise.labels.symmetric import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
 from noise.manifest import Manifest
-from noise.openset import open_list, open_set
-from noise.render import RENDERERS, rendered
-from noise.replacement import occlusion, random_pixels, randx, shuffled_pixels
 from noise.spec import CorruptionSpec, parse_specs
 from noise.task import Change, Task
 

@@ -15,8 +15,8 @@ from noise.errors import require
 from noise.files.digests import image_digests, pixels_digest, source_digest
 from noise.files.read import located
 from noise.header import Operation
+from noise.images.open_set import images_at
 from noise.manifest import Manifest
-from noise.openset import images_at
 from noise.task import Task
 
 

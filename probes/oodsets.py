@@ -16,7 +16,7 @@ from memgate.errors import MemgateError, require
 from noise.choose import hash_order
 from noise.files.digests import pixels_digest
 from noise.files.read import expanded
-from noise.openset import fitted, read_images
+from noise.images.open_set import fitted, read_images
 
 Group = Literal["near", "far"]
 

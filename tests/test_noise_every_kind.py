@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from noise.choose import exact_count
 from noise.errors import NoiseError
+from noise.images.cifar10c import RENDERERS
 from noise.kinds import KINDS, SHARE
-from noise.render import RENDERERS
 from tests.noise_kinds import CLASSES, NAMES, every_kind, labels_of, made, pictures, write_files
 
 COUNT = 64

@@ -8,7 +8,7 @@ import pytest
 
 from noise.apply import corrupt
 from noise.errors import NoiseError
-from noise.openset import fitted, images_at, open_list, open_set
+from noise.images.open_set import fitted, images_at, open_list, open_set
 from noise.spec import parse_specs
 from noise.summary import summary
 from tests.noise_kinds import CLASSES, FOREIGN, NAMES, labels_of, made, pictures, task_of, write_files

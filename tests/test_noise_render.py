@@ -11,9 +11,9 @@ from PIL import Image
 from scipy import ndimage, stats
 from sklearn.datasets import load_sample_image
 
-from noise.elastic import affine_source
 from noise.errors import NoiseError
-from noise.render import RENDERERS, render
+from noise.images.cifar10c import RENDERERS, render
+from noise.images.elastic import affine_source
 from noise.severity import CONSTANTS, DEFAULT_SEVERITY, RANGES, WHOLE
 from noise.streams import below, sample_words, uniforms
 

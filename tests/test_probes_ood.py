@@ -18,7 +18,7 @@ from memgate.inputs import inputs_of
 from memgate.models import build_model
 from noise.errors import NoiseError
 from noise.files.digests import pixels_digest
-from noise.openset import fitted
+from noise.images.open_set import fitted
 from probes import detectors
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noise import blurs, digital, elastic, pixelnoise
-from noise.images import in_steps
+from noise.images import blurs, digital, elastic, pixel_noise
+from noise.images.pixels import in_steps
 from noise.task import Task
 
 
@@ -31,10 +31,10 @@ def _none(_shape: tuple[int, ...]) -> int:
 
 
 RENDERERS: dict[str, Renderer] = {
-    "gaussian": Renderer(math.prod, pixelnoise.gaussian),
-    "shot": Renderer(math.prod, pixelnoise.shot),
-    "impulse": Renderer(math.prod, pixelnoise.impulse),
-    "speckle": Renderer(math.prod, pixelnoise.speckle),
+    "gaussian": Renderer(math.prod, pixel_noise.gaussian),
+    "shot": Renderer(math.prod, pixel_noise.shot),
+    "impulse": Renderer(math.prod, pixel_noise.impulse),
+    "speckle": Renderer(math.prod, pixel_noise.speckle),
     "gaussian-blur": Renderer(_none, blurs.gaussian_blur),
     "defocus-blur": Renderer(_none, blurs.defocus_blur),
     "glass-blur": Renderer(lambda shape: shape[0] * shape[1], blurs.glass_blur),
