@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noise.manifest import CORRUPTED_CAUSES
+from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.intervals import mean_interval, wilson
 
 GATE_BINS = 50

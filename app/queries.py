@@ -22,7 +22,7 @@ from memgate.logformat import Samples, places_of
 from memgate.logreader import SampleLog
 from memgate.pictures import SplitPictures, pictures_of
 from memgate.runs import Run, Status, list_runs, manifest_path
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 
 
 @dataclass(frozen=True)

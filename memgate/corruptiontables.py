@@ -9,8 +9,8 @@ from tabulate import tabulate
 
 from memgate.console import Form
 from noise.kinds import KINDS, SHARE, Kind, Target
-from noise.manifest import Manifest
-from noise.summary import label_counts, summary
+from noise.manifest.manifest import Manifest
+from noise.manifest.summary import label_counts, summary
 
 UNKNOWN = "–"
 """Stands for a requested rate that only the outcome can tell (a file of labels has none)."""
@@ -37,7 +37,7 @@ class Table:
 
 
 def describe_manifest(manifest: Manifest, form: Form = "terminal") -> str:
-    """What was done to a data set, in numbers: see :func:`noise.summary.summary`.
+    """What was done to a data set, in numbers: see :func:`noise.manifest.summary.summary`.
 
     Args:
         manifest: as loaded.

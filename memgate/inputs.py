@@ -23,7 +23,7 @@ from noise.apply import corrupt
 from noise.errors import MissingFileError, NoiseError
 from noise.files.read import located
 from noise.kinds import KINDS
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 from noise.restore import restore
 from noise.spec import CorruptionSpec, parse_specs
 

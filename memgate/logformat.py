@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noise.manifest import Manifest, causes
+from noise.manifest.manifest import Manifest, causes
 
 SCHEMA = "memgate-log/1"
 
@@ -79,7 +79,7 @@ class Samples:
 
     @property
     def cause(self) -> np.ndarray:
-        """What is wrong with each sample: one of :data:`noise.manifest.CAUSES`, [N].
+        """What is wrong with each sample: one of :data:`noise.manifest.manifest.CAUSES`, [N].
 
         A label is corrupted where it differs from the clean one: an operation may draw the clean one again.
         """

@@ -15,7 +15,7 @@ from memgate.logformat import QUANTITIES
 from memgate.logreader import SampleLog
 from memgate.runs import Run, command, manifest_path
 from noise.errors import NoiseError
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 
 EpochState = Literal["whole", "torn", "missing"]
 """``torn``: committed, but its checksum fails; ``missing``: nothing was committed (yet)."""

@@ -15,7 +15,7 @@ from memgate.logformat import LogLayout
 from memgate.logwriter import SampleLogWriter, lock, unlocker
 from memgate.runs import SCHEMA, Run, command, is_run, manifest_path, write_json
 from noise.files.atomic import sync_folder
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 
 
 def create_run(

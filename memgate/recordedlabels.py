@@ -16,7 +16,7 @@ from memgate.errors import MemgateError, require
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.files.digests import pixels_digest, source_digest
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 
 GIVEN_LABELS = "given_labels.csv"
 """The given and clean labels of a recorded run whose labels somebody corrupted: the manifest's label list."""

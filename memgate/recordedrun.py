@@ -29,7 +29,7 @@ from memgate.recordedlabels import (
 from memgate.runs import Run
 from noise.files.atomic import atomic_write
 from noise.files.digests import pixels_digest, source_digest
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 
 SPLITS = ("train", "val", "test")
 """Names that a split may have: report, export and dashboard know what they mean."""

@@ -31,7 +31,7 @@ from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.outline import Outline, outline_of
 from noise.files.atomic import atomic_write
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 
 SCHEMA = "memgate-run/1"
 

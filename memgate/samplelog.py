@@ -43,7 +43,7 @@ from memgate.recordedmetrics import mended_rows, metrics_row
 from memgate.recordedresume import take_up
 from memgate.recordedrun import plan
 from memgate.runs import Run, is_run
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 
 
 class Recorder:

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from noise.checks import checked
 from noise.errors import require
 from noise.files.digests import column_digest, image_digests, pixels_digest, source_digest
-from noise.header import Header, Operation
 from noise.images.cifar10c import RENDERERS, rendered
 from noise.images.open_set import open_list, open_set
 from noise.images.replacement import occlusion, random_pixels, randx, shuffled_pixels
@@ -25,7 +24,8 @@ from noise.labels.instance import instance
 from noise.labels.lists import label_list
 from noise.labels.matrix import matrix
 from noise.labels.symmetric import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
-from noise.manifest import Manifest
+from noise.manifest.header import Header, Operation
+from noise.manifest.manifest import Manifest
 from noise.spec import CorruptionSpec, parse_specs
 from noise.task import Change, Task
 

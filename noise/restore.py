@@ -14,9 +14,9 @@ from noise.apply import RENDERED, Corrupted, library_versions
 from noise.errors import require
 from noise.files.digests import image_digests, pixels_digest, source_digest
 from noise.files.read import located
-from noise.header import Operation
 from noise.images.open_set import images_at
-from noise.manifest import Manifest
+from noise.manifest.header import Operation
+from noise.manifest.manifest import Manifest
 from noise.task import Task
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.files.read import located
-from noise.header import Operation
-from noise.manifest import Manifest
+from noise.manifest.header import Operation
+from noise.manifest.manifest import Manifest
 
 
 def verify(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.logformat import Samples
 from memgate.runs import Run
-from noise.header import Operation
+from noise.manifest.header import Operation
 from probes import csrtable, routes
 from probes.exportplan import chosen_columns
 from probes.exportsamples import Chosen

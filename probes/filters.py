@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from noise.manifest import CORRUPTED_CAUSES
+from noise.manifest.manifest import CORRUPTED_CAUSES
 
 Route = Literal["all", "routed", "skipped"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from noise.manifest import CORRUPTED_CAUSES
+from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import paired_bootstrap
 from probes.intervals import mean_interval, wilson
 from probes.summary import gate_column

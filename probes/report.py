@@ -8,7 +8,7 @@ import pandas as pd
 from memgate.errors import MemgateError, require
 from memgate.logreader import SampleLog
 from memgate.runs import Run
-from noise.header import Operation
+from noise.manifest.header import Operation
 from probes.correlation import Joined, join
 from probes.detection import FPR95_POSITIVES
 from probes.external import External, aligned

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memgate.config import ModelConfig
 from memgate.errors import require
-from noise.manifest import CORRUPTED_CAUSES
+from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import paired_shares
 from probes.groups import Estimate, average, difference, estimate, share
 from probes.intervals import welch_interval

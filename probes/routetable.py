@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from memgate.logreader import SampleLog
 from memgate.runs import Run, command
-from noise.manifest import CORRUPTED_CAUSES
+from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import MEAN_RESAMPLES
 from probes.groups import Estimate, average, difference, percent, points, share
 from probes.probed import heading, probed_members

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from memgate import console
 from memgate.logformat import Samples
 from memgate.runs import Run
-from noise.header import Operation
+from noise.manifest.header import Operation
 from probes.mixture import low_loss_probability
 from probes.snapshot import Snapshot, spans, take_snapshot
 from probes.summarycolumns import GATE, LOG, Block, floats

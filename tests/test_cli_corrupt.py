@@ -13,10 +13,10 @@ from PIL import Image
 
 from memgate import cli
 from memgate.commands.corruption import CorruptWrite, ExchangeFormat
-from noise.exchange import FORMATS
 from noise.files.npz import write_npz
 from noise.kinds import KINDS
-from noise.manifest import Manifest
+from noise.manifest.exchange import FORMATS
+from noise.manifest.manifest import Manifest
 
 NAMES = ["cat", "dog", "frog", "ship"]
 SIDE = 8

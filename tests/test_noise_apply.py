@@ -10,9 +10,9 @@ from noise.apply import corrupt
 from noise.choose import exact_count
 from noise.errors import NoiseError
 from noise.labels.symmetric import flip_symmetric
+from noise.manifest.summary import summary
 from noise.spec import parse_specs
 from noise.streams import sample_words
-from noise.summary import summary
 from tests.noise_kinds import CLASSES, NAMES, made, pictures
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from noise.apply import corrupt
 from noise.errors import NoiseError
-from noise.exchange import FORMATS, corrupted_images, format_of, left_out, noise_matrix
 from noise.files.npz import write_npz
 from noise.files.read import ReadFile, read_file
+from noise.manifest.exchange import FORMATS, corrupted_images, format_of, left_out, noise_matrix
 from noise.spec import parse_specs
 
 NAMES = ("cat", "dög, spotted", "frog", "ship")

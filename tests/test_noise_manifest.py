@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.files.npz import read_npz, write_npz
-from noise.header import SCHEMA, Header
-from noise.manifest import COLUMNS, Manifest
+from noise.manifest.header import SCHEMA, Header
+from noise.manifest.manifest import COLUMNS, Manifest
+from noise.manifest.summary import summary
 from noise.spec import parse_specs
-from noise.summary import summary
 from noise.verify import verify
 
 NAMES = ("cat", "dög", "frog", "ship")

@@ -9,8 +9,8 @@ import pytest
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.images.open_set import fitted, images_at, open_list, open_set
+from noise.manifest.summary import summary
 from noise.spec import parse_specs
-from noise.summary import summary
 from tests.noise_kinds import CLASSES, FOREIGN, NAMES, labels_of, made, pictures, task_of, write_files
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from noise.errors import NoiseError
 from noise.files.digests import column_digest
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 from noise.restore import restore
 from noise.verify import verify
 from tests.noise_kinds import CLASSES, NAMES, every_kind, labels_of, made, pictures, write_files

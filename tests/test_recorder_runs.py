@@ -13,7 +13,7 @@ from memgate import cli
 from memgate.commands.reading import Runs
 from memgate.errors import MemgateError
 from memgate.runs import Run
-from noise.manifest import Manifest
+from noise.manifest.manifest import Manifest
 from probes.export import export
 from probes.exportplan import ExportPlan
 from probes.report import report

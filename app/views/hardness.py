@@ -15,7 +15,7 @@ from app.parts.hardsamples import data_map, deciles, labels
 from app.parts.sections import section
 from app.state import View
 from memgate.errors import MemgateError
-from noise.manifest import CORRUPTED_CAUSES
+from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.groups import Interval
 from probes.overepochs import QUANTITIES
 

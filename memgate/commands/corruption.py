@@ -18,7 +18,7 @@ from noise.spec import CorruptionSpec, parse_specs
 if TYPE_CHECKING:
     from memgate.data import ImageSet
     from memgate.inputs import CorruptedSplit
-    from noise.manifest import Manifest
+    from noise.manifest.manifest import Manifest
 
 ExchangeFormat = Literal["dividemix", "evidentialmix", "csv", "cleanlab", "matrix"]
 
@@ -74,7 +74,7 @@ class CorruptVerify:
         """Print that all is equal, or end with exit code 1 after naming what differs."""
         from memgate.data import load_splits
         from memgate.inputs import source_folders, sources_for
-        from noise.manifest import Manifest
+        from noise.manifest.manifest import Manifest
         from noise.verify import verify
 
         manifest = Manifest.load(self.file)
@@ -128,7 +128,7 @@ class CorruptExport:
 
     def run(self) -> None:
         """Write the file and print its path."""
-        from noise.exchange import FORMATS, left_out
+        from noise.manifest.exchange import FORMATS, left_out
 
         _check_new(self.out, "--out")
         manifest = _undamaged(self.file)
@@ -159,9 +159,9 @@ class CorruptImport:
 
     def run(self) -> None:
         """Write both files and print what 'memgate corrupt show' prints."""
-        from noise.exchange import corrupted_images, format_of
         from noise.files.read import read_file
         from noise.labels.lists import open_pairs
+        from noise.manifest.exchange import corrupted_images, format_of
 
         file = read_file(self.file)
         form = format_of(file)
@@ -201,7 +201,7 @@ def _warn_of_chance(manifest: "Manifest") -> None:
 
 def _undamaged(path: Path) -> "Manifest":
     """The manifest at ``path`` with every column as it was written."""
-    from noise.manifest import Manifest
+    from noise.manifest.manifest import Manifest
 
     manifest = Manifest.load(path)
     damage = manifest.damage()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from noise.errors import require
 from noise.files.read import ReadFile
-from noise.manifest import Manifest
-from noise.summary import label_counts
+from noise.manifest.manifest import Manifest
+from noise.manifest.summary import label_counts
 
 CSV_COLUMNS = (
     "sample_id",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from noise.errors import NoiseError, require
 from noise.files.digests import column_digest
 from noise.files.npz import read_npz, write_npz
-from noise.header import SCHEMA, Header
+from noise.manifest.header import SCHEMA, Header
 
 COLUMNS: dict[str, str] = {
     "sample_id": "int64",

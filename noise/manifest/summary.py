@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noise.manifest import CAUSES, Manifest
+from noise.manifest.manifest import CAUSES, Manifest
 
 
 def label_counts(manifest: Manifest) -> NDArray[np.int64]:
@@ -21,7 +21,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 
     Returns:
         ``dataset``, ``seed``, ``count``, ``class_names``; ``rates`` (label, image, any: requested and
-        realised); ``operations`` (one dict each, see :class:`noise.header.Operation`); ``causes`` (cause
+        realised); ``operations`` (one dict each, see :class:`noise.manifest.header.Operation`); ``causes`` (cause
         to count); ``classes`` (per clean class: count, requested and realised label and image rate);
         ``transition`` ([K][K] shares, row = clean class, column = given class; zeros for an empty class).
         A requested rate that only a file knows is None.
