@@ -7,15 +7,8 @@ import pytest
 from PIL import Image
 
 from noise.apply import corrupt
+from noise.contact_sheet import TILE, Layout, chosen_blocks, contact_sheet, cut, tile_size
 from noise.files.npz import write_npz
-from noise.sheet import (
-    TILE,
-    Layout,
-    chosen_blocks,
-    contact_sheet,
-    cut,
-    tile_size,
-)
 from noise.spec import parse_specs
 
 NAMES = ("cat", "dög\nspotted", "a very long name of a class", "")

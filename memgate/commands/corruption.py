@@ -290,7 +290,7 @@ def _images_of(splits: "dict[str, ImageSet]", split: str, said: str) -> "ImageSe
 def _sheet(clean: "ImageSet", result: "CorruptedSplit") -> bytes:
     """The contact sheet of a corrupted split, PNG."""
     from noise.apply import Corrupted
-    from noise.sheet import contact_sheet
+    from noise.contact_sheet import contact_sheet
 
     given = Corrupted(result.images.images, result.images.labels, result.manifest)
     return contact_sheet(clean.images, given)
