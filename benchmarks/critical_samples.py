@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.stats import entropy
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from memgate.models.resnet import ResNet
 from probes.csr import critical_samples

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from scores import record
 
-from memgate.config import DataConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, RunConfig, TrainConfig
 from memgate.inputs import load_inputs
 from memgate.logformat import LogLayout, logged_epochs
 from memgate.logwriter import SampleLogWriter

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from memgate import console
-from memgate.config import DataConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.environment import choose_precision, describe
 from memgate.inputs import load_inputs
 from memgate.loader import Batch

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate import console
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from memgate.models.resnet import ResNet
 from probes.csr import critical_samples

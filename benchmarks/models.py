@@ -17,7 +17,7 @@ import numpy as np
 from tabulate import tabulate
 
 from memgate import console
-from memgate.config import GateConfig, RunConfig
+from memgate.config.run import GateConfig, RunConfig
 from memgate.recipes import recipe
 from memgate.runs import Run
 from memgate.sweep import check_existing, state_of

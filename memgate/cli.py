@@ -11,7 +11,6 @@ from typing import Annotated, Any, Union
 from tyro.conf import subcommand
 
 from memgate import __version__, console
-from memgate.commandline import parsed
 from memgate.commands.corruption import (
     CorruptExport,
     CorruptImport,
@@ -31,7 +30,8 @@ from memgate.commands.routing import ProbeRouting
 from memgate.commands.scoring import ScoreRun, ScoresKnown
 from memgate.commands.sweeping import SweepRuns, SweepTable
 from memgate.commands.training import Evaluate, Quickstart, Resume, Train
-from memgate.config import RunConfig
+from memgate.config.flags import parsed
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.recipes import recipe
 from memgate.runs import open_run

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from memgate import __version__, metrics
-from memgate.config_json import to_json
+from memgate.config.json_form import to_json
+from memgate.config.names import is_name
 from memgate.curves import SPLITS, Curve, load_curves
 from memgate.errors import require
-from memgate.naming import is_name
 from memgate.newrun import make_folder
 from memgate.outline import Outline
 from memgate.runs import Run

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import DataConfig
+from memgate.config.run import DataConfig
 from memgate.datasets import Part, Source, read_source
 from memgate.errors import MemgateError
 from noise.choose import exact_count, hash_order

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from memgate import __version__
-from memgate.config import Precision
+from memgate.config.run import Precision
 from memgate.errors import MemgateError
 
 _PACKAGES = ("torchvision", "numpy", "h5py", "scikit-learn", "scipy", "pillow")

@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import DataConfig, DataName, RunConfig
+from memgate.config.run import DataConfig, DataName, RunConfig
 from memgate.data import Channels, ImageSet, Splits, load_splits, normalisation
 from memgate.datasets import read_source
 from memgate.errors import MemgateError

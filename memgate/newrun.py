@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from memgate.config import RunConfig
-from memgate.config_json import to_json
+from memgate.config.json_form import to_json
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.logformat import LogLayout
 from memgate.logwriter import SampleLogWriter, lock, unlocker

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from memgate.config import RunConfig
+from memgate.config.run import RunConfig
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@
 from dataclasses import replace
 from typing import Literal
 
-from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.modelconfig import ModelName
+from memgate.config.model import ModelName
+from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.paperrows import PaperRow
 
 Reading = Literal["code", "text"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError, require
 from memgate.paperrecipes import (
     FINAL,

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from memgate.config_json import to_json
+from memgate.config.json_form import to_json
+from memgate.config.names import is_name
 from memgate.errors import require
 from memgate.logformat import LogLayout, Samples
-from memgate.naming import is_name
 from memgate.newrun import make_folder
 from memgate.outline import Outline
 from memgate.pictures import save_pictures

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from memgate.config import DataConfig, Device, RunConfig
-from memgate.naming import fitted
+from memgate.config.names import fitted
+from memgate.config.run import DataConfig, Device, RunConfig
 from memgate.paperrecipes import Reading, caveats, row_config, starts_from_baseline
 from memgate.paperrows import PaperRow, baseline_of
 from memgate.scales import ScaleName, scale_caveats, scaled

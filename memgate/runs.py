@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from memgate import metrics
-from memgate.config import RunConfig
-from memgate.config_json import from_json
+from memgate.config.json_form import from_json
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.outline import Outline, outline_of

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from memgate.config import ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import ModelConfig, RunConfig, TrainConfig
 from memgate.schedule import RESNET34_AUTHORS
 
 ScaleName = Literal["tiny", "short", "full"]

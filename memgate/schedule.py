@@ -1,6 +1,6 @@
 """Learning rates as pure functions of the step: resuming a run needs nothing but the step's number."""
 
-from memgate.config import TrainConfig
+from memgate.config.run import TrainConfig
 
 RESNET34_AUTHORS = ((82, None), (123, 1), (164, 2))
 """Last epoch of each phase, and its decays; None is a rate of 0, as are all epochs after these.

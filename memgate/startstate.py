@@ -10,7 +10,7 @@ import torch
 from memgate import checkpoint, console
 from memgate.baseline import find_baseline, load_baseline
 from memgate.checkpoint import TrainState
-from memgate.config import RunConfig
+from memgate.config.run import RunConfig
 from memgate.data import ImageSet
 from memgate.models import build_model
 from memgate.objective import parameter_groups

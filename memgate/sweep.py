@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from memgate.commandline import changed
-from memgate.config import RunConfig
-from memgate.config_json import differing, flags, from_json, to_json
+from memgate.config.flags import changed
+from memgate.config.json_form import differing, flags, from_json, to_json
+from memgate.config.names import fitted
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
-from memgate.naming import fitted
 from memgate.runs import Run, is_run, read_json, write_json
 
 SCHEMA = "memgate-sweep/1"

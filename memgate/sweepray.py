@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from memgate import console
-from memgate.config import RunConfig
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
 from memgate.interrupt import Interrupt, Interrupted
 from memgate.runs import Run, is_run

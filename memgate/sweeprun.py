@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from memgate import console
-from memgate.config import RunConfig
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.interrupt import Interrupt
 from memgate.runs import Run, is_run

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memgate import checkpoint, console
 from memgate.checkpoint import TrainState
-from memgate.config import RunConfig, TrainConfig
+from memgate.config.run import RunConfig, TrainConfig
 from memgate.environment import choose_device, choose_precision, describe
 from memgate.errors import MemgateError
 from memgate.evaluate import autocast, summarise, sweep

@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import MIN_SIDE, DataConfig, DataName
+from memgate.config.run import MIN_SIDE, DataConfig, DataName
 from memgate.datasets.official import OFFICIAL, read_present
 from memgate.datasets.ownfiles import IMAGE_ENDINGS, picture_files, read_picture
 from memgate.errors import MemgateError, require

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from memgate.config import RunConfig
+from memgate.config.run import RunConfig
 from memgate.metrics import last_known
 from memgate.outline import outline_of
 from memgate.paperrows import PaperRow

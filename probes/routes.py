@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.errors import require
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import paired_shares

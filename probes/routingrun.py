@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from memgate import console
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.inputs import Inputs
 from memgate.models.cost import cost_of
 from memgate.models.resnet import pool

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from memgate.config_json import flags
+from memgate.config.json_form import flags
 from memgate.errors import MemgateError, require
 from memgate.runs import Run
 from probes.report import Report

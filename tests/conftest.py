@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from memgate import cli
-from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.logreader import SampleLog
 from memgate.runs import Run
 from tests.made_runs import RunPlan, build_run

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.inputs import load_inputs
 from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.logwriter import SampleLogWriter

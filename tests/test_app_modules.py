@@ -37,7 +37,7 @@ for page in (Path(app.__path__[0]) / "views").glob("*.py"):
     exec(compile(ast.Module(imports, []), str(page), "exec"))
 import memgate.dashboard
 from pathlib import Path
-from memgate.config import DataConfig
+from memgate.config.run import DataConfig
 from memgate.data import load_splits
 import numpy as np
 load_splits(DataConfig(name="digits"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from memgate import cli
-from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
 from memgate.models import build_model

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from memgate import cli
-from memgate.config import DataConfig, GateConfig, ModelConfig
+from memgate.config.run import DataConfig, GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.runs import Run
 from memgate.train import start

@@ -5,15 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from memgate.config import (
-    DataConfig,
-    GateConfig,
-    LogConfig,
-    ModelConfig,
-    RunConfig,
-    TrainConfig,
-)
-from memgate.config_json import from_json, to_json
+from memgate.config.json_form import from_json, to_json
+from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.recipes import RECIPES
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgate.config import DataConfig
+from memgate.config.run import DataConfig
 from memgate.data import (
     ImageSet,
     SplitName,

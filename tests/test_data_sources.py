@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memgate.config import DataConfig
+from memgate.config.run import DataConfig
 from memgate.data import channel_statistics, load_splits, prepare
 from memgate.datasets import official as sources
 from memgate.errors import MemgateError

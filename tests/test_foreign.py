@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError
 from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign, translated
 from memgate.models.resnet import ResNet

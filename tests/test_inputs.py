@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memgate.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import evaluate_run
 from memgate.inputs import inputs_of, load_inputs, sources_for

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from memgate.config import Augment, DataConfig, RunConfig
+from memgate.config.run import Augment, DataConfig, RunConfig
 from memgate.inputs import load_inputs
 from memgate.loader import CROP_PADDING, DeviceImages
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from memgate.config import GateConfig, ModelConfig
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import build_model as typed_build_model
 from memgate.models.block_gated import hard, skip, through

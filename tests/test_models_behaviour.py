@@ -12,7 +12,7 @@ from torch.nn import functional
 
 import memgate.train
 from memgate import cli
-from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.console import epoch_line
 from memgate.evaluate import load_model
 from memgate.inputs import inputs_of

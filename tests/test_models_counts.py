@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from memgate.config import GateConfig, ModelConfig
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.models import MODELS
 
 R110, R164 = ("basic", 110), ("bottleneck", 164)

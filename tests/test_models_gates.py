@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from memgate.config import GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.model import ModelName
+from memgate.config.run import GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.modelconfig import ModelName
 from memgate.models import MODELS, build_model
 from memgate.objective import total_loss
 from memgate.outline import outline_of

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import KNeighborsClassifier
 from torch.nn import functional
 
-from memgate.config import GateConfig, ModelConfig
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import build_model
 from probes import depth as depth_module

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from memgate.config import GateConfig, ModelConfig
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.models import build_model
 from probes.features import PENULTIMATE, features, points, trunk_of
 from probes.network import PixelNetwork

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from memgate.config import GateConfig, ModelConfig
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import Forward, build_model
 from memgate.objective import classification_loss, gate_modules, parameter_groups

@@ -11,7 +11,7 @@ from pytorch_ood.detector import KNN, EnergyBased, Entropy, MaxLogit, MaxSoftmax
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 
-from memgate.config import GateConfig, ModelConfig
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.datasets import official
 from memgate.errors import MemgateError
 from memgate.inputs import inputs_of

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from scipy.stats import ttest_1samp, ttest_ind
 from sklearn.linear_model import LogisticRegression
 
-from memgate.config import GateConfig, ModelConfig
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.evaluate import load_model
 from memgate.inputs import inputs_of
 from memgate.models import build_model

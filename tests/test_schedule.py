@@ -2,7 +2,7 @@
 
 import pytest
 
-from memgate.config import RunConfig, TrainConfig
+from memgate.config.run import RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.recipes import recipe
 from memgate.schedule import gate_lr, trunk_lr

@@ -16,8 +16,8 @@ import pytest
 
 import memgate.train
 from memgate import sweep
-from memgate.config import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.config_json import to_json as to_json_config
+from memgate.config.json_form import to_json as to_json_config
+from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.newrun import make_folder
 from memgate.runs import open_run

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 import memgate.train
 from memgate import checkpoint, console
-from memgate.config import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import evaluate_run
 from memgate.inputs import inputs_of

@@ -13,7 +13,7 @@ from app import curves, measures, queries, state
 from app.curves import Share
 from app.queries import Stamp
 from app.state import View
-from memgate.config_json import differing, flags
+from memgate.config.json_form import differing, flags
 from memgate.errors import MemgateError
 from probes.agreement import Agreement, agreement
 from probes.groups import Estimate, difference, estimate

@@ -14,7 +14,7 @@ from app.panel import panel
 from app.parts import comparing
 from app.parts.comparing import Compared, Pair, Together
 from app.state import View
-from memgate.config_json import text_of
+from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
 from memgate.runs import Run
 from probes.curvefigure import line_of_run

@@ -12,7 +12,7 @@ from app.charts import health as charts
 from app.charts.layout import CONFIG
 from app.state import View
 from memgate import loghealth
-from memgate.config_json import flags, flat, text_of
+from memgate.config.json_form import flags, flat, text_of
 from memgate.corruptiontables import manifest_tables
 from memgate.datasets.licences import LICENCES
 from memgate.errors import MemgateError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from memgate import console
-from memgate.config import Device
+from memgate.config.run import Device
 from memgate.errors import MemgateError
 from memgate.logreader import SampleLog
 from memgate.runs import Run, command, open_run

@@ -11,9 +11,9 @@ from tyro.conf import Positional, arg
 
 from memgate import console, sweep
 from memgate.commands.sweeping import until_stopped
-from memgate.config import Device, RunConfig
+from memgate.config.names import fitted
+from memgate.config.run import Device, RunConfig
 from memgate.errors import MemgateError, require
-from memgate.naming import fitted
 from memgate.paperrecipes import Reading
 from memgate.paperrows import find_rows, read_rows
 from memgate.reproduction import Reproduction, Setting, reproduction

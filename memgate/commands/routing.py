@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from memgate import console
 from memgate.commands.probing import ProbeCommand, stored_one_by_one
-from memgate.config_json import flags
+from memgate.config.json_form import flags
 from memgate.errors import require
 from memgate.runs import Run, command, open_run
 

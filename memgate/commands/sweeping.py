@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from memgate import console, sweep
-from memgate.config import RunConfig
-from memgate.config_json import flags
+from memgate.config.json_form import flags
+from memgate.config.run import RunConfig
 from memgate.errors import require
 from memgate.interrupt import Interrupted
 from memgate.recipes import check_start, recipe

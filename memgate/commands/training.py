@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from memgate import console
 from memgate.commands.reporting import print_summary
-from memgate.config import Device, GateConfig, RunConfig
+from memgate.config.run import Device, GateConfig, RunConfig
 from memgate.recipes import check_start, recipe
 from memgate.runs import Run, command, open_run
 

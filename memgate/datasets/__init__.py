@@ -6,7 +6,7 @@ which :mod:`memgate.data` makes image sets. Torch comes in only where torchvisio
 
 from collections.abc import Callable
 
-from memgate.config import DataConfig
+from memgate.config.run import DataConfig
 from memgate.datasets.digits import read_digits
 from memgate.datasets.official import OFFICIAL, read_official
 from memgate.datasets.ownfiles import read_folder, read_npz

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from memgate.config import DataConfig
+from memgate.config.run import DataConfig
 from memgate.datasets.ownfiles import squared
 from memgate.datasets.source import Part, Source
 from noise.choose import hash_order

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import DataConfig
+from memgate.config.run import DataConfig
 from memgate.datasets.source import Official, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
 from noise.cifar import CIFAR10_NAMES, CIFAR100_NAMES

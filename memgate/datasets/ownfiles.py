@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import MIN_SIDE, DataConfig
+from memgate.config.run import MIN_SIDE, DataConfig
 from memgate.datasets.source import Part, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
 

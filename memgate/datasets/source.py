@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config import MIN_SIDE
+from memgate.config.run import MIN_SIDE
 from memgate.errors import MemgateError
 from memgate.logformat import UNSEEN_CLASS
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.errors import require
 from memgate.models.block_gated import BlockGatedResNet
 from memgate.models.block_gates import BLOCK_GATES

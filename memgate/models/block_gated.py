@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.logformat import ROUTED_ABOVE
 from memgate.models.block_gates import BLOCK_GATES, BlockGate
 from memgate.models.forward import Forward, Gate

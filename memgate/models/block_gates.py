@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memgate.config import GateConfig
+from memgate.config.run import GateConfig
 from memgate.gates import entropy, gate_value
 from memgate.models.forward import Gate
 from memgate.models.resnet import pool

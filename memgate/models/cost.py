@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.models import build_model
 
 

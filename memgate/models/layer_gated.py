@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memgate.config import GateConfig, ModelConfig
-from memgate.modelconfig import unit_names
+from memgate.config.model import unit_names
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.forward import Forward, Gate
 from memgate.models.resnet import ResNet, he_normal
 from memgate.models.units import Unit

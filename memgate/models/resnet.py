@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 from memgate.models.forward import Forward
 from memgate.models.units import Unit
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memgate.config import ModelConfig
+from memgate.config.run import ModelConfig
 
 EXPANSION = {"basic": 1, "bottleneck": 4}
 """How many times wider a unit's output is than its 3x3 convolutions."""

@@ -11,10 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+from memgate.config.model import GateConfig as GateConfig
+from memgate.config.model import ModelConfig as ModelConfig
+from memgate.config.names import fitted, is_name
 from memgate.errors import MemgateError, require
-from memgate.modelconfig import GateConfig as GateConfig
-from memgate.modelconfig import ModelConfig as ModelConfig
-from memgate.naming import fitted, is_name
 from noise.errors import NoiseError
 from noise.files.read import absolute
 from noise.spec import parse_specs

@@ -11,8 +11,8 @@ from typing import Any
 import tyro
 from tyro.conf import FlagConversionOff
 
-from memgate.config import RunConfig
-from memgate.config_json import flags
+from memgate.config.json_form import flags
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 
 
