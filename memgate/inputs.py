@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import DataConfig, DataName, RunConfig
-from memgate.data import Channels, ImageSet, Splits, load_splits, normalisation
-from memgate.datasets import read_source
+from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, normalisation
+from memgate.data.sources import read_source
 from memgate.errors import MemgateError
 from memgate.logformat import Samples
 from memgate.runs import Run

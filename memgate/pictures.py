@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.datasets.source import load_arrays
+from memgate.data.sources.source import load_arrays
 from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
 from memgate.logformat import places_of

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from memgate.datasets.ownfiles import in_colour
+from memgate.data.sources.own_files import in_colour
 from memgate.errors import MemgateError, require
 from noise.apply import corrupt
 from noise.errors import NoiseError

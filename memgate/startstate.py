@@ -11,7 +11,7 @@ from memgate import checkpoint, console
 from memgate.baseline import find_baseline, load_baseline
 from memgate.checkpoint import TrainState
 from memgate.config.run import RunConfig
-from memgate.data import ImageSet
+from memgate.data.image_set import ImageSet
 from memgate.models import build_model
 from memgate.objective import parameter_groups
 from memgate.seeding import stream_seed

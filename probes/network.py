@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from memgate.data import Channels
+from memgate.data.image_set import Channels
 from memgate.errors import require
 from memgate.inputs import Inputs
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig, DataName
-from memgate.datasets.official import OFFICIAL, read_present
-from memgate.datasets.ownfiles import IMAGE_ENDINGS, picture_files, read_picture
+from memgate.data.sources.official import OFFICIAL, read_present
+from memgate.data.sources.own_files import IMAGE_ENDINGS, picture_files, read_picture
 from memgate.errors import MemgateError, require
 from noise.choose import hash_order
 from noise.files.digests import pixels_digest

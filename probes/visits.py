@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from memgate.data import ImageSet
+from memgate.data.image_set import ImageSet
 from memgate.environment import choose_device, describe
 from memgate.errors import MemgateError
 from memgate.evaluate import load_model

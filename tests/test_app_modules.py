@@ -38,7 +38,7 @@ for page in (Path(app.__path__[0]) / "views").glob("*.py"):
 import memgate.dashboard
 from pathlib import Path
 from memgate.config.run import DataConfig
-from memgate.data import load_splits
+from memgate.data.image_set import load_splits
 import numpy as np
 load_splits(DataConfig(name="digits"))
 images = np.zeros((4, 8, 8, 3), np.uint8)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgate.config.run import DataConfig
-from memgate.data import (
+from memgate.data.image_set import (
     ImageSet,
     SplitName,
     channel_statistics,
@@ -307,7 +307,7 @@ def test_prepare_returns_what_is_read():
 
 def test_importing_data_imports_no_heavy_package():
     heavy = ("torch", "torchvision", "sklearn", "PIL")
-    code = f"import sys, memgate.data; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, memgate.data.image_set; print([name for name in {heavy} if name in sys.modules])"
     root = Path(__file__).resolve().parents[1]
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from memgate.config.run import DataConfig
-from memgate.data import channel_statistics, load_splits, prepare
-from memgate.datasets import official as sources
+from memgate.data.image_set import channel_statistics, load_splits, prepare
+from memgate.data.sources import official as sources
 from memgate.errors import MemgateError
 from noise.files.atomic import atomic_write
 

@@ -12,7 +12,7 @@ from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 
 from memgate.config.run import GateConfig, ModelConfig
-from memgate.datasets import official
+from memgate.data.sources import official
 from memgate.errors import MemgateError
 from memgate.inputs import inputs_of
 from memgate.models import build_model

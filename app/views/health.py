@@ -14,7 +14,7 @@ from app.state import View
 from memgate import loghealth
 from memgate.config.json_form import flags, flat, text_of
 from memgate.corruptiontables import manifest_tables
-from memgate.datasets.licences import LICENCES
+from memgate.data.sources.licences import LICENCES
 from memgate.errors import MemgateError
 from memgate.logformat import SCHEMA
 from memgate.loghealth import FileState, SplitHealth

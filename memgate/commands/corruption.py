@@ -16,7 +16,7 @@ from noise.files.read import absolute
 from noise.spec import CorruptionSpec, parse_specs
 
 if TYPE_CHECKING:
-    from memgate.data import ImageSet
+    from memgate.data.image_set import ImageSet
     from memgate.inputs import CorruptedSplit
     from noise.manifest.manifest import Manifest
 
@@ -72,7 +72,7 @@ class CorruptVerify:
 
     def run(self) -> None:
         """Print that all is equal, or end with exit code 1 after naming what differs."""
-        from memgate.data import load_splits
+        from memgate.data.image_set import load_splits
         from memgate.inputs import source_folders, sources_for
         from noise.manifest.manifest import Manifest
         from noise.verify import verify
@@ -241,7 +241,7 @@ def _corrupt_and_write(
     ``said`` is what the user typed that an error is about.
     """
     from memgate.corruptiontables import describe_manifest
-    from memgate.data import load_splits
+    from memgate.data.image_set import load_splits
     from memgate.inputs import corrupted, sources_for
 
     _check_new(out, "--out")

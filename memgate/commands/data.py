@@ -17,7 +17,7 @@ class DataInfo:
 
     def run(self) -> None:
         """Print sizes, digests, channel statistics and classes."""
-        from memgate.data import describe, load_splits
+        from memgate.data.image_set import describe, load_splits
 
         found = describe(load_splits(self.data))
         side, classes = found["image_size"], found["classes"]
@@ -44,6 +44,6 @@ class DataPrepare:
 
     def run(self) -> None:
         """Print where the data is."""
-        from memgate.data import prepare
+        from memgate.data.image_set import prepare
 
         console.line(str(prepare(DataConfig(name=self.name, root=self.root))))

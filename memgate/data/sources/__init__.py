@@ -1,16 +1,16 @@
 """Where the pictures come from: one reader for each data set name.
 
 A reader turns a :class:`DataConfig` into a :class:`Source`: plain arrays, whole, in the official order, of
-which :mod:`memgate.data` makes image sets. Torch comes in only where torchvision reads official files.
+which :mod:`memgate.data.image_set` makes image sets. Torch comes in only where torchvision reads official files.
 """
 
 from collections.abc import Callable
 
 from memgate.config.run import DataConfig
-from memgate.datasets.digits import read_digits
-from memgate.datasets.official import OFFICIAL, read_official
-from memgate.datasets.ownfiles import read_folder, read_npz
-from memgate.datasets.source import Part, Source
+from memgate.data.sources.digits import read_digits
+from memgate.data.sources.official import OFFICIAL, read_official
+from memgate.data.sources.own_files import read_folder, read_npz
+from memgate.data.sources.source import Part, Source
 
 __all__ = ["READERS", "Part", "Source", "read_source"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import DataConfig
-from memgate.datasets.source import Official, Source, as_source, load_arrays, problem_with
+from memgate.data.sources.source import Official, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
 from noise.cifar import CIFAR10_NAMES, CIFAR100_NAMES
 from noise.files.atomic import atomic_write

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from memgate.config.run import DataConfig
-from memgate.datasets.ownfiles import squared
-from memgate.datasets.source import Part, Source
+from memgate.data.sources.own_files import squared
+from memgate.data.sources.source import Part, Source
 from noise.choose import hash_order
 
 DIGIT_NAMES = tuple("0123456789")

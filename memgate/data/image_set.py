@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import DataConfig
-from memgate.datasets import Part, Source, read_source
+from memgate.data.sources import Part, Source, read_source
 from memgate.errors import MemgateError
 from noise.choose import exact_count, hash_order
 from noise.files.digests import source_digest

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig
-from memgate.datasets.source import Part, Source, as_source, load_arrays, problem_with
+from memgate.data.sources.source import Part, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
