@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from app.selection import Selection
 from memgate.errors import MemgateError
-from memgate.logformat import Samples, places_of
-from memgate.logreader import SampleLog
+from memgate.log.format import Samples, places_of
+from memgate.log.reader import SampleLog
 from memgate.pictures import SplitPictures, pictures_of
 from memgate.runs import Run, Status, list_runs, manifest_path
 from noise.manifest.manifest import Manifest

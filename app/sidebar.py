@@ -12,7 +12,7 @@ from app.queries import SplitData, Stamp
 from app.selection import UNSAVED, Selection
 from app.state import NOTHING, View, root
 from memgate.errors import MemgateError
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.cohorts import load_cohort
 from probes.filters import Filter, causes_to_ask

@@ -13,7 +13,7 @@ from app import queries, selection, words
 from app.queries import SplitData, Stamp
 from app.selection import Selection
 from memgate.errors import MemgateError
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.filters import Filter
 

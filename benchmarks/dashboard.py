@@ -28,8 +28,8 @@ from scores import record
 
 from memgate.config.run import DataConfig, RunConfig, TrainConfig
 from memgate.inputs import load_inputs
-from memgate.logformat import LogLayout, logged_epochs
-from memgate.logwriter import SampleLogWriter
+from memgate.log.format import LogLayout, logged_epochs
+from memgate.log.writer import SampleLogWriter
 from memgate.metrics import metric_names
 from memgate.newrun import create_run
 from memgate.runs import Run

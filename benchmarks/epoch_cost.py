@@ -29,7 +29,7 @@ from memgate.config.run import DataConfig, LogConfig, ModelConfig, RunConfig, Tr
 from memgate.environment import choose_precision, describe
 from memgate.inputs import load_inputs
 from memgate.loader import Batch
-from memgate.logwriter import SampleLogWriter
+from memgate.log.writer import SampleLogWriter
 from memgate.newrun import create_run
 from memgate.tensorboard import TensorBoard
 from memgate.train import Training, log_layout, train_step

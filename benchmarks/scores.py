@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
-from memgate.logreader import SampleLog
-from memgate.logwriter import SampleLogWriter
+from memgate.log.format import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.log.reader import SampleLog
+from memgate.log.writer import SampleLogWriter
 from probes.snapshot import Snapshot
 from probes.summary import SAMPLES_PER_BLOCK, summary_table
 

@@ -10,7 +10,7 @@ from memgate.checkpoint import load_weights
 from memgate.environment import choose_device
 from memgate.inputs import Inputs, inputs_of
 from memgate.loader import DeviceImages
-from memgate.logformat import EpochRecord
+from memgate.log.format import EpochRecord
 from memgate.models import build_model
 from memgate.runs import Run
 from memgate.samplebuffer import SampleBuffer

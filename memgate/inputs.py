@@ -17,7 +17,7 @@ from memgate.config.run import DataConfig, DataName, RunConfig
 from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, normalisation
 from memgate.data.sources import read_source
 from memgate.errors import MemgateError
-from memgate.logformat import Samples
+from memgate.log.format import Samples
 from memgate.runs import Run
 from noise.apply import corrupt
 from noise.errors import MissingFileError, NoiseError

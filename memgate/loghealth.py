@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.logformat import QUANTITIES
-from memgate.logreader import SampleLog
+from memgate.log.format import QUANTITIES
+from memgate.log.reader import SampleLog
 from memgate.runs import Run, command, manifest_path
 from noise.errors import NoiseError
 from noise.manifest.manifest import Manifest

@@ -11,8 +11,8 @@ from typing import Any
 from memgate.config.json_form import to_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
-from memgate.logformat import LogLayout
-from memgate.logwriter import SampleLogWriter, lock, unlocker
+from memgate.log.format import LogLayout
+from memgate.log.writer import SampleLogWriter, lock, unlocker
 from memgate.runs import SCHEMA, Run, command, is_run, manifest_path, write_json
 from noise.files.atomic import sync_folder
 from noise.manifest.manifest import Manifest

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from memgate.evaluate import summarise
-from memgate.logformat import EpochRecord
-from memgate.logreader import SampleLog
+from memgate.log.format import EpochRecord
+from memgate.log.reader import SampleLog
 from memgate.metrics import metric_names
 
 

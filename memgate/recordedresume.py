@@ -3,8 +3,8 @@
 import numpy as np
 
 from memgate.errors import MemgateError, require
-from memgate.logreader import SampleLog
-from memgate.logwriter import SampleLogWriter
+from memgate.log.reader import SampleLog
+from memgate.log.writer import SampleLogWriter
 from memgate.metrics import write
 from memgate.recordedmetrics import mended_rows
 from memgate.recordedrun import OWN, Recording

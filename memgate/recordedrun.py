@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from memgate.config.json_form import to_json
 from memgate.config.names import is_name
 from memgate.errors import require
-from memgate.logformat import LogLayout, Samples
+from memgate.log.format import LogLayout, Samples
 from memgate.newrun import make_folder
 from memgate.outline import Outline
 from memgate.pictures import save_pictures

@@ -28,7 +28,7 @@ from memgate import metrics
 from memgate.config.json_form import from_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.outline import Outline, outline_of
 from noise.files.atomic import atomic_write
 from noise.manifest.manifest import Manifest

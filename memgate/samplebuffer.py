@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from memgate.gates import entropy_of
-from memgate.logformat import FLAGS, ROUTED_ABOVE, UNSEEN_CLASS, EpochRecord
+from memgate.log.format import FLAGS, ROUTED_ABOVE, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward
 
 _FLOATS = ("loss", "margin", "p_given", "el2n", "out_entropy")

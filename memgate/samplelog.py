@@ -26,8 +26,8 @@ from torch import Tensor
 from memgate import console, metrics
 from memgate.environment import describe
 from memgate.errors import MemgateError, require
-from memgate.logformat import EpochRecord
-from memgate.logwriter import SampleLogWriter
+from memgate.log.format import EpochRecord
+from memgate.log.writer import SampleLogWriter
 from memgate.newrun import reserve
 from memgate.recordedbatch import (
     Gates,

@@ -9,7 +9,7 @@ import numpy as np
 
 from memgate import console
 from memgate.errors import MemgateError
-from memgate.logformat import EpochRecord
+from memgate.log.format import EpochRecord
 
 
 def check_installed(enabled: bool) -> None:

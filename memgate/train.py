@@ -18,8 +18,8 @@ from memgate.evaluate import autocast, summarise, sweep
 from memgate.inputs import Inputs, inputs_of, load_inputs
 from memgate.interrupt import Interrupt, Interrupted
 from memgate.loader import Batch, DeviceImages
-from memgate.logformat import EpochRecord, LogLayout, logged_epochs
-from memgate.logwriter import SampleLogWriter
+from memgate.log.format import EpochRecord, LogLayout, logged_epochs
+from memgate.log.writer import SampleLogWriter
 from memgate.metrics import metric_names, penalty_column
 from memgate.models import Forward
 from memgate.newrun import create_run

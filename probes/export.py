@@ -10,7 +10,7 @@ from typing import Any
 
 from memgate import console
 from memgate.errors import MemgateError, require
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from noise.files.atomic import atomic_folder, atomic_write
 from noise.files.npz import write_zip

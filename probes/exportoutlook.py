@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.exportfiles import ARRAYS, list_tables, summary_frame
 from probes.exportfolders import fiftyone_frame, projector_frame, score_names

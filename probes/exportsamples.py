@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, require
-from memgate.logformat import Samples
-from memgate.logreader import SampleLog
+from memgate.log.format import Samples
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.cohorts import load_cohort
 from probes.exportplan import ExportPlan, chosen_epochs

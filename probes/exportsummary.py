@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.logformat import Samples
+from memgate.log.format import Samples
 from memgate.runs import Run
 from noise.manifest.header import Operation
 from probes import csrtable, routes

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.groups import Estimate, average, estimate, percent, share
 from probes.intervals import median_interval, spearman_interval

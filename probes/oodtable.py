@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tabulate import tabulate
 
 from memgate import console
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.detectors import detector_titles
 from probes.groups import Estimate, decimal, percent

@@ -26,7 +26,7 @@ class Quantity:
     """One number per sample and epoch that might tell corrupted samples from clean ones."""
 
     logged: str
-    """A key of :data:`memgate.logformat.QUANTITIES`."""
+    """A key of :data:`memgate.log.format.QUANTITIES`."""
     title: str
     direction: int
     """+1: high is harder and more suspicious; -1: low is."""

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memgate.logformat import FLAGS, Samples, places_of
-from memgate.logreader import SampleLog
+from memgate.log.format import FLAGS, Samples, places_of
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.groups import members
 from probes.result import ProbeResult
@@ -61,7 +61,7 @@ def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = No
     Args:
         log: of the run.
         result: of a probe.
-        name: a quantity or a flag, see :meth:`memgate.logreader.SampleLog.values`.
+        name: a quantity or a flag, see :meth:`memgate.log.reader.SampleLog.values`.
         gate: for what each gate has.
 
     Returns:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from memgate.errors import MemgateError, require
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from noise.manifest.header import Operation
 from probes.correlation import Joined, join

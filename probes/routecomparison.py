@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run, command, open_run
 from probes.probed import probed_members
 from probes.result import ProbeResult, load_results

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import MEAN_RESAMPLES

@@ -18,7 +18,7 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from memgate.evaluate import SWEEP_BATCH
-from memgate.logformat import ROUTED_ABOVE
+from memgate.log.format import ROUTED_ABOVE
 from memgate.models.block_gated import AS_LEARNED, BlockGatedResNet, Route, hard, skip, through
 from probes.frozen import frozen, place_of
 from probes.network import PixelNetwork, in_batches, load_batch

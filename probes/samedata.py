@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memgate.errors import MemgateError
-from memgate.logformat import Samples
+from memgate.log.format import Samples
 
 
 @dataclass(frozen=True, eq=False)

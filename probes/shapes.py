@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.logformat import FLAGS, EpochRecord
+from memgate.log.format import FLAGS, EpochRecord
 from memgate.runs import Run
 from probes.snapshot import Snapshot, take_snapshot
 

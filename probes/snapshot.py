@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.logformat import EpochRecord, Samples
-from memgate.logreader import SampleLog
+from memgate.log.format import EpochRecord, Samples
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 
 FAR = 2048

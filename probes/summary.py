@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate import console
-from memgate.logformat import Samples
+from memgate.log.format import Samples
 from memgate.runs import Run
 from noise.manifest.header import Operation
 from probes.mixture import low_loss_probability

@@ -12,7 +12,7 @@ import pytest
 
 from memgate import cli
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from tests.made_runs import RunPlan, build_run
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.inputs import load_inputs
-from memgate.logformat import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
-from memgate.logwriter import SampleLogWriter
+from memgate.log.format import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.log.writer import SampleLogWriter
 from memgate.metrics import metric_names
 from memgate.newrun import create_run
 from memgate.runs import Run

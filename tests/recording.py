@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memgate.logformat import EpochRecord
+from memgate.log.format import EpochRecord
 from memgate.runs import Run
 from memgate.samplelog import Recorder
 

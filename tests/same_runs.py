@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from memgate.logformat import FLAGS, QUANTITIES
+from memgate.log.format import FLAGS, QUANTITIES
 
 
 def logged(run):

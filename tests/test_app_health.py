@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from memgate import loghealth
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from memgate.samplelog import Recorder
 from tests.pages import table, texts
@@ -180,7 +180,7 @@ def test_a_recorded_run_says_how_it_goes_on(tmp_path: Any, open_page: Any) -> No
 
 def test_reading_for_health_disturbs_no_writer(make_run: MakeRun) -> None:
     run = make_run(epochs=3, finished=2)
-    from memgate.logwriter import SampleLogWriter
+    from memgate.log.writer import SampleLogWriter
 
     writer = SampleLogWriter.open(run.path / "log.h5")
     try:

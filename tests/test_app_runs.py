@@ -50,7 +50,7 @@ def test_a_log_is_measured_once(make_run: MakeRun, open_page: Any, monkeypatch: 
     make_run(epochs=3)
     at = open_page("runs")
     before = at.dataframe[0].value
-    from memgate.logreader import SampleLog
+    from memgate.log.reader import SampleLog
 
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("the log is read again")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from memgate.errors import MemgateError
-from memgate.logformat import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
-from memgate.logreader import SampleLog
-from memgate.logwriter import SampleLogWriter, write_layout
+from memgate.log.format import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.log.reader import SampleLog
+from memgate.log.writer import SampleLogWriter, write_layout
 
 NAMES = ("a", "b", "c")
 
@@ -266,7 +266,7 @@ def test_a_disk_that_refuses_raises_and_the_rest_stays_readable(tmp_path):
 READ = """
 import sys
 from pathlib import Path
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 print(SampleLog(Path(sys.argv[1])).epochs("train").tolist())
 """
 
@@ -274,7 +274,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from memgate.errors import MemgateError
-from memgate.logwriter import SampleLogWriter
+from memgate.log.writer import SampleLogWriter
 try:
     SampleLogWriter.open(Path(sys.argv[1]))
 except MemgateError as error:

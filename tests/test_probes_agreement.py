@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, jaccard_score, roc_auc_score
 
 from memgate.errors import MemgateError
-from memgate.logformat import Samples
+from memgate.log.format import Samples
 from probes.agreement import agreement, kappa
 from probes.intervals import auroc_difference, auroc_interval, wilson
 from probes.samedata import RunData, check_same_data, corruption_apart

@@ -17,7 +17,7 @@ from PIL import Image
 from tensorboard.plugins.projector import projector_config_pb2
 
 from memgate.errors import MemgateError
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.pictures import pictures_of
 from noise.files.atomic import atomic_folder
 from noise.files.npz import write_zip

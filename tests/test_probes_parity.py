@@ -10,9 +10,9 @@ import torch
 from aum import AUMCalculator
 from cleanlab.rank import get_normalized_margin_for_each_label, get_self_confidence_for_each_label
 
-from memgate.logformat import LogLayout, Samples, logged_epochs
-from memgate.logreader import SampleLog
-from memgate.logwriter import SampleLogWriter
+from memgate.log.format import LogLayout, Samples, logged_epochs
+from memgate.log.reader import SampleLog
+from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward
 from memgate.samplebuffer import SampleBuffer
 from probes.scores import PROBES

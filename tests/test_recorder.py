@@ -14,7 +14,7 @@ from memgate.errors import MemgateError
 from memgate.evaluate import load_model, sweep
 from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
-from memgate.logformat import UNSEEN_CLASS, EpochRecord
+from memgate.log.format import UNSEEN_CLASS, EpochRecord
 from memgate.metrics import metric_names
 from memgate.runs import Run
 from memgate.samplelog import Recorder
@@ -332,7 +332,7 @@ def test_a_full_disk_costs_the_epoch_and_not_the_training(
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:
-            patched.setattr("memgate.logwriter.SampleLogWriter.write", full)
+            patched.setattr("memgate.log.writer.SampleLogWriter.write", full)
             feed(recorder, 2)
         assert "epoch 2 could not be written" in capsys.readouterr().err
         feed(recorder, 3)

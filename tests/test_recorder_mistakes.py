@@ -207,7 +207,7 @@ def test_what_the_disk_refused_at_the_end_is_the_status(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    what = {"write": "memgate.logwriter.SampleLogWriter.write", "metrics": "memgate.runs.Run.append_metrics"}
+    what = {"write": "memgate.log.writer.SampleLogWriter.write", "metrics": "memgate.runs.Run.append_metrics"}
     with make_recorder() as recorder:
         feed(recorder, 1)
         feed(recorder, 2)

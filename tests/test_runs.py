@@ -12,7 +12,7 @@ import pytest
 
 from memgate.commands.reading import Runs
 from memgate.errors import MemgateError
-from memgate.logformat import LogLayout
+from memgate.log.format import LogLayout
 from memgate.newrun import create_run
 from memgate.runs import list_runs, open_run
 

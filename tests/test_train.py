@@ -23,7 +23,7 @@ from memgate.errors import MemgateError
 from memgate.evaluate import evaluate_run
 from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
-from memgate.logwriter import SampleLogWriter
+from memgate.log.writer import SampleLogWriter
 from memgate.models import build_model
 from memgate.runs import Run, open_run
 from memgate.samplebuffer import SampleBuffer

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from app import palette
 from app.charts.layout import MARGIN, add_share, count_scale, epoch_axis, f4, lines, log_counts, share_layout
 from app.curves import Share
-from memgate.logformat import ROUTED_ABOVE
+from memgate.log.format import ROUTED_ABOVE
 from probes.curvefigure import Line
 
 DASHES = ("solid", "dash", "dot", "dashdot")

@@ -19,7 +19,7 @@ from app.charts.layout import (
     share_layout,
 )
 from app.curves import Band, Share
-from memgate.logformat import ROUTED_ABOVE
+from memgate.log.format import ROUTED_ABOVE
 
 
 def evolution(

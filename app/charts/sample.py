@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from app import palette
 from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
-from memgate.logformat import ROUTED_ABOVE
+from memgate.log.format import ROUTED_ABOVE
 
 
 def gate_trajectory(

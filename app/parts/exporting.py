@@ -11,7 +11,7 @@ from app import queries
 from app.queries import Stamp
 from app.selection import Selection
 from app.state import View
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run
 from probes.exportoutlook import Outlook, outlook, quantity_names
 from probes.exportplan import KINDS, ExportPlan

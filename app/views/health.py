@@ -16,7 +16,7 @@ from memgate.config.json_form import flags, flat, text_of
 from memgate.corruptiontables import manifest_tables
 from memgate.data.sources.licences import LICENCES
 from memgate.errors import MemgateError
-from memgate.logformat import SCHEMA
+from memgate.log.format import SCHEMA
 from memgate.loghealth import FileState, SplitHealth
 from memgate.runs import Run
 

@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from memgate import console
 from memgate.config.run import Device
 from memgate.errors import MemgateError
-from memgate.logreader import SampleLog
+from memgate.log.reader import SampleLog
 from memgate.runs import Run, command, open_run
 
 if TYPE_CHECKING:

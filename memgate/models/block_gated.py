@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from memgate.config.run import ModelConfig
-from memgate.logformat import ROUTED_ABOVE
+from memgate.log.format import ROUTED_ABOVE
 from memgate.models.block_gates import BLOCK_GATES, BlockGate
 from memgate.models.forward import Forward, Gate
 from memgate.models.resnet import ResNet, map_side

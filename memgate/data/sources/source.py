@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE
 from memgate.errors import MemgateError
-from memgate.logformat import UNSEEN_CLASS
+from memgate.log.format import UNSEEN_CLASS
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from memgate.errors import MemgateError
-from memgate.logformat import FLAGS, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, EpochRecord, Samples
+from memgate.log.format import FLAGS, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, EpochRecord, Samples
 
 
 class SampleLog:

@@ -21,7 +21,7 @@ import numpy as np
 
 from memgate import __version__
 from memgate.errors import MemgateError
-from memgate.logformat import COMMIT, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, EpochRecord, LogLayout
+from memgate.log.format import COMMIT, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, EpochRecord, LogLayout
 
 
 def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:

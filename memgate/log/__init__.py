@@ -1,0 +1,1 @@
+"""The sample log: its format, its writer and its reader."""
