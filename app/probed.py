@@ -11,7 +11,7 @@ from app import queries
 from app.queries import Stamp
 from app.state import View, root
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes import csrtable, routetable
 from probes.csrtable import CriticalGroup, critical_groups
 from probes.probed import logged, probed_members

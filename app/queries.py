@@ -20,8 +20,8 @@ from app.selection import Selection
 from memgate.errors import MemgateError
 from memgate.log.format import Samples, places_of
 from memgate.log.reader import SampleLog
-from memgate.pictures import SplitPictures, pictures_of
-from memgate.runs import Run, Status, list_runs, manifest_path
+from memgate.runs.pictures import SplitPictures, pictures_of
+from memgate.runs.run import Run, Status, list_runs, manifest_path
 from noise.manifest.manifest import Manifest
 
 

@@ -4,7 +4,14 @@ import importlib
 
 import numpy as np
 
-NEEDED = ("pandas", "plotly.subplots", "scipy.stats", "memgate.pictures", "probes.export", "probes.report")
+NEEDED = (
+    "pandas",
+    "plotly.subplots",
+    "scipy.stats",
+    "memgate.runs.pictures",
+    "probes.export",
+    "probes.report",
+)
 """What takes seconds to import: they pass before the browser is sent to the first page, not after."""
 
 

@@ -13,7 +13,7 @@ from app.selection import UNSAVED, Selection
 from app.state import NOTHING, View, root
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.cohorts import load_cohort
 from probes.filters import Filter, causes_to_ask
 

@@ -14,7 +14,7 @@ from app.queries import SplitData, Stamp
 from app.selection import Selection
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.filters import Filter
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from memgate.pictures import SplitPictures
+from memgate.runs.pictures import SplitPictures
 
 Look = Literal["given", "clean", "difference"]
 """A picture as the network was given it, as it is on disk, or how far the two are apart in each pixel."""

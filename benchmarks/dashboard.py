@@ -27,12 +27,12 @@ import numpy as np
 from scores import record
 
 from memgate.config.run import DataConfig, RunConfig, TrainConfig
-from memgate.inputs import load_inputs
 from memgate.log.format import LogLayout, logged_epochs
 from memgate.log.writer import SampleLogWriter
-from memgate.metrics import metric_names
-from memgate.newrun import create_run
-from memgate.runs import Run
+from memgate.runs.create import create_run
+from memgate.runs.inputs import load_inputs
+from memgate.runs.metrics import metric_names
+from memgate.runs.run import Run
 
 PAGES = (
     "", "overview", "explorer", "gallery", "sample", "hardness", "critical", "compare", "export", "health",

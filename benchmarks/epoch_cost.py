@@ -27,10 +27,10 @@ import torch
 from memgate import console
 from memgate.config.run import DataConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.environment import choose_precision, describe
-from memgate.inputs import load_inputs
 from memgate.loader import Batch
 from memgate.log.writer import SampleLogWriter
-from memgate.newrun import create_run
+from memgate.runs.create import create_run
+from memgate.runs.inputs import load_inputs
 from memgate.tensorboard import TensorBoard
 from memgate.train import Training, log_layout, train_step
 

@@ -19,7 +19,7 @@ from tabulate import tabulate
 from memgate import console
 from memgate.config.run import GateConfig, RunConfig
 from memgate.recipes import recipe
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.sweep import check_existing, state_of
 from memgate.sweeprun import run_here
 from probes.severalruns import spread

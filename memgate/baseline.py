@@ -16,7 +16,7 @@ from torch import nn
 from memgate import checkpoint
 from memgate.errors import MemgateError
 from memgate.models.foreign import differences
-from memgate.runs import Run, is_run, open_run
+from memgate.runs.run import Run, is_run, open_run
 
 TRUNK, HEAD, GATES = "trunk.", "head", "gates"
 """A gated network keeps its backbone under the first name; a backbone its last linear layer under the second."""

@@ -34,7 +34,7 @@ from memgate.config.flags import parsed
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.recipes import recipe
-from memgate.runs import open_run
+from memgate.runs.run import open_run
 from noise.errors import NoiseError
 
 DESCRIPTION = (

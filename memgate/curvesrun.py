@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from memgate import __version__, metrics
+from memgate import __version__
 from memgate.config.json_form import to_json
 from memgate.config.names import is_name
 from memgate.curves import SPLITS, Curve, load_curves
 from memgate.errors import require
-from memgate.newrun import make_folder
-from memgate.outline import Outline
-from memgate.runs import Run
+from memgate.runs import metrics
+from memgate.runs.create import make_folder
+from memgate.runs.outline import Outline
+from memgate.runs.run import Run
 
 
 def import_curves(path: Path, pattern: str, out: Path) -> list[Run]:

@@ -8,11 +8,11 @@ from torch import nn
 
 from memgate.checkpoint import load_weights
 from memgate.environment import choose_device
-from memgate.inputs import Inputs, inputs_of
 from memgate.loader import DeviceImages
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
-from memgate.runs import Run
+from memgate.runs.inputs import Inputs, inputs_of
+from memgate.runs.run import Run
 from memgate.samplebuffer import SampleBuffer
 
 SWEEP_BATCH = {"cpu": 256, "cuda": 1024}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memgate.inputs import Inputs
+from memgate.runs.inputs import Inputs
 from memgate.seeding import stream
 
 CROP_PADDING = 4

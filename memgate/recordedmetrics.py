@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from memgate.evaluate import summarise
 from memgate.log.format import EpochRecord
 from memgate.log.reader import SampleLog
-from memgate.metrics import metric_names
+from memgate.runs.metrics import metric_names
 
 
 def metrics_row(

@@ -5,10 +5,10 @@ import numpy as np
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
-from memgate.metrics import write
 from memgate.recordedmetrics import mended_rows
 from memgate.recordedrun import OWN, Recording
-from memgate.runs import Run
+from memgate.runs.metrics import write
+from memgate.runs.run import Run
 from noise.files.atomic import remove_leftovers
 from noise.files.digests import source_digest
 

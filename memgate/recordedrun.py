@@ -12,9 +12,6 @@ from memgate.config.json_form import to_json
 from memgate.config.names import is_name
 from memgate.errors import require
 from memgate.log.format import LogLayout, Samples
-from memgate.newrun import make_folder
-from memgate.outline import Outline
-from memgate.pictures import save_pictures
 from memgate.recordedchecks import class_list, folder, json_values, text, whole
 from memgate.recordedlabels import (
     GIVEN_LABELS,
@@ -26,7 +23,10 @@ from memgate.recordedlabels import (
     load_manifest,
     no_images,
 )
-from memgate.runs import Run
+from memgate.runs.create import make_folder
+from memgate.runs.outline import Outline
+from memgate.runs.pictures import save_pictures
+from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 from noise.files.digests import pixels_digest, source_digest
 from noise.manifest.manifest import Manifest

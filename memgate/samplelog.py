@@ -23,12 +23,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from memgate import console, metrics
+from memgate import console
 from memgate.environment import describe
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
-from memgate.newrun import reserve
 from memgate.recordedbatch import (
     Gates,
     RecordedSplit,
@@ -42,7 +41,9 @@ from memgate.recordedchecks import whole
 from memgate.recordedmetrics import mended_rows, metrics_row
 from memgate.recordedresume import take_up
 from memgate.recordedrun import plan
-from memgate.runs import Run, is_run
+from memgate.runs import metrics
+from memgate.runs.create import reserve
+from memgate.runs.run import Run, is_run
 from noise.manifest.manifest import Manifest
 
 

@@ -16,7 +16,7 @@ from memgate.config.json_form import differing, flags, from_json, to_json
 from memgate.config.names import fitted
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
-from memgate.runs import Run, is_run, read_json, write_json
+from memgate.runs.run import Run, is_run, read_json, write_json
 
 SCHEMA = "memgate-sweep/1"
 

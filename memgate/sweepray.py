@@ -19,7 +19,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
 from memgate.interrupt import Interrupt, Interrupted
-from memgate.runs import Run, is_run
+from memgate.runs.run import Run, is_run
 from memgate.sweep import still_failed
 
 STOPPED = "stopped"

@@ -9,7 +9,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.interrupt import Interrupt
-from memgate.runs import Run, is_run
+from memgate.runs.run import Run, is_run
 from memgate.sweep import still_failed
 from memgate.train import resume, start
 from noise.errors import NoiseError

@@ -15,16 +15,16 @@ from memgate.config.run import RunConfig, TrainConfig
 from memgate.environment import choose_device, choose_precision, describe
 from memgate.errors import MemgateError
 from memgate.evaluate import autocast, summarise, sweep
-from memgate.inputs import Inputs, inputs_of, load_inputs
 from memgate.interrupt import Interrupt, Interrupted
 from memgate.loader import Batch, DeviceImages
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.writer import SampleLogWriter
-from memgate.metrics import metric_names, penalty_column
 from memgate.models import Forward
-from memgate.newrun import create_run
 from memgate.objective import gate_losses, gate_modules, total_loss
-from memgate.runs import Run, command
+from memgate.runs.create import create_run
+from memgate.runs.inputs import Inputs, inputs_of, load_inputs
+from memgate.runs.metrics import metric_names, penalty_column
+from memgate.runs.run import Run, command
 from memgate.samplebuffer import SampleBuffer
 from memgate.schedule import gate_lr, trunk_lr
 from memgate.startstate import initialised, new_state

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from memgate.errors import MemgateError, require
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 
 SCHEMA = "memgate-cohort/1"

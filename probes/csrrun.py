@@ -7,7 +7,7 @@ import numpy as np
 
 from memgate import console
 from memgate.errors import require
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.csr import CriticalSamples, find_critical
 from probes.csrconfig import CsrConfig
 from probes.csrtable import NEIGHBOURS, PROBE

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.groups import Estimate, percent, share
 from probes.probed import heading, not_shown, probed_members, unlogged
 from probes.result import ProbeResult

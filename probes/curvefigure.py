@@ -12,7 +12,7 @@ from memgate.curves import Curve
 from memgate.errors import MemgateError
 from memgate.paperrecipes import FINAL_VALIDATED
 from memgate.paperrows import PaperRow
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 
 THEIRS, OURS = (

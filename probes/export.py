@@ -11,7 +11,7 @@ from typing import Any
 from memgate import console
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.files.atomic import atomic_folder, atomic_write
 from noise.files.npz import write_zip
 from probes.exportfiles import Content, file_content

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.files.npz import write_arrays
 from probes.exportplan import ExportPlan, chosen_columns
 from probes.exportsamples import Chosen

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from memgate.errors import MemgateError, require
-from memgate.pictures import pictures_of
-from memgate.runs import Run
+from memgate.runs.pictures import pictures_of
+from memgate.runs.run import Run
 from probes.exportplan import ExportPlan, chosen_columns
 from probes.exportsamples import Chosen
 from probes.exportsummary import export_summary

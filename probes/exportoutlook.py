@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.exportfiles import ARRAYS, list_tables, summary_frame
 from probes.exportfolders import fiftyone_frame, projector_frame, score_names
 from probes.exportplan import FIXED, ExportPlan, checked, chosen_columns

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, require
-from memgate.runs import Run, command
+from memgate.runs.run import Run, command
 from probes.filters import Filter
 
 Shape = Literal["summary", "long", "matrix"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError, require
 from memgate.log.format import Samples
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.cohorts import load_cohort
 from probes.exportplan import ExportPlan, chosen_epochs
 from probes.filters import Filter

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.exportsamples import Chosen
 from probes.exportsummary import export_summary
 

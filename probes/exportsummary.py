@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from memgate.log.format import Samples
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes import csrtable, routes
 from probes.exportplan import chosen_columns

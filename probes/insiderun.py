@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memgate import console
 from memgate.errors import require
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.depth import SIDE, DepthConfig, Support, prediction_depths
 from probes.features import points
 from probes.gradients import grand, grand_last_layer, input_gradient_norm

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.groups import Estimate, average, estimate, percent, share
 from probes.intervals import median_interval, spearman_interval
 from probes.probed import heading, logged, not_shown, of_gate, probed_members, unlogged

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from memgate.data.image_set import Channels
 from memgate.errors import require
-from memgate.inputs import Inputs
+from memgate.runs.inputs import Inputs
 
 
 class PixelNetwork(nn.Module):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from memgate import console
 from memgate.errors import require
-from memgate.inputs import Inputs
-from memgate.runs import Run
+from memgate.runs.inputs import Inputs
+from memgate.runs.run import Run
 from noise.files.digests import image_digests
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, knn_distance, msp

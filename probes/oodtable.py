@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from memgate import console
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.detectors import detector_titles
 from probes.groups import Estimate, decimal, percent
 from probes.oodmetrics import OodFigures, ood_figures

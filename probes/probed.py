@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memgate.log.format import FLAGS, Samples, places_of
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.groups import members
 from probes.result import ProbeResult
 from probes.summary import identity, shown_gates

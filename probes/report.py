@@ -7,7 +7,7 @@ import pandas as pd
 
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.correlation import Joined, join
 from probes.detection import FPR95_POSITIVES

@@ -8,11 +8,11 @@ from pathlib import Path
 from tabulate import tabulate
 
 from memgate.config.run import RunConfig
-from memgate.metrics import last_known
-from memgate.outline import outline_of
 from memgate.paperrows import PaperRow
 from memgate.reproduction import Reproduction
-from memgate.runs import Run
+from memgate.runs.metrics import last_known
+from memgate.runs.outline import outline_of
+from memgate.runs.run import Run
 from memgate.sweep import state_of
 from probes.reporttext import STYLES
 from probes.severalruns import Spread, spread

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 
 SCHEMA = "memgate-probe/1"

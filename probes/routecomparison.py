@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
-from memgate.runs import Run, command, open_run
+from memgate.runs.run import Run, command, open_run
 from probes.probed import probed_members
 from probes.result import ProbeResult, load_results
 from probes.routes import PROBE, against_control, contrasts

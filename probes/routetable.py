@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
-from memgate.runs import Run, command
+from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.bootstrap import MEAN_RESAMPLES
 from probes.groups import Estimate, average, difference, percent, points, share

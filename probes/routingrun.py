@@ -20,10 +20,10 @@ from scipy.special import softmax
 
 from memgate import console
 from memgate.config.run import ModelConfig
-from memgate.inputs import Inputs
 from memgate.models.cost import cost_of
 from memgate.models.resnet import pool
-from memgate.runs import Run
+from memgate.runs.inputs import Inputs
+from memgate.runs.run import Run
 from noise.choose import hash_order
 from probes.features import PENULTIMATE, features, head_logits, trunk_of
 from probes.network import PixelNetwork, as_pixels, pixel_network

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from memgate.errors import MemgateError
-from memgate.runs import Run, command
+from memgate.runs.run import Run, command
 from probes.groups import members
 from probes.intervals import median_interval
 from probes.report import IDENTITY, ONLINE

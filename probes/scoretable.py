@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.result import ProbeResult, load_results
 from probes.scores import CHECKPOINT, Score
 from probes.snapshot import Snapshot, take_snapshot

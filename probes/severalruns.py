@@ -9,7 +9,7 @@ import numpy as np
 
 from memgate.config.json_form import flags
 from memgate.errors import MemgateError, require
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.report import Report
 from probes.reporttables import Figure, Table, facts, tables
 from probes.reporttext import layout, number

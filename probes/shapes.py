@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from memgate.log.format import FLAGS, EpochRecord
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.snapshot import Snapshot, take_snapshot
 
 GATE_QUANTITIES = ("gate", "entropy", "routed")

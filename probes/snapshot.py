@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.log.format import EpochRecord, Samples
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 
 FAR = 2048
 """Samples of the log that are rather read for nothing than left out by a second look at the disk."""

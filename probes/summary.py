@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memgate import console
 from memgate.log.format import Samples
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.mixture import low_loss_probability
 from probes.snapshot import Snapshot, spans, take_snapshot

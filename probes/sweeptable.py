@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.sweep import Sweep, SweepRun, state_of
 from probes.groups import Estimate, members
 from probes.report import report

@@ -14,8 +14,8 @@ from memgate.data.image_set import ImageSet
 from memgate.environment import choose_device, describe
 from memgate.errors import MemgateError
 from memgate.evaluate import load_model
-from memgate.inputs import Inputs, inputs_of
-from memgate.runs import Run
+from memgate.runs.inputs import Inputs, inputs_of
+from memgate.runs.run import Run
 from noise.choose import hash_order
 from probes.network import as_pixels
 from probes.result import load_results

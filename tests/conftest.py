@@ -13,7 +13,7 @@ import pytest
 from memgate import cli
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from tests.made_runs import RunPlan, build_run
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch

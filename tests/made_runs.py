@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.inputs import load_inputs
 from memgate.log.format import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.log.writer import SampleLogWriter
-from memgate.metrics import metric_names
-from memgate.newrun import create_run
-from memgate.runs import Run
+from memgate.runs.create import create_run
+from memgate.runs.inputs import load_inputs
+from memgate.runs.metrics import metric_names
+from memgate.runs.run import Run
 
 SIDE = 16
 """Side of the made-up images in pixels."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from memgate.log.format import EpochRecord
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 
 N, K = 40, 4

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from memgate.runs import Run
+from memgate.runs.run import Run
 
 pytestmark = [
     pytest.mark.browser,

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import selection
 from app.charts import explorer as charts
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.contingency import contingency
 from probes.groups import percent
 from probes.result import ProbeResult, save_results

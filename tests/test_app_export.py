@@ -16,7 +16,7 @@ import streamlit as st
 from app import state
 from app.parts import exporting
 from memgate import cli
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.cohorts import Cohort, load_cohort, save_cohort
 
 MakeRun = Callable[..., Run]

@@ -13,7 +13,7 @@ from PIL import Image
 from app.parts import gallery
 from app.thumbnails import sprite
 from app.tiles import extent
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.intervals import wilson
 from probes.result import ProbeResult, save_results
 from probes.summary import summary

@@ -10,7 +10,7 @@ from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_cur
 from app.curves import cells, thinned
 from app.parts.hardsamples import pairs_in
 from app.selection import Box, within
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.confusions import label_pairs
 from tests.pages import CASES, decoded, errors, figure, texts
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from memgate import loghealth
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs import health
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 from tests.pages import table, texts
 
@@ -27,7 +27,7 @@ def damage(run: Run, split: str = "train", row: int = 1) -> None:
 def test_every_planned_epoch_is_whole_torn_or_missing(make_run: MakeRun) -> None:
     run = make_run(epochs=5, finished=4, unseen={3: [0, 1, 2]})
     damage(run)
-    found = loghealth.split_health(run.log(), "train")
+    found = health.split_health(run.log(), "train")
     assert found.epochs.tolist() == [1, 2, 3, 4, 5]
     assert found.state.tolist() == ["whole", "torn", "whole", "whole", "missing"]
     np.testing.assert_array_equal(found.seen, [200, np.nan, 197, 200, np.nan])
@@ -38,11 +38,11 @@ def test_every_planned_epoch_is_whole_torn_or_missing(make_run: MakeRun) -> None
 def test_verification_reads_everything_anew(make_run: MakeRun) -> None:
     run = make_run(epochs=3)
     log = run.log()
-    assert loghealth.split_health(log, "test").count("whole") == 3
+    assert health.split_health(log, "test").count("whole") == 3
     damage(run, "test", 2)
-    assert loghealth.split_health(log, "test").count("whole") == 3  # it believes what it has verified
+    assert health.split_health(log, "test").count("whole") == 3  # it believes what it has verified
     steps: list[tuple[int, int]] = []
-    found = {one.split: one for one in loghealth.verify(run.path / "log.h5", lambda *at: steps.append(at))}
+    found = {one.split: one for one in health.verify(run.path / "log.h5", lambda *at: steps.append(at))}
     assert found["test"].state.tolist() == ["whole", "whole", "torn"]
     assert found["train"].count("whole") == 3
     assert steps == [(place, 6) for place in range(1, 7)]
@@ -52,26 +52,26 @@ def test_sizes_are_the_files(make_run: MakeRun) -> None:
     run = make_run()
     (run.path / "probes").mkdir(exist_ok=True)
     (run.path / "probes" / "csr.h5").write_bytes(b"x" * 1000)
-    found = loghealth.sizes(run.path)
+    found = health.sizes(run.path)
     assert found["log.h5"] == (run.path / "log.h5").stat().st_size
     assert found["probes"] == 1000
     assert sum(found.values()) == sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
-    gate = next(one for one in loghealth.stored_arrays(run.log()) if one.name == "gate")
+    gate = next(one for one in health.stored_arrays(run.log()) if one.name == "gate")
     assert (gate.split, gate.dtype, gate.shape, gate.bytes) == ("train", "float32", (4, 1, 200), 4 * 200 * 4)
 
 
 def test_each_file_is_judged_by_itself(make_run: MakeRun) -> None:
     run = make_run()
-    assert not [one for one in loghealth.files(run) if one.problem]
+    assert not [one for one in health.files(run) if one.problem]
     (run.path / "log.h5").write_bytes(b"something else" * 100)
     (run.path / "manifest.npz").write_bytes(b"PK")
     (run.path / "status.json").write_text("[]")
-    found = {one.name: one for one in loghealth.files(Run(run.path))}
+    found = {one.name: one for one in health.files(Run(run.path))}
     assert [name for name, one in found.items() if one.problem] == ["status.json", "log.h5", "manifest.npz"]
     assert "something else has been written over it" in found["log.h5"].problem
     assert found["log.h5"].command == f"memgate train --like {run.path} --name run-again"
     (run.path / "config.json").write_text("{")
-    assert next(iter(loghealth.files(Run(run.path)))).problem
+    assert next(iter(health.files(Run(run.path)))).problem
 
 
 def test_a_sound_run(make_run: MakeRun, open_page: Any) -> None:
@@ -184,7 +184,7 @@ def test_reading_for_health_disturbs_no_writer(make_run: MakeRun) -> None:
 
     writer = SampleLogWriter.open(run.path / "log.h5")
     try:
-        assert loghealth.verify(run.path / "log.h5")[0].count("whole") == 2
+        assert health.verify(run.path / "log.h5")[0].count("whole") == 2
     finally:
         writer.close()
     assert SampleLog(run.path / "log.h5").epochs("train").tolist() == [1, 2]

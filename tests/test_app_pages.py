@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from memgate.curvesrun import import_curves
-from memgate.inputs import inputs_of
-from memgate.runs import Run
+from memgate.runs.inputs import inputs_of
+from memgate.runs.run import Run
 from probes.intervals import wilson
 from probes.separation import auroc
 from tests.pages import CASES, decoded, errors, figure, texts

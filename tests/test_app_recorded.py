@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 from noise.apply import corrupt
 from tests.pages import errors

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.result import ProbeResult, save_results
 
 MakeRun = Callable[..., Run]

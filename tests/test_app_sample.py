@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import percentileofscore
 
 from app import words
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.result import ProbeResult, save_results
 from probes.summary import summary
 from tests.pages import texts

@@ -11,9 +11,9 @@ import torch
 from memgate import cli
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.inputs import inputs_of
 from memgate.models import build_model
-from memgate.runs import open_run
+from memgate.runs.inputs import inputs_of
+from memgate.runs.run import open_run
 from memgate.startstate import new_state
 from memgate.train import Stopped, resume, start
 

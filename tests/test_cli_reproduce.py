@@ -9,7 +9,7 @@ import pytest
 
 import memgate.train
 from memgate import scales
-from memgate.runs import Run, list_runs, open_run
+from memgate.runs.run import Run, list_runs, open_run
 from memgate.sweep import read_sweep
 
 ROW = "paper-1-baseline-0.01-constant"

@@ -12,7 +12,7 @@ import pytest
 from memgate import cli
 from memgate.config.run import DataConfig, GateConfig, ModelConfig
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.train import start
 from probes import routingrun
 from probes.report import IDENTITY

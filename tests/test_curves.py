@@ -9,7 +9,7 @@ import memgate.curvesrun
 from memgate.curves import load_curves, parse_name, per_sample
 from memgate.curvesrun import import_curves
 from memgate.errors import MemgateError
-from memgate.runs import list_runs
+from memgate.runs.run import list_runs
 from probes.report import report
 
 COLUMNS = (

@@ -15,14 +15,14 @@ from memgate import cli
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.console import epoch_line
 from memgate.evaluate import load_model
-from memgate.inputs import inputs_of
 from memgate.loader import Batch
-from memgate.metrics import metric_names
 from memgate.models import MODELS
 from memgate.models import build_model as typed_build_model
 from memgate.models.cost import cost_of
 from memgate.objective import gate_modules, parameter_groups, total_loss
-from memgate.runs import Run
+from memgate.runs.inputs import inputs_of
+from memgate.runs.metrics import metric_names
+from memgate.runs.run import Run
 from memgate.schedule import trunk_lr
 from memgate.startstate import new_state
 from memgate.train import Stopped, resume, start, train_step

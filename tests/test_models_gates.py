@@ -13,7 +13,7 @@ from memgate.config.run import GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.models import MODELS, build_model
 from memgate.objective import total_loss
-from memgate.outline import outline_of
+from memgate.runs.outline import outline_of
 
 
 def images_of(side=9, n=5):

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes import export as module
 from probes import exportfiles
 from probes.export import export

@@ -11,7 +11,7 @@ import pytest
 
 from memgate import cli
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.cohorts import Cohort, save_cohort
 from probes.export import download_name, export, export_bytes, is_large
 from probes.exportoutlook import outlook, preview

@@ -18,7 +18,7 @@ from tensorboard.plugins.projector import projector_config_pb2
 
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
-from memgate.pictures import pictures_of
+from memgate.runs.pictures import pictures_of
 from noise.files.atomic import atomic_folder
 from noise.files.npz import write_zip
 from probes import exportfolders

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from memgate.commands.reporting import print_report
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.errors import NoiseError
 from probes.correlation import Joined, spearman
 from probes.external import aligned

@@ -8,7 +8,7 @@ from torch import nn
 from memgate import cli
 from memgate.errors import MemgateError
 from memgate.evaluate import load_model
-from memgate.inputs import inputs_of
+from memgate.runs.inputs import inputs_of
 from probes.csr import critical_samples
 from probes.neighbours import find_neighbours
 from probes.network import as_pixels, load_batch, pixel_network

@@ -14,8 +14,8 @@ from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curv
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.data.sources import official
 from memgate.errors import MemgateError
-from memgate.inputs import inputs_of
 from memgate.models import build_model
+from memgate.runs.inputs import inputs_of
 from noise.errors import NoiseError
 from noise.files.digests import pixels_digest
 from noise.images.open_set import fitted

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.groups import members
 from probes.intervals import auroc_interval
 from probes.overepochs import QUANTITIES, EpochCurve, epoch_curves, pair_shares

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.report import report
 from probes.reporttext import to_json, to_markdown, to_terminal
 from probes.result import ProbeResult, save_results

@@ -15,11 +15,11 @@ from sklearn.linear_model import LogisticRegression
 
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.evaluate import load_model
-from memgate.inputs import inputs_of
 from memgate.models import build_model
 from memgate.models.block_gated import hard
 from memgate.models.cost import cost_of
-from memgate.runs import Run
+from memgate.runs.inputs import inputs_of
+from memgate.runs.run import Run
 from memgate.train import start
 from noise.choose import hash_order
 from probes import routingrun

@@ -10,7 +10,7 @@ import pytest
 
 from memgate import cli
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes import severalruns
 from probes.report import Report, report
 from probes.severalruns import check_alike, several, spread

@@ -12,11 +12,11 @@ import torch
 
 from memgate.errors import MemgateError
 from memgate.evaluate import load_model, sweep
-from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
 from memgate.log.format import UNSEEN_CLASS, EpochRecord
-from memgate.metrics import metric_names
-from memgate.runs import Run
+from memgate.runs.inputs import inputs_of
+from memgate.runs.metrics import metric_names
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 from probes.report import report
 from probes.reporttext import to_terminal

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 from noise.apply import corrupt
 from probes.report import report

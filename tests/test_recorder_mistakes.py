@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 from tests.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 
@@ -207,7 +207,10 @@ def test_what_the_disk_refused_at_the_end_is_the_status(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    what = {"write": "memgate.log.writer.SampleLogWriter.write", "metrics": "memgate.runs.Run.append_metrics"}
+    what = {
+        "write": "memgate.log.writer.SampleLogWriter.write",
+        "metrics": "memgate.runs.run.Run.append_metrics",
+    }
     with make_recorder() as recorder:
         feed(recorder, 1)
         feed(recorder, 2)
@@ -227,7 +230,7 @@ def test_a_kill_between_log_and_metrics_is_mended(tmp_path: Path, make_recorder:
     counts = {"train": N, "test": 5}
     code = f"""
 import os, torch
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 append = Run.append_metrics
 Run.append_metrics = lambda run, row: os.kill(os.getpid(), 9) if row["epoch"] == 3 else append(run, row)

@@ -12,7 +12,7 @@ from torch import nn
 from memgate import cli
 from memgate.commands.reading import Runs
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.manifest.manifest import Manifest
 from probes.export import export
 from probes.exportplan import ExportPlan

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from memgate.samplelog import Recorder
 from probes.report import report
 from probes.severalruns import check_alike

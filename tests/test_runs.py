@@ -13,8 +13,8 @@ import pytest
 from memgate.commands.reading import Runs
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
-from memgate.newrun import create_run
-from memgate.runs import list_runs, open_run
+from memgate.runs.create import create_run
+from memgate.runs.run import list_runs, open_run
 
 
 def arguments_of(run, name) -> Any:
@@ -33,7 +33,7 @@ def test_a_kill_while_a_run_is_made_leaves_no_run(make_run, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("memgate.newrun.write_json", killed)
+    monkeypatch.setattr("memgate.runs.create.write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         create_run(*arguments)
     assert [found.name for found in list_runs(run.config.out)] == [run.name]

@@ -19,8 +19,8 @@ from memgate import sweep
 from memgate.config.json_form import to_json as to_json_config
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.newrun import make_folder
-from memgate.runs import open_run
+from memgate.runs.create import make_folder
+from memgate.runs.run import open_run
 from probes.report import report
 from probes.sweeptable import sweep_table, to_json, to_text
 

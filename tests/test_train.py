@@ -21,11 +21,11 @@ from memgate import checkpoint, console
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.evaluate import evaluate_run
-from memgate.inputs import inputs_of
 from memgate.loader import DeviceImages
 from memgate.log.writer import SampleLogWriter
 from memgate.models import build_model
-from memgate.runs import Run, open_run
+from memgate.runs.inputs import inputs_of
+from memgate.runs.run import Run, open_run
 from memgate.samplebuffer import SampleBuffer
 from memgate.train import Stopped, resume, start
 from tests.same_runs import assert_same_run

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from app import palette
 from app.charts.layout import LEGEND, MARGIN, epoch_axis
-from memgate.loghealth import SplitHealth
+from memgate.runs.health import SplitHealth
 
 LOOKS = {
     "whole": ("whole", palette.CLEAN, "square"),

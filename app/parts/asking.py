@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import probed, words
 from app.state import View
-from memgate.runs import command
+from memgate.runs.run import command
 
 Say = Callable[[str], object]
 """How a sentence is shown: ``st.caption`` or ``st.info``."""

@@ -10,7 +10,7 @@ from app import queries, selection, state, words
 from app.parts.track import Track
 from app.queries import Stamp
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 
 RUNS = 24
 """How many other runs are looked at, the newest first: of each, some columns of its log are read and checked."""

@@ -12,7 +12,7 @@ from app.queries import Stamp
 from app.selection import Selection
 from app.state import View
 from memgate.log.reader import SampleLog
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.exportoutlook import Outlook, outlook, quantity_names
 from probes.exportplan import KINDS, ExportPlan
 from probes.filters import Filter

@@ -11,7 +11,7 @@ from app import probed, queries, selection, state, thumbnails, words
 from app.state import View
 from app.tiles import LEGEND, tiles
 from memgate.errors import MemgateError
-from memgate.runs import command
+from memgate.runs.run import command
 from probes.result import ProbeResult
 
 ROWS = 500

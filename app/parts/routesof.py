@@ -11,7 +11,7 @@ from app import probed, state, words
 from app.charts import critical as charts
 from app.charts.layout import CONFIG
 from app.state import View
-from memgate.runs import command
+from memgate.runs.run import command
 from probes.groups import Estimate, share
 from probes.result import ProbeResult
 from probes.routes import OF_ALL, OF_FITTED, Contrast, cuts_of, row_of

@@ -16,7 +16,7 @@ from app.parts.comparing import Compared, Pair, Together
 from app.state import View
 from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
-from memgate.runs import Run
+from memgate.runs.run import Run
 from probes.curvefigure import line_of_run
 from probes.groups import decimal, percent, points
 

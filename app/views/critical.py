@@ -15,7 +15,7 @@ from app.parts.routesof import routing
 from app.parts.sections import section
 from app.state import View
 from memgate.errors import MemgateError
-from memgate.runs import command
+from memgate.runs.run import command
 from probes.csrtable import PAPER_RADIUS, UNITS, CriticalGroup
 from probes.probed import of_gate
 from probes.result import ProbeResult

@@ -11,14 +11,14 @@ from app import queries, state, words
 from app.charts import health as charts
 from app.charts.layout import CONFIG
 from app.state import View
-from memgate import loghealth
 from memgate.config.json_form import flags, flat, text_of
 from memgate.corruptiontables import manifest_tables
 from memgate.data.sources.licences import LICENCES
 from memgate.errors import MemgateError
 from memgate.log.format import SCHEMA
-from memgate.loghealth import FileState, SplitHealth
-from memgate.runs import Run
+from memgate.runs import health
+from memgate.runs.health import FileState, SplitHealth
+from memgate.runs.run import Run
 
 
 def size_text(count: int) -> str:
@@ -42,7 +42,7 @@ def status(run: Run, damaged: bool) -> None:
     """How far it is, and how it can go on."""
     try:
         found = queries.status(run)
-        command = "" if damaged else loghealth.go_on_command(run, found.shown)
+        command = "" if damaged else health.go_on_command(run, found.shown)
     except MemgateError:
         return  # the table of files says it
     told = f"{found.shown}, epoch {found.epoch} of {found.epochs}"
@@ -91,8 +91,8 @@ def _sized(rows: list[dict[str, Any]], key: str) -> None:
 
 def room(run: Run) -> None:
     """What it takes, and what is left."""
-    sizes = {name: count for name, count in loghealth.sizes(run.path).items() if count}
-    free = loghealth.free_bytes(run.path)
+    sizes = {name: count for name, count in health.sizes(run.path).items() if count}
+    free = health.free_bytes(run.path)
     st.markdown(f"**Room** · {words.plain(size_text(sum(sizes.values())))} in all")
     rows = [{"part": name, "size": size_text(count)} for name, count in sizes.items()]
     rows.append({"part": "free on this disk", "size": size_text(free)})
@@ -107,7 +107,7 @@ def epochs(view: View) -> None:
         + words.plain(f"{len(log.class_names)} classes, format {SCHEMA}")
     )
     with queries.reading(view.at.path):
-        splits = [loghealth.split_health(log, split) for split in log.splits]
+        splits = [health.split_health(log, split) for split in log.splits]
     st.markdown("**Planned epochs and what is in the log**")
     st.plotly_chart(
         charts.strip(splits),
@@ -151,7 +151,7 @@ def verification(view: View) -> None:
     bar = st.progress(0.0, "Reading …")
     begun = time.monotonic()
     with queries.reading(view.at.path):
-        splits = loghealth.verify(
+        splits = health.verify(
             view.run.path / "log.h5",
             lambda read, total: bar.progress(read / total, f"{read} of {total} rows"),
         )
@@ -169,7 +169,7 @@ def verification(view: View) -> None:
 def arrays(view: View) -> None:
     """What is stored of each split."""
     with queries.reading(view.at.path):
-        found = loghealth.stored_arrays(view.log)
+        found = health.stored_arrays(view.log)
     rows = [
         {
             "split": one.split,
@@ -231,7 +231,7 @@ def page() -> None:
     run = run_of(view)
     if run is None:
         st.stop()
-    files = loghealth.files(run)
+    files = health.files(run)
     broken = [one for one in files if one.problem]
     status(run, any(one.name in ("config.json", "log.h5") for one in broken))
     remedies(broken)

@@ -10,10 +10,10 @@ from app import measures, queries, selection, state, words
 from app.headline import headline
 from app.parts import comparing
 from app.queries import Stamp
-from memgate import loghealth
 from memgate.errors import MemgateError
-from memgate.metrics import last_known
-from memgate.runs import Run
+from memgate.runs import health
+from memgate.runs.metrics import last_known
+from memgate.runs.run import Run
 from probes.csrtable import PAPER_RADIUS
 
 REDRAWN_SECONDS = 1.0
@@ -37,7 +37,7 @@ def known(name: str) -> tuple[dict[str, Any], str]:
             "seed": outline.seed,
             "epochs": f"{status.epoch} / {status.epochs}",
             "date": time.strftime("%Y-%m-%d", time.localtime((run.path / "config.json").stat().st_mtime)),
-            "size": sum(loghealth.sizes(run.path).values()) / 1e6,
+            "size": sum(health.sizes(run.path).values()) / 1e6,
         }
         if run.only_curves:
             row |= {"status": CURVES, **_of_metrics(run)}

@@ -17,7 +17,7 @@ from noise.spec import CorruptionSpec, parse_specs
 
 if TYPE_CHECKING:
     from memgate.data.image_set import ImageSet
-    from memgate.inputs import CorruptedSplit
+    from memgate.runs.inputs import CorruptedSplit
     from noise.manifest.manifest import Manifest
 
 ExchangeFormat = Literal["dividemix", "evidentialmix", "csv", "cleanlab", "matrix"]
@@ -73,7 +73,7 @@ class CorruptVerify:
     def run(self) -> None:
         """Print that all is equal, or end with exit code 1 after naming what differs."""
         from memgate.data.image_set import load_splits
-        from memgate.inputs import source_folders, sources_for
+        from memgate.runs.inputs import source_folders, sources_for
         from noise.manifest.manifest import Manifest
         from noise.verify import verify
 
@@ -242,7 +242,7 @@ def _corrupt_and_write(
     """
     from memgate.corruptiontables import describe_manifest
     from memgate.data.image_set import load_splits
-    from memgate.inputs import corrupted, sources_for
+    from memgate.runs.inputs import corrupted, sources_for
 
     _check_new(out, "--out")
     sheet = sheet or out.with_suffix(".png")

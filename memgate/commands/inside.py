@@ -5,7 +5,7 @@ from typing import Literal
 
 from memgate import console
 from memgate.commands.probing import ProbeCommand, stored_one_by_one
-from memgate.runs import command, open_run
+from memgate.runs.run import command, open_run
 
 ScoreName = Literal["input_gradient_norm", "grand_last_layer", "grand", "prediction_depth"]
 """Those of :data:`probes.insiderun.SCORES`, which cannot be imported here without torch; a test compares them."""

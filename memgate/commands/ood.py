@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from memgate import console
 from memgate.commands.probing import CheckpointCommand, stored_one_by_one
-from memgate.runs import command, open_run
+from memgate.runs.run import command, open_run
 
 
 @dataclass(frozen=True)

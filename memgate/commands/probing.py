@@ -11,7 +11,7 @@ from memgate import console
 from memgate.config.run import Device
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
-from memgate.runs import Run, command, open_run
+from memgate.runs.run import Run, command, open_run
 
 if TYPE_CHECKING:
     from probes.result import ProbeResult

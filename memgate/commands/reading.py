@@ -8,10 +8,10 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import MemgateError
-from memgate.metrics import last_known
 from memgate.paperrows import described, read_rows
 from memgate.recipes import RECIPES
-from memgate.runs import Run, command, list_runs, open_run
+from memgate.runs.metrics import last_known
+from memgate.runs.run import Run, command, list_runs, open_run
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import require
-from memgate.runs import Run, command, open_run
+from memgate.runs.run import Run, command, open_run
 
 
 @dataclass(frozen=True)

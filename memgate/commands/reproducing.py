@@ -17,7 +17,7 @@ from memgate.errors import MemgateError, require
 from memgate.paperrecipes import Reading
 from memgate.paperrows import find_rows, read_rows
 from memgate.reproduction import Reproduction, Setting, reproduction
-from memgate.runs import Run, is_run, open_run
+from memgate.runs.run import Run, is_run, open_run
 from memgate.scales import SCALES, ScaleName, cost
 
 MANY_IMAGES = {"cuda": 5_000_000, "cpu": 1_000_000}

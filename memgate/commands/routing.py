@@ -8,7 +8,7 @@ from memgate import console
 from memgate.commands.probing import ProbeCommand, stored_one_by_one
 from memgate.config.json_form import flags
 from memgate.errors import require
-from memgate.runs import Run, command, open_run
+from memgate.runs.run import Run, command, open_run
 
 if TYPE_CHECKING:
     from probes.result import ProbeResult

@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import require
-from memgate.runs import open_run
+from memgate.runs.run import open_run
 
 
 @dataclass(frozen=True)

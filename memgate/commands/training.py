@@ -12,7 +12,7 @@ from memgate import console
 from memgate.commands.reporting import print_summary
 from memgate.config.run import Device, GateConfig, RunConfig
 from memgate.recipes import check_start, recipe
-from memgate.runs import Run, command, open_run
+from memgate.runs.run import Run, command, open_run
 
 
 @dataclass(frozen=True)

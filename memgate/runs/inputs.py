@@ -18,7 +18,7 @@ from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, norm
 from memgate.data.sources import read_source
 from memgate.errors import MemgateError
 from memgate.log.format import Samples
-from memgate.runs import Run
+from memgate.runs.run import Run
 from noise.apply import corrupt
 from noise.errors import MissingFileError, NoiseError
 from noise.files.read import located

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.log.format import QUANTITIES
 from memgate.log.reader import SampleLog
-from memgate.runs import Run, command, manifest_path
+from memgate.runs.run import Run, command, manifest_path
 from noise.errors import NoiseError
 from noise.manifest.manifest import Manifest
 
@@ -227,7 +227,7 @@ def go_on_command(run: Run, state: str) -> str:
 
     Args:
         run: the run.
-        state: as :attr:`memgate.runs.Status.shown` has it.
+        state: as :attr:`memgate.runs.run.Status.shown` has it.
     """
     if state in ("complete", "running"):
         return ""

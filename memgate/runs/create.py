@@ -13,7 +13,7 @@ from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
 from memgate.log.writer import SampleLogWriter, lock, unlocker
-from memgate.runs import SCHEMA, Run, command, is_run, manifest_path, write_json
+from memgate.runs.run import SCHEMA, Run, command, is_run, manifest_path, write_json
 from noise.files.atomic import sync_folder
 from noise.manifest.manifest import Manifest
 

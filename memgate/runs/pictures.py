@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from memgate.data.sources.source import load_arrays
 from memgate.errors import MemgateError
-from memgate.inputs import inputs_of
 from memgate.log.format import places_of
-from memgate.runs import Run
+from memgate.runs.inputs import inputs_of
+from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 
 FILE = "images.npz"

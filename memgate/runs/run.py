@@ -24,12 +24,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from memgate import metrics
 from memgate.config.json_form import from_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
-from memgate.outline import Outline, outline_of
+from memgate.runs import metrics
+from memgate.runs.outline import Outline, outline_of
 from noise.files.atomic import atomic_write
 from noise.manifest.manifest import Manifest
 

@@ -1,0 +1,1 @@
+"""The run directory: create, open, list, check; the data and pictures of a run."""
