@@ -17,8 +17,8 @@ import torch
 from scipy.stats import entropy
 
 from memgate.config.run import ModelConfig
-from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
-from memgate.models.resnet import ResNet
+from memgate.models.backbones.resnet import ResNet
+from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from probes.csr import critical_samples
 from probes.intervals import spearman_interval
 from probes.network import PixelNetwork

@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from memgate import console
 from memgate.config.run import ModelConfig
-from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
-from memgate.models.resnet import ResNet
+from memgate.models.backbones.resnet import ResNet
+from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from probes.csr import critical_samples
 from probes.csrconfig import LASS_ALPHA, LASS_BETA, PAPER_RADIUS, STEPS
 from probes.network import PixelNetwork

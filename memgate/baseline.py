@@ -15,7 +15,7 @@ from torch import nn
 
 from memgate import checkpoint
 from memgate.errors import MemgateError
-from memgate.models.foreign import differences
+from memgate.models.pretrained import differences
 from memgate.runs.run import Run, is_run, open_run
 
 TRUNK, HEAD, GATES = "trunk.", "head", "gates"

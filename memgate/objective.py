@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.models import Forward
-from memgate.models.block_gates import EntropyGate
+from memgate.models.gated.block_gates import EntropyGate
 
 
 def classification_loss(forward: Forward, labels: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from memgate import console
 from memgate.errors import MemgateError, require
-from memgate.gates import entropy
 from memgate.log.format import UNSEEN_CLASS, EpochRecord
 from memgate.log.reader import SampleLog
 from memgate.models import Forward
+from memgate.models.entropy import entropy
 from memgate.models.forward import Gate
 from memgate.recordedlabels import as_array
 from memgate.samplebuffer import SampleBuffer

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from memgate.gates import entropy_of
 from memgate.log.format import FLAGS, ROUTED_ABOVE, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward
+from memgate.models.entropy import entropy_of
 
 _FLOATS = ("loss", "margin", "p_given", "el2n", "out_entropy")
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from memgate.evaluate import SWEEP_BATCH
-from memgate.models.resnet import ResNet, pool
+from memgate.models.backbones.resnet import ResNet, pool
 from probes.frozen import frozen, place_of
 from probes.network import PixelNetwork, in_batches, load_batch
 

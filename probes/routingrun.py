@@ -20,8 +20,8 @@ from scipy.special import softmax
 
 from memgate import console
 from memgate.config.run import ModelConfig
-from memgate.models.cost import cost_of
-from memgate.models.resnet import pool
+from memgate.models.backbones.resnet import pool
+from memgate.models.macs import cost_of
 from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from noise.choose import hash_order

@@ -9,8 +9,8 @@ from PIL import Image
 
 from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError
-from memgate.models.foreign import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign, translated
-from memgate.models.resnet import ResNet
+from memgate.models.backbones.resnet import ResNet
+from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign, translated
 from probes.csr import critical_samples
 from probes.network import PixelNetwork
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from memgate.gates import CURVES, entropy, gate_value
+from memgate.models.entropy import CURVES, entropy, gate_value
 
 
 @settings(deadline=None)

@@ -11,8 +11,8 @@ from torch.nn import functional
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import build_model as typed_build_model
-from memgate.models.block_gated import hard, skip, through
-from memgate.models.cost import cost_of
+from memgate.models.gated.block_gated import hard, skip, through
+from memgate.models.macs import cost_of
 from memgate.objective import parameter_groups, total_loss
 
 

@@ -18,7 +18,7 @@ from memgate.evaluate import load_model
 from memgate.loader import Batch
 from memgate.models import MODELS
 from memgate.models import build_model as typed_build_model
-from memgate.models.cost import cost_of
+from memgate.models.macs import cost_of
 from memgate.objective import gate_modules, parameter_groups, total_loss
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names

@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.evaluate import load_model
 from memgate.models import build_model
-from memgate.models.block_gated import hard
-from memgate.models.cost import cost_of
+from memgate.models.gated.block_gated import hard
+from memgate.models.macs import cost_of
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
 from memgate.train import start

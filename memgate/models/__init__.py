@@ -7,11 +7,11 @@ from torch import nn
 
 from memgate.config.run import ModelConfig
 from memgate.errors import require
-from memgate.models.block_gated import BlockGatedResNet
-from memgate.models.block_gates import BLOCK_GATES
+from memgate.models.backbones.resnet import ResNet, map_side
 from memgate.models.forward import Forward, Gate
-from memgate.models.layer_gated import UNIT_GATES, LayerGatedResNet
-from memgate.models.resnet import ResNet, map_side
+from memgate.models.gated.block_gated import BlockGatedResNet
+from memgate.models.gated.block_gates import BLOCK_GATES
+from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
 
 __all__ = ["MODELS", "Forward", "Gate", "build_model"]
 

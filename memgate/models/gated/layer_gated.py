@@ -23,9 +23,9 @@ from torch.nn import functional
 
 from memgate.config.model import unit_names
 from memgate.config.run import GateConfig, ModelConfig
+from memgate.models.backbones.resnet import ResNet, he_normal
+from memgate.models.backbones.units import Unit
 from memgate.models.forward import Forward, Gate
-from memgate.models.resnet import ResNet, he_normal
-from memgate.models.units import Unit
 
 
 class Read(NamedTuple):

@@ -1,7 +1,7 @@
 """ResNets whose blocks can be skipped softly, sample by sample (the report on gating; soft-gating paper, section 4).
 
 In a gated block, o1 is the output of the first unit and o2 that of the last. The gate reads the ``tap``, and the block
-puts out g*o2 + (1-g)*o1. The gates themselves: :mod:`memgate.models.block_gates`.
+puts out g*o2 + (1-g)*o1. The gates themselves: :mod:`memgate.models.gated.block_gates`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from memgate.config.run import ModelConfig
 from memgate.log.format import ROUTED_ABOVE
-from memgate.models.block_gates import BLOCK_GATES, BlockGate
+from memgate.models.backbones.resnet import ResNet, map_side
 from memgate.models.forward import Forward, Gate
-from memgate.models.resnet import ResNet, map_side
+from memgate.models.gated.block_gates import BLOCK_GATES, BlockGate
 
 Mixing = Callable[[Tensor], Tensor]
 """A gate's value g [b] to the weight [b] of o2 in the block's output."""

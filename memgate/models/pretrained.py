@@ -36,7 +36,7 @@ def load_foreign(model: nn.Module, path: Path) -> None:
     """Put the weights of a foreign checkpoint into a network: all of them, or none and an error.
 
     Args:
-        model: a :class:`memgate.models.resnet.ResNet` of the same shape; it stays on its device.
+        model: a :class:`memgate.models.backbones.resnet.ResNet` of the same shape; it stays on its device.
         path: a state dict saved by ``torch.save``, bare or under ``state_dict``; it is read without pickle.
 
     Raises:

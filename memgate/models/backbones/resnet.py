@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from memgate.config.run import ModelConfig
+from memgate.models.backbones.units import Unit
 from memgate.models.forward import Forward
-from memgate.models.units import Unit
 
 STEM = {"cifar": 16, "imagenet": 64}
 """Layout to the width of the stem and of B1; each further block is twice as wide."""

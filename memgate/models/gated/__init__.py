@@ -1,0 +1,1 @@
+"""Gates over blocks and in residual units."""
