@@ -3,7 +3,7 @@
     python benchmarks/epoch_cost.py [--rounds 5] [--depth 20]
 
 The yardstick repeats forward, backward and optimiser step on one batch that never changes. Against it stand
-whole epochs of :class:`memgate.train.Training`, from the permutation to the fsync of log and checkpoint:
+whole epochs of :class:`memgate.training.loop.Training`, from the permutation to the fsync of log and checkpoint:
 logged online, and logged by a sweep of the training and the test set. The three alternate, so that a slow
 minute of the machine falls on all of them; the ratio of the medians counts. 4,000 training images of 32x32 in
 batches of 128. The sweep has 800 test images, CIFAR's proportion; online logging concerns the training set only
@@ -26,13 +26,13 @@ import torch
 
 from memgate import console
 from memgate.config.run import DataConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.environment import choose_precision, describe
-from memgate.loader import Batch
 from memgate.log.writer import SampleLogWriter
 from memgate.runs.create import create_run
 from memgate.runs.inputs import load_inputs
-from memgate.tensorboard import TensorBoard
-from memgate.train import Training, log_layout, train_step
+from memgate.training.environment import choose_precision, describe
+from memgate.training.loader import Batch
+from memgate.training.loop import Training, log_layout, train_step
+from memgate.training.tensorboard import TensorBoard
 
 LIMITS = {"online": 1.05, "sweep": 1.5}
 TRAIN, BATCH = 4000, 128

@@ -17,7 +17,7 @@ from memgate.models import Forward
 from memgate.models.entropy import entropy
 from memgate.models.forward import Gate
 from memgate.recordedlabels import as_array
-from memgate.samplebuffer import SampleBuffer
+from memgate.training.sample_buffer import SampleBuffer
 
 Gates = Tensor | ArrayLike | Mapping[str, Tensor | ArrayLike] | None
 """Values of one gate, or name to values."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from memgate.evaluate import summarise
 from memgate.log.format import EpochRecord
 from memgate.log.reader import SampleLog
 from memgate.runs.metrics import metric_names
+from memgate.training.evaluate import summarise
 
 
 def metrics_row(

@@ -156,7 +156,7 @@ class Recording:
             given: split to its given labels [N].
             classes: K.
             gates: their names.
-            environment: what :func:`memgate.environment.describe` says of this machine.
+            environment: what :func:`memgate.training.environment.describe` says of this machine.
 
         Raises:
             MemgateError: a label is unknown, the folder cannot be made, or the disk has no room for the log.

@@ -24,7 +24,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from memgate import console
-from memgate.environment import describe
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
@@ -44,6 +43,7 @@ from memgate.recordedrun import plan
 from memgate.runs import metrics
 from memgate.runs.create import reserve
 from memgate.runs.run import Run, is_run
+from memgate.training.environment import describe
 from noise.manifest.manifest import Manifest
 
 

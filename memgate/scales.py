@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from memgate.config.run import ModelConfig, RunConfig, TrainConfig
-from memgate.schedule import RESNET34_AUTHORS
+from memgate.training.schedule import RESNET34_AUTHORS
 
 ScaleName = Literal["tiny", "short", "full"]
 

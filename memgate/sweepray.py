@@ -18,9 +18,9 @@ from typing import Any
 from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
-from memgate.interrupt import Interrupt, Interrupted
 from memgate.runs.run import Run, is_run
 from memgate.sweep import still_failed
+from memgate.training.interrupt import Interrupt, Interrupted
 
 STOPPED = "stopped"
 """What a task returns whose run was stopped: it can be resumed."""
@@ -74,7 +74,7 @@ def run_on_ray(configs: Sequence[RunConfig], workers: Workers) -> dict[str, str]
 def _carried_out(config: RunConfig, folder: str) -> str:
     """One task, in a process of Ray's: the reason why the run failed, or nothing, or :data:`STOPPED`."""
     from memgate.sweeprun import attempt
-    from memgate.train import Stopped
+    from memgate.training.loop import Stopped
 
     os.chdir(folder)  # paths were typed there
     try:

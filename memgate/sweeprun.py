@@ -8,10 +8,10 @@ import torch
 from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
-from memgate.interrupt import Interrupt
 from memgate.runs.run import Run, is_run
 from memgate.sweep import still_failed
-from memgate.train import resume, start
+from memgate.training.interrupt import Interrupt
+from memgate.training.loop import resume, start
 from noise.errors import NoiseError
 
 

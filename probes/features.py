@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from memgate.evaluate import SWEEP_BATCH
 from memgate.models.backbones.resnet import ResNet, pool
+from memgate.training.evaluate import SWEEP_BATCH
 from probes.frozen import frozen, place_of
 from probes.network import PixelNetwork, in_batches, load_batch
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from memgate.errors import require
-from memgate.objective import parameter_groups
+from memgate.training.objective import parameter_groups
 from probes.csr import BATCH
 from probes.features import PENULTIMATE, features, head_logits
 from probes.frozen import frozen, gradient, place_of

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.data.image_set import ImageSet
-from memgate.environment import choose_device, describe
 from memgate.errors import MemgateError
-from memgate.evaluate import load_model
 from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
+from memgate.training.environment import choose_device, describe
+from memgate.training.evaluate import load_model
 from noise.choose import hash_order
 from probes.network import as_pixels
 from probes.result import load_results

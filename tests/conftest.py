@@ -138,7 +138,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run really trained, on digits: two gates, a validation split, a corrupted copy, a checkpoint an epoch."""
-    from memgate.train import start
+    from memgate.training.loop import start
 
     config = RunConfig(
         name="one",
@@ -174,7 +174,7 @@ def layer_gated(tmp_path: Path) -> Run:
 
 
 def _trained_for_an_epoch(out: Path, name: str, model: ModelConfig, noise: tuple[str, ...] = ()) -> Run:
-    from memgate.train import start
+    from memgate.training.loop import start
 
     data = DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20)
     train = TrainConfig(epochs=1, batch_size=32)

@@ -14,8 +14,8 @@ from memgate.errors import MemgateError
 from memgate.models import build_model
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import open_run
-from memgate.startstate import new_state
-from memgate.train import Stopped, resume, start
+from memgate.training.initial import new_state
+from memgate.training.loop import Stopped, resume, start
 
 
 def small(out: Path, name: str, **changes) -> RunConfig:

@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from memgate import cli
 from memgate.errors import MemgateError
-from memgate.evaluate import load_model
 from memgate.runs.inputs import inputs_of
+from memgate.training.evaluate import load_model
 from probes import ood, visits
 from probes.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
 from probes.features import PENULTIMATE, features, trunk_of

@@ -10,8 +10,8 @@ import torch
 
 from memgate import cli, console
 from memgate.errors import MemgateError
-from memgate.evaluate import load_model
 from memgate.runs.inputs import inputs_of
+from memgate.training.evaluate import load_model
 from probes import csrrun, visits
 from probes.csr import critical_samples
 from probes.csrconfig import configure

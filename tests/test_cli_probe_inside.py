@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 from memgate import cli
 from memgate.commands.inside import ProbeInside, ScoreName
 from memgate.errors import MemgateError
-from memgate.evaluate import load_model
 from memgate.runs.inputs import inputs_of
+from memgate.training.evaluate import load_model
 from probes import insiderun, visits
 from probes.depth import DepthConfig, Support, prediction_depths
 from probes.gradients import grand, grand_last_layer, input_gradient_norm

@@ -13,7 +13,7 @@ from memgate import cli
 from memgate.config.run import DataConfig, GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from memgate.train import start
+from memgate.training.loop import start
 from probes import routingrun
 from probes.report import IDENTITY
 from probes.result import load_results

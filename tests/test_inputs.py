@@ -8,10 +8,10 @@ import pytest
 
 from memgate.config.run import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.evaluate import evaluate_run
 from memgate.runs.inputs import inputs_of, load_inputs, sources_for
 from memgate.runs.run import open_run
-from memgate.train import start
+from memgate.training.evaluate import evaluate_run
+from memgate.training.loop import start
 from noise.spec import parse_specs
 from probes.report import report
 from probes.reporttext import to_terminal

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from memgate.config.run import Augment, DataConfig, RunConfig
-from memgate.loader import CROP_PADDING, DeviceImages
 from memgate.runs.inputs import load_inputs
+from memgate.training.loader import CROP_PADDING, DeviceImages
 
 CPU = torch.device("cpu")
 

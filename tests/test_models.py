@@ -13,7 +13,7 @@ from memgate.errors import MemgateError
 from memgate.models import build_model as typed_build_model
 from memgate.models.gated.block_gated import hard, skip, through
 from memgate.models.macs import cost_of
-from memgate.objective import parameter_groups, total_loss
+from memgate.training.objective import parameter_groups, total_loss
 
 
 def build_model(*arguments, **keywords) -> Any:

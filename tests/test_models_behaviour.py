@@ -10,22 +10,22 @@ import torch
 from sklearn.datasets import load_digits
 from torch.nn import functional
 
-import memgate.train
+import memgate.training.loop
 from memgate import cli
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.console import epoch_line
-from memgate.evaluate import load_model
-from memgate.loader import Batch
 from memgate.models import MODELS
 from memgate.models import build_model as typed_build_model
 from memgate.models.macs import cost_of
-from memgate.objective import gate_modules, parameter_groups, total_loss
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
-from memgate.schedule import trunk_lr
-from memgate.startstate import new_state
-from memgate.train import Stopped, resume, start, train_step
+from memgate.training.evaluate import load_model
+from memgate.training.initial import new_state
+from memgate.training.loader import Batch
+from memgate.training.loop import Stopped, resume, start, train_step
+from memgate.training.objective import gate_modules, parameter_groups, total_loss
+from memgate.training.schedule import trunk_lr
 from probes.export import export
 from probes.exportplan import ExportPlan
 from probes.network import pixel_network
@@ -248,13 +248,13 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
         assert not GATES[model.name].penalty
         return
     (name,), seen = model.penalty_names, []
-    original = memgate.train.total_loss
+    original = memgate.training.loop.total_loss
 
     def watched(forward, labels):
         seen.append((forward.penalties[name].item(), len(labels)))
         return original(forward, labels)
 
-    monkeypatch.setattr(memgate.train, "total_loss", watched)
+    monkeypatch.setattr(memgate.training.loop, "total_loss", watched)
     again = start(small(tmp_path, "again", model.name))
     for epoch, batches in enumerate((seen[:3], seen[3:])):
         value, count = np.array(batches).T
@@ -264,7 +264,7 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
 
 
 def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
-    interrupt(memgate.train, "train_step", 5)
+    interrupt(memgate.training.loop, "train_step", 5)
     with pytest.raises(Stopped):
         start(small(tmp_path, "stopped", run.config.model.name))
     assert_same_run(run, resume(Run(tmp_path / "stopped")))

@@ -12,8 +12,8 @@ from memgate.config.model import ModelName
 from memgate.config.run import GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.models import MODELS, build_model
-from memgate.objective import total_loss
 from memgate.runs.outline import outline_of
+from memgate.training.objective import total_loss
 
 
 def images_of(side=9, n=5):

@@ -11,7 +11,7 @@ from torch import nn
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import Forward, build_model
-from memgate.objective import classification_loss, gate_modules, parameter_groups
+from memgate.training.objective import classification_loss, gate_modules, parameter_groups
 from probes import gradients
 from probes.features import trunk_of
 from probes.frozen import frozen

@@ -7,8 +7,8 @@ from torch import nn
 
 from memgate import cli
 from memgate.errors import MemgateError
-from memgate.evaluate import load_model
 from memgate.runs.inputs import inputs_of
+from memgate.training.evaluate import load_model
 from probes.csr import critical_samples
 from probes.neighbours import find_neighbours
 from probes.network import as_pixels, load_batch, pixel_network

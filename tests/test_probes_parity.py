@@ -14,7 +14,7 @@ from memgate.log.format import LogLayout, Samples, logged_epochs
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward
-from memgate.samplebuffer import SampleBuffer
+from memgate.training.sample_buffer import SampleBuffer
 from probes.scores import PROBES
 from probes.scoretable import suspicion
 from probes.snapshot import Snapshot

@@ -14,13 +14,13 @@ from scipy.stats import ttest_1samp, ttest_ind
 from sklearn.linear_model import LogisticRegression
 
 from memgate.config.run import GateConfig, ModelConfig
-from memgate.evaluate import load_model
 from memgate.models import build_model
 from memgate.models.gated.block_gated import hard
 from memgate.models.macs import cost_of
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
-from memgate.train import start
+from memgate.training.evaluate import load_model
+from memgate.training.loop import start
 from noise.choose import hash_order
 from probes import routingrun
 from probes.bootstrap import paired_bootstrap, paired_shares

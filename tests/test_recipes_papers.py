@@ -13,7 +13,7 @@ from memgate.paperrecipes import caveats, row_config
 from memgate.paperrows import baseline_of, find_rows, read_rows
 from memgate.recipes import RECIPES, recipe
 from memgate.scales import SCALES, cost, scale_caveats, scaled
-from memgate.schedule import trunk_lr
+from memgate.training.schedule import trunk_lr
 
 ROWS = read_rows()
 

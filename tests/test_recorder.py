@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from memgate.errors import MemgateError
-from memgate.evaluate import load_model, sweep
-from memgate.loader import DeviceImages
 from memgate.log.format import UNSEEN_CLASS, EpochRecord
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
 from memgate.samplelog import Recorder
+from memgate.training.evaluate import load_model, sweep
+from memgate.training.loader import DeviceImages
 from probes.report import report
 from probes.reporttext import to_terminal
 from probes.scoretable import snapshot_scores

@@ -5,7 +5,7 @@ import pytest
 from memgate.config.run import RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.recipes import recipe
-from memgate.schedule import gate_lr, trunk_lr
+from memgate.training.schedule import gate_lr, trunk_lr
 
 
 def test_the_papers_scheme():

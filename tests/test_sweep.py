@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import memgate.train
+import memgate.training.loop
 from memgate import sweep
 from memgate.config.json_form import to_json as to_json_config
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
@@ -129,7 +129,7 @@ def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(tmp_path, e
     assert exit_code(*typed, "--dry-run") == 0
     assert capsys.readouterr().out.count("missing") == 4
     assert list(tmp_path.iterdir()) == []
-    interrupt(memgate.train, "train_step", 7)  # a run has four: this is the second's second epoch
+    interrupt(memgate.training.loop, "train_step", 7)  # a run has four: this is the second's second epoch
     assert exit_code(*typed) == 130
     assert f"Go on with: memgate {' '.join(map(str, typed))}" in capsys.readouterr().out
     first, second = (f"s-init_from_none-train.lr_{lr}-s0" for lr in (0.1, 0.05))
@@ -200,14 +200,14 @@ def test_sweeps_that_grow_one_file_at_once_lose_nothing(tmp_path, monkeypatch):
 
 
 def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_code, capsys, monkeypatch):
-    save = memgate.train.checkpoint.save
+    save = memgate.training.loop.checkpoint.save
 
     def save_and_signal(state: Any, path: Path) -> None:
         save(state, path)
         if path.name == "last.pt":
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(memgate.train.checkpoint, "save", save_and_signal)
+    monkeypatch.setattr(memgate.training.loop.checkpoint, "save", save_and_signal)
     small = [word for word in SMALL if word not in ("--train.epochs", "2", "--train.milestones", "1")]
     typed = ["sweep", "quickstart", *small, "--train.epochs", "1", "--train.milestones", "--out", tmp_path]
     assert exit_code(*typed, "--seeds", "0,1") == 143
@@ -217,7 +217,7 @@ def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_c
 
 
 def test_a_signal_between_two_runs_stops_the_sweep_at_once(tmp_path, exit_code, monkeypatch):
-    monkeypatch.setattr(memgate.train, "load_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(memgate.training.loop, "load_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
     assert exit_code("sweep", "quickstart", *SMALL, "--out", tmp_path) == 143
     assert sweep.state_of(tmp_path, "quickstart-s0") == "missing"
 
@@ -260,7 +260,7 @@ def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
 
 def test_of_many_gates_the_table_has_the_mean_of_all(tmp_path):
     config = base(tmp_path, model=ModelConfig(name="layer-exclusive", depth=14))
-    log = memgate.train.start(config).log()
+    log = memgate.training.loop.start(config).log()
     found = sweep.Sweep("t", "quickstart", config, (sweep.SweepRun("grid", {}, 0),))
     (point,) = sweep_table(found, tmp_path).points
     assert len(log.gates) == 6

@@ -16,18 +16,19 @@ import pytest
 import torch
 from torch.nn import functional
 
-import memgate.train
-from memgate import checkpoint, console
+import memgate.training.loop
+from memgate import console
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.evaluate import evaluate_run
-from memgate.loader import DeviceImages
 from memgate.log.writer import SampleLogWriter
 from memgate.models import build_model
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run, open_run
-from memgate.samplebuffer import SampleBuffer
-from memgate.train import Stopped, resume, start
+from memgate.training import checkpoint
+from memgate.training.evaluate import evaluate_run
+from memgate.training.loader import DeviceImages
+from memgate.training.loop import Stopped, resume, start
+from memgate.training.sample_buffer import SampleBuffer
 from tests.same_runs import assert_same_run
 
 CPU = torch.device("cpu")
@@ -72,7 +73,7 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
 
     monkeypatch.setattr(console, "line", lambda *_: None)
     steps = 0
-    original = memgate.train.train_step
+    original = memgate.training.loop.train_step
 
     def interrupted(*arguments):
         nonlocal steps
@@ -81,11 +82,11 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr("memgate.train.train_step", interrupted)
+    monkeypatch.setattr("memgate.training.loop.train_step", interrupted)
     with pytest.raises(Stopped) as stopped:
         start(small(tmp_path, "stopped", **MODES[mode]))
     assert stopped.value.code == 130
-    monkeypatch.setattr("memgate.train.train_step", original)
+    monkeypatch.setattr("memgate.training.loop.train_step", original)
     run = open_run(tmp_path / "stopped")
     assert run.status().shown == "stopped"
     assert 1 <= run.status().epoch < 4
@@ -134,7 +135,7 @@ def test_a_kill_between_the_files_of_an_epoch_loses_none_of_them(tmp_path, monke
 
 def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch):
     whole = start(small(tmp_path, "whole"))
-    original = memgate.train.train_step
+    original = memgate.training.loop.train_step
 
     def killed(state, batch, number, *rest):
         if state.epoch == 2:
@@ -142,7 +143,7 @@ def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch)
         original(state, batch, number, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr("memgate.train.train_step", killed)
+        patch.setattr("memgate.training.loop.train_step", killed)
         with pytest.raises(Killed):
             start(small(tmp_path))
     path = tmp_path / "run" / "status.json"
@@ -178,7 +179,7 @@ def test_a_signal_in_the_sweep_ends_it_at_the_next_batch(tmp_path, monkeypatch):
         signal.raise_signal(signal.SIGTERM)
         original(self, index, forward)
 
-    monkeypatch.setattr("memgate.evaluate.SWEEP_BATCH", {"cpu": 50})
+    monkeypatch.setattr("memgate.training.evaluate.SWEEP_BATCH", {"cpu": 50})
     monkeypatch.setattr(SampleBuffer, "update", signalled)
     with pytest.raises(Stopped) as stopped:
         start(small(tmp_path))

@@ -128,7 +128,7 @@ class Reproduce:
         left = [config for config in configs if sweep.state_of(out, str(config.name)) != "complete"]
         if not left:
             return
-        from memgate.environment import choose_device
+        from memgate.training.environment import choose_device
 
         device = choose_device(self.device).type
         ahead = cost((config, _done(out, config)) for config in left)

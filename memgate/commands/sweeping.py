@@ -13,8 +13,8 @@ from memgate import console, sweep
 from memgate.config.json_form import flags
 from memgate.config.run import RunConfig
 from memgate.errors import require
-from memgate.interrupt import Interrupted
 from memgate.recipes import check_start, recipe
+from memgate.training.interrupt import Interrupted
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Train:
 
     def run(self) -> None:
         """Train, then print the report."""
-        from memgate.train import start
+        from memgate.training.loop import start
 
         check_start(self.recipe, self.config)
         if not self.config.model.gate_names and self.config.model.gate != GateConfig():
@@ -44,7 +44,7 @@ class Resume:
 
     def run(self) -> None:
         """Train to the end, then print the report."""
-        from memgate.train import resume
+        from memgate.training.loop import resume
 
         _finish(resume(open_run(self.name)))
 
@@ -62,7 +62,7 @@ class Quickstart:
 
     def run(self) -> None:
         """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
-        from memgate.train import start
+        from memgate.training.loop import start
         from probes.export import export
         from probes.routingrun import probe_run
         from probes.visits import Plan
@@ -100,7 +100,7 @@ class Evaluate:
 
     def run(self) -> None:
         """Print the numbers of each split."""
-        from memgate.evaluate import evaluate_run
+        from memgate.training.evaluate import evaluate_run
 
         epoch, splits = evaluate_run(open_run(self.name), self.checkpoint, self.device)
         if self.json:

@@ -32,7 +32,7 @@ def create_run(
     Args:
         requested: the configuration as it was asked for; another run can be started like this one from it.
         config: the same resolved, which is what is trained.
-        environment: what :func:`memgate.environment.describe` says of this machine.
+        environment: what :func:`memgate.training.environment.describe` says of this machine.
         manifests: corrupted split to what was done to each of its samples; ``train`` is always among them.
         digests: split to the digest of its images and labels as they are on disk.
         layout: what the log will hold.

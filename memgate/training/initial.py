@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
-from memgate import checkpoint, console
-from memgate.baseline import find_baseline, load_baseline
-from memgate.checkpoint import TrainState
+from memgate import console
 from memgate.config.run import RunConfig
 from memgate.data.image_set import ImageSet
 from memgate.models import build_model
-from memgate.objective import parameter_groups
-from memgate.seeding import stream_seed
+from memgate.training import checkpoint
+from memgate.training.baseline import find_baseline, load_baseline
+from memgate.training.checkpoint import TrainState
+from memgate.training.objective import parameter_groups
+from memgate.training.seeding import stream_seed
 
 
 def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> TrainState:

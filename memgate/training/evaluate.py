@@ -6,14 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from memgate.checkpoint import load_weights
-from memgate.environment import choose_device
-from memgate.loader import DeviceImages
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
 from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
-from memgate.samplebuffer import SampleBuffer
+from memgate.training.checkpoint import load_weights
+from memgate.training.environment import choose_device
+from memgate.training.loader import DeviceImages
+from memgate.training.sample_buffer import SampleBuffer
 
 SWEEP_BATCH = {"cpu": 256, "cuda": 1024}
 """Images a batch when nothing is trained: the fastest of those tried on 2 cores, and enough to fill a GPU."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from memgate.runs.inputs import Inputs
-from memgate.seeding import stream
+from memgate.training.seeding import stream
 
 CROP_PADDING = 4
 """Pixels of zeros around an image before the random crop (He et al. 2016)."""

@@ -9,26 +9,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memgate import checkpoint, console
-from memgate.checkpoint import TrainState
+from memgate import console
 from memgate.config.run import RunConfig, TrainConfig
-from memgate.environment import choose_device, choose_precision, describe
 from memgate.errors import MemgateError
-from memgate.evaluate import autocast, summarise, sweep
-from memgate.interrupt import Interrupt, Interrupted
-from memgate.loader import Batch, DeviceImages
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward
-from memgate.objective import gate_losses, gate_modules, total_loss
 from memgate.runs.create import create_run
 from memgate.runs.inputs import Inputs, inputs_of, load_inputs
 from memgate.runs.metrics import metric_names, penalty_column
 from memgate.runs.run import Run, command
-from memgate.samplebuffer import SampleBuffer
-from memgate.schedule import gate_lr, trunk_lr
-from memgate.startstate import initialised, new_state
-from memgate.tensorboard import TensorBoard, check_installed
+from memgate.training import checkpoint
+from memgate.training.checkpoint import TrainState
+from memgate.training.environment import choose_device, choose_precision, describe
+from memgate.training.evaluate import autocast, summarise, sweep
+from memgate.training.initial import initialised, new_state
+from memgate.training.interrupt import Interrupt, Interrupted
+from memgate.training.loader import Batch, DeviceImages
+from memgate.training.objective import gate_losses, gate_modules, total_loss
+from memgate.training.sample_buffer import SampleBuffer
+from memgate.training.schedule import gate_lr, trunk_lr
+from memgate.training.tensorboard import TensorBoard, check_installed
 from noise.files.atomic import remove_leftovers
 
 

@@ -13,10 +13,10 @@ from typing import Literal
 import torch
 from torch import nn
 
-from memgate import checkpoint
 from memgate.errors import MemgateError
 from memgate.models.pretrained import differences
 from memgate.runs.run import Run, is_run, open_run
+from memgate.training import checkpoint
 
 TRUNK, HEAD, GATES = "trunk.", "head", "gates"
 """A gated network keeps its backbone under the first name; a backbone its last linear layer under the second."""
