@@ -32,7 +32,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
 @pytest.fixture
 def make_recorder(tmp_path: Path) -> Callable[..., Any]:
     """A recorder of a run ``mine`` under ``tmp_path/runs``."""
-    from memgate.samplelog import Recorder  # torch, see above
+    from memgate.recorder.recorder import Recorder  # torch, see above
     from tests.recording import N
 
     def made(n: Any = N, epochs: int = 3, **more: Any) -> Recorder:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from memgate.log.format import EpochRecord
+from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 
 N, K = 40, 4
 GIVEN = np.arange(N) % K

@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 from probes.csrconfig import configure
 from probes.csrrun import probe_run as probe_csr
 from probes.intervals import wilson

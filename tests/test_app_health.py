@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from memgate.log.reader import SampleLog
+from memgate.recorder.recorder import Recorder
 from memgate.runs import health
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 from tests.pages import table, texts
 
 MakeRun = Callable[..., Run]

@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 from noise.apply import corrupt
 from tests.pages import errors
 

@@ -12,10 +12,10 @@ import torch
 
 from memgate.errors import MemgateError
 from memgate.log.format import UNSEEN_CLASS, EpochRecord
+from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 from memgate.training.evaluate import load_model, sweep
 from memgate.training.loader import DeviceImages
 from probes.report import report
@@ -247,7 +247,7 @@ def test_a_kill_between_epochs_leaves_a_readable_run_that_can_be_resumed(
 ) -> None:
     code = f"""
 import os, sys, torch
-from memgate.samplelog import Recorder
+from memgate.recorder.recorder import Recorder
 recorder = Recorder({N}, 3, name="mine", out={str(tmp_path / "runs")!r})
 for epoch in (1, 2):
     logits = torch.randn({N}, {K}, generator=torch.Generator().manual_seed(epoch)) * epoch

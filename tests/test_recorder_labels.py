@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from memgate.errors import MemgateError
+from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 from noise.apply import corrupt
 from probes.report import report
 from probes.reporttext import to_terminal

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from memgate.errors import MemgateError
+from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 from tests.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 
 
@@ -231,7 +231,7 @@ def test_a_kill_between_log_and_metrics_is_mended(tmp_path: Path, make_recorder:
     code = f"""
 import os, torch
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
+from memgate.recorder.recorder import Recorder
 append = Run.append_metrics
 Run.append_metrics = lambda run, row: os.kill(os.getpid(), 9) if row["epoch"] == 3 else append(run, row)
 recorder = Recorder({counts}, 3, name="mine", out={str(tmp_path / "runs")!r})

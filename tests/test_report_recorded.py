@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from memgate.errors import MemgateError
+from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
-from memgate.samplelog import Recorder
 from probes.report import report
 from probes.severalruns import check_alike
 

@@ -85,7 +85,7 @@ class Run:
 
     @property
     def recorded(self) -> bool:
-        """Whether another program trained it (:class:`memgate.samplelog.Recorder`): it has a log and no network."""
+        """Whether another program trained it (:class:`memgate.recorder.recorder.Recorder`): it has a log and no network."""
         return "recorded" in self._stored
 
     @property

@@ -27,7 +27,8 @@ from memgate import console
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
-from memgate.recordedbatch import (
+from memgate.recorder.arguments import whole
+from memgate.recorder.batch import (
     Gates,
     RecordedSplit,
     checked_batch,
@@ -36,10 +37,9 @@ from memgate.recordedbatch import (
     named,
     splits_of,
 )
-from memgate.recordedchecks import whole
-from memgate.recordedmetrics import mended_rows, metrics_row
-from memgate.recordedresume import take_up
-from memgate.recordedrun import plan
+from memgate.recorder.metrics import mended_rows, metrics_row
+from memgate.recorder.recording import plan
+from memgate.recorder.resume import take_up
 from memgate.runs import metrics
 from memgate.runs.create import reserve
 from memgate.runs.run import Run, is_run

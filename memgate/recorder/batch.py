@@ -16,7 +16,7 @@ from memgate.log.reader import SampleLog
 from memgate.models import Forward
 from memgate.models.entropy import entropy
 from memgate.models.forward import Gate
-from memgate.recordedlabels import as_array
+from memgate.recorder.labels import as_array
 from memgate.training.sample_buffer import SampleBuffer
 
 Gates = Tensor | ArrayLike | Mapping[str, Tensor | ArrayLike] | None

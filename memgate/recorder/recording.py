@@ -12,8 +12,8 @@ from memgate.config.json_form import to_json
 from memgate.config.names import is_name
 from memgate.errors import require
 from memgate.log.format import LogLayout, Samples
-from memgate.recordedchecks import class_list, folder, json_values, text, whole
-from memgate.recordedlabels import (
+from memgate.recorder.arguments import class_list, folder, json_values, text, whole
+from memgate.recorder.labels import (
     GIVEN_LABELS,
     by_split,
     checked_images,

@@ -5,8 +5,8 @@ import numpy as np
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
-from memgate.recordedmetrics import mended_rows
-from memgate.recordedrun import OWN, Recording
+from memgate.recorder.metrics import mended_rows
+from memgate.recorder.recording import OWN, Recording
 from memgate.runs.metrics import write
 from memgate.runs.run import Run
 from noise.files.atomic import remove_leftovers

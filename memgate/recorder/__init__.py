@@ -1,0 +1,1 @@
+"""The recorder: somebody else's training loop as a run with a log."""
