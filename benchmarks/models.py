@@ -20,8 +20,8 @@ from memgate import console
 from memgate.config.run import GateConfig, RunConfig
 from memgate.recipes import recipe
 from memgate.runs.run import Run
-from memgate.sweep import check_existing, state_of
-from memgate.sweeprun import run_here
+from memgate.sweeps.grid import check_existing, state_of
+from memgate.sweeps.local import run_here
 from probes.severalruns import spread
 
 FLATTEN = GateConfig(input="flatten")

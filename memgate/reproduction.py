@@ -9,7 +9,7 @@ from memgate.config.run import DataConfig, Device, RunConfig
 from memgate.paperrecipes import Reading, caveats, row_config, starts_from_baseline
 from memgate.paperrows import PaperRow, baseline_of
 from memgate.scales import ScaleName, scale_caveats, scaled
-from memgate.sweep import Sweep, SweepRun
+from memgate.sweeps.grid import Sweep, SweepRun
 
 
 @dataclass(frozen=True)

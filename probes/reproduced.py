@@ -13,7 +13,7 @@ from memgate.reproduction import Reproduction
 from memgate.runs.metrics import last_known
 from memgate.runs.outline import outline_of
 from memgate.runs.run import Run
-from memgate.sweep import state_of
+from memgate.sweeps.grid import state_of
 from probes.reporttext import STYLES
 from probes.severalruns import Spread, spread
 from probes.sweeptable import how_far

@@ -10,7 +10,7 @@ import pandas as pd
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from memgate.sweep import Sweep, SweepRun, state_of
+from memgate.sweeps.grid import Sweep, SweepRun, state_of
 from probes.groups import Estimate, members
 from probes.report import report
 from probes.reporttables import Figure, Form, Table
@@ -135,7 +135,7 @@ def sweep_table(sweep: Sweep, out: Path) -> SweepTable:
 
 
 def how_far(out: Path, name: str, state: str) -> str:
-    """The state of a run that is not complete (see :func:`memgate.sweep.state_of`), with its epoch and its reason."""
+    """The state of a run that is not complete (see :func:`memgate.sweeps.grid.state_of`), with its epoch and its reason."""
     if state == "missing":
         return state
     try:

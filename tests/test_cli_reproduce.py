@@ -10,7 +10,7 @@ import pytest
 import memgate.training.loop
 from memgate import scales
 from memgate.runs.run import Run, list_runs, open_run
-from memgate.sweep import read_sweep
+from memgate.sweeps.grid import read_sweep
 
 ROW = "paper-1-baseline-0.01-constant"
 GATED, BASELINE = f"{ROW}-tiny-text-s0", "paper-1-baseline-tiny-text-s0"

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import memgate.training.loop
-from memgate import sweep
 from memgate.config.json_form import to_json as to_json_config
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.runs.create import make_folder
 from memgate.runs.run import open_run
+from memgate.sweeps import grid
 from probes.report import report
 from probes.sweeptable import sweep_table, to_json, to_text
 
@@ -45,7 +45,7 @@ def base(out: Path, **changes: Any) -> RunConfig:
 
 def test_a_grid_is_the_product_of_its_values_and_seeds(tmp_path):
     over = ["train.lr=0.1,0.05", "--model.gate.curve=centred,normalised"]
-    found, configs = sweep.plan("quickstart", base(tmp_path), over, (0, 3))
+    found, configs = grid.plan("quickstart", base(tmp_path), over, (0, 3))
     assert len(found.runs) == 8
     assert {(c.train.lr, c.model.gate.curve, c.seed) for c in configs} == {
         (lr, curve, seed) for lr in (0.1, 0.05) for curve in ("centred", "normalised") for seed in (0, 3)
@@ -59,7 +59,7 @@ def test_a_grid_is_the_product_of_its_values_and_seeds(tmp_path):
 
 
 def test_without_anything_varied_the_seeds_are_the_sweep(tmp_path):
-    found, _ = sweep.plan("quickstart", base(tmp_path, name=None), [], (0, 1))
+    found, _ = grid.plan("quickstart", base(tmp_path, name=None), [], (0, 1))
     assert [run.name for run in found.runs] == ["quickstart-s0", "quickstart-s1"]
     assert found.varied == ()
 
@@ -77,7 +77,7 @@ def test_without_anything_varied_the_seeds_are_the_sweep(tmp_path):
     ],
 )
 def test_values_are_read_as_the_command_line_reads_them(tmp_path, text, read, expected):
-    _, configs = sweep.plan("quickstart", base(tmp_path), [text], (0,))
+    _, configs = grid.plan("quickstart", base(tmp_path), [text], (0,))
     assert [read(config) for config in configs] == expected
 
 
@@ -133,12 +133,12 @@ def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(tmp_path, e
     assert exit_code(*typed) == 130
     assert f"Go on with: memgate {' '.join(map(str, typed))}" in capsys.readouterr().out
     first, second = (f"s-init_from_none-train.lr_{lr}-s0" for lr in (0.1, 0.05))
-    assert [sweep.state_of(tmp_path, name) for name in (first, second)] == ["complete", "stopped"]
+    assert [grid.state_of(tmp_path, name) for name in (first, second)] == ["complete", "stopped"]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / first).iterdir()}
     assert exit_code(*typed) == 1
     printed = capsys.readouterr()
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert [sweep.state_of(tmp_path, name) for name in (first, second)] == ["complete"] * 2
+    assert [grid.state_of(tmp_path, name) for name in (first, second)] == ["complete"] * 2
     failed = [f"s-init_from_nowhere-train.lr_{lr}-s0" for lr in (0.1, 0.05)]
     for name in failed:
         assert f"{name} failed: nowhere is no run" in printed.err.splitlines()[-1 - (name == failed[0])]
@@ -147,20 +147,20 @@ def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(tmp_path, e
 
 
 def test_a_grid_may_grow_and_its_base_may_not_change(tmp_path, monkeypatch, one_sentence):
-    found, _ = sweep.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (0,))
-    sweep.record(found, tmp_path)
-    more, _ = sweep.plan("quickstart", base(tmp_path), ["train.lr=0.05,0.1"], (0, 1))
-    grown = sweep.record(more, tmp_path)
+    found, _ = grid.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (0,))
+    grid.record(found, tmp_path)
+    more, _ = grid.plan("quickstart", base(tmp_path), ["train.lr=0.05,0.1"], (0, 1))
+    grown = grid.record(more, tmp_path)
     assert [run.seed for run in grown.runs] == [0, 0, 1, 1]
-    assert grown == sweep.find_sweep("grid", tmp_path)[0] == sweep.read_sweep(tmp_path / "grid.sweep.json")
-    assert sweep.record(found, tmp_path) == grown
+    assert grown == grid.find_sweep("grid", tmp_path)[0] == grid.read_sweep(tmp_path / "grid.sweep.json")
+    assert grid.record(found, tmp_path) == grown
     changed = replace(base(tmp_path), noise=())
     with pytest.raises(
         MemgateError, match="another base \\(noise symmetric:0.3, not none\\): choose another"
     ):
-        sweep.record(sweep.plan("quickstart", changed, ["train.lr=0.1"], (0,))[0], tmp_path)
+        grid.record(grid.plan("quickstart", changed, ["train.lr=0.1"], (0,))[0], tmp_path)
     with pytest.raises(MemgateError, match="is a sweep over train.lr, and not over train.momentum"):
-        sweep.record(sweep.plan("quickstart", base(tmp_path), ["train.momentum=0.5"], (0,))[0], tmp_path)
+        grid.record(grid.plan("quickstart", base(tmp_path), ["train.momentum=0.5"], (0,))[0], tmp_path)
     assert "there are grid" in one_sentence("sweep", "table", "other", "--out", tmp_path)
 
 
@@ -180,18 +180,18 @@ def test_a_typed_value_that_the_grid_holds_is_no_mistake(tmp_path, exit_code):
 
 
 def test_sweeps_that_grow_one_file_at_once_lose_nothing(tmp_path, monkeypatch):
-    plans = [sweep.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (seed,))[0] for seed in (0, 1, 2)]
-    sweep.record(plans[0], tmp_path)
-    read, both_have_read = sweep.read_sweep, threading.Barrier(2)
+    plans = [grid.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (seed,))[0] for seed in (0, 1, 2)]
+    grid.record(plans[0], tmp_path)
+    read, both_have_read = grid.read_sweep, threading.Barrier(2)
 
-    def read_and_wait(path: Path) -> sweep.Sweep:
+    def read_and_wait(path: Path) -> grid.Sweep:
         found = read(path)
         with suppress(threading.BrokenBarrierError):
             both_have_read.wait(timeout=1)
         return found
 
-    monkeypatch.setattr(sweep, "read_sweep", read_and_wait)
-    threads = [threading.Thread(target=sweep.record, args=(found, tmp_path)) for found in plans[1:]]
+    monkeypatch.setattr(grid, "read_sweep", read_and_wait)
+    threads = [threading.Thread(target=grid.record, args=(found, tmp_path)) for found in plans[1:]]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -213,13 +213,13 @@ def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_c
     assert exit_code(*typed, "--seeds", "0,1") == 143
     assert "The sweep is stopped; finished runs are kept." in capsys.readouterr().out
     names = ["quickstart-s0", "quickstart-s1"]
-    assert [sweep.state_of(tmp_path, name) for name in names] == ["complete", "missing"]
+    assert [grid.state_of(tmp_path, name) for name in names] == ["complete", "missing"]
 
 
 def test_a_signal_between_two_runs_stops_the_sweep_at_once(tmp_path, exit_code, monkeypatch):
     monkeypatch.setattr(memgate.training.loop, "load_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
     assert exit_code("sweep", "quickstart", *SMALL, "--out", tmp_path) == 143
-    assert sweep.state_of(tmp_path, "quickstart-s0") == "missing"
+    assert grid.state_of(tmp_path, "quickstart-s0") == "missing"
 
 
 def test_a_run_that_another_process_has_made_in_the_meantime(tmp_path):
@@ -234,13 +234,13 @@ def test_a_run_that_another_process_has_made_in_the_meantime(tmp_path):
     with pytest.raises(MemgateError, match="r has just been made by another process: wait for that one"):
         make_folder(tmp_path / "r", stored, {}, None, lambda _: (tmp_path / "r" / "file").touch())
     assert [path.name for path in tmp_path.iterdir()] == ["r"]
-    assert sweep.still_failed([config], {"r": "taken"}) == {"r": "taken"}
+    assert grid.still_failed([config], {"r": "taken"}) == {"r": "taken"}
 
 
 def test_what_another_process_has_completed_has_not_failed(make_run):
     run = make_run(name="grid-s0")
     config = base(run.path.parent, name="grid-s0")
-    assert sweep.still_failed([config], {"grid-s0": "log.h5 is open in another process"}) == {}
+    assert grid.still_failed([config], {"grid-s0": "log.h5 is open in another process"}) == {}
 
 
 def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
@@ -250,8 +250,8 @@ def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
     (out / names[1] / "log.h5").write_bytes(b"torn")
     (out / names[2] / "status.json").write_text("{")
     (out / names[3] / "config.json").write_text("{")
-    runs = tuple(sweep.SweepRun(name, {}, seed) for seed, name in enumerate(names))
-    table = sweep_table(sweep.Sweep("t", "quickstart", base(out), runs), out)
+    runs = tuple(grid.SweepRun(name, {}, seed) for seed, name in enumerate(names))
+    table = sweep_table(grid.Sweep("t", "quickstart", base(out), runs), out)
     assert table.points[0].runs == ("t-s0",)
     assert list(table.missing) == names[1:]
     assert all(reason.startswith("damaged: ") for reason in table.missing.values())
@@ -261,7 +261,7 @@ def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
 def test_of_many_gates_the_table_has_the_mean_of_all(tmp_path):
     config = base(tmp_path, model=ModelConfig(name="layer-exclusive", depth=14))
     log = memgate.training.loop.start(config).log()
-    found = sweep.Sweep("t", "quickstart", config, (sweep.SweepRun("grid", {}, 0),))
+    found = grid.Sweep("t", "quickstart", config, (grid.SweepRun("grid", {}, 0),))
     (point,) = sweep_table(found, tmp_path).points
     assert len(log.gates) == 6
     samples = log.samples("train")
@@ -273,9 +273,9 @@ def test_of_many_gates_the_table_has_the_mean_of_all(tmp_path):
 
 def test_a_foreign_run_in_the_way_is_noticed(tmp_path, make_run):
     run = make_run(name="grid-train.lr_0.1-s0")
-    _, configs = sweep.plan("quickstart", base(run.path.parent), ["train.lr=0.1"], (0,))
+    _, configs = grid.plan("quickstart", base(run.path.parent), ["train.lr=0.1"], (0,))
     with pytest.raises(MemgateError, match="is a run of other settings"):
-        sweep.check_existing(configs)
+        grid.check_existing(configs)
 
 
 def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
@@ -285,12 +285,12 @@ def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
     make_run(name="t-train.lr_0.05-s1", finished=2)
     out = tmp_path / "runs"
     runs = [
-        sweep.SweepRun(f"t-train.lr_{lr}-s{seed}", {"train.lr": lr}, seed)
+        grid.SweepRun(f"t-train.lr_{lr}-s{seed}", {"train.lr": lr}, seed)
         for lr in ("0.1", "0.05")
         for seed in (0, 1)
     ]
-    runs.append(sweep.SweepRun("t-train.lr_1-s0", {"train.lr": "1"}, 0))
-    table = sweep_table(sweep.Sweep("t", "quickstart", base(out), tuple(runs)), out)
+    runs.append(grid.SweepRun("t-train.lr_1-s0", {"train.lr": "1"}, 0))
+    table = sweep_table(grid.Sweep("t", "quickstart", base(out), tuple(runs)), out)
     one, two, three = table.points
     reports = [report(open_run(out / name)) for name in one.runs]
     corrupted = [next(g for g in found.groups if g.name == "corrupted") for found in reports]
@@ -335,7 +335,7 @@ def test_the_same_runs_as_tasks_of_ray(tmp_path):
     done, going = (tmp_path / "runs" / f"quickstart-train.epochs_{epochs}-s0" for epochs in (2, 2000))
     try:
         deadline = time.monotonic() + 180
-        while not (sweep.state_of(done.parent, done.name) == "complete" and (going / "metrics.csv").exists()):
+        while not (grid.state_of(done.parent, done.name) == "complete" and (going / "metrics.csv").exists()):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from memgate import console, sweep
+from memgate import console
 from memgate.commands.sweeping import until_stopped
 from memgate.config.names import fitted
 from memgate.config.run import Device, RunConfig
@@ -19,6 +19,7 @@ from memgate.paperrows import find_rows, read_rows
 from memgate.reproduction import Reproduction, Setting, reproduction
 from memgate.runs.run import Run, is_run, open_run
 from memgate.scales import SCALES, ScaleName, cost
+from memgate.sweeps import grid
 
 MANY_IMAGES = {"cuda": 5_000_000, "cpu": 1_000_000}
 """Device to images forward and backward from which --yes is needed: a ResNet-110 at full scale has 12 to 15 million of
@@ -75,7 +76,7 @@ class Reproduce:
             f"--beside {self.beside} is drawn beside the authors' curves: add --curves FILE.",
         )
         out = self.out.expanduser()
-        seeds = sweep.parse_seeds(self.seeds)
+        seeds = grid.parse_seeds(self.seeds)
         root = self.data_root.expanduser()
         plan = reproduction(
             find_rows(self.row), Setting(self.scale, self.reading, seeds, out, root, self.device)
@@ -86,7 +87,7 @@ class Reproduce:
             all(len(line.epoch) for line in beside),
             f"--beside {self.beside} has no test accuracy yet, or no test split: leave it out.",
         )
-        sweep.check_existing(plan.configs, (*sweep.PLACES, "init_from"), "choose another --out")
+        grid.check_existing(plan.configs, (*grid.PLACES, "init_from"), "choose another --out")
         failed = {} if self.only_report else self._carried_out(plan, out)
         comparison = reproduced.compare(plan, out)
         as_json = self.format == "json"
@@ -96,7 +97,7 @@ class Reproduce:
         if theirs:
             asked = {row.row for row in plan.rows}  # without baselines that were trained on the way
             mine = [run.name for run in plan.sweep.runs if run.point["row"] in asked]
-            names = [name for name in mine if sweep.state_of(out, name) != "missing"]
+            names = [name for name in mine if grid.state_of(out, name) != "missing"]
             ours = [curvefigure.line_of_run(open_run(out / name)) for name in names]
             title = f"{self.row}, scale {self.scale}: test accuracy on the authors' curves"
             page = out / f"{fitted([self.row], [plan.sweep.name, 'curves'])}.html"
@@ -119,13 +120,13 @@ class Reproduce:
         apart = nullcontext() if self.format == "terminal" else redirect_stdout(sys.stderr)
         with apart:
             self._say_what_is_coming(plan.configs, out)
-            sweep.record(plan.sweep, out)
-            from memgate.sweeprun import run_here
+            grid.record(plan.sweep, out)
+            from memgate.sweeps.local import run_here
 
             return until_stopped("The reproduction", lambda: run_here(plan.configs))
 
     def _say_what_is_coming(self, configs: Sequence[RunConfig], out: Path) -> None:
-        left = [config for config in configs if sweep.state_of(out, str(config.name)) != "complete"]
+        left = [config for config in configs if grid.state_of(out, str(config.name)) != "complete"]
         if not left:
             return
         from memgate.training.environment import choose_device

@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from memgate import console, sweep
+from memgate import console
 from memgate.config.json_form import flags
 from memgate.config.run import RunConfig
 from memgate.errors import require
 from memgate.recipes import check_start, recipe
+from memgate.sweeps import grid
 from memgate.training.interrupt import Interrupted
 
 
@@ -54,17 +55,17 @@ class SweepRuns:
             require(
                 value is None or self.engine == "ray", f"--{flag} {value} is about Ray: add --engine ray."
             )
-        seeds = (self.config.seed,) if self.seeds is None else sweep.parse_seeds(self.seeds)
-        planned, configs = sweep.plan(self.recipe, self.config, self.over, seeds)
+        seeds = (self.config.seed,) if self.seeds is None else grid.parse_seeds(self.seeds)
+        planned, configs = grid.plan(self.recipe, self.config, self.over, seeds)
         self._check_used(planned, seeds)
         for config in configs:
             check_start(self.recipe, config)
         out = self.config.out.expanduser()
-        sweep.check_existing(configs)
+        grid.check_existing(configs)
         if self.dry_run:
             _list(planned, out)
             return
-        planned = sweep.record(planned, out)
+        planned = grid.record(planned, out)
         failed = until_stopped("The sweep", lambda: self._carried_out(configs))
         print_table(planned, out, "terminal")
         for name, reason in failed.items():
@@ -72,11 +73,11 @@ class SweepRuns:
         if failed:
             raise SystemExit(1)
 
-    def _check_used(self, planned: sweep.Sweep, seeds: Sequence[int]) -> None:
+    def _check_used(self, planned: grid.Sweep, seeds: Sequence[int]) -> None:
         """Raise MemgateError where a flag is typed that is varied too, with a value that no run takes."""
         typed, usual = flags(self.config), flags(recipe(self.recipe))
         for flag in planned.varied:
-            value = sweep.worded(typed[flag])
+            value = grid.worded(typed[flag])
             require(
                 typed[flag] == usual[flag] or any(run.point[flag] == value for run in planned.runs),
                 f"--{flag} {value} would do nothing, because --over {flag} takes its place: leave one of them out.",
@@ -89,10 +90,10 @@ class SweepRuns:
 
     def _carried_out(self, configs: Sequence[RunConfig]) -> Mapping[str, str]:
         if self.engine == "ray":
-            from memgate.sweepray import Workers, run_on_ray
+            from memgate.sweeps.on_ray import Workers, run_on_ray
 
             return run_on_ray(configs, Workers(self.ray_address, self.gpus_per_run, self.cpus_per_run or 1))
-        from memgate.sweeprun import run_here
+        from memgate.sweeps.local import run_here
 
         return run_here(configs)
 
@@ -110,7 +111,7 @@ class SweepTable:
 
     def run(self) -> None:
         """Print the table."""
-        found, out = sweep.find_sweep(self.name, self.out)
+        found, out = grid.find_sweep(self.name, self.out)
         print_table(found, out, self.format)
 
 
@@ -129,7 +130,7 @@ def until_stopped(what: str, carry_out: Callable[[], Mapping[str, str]]) -> Mapp
         raise SystemExit(getattr(stop, "code", 130)) from None
 
 
-def print_table(found: sweep.Sweep, out: Path, form: console.Form) -> None:
+def print_table(found: grid.Sweep, out: Path, form: console.Form) -> None:
     """Print the table of a sweep's complete runs, and which are not.
 
     Args:
@@ -143,11 +144,11 @@ def print_table(found: sweep.Sweep, out: Path, form: console.Form) -> None:
     console.line(sweeptable.to_json(table) if form == "json" else sweeptable.to_text(table, form))
 
 
-def _list(planned: sweep.Sweep, out: Path) -> None:
+def _list(planned: grid.Sweep, out: Path) -> None:
     from tabulate import tabulate
 
     rows = [
-        [run.name, *run.point.values(), str(run.seed), sweep.state_of(out, run.name)] for run in planned.runs
+        [run.name, *run.point.values(), str(run.seed), grid.state_of(out, run.name)] for run in planned.runs
     ]
     heads = ["run", *planned.varied, "seed", "status"]
     console.line(tabulate(rows, heads, disable_numparse=True))

@@ -19,7 +19,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run, is_run
-from memgate.sweep import still_failed
+from memgate.sweeps.grid import still_failed
 from memgate.training.interrupt import Interrupt, Interrupted
 
 STOPPED = "stopped"
@@ -73,7 +73,7 @@ def run_on_ray(configs: Sequence[RunConfig], workers: Workers) -> dict[str, str]
 
 def _carried_out(config: RunConfig, folder: str) -> str:
     """One task, in a process of Ray's: the reason why the run failed, or nothing, or :data:`STOPPED`."""
-    from memgate.sweeprun import attempt
+    from memgate.sweeps.local import attempt
     from memgate.training.loop import Stopped
 
     os.chdir(folder)  # paths were typed there

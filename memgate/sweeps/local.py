@@ -9,7 +9,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, is_run
-from memgate.sweep import still_failed
+from memgate.sweeps.grid import still_failed
 from memgate.training.interrupt import Interrupt
 from memgate.training.loop import resume, start
 from noise.errors import NoiseError

@@ -1,0 +1,1 @@
+"""Grids of runs: their settings, and training them here or on Ray."""
