@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError, require
-from memgate.paperrecipes import (
+from memgate.papers.rows import PaperRow, read_rows
+from memgate.papers.settings import (
     FINAL,
     FINAL_VALIDATED,
     RESNET34_AUTHORS,
@@ -14,7 +15,6 @@ from memgate.paperrecipes import (
     row_config,
     starts_from_baseline,
 )
-from memgate.paperrows import PaperRow, read_rows
 
 _PAPER = DataConfig(name="cifar10", normalisation="legacy", augment="crop-flip")
 _ENTROPY = ModelConfig(name="entropy-gate", depth=110, gate=GateConfig(curve="centred", tap="o1"))
@@ -34,7 +34,7 @@ class Recipe:
     purpose: str
     config: RunConfig
     reproduces: str = ""
-    """Row or table of the documents that it is, see :mod:`memgate.paperrows`; empty for none."""
+    """Row or table of the documents that it is, see :mod:`memgate.papers.rows`; empty for none."""
 
 
 RECIPES: dict[str, Recipe] = {

@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from memgate.curves import Curve
 from memgate.errors import MemgateError
-from memgate.paperrecipes import FINAL_VALIDATED
-from memgate.paperrows import PaperRow
+from memgate.papers.author_curves import Curve
+from memgate.papers.rows import PaperRow
+from memgate.papers.settings import FINAL_VALIDATED
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 

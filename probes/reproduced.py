@@ -8,8 +8,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from memgate.config.run import RunConfig
-from memgate.paperrows import PaperRow
-from memgate.reproduction import Reproduction
+from memgate.papers.reproduction import Reproduction
+from memgate.papers.rows import PaperRow
 from memgate.runs.metrics import last_known
 from memgate.runs.outline import outline_of
 from memgate.runs.run import Run

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memgate.curvesrun import import_curves
+from memgate.papers.import_curves import import_curves
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
 from probes.intervals import wilson

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import memgate.training.loop
-from memgate import scales
+from memgate.papers import scales
 from memgate.runs.run import Run, list_runs, open_run
 from memgate.sweeps.grid import read_sweep
 

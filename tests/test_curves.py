@@ -5,10 +5,10 @@ import gzip
 import numpy as np
 import pytest
 
-import memgate.curvesrun
-from memgate.curves import load_curves, parse_name, per_sample
-from memgate.curvesrun import import_curves
+import memgate.papers.import_curves
 from memgate.errors import MemgateError
+from memgate.papers.author_curves import load_curves, parse_name, per_sample
+from memgate.papers.import_curves import import_curves
 from memgate.runs.run import list_runs
 from probes.report import report
 
@@ -123,7 +123,7 @@ def test_a_file_that_a_spreadsheet_has_saved_is_read(tmp_path):
 
 @pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_an_import_that_breaks_off_leaves_nothing(tmp_path, monkeypatch, stop):
-    rows, made = memgate.curvesrun.metrics_rows, []
+    rows, made = memgate.papers.import_curves.metrics_rows, []
 
     def second_fails(curve):
         made.append(curve)
@@ -131,7 +131,7 @@ def test_an_import_that_breaks_off_leaves_nothing(tmp_path, monkeypatch, stop):
             raise stop
         return rows(curve)
 
-    monkeypatch.setattr(memgate.curvesrun, "metrics_rows", second_fails)
+    monkeypatch.setattr(memgate.papers.import_curves, "metrics_rows", second_fails)
     with pytest.raises((MemgateError, KeyboardInterrupt)):
         import_curves(write(tmp_path / "c.csv"), "*", tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []

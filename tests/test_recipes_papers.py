@@ -9,10 +9,10 @@ import torch
 
 from memgate.errors import MemgateError
 from memgate.models import MODELS
-from memgate.paperrecipes import caveats, row_config
-from memgate.paperrows import baseline_of, find_rows, read_rows
+from memgate.papers.rows import baseline_of, find_rows, read_rows
+from memgate.papers.scales import SCALES, cost, scale_caveats, scaled
+from memgate.papers.settings import caveats, row_config
 from memgate.recipes import RECIPES, recipe
-from memgate.scales import SCALES, cost, scale_caveats, scaled
 from memgate.training.schedule import trunk_lr
 
 ROWS = read_rows()

@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import MemgateError
-from memgate.paperrows import described, read_rows
+from memgate.papers.rows import described, read_rows
 from memgate.recipes import RECIPES
 from memgate.runs.metrics import last_known
 from memgate.runs.run import Run, command, list_runs, open_run
@@ -98,7 +98,7 @@ class ImportCurves:
 
     def run(self) -> None:
         """Make the runs and say how many."""
-        from memgate.curvesrun import import_curves
+        from memgate.papers.import_curves import import_curves
 
         made = import_curves(self.file, self.runs, self.out)
         count = f"{len(made)} runs" if len(made) > 1 else made[0].name

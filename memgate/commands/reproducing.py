@@ -14,11 +14,11 @@ from memgate.commands.sweeping import until_stopped
 from memgate.config.names import fitted
 from memgate.config.run import Device, RunConfig
 from memgate.errors import MemgateError, require
-from memgate.paperrecipes import Reading
-from memgate.paperrows import find_rows, read_rows
-from memgate.reproduction import Reproduction, Setting, reproduction
+from memgate.papers.reproduction import Reproduction, Setting, reproduction
+from memgate.papers.rows import find_rows, read_rows
+from memgate.papers.scales import SCALES, ScaleName, cost
+from memgate.papers.settings import Reading
 from memgate.runs.run import Run, is_run, open_run
-from memgate.scales import SCALES, ScaleName, cost
 from memgate.sweeps import grid
 
 MANY_IMAGES = {"cuda": 5_000_000, "cpu": 1_000_000}
@@ -111,7 +111,7 @@ class Reproduce:
         """The authors' curves of these rows; none without --curves."""
         if self.curves is None:
             return []
-        from memgate.curves import load_curves
+        from memgate.papers.author_curves import load_curves
         from probes.curvefigure import authors_lines
 
         return authors_lines(plan.rows, load_curves(self.curves))

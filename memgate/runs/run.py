@@ -90,7 +90,7 @@ class Run:
 
     @property
     def only_curves(self) -> bool:
-        """Whether it is somebody's curves (:mod:`memgate.curvesrun`): metrics by epoch, no log and no network."""
+        """Whether it is somebody's curves (:mod:`memgate.papers.import_curves`): metrics by epoch, no log and no network."""
         return "curves" in self._stored
 
     @cached_property

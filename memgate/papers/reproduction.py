@@ -6,9 +6,9 @@ from pathlib import Path
 
 from memgate.config.names import fitted
 from memgate.config.run import DataConfig, Device, RunConfig
-from memgate.paperrecipes import Reading, caveats, row_config, starts_from_baseline
-from memgate.paperrows import PaperRow, baseline_of
-from memgate.scales import ScaleName, scale_caveats, scaled
+from memgate.papers.rows import PaperRow, baseline_of
+from memgate.papers.scales import ScaleName, scale_caveats, scaled
+from memgate.papers.settings import Reading, caveats, row_config, starts_from_baseline
 from memgate.sweeps.grid import Sweep, SweepRun
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from memgate import __version__
 from memgate.config.json_form import to_json
 from memgate.config.names import is_name
-from memgate.curves import SPLITS, Curve, load_curves
 from memgate.errors import require
+from memgate.papers.author_curves import SPLITS, Curve, load_curves
 from memgate.runs import metrics
 from memgate.runs.create import make_folder
 from memgate.runs.outline import Outline
@@ -22,7 +22,7 @@ def import_curves(path: Path, pattern: str, out: Path) -> list[Run]:
     """Make a run of each curve in a file: all of those asked for, or none and an error.
 
     Args:
-        path: see :func:`memgate.curves.load_curves`.
+        path: see :func:`memgate.papers.author_curves.load_curves`.
         pattern: of their names, with ``*`` and ``?``.
         out: folder of the runs.
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from memgate.config.model import ModelName
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.paperrows import PaperRow
+from memgate.papers.rows import PaperRow
 
 Reading = Literal["code", "text"]
 
