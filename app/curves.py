@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.intervals import mean_interval, wilson
+from probes.stats.intervals import mean_interval, wilson
 
 GATE_BINS = 50
 

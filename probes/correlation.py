@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from probes.external import External
 from probes.groups import Estimate, estimate
-from probes.intervals import spearman_interval
 from probes.separation import columns
+from probes.stats.intervals import spearman_interval
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def join(
 def spearman(first: ArrayLike, second: ArrayLike) -> Estimate:
     """Spearman's rank correlation with a 95 % interval; pairs with a missing value are left out.
 
-    See :func:`probes.intervals.spearman_interval`.
+    See :func:`probes.stats.intervals.spearman_interval`.
 
     Args:
         first: [n] numbers, may be infinite; NaN is missing.

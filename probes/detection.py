@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from probes.groups import Estimate
-from probes.intervals import CONFIDENCE
-from probes.ranking import Ranking, order
+from probes.stats.intervals import CONFIDENCE
+from probes.stats.ranking import Ranking, order
 
 
 def average_precision(ranking: Ranking) -> float:

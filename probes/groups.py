@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.bootstrap import paired_bootstrap
-from probes.intervals import mean_interval, wilson
+from probes.stats.bootstrap import paired_bootstrap
+from probes.stats.intervals import mean_interval, wilson
 from probes.summary import gate_column
 
 
@@ -77,7 +77,7 @@ def estimate(value: float, low: float, high: float, n: int) -> Estimate:
 def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
     """Mean of per-sample differences, or how much larger it is than that of ``others``, with the bootstrap's interval.
 
-    See :func:`probes.bootstrap.paired_bootstrap`.
+    See :func:`probes.stats.bootstrap.paired_bootstrap`.
     """
     n = len(np.asarray(values)) + (0 if others is None else len(np.asarray(others)))
     return estimate(*paired_bootstrap(values, others), n)

@@ -10,9 +10,9 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.groups import Estimate, average, estimate, percent, share
-from probes.intervals import median_interval, spearman_interval
 from probes.probed import heading, logged, not_shown, of_gate, probed_members, unlogged
 from probes.result import ProbeResult
+from probes.stats.intervals import median_interval, spearman_interval
 from probes.summary import shown_gates
 
 PROBE = "inside"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.bootstrap import RESAMPLES, resampled
 from probes.groups import Estimate, estimate
-from probes.intervals import CONFIDENCE, auroc_interval
-from probes.ranking import Ranking, order
+from probes.stats.bootstrap import RESAMPLES, resampled
+from probes.stats.intervals import CONFIDENCE, auroc_interval
+from probes.stats.ranking import Ranking, order
 
 IN_DISTRIBUTION = ""
 """What its resamples are drawn under: no set has this name."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from memgate import console
 from probes.groups import Estimate
-from probes.intervals import delong_interval
 from probes.separation import auroc
 from probes.snapshot import Snapshot
+from probes.stats.intervals import delong_interval
 from probes.summary import shown_gates
 
 Floats = NDArray[np.float64]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from memgate.config.run import ModelConfig
 from memgate.errors import require
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.bootstrap import paired_shares
 from probes.groups import Estimate, average, difference, estimate, share
-from probes.intervals import welch_interval
 from probes.result import ProbeResult
+from probes.stats.bootstrap import paired_shares
+from probes.stats.intervals import welch_interval
 
 PROBE = "routing"
 """Name of the probe and of its file."""

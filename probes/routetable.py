@@ -9,7 +9,6 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.bootstrap import MEAN_RESAMPLES
 from probes.groups import Estimate, average, difference, percent, points, share
 from probes.probed import heading, probed_members
 from probes.report import IDENTITY
@@ -28,6 +27,7 @@ from probes.routes import (
     p_lost,
     row_of,
 )  # fmt: skip
+from probes.stats.bootstrap import MEAN_RESAMPLES
 
 __all__ = ["PROBE", "UNITS", "contrast_row", "table", "to_terminal", "with_difference"]
 

@@ -15,11 +15,11 @@ from tabulate import tabulate
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, command
 from probes.groups import members
-from probes.intervals import median_interval
 from probes.report import IDENTITY, ONLINE
 from probes.scores import PROBES
 from probes.scoretable import ScoreColumn, score_columns, suspicion
 from probes.snapshot import Snapshot, damaged, unlogged
+from probes.stats.intervals import median_interval
 from probes.summary import gate_column, shown_gates
 
 SCHEMA = "memgate-scores/1"

@@ -12,13 +12,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from memgate import console
-from probes.bootstrap import resampled
 from probes.detection import detection_figures
 from probes.groups import Estimate, members
-from probes.intervals import auroc_interval
-from probes.ranking import order
 from probes.scores import PROBES, Score
 from probes.scoretable import score_columns, suspicion
+from probes.stats.bootstrap import resampled
+from probes.stats.intervals import auroc_interval
+from probes.stats.ranking import order
 
 
 @dataclass(frozen=True)

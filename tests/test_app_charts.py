@@ -8,7 +8,7 @@ import pytest
 
 from app import curves, palette
 from app.charts import overview, sample
-from probes.intervals import wilson
+from probes.stats.intervals import wilson
 
 EPOCHS = np.arange(1, 7, dtype=np.int32)
 

@@ -11,7 +11,7 @@ from app.curves import cells, thinned
 from app.parts.hardsamples import pairs_in
 from app.selection import Box, within
 from memgate.runs.run import Run
-from probes.confusions import label_pairs
+from probes.stats.confusions import label_pairs
 from tests.pages import CASES, decoded, errors, figure, texts
 
 PARTS = ("detectors", "epochs", "map", "labels", "deciles")

@@ -14,8 +14,8 @@ from PIL import Image
 from memgate.papers.import_curves import import_curves
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
-from probes.intervals import wilson
 from probes.separation import auroc
+from probes.stats.intervals import wilson
 from tests.pages import CASES, decoded, errors, figure, texts
 
 VIEWS = Path(__file__).parents[1] / "app" / "views"

@@ -17,9 +17,9 @@ from probes.csr import critical_samples
 from probes.csrconfig import configure
 from probes.csrrun import probe_run
 from probes.csrtable import critical_groups
-from probes.intervals import wilson
 from probes.network import pixel_network
 from probes.result import load_results
+from probes.stats.intervals import wilson
 from probes.visits import Plan, probed_rows
 
 

@@ -20,9 +20,9 @@ from probes.depth import DepthConfig, Support, prediction_depths
 from probes.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.insiderun import SCORES, probe_run
 from probes.insidetable import inside_groups, to_terminal
-from probes.intervals import mean_interval, wilson
 from probes.network import pixel_network
 from probes.result import load_results
+from probes.stats.intervals import mean_interval, wilson
 from probes.visits import Plan, probed_rows
 
 

@@ -8,9 +8,9 @@ from sklearn.metrics import cohen_kappa_score, jaccard_score, roc_auc_score
 
 from memgate.errors import MemgateError
 from memgate.log.format import Samples
-from probes.agreement import agreement, kappa
-from probes.intervals import auroc_difference, auroc_interval, wilson
 from probes.samedata import RunData, check_same_data, corruption_apart
+from probes.stats.agreement import agreement, kappa
+from probes.stats.intervals import auroc_difference, auroc_interval, wilson
 
 
 def answers(n: int, share: float, same: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

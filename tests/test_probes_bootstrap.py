@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from probes.bootstrap import paired_bootstrap, resampled
+from probes.stats.bootstrap import paired_bootstrap, resampled
 
 
 def bootstrap_by_rows(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:

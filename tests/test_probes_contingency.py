@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 from scipy.stats.contingency import odds_ratio
 
-from probes.contingency import Contingency, contingency
+from probes.stats.contingency import Contingency, contingency
 
 
 def test_the_cells_are_counted() -> None:

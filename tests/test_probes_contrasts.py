@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, norm
 
-from probes.contrasts import contrast_categories, contrast_numbers, most_different
+from probes.stats.contrasts import contrast_categories, contrast_numbers, most_different
 
 
 def test_numbers_are_contrasted_by_scipys_distance() -> None:

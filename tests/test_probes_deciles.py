@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import binomtest, t
 from sklearn.metrics import confusion_matrix
 
-from probes.confusions import label_pairs
-from probes.deciles import decile_of, gate_by_decile
+from probes.stats.confusions import label_pairs
+from probes.stats.deciles import decile_of, gate_by_decile
 
 
 def test_tenths_are_pandas_where_all_values_differ():

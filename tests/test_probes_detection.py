@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import average_precision_score, roc_curve
 
-from probes.bootstrap import resampled
 from probes.detection import (
     FIGURES,
     FPR95_POSITIVES,
@@ -19,8 +18,9 @@ from probes.detection import (
     fpr95,
     precision_at_k,
 )
-from probes.ranking import order
 from probes.separation import auroc
+from probes.stats.bootstrap import resampled
+from probes.stats.ranking import order
 
 
 @st.composite

@@ -5,13 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, quantile_test, spearmanr, t
 from sklearn.metrics import roc_auc_score
 
-from probes.intervals import (
-    auroc_interval,
-    mean_interval,
-    median_interval,
-    spearman_interval,
-    wilson,
-)
+from probes.stats.intervals import auroc_interval, mean_interval, median_interval, spearman_interval, wilson
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

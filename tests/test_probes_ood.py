@@ -23,11 +23,11 @@ from probes import detectors
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
 from probes.features import PENULTIMATE, features
-from probes.intervals import auroc_interval
 from probes.network import PixelNetwork
 from probes.ood import Seen
 from probes.oodmetrics import ood_figures
 from probes.oodsets import parse_sets, plain, read_set
+from probes.stats.intervals import auroc_interval
 
 RNG = np.random.default_rng(0)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 
-from probes.ranking import Ranking, order
+from probes.stats.ranking import Ranking, order
 
 
 @st.composite

@@ -23,9 +23,7 @@ from memgate.training.evaluate import load_model
 from memgate.training.loop import start
 from noise.choose import hash_order
 from probes import routingrun
-from probes.bootstrap import paired_bootstrap, paired_shares
 from probes.groups import difference, percent, share
-from probes.intervals import welch_interval, wilson
 from probes.network import PixelNetwork, pixel_network
 from probes.probed import probed_members
 from probes.readout import fit_readout
@@ -35,6 +33,8 @@ from probes.routes import against_control, cuts_of
 from probes.routetable import to_terminal, with_difference
 from probes.routing import answers_along_routes, routes_of
 from probes.routingrun import probe_run
+from probes.stats.bootstrap import paired_bootstrap, paired_shares
+from probes.stats.intervals import welch_interval, wilson
 from probes.visits import Plan
 
 ALL = Plan(n=0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
 from probes.events import changes, turns
-from probes.standing import nearest, percentile
+from probes.stats.percentiles import nearest, percentile
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.5, np.inf, np.nan]), min_size=1, max_size=30), st.data())

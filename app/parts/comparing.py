@@ -15,10 +15,10 @@ from app.queries import Stamp
 from app.state import View
 from memgate.config.json_form import differing, flags
 from memgate.errors import MemgateError
-from probes.agreement import Agreement, agreement
 from probes.groups import Estimate, difference, estimate
-from probes.intervals import auroc_difference
 from probes.samedata import RunData, check_same_data, corruption_apart
+from probes.stats.agreement import Agreement, agreement
+from probes.stats.intervals import auroc_difference
 
 MOST = 4
 """Runs beside each other: more are neither read nor drawn well."""

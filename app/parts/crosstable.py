@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from app import state
 from app.state import View
-from probes.contingency import Contingency, contingency
 from probes.groups import percent
+from probes.stats.contingency import Contingency, contingency
 
 ROUTES = ("routed", "skipped")
 KINDS = ("corrupted", "clean")

@@ -12,8 +12,8 @@ from app.charts import hardness as charts
 from app.charts.layout import CONFIG
 from app.selection import Box
 from app.state import View
-from probes.confusions import LabelPair, label_pairs
-from probes.deciles import decile_of, gate_by_decile
+from probes.stats.confusions import LabelPair, label_pairs
+from probes.stats.deciles import decile_of, gate_by_decile
 
 FEW_CLASSES = 20
 """Up to so many classes, all pairs of labels can be read in one figure."""

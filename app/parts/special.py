@@ -11,8 +11,8 @@ from app import externals, measures, palette, queries, words
 from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
-from probes.contrasts import Contrast, contrast_categories, contrast_numbers, most_different
 from probes.groups import Estimate
+from probes.stats.contrasts import Contrast, contrast_categories, contrast_numbers, most_different
 
 FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctness", "forgetfulness",
          "first_learned_epoch", "gate_mean", "gate_last", "entropy_mean", "routed_epochs", "route_flips")  # fmt: skip

@@ -14,7 +14,7 @@ from app.tiles import tiles
 from memgate.errors import MemgateError
 from probes.events import turns
 from probes.scores import CHECKPOINT
-from probes.standing import nearest, percentile
+from probes.stats.percentiles import nearest, percentile
 
 MAIN = (
     "loss_mean", "aum", "el2n_mean", "forgetfulness", "stable_learned_epoch", "gate_mean", "gate_last",

@@ -59,9 +59,9 @@ def print_report(
             ``bootstrap`` is out of range or would not be shown.
     """
     from probes import reporttext, severalruns
-    from probes.bootstrap import RESAMPLES
     from probes.joins import load_externals
     from probes.report import report
+    from probes.stats.bootstrap import RESAMPLES
 
     require(
         not bootstrap or len(runs) == 1 or form == "json",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.groups import Estimate, estimate
-from probes.intervals import wilson
+from probes.stats.intervals import wilson
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from probes.intervals import CONFIDENCE
+from probes.stats.intervals import CONFIDENCE
 
 RESAMPLES = 200
 """Resamples unless told otherwise: enough for the two digits of an interval that one reads."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from probes.bootstrap import MEAN_RESAMPLES
 from probes.groups import Estimate, estimate, ratio
-from probes.intervals import CONFIDENCE
+from probes.stats.bootstrap import MEAN_RESAMPLES
+from probes.stats.intervals import CONFIDENCE
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from probes.groups import Estimate, estimate
-from probes.intervals import CONFIDENCE, wilson
+from probes.stats.intervals import CONFIDENCE, wilson
 
 
 @dataclass(frozen=True)

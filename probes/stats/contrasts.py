@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import ks_2samp
 
 from probes.groups import Estimate, estimate
-from probes.intervals import CONFIDENCE, median_interval, wilson
+from probes.stats.intervals import CONFIDENCE, median_interval, wilson
 
 
 @dataclass(frozen=True)

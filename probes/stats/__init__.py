@@ -1,0 +1,1 @@
+"""Estimates with intervals, rankings and tables of counts."""
