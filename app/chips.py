@@ -6,7 +6,7 @@ from app import queries, selection, words
 from app.selection import Selection
 from app.state import View, clear_selection, keep, problem
 from memgate.errors import MemgateError
-from probes.cohorts import Cohort, cohort_names, load_cohort, save_cohort
+from probes.samples.cohorts import Cohort, cohort_names, load_cohort, save_cohort
 
 POLL_SECONDS = 5
 

@@ -12,7 +12,7 @@ from app import externals, queries
 from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
-from probes.groups import Estimate, share
+from probes.samples.groups import Estimate, share
 from probes.scores import CHECKPOINT, PROBES, Score
 from probes.scoretable import StoredScore, stored_scores
 from probes.separation import Separation, auroc

@@ -14,10 +14,10 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes import csrtable, routetable
 from probes.csrtable import CriticalGroup, critical_groups
-from probes.probed import logged, probed_members
 from probes.result import ProbeResult, load_results, probe_path
 from probes.routecomparison import comparison_rows
 from probes.routes import Contrast, check_blocks, contrasts, cuts_of, p_lost
+from probes.samples.probe_groups import logged, probed_members
 
 CSR, NEIGHBOURS, ROUTING = csrtable.PROBE, csrtable.NEIGHBOURS, routetable.PROBE
 
@@ -121,7 +121,7 @@ def _groups(
 
 
 def routing_members(view: View, result: ProbeResult) -> Mapping[str, NDArray[np.bool_]]:
-    """Groups of the samples of a result, see :func:`probes.probed.probed_members`."""
+    """Groups of the samples of a result, see :func:`probes.samples.probe_groups.probed_members`."""
     with queries.reading(str(view.run.path / "manifest.npz")):
         return probed_members(view.run, view.log, result)
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.cohorts import Cohort
+from probes.samples.cohorts import Cohort
 
 Mode = Literal["any", "every"]
 """Whether g has to lie in the box at one of its epochs or at all of them."""

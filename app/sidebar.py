@@ -14,8 +14,8 @@ from app.state import NOTHING, View, root
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.cohorts import load_cohort
-from probes.filters import Filter, causes_to_ask
+from probes.samples.cohorts import load_cohort
+from probes.samples.filters import Filter, causes_to_ask
 
 DEPENDENTS = {
     "run": ("split", "gate", "epoch", "cause", "route", "class", "selected", "id"),

@@ -15,7 +15,7 @@ from app.selection import Selection
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.filters import Filter
+from probes.samples.filters import Filter
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from probes.external import External
-from probes.groups import Estimate, estimate
+from probes.samples.groups import Estimate, estimate
 from probes.separation import columns
 from probes.stats.intervals import spearman_interval
 

@@ -9,9 +9,9 @@ from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.groups import Estimate, percent, share
-from probes.probed import heading, not_shown, probed_members, unlogged
 from probes.result import ProbeResult
+from probes.samples.groups import Estimate, percent, share
+from probes.samples.probe_groups import heading, not_shown, probed_members, unlogged
 
 PAPER_RADIUS = 0.3
 """Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
@@ -34,7 +34,7 @@ class CriticalGroup:
     """The critical samples of one group."""
 
     name: str
-    """As in :func:`probes.probed.probed_members`."""
+    """As in :func:`probes.samples.probe_groups.probed_members`."""
     n: int
     ratios: tuple[Estimate, ...]
     """CSR at each of the radii."""
@@ -51,10 +51,10 @@ def critical_groups(
         run: whose.
         log: its log, for what was done to the samples and where the gates sent them.
         result: of this probe.
-        gates: whose routes are groups, see :func:`probes.probed.probed_members`.
+        gates: whose routes are groups, see :func:`probes.samples.probe_groups.probed_members`.
 
     Returns:
-        The groups of :func:`probes.probed.probed_members`.
+        The groups of :func:`probes.samples.probe_groups.probed_members`.
     """
     inside = probed_members(run, log, result, gates)
     return tuple(_group(name, who, result) for name, who in inside.items())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run, command
-from probes.filters import Filter
+from probes.samples.filters import Filter
 
 Shape = Literal["summary", "long", "matrix"]
 Format = Literal["csv", "parquet", "npz", "jsonl", "h5", "tsv"]

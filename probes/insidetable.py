@@ -9,9 +9,9 @@ from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.groups import Estimate, average, estimate, percent, share
-from probes.probed import heading, logged, not_shown, of_gate, probed_members, unlogged
 from probes.result import ProbeResult
+from probes.samples.groups import Estimate, average, estimate, percent, share
+from probes.samples.probe_groups import heading, logged, not_shown, of_gate, probed_members, unlogged
 from probes.stats.intervals import median_interval, spearman_interval
 from probes.summary import shown_gates
 
@@ -44,7 +44,7 @@ class InsideGroup:
     """One score of one group."""
 
     name: str
-    """As in :func:`probes.probed.probed_members`."""
+    """As in :func:`probes.samples.probe_groups.probed_members`."""
     n: int
     mean: Estimate
     median: Estimate
@@ -65,7 +65,7 @@ def inside_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[Inside
         result: of this probe.
 
     Returns:
-        The groups of :func:`probes.probed.probed_members`.
+        The groups of :func:`probes.samples.probe_groups.probed_members`.
     """
     gates = {gate: logged(log, result, "gate", gate) for gate in shown_gates(log.gates)}
     known = {gate: g for gate, g in gates.items() if g is not None}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.groups import Estimate, estimate
+from probes.samples.groups import Estimate, estimate
 from probes.stats.bootstrap import RESAMPLES, resampled
 from probes.stats.intervals import CONFIDENCE, auroc_interval
 from probes.stats.ranking import Ranking, order

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
-from probes.groups import Estimate
+from probes.samples.groups import Estimate
 from probes.separation import auroc
 from probes.snapshot import Snapshot
 from probes.stats.intervals import delong_interval
@@ -64,7 +64,7 @@ class EpochCurve:
     gate: str | None
     direction: int
     against: str
-    """A group of :func:`probes.groups.members`, against the clean samples."""
+    """A group of :func:`probes.samples.groups.members`, against the clean samples."""
     epochs: tuple[int, ...]
     auroc: tuple[float | None, ...]
     """In [0, 1], of each epoch, with the quantity turned so that high is suspicious."""
@@ -84,7 +84,7 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[Epoch
     Args:
         snapshot: the training split.
         inside: ``clean``, ``corrupted`` and its kinds, [N] bool in the snapshot's order; see
-            :func:`probes.groups.members`. A kind that is all of the corruption is not repeated.
+            :func:`probes.samples.groups.members`. A kind that is all of the corruption is not repeated.
 
     Returns:
         A curve for each quantity, gate and kind.

@@ -12,10 +12,10 @@ from noise.manifest.header import Operation
 from probes.correlation import Joined, join
 from probes.detection import FPR95_POSITIVES
 from probes.external import External, aligned
-from probes.groups import Estimate, Group, groups, members, share
 from probes.officialjoins import OFFICIAL
 from probes.overepochs import EpochCurve, epoch_curves
-from probes.probed import not_shown
+from probes.samples.groups import Estimate, Group, groups, members, share
+from probes.samples.probe_groups import not_shown
 from probes.scores import PROBES, harder
 from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations

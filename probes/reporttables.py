@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from probes.correlation import Joined
-from probes.groups import Estimate, Group
 from probes.report import Report, title_of, usual_prevalence
+from probes.samples.groups import Estimate, Group
 from probes.scores import PROBES, harder
 from probes.separation import ScoreSeparation
 

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from probes.groups import decimal, percent
 from probes.report import Report
 from probes.reporttables import Figure, Form, Table, facts, tables
+from probes.samples.groups import decimal, percent
 
 STYLES = {"terminal": ("simple", "{}", ""), "markdown": ("github", "### {}", "- ")}
 """Form of the text to tabulate's format, the heading and what stands in front of a line."""

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command, open_run
-from probes.probed import probed_members
 from probes.result import ProbeResult, load_results
 from probes.routes import PROBE, against_control, contrasts
 from probes.routetable import contrast_row, table, to_terminal
+from probes.samples.probe_groups import probed_members
 
 
 def stored(run: Run, log: SampleLog, results: Sequence[ProbeResult]) -> Iterator[str]:

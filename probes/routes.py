@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from memgate.config.run import ModelConfig
 from memgate.errors import require
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.groups import Estimate, average, difference, estimate, share
 from probes.result import ProbeResult
+from probes.samples.groups import Estimate, average, difference, estimate, share
 from probes.stats.bootstrap import paired_shares
 from probes.stats.intervals import welch_interval
 
@@ -134,7 +134,7 @@ def contrasts(result: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]) -> t
 
     Args:
         result: of this probe.
-        inside: its groups, see :func:`probes.probed.probed_members`.
+        inside: its groups, see :func:`probes.samples.probe_groups.probed_members`.
     """
     if "clean" not in inside or "corrupted" not in inside:
         return ()

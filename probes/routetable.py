@@ -9,8 +9,6 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.groups import Estimate, average, difference, percent, points, share
-from probes.probed import heading, probed_members
 from probes.report import IDENTITY
 from probes.result import ProbeResult
 from probes.routes import (
@@ -27,6 +25,8 @@ from probes.routes import (
     p_lost,
     row_of,
 )  # fmt: skip
+from probes.samples.groups import Estimate, average, difference, percent, points, share
+from probes.samples.probe_groups import heading, probed_members
 from probes.stats.bootstrap import MEAN_RESAMPLES
 
 __all__ = ["PROBE", "UNITS", "contrast_row", "table", "to_terminal", "with_difference"]

@@ -14,8 +14,8 @@ from tabulate import tabulate
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, command
-from probes.groups import members
 from probes.report import IDENTITY, ONLINE
+from probes.samples.groups import members
 from probes.scores import PROBES
 from probes.scoretable import ScoreColumn, score_columns, suspicion
 from probes.snapshot import Snapshot, damaged, unlogged
@@ -36,7 +36,7 @@ class Median:
     """The middle of one score in one group."""
 
     group: str
-    """As in :func:`probes.groups.members`."""
+    """As in :func:`probes.samples.groups.members`."""
     n: int
     """Samples that are ranked."""
     value: float | None

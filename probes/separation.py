@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from memgate import console
 from probes.detection import detection_figures
-from probes.groups import Estimate, members
+from probes.samples.groups import Estimate, members
 from probes.scores import PROBES, Score
 from probes.scoretable import score_columns, suspicion
 from probes.stats.bootstrap import resampled
@@ -103,7 +103,7 @@ class ScoreSeparation:
     gate: str | None
     direction: int
     against: str
-    """A group of :func:`probes.groups.members`, against the clean samples."""
+    """A group of :func:`probes.samples.groups.members`, against the clean samples."""
     auroc: Separation
     average_precision: Estimate
     """:func:`probes.detection.average_precision`; chance is ``prevalence``."""

@@ -11,10 +11,10 @@ import pandas as pd
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.sweeps.grid import Sweep, SweepRun, state_of
-from probes.groups import Estimate, members
 from probes.report import report
 from probes.reporttables import Figure, Form, Table
 from probes.reporttext import layout
+from probes.samples.groups import Estimate, members
 from probes.severalruns import Spread, shown_spread, spread, spreads
 from probes.summary import identity
 
@@ -26,7 +26,7 @@ FEW_GATES = 3
 """With more gates than these, a column for each says little: they are averaged, all of them."""
 
 GROUPS = ("clean", "corrupted")
-"""Of the training samples, as :func:`probes.groups.members` calls them."""
+"""Of the training samples, as :func:`probes.samples.groups.members` calls them."""
 
 NOTES = (
     "Mean ± standard deviation over the runs of a point (sample standard deviation), each at its last epoch.",

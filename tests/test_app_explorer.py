@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from app import selection
 from app.charts import explorer as charts
 from memgate.runs.run import Run
-from probes.groups import percent
 from probes.result import ProbeResult, save_results
+from probes.samples.groups import percent
 from probes.stats.contingency import contingency
 from tests.pages import decoded, errors, figure, texts
 

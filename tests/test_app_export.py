@@ -17,7 +17,7 @@ from app import state
 from app.parts import exporting
 from memgate import cli
 from memgate.runs.run import Run
-from probes.cohorts import Cohort, load_cohort, save_cohort
+from probes.samples.cohorts import Cohort, load_cohort, save_cohort
 
 MakeRun = Callable[..., Run]
 

@@ -5,7 +5,7 @@ import pytest
 
 from app import selection, words
 from app.selection import Box
-from probes.cohorts import Cohort
+from probes.samples.cohorts import Cohort
 
 EPOCHS = np.array([5, 10, 15, 20], np.int32)
 GATE = np.array(

@@ -8,7 +8,7 @@ from sklearn.metrics import cohen_kappa_score, jaccard_score, roc_auc_score
 
 from memgate.errors import MemgateError
 from memgate.log.format import Samples
-from probes.samedata import RunData, check_same_data, corruption_apart
+from probes.samples.same_data import RunData, check_same_data, corruption_apart
 from probes.stats.agreement import agreement, kappa
 from probes.stats.intervals import auroc_difference, auroc_interval, wilson
 

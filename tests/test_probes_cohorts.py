@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memgate.errors import MemgateError
-from probes.cohorts import Cohort, cohort_names, load_cohort, save_cohort
-from probes.filters import Filter, causes_to_ask
+from probes.samples.cohorts import Cohort, cohort_names, load_cohort, save_cohort
+from probes.samples.filters import Filter, causes_to_ask
 
 CAUSE = np.array(["clean", "label", "image", "label", "clean"])
 CLASS = np.array([0, 1, 0, 2, 2])

@@ -12,7 +12,6 @@ import pytest
 from memgate import cli
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.cohorts import Cohort, save_cohort
 from probes.export import download_name, export, export_bytes, is_large
 from probes.exportoutlook import outlook, preview
 from probes.exportplan import (
@@ -26,8 +25,9 @@ from probes.exportplan import (
     name_of,
 )
 from probes.exportsamples import choose
-from probes.filters import Filter
 from probes.result import ProbeResult, save_results
+from probes.samples.cohorts import Cohort, save_cohort
+from probes.samples.filters import Filter
 from probes.scoretable import score_table
 from probes.snapshot import FAR, spans
 from probes.summary import summary

@@ -24,7 +24,7 @@ from noise.files.npz import write_zip
 from probes import exportfolders
 from probes.export import export
 from probes.exportplan import ExportPlan
-from probes.filters import Filter
+from probes.samples.filters import Filter
 from probes.summary import summary
 from probes.writers import write_h5, write_jsonl
 

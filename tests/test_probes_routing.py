@@ -23,9 +23,7 @@ from memgate.training.evaluate import load_model
 from memgate.training.loop import start
 from noise.choose import hash_order
 from probes import routingrun
-from probes.groups import difference, percent, share
 from probes.network import PixelNetwork, pixel_network
-from probes.probed import probed_members
 from probes.readout import fit_readout
 from probes.result import load_results
 from probes.routecomparison import comparisons, to_comparison
@@ -33,6 +31,8 @@ from probes.routes import against_control, cuts_of
 from probes.routetable import to_terminal, with_difference
 from probes.routing import answers_along_routes, routes_of
 from probes.routingrun import probe_run
+from probes.samples.groups import difference, percent, share
+from probes.samples.probe_groups import probed_members
 from probes.stats.bootstrap import paired_bootstrap, paired_shares
 from probes.stats.intervals import welch_interval, wilson
 from probes.visits import Plan

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app import palette
 from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4
-from probes.groups import Estimate
+from probes.samples.groups import Estimate
 
 STYLES = {
     "all": (palette.SKIPPED, "solid", "circle"),

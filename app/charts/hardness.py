@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from app import palette
 from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
 from app.curves import Cells
-from probes.groups import Estimate
 from probes.overepochs import EpochCurve
+from probes.samples.groups import Estimate
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 

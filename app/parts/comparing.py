@@ -15,8 +15,8 @@ from app.queries import Stamp
 from app.state import View
 from memgate.config.json_form import differing, flags
 from memgate.errors import MemgateError
-from probes.groups import Estimate, difference, estimate
-from probes.samedata import RunData, check_same_data, corruption_apart
+from probes.samples.groups import Estimate, difference, estimate
+from probes.samples.same_data import RunData, check_same_data, corruption_apart
 from probes.stats.agreement import Agreement, agreement
 from probes.stats.intervals import auroc_difference
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app import state
 from app.state import View
-from probes.groups import percent
+from probes.samples.groups import percent
 from probes.stats.contingency import Contingency, contingency
 
 ROUTES = ("routed", "skipped")

@@ -15,7 +15,7 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.exportoutlook import Outlook, outlook, quantity_names
 from probes.exportplan import KINDS, ExportPlan
-from probes.filters import Filter
+from probes.samples.filters import Filter
 
 IDS = 50
 """Samples of a selection that a command line names one by one; a larger one is saved as a cohort first."""

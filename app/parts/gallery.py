@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.filters import Filter, Route
+from probes.samples.filters import Filter, Route
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from app.charts import critical as charts
 from app.charts.layout import CONFIG
 from app.state import View
 from memgate.runs.run import command
-from probes.groups import Estimate, share
 from probes.result import ProbeResult
 from probes.routes import OF_ALL, OF_FITTED, Contrast, cuts_of, row_of
 from probes.routetable import UNITS, contrast_row, fit_rows, rows_of
+from probes.samples.groups import Estimate, share
 
 
 def routing(view: View, results: Sequence[ProbeResult]) -> None:

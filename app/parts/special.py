@@ -11,7 +11,7 @@ from app import externals, measures, palette, queries, words
 from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
-from probes.groups import Estimate
+from probes.samples.groups import Estimate
 from probes.stats.contrasts import Contrast, contrast_categories, contrast_numbers, most_different
 
 FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctness", "forgetfulness",

@@ -17,8 +17,8 @@ from app.state import View
 from memgate.errors import MemgateError
 from memgate.runs.run import command
 from probes.csrtable import PAPER_RADIUS, UNITS, CriticalGroup
-from probes.probed import of_gate
 from probes.result import ProbeResult
+from probes.samples.probe_groups import of_gate
 
 
 def not_probed(view: View, what: str, verb: str, more: str = "") -> None:

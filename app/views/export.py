@@ -12,10 +12,10 @@ from app.parts import exporting
 from app.parts.exporting import Asked
 from app.state import View
 from memgate.errors import MemgateError
-from probes.cohorts import cohort_names, load_cohort
 from probes.export import download_name, export_bytes, is_large
 from probes.exportoutlook import Outlook
 from probes.exportplan import FIXED, KINDS, ExportPlan, Schema, command_of
+from probes.samples.cohorts import cohort_names, load_cohort
 
 SCHEMAS = {
     "memgate": "memgate", "cleanlab": "cleanlab", "cartography": "Dataset cartography", "fiftyone": "FiftyOne",

@@ -15,9 +15,9 @@ from app.state import View
 from app.thumbnails import Look
 from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError
-from probes.groups import percent, share
 from probes.result import ProbeResult
 from probes.routes import LEARNED, row_of
+from probes.samples.groups import percent, share
 from probes.scores import PROBES
 
 SIZES = ("64", "48", "96")

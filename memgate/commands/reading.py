@@ -55,7 +55,7 @@ class Export:
         """Write the table and print its path."""
         from probes.export import export
         from probes.exportplan import ExportPlan, class_numbers
-        from probes.filters import Filter
+        from probes.samples.filters import Filter
 
         run = open_run(self.name)
         classes = class_numbers(self.classes, run.log().class_names) if self.classes else ()

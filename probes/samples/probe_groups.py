@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from memgate.log.format import FLAGS, Samples, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.groups import members
 from probes.result import ProbeResult
+from probes.samples.groups import members
 from probes.summary import identity, shown_gates
 
 
@@ -41,7 +41,7 @@ def probed_members(
         gates: whose routes are groups. None: of those that tables show (:func:`probes.summary.shown_gates`).
 
     Returns:
-        Groups by what was done (:func:`probes.groups.members`; only ``all`` where nothing was done to the split);
+        Groups by what was done (:func:`probes.samples.groups.members`; only ``all`` where nothing was done to the split);
         then ``routed`` and ``skipped`` (with the gate's name, of several) by where each gate sent the sample: as the
         result itself has it (``routed`` [G, n]), else as the log has it, where it has the checkpoint's epoch whole.
     """

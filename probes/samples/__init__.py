@@ -1,0 +1,1 @@
+"""Groups of samples: by cause, by route, by filter, by name."""
