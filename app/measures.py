@@ -12,13 +12,13 @@ from app import externals, queries
 from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
+from probes.dynamics.columns import GATE, LOG
+from probes.dynamics.snapshot import Snapshot
+from probes.dynamics.summary import MIXTURES, gate_column, log_columns
 from probes.samples.groups import Estimate, share
 from probes.scores import CHECKPOINT, PROBES, Score
 from probes.scoretable import StoredScore, stored_scores
 from probes.separation import Separation, auroc
-from probes.snapshot import Snapshot
-from probes.summary import MIXTURES, gate_column, log_columns
-from probes.summarycolumns import GATE, LOG
 
 HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
 """What the pages show before anything else was chosen."""

@@ -23,8 +23,8 @@ import numpy as np
 from memgate.log.format import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
-from probes.snapshot import Snapshot
-from probes.summary import SAMPLES_PER_BLOCK, summary_table
+from probes.dynamics.snapshot import Snapshot
+from probes.dynamics.summary import SAMPLES_PER_BLOCK, summary_table
 
 SECONDS, GIB = 20, 2
 CLASSES = 10

@@ -8,13 +8,13 @@ import pyarrow as pa
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from probes.dynamics.snapshot import take_snapshot
 from probes.exportfiles import ARRAYS, list_tables, summary_frame
 from probes.exportfolders import fiftyone_frame, projector_frame, score_names
 from probes.exportplan import FIXED, ExportPlan, checked, chosen_columns
 from probes.exportsamples import Chosen, choose
 from probes.exportsummary import stored_columns, summary_names
 from probes.shapes import columns, long_tables
-from probes.snapshot import take_snapshot
 from probes.writers import arrow_table, plain_arrays
 
 BYTES: Mapping[str, Mapping[str, float]] = {

@@ -9,11 +9,11 @@ from memgate.errors import MemgateError, require
 from memgate.log.format import Samples
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from probes.dynamics.snapshot import Snapshot, take_snapshot
 from probes.exportplan import ExportPlan, chosen_epochs
 from probes.samples.cohorts import load_cohort
 from probes.samples.filters import Filter
 from probes.shapes import by_id
-from probes.snapshot import Snapshot, take_snapshot
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,12 @@ from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes import csrtable, routes
+from probes.dynamics.snapshot import Snapshot
+from probes.dynamics.summary import column_names, identity, summary_table
 from probes.exportplan import chosen_columns
 from probes.exportsamples import Chosen
 from probes.result import ProbeResult, load_results
 from probes.scoretable import VARIANTS, stored_scores
-from probes.snapshot import Snapshot
-from probes.summary import column_names, identity, summary_table
 
 CRITICAL_FROM = 1.0
 """In grey levels: a sample is called critical at the first probed radius that is not below it."""

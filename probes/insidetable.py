@@ -9,11 +9,11 @@ from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from probes.dynamics.summary import shown_gates
 from probes.result import ProbeResult
 from probes.samples.groups import Estimate, average, estimate, percent, share
 from probes.samples.probe_groups import heading, logged, not_shown, of_gate, probed_members, unlogged
 from probes.stats.intervals import median_interval, spearman_interval
-from probes.summary import shown_gates
 
 PROBE = "inside"
 """Name of the probe and of its file."""

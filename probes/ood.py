@@ -15,12 +15,12 @@ from memgate.runs.run import Run
 from noise.files.digests import image_digests
 from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, knn_distance, msp
+from probes.dynamics.summary import gate_column
 from probes.features import PENULTIMATE, features
 from probes.network import PixelNetwork, as_pixels, pixel_network
 from probes.oodsets import OodSet, plain
 from probes.oodtable import INSIDE, PROBE, split_of
 from probes.result import ProbeResult, load_results, save_results
-from probes.summary import gate_column
 from probes.visits import Plan, Visit, probed_rows, visits
 
 Scores = dict[str, NDArray[np.floating]]

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
+from probes.dynamics.snapshot import Snapshot
+from probes.dynamics.summary import shown_gates
 from probes.samples.groups import Estimate
 from probes.separation import auroc
-from probes.snapshot import Snapshot
 from probes.stats.intervals import delong_interval
-from probes.summary import shown_gates
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

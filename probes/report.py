@@ -11,6 +11,8 @@ from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.correlation import Joined, join
 from probes.detection import FPR95_POSITIVES
+from probes.dynamics.snapshot import Snapshot, damaged, take_snapshot, unlogged
+from probes.dynamics.summary import identity, shown_gates
 from probes.external import External, aligned
 from probes.officialjoins import OFFICIAL
 from probes.overepochs import EpochCurve, epoch_curves
@@ -19,8 +21,6 @@ from probes.samples.probe_groups import not_shown
 from probes.scores import PROBES, harder
 from probes.scoretable import snapshot_scores
 from probes.separation import ScoreSeparation, separations
-from probes.snapshot import Snapshot, damaged, take_snapshot, unlogged
-from probes.summary import identity, shown_gates
 
 SCHEMA = "memgate-report/1"
 

@@ -14,13 +14,13 @@ from tabulate import tabulate
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, command
+from probes.dynamics.snapshot import Snapshot, damaged, unlogged
+from probes.dynamics.summary import gate_column, shown_gates
 from probes.report import IDENTITY, ONLINE
 from probes.samples.groups import members
 from probes.scores import PROBES
 from probes.scoretable import ScoreColumn, score_columns, suspicion
-from probes.snapshot import Snapshot, damaged, unlogged
 from probes.stats.intervals import median_interval
-from probes.summary import gate_column, shown_gates
 
 SCHEMA = "memgate-scores/1"
 QUANTILES = (0.05, 0.25, 0.75, 0.95)

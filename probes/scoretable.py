@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
+from probes.dynamics.snapshot import Snapshot, take_snapshot
+from probes.dynamics.summary import gate_column, summary_table
 from probes.result import ProbeResult, load_results
 from probes.scores import CHECKPOINT, Score
-from probes.snapshot import Snapshot, take_snapshot
-from probes.summary import gate_column, summary_table
 
 VARIANTS = {"csr": "first-order"}
 """Of a probe whose variants mean different things by one value: the one that is a score."""
@@ -51,7 +51,7 @@ class StoredScore:
 def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.DataFrame:
     """Every score of a run that exists, one row per sample, sorted by ``sample_id``.
 
-    The columns of :func:`probes.summary.summary`, and beside them those of :func:`stored_scores`: each from the
+    The columns of :func:`probes.dynamics.summary.summary`, and beside them those of :func:`stored_scores`: each from the
     latest checkpoint that was probed and is not after the table's last epoch; which one that is, is in the
     table's ``attrs["checkpoints"]`` (column to epoch). NaN for a sample that was not probed; what nobody has
     been probed for has no column. ``attrs["notes"]`` lists, a sentence each, what a damaged file has cost.

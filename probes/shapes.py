@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memgate.log.format import FLAGS, EpochRecord
 from memgate.runs.run import Run
-from probes.snapshot import Snapshot, take_snapshot
+from probes.dynamics.snapshot import Snapshot, take_snapshot
 
 GATE_QUANTITIES = ("gate", "entropy", "routed")
 QUANTITIES = ("loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean")

@@ -11,12 +11,12 @@ import pandas as pd
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.sweeps.grid import Sweep, SweepRun, state_of
+from probes.dynamics.summary import identity
 from probes.report import report
 from probes.reporttables import Figure, Form, Table
 from probes.reporttext import layout
 from probes.samples.groups import Estimate, members
 from probes.severalruns import Spread, shown_spread, spread, spreads
-from probes.summary import identity
 
 SCHEMA = "memgate-sweep-table/1"
 

@@ -14,9 +14,9 @@ from app.parts import gallery
 from app.thumbnails import sprite
 from app.tiles import extent
 from memgate.runs.run import Run
+from probes.dynamics.summary import summary
 from probes.result import ProbeResult, save_results
 from probes.stats.intervals import wilson
-from probes.summary import summary
 from tests.pages import errors
 
 MakeRun = Callable[..., Run]

@@ -13,8 +13,8 @@ from scipy.stats import percentileofscore
 
 from app import words
 from memgate.runs.run import Run
+from probes.dynamics.summary import summary
 from probes.result import ProbeResult, save_results
-from probes.summary import summary
 from tests.pages import texts
 
 MakeRun = Callable[..., Run]

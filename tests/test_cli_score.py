@@ -146,7 +146,9 @@ def test_online_values_are_named(make_run, capsys):
 
 def test_infinite_losses_are_shown(make_run, capsys, monkeypatch):
     run = make_run(n=20, noise=())
-    monkeypatch.setattr("probes.dynamics.mean", lambda values, seen: np.full(seen.shape[1], np.inf))
+    monkeypatch.setattr(
+        "probes.dynamics.reductions.mean", lambda values, seen: np.full(seen.shape[1], np.inf)
+    )
     assert " inf [inf, inf] " in said(capsys, "score", run.path)
     row = sheet(capsys, run.path)["rows"][0]
     assert row["medians"][0]["value"] is None

@@ -26,11 +26,11 @@ from memgate.training.loader import Batch
 from memgate.training.loop import Stopped, resume, start, train_step
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
+from probes.dynamics.summary import shown_gates
 from probes.export import export
 from probes.exportplan import ExportPlan
 from probes.network import pixel_network
 from probes.result import load_results
-from probes.summary import shown_gates
 from tests.same_runs import assert_same_run
 
 GATES = {

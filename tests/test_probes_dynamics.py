@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from probes import dynamics, events
+from probes.dynamics import events, reductions
 
 SHAPES = st.tuples(st.integers(1, 7), st.integers(1, 5))
 BOOLS = SHAPES.flatmap(lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape)))
@@ -30,12 +30,12 @@ def test_numbers_against_a_loop(case):
     hidden = np.where(seen, values, np.nan)
     kept = columns(values, seen)
     nan = math.nan
-    same(dynamics.count(seen), [len(c) for c in kept])
-    same(dynamics.mean(hidden, seen), [sum(c) / len(c) if c else nan for c in kept])
-    same(dynamics.last(hidden, seen), [c[-1] if c else nan for c in kept])
-    same(dynamics.largest(hidden, seen), [max(c) if c else nan for c in kept])
+    same(reductions.count(seen), [len(c) for c in kept])
+    same(reductions.mean(hidden, seen), [sum(c) / len(c) if c else nan for c in kept])
+    same(reductions.last(hidden, seen), [c[-1] if c else nan for c in kept])
+    same(reductions.largest(hidden, seen), [max(c) if c else nan for c in kept])
     spread = [math.sqrt(sum((v - sum(c) / len(c)) ** 2 for v in c) / len(c)) if c else nan for c in kept]
-    np.testing.assert_allclose(dynamics.std(hidden, seen), spread, atol=1e-5)
+    np.testing.assert_allclose(reductions.std(hidden, seen), spread, atol=1e-5)
 
 
 @given(BOOLS)
@@ -60,8 +60,8 @@ def test_events_against_a_loop(case):
     same(events.last_skip_epoch(state, seen, epochs), final)
     same(events.first_learned_epoch(state, seen, epochs), learned)
     same(events.stable_learned_epoch(state, seen, epochs), stays)
-    same(dynamics.routed_epochs(state, seen), routed)
-    same(dynamics.mean(state, seen), [np.mean(c) if c else math.nan for c in columns(state, seen)])
+    same(reductions.routed_epochs(state, seen), routed)
+    same(reductions.mean(state, seen), [np.mean(c) if c else math.nan for c in columns(state, seen)])
 
 
 @given(FLOATS, st.floats(0, 25))
@@ -72,14 +72,14 @@ def test_first_from_and_signed_mean_against_a_loop(case, epoch):
         next((v for v, e, there in zip(c, epochs, s, strict=True) if there and e >= epoch), math.nan)
         for c, s in zip(values.T, seen.T, strict=True)
     ]
-    same(dynamics.first_from(np.where(seen, values, np.nan), seen, epochs, epoch), later)
+    same(reductions.first_from(np.where(seen, values, np.nan), seen, epochs, epoch), later)
     agrees = values > 1
     signed = [
         [float(v) if v > 1 else -float(v) for v, there in zip(c, s, strict=True) if there]
         for c, s in zip(values.T, seen.T, strict=True)
     ]
     means = [sum(c) / len(c) if c else math.nan for c in signed]
-    same(dynamics.signed_mean(values, agrees, seen), means)
+    same(reductions.signed_mean(values, agrees, seen), means)
 
 
 def test_never_learned_is_never_epoch_0():
@@ -97,7 +97,7 @@ def test_the_margin_of_probabilities_holds_at_its_ends():
     p, loss, margin = np.array(
         [[1, 0, 0.5, 1, math.nan], [0, 150, math.log(2), 0, math.inf], [50, -150, 0, -1e-7, 1]]
     )
-    found = dynamics.normalised_margin(p, loss, margin)
+    found = reductions.normalised_margin(p, loss, margin)
     np.testing.assert_allclose(found, [1, 0, 0.5, 0.5, math.nan], atol=1e-12)
 
 
@@ -107,21 +107,27 @@ def test_never_learned_is_missing_and_never_forgotten_is_zero():
 
 
 def test_threshold_closeness_is_largest_at_one_half():
-    same(dynamics.threshold_closeness(np.array([0, 0.25, 0.5, 1])), [0, 0.1875, 0.25, 0])
+    same(reductions.threshold_closeness(np.array([0, 0.25, 0.5, 1])), [0, 0.1875, 0.25, 0])
 
 
 def test_a_diverged_run_warns_of_nothing():
     values = np.array([[1.0, np.inf], [np.nan, 2.0]])
     seen = np.ones((2, 2), bool)
-    assert np.isnan(dynamics.mean(values, seen)[0])
-    assert np.isinf(dynamics.mean(values, seen)[1])
-    assert np.isnan(dynamics.std(values, seen)).all()
+    assert np.isnan(reductions.mean(values, seen)[0])
+    assert np.isinf(reductions.mean(values, seen)[1])
+    assert np.isnan(reductions.std(values, seen)).all()
 
 
 def test_no_epoch_at_all_is_missing():
     nothing, seen = np.empty((0, 3), bool), np.empty((0, 3), bool)
-    for reduce in (dynamics.mean, dynamics.last, dynamics.largest, events.changes, dynamics.routed_epochs):
+    for reduce in (
+        reductions.mean,
+        reductions.last,
+        reductions.largest,
+        events.changes,
+        reductions.routed_epochs,
+    ):
         assert np.isnan(reduce(nothing, seen)).all()
     for event in (events.first_skip_epoch, events.first_learned_epoch, events.stable_learned_epoch):
         assert np.isnan(event(nothing, seen, np.empty(0))).all()
-    assert np.isnan(dynamics.first_from(nothing, seen, np.empty(0), 1)).all()
+    assert np.isnan(reductions.first_from(nothing, seen, np.empty(0), 1)).all()

@@ -16,10 +16,10 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes import export as module
 from probes import exportfiles
+from probes.dynamics.summary import summary
 from probes.export import export
 from probes.exportplan import KINDS, ExportPlan
 from probes.shapes import columns, long, matrix
-from probes.summary import summary
 from probes.writers import arrow_table, write_csv
 
 FORMS = [

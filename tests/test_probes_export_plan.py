@@ -12,6 +12,8 @@ import pytest
 from memgate import cli
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
+from probes.dynamics.snapshot import FAR, spans
+from probes.dynamics.summary import summary
 from probes.export import download_name, export, export_bytes, is_large
 from probes.exportoutlook import outlook, preview
 from probes.exportplan import (
@@ -29,8 +31,6 @@ from probes.result import ProbeResult, save_results
 from probes.samples.cohorts import Cohort, save_cohort
 from probes.samples.filters import Filter
 from probes.scoretable import score_table
-from probes.snapshot import FAR, spans
-from probes.summary import summary
 
 EPOCHS = np.array([2, 4, 6, 8, 9])
 

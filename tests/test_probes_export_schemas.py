@@ -22,10 +22,10 @@ from memgate.runs.pictures import pictures_of
 from noise.files.atomic import atomic_folder
 from noise.files.npz import write_zip
 from probes import exportfolders
+from probes.dynamics.summary import summary
 from probes.export import export
 from probes.exportplan import ExportPlan
 from probes.samples.filters import Filter
-from probes.summary import summary
 from probes.writers import write_h5, write_jsonl
 
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}

@@ -16,10 +16,10 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.errors import NoiseError
 from probes.correlation import Joined, spearman
+from probes.dynamics.summary import summary
 from probes.external import aligned
 from probes.joins import OWN_COLUMNS, load_external, load_externals
 from probes.report import report
-from probes.summary import summary
 
 
 def csv(path: Path, **columns) -> Path:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from probes.mixture import low_loss_probability
+from probes.dynamics.mixture import low_loss_probability
 
 
 def two_groups(n=400):

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from memgate.runs.run import Run
+from probes.dynamics.snapshot import take_snapshot
+from probes.dynamics.summary import identity
 from probes.overepochs import QUANTITIES, EpochCurve, epoch_curves, pair_shares
 from probes.report import report
 from probes.samples.groups import members
-from probes.snapshot import take_snapshot
 from probes.stats.intervals import auroc_interval
-from probes.summary import identity
 
 
 def curves(run: Run) -> dict[tuple[str, str | None, str], EpochCurve]:

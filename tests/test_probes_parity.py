@@ -15,10 +15,10 @@ from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward
 from memgate.training.sample_buffer import SampleBuffer
+from probes.dynamics.snapshot import Snapshot
+from probes.dynamics.summary import summary, summary_table
 from probes.scores import PROBES
 from probes.scoretable import suspicion
-from probes.snapshot import Snapshot
-from probes.summary import summary, summary_table
 
 EPOCHS, N, K = 12, 300, 5
 

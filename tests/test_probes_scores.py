@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probes.dynamics.snapshot import take_snapshot
+from probes.dynamics.summary import gate_column, summary, summary_table
 from probes.report import report
 from probes.scores import CHECKPOINT, GATE, LOG, PROBES, Score
 from probes.scoretable import score_columns, score_table, suspicion
-from probes.snapshot import take_snapshot
-from probes.summary import gate_column, summary, summary_table
 
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 

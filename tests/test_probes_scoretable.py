@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from probes.dynamics.summary import summary
 from probes.result import ProbeResult, probe_path, save_results
 from probes.scoretable import score_table, stored_scores
-from probes.summary import summary
 
 
 def result(probe, epoch, variant, ids, split="train", **values):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from probes.dynamics.summary import summary
 from probes.scores import PROBES
 from probes.separation import auroc, separations
-from probes.summary import summary
 
 
 @pytest.mark.parametrize("direction", [1, -1])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
-from probes.events import changes, turns
+from probes.dynamics.events import changes, turns
 from probes.stats.percentiles import nearest, percentile
 
 

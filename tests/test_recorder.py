@@ -18,11 +18,11 @@ from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
 from memgate.training.evaluate import load_model, sweep
 from memgate.training.loader import DeviceImages
+from probes.dynamics.snapshot import take_snapshot
+from probes.dynamics.summary import summary
 from probes.report import report
 from probes.reporttext import to_terminal
 from probes.scoretable import snapshot_scores
-from probes.snapshot import take_snapshot
-from probes.summary import summary
 from tests.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 
 

@@ -13,9 +13,9 @@ from memgate.errors import MemgateError
 from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
 from noise.apply import corrupt
+from probes.dynamics.summary import summary
 from probes.report import report
 from probes.reporttext import to_terminal
-from probes.summary import summary
 from tests.recording import CLEAN, GIVEN, N, feed, logits_of, recorded
 
 

@@ -10,9 +10,9 @@ from app import measures, queries
 from app.curves import thinned
 from app.state import View
 from probes.detection import average_precision
+from probes.dynamics.snapshot import Snapshot
 from probes.overepochs import EpochCurve, Quantity, curves_of
 from probes.separation import Separation, auroc
-from probes.snapshot import Snapshot
 from probes.stats.ranking import order
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]

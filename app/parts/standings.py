@@ -12,7 +12,7 @@ from app.parts.track import Track
 from app.queries import Stamp
 from app.tiles import tiles
 from memgate.errors import MemgateError
-from probes.events import turns
+from probes.dynamics.events import turns
 from probes.scores import CHECKPOINT
 from probes.stats.percentiles import nearest, percentile
 

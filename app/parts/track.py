@@ -12,7 +12,7 @@ from app import histories, palette, queries, words
 from app.charts import sample as charts
 from app.charts.layout import CONFIG
 from app.state import View
-from probes.summary import SHOWN_GATES
+from probes.dynamics.summary import SHOWN_GATES
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ class ScoreRun:
     def run(self) -> None:
         """Print what the scores are in each group, list the hardest samples, and write the table."""
         require(self.top >= 0, f"--top {self.top}: that many samples cannot be listed; take 0 or more.")
+        from probes.dynamics.snapshot import take_snapshot
         from probes.scoresheet import score_sheet, to_json, to_markdown, to_terminal
         from probes.scoretable import snapshot_scores
-        from probes.snapshot import take_snapshot
         from probes.writers import check_target, write_table
 
         if self.out is not None:

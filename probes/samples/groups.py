@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from noise.manifest.manifest import CORRUPTED_CAUSES
+from probes.dynamics.summary import gate_column
 from probes.stats.bootstrap import paired_bootstrap
 from probes.stats.intervals import mean_interval, wilson
-from probes.summary import gate_column
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:
     """Fit and routing of every group that is not empty.
 
     Args:
-        table: a summary table, see :func:`probes.summary.summary`.
+        table: a summary table, see :func:`probes.dynamics.summary.summary`.
         gates: names of the run's gates; none for an ungated network.
     """
     found = []

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from memgate.log.format import FLAGS, Samples, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from probes.dynamics.summary import identity, shown_gates
 from probes.result import ProbeResult
 from probes.samples.groups import members
-from probes.summary import identity, shown_gates
 
 
 def heading(run: Run, log: SampleLog, result: ProbeResult) -> str:
@@ -38,7 +38,7 @@ def probed_members(
         run: whose.
         log: its log, for what was done to the samples and where the gates sent them.
         result: of a probe.
-        gates: whose routes are groups. None: of those that tables show (:func:`probes.summary.shown_gates`).
+        gates: whose routes are groups. None: of those that tables show (:func:`probes.dynamics.summary.shown_gates`).
 
     Returns:
         Groups by what was done (:func:`probes.samples.groups.members`; only ``all`` where nothing was done to the split);
@@ -77,7 +77,7 @@ def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = No
 
 
 def not_shown(log: SampleLog) -> tuple[str, ...]:
-    """A sentence where tables do not show every gate, see :func:`probes.summary.shown_gates`."""
+    """A sentence where tables do not show every gate, see :func:`probes.dynamics.summary.shown_gates`."""
     shown = shown_gates(log.gates)
     if len(shown) == len(log.gates):
         return ()

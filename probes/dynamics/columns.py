@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probes import dynamics, events
-from probes.snapshot import Snapshot
+from probes.dynamics import events, reductions
+from probes.dynamics.snapshot import Snapshot
 
 EARLY = 0.1
 """Share of the planned epochs that must be done before "early" EL2N is taken."""
@@ -42,11 +42,11 @@ class Block:
 
     def last(self, name: str, gate: str | None = None) -> NDArray:
         """One logged quantity or flag when each sample was last seen, [n]."""
-        return dynamics.last(self.read(name, gate), self.seen)
+        return reductions.last(self.read(name, gate), self.seen)
 
     def mean(self, name: str, gate: str | None = None) -> NDArray:
         """Its mean over the epochs seen, [n]."""
-        return dynamics.mean(self.read(name, gate), self.seen)
+        return reductions.mean(self.read(name, gate), self.seen)
 
     def gate_agrees(self, gate: str) -> NDArray:
         """Whether the gate's own classifier predicts the given label, [E, n]."""
@@ -71,16 +71,16 @@ def _bools(values: NDArray) -> Any:
 
 
 def _normalised_margin(block: Block) -> NDArray:
-    return dynamics.normalised_margin(block.last("p_given"), block.last("loss"), block.last("margin"))
+    return reductions.normalised_margin(block.last("p_given"), block.last("loss"), block.last("margin"))
 
 
 def _early_el2n(block: Block) -> NDArray:
     early = EARLY * block.snapshot.log.planned[-1]
-    return dynamics.first_from(block.read("el2n"), block.seen, block.epochs, early)
+    return reductions.first_from(block.read("el2n"), block.seen, block.epochs, early)
 
 
 LOG: dict[str, Callable[[Block], Any]] = {
-    "epochs_logged": lambda b: dynamics.count(b.seen).astype(np.int32),
+    "epochs_logged": lambda b: reductions.count(b.seen).astype(np.int32),
     "pred_last": lambda b: _integers(b.last("pred")),
     "correct_given_last": lambda b: _bools(b.last("correct_given")),
     "correct_clean_last": lambda b: _bools(b.last("correct_clean")),
@@ -95,10 +95,10 @@ LOG: dict[str, Callable[[Block], Any]] = {
     "el2n_early": lambda b: floats(_early_el2n(b)),
     "out_entropy_mean": lambda b: floats(b.mean("out_entropy")),
     "signed_entropy_mean": lambda b: floats(
-        dynamics.signed_mean(b.read("out_entropy"), b.read("correct_given"), b.seen)
+        reductions.signed_mean(b.read("out_entropy"), b.read("correct_given"), b.seen)
     ),
     "confidence": lambda b: floats(b.mean("p_given")),
-    "variability": lambda b: floats(dynamics.std(b.read("p_given"), b.seen)),
+    "variability": lambda b: floats(reductions.std(b.read("p_given"), b.seen)),
     "correctness": lambda b: floats(b.mean("correct_given")),
     "forgetfulness": lambda b: _integers(events.forgetfulness(b.read("correct_given"), b.seen)),
     "first_learned_epoch": lambda b: _integers(
@@ -107,18 +107,18 @@ LOG: dict[str, Callable[[Block], Any]] = {
     "stable_learned_epoch": lambda b: _integers(
         events.stable_learned_epoch(b.read("correct_given"), b.seen, b.epochs)
     ),
-    "threshold_closeness": lambda b: floats(dynamics.threshold_closeness(b.mean("p_given"))),
+    "threshold_closeness": lambda b: floats(reductions.threshold_closeness(b.mean("p_given"))),
 }
 """Of any log, in the order of the table; the columns of the gates follow ``correct_clean_last``."""
 
 GATE: dict[str, Callable[[Block, str], Any]] = {
     "gate_last": lambda b, gate: floats(b.last("gate", gate)),
     "gate_mean": lambda b, gate: floats(b.mean("gate", gate)),
-    "gate_std": lambda b, gate: floats(dynamics.std(b.read("gate", gate), b.seen)),
-    "gate_max": lambda b, gate: floats(dynamics.largest(b.read("gate", gate), b.seen)),
+    "gate_std": lambda b, gate: floats(reductions.std(b.read("gate", gate), b.seen)),
+    "gate_max": lambda b, gate: floats(reductions.largest(b.read("gate", gate), b.seen)),
     "routed_last": lambda b, gate: _bools(b.last("routed", gate)),
     "routed_share": lambda b, gate: floats(b.mean("routed", gate)),
-    "routed_epochs": lambda b, gate: _integers(dynamics.routed_epochs(b.read("routed", gate), b.seen)),
+    "routed_epochs": lambda b, gate: _integers(reductions.routed_epochs(b.read("routed", gate), b.seen)),
     "first_skip_epoch": lambda b, gate: _integers(
         events.first_skip_epoch(b.read("routed", gate), b.seen, b.epochs)
     ),
@@ -129,7 +129,7 @@ GATE: dict[str, Callable[[Block, str], Any]] = {
     "entropy_last": lambda b, gate: floats(b.last("entropy", gate)),
     "entropy_mean": lambda b, gate: floats(b.mean("entropy", gate)),
     "gate_signed_entropy_mean": lambda b, gate: floats(
-        dynamics.signed_mean(b.read("entropy", gate), b.gate_agrees(gate), b.seen)
+        reductions.signed_mean(b.read("entropy", gate), b.gate_agrees(gate), b.seen)
     ),
 }
 """Of each gate, under the names that the only gate's columns have."""

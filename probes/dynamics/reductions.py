@@ -1,6 +1,6 @@
 """Training dynamics: the numbers of a sample that are a reduction over the log's epochs.
 
-Events, such as when it was learned, are in :mod:`probes.events`.
+Events, such as when it was learned, are in :mod:`probes.dynamics.events`.
 
 Every function takes matrices [E, N] (epochs in rising order, one column per sample) and ``seen`` [E, N] bool,
 and gives [N]. What was not seen is left out of that sample's reduction, never counted as 0; a sample that was

@@ -12,9 +12,9 @@ from memgate import console
 from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.mixture import low_loss_probability
-from probes.snapshot import Snapshot, spans, take_snapshot
-from probes.summarycolumns import GATE, LOG, Block, floats
+from probes.dynamics.columns import GATE, LOG, Block, floats
+from probes.dynamics.mixture import low_loss_probability
+from probes.dynamics.snapshot import Snapshot, spans, take_snapshot
 
 SAMPLES_PER_BLOCK = 4096
 """Samples whose whole training is in memory at once: so a log of any size fits."""

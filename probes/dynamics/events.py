@@ -1,6 +1,6 @@
 """Training dynamics that are events: when a sample was learned, forgotten, or sent past the block.
 
-As in :mod:`probes.dynamics`: matrices [E, N] (epochs in rising order, one column per sample) and ``seen`` [E, N]
+As in :mod:`probes.dynamics.reductions`: matrices [E, N] (epochs in rising order, one column per sample) and ``seen`` [E, N]
 give [N] in float64; an epoch in which a sample was not seen counts as if it had not been. What never happened is
 missing (NaN), never epoch 0 and never a large number: how that ranks, :class:`probes.scores.Score` says.
 """
@@ -8,7 +8,7 @@ missing (NaN), never epoch 0 and never a large number: how that ranks, :class:`p
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.dynamics import Bools, Floats
+from probes.dynamics.reductions import Bools, Floats
 
 
 def changes(state: Bools, seen: Bools, downward_only: bool = False) -> Floats:

@@ -1,0 +1,1 @@
+"""Training dynamics: one value per sample, reduced from the log over epochs."""
