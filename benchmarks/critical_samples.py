@@ -20,7 +20,7 @@ from memgate.config.run import ModelConfig
 from memgate.models.backbones.resnet import ResNet
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from probes.csr import critical_samples
-from probes.network import PixelNetwork
+from probes.network.pixels import PixelNetwork
 from probes.stats.intervals import spearman_interval
 
 RADII = (0.1, 0.3, 1, 2)

@@ -28,7 +28,7 @@ from memgate.models.backbones.resnet import ResNet
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from probes.csr import critical_samples
 from probes.csrconfig import LASS_ALPHA, LASS_BETA, PAPER_RADIUS, STEPS
-from probes.network import PixelNetwork
+from probes.network.pixels import PixelNetwork
 
 LIMIT = 0.8
 BATCH = 64

@@ -19,8 +19,8 @@ from memgate.errors import MemgateError
 from probes.csrconfig import CsrConfig, Method, configure
 from probes.csrtable import PAPER_RADIUS
 from probes.firstorder import critical_radii
-from probes.frozen import Logits, frozen, place_of
-from probes.network import in_batches, load_batch
+from probes.network.frozen import Logits, frozen, place_of
+from probes.network.pixels import in_batches, load_batch
 from probes.search import BoxSearch
 
 BATCH = {"cpu": 64, "cuda": 512}

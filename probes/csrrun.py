@@ -12,9 +12,9 @@ from probes.csr import CriticalSamples, find_critical
 from probes.csrconfig import CsrConfig
 from probes.csrtable import NEIGHBOURS, PROBE
 from probes.neighbours import MOST, STEPS, Neighbours, find_neighbours
-from probes.network import pixel_network
+from probes.network.checkpoints import Plan, Visit, visits
+from probes.network.pixels import pixel_network
 from probes.result import ProbeResult, load_results, save_results
-from probes.visits import Plan, Visit, visits
 
 
 def probe_run(
@@ -36,7 +36,7 @@ def probe_run(
         in ``probes/neighbours.h5``, under the same split, epoch and variant.
 
     Raises:
-        MemgateError: see :func:`probes.visits.visits`.
+        MemgateError: see :func:`probes.network.checkpoints.visits`.
     """
     require(most >= 0, f"neighbours {most} is no number of samples: 1 or more, or 0 for none.")
     load_results(run, NEIGHBOURS)  # a damaged file is noticed before anything is computed

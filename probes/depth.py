@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from memgate.errors import MemgateError, require
-from probes.features import PENULTIMATE, features, head_logits, points
-from probes.network import PixelNetwork
+from probes.network.features import PENULTIMATE, features, head_logits, points
+from probes.network.pixels import PixelNetwork
 
 SIDE = 4
 """Maps are averaged to 4x4 before distances are taken: a 4th to a 64th of the numbers, and no worse votes. Of a
@@ -84,7 +84,7 @@ class Depths:
     """Of n samples, at L points."""
 
     points: tuple[str, ...]
-    """Names of the points [L], from shallow to deep, see :func:`probes.features.points`."""
+    """Names of the points [L], from shallow to deep, see :func:`probes.network.features.points`."""
     knn_prediction: NDArray[np.uint16]
     """What the neighbours voted for [L, n]."""
     prediction: NDArray[np.uint16]

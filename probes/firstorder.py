@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.frozen import Logits, gradient
-from probes.network import in_batches, load_batch
+from probes.network.frozen import Logits, gradient
+from probes.network.pixels import in_batches, load_batch
 from probes.search import GREY_LEVEL
 
 

@@ -10,12 +10,12 @@ from memgate import console
 from memgate.errors import require
 from memgate.runs.run import Run
 from probes.depth import SIDE, DepthConfig, Support, prediction_depths
-from probes.features import points
 from probes.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.insidetable import PREDICTION_DEPTH, PROBE
-from probes.network import as_pixels, pixel_network
+from probes.network.checkpoints import Plan, Visit, probed_rows, visits
+from probes.network.features import points
+from probes.network.pixels import as_pixels, pixel_network
 from probes.result import ProbeResult, save_results
-from probes.visits import Plan, Visit, probed_rows, visits
 
 Found = tuple[dict[str, NDArray[Any]], dict[str, Any]]
 """Values as they are stored, and how they were computed."""
@@ -54,7 +54,7 @@ def probe_run(
 
     Raises:
         MemgateError: there is no such score, the training split is too small for the votes, the network has
-            diverged, or see :func:`probes.visits.visits`.
+            diverged, or see :func:`probes.network.checkpoints.visits`.
     """
     require(bool(scores), f"scores names none: there are {', '.join(SCORES)}.")
     unknown = [score for score in scores if score not in SCORES]

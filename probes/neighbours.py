@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from probes.csr import BATCH, CriticalSamples
 from probes.csrconfig import configure
-from probes.frozen import Logits, frozen, place_of
-from probes.network import in_batches, load_batch
+from probes.network.frozen import Logits, frozen, place_of
+from probes.network.pixels import in_batches, load_batch
 from probes.search import GREY_LEVEL, BoxSearch
 
 MOST = 100

@@ -13,15 +13,15 @@ from memgate.errors import require
 from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from noise.files.digests import image_digests
-from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, knn_distance, msp
 from probes.dynamics.summary import gate_column
-from probes.features import PENULTIMATE, features
-from probes.network import PixelNetwork, as_pixels, pixel_network
+from probes.network.checkpoints import Plan, Visit, probed_rows, visits
+from probes.network.features import PENULTIMATE, features
+from probes.network.outputs import answers
+from probes.network.pixels import PixelNetwork, as_pixels, pixel_network
 from probes.oodsets import OodSet, plain
 from probes.oodtable import INSIDE, PROBE, split_of
 from probes.result import ProbeResult, load_results, save_results
-from probes.visits import Plan, Visit, probed_rows, visits
 
 Scores = dict[str, NDArray[np.floating]]
 """Detector to a score of each image [n], high for foreign."""
@@ -75,7 +75,7 @@ def probe_run(
         the same variant only. Test samples that the same network has been asked about before are not asked again.
 
     Raises:
-        MemgateError: see :func:`probes.visits.visits`; or there are fewer training samples than ``k``.
+        MemgateError: see :func:`probes.network.checkpoints.visits`; or there are fewer training samples than ``k``.
     """
     require(batch_size is None or batch_size >= 1, f"batch_size {batch_size} holds no image: at least 1.")
     require(plan.n == config.n, f"n {plan.n} of the plan is not n {config.n} of the detectors.")

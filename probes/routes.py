@@ -54,7 +54,7 @@ def check_blocks(name: str, model: ModelConfig) -> None:
 
 
 def cut_point(model: ModelConfig) -> str:
-    """Where the deepest of these cuts is, as a point of :mod:`probes.features`: ``b3.1``, whose output is B3's o1."""
+    """Where the deepest of these cuts is, as a point of :mod:`probes.network.features`: ``b3.1``, whose output is B3's o1."""
     return f"{(blocks_of(model) or tuple(model.units))[-1]}.1"
 
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from memgate.log.format import ROUTED_ABOVE
 from memgate.models.gated.block_gated import AS_LEARNED, BlockGatedResNet, Route, hard, skip, through
 from memgate.training.evaluate import SWEEP_BATCH
-from probes.frozen import frozen, place_of
-from probes.network import PixelNetwork, in_batches, load_batch
+from probes.network.frozen import frozen, place_of
+from probes.network.pixels import PixelNetwork, in_batches, load_batch
 from probes.routes import HARD, LEARNED, SKIP, THROUGH, route_of
 
 

@@ -25,8 +25,9 @@ from memgate.models.macs import cost_of
 from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from noise.choose import hash_order
-from probes.features import PENULTIMATE, features, head_logits, trunk_of
-from probes.network import PixelNetwork, as_pixels, pixel_network
+from probes.network.checkpoints import Plan, Visit, visits
+from probes.network.features import PENULTIMATE, features, head_logits, trunk_of
+from probes.network.pixels import PixelNetwork, as_pixels, pixel_network
 from probes.readout import Readout, fit_readout, shuffled_hits
 from probes.result import ProbeResult, save_results
 from probes.routes import (
@@ -41,7 +42,6 @@ from probes.routes import (
     cuts_of,
 )
 from probes.routing import RouteAnswers, answers_along_routes
-from probes.visits import Plan, Visit, visits
 
 Features = dict[str, NDArray[np.float32]]
 """Point to pooled features [n, C]."""
@@ -75,7 +75,7 @@ def probe_run(
         One result for each checkpoint and split, which is already in the run's ``probes/routing.h5``.
 
     Raises:
-        MemgateError: see :func:`probes.visits.visits`; the gates are not over blocks; or batch_size is no number of
+        MemgateError: see :func:`probes.network.checkpoints.visits`; the gates are not over blocks; or batch_size is no number of
             images.
     """
     model = run.config.model

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from noise.streams import normals, sample_words, uniforms
-from probes.frozen import Logits, gradient
-from probes.network import load_batch
+from probes.network.frozen import Logits, gradient
+from probes.network.pixels import load_batch
 
 GREY_LEVEL = 1 / 255
 """One grey level in [0, 1] pixel space."""

@@ -19,10 +19,10 @@ from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
 from probes.csrconfig import configure
 from probes.csrrun import probe_run as probe_csr
+from probes.network.checkpoints import Plan
 from probes.result import ProbeResult, load_results, probe_path, save_results
 from probes.routingrun import probe_run as probe_routing
 from probes.stats.intervals import wilson
-from probes.visits import Plan
 from tests.pages import CASES, decoded, errors, figure, texts
 
 MakeRun = Callable[..., Run]

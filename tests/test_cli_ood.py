@@ -15,15 +15,16 @@ from memgate import cli
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
-from probes import ood, visits
+from probes import ood
 from probes.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
-from probes.features import PENULTIMATE, features, trunk_of
-from probes.network import pixel_network
+from probes.network import checkpoints
+from probes.network.checkpoints import Plan, probed_rows
+from probes.network.features import PENULTIMATE, features, trunk_of
+from probes.network.pixels import pixel_network
 from probes.ood import OodConfig, probe_run
 from probes.oodsets import parse_sets, read_set
 from probes.oodtable import to_terminal
 from probes.result import load_results
-from probes.visits import Plan, probed_rows
 
 
 def probe(*arguments):
@@ -191,14 +192,14 @@ def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, m
 
 def test_sets_of_another_network_of_the_epoch_are_left_out(trained_run, sets, monkeypatch, capsys):
     probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
-    original = visits.load_model
+    original = checkpoints.load_model
 
     def retrained(*arguments):
         model, epoch = original(*arguments)
         trunk_of(model).head.bias.data.add_(torch.arange(10.0))
         return model, epoch
 
-    monkeypatch.setattr(visits, "load_model", retrained)
+    monkeypatch.setattr(checkpoints, "load_model", retrained)
     probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "5")
     capsys.readouterr()
     probe("show", trained_run.path)
@@ -309,13 +310,13 @@ def test_what_is_wrong_is_said(trained, tmp_path, one_sentence, arguments, said)
 
 
 def test_a_network_that_diverged_is_said(trained_run, sets, monkeypatch):
-    original = visits.load_model
+    original = checkpoints.load_model
 
     def diverged(*arguments):
         model, epoch = original(*arguments)
         trunk_of(model).head.bias.data.fill_(float("nan"))
         return model, epoch
 
-    monkeypatch.setattr(visits, "load_model", diverged)
+    monkeypatch.setattr(checkpoints, "load_model", diverged)
     with pytest.raises(MemgateError, match="its training has diverged"):
         probe("ood", trained_run.path, "--ood", *pairs(sets))

@@ -12,15 +12,16 @@ from memgate import cli, console
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
-from probes import csrrun, visits
+from probes import csrrun
 from probes.csr import critical_samples
 from probes.csrconfig import configure
 from probes.csrrun import probe_run
 from probes.csrtable import critical_groups
-from probes.network import pixel_network
+from probes.network import checkpoints
+from probes.network.checkpoints import Plan, probed_rows
+from probes.network.pixels import pixel_network
 from probes.result import load_results
 from probes.stats.intervals import wilson
-from probes.visits import Plan, probed_rows
 
 
 def probe(*arguments):
@@ -142,7 +143,7 @@ def test_labels_play_no_part(trained_run, monkeypatch):
     train = inputs.corrupted["train"]
     turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
     other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
-    monkeypatch.setattr(visits, "inputs_of", lambda _: other)
+    monkeypatch.setattr(checkpoints, "inputs_of", lambda _: other)
     for name, values in probed().values.items():
         np.testing.assert_array_equal(values, expected.values[name])
 
@@ -207,7 +208,7 @@ def test_what_is_wrong_is_said(trained, one_sentence, arguments, sentence):
 def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, monkeypatch):
     (trained_run.path / "probes").mkdir()
     (trained_run.path / "probes" / "csr.h5").write_text("nothing")
-    monkeypatch.setattr(visits, "inputs_of", lambda _: pytest.fail("too late"))
+    monkeypatch.setattr(checkpoints, "inputs_of", lambda _: pytest.fail("too late"))
     with pytest.raises(MemgateError, match=r"csr.h5 is damaged .*: remove it, and probe again"):
         probe("csr", trained_run.path)
 

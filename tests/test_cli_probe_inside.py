@@ -15,15 +15,16 @@ from memgate.commands.inside import ProbeInside, ScoreName
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
-from probes import insiderun, visits
+from probes import insiderun
 from probes.depth import DepthConfig, Support, prediction_depths
 from probes.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.insiderun import SCORES, probe_run
 from probes.insidetable import inside_groups, to_terminal
-from probes.network import pixel_network
+from probes.network import checkpoints
+from probes.network.checkpoints import Plan, probed_rows
+from probes.network.pixels import pixel_network
 from probes.result import load_results
 from probes.stats.intervals import mean_interval, wilson
-from probes.visits import Plan, probed_rows
 
 
 def probe(*arguments):
@@ -164,7 +165,7 @@ def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
     train = inputs.corrupted["train"]
     turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
     other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
-    monkeypatch.setattr(visits, "inputs_of", lambda _: other)
+    monkeypatch.setattr(checkpoints, "inputs_of", lambda _: other)
     after = probed()
     for score in ("input_gradient_norm", "grand_last_layer", "grand"):
         assert (before[score][score] != after[score][score]).mean() > 0.5
@@ -285,6 +286,6 @@ def test_scores_are_checked_for_other_callers_too(trained_run):
 def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, monkeypatch):
     (trained_run.path / "probes").mkdir()
     (trained_run.path / "probes" / "inside.h5").write_text("nothing")
-    monkeypatch.setattr(visits, "inputs_of", lambda _: pytest.fail("too late"))
+    monkeypatch.setattr(checkpoints, "inputs_of", lambda _: pytest.fail("too late"))
     with pytest.raises(MemgateError, match=r"inside.h5 is damaged .*: remove it, and probe again"):
         probe("inside", trained_run.path)

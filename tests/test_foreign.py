@@ -12,7 +12,7 @@ from memgate.errors import MemgateError
 from memgate.models.backbones.resnet import ResNet
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign, translated
 from probes.csr import critical_samples
-from probes.network import PixelNetwork
+from probes.network.pixels import PixelNetwork
 
 
 def theirs(state):

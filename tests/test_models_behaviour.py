@@ -29,7 +29,7 @@ from memgate.training.schedule import trunk_lr
 from probes.dynamics.summary import shown_gates
 from probes.export import export
 from probes.exportplan import ExportPlan
-from probes.network import pixel_network
+from probes.network.pixels import pixel_network
 from probes.result import load_results
 from tests.same_runs import assert_same_run
 

@@ -10,7 +10,7 @@ from torch import nn
 from memgate.errors import MemgateError
 from probes.csr import critical_samples
 from probes.csrconfig import PAPER_RADIUS, configure
-from probes.frozen import frozen
+from probes.network.frozen import frozen
 from probes.search import away
 
 SIDE = 4

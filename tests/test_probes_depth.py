@@ -14,8 +14,8 @@ from memgate.errors import MemgateError
 from memgate.models import build_model
 from probes import depth as depth_module
 from probes.depth import DepthConfig, Support, coarse, depth_of, knn_vote, prediction_depths
-from probes.features import features, points
-from probes.network import PixelNetwork
+from probes.network.features import features, points
+from probes.network.pixels import PixelNetwork
 
 NOBODY = np.full(40, -1)
 

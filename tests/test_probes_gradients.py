@@ -13,10 +13,10 @@ from memgate.errors import MemgateError
 from memgate.models import Forward, build_model
 from memgate.training.objective import classification_loss, gate_modules, parameter_groups
 from probes import gradients
-from probes.features import trunk_of
-from probes.frozen import frozen
 from probes.gradients import grand, grand_last_layer, input_gradient_norm, residual
-from probes.network import PixelNetwork
+from probes.network.features import trunk_of
+from probes.network.frozen import frozen
+from probes.network.pixels import PixelNetwork
 
 Score = Callable[..., NDArray[np.float32]]
 EVERY: tuple[Score, ...] = (input_gradient_norm, grand_last_layer, grand)

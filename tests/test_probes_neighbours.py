@@ -11,9 +11,9 @@ from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
 from probes.csr import critical_samples
 from probes.neighbours import find_neighbours
-from probes.network import as_pixels, load_batch, pixel_network
+from probes.network.checkpoints import probed_rows
+from probes.network.pixels import as_pixels, load_batch, pixel_network
 from probes.result import load_results, probe_path
-from probes.visits import probed_rows
 
 SHAPE = (3, 4, 4)
 

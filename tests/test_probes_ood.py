@@ -20,10 +20,10 @@ from noise.errors import NoiseError
 from noise.files.digests import pixels_digest
 from noise.images.open_set import fitted
 from probes import detectors
-from probes.answers import answers
 from probes.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
-from probes.features import PENULTIMATE, features
-from probes.network import PixelNetwork
+from probes.network.features import PENULTIMATE, features
+from probes.network.outputs import answers
+from probes.network.pixels import PixelNetwork
 from probes.ood import Seen
 from probes.oodmetrics import ood_figures
 from probes.oodsets import parse_sets, plain, read_set

@@ -23,7 +23,8 @@ from memgate.training.evaluate import load_model
 from memgate.training.loop import start
 from noise.choose import hash_order
 from probes import routingrun
-from probes.network import PixelNetwork, pixel_network
+from probes.network.checkpoints import Plan
+from probes.network.pixels import PixelNetwork, pixel_network
 from probes.readout import fit_readout
 from probes.result import load_results
 from probes.routecomparison import comparisons, to_comparison
@@ -35,7 +36,6 @@ from probes.samples.groups import difference, percent, share
 from probes.samples.probe_groups import probed_members
 from probes.stats.bootstrap import paired_bootstrap, paired_shares
 from probes.stats.intervals import welch_interval, wilson
-from probes.visits import Plan
 
 ALL = Plan(n=0)
 

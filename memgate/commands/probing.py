@@ -14,8 +14,8 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command, open_run
 
 if TYPE_CHECKING:
+    from probes.network.checkpoints import Plan
     from probes.result import ProbeResult
-    from probes.visits import Plan
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class CheckpointCommand:
 
     def visiting(self, splits: Sequence[str], n: int) -> "Plan":
         """The flags as what the probes understand, for n samples of some splits (of all for (); 0: all samples)."""
-        from probes.visits import Plan
+        from probes.network.checkpoints import Plan
 
         names = self.checkpoints if self.checkpoints is not None else () if self.every else ("last",)
         return Plan(names, self.every, splits, n, self.device)

@@ -38,11 +38,11 @@ class ProbeRouting(ProbeCommand):
 
     def run(self) -> None:
         """Probe, and print the tables of each checkpoint and split as soon as they are stored."""
+        from probes.network.checkpoints import checkpoint_names
         from probes.result import probe_path
         from probes.routecomparison import comparisons
         from probes.routes import PROBE
         from probes.routetable import UNITS
-        from probes.visits import checkpoint_names
 
         run, plan = open_run(self.name), self.plan()
         control = None if self.control is None else open_run(self.control)

@@ -64,8 +64,8 @@ class Quickstart:
         """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
         from memgate.training.loop import start
         from probes.export import export
+        from probes.network.checkpoints import Plan
         from probes.routingrun import probe_run
-        from probes.visits import Plan
 
         numbered = (f"quickstart-{number}" for number in itertools.count(2))
         config = replace(

@@ -17,7 +17,7 @@ from memgate.runs.run import Run
 from memgate.training.environment import choose_device, describe
 from memgate.training.evaluate import load_model
 from noise.choose import hash_order
-from probes.network import as_pixels
+from probes.network.pixels import as_pixels
 from probes.result import load_results
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.models import Forward
-from probes.features import PENULTIMATE, features
-from probes.network import PixelNetwork
+from probes.network.features import PENULTIMATE, features
+from probes.network.pixels import PixelNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ def answers(
         finished: called with how many images are newly done.
 
     Raises:
-        MemgateError: the network has diverged, see :func:`probes.frozen.frozen`.
+        MemgateError: the network has diverged, see :func:`probes.network.frozen.frozen`.
     """
     latest: list[Forward] = []
     batches: list[Forward] = []
@@ -69,7 +69,7 @@ def answers(
         finished(count)
 
     def joined(read: Callable[[Forward], Tensor]) -> NDArray[np.float32]:
-        # A batch of one image was asked for twice, see probes.frozen.
+        # A batch of one image was asked for twice, see probes.network.frozen.
         parts = [read(batch)[:count] for batch, count in zip(batches, counts, strict=True)]
         return torch.cat(parts).float().cpu().numpy()
 

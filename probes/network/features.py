@@ -11,8 +11,8 @@ from torch.utils.hooks import RemovableHandle
 
 from memgate.models.backbones.resnet import ResNet, pool
 from memgate.training.evaluate import SWEEP_BATCH
-from probes.frozen import frozen, place_of
-from probes.network import PixelNetwork, in_batches, load_batch
+from probes.network.frozen import frozen, place_of
+from probes.network.pixels import PixelNetwork, in_batches, load_batch
 
 PENULTIMATE = "penultimate"
 """The point before the head: what is pooled of B3's output, after its gate has mixed it."""

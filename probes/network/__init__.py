@@ -1,0 +1,1 @@
+"""A trained network as probes see it: images, checkpoints, features, outputs."""
