@@ -19,7 +19,7 @@ from scipy.stats import entropy
 from memgate.config.run import ModelConfig
 from memgate.models.backbones.resnet import ResNet
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
-from probes.csr import critical_samples
+from probes.csr.critical import critical_samples
 from probes.network.pixels import PixelNetwork
 from probes.stats.intervals import spearman_interval
 

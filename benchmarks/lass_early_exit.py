@@ -4,7 +4,7 @@
 
 The yardstick is the loop that public code has: every image of the batch makes all steps, each of them a forward
 and a backward pass, and another forward pass looks whether the prediction has changed. Against it stand
-:func:`probes.csr.critical_samples` without and with early exit. The three alternate; the ratio of the medians counts.
+:func:`probes.csr.critical.critical_samples` without and with early exit. The three alternate; the ratio of the medians counts.
 Also timed: the first-order method on as many images.
 
 Ends with exit code 1 when early exit takes more than 0.8 of the time of the naive loop.
@@ -26,8 +26,8 @@ from memgate import console
 from memgate.config.run import ModelConfig
 from memgate.models.backbones.resnet import ResNet
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
-from probes.csr import critical_samples
-from probes.csrconfig import LASS_ALPHA, LASS_BETA, PAPER_RADIUS, STEPS
+from probes.csr.config import LASS_ALPHA, LASS_BETA, PAPER_RADIUS, STEPS
+from probes.csr.critical import critical_samples
 from probes.network.pixels import PixelNetwork
 
 LIMIT = 0.8

@@ -17,8 +17,8 @@ from PIL import Image
 from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
-from probes.csrconfig import configure
-from probes.csrrun import probe_run as probe_csr
+from probes.csr.config import configure
+from probes.csr.run import probe_run as probe_csr
 from probes.network.checkpoints import Plan
 from probes.result import ProbeResult, load_results, probe_path, save_results
 from probes.routingrun import probe_run as probe_routing

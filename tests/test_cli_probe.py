@@ -12,11 +12,11 @@ from memgate import cli, console
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
-from probes import csrrun
-from probes.csr import critical_samples
-from probes.csrconfig import configure
-from probes.csrrun import probe_run
-from probes.csrtable import critical_groups
+from probes.csr import run as csr_run
+from probes.csr.config import configure
+from probes.csr.critical import critical_samples
+from probes.csr.run import probe_run
+from probes.csr.table import critical_groups
 from probes.network import checkpoints
 from probes.network.checkpoints import Plan, probed_rows
 from probes.network.pixels import pixel_network
@@ -149,7 +149,7 @@ def test_labels_play_no_part(trained_run, monkeypatch):
 
 
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
-    interrupt(csrrun, "find_critical", 2)
+    interrupt(csr_run, "find_critical", 2)
     with pytest.raises(SystemExit, match="130"):
         probe("csr", trained_run.path, "--checkpoints", "1", "2", "--splits", "val")
     assert [result.key for result in load_results(trained_run, "csr")] == [("val", 1, "first-order")]

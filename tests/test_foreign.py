@@ -11,7 +11,7 @@ from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError
 from memgate.models.backbones.resnet import ResNet
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign, translated
-from probes.csr import critical_samples
+from probes.csr.critical import critical_samples
 from probes.network.pixels import PixelNetwork
 
 

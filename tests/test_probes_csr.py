@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from memgate.errors import MemgateError
-from probes.csr import critical_samples
-from probes.csrconfig import PAPER_RADIUS, configure
+from probes.csr.config import PAPER_RADIUS, configure
+from probes.csr.critical import critical_samples
+from probes.csr.search import away
 from probes.network.frozen import frozen
-from probes.search import away
 
 SIDE = 4
 PIXELS = 3 * SIDE * SIDE

@@ -9,8 +9,8 @@ from memgate import cli
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
-from probes.csr import critical_samples
-from probes.neighbours import find_neighbours
+from probes.csr.critical import critical_samples
+from probes.csr.neighbours import find_neighbours
 from probes.network.checkpoints import probed_rows
 from probes.network.pixels import as_pixels, load_batch, pixel_network
 from probes.result import load_results, probe_path

@@ -12,7 +12,8 @@ from app.parts.asking import ask, ask_for_first
 from app.parts.track import Track
 from app.probed import results
 from memgate.errors import MemgateError
-from probes import csrtable, routes
+from probes import routes
+from probes.csr import table as csr_table
 from probes.result import ProbeResult
 
 
@@ -134,9 +135,9 @@ def _routing(track: Track) -> None:
 
 def _critical(track: Track) -> None:
     view = track.view
-    found = findings(track, csrtable.PROBE)
+    found = findings(track, csr_table.PROBE)
     if not found:
-        ask_for_first(view, csrtable.PROBE, f"Critical samples of {view.split} have not been searched for")
+        ask_for_first(view, csr_table.PROBE, f"Critical samples of {view.split} have not been searched for")
         return
     known = {variant: one for variant, one in found.items() if one.place is not None}
     for variant, one in known.items():
@@ -146,4 +147,4 @@ def _critical(track: Track) -> None:
     if not known:
         count = max(len(one.result.sample_id) for one in found.values())
         reason = f"Critical samples: this one is not among the {count:,} that were probed."
-        ask(view, csrtable.PROBE, reason, " --n 0")
+        ask(view, csr_table.PROBE, reason, " --n 0")

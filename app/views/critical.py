@@ -16,7 +16,7 @@ from app.parts.sections import section
 from app.state import View
 from memgate.errors import MemgateError
 from memgate.runs.run import command
-from probes.csrtable import PAPER_RADIUS, UNITS, CriticalGroup
+from probes.csr.table import PAPER_RADIUS, UNITS, CriticalGroup
 from probes.result import ProbeResult
 from probes.samples.probe_groups import of_gate
 
@@ -25,7 +25,7 @@ def not_probed(view: View, what: str, verb: str, more: str = "") -> None:
     """Say that a probe has not run, and how it is run."""
     if view.run.recorded:
         st.info(f"{what} has no results: another program trained this run, so memgate has no network of it to ask. "
-                "Probe the network there: probes.csr.critical_samples(model, images).")  # fmt: skip
+                "Probe the network there: probes.csr.critical.critical_samples(model, images).")  # fmt: skip
         return
     st.info(
         f"{what} has not run on the {words.plain(view.split)} samples of this run yet. This command does it; reload "

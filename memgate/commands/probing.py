@@ -102,9 +102,9 @@ class ProbeCsr(ProbeCommand):
 
     def run(self) -> None:
         """Probe, and print a table for each checkpoint and split as soon as it is stored."""
-        from probes.csrconfig import CURVE, configure
-        from probes.csrrun import probe_run
-        from probes.csrtable import PROBE, UNITS, to_terminal
+        from probes.csr.config import CURVE, configure
+        from probes.csr.run import probe_run
+        from probes.csr.table import PROBE, UNITS, to_terminal
         from probes.result import probe_path
 
         run = open_run(self.name)
@@ -148,10 +148,11 @@ ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to what makes tables of its results, and what explains them."""
-    from probes import csrtable, insidetable, oodtable, routecomparison, routetable
+    from probes import insidetable, oodtable, routecomparison, routetable
+    from probes.csr import table as csr_table
 
     return {
-        csrtable.PROBE: (_each(csrtable.to_terminal), csrtable.UNITS),
+        csr_table.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
         routetable.PROBE: (routecomparison.stored, routetable.UNITS),
         insidetable.PROBE: (_each(insidetable.to_terminal), insidetable.UNITS),
         oodtable.PROBE: (oodtable.to_terminal, oodtable.UNITS),

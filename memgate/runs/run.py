@@ -120,7 +120,7 @@ class Run:
         if self.recorded:
             raise MemgateError(
                 f"{self.name} was recorded by another program, so memgate has neither its configuration nor its "
-                "network: train there, and probe the network by probes.csr.critical_samples(model, images)."
+                "network: train there, and probe the network by probes.csr.critical.critical_samples(model, images)."
             )
         return from_json(RunConfig, self._stored[key], str(self.path / "config.json"))
 

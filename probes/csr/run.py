@@ -8,10 +8,10 @@ import numpy as np
 from memgate import console
 from memgate.errors import require
 from memgate.runs.run import Run
-from probes.csr import CriticalSamples, find_critical
-from probes.csrconfig import CsrConfig
-from probes.csrtable import NEIGHBOURS, PROBE
-from probes.neighbours import MOST, STEPS, Neighbours, find_neighbours
+from probes.csr.config import CsrConfig
+from probes.csr.critical import CriticalSamples, find_critical
+from probes.csr.neighbours import MOST, STEPS, Neighbours, find_neighbours
+from probes.csr.table import NEIGHBOURS, PROBE
 from probes.network.checkpoints import Plan, Visit, visits
 from probes.network.pixels import pixel_network
 from probes.result import ProbeResult, load_results, save_results
@@ -56,7 +56,7 @@ def probe_run(
 
 
 def _result(found: CriticalSamples, visit: Visit) -> ProbeResult:
-    """The search's result as it is stored; the columns are those of :class:`probes.csr.CriticalSamples`."""
+    """The search's result as it is stored; the columns are those of :class:`probes.csr.critical.CriticalSamples`."""
     return ProbeResult(
         probe=PROBE,
         split=visit.split,

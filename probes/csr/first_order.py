@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probes.csr.search import GREY_LEVEL
 from probes.network.frozen import Logits, gradient
 from probes.network.pixels import in_batches, load_batch
-from probes.search import GREY_LEVEL
 
 
 def critical_radii(

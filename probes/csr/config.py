@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from memgate.errors import require
-from probes.csrtable import PAPER_RADIUS
-from probes.search import Walk
+from probes.csr.search import Walk
+from probes.csr.table import PAPER_RADIUS
 
 Method = Literal["first-order", "lass", "fgsm", "pgd"]
 
@@ -79,7 +79,7 @@ def configure(
     others: int | None = None,
     seed: int = 0,
 ) -> CsrConfig:
-    """Fill in what is left open, and refuse what makes no sense; see :func:`probes.csr.critical_samples`.
+    """Fill in what is left open, and refuse what makes no sense; see :func:`probes.csr.critical.critical_samples`.
 
     Raises:
         MemgateError: a value is out of its range, or the method has no such thing.

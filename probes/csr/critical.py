@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
-from probes.csrconfig import CsrConfig, Method, configure
-from probes.csrtable import PAPER_RADIUS
-from probes.firstorder import critical_radii
+from probes.csr.config import CsrConfig, Method, configure
+from probes.csr.first_order import critical_radii
+from probes.csr.search import BoxSearch
+from probes.csr.table import PAPER_RADIUS
 from probes.network.frozen import Logits, frozen, place_of
 from probes.network.pixels import in_batches, load_batch
-from probes.search import BoxSearch
 
 BATCH = {"cpu": 64, "cuda": 512}
 """Images in a forward and backward pass, where nobody says otherwise."""

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from probes.csr import BATCH, CriticalSamples
-from probes.csrconfig import configure
+from probes.csr.config import configure
+from probes.csr.critical import BATCH, CriticalSamples
+from probes.csr.search import GREY_LEVEL, BoxSearch
 from probes.network.frozen import Logits, frozen, place_of
 from probes.network.pixels import in_batches, load_batch
-from probes.search import GREY_LEVEL, BoxSearch
 
 MOST = 100
 """How many samples get a neighbour where nobody says otherwise: the critical ones nearest to the boundary."""

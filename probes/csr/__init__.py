@@ -1,0 +1,1 @@
+"""Critical samples: is there another prediction within a small box around the image?"""
