@@ -11,13 +11,13 @@ from memgate.errors import MemgateError
 from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes import routes
 from probes.csr import table as csr_table
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import column_names, identity, summary_table
 from probes.exportplan import chosen_columns
 from probes.exportsamples import Chosen
 from probes.result import ProbeResult, load_results
+from probes.routing import routes
 from probes.scoretable import VARIANTS, stored_scores
 
 CRITICAL_FROM = 1.0
@@ -39,7 +39,7 @@ def stored_columns(run: Run, split: str, until: int) -> Stored:
 
     ``critical_within_<r>``: the first-order probe finds another prediction within r grey levels, of its first radius
     from :data:`CRITICAL_FROM` on. ``memorised_…`` and ``recovered_…``: the cuts of the latest routing probe, see
-    :class:`probes.routes.Cut`.
+    :class:`probes.routing.routes.Cut`.
 
     Args:
         run: whose.

@@ -21,7 +21,7 @@ from probes.csr.config import configure
 from probes.csr.run import probe_run as probe_csr
 from probes.network.checkpoints import Plan
 from probes.result import ProbeResult, load_results, probe_path, save_results
-from probes.routingrun import probe_run as probe_routing
+from probes.routing.run import probe_run as probe_routing
 from probes.stats.intervals import wilson
 from tests.pages import CASES, decoded, errors, figure, texts
 

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from memgate.errors import MemgateError
-from probes.readout import fit_readout, shuffled_hits
+from probes.routing.readout import fit_readout, shuffled_hits
 
 
 def some(n=400, seed=0) -> Any:

@@ -22,16 +22,16 @@ from memgate.runs.run import Run
 from memgate.training.evaluate import load_model
 from memgate.training.loop import start
 from noise.choose import hash_order
-from probes import routingrun
 from probes.network.checkpoints import Plan
 from probes.network.pixels import PixelNetwork, pixel_network
-from probes.readout import fit_readout
 from probes.result import load_results
-from probes.routecomparison import comparisons, to_comparison
-from probes.routes import against_control, cuts_of
-from probes.routetable import to_terminal, with_difference
-from probes.routing import answers_along_routes, routes_of
-from probes.routingrun import probe_run
+from probes.routing import run as routing_run
+from probes.routing.control import comparisons, to_comparison
+from probes.routing.interventions import answers_along_routes, routes_of
+from probes.routing.readout import fit_readout
+from probes.routing.routes import against_control, cuts_of
+from probes.routing.run import probe_run
+from probes.routing.table import to_terminal, with_difference
 from probes.samples.groups import difference, percent, share
 from probes.samples.probe_groups import probed_members
 from probes.stats.bootstrap import paired_bootstrap, paired_shares
@@ -170,8 +170,8 @@ def test_the_shuffled_labels_are_the_labels_in_another_order(probed, monkeypatch
     inputs = inputs_of(probed)
     train = inputs.train
     few = train.images.reshape(len(train), -1)[:, 5:180:9].astype(np.float32)
-    monkeypatch.setattr(routingrun, "_features", lambda *_: {"b3.1": few, "penultimate": few})
-    shuffled = routingrun._trained(None, SimpleNamespace(inputs=inputs, epoch=3), "b3.1", None).shuffled  # pyright: ignore
+    monkeypatch.setattr(routing_run, "_features", lambda *_: {"b3.1": few, "penultimate": few})
+    shuffled = routing_run._trained(None, SimpleNamespace(inputs=inputs, epoch=3), "b3.1", None).shuffled  # pyright: ignore
 
     def hits(labels):
         return int((fit_readout(few, labels, 10).probabilities(few).argmax(1) == labels).sum())

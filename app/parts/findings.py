@@ -12,9 +12,9 @@ from app.parts.asking import ask, ask_for_first
 from app.parts.track import Track
 from app.probed import results
 from memgate.errors import MemgateError
-from probes import routes
 from probes.csr import table as csr_table
 from probes.result import ProbeResult
+from probes.routing import routes
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from app.charts.layout import CONFIG
 from app.state import View
 from memgate.runs.run import command
 from probes.result import ProbeResult
-from probes.routes import OF_ALL, OF_FITTED, Contrast, cuts_of, row_of
-from probes.routetable import UNITS, contrast_row, fit_rows, rows_of
+from probes.routing.routes import OF_ALL, OF_FITTED, Contrast, cuts_of, row_of
+from probes.routing.table import UNITS, contrast_row, fit_rows, rows_of
 from probes.samples.groups import Estimate, share
 
 

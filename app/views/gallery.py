@@ -16,7 +16,7 @@ from app.thumbnails import Look
 from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError
 from probes.result import ProbeResult
-from probes.routes import LEARNED, row_of
+from probes.routing.routes import LEARNED, row_of
 from probes.samples.groups import percent, share
 from probes.scores import PROBES
 

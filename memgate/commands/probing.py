@@ -148,12 +148,14 @@ ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to what makes tables of its results, and what explains them."""
-    from probes import insidetable, oodtable, routecomparison, routetable
+    from probes import insidetable, oodtable
     from probes.csr import table as csr_table
+    from probes.routing import control
+    from probes.routing import table as routing_table
 
     return {
         csr_table.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
-        routetable.PROBE: (routecomparison.stored, routetable.UNITS),
+        routing_table.PROBE: (control.stored, routing_table.UNITS),
         insidetable.PROBE: (_each(insidetable.to_terminal), insidetable.UNITS),
         oodtable.PROBE: (oodtable.to_terminal, oodtable.UNITS),
     }

@@ -40,9 +40,9 @@ class ProbeRouting(ProbeCommand):
         """Probe, and print the tables of each checkpoint and split as soon as they are stored."""
         from probes.network.checkpoints import checkpoint_names
         from probes.result import probe_path
-        from probes.routecomparison import comparisons
-        from probes.routes import PROBE
-        from probes.routetable import UNITS
+        from probes.routing.control import comparisons
+        from probes.routing.routes import PROBE
+        from probes.routing.table import UNITS
 
         run, plan = open_run(self.name), self.plan()
         control = None if self.control is None else open_run(self.control)
@@ -59,9 +59,9 @@ class ProbeRouting(ProbeCommand):
     def _probed(self, run: Run, control: Run | None) -> Iterator["ProbeResult"]:
         """Probe a run, and print each result."""
         from probes.result import load_results, probe_path
-        from probes.routes import PROBE
-        from probes.routetable import to_terminal
-        from probes.routingrun import probe_run
+        from probes.routing.routes import PROBE
+        from probes.routing.run import probe_run
+        from probes.routing.table import to_terminal
 
         before = {result.key: len(result.sample_id) for result in load_results(run, PROBE)}
         found = probe_run(run, self.plan(), self.batch_size, control)
@@ -79,7 +79,7 @@ def check_control(run: Run, control: Run) -> None:
         MemgateError: the first has no gates over blocks, or not up to its last one, the second has gates, or they
             differ in anything else that was configured or in their data or corruption.
     """
-    from probes.routes import check_blocks, cut_point
+    from probes.routing.routes import check_blocks, cut_point
 
     require(
         bool(run.config.model.gate_names),

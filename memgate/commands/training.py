@@ -65,7 +65,7 @@ class Quickstart:
         from memgate.training.loop import start
         from probes.export import export
         from probes.network.checkpoints import Plan
-        from probes.routingrun import probe_run
+        from probes.routing.run import probe_run
 
         numbered = (f"quickstart-{number}" for number in itertools.count(2))
         config = replace(

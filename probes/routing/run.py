@@ -28,9 +28,10 @@ from noise.choose import hash_order
 from probes.network.checkpoints import Plan, Visit, visits
 from probes.network.features import PENULTIMATE, features, head_logits, trunk_of
 from probes.network.pixels import PixelNetwork, as_pixels, pixel_network
-from probes.readout import Readout, fit_readout, shuffled_hits
 from probes.result import ProbeResult, save_results
-from probes.routes import (
+from probes.routing.interventions import RouteAnswers, answers_along_routes
+from probes.routing.readout import Readout, fit_readout, shuffled_hits
+from probes.routing.routes import (
     PROBE,
     READOUT_END,
     READOUT_O1,
@@ -41,7 +42,6 @@ from probes.routes import (
     cut_point,
     cuts_of,
 )
-from probes.routing import RouteAnswers, answers_along_routes
 
 Features = dict[str, NDArray[np.float32]]
 """Point to pooled features [n, C]."""

@@ -11,7 +11,7 @@ from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.report import IDENTITY
 from probes.result import ProbeResult
-from probes.routes import (
+from probes.routing.routes import (  # fmt: skip
     HARD,
     LEARNED,
     OF_FITTED,
@@ -24,7 +24,7 @@ from probes.routes import (
     fit_lost,
     p_lost,
     row_of,
-)  # fmt: skip
+)
 from probes.samples.groups import Estimate, average, difference, percent, points, share
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.bootstrap import MEAN_RESAMPLES

@@ -4,7 +4,7 @@ Routes of a network with one gate: ``learned``, ``skip`` (g = 0: the block puts 
 ``hard`` (through where g > 0.5, else skipped). With several gates these set all of them at once, and ``skip_b3``,
 ``through_b3`` and so on set one and leave the others as learned. A gate behind another one reads what that one let
 through. An ungated network has ``learned`` alone here; that its head can be asked about B3's o1, too, needs no route
-(:mod:`probes.routingrun`).
+(:mod:`probes.routing.run`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ from memgate.models.gated.block_gated import AS_LEARNED, BlockGatedResNet, Route
 from memgate.training.evaluate import SWEEP_BATCH
 from probes.network.frozen import frozen, place_of
 from probes.network.pixels import PixelNetwork, in_batches, load_batch
-from probes.routes import HARD, LEARNED, SKIP, THROUGH, route_of
+from probes.routing.routes import HARD, LEARNED, SKIP, THROUGH, route_of
 
 
 def routes_of(gates: Sequence[str]) -> dict[str, Route]:

@@ -10,8 +10,8 @@ from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command, open_run
 from probes.result import ProbeResult, load_results
-from probes.routes import PROBE, against_control, contrasts
-from probes.routetable import contrast_row, table, to_terminal
+from probes.routing.routes import PROBE, against_control, contrasts
+from probes.routing.table import contrast_row, table, to_terminal
 from probes.samples.probe_groups import probed_members
 
 

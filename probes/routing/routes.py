@@ -22,7 +22,7 @@ VARIANT = "intervention"
 LEARNED, SKIP, THROUGH, HARD = "learned", "skip", "through", "hard"
 
 READOUT_O1, READOUT_END = "read-out o1", "read-out end"
-"""Not routes through the network: what a linear read-out (:mod:`probes.readout`) at B3's o1 answers, and one where the
+"""Not routes through the network: what a linear read-out (:mod:`probes.routing.readout`) at B3's o1 answers, and one where the
 head reads."""
 
 OF_ALL, OF_FITTED, P_GIVEN = "fit, of all", "fit, of the fitted", "p(given)"

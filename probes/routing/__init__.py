@@ -1,0 +1,1 @@
+"""Routing: what each sample loses or gains when a block is skipped."""
