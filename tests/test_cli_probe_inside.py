@@ -15,11 +15,11 @@ from memgate.commands.inside import ProbeInside, ScoreName
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
-from probes import insiderun
-from probes.depth import DepthConfig, Support, prediction_depths
-from probes.gradients import grand, grand_last_layer, input_gradient_norm
-from probes.insiderun import SCORES, probe_run
-from probes.insidetable import inside_groups, to_terminal
+from probes.difficulty import run as difficulty_run
+from probes.difficulty.depth import DepthConfig, Support, prediction_depths
+from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
+from probes.difficulty.run import SCORES, probe_run
+from probes.difficulty.table import inside_groups, to_terminal
 from probes.network import checkpoints
 from probes.network.checkpoints import Plan, probed_rows
 from probes.network.pixels import pixel_network
@@ -175,7 +175,7 @@ def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
 
 
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
-    interrupt(insiderun, "prediction_depths", 1)
+    interrupt(difficulty_run, "prediction_depths", 1)
     with pytest.raises(SystemExit, match="130"):
         probe("inside", trained_run.path, "--splits", "val")
     assert set(results_of(trained_run)) == {

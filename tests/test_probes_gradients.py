@@ -12,8 +12,8 @@ from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import Forward, build_model
 from memgate.training.objective import classification_loss, gate_modules, parameter_groups
-from probes import gradients
-from probes.gradients import grand, grand_last_layer, input_gradient_norm, residual
+from probes.difficulty import gradients
+from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm, residual
 from probes.network.features import trunk_of
 from probes.network.frozen import frozen
 from probes.network.pixels import PixelNetwork

@@ -8,7 +8,7 @@ from memgate.commands.probing import ProbeCommand, stored_one_by_one
 from memgate.runs.run import command, open_run
 
 ScoreName = Literal["input_gradient_norm", "grand_last_layer", "grand", "prediction_depth"]
-"""Those of :data:`probes.insiderun.SCORES`, which cannot be imported here without torch; a test compares them."""
+"""Those of :data:`probes.difficulty.run.SCORES`, which cannot be imported here without torch; a test compares them."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class ProbeInside(ProbeCommand):
 
     def run(self) -> None:
         """Probe, and print a table for each checkpoint, split and score as soon as it is stored."""
-        from probes.depth import DepthConfig
-        from probes.insiderun import probe_run
-        from probes.insidetable import PROBE, UNITS, to_terminal
+        from probes.difficulty.depth import DepthConfig
+        from probes.difficulty.run import probe_run
+        from probes.difficulty.table import PROBE, UNITS, to_terminal
         from probes.result import probe_path
 
         run = open_run(self.name)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from memgate import console
 from memgate.errors import require
 from memgate.runs.run import Run
-from probes.depth import SIDE, DepthConfig, Support, prediction_depths
-from probes.gradients import grand, grand_last_layer, input_gradient_norm
-from probes.insidetable import PREDICTION_DEPTH, PROBE
+from probes.difficulty.depth import SIDE, DepthConfig, Support, prediction_depths
+from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
+from probes.difficulty.table import PREDICTION_DEPTH, PROBE
 from probes.network.checkpoints import Plan, Visit, probed_rows, visits
 from probes.network.features import points
 from probes.network.pixels import as_pixels, pixel_network

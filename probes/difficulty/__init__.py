@@ -1,0 +1,1 @@
+"""Sample difficulty from a checkpoint: gradients and prediction depth."""
