@@ -15,15 +15,15 @@ from memgate import cli
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
-from probes import ood
-from probes.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
 from probes.network import checkpoints
 from probes.network.checkpoints import Plan, probed_rows
 from probes.network.features import PENULTIMATE, features, trunk_of
 from probes.network.pixels import pixel_network
-from probes.ood import OodConfig, probe_run
-from probes.oodsets import parse_sets, read_set
-from probes.oodtable import to_terminal
+from probes.ood import run as ood_run
+from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
+from probes.ood.run import OodConfig, probe_run
+from probes.ood.sets import parse_sets, read_set
+from probes.ood.table import to_terminal
 from probes.result import load_results
 
 
@@ -55,7 +55,9 @@ def stored(run):
 def of_variant(shown, k):
     """The tables of ``probe show`` that are of epoch 3 and of this k."""
     (found,) = (
-        part for part in shown.split("one: ood, ") if part.startswith("epoch 3") and f"k-NN: k = {k} " in part
+        part
+        for part in shown.split("one: ood_run, ")
+        if part.startswith("epoch 3") and f"k-NN: k = {k} " in part
     )
     return found.partition("OpenOOD's convention")[0].strip()
 
@@ -68,7 +70,7 @@ def test_the_whole_way_through_the_command_line(trained_run, sets):
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert (
-        "one: ood, epoch 3 (last), 60 of 60 test samples are in-distribution; k-NN: k = 5 among 128 training samples"
+        "one: ood_run, epoch 3 (last), 60 of 60 test samples are in-distribution; k-NN: k = 5 among 128 training samples"
     ) in done.stdout
     assert f"noise (near, its only set): 30 images, 8 × 8, arrays of {sets['noise']}\n\n" in done.stdout
     assert (
@@ -167,7 +169,7 @@ def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
     assert "11 of 60 test samples are in-distribution; k-NN: k = 6 among 128" in printed
     probe("show", trained_run.path)
     shown = capsys.readouterr().out
-    assert re.findall(r"one: ood, epoch (\d) \((\w+)\)", shown) == [
+    assert re.findall(r"one: ood_run, epoch (\d) \((\w+)\)", shown) == [
         ("1", "epoch_001"), ("2", "epoch_002"), ("3", "last"), ("3", "last"),
     ]  # fmt: skip
     assert of_variant(shown, 5) == earlier, "another k and n changed what was there"
@@ -176,13 +178,13 @@ def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
 
 
 def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, monkeypatch, capsys):
-    calls, original = [], ood.answers
+    calls, original = [], ood_run.answers
 
     def counted(network, pixels, **options):
         calls.append(len(pixels))
         return original(network, pixels, **options)
 
-    monkeypatch.setattr(ood, "answers", counted)
+    monkeypatch.setattr(ood_run, "answers", counted)
     probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
     probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "5")
     assert calls == [60, 30, 12]
@@ -243,7 +245,7 @@ def test_a_run_without_gates_and_both_probes_side_by_side(plain_run, sets, capsy
 
 
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, interrupt, capsys):
-    interrupt(ood, "answers", 3)
+    interrupt(ood_run, "answers", 3)
     with pytest.raises(SystemExit, match="130"):
         probe("ood", trained_run.path, "--ood", *pairs(sets), "--k", "5")
     assert set(stored(trained_run)) == {("test", 3), ("ood-noise", 3)}

@@ -19,14 +19,14 @@ from memgate.runs.inputs import inputs_of
 from noise.errors import NoiseError
 from noise.files.digests import pixels_digest
 from noise.images.open_set import fitted
-from probes import detectors
-from probes.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
 from probes.network.features import PENULTIMATE, features
 from probes.network.outputs import answers
 from probes.network.pixels import PixelNetwork
-from probes.ood import Seen
-from probes.oodmetrics import ood_figures
-from probes.oodsets import parse_sets, plain, read_set
+from probes.ood import detectors
+from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
+from probes.ood.metrics import ood_figures
+from probes.ood.run import Seen
+from probes.ood.sets import parse_sets, plain, read_set
 from probes.stats.intervals import auroc_interval
 
 RNG = np.random.default_rng(0)

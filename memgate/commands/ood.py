@@ -30,9 +30,9 @@ class ProbeOod(CheckpointCommand):
 
     def run(self) -> None:
         """Score, and print the tables of each checkpoint as soon as all of it is stored."""
-        from probes.ood import OodConfig, probe_run
-        from probes.oodsets import parse_sets, read_set
-        from probes.oodtable import INSIDE, PROBE, UNITS, to_terminal
+        from probes.ood.run import OodConfig, probe_run
+        from probes.ood.sets import parse_sets, read_set
+        from probes.ood.table import INSIDE, PROBE, UNITS, to_terminal
         from probes.result import probe_path
 
         run = open_run(self.name)

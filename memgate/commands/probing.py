@@ -148,9 +148,9 @@ ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to what makes tables of its results, and what explains them."""
-    from probes import oodtable
     from probes.csr import table as csr_table
     from probes.difficulty import table as difficulty_table
+    from probes.ood import table as ood_table
     from probes.routing import control
     from probes.routing import table as routing_table
 
@@ -158,7 +158,7 @@ def _tables() -> dict[str, tuple[ToTables, str]]:
         csr_table.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
         routing_table.PROBE: (control.stored, routing_table.UNITS),
         difficulty_table.PROBE: (_each(difficulty_table.to_terminal), difficulty_table.UNITS),
-        oodtable.PROBE: (oodtable.to_terminal, oodtable.UNITS),
+        ood_table.PROBE: (ood_table.to_terminal, ood_table.UNITS),
     }
 
 

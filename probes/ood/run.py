@@ -13,14 +13,14 @@ from memgate.errors import require
 from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from noise.files.digests import image_digests
-from probes.detectors import LOGIT_DETECTORS, knn_distance, msp
 from probes.dynamics.summary import gate_column
 from probes.network.checkpoints import Plan, Visit, probed_rows, visits
 from probes.network.features import PENULTIMATE, features
 from probes.network.outputs import answers
 from probes.network.pixels import PixelNetwork, as_pixels, pixel_network
-from probes.oodsets import OodSet, plain
-from probes.oodtable import INSIDE, PROBE, split_of
+from probes.ood.detectors import LOGIT_DETECTORS, knn_distance, msp
+from probes.ood.sets import OodSet, plain
+from probes.ood.table import INSIDE, PROBE, split_of
 from probes.result import ProbeResult, load_results, save_results
 
 Scores = dict[str, NDArray[np.floating]]
@@ -70,7 +70,7 @@ def probe_run(
 
     Yields:
         For each checkpoint the result of the test split and then of each set, already in ``probes/ood.h5``: a value
-        for each detector (:mod:`probes.detectors`), high for foreign. A set is filed under ``ood-<name>``, its
+        for each detector (:mod:`probes.ood.detectors`), high for foreign. A set is filed under ``ood-<name>``, its
         ``sample_id`` is the image's row. A result's variant is :attr:`OodConfig.variant`: it is compared with those of
         the same variant only. Test samples that the same network has been asked about before are not asked again.
 

@@ -7,10 +7,10 @@ from tabulate import tabulate
 from memgate import console
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.detectors import detector_titles
 from probes.dynamics.summary import shown_gates
-from probes.oodmetrics import OodFigures, ood_figures
-from probes.oodsets import OodFacts, has_groups
+from probes.ood.detectors import detector_titles
+from probes.ood.metrics import OodFigures, ood_figures
+from probes.ood.sets import OodFacts, has_groups
 from probes.result import ProbeResult
 from probes.samples.groups import Estimate, decimal, percent
 from probes.samples.probe_groups import not_shown
