@@ -22,7 +22,7 @@ from memgate.errors import MemgateError
 from noise.errors import NoiseError
 from probes.external import External, aligned
 from probes.joins import OWN_COLUMNS, load_externals
-from probes.scores import Score
+from probes.scores.catalogue import Score
 
 
 @dataclass(frozen=True, eq=False)

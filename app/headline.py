@@ -7,7 +7,7 @@ import numpy as np
 from app import measures
 from app.state import View
 from probes.samples.groups import Estimate, Interval
-from probes.separation import Separation
+from probes.scores.separation import Separation
 
 COLUMNS = ("correct_given_last", "routed_last", "gate_mean", "loss_mean", "epochs_logged")
 """What the numbers of the training samples are made from."""

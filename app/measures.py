@@ -16,9 +16,9 @@ from probes.dynamics.columns import GATE, LOG
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import MIXTURES, gate_column, log_columns
 from probes.samples.groups import Estimate, share
-from probes.scores import CHECKPOINT, PROBES, Score
-from probes.scoretable import StoredScore, stored_scores
-from probes.separation import Separation, auroc
+from probes.scores.catalogue import CHECKPOINT, PROBES, Score
+from probes.scores.separation import Separation, auroc
+from probes.scores.table import StoredScore, stored_scores
 
 HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
 """What the pages show before anything else was chosen."""
@@ -29,7 +29,7 @@ class Measure:
     """A score that a run has."""
 
     column: str
-    """A key of :data:`probes.scores.PROBES`, or the name of something joined (:mod:`app.externals`)."""
+    """A key of :data:`probes.scores.catalogue.PROBES`, or the name of something joined (:mod:`app.externals`)."""
     score: Score
     gate: str | None
     """The gate that it is of; the scores of a gate are those of the sidebar's."""
@@ -47,7 +47,7 @@ class Measure:
 
 
 def measures(view: View) -> dict[str, Measure]:
-    """The scores that a view has, by column, in the order of :data:`probes.scores.PROBES`; last what is joined."""
+    """The scores that a view has, by column, in the order of :data:`probes.scores.catalogue.PROBES`; last what is joined."""
     stored = {one.score.column for one in stored_of(view)}
     found = {}
     for column, score in PROBES.items():
@@ -61,7 +61,7 @@ def measures(view: View) -> dict[str, Measure]:
 def values(view: View, column: str) -> NDArray[np.float64]:
     """A score or a column of the summary of every sample, [N] in the log's order, of the epochs up to the cursor.
 
-    NaN is missing: not seen, not probed, or, where :attr:`probes.scores.Score.never` says so, it never happened.
+    NaN is missing: not seen, not probed, or, where :attr:`probes.scores.catalogue.Score.never` says so, it never happened.
     Of a column of the gates, it is the sidebar's gate.
 
     Raises:
@@ -86,7 +86,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
 
 
 def hardness(view: View, column: str) -> NDArray[np.float64]:
-    """A score turned so that high is harder, [N]; see :meth:`probes.scores.Score.suspicion`."""
+    """A score turned so that high is harder, [N]; see :meth:`probes.scores.catalogue.Score.suspicion`."""
     joined = externals.joins(view).get(column)
     score = PROBES[column] if joined is None else joined.score
     return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)

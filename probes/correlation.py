@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from probes.external import External
 from probes.samples.groups import Estimate, estimate
-from probes.separation import columns
+from probes.scores.separation import columns
 from probes.stats.intervals import spearman_interval
 
 
@@ -18,7 +18,7 @@ class Correlation:
     """One score against the external hardness; both turned so that high is harder."""
 
     score: str
-    """A key of :data:`probes.scores.PROBES`."""
+    """A key of :data:`probes.scores.catalogue.PROBES`."""
     gate: str | None
     over: str
     """``all`` samples, or the ``clean`` ones only: corrupted samples are hard for another reason."""
@@ -57,7 +57,7 @@ def join(
         external: what it is.
         values: [N] its values, in the table's order; see :func:`probes.external.aligned`.
         check: how the order was checked.
-        table: a table of scores of the same split, see :func:`probes.scoretable.score_table`.
+        table: a table of scores of the same split, see :func:`probes.scores.table.score_table`.
         gates: names of the run's gates.
     """
     hardness = values * external.direction

@@ -17,8 +17,8 @@ from memgate.runs.run import Run
 from probes.exportplan import ExportPlan, chosen_columns
 from probes.exportsamples import Chosen
 from probes.exportsummary import export_summary
-from probes.scores import PROBES
-from probes.scoretable import score_columns
+from probes.scores.catalogue import PROBES
+from probes.scores.table import score_columns
 from probes.shapes import columns
 from probes.writers import arrow_table, write_csv
 

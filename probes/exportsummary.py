@@ -18,7 +18,7 @@ from probes.exportplan import chosen_columns
 from probes.exportsamples import Chosen
 from probes.result import ProbeResult, load_results
 from probes.routing import routes
-from probes.scoretable import VARIANTS, stored_scores
+from probes.scores.table import VARIANTS, stored_scores
 
 CRITICAL_FROM = 1.0
 """In grey levels: a sample is called critical at the first probed radius that is not below it."""
@@ -35,7 +35,7 @@ class Stored:
 
 
 def stored_columns(run: Run, split: str, until: int) -> Stored:
-    """The scores of :func:`probes.scoretable.stored_scores`, and two kinds of yes or no.
+    """The scores of :func:`probes.scores.table.stored_scores`, and two kinds of yes or no.
 
     ``critical_within_<r>``: the first-order probe finds another prediction within r grey levels, of its first radius
     from :data:`CRITICAL_FROM` on. ``memorised_…`` and ``recovered_…``: the cuts of the latest routing probe, see

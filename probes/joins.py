@@ -15,7 +15,7 @@ from memgate.errors import MemgateError, require
 from probes.dynamics.columns import GATE, LOG
 from probes.external import External
 from probes.officialjoins import OFFICIAL
-from probes.scores import PROBES
+from probes.scores.catalogue import PROBES
 
 OWN_COLUMNS = frozenset((*PROBES, *LOG, *GATE))
 """What memgate computes itself: where that is shown beside what is joined, a name cannot mean both."""

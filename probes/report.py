@@ -10,17 +10,17 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.correlation import Joined, join
-from probes.detection import FPR95_POSITIVES
 from probes.dynamics.snapshot import Snapshot, damaged, take_snapshot, unlogged
 from probes.dynamics.summary import identity, shown_gates
 from probes.external import External, aligned
 from probes.officialjoins import OFFICIAL
-from probes.overepochs import EpochCurve, epoch_curves
 from probes.samples.groups import Estimate, Group, groups, members, share
 from probes.samples.probe_groups import not_shown
-from probes.scores import PROBES, harder
-from probes.scoretable import snapshot_scores
-from probes.separation import ScoreSeparation, separations
+from probes.scores.catalogue import PROBES, harder
+from probes.scores.detection import FPR95_POSITIVES
+from probes.scores.over_epochs import EpochCurve, epoch_curves
+from probes.scores.separation import ScoreSeparation, separations
+from probes.scores.table import snapshot_scores
 
 SCHEMA = "memgate-report/1"
 

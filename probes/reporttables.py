@@ -7,8 +7,8 @@ from typing import Literal
 from probes.correlation import Joined
 from probes.report import Report, title_of, usual_prevalence
 from probes.samples.groups import Estimate, Group
-from probes.scores import PROBES, harder
-from probes.separation import ScoreSeparation
+from probes.scores.catalogue import PROBES, harder
+from probes.scores.separation import ScoreSeparation
 
 Form = Literal["count", "percent", "decimal", "epoch"]
 """How a figure is written."""

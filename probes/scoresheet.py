@@ -18,8 +18,8 @@ from probes.dynamics.snapshot import Snapshot, damaged, unlogged
 from probes.dynamics.summary import gate_column, shown_gates
 from probes.report import IDENTITY, ONLINE
 from probes.samples.groups import members
-from probes.scores import PROBES
-from probes.scoretable import ScoreColumn, score_columns, suspicion
+from probes.scores.catalogue import PROBES
+from probes.scores.table import ScoreColumn, score_columns, suspicion
 from probes.stats.intervals import median_interval
 
 SCHEMA = "memgate-scores/1"
@@ -62,7 +62,7 @@ class Row:
     never: int
     """Samples that rank as hardest without a number: what it is the time or count of never happened."""
     never_what: str
-    """What, in a word; see :class:`probes.scores.Score`."""
+    """What, in a word; see :class:`probes.scores.catalogue.Score`."""
     medians: tuple[Median, ...]
     """Of each group; only of ``all`` where nothing was done to any sample, or the same to every one."""
     quantiles: tuple[float, ...]
@@ -111,7 +111,7 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
     Args:
         run: whose.
         snapshot: what the table was made from.
-        table: see :func:`probes.scoretable.snapshot_scores`.
+        table: see :func:`probes.scores.table.snapshot_scores`.
         top: how many of the hardest samples to list.
         by: by which score: a column of the table.
 

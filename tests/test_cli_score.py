@@ -14,8 +14,8 @@ from memgate import cli
 from memgate.errors import MemgateError
 from probes import writers
 from probes.result import ProbeResult, save_results
-from probes.scores import CHECKPOINT, GATE, LOG, PROBES
-from probes.scoretable import score_table
+from probes.scores.catalogue import CHECKPOINT, GATE, LOG, PROBES
+from probes.scores.table import score_table
 from probes.writers import write_table
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import average_precision_score, roc_curve
 
-from probes.detection import (
+from probes.scores.detection import (
     FIGURES,
     FPR95_POSITIVES,
     average_precision,
@@ -18,7 +18,7 @@ from probes.detection import (
     fpr95,
     precision_at_k,
 )
-from probes.separation import auroc
+from probes.scores.separation import auroc
 from probes.stats.bootstrap import resampled
 from probes.stats.ranking import order
 

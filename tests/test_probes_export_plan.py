@@ -30,7 +30,7 @@ from probes.exportsamples import choose
 from probes.result import ProbeResult, save_results
 from probes.samples.cohorts import Cohort, save_cohort
 from probes.samples.filters import Filter
-from probes.scoretable import score_table
+from probes.scores.table import score_table
 
 EPOCHS = np.array([2, 4, 6, 8, 9])
 

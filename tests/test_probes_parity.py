@@ -17,8 +17,8 @@ from memgate.models import Forward
 from memgate.training.sample_buffer import SampleBuffer
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import summary, summary_table
-from probes.scores import PROBES
-from probes.scoretable import suspicion
+from probes.scores.catalogue import PROBES
+from probes.scores.table import suspicion
 
 EPOCHS, N, K = 12, 300, 5
 

@@ -9,8 +9,8 @@ import pytest
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import gate_column, summary, summary_table
 from probes.report import report
-from probes.scores import CHECKPOINT, GATE, LOG, PROBES, Score
-from probes.scoretable import score_columns, score_table, suspicion
+from probes.scores.catalogue import CHECKPOINT, GATE, LOG, PROBES, Score
+from probes.scores.table import score_columns, score_table, suspicion
 
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 

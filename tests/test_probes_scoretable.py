@@ -5,7 +5,7 @@ import pandas as pd
 
 from probes.dynamics.summary import summary
 from probes.result import ProbeResult, probe_path, save_results
-from probes.scoretable import score_table, stored_scores
+from probes.scores.table import score_table, stored_scores
 
 
 def result(probe, epoch, variant, ids, split="train", **values):

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from probes.dynamics.summary import summary
-from probes.scores import PROBES
-from probes.separation import auroc, separations
+from probes.scores.catalogue import PROBES
+from probes.scores.separation import auroc, separations
 
 
 @pytest.mark.parametrize("direction", [1, -1])

@@ -22,7 +22,7 @@ from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
 from probes.report import report
 from probes.reporttext import to_terminal
-from probes.scoretable import snapshot_scores
+from probes.scores.table import snapshot_scores
 from tests.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from app import palette
 from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
 from app.curves import Cells
-from probes.overepochs import EpochCurve
 from probes.samples.groups import Estimate
+from probes.scores.over_epochs import EpochCurve
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 

@@ -9,7 +9,7 @@ from app import measures, state
 from app.asked import Asked
 from app.measures import Measure
 from app.state import View
-from probes.scores import PROBES
+from probes.scores.catalogue import PROBES
 
 SCALES = ("linear", "log")
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from app import measures, queries
 from app.curves import thinned
 from app.state import View
-from probes.detection import average_precision
 from probes.dynamics.snapshot import Snapshot
-from probes.overepochs import EpochCurve, Quantity, curves_of
-from probes.separation import Separation, auroc
+from probes.scores.detection import average_precision
+from probes.scores.over_epochs import EpochCurve, Quantity, curves_of
+from probes.scores.separation import Separation, auroc
 from probes.stats.ranking import order
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -13,7 +13,7 @@ from app.queries import Stamp
 from app.tiles import tiles
 from memgate.errors import MemgateError
 from probes.dynamics.events import turns
-from probes.scores import CHECKPOINT
+from probes.scores.catalogue import CHECKPOINT
 from probes.stats.percentiles import nearest, percentile
 
 MAIN = (

@@ -18,7 +18,7 @@ from memgate.errors import MemgateError
 from probes.result import ProbeResult
 from probes.routing.routes import LEARNED, row_of
 from probes.samples.groups import percent, share
-from probes.scores import PROBES
+from probes.scores.catalogue import PROBES
 
 SIZES = ("64", "48", "96")
 LARGEST_SEED = 10**6

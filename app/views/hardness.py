@@ -16,8 +16,8 @@ from app.parts.sections import section
 from app.state import View
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.overepochs import QUANTITIES
 from probes.samples.groups import Interval
+from probes.scores.over_epochs import QUANTITIES
 
 DEFAULTS = ("gate_mean", "entropy_mean", "loss_mean", "aum", "forgetfulness", "variability")
 MOST_LINES = 8

@@ -32,8 +32,8 @@ class ScoreRun:
         """Print what the scores are in each group, list the hardest samples, and write the table."""
         require(self.top >= 0, f"--top {self.top}: that many samples cannot be listed; take 0 or more.")
         from probes.dynamics.snapshot import take_snapshot
+        from probes.scores.table import snapshot_scores
         from probes.scoresheet import score_sheet, to_json, to_markdown, to_terminal
-        from probes.scoretable import snapshot_scores
         from probes.writers import check_target, write_table
 
         if self.out is not None:
@@ -59,7 +59,7 @@ class ScoresKnown:
         """Print one line per score."""
         from tabulate import tabulate
 
-        from probes.scores import PROBES
+        from probes.scores.catalogue import PROBES
 
         headers = ["column", "harder", "range", "needs", "what it is"]
         rows = [(s.column, s.suspicious, s.range, s.needs, s.meaning) for s in PROBES.values()]

@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from memgate import console
-from probes.detection import detection_figures
 from probes.samples.groups import Estimate, members
-from probes.scores import PROBES, Score
-from probes.scoretable import score_columns, suspicion
+from probes.scores.catalogue import PROBES, Score
+from probes.scores.detection import detection_figures
+from probes.scores.table import score_columns, suspicion
 from probes.stats.bootstrap import resampled
 from probes.stats.intervals import auroc_interval
 from probes.stats.ranking import order
@@ -73,19 +73,19 @@ class Column:
     """One score of every sample."""
 
     name: str
-    """A key of :data:`probes.scores.PROBES`."""
+    """A key of :data:`probes.scores.catalogue.PROBES`."""
     gate: str | None
     score: Score
     hardness: NDArray[np.float64]
     """[n] the score, turned so that high is harder and more suspicious; NaN is missing, and inf where what it
-    counts or times never happened (:attr:`probes.scores.Score.never`)."""
+    counts or times never happened (:attr:`probes.scores.catalogue.Score.never`)."""
 
 
 def columns(table: pd.DataFrame, gates: Sequence[str]) -> list[Column]:
     """Every score that a table has, those of the gate for each gate.
 
     Args:
-        table: a table of scores, see :func:`probes.scoretable.score_table`; those that it lacks are left out.
+        table: a table of scores, see :func:`probes.scores.table.score_table`; those that it lacks are left out.
         gates: names of the run's gates.
     """
     return [
@@ -99,19 +99,19 @@ class ScoreSeparation:
     """How well one score finds one kind of corrupted samples among the clean ones; positive is corrupted."""
 
     score: str
-    """A key of :data:`probes.scores.PROBES`."""
+    """A key of :data:`probes.scores.catalogue.PROBES`."""
     gate: str | None
     direction: int
     against: str
     """A group of :func:`probes.samples.groups.members`, against the clean samples."""
     auroc: Separation
     average_precision: Estimate
-    """:func:`probes.detection.average_precision`; chance is ``prevalence``."""
+    """:func:`probes.scores.detection.average_precision`; chance is ``prevalence``."""
     precision_at_k: Estimate
-    """:func:`probes.detection.precision_at_k`, k = number of corrupted samples that have the score; chance is
+    """:func:`probes.scores.detection.precision_at_k`, k = number of corrupted samples that have the score; chance is
     ``prevalence``."""
     fpr95: Estimate
-    """:func:`probes.detection.fpr95`; low is good, chance is 0.95."""
+    """:func:`probes.scores.detection.fpr95`; low is good, chance is 0.95."""
     prevalence: float | None
     """Share of the corrupted among those of both groups that have the score."""
 
@@ -122,7 +122,7 @@ def separations(
     """How well every score finds the corruption, pooled and per cause; nothing if all samples are of one kind.
 
     Args:
-        table: a table of scores, see :func:`probes.scoretable.score_table`; those that it lacks are left out.
+        table: a table of scores, see :func:`probes.scores.table.score_table`; those that it lacks are left out.
         gates: names of the run's gates; the scores of the gate are given for each.
         resamples: bootstrap resamples for the intervals of all but AUROC, which needs none; 0 for no interval.
             Every score sees the same ones, so that two scores can be compared.

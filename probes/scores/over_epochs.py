@@ -14,7 +14,7 @@ from memgate import console
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import shown_gates
 from probes.samples.groups import Estimate
-from probes.separation import auroc
+from probes.scores.separation import auroc
 from probes.stats.intervals import delong_interval
 
 Floats = NDArray[np.float64]

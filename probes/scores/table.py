@@ -12,7 +12,7 @@ from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot, take_snapshot
 from probes.dynamics.summary import gate_column, summary_table
 from probes.result import ProbeResult, load_results
-from probes.scores import CHECKPOINT, Score
+from probes.scores.catalogue import CHECKPOINT, Score
 
 VARIANTS = {"csr": "first-order"}
 """Of a probe whose variants mean different things by one value: the one that is a score."""
@@ -126,6 +126,6 @@ def score_columns(
 
 
 def suspicion(table: pd.DataFrame, column: str, score: Score) -> NDArray[np.float64]:
-    """A score of a table turned so that high is harder, [N]; see :meth:`probes.scores.Score.suspicion`."""
+    """A score of a table turned so that high is harder, [N]; see :meth:`probes.scores.catalogue.Score.suspicion`."""
     values = table[column].to_numpy(np.float64, na_value=np.nan)
     return score.suspicion(values, (table["epochs_logged"] > 0).to_numpy(bool))
