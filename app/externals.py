@@ -20,8 +20,8 @@ from app.queries import Stamp
 from app.state import View
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
-from probes.external import External, aligned
-from probes.joins import OWN_COLUMNS, load_externals
+from probes.external.load import OWN_COLUMNS, load_externals
+from probes.external.record import External, aligned
 from probes.scores.catalogue import Score
 
 

@@ -38,7 +38,7 @@ def serve(
         address: where to listen.
         open_browser: show it in a browser, where the machine has a screen.
         warn: called with one sentence if others can reach the dashboard.
-        joins: other people's labels and hardness, see :func:`probes.joins.load_external`.
+        joins: other people's labels and hardness, see :func:`probes.external.load.load_external`.
 
     Returns:
         The exit code: 0 when the user has stopped it.

@@ -9,11 +9,11 @@ from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.correlation import Joined, join
 from probes.dynamics.snapshot import Snapshot, damaged, take_snapshot, unlogged
 from probes.dynamics.summary import identity, shown_gates
-from probes.external import External, aligned
-from probes.officialjoins import OFFICIAL
+from probes.external.cifar10 import OFFICIAL
+from probes.external.correlation import Joined, join
+from probes.external.record import External, aligned
 from probes.samples.groups import Estimate, Group, groups, members, share
 from probes.samples.probe_groups import not_shown
 from probes.scores.catalogue import PROBES, harder

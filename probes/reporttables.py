@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from probes.correlation import Joined
+from probes.external.correlation import Joined
 from probes.report import Report, title_of, usual_prevalence
 from probes.samples.groups import Estimate, Group
 from probes.scores.catalogue import PROBES, harder

@@ -15,10 +15,10 @@ from memgate.commands.reporting import print_report
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.errors import NoiseError
-from probes.correlation import Joined, spearman
 from probes.dynamics.summary import summary
-from probes.external import aligned
-from probes.joins import OWN_COLUMNS, load_external, load_externals
+from probes.external.correlation import Joined, spearman
+from probes.external.load import OWN_COLUMNS, load_external, load_externals
+from probes.external.record import aligned
 from probes.report import report
 
 

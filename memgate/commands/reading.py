@@ -146,7 +146,7 @@ class Dashboard:
         from memgate.dashboard import serve
 
         if self.join:
-            from probes.joins import OWN_COLUMNS, load_externals
+            from probes.external.load import OWN_COLUMNS, load_externals
 
             load_externals(self.join, OWN_COLUMNS)  # what is wrong is said here, before a browser opens
         raise SystemExit(

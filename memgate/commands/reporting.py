@@ -52,14 +52,14 @@ def print_report(
         form: how.
         bootstrap: resamples; None for the usual number.
         over_epochs: follow what is logged over the epochs.
-        joins: other people's hardness, see :func:`probes.joins.load_external`.
+        joins: other people's hardness, see :func:`probes.external.load.load_external`.
 
     Raises:
         MemgateError: a run has no finished epoch, runs are not of one setting, a joined file does not fit, or
             ``bootstrap`` is out of range or would not be shown.
     """
     from probes import reporttext, severalruns
-    from probes.joins import load_externals
+    from probes.external.load import load_externals
     from probes.report import report
     from probes.stats.bootstrap import RESAMPLES
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from probes.external import External
+from probes.external.record import External
 from probes.samples.groups import Estimate, estimate
 from probes.scores.separation import columns
 from probes.stats.intervals import spearman_interval
@@ -55,7 +55,7 @@ def join(
 
     Args:
         external: what it is.
-        values: [N] its values, in the table's order; see :func:`probes.external.aligned`.
+        values: [N] its values, in the table's order; see :func:`probes.external.record.aligned`.
         check: how the order was checked.
         table: a table of scores of the same split, see :func:`probes.scores.table.score_table`.
         gates: names of the run's gates.

@@ -21,7 +21,7 @@ from memgate.errors import MemgateError, require
 from noise.files.npz import read_npz
 from noise.files.read import read_file
 from noise.labels.human import known_columns, labels_of
-from probes.external import External
+from probes.external.record import External
 
 TRAIN, TEST = 50_000, 10_000
 """Images of CIFAR-10's splits."""

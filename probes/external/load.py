@@ -1,6 +1,6 @@
 """Hardness that others have measured, as the user names it: joined to a run's samples by their id.
 
-The files of :mod:`probes.officialjoins`, or any other name: a column of a CSV file with the columns ``sample_id`` and,
+The files of :mod:`probes.external.cifar10`, or any other name: a column of a CSV file with the columns ``sample_id`` and,
 for the check of the order, ``label``.
 """
 
@@ -13,8 +13,8 @@ import pandas as pd
 
 from memgate.errors import MemgateError, require
 from probes.dynamics.columns import GATE, LOG
-from probes.external import External
-from probes.officialjoins import OFFICIAL
+from probes.external.cifar10 import OFFICIAL
+from probes.external.record import External
 from probes.scores.catalogue import PROBES
 
 OWN_COLUMNS = frozenset((*PROBES, *LOG, *GATE))

@@ -1,0 +1,1 @@
+"""Other people's labels and hardness, joined by sample."""
