@@ -9,7 +9,7 @@ NEEDED = (
     "plotly.subplots",
     "scipy.stats",
     "memgate.runs.pictures",
-    "probes.export",
+    "probes.export.export",
     "probes.report",
 )
 """What takes seconds to import: they pass before the browser is sent to the first page, not after."""

@@ -12,11 +12,11 @@ import pytest
 
 from memgate import cli
 from memgate.errors import MemgateError
-from probes import writers
+from probes.export import writers
+from probes.export.writers import write_table
 from probes.result import ProbeResult, save_results
 from probes.scores.catalogue import CHECKPOINT, GATE, LOG, PROBES
 from probes.scores.table import score_table
-from probes.writers import write_table
 
 
 def said(capsys, *arguments):

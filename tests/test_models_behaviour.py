@@ -27,8 +27,8 @@ from memgate.training.loop import Stopped, resume, start, train_step
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
 from probes.dynamics.summary import shown_gates
-from probes.export import export
-from probes.exportplan import ExportPlan
+from probes.export.export import export
+from probes.export.plan import ExportPlan
 from probes.network.pixels import pixel_network
 from probes.result import load_results
 from tests.same_runs import assert_same_run

@@ -14,13 +14,13 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes import export as module
-from probes import exportfiles
 from probes.dynamics.summary import summary
-from probes.export import export
-from probes.exportplan import KINDS, ExportPlan
-from probes.shapes import columns, long, matrix
-from probes.writers import arrow_table, write_csv
+from probes.export import export as module
+from probes.export import files
+from probes.export.export import export
+from probes.export.plan import KINDS, ExportPlan
+from probes.export.shapes import columns, long, matrix
+from probes.export.writers import arrow_table, write_csv
 
 FORMS = [
     (shape, form) for (schema, shape), forms in KINDS.items() if schema == "memgate" for form in forms
@@ -104,7 +104,7 @@ def test_long_is_the_log(make_run, gates, form):
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
 @pytest.mark.parametrize("form", ["parquet", "npz", "h5"])
 def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
-    monkeypatch.setattr(exportfiles, "SAMPLES_PER_GROUP", 8)
+    monkeypatch.setattr(files, "SAMPLES_PER_GROUP", 8)
     run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
     path = export(run, ExportPlan("matrix", form))
     found = read(path)
@@ -314,7 +314,7 @@ def test_an_error_leaves_the_old_file(make_run, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exportfiles, "long_tables", fail)
+    monkeypatch.setattr(files, "long_tables", fail)
     with pytest.raises(MemgateError, match="No space left"):
         export(run, ExportPlan("long", "csv"))
     assert path.read_bytes() == old

@@ -14,9 +14,8 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import FAR, spans
 from probes.dynamics.summary import summary
-from probes.export import download_name, export, export_bytes, is_large
-from probes.exportoutlook import outlook, preview
-from probes.exportplan import (
+from probes.export.export import download_name, export, export_bytes, is_large
+from probes.export.plan import (
     FOLDERS,
     KINDS,
     ExportPlan,
@@ -26,7 +25,8 @@ from probes.exportplan import (
     command_of,
     name_of,
 )
-from probes.exportsamples import choose
+from probes.export.preview import outlook, preview
+from probes.export.samples import choose
 from probes.result import ProbeResult, save_results
 from probes.samples.cohorts import Cohort, save_cohort
 from probes.samples.filters import Filter

@@ -21,12 +21,12 @@ from memgate.log.reader import SampleLog
 from memgate.runs.pictures import pictures_of
 from noise.files.atomic import atomic_folder
 from noise.files.npz import write_zip
-from probes import exportfolders
 from probes.dynamics.summary import summary
-from probes.export import export
-from probes.exportplan import ExportPlan
+from probes.export import folders
+from probes.export.export import export
+from probes.export.plan import ExportPlan
+from probes.export.writers import write_h5, write_jsonl
 from probes.samples.filters import Filter
-from probes.writers import write_h5, write_jsonl
 
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 
@@ -178,7 +178,7 @@ def test_tensorboard_scores_are_standardised(make_run):
 
 def test_a_sprite_fits_into_what_the_projector_takes(make_run, monkeypatch):
     run = make_run(n=100, noise=())
-    monkeypatch.setattr(exportfolders, "SPRITE_SIDE", 80)
+    monkeypatch.setattr(folders, "SPRITE_SIDE", 80)
     folder = export(run, ExportPlan("matrix", schema="tensorboard"))
     one, *_ = points(folder)
     assert list(one.sprite.single_image_dim) == [8, 8]

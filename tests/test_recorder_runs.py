@@ -14,8 +14,8 @@ from memgate.commands.reading import Runs
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.manifest.manifest import Manifest
-from probes.export import export
-from probes.exportplan import ExportPlan
+from probes.export.export import export
+from probes.export.plan import ExportPlan
 from probes.report import report
 from tests.recording import CLEAN, N, feed
 

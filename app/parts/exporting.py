@@ -13,8 +13,8 @@ from app.selection import Selection
 from app.state import View
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.exportoutlook import Outlook, outlook, quantity_names
-from probes.exportplan import KINDS, ExportPlan
+from probes.export.plan import KINDS, ExportPlan
+from probes.export.preview import Outlook, outlook, quantity_names
 from probes.samples.filters import Filter
 
 IDS = 50
@@ -97,7 +97,7 @@ def coming(view: View, plan: ExportPlan, side: int) -> Outlook:
     """Size and first rows of what a plan gives.
 
     Raises:
-        MemgateError: as :func:`probes.export.export` does before it writes.
+        MemgateError: as :func:`probes.export.export.export` does before it writes.
     """
     with queries.reading(str(view.run.path)):
         return _coming(view.run, view.log, _state(view, plan), view.at, plan, side)

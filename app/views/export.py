@@ -12,9 +12,9 @@ from app.parts import exporting
 from app.parts.exporting import Asked
 from app.state import View
 from memgate.errors import MemgateError
-from probes.export import download_name, export_bytes, is_large
-from probes.exportoutlook import Outlook
-from probes.exportplan import FIXED, KINDS, ExportPlan, Schema, command_of
+from probes.export.export import download_name, export_bytes, is_large
+from probes.export.plan import FIXED, KINDS, ExportPlan, Schema, command_of
+from probes.export.preview import Outlook
 from probes.samples.cohorts import cohort_names, load_cohort
 
 SCHEMAS = {

@@ -53,8 +53,8 @@ class Export:
 
     def run(self) -> None:
         """Write the table and print its path."""
-        from probes.export import export
-        from probes.exportplan import ExportPlan, class_numbers
+        from probes.export.export import export
+        from probes.export.plan import ExportPlan, class_numbers
         from probes.samples.filters import Filter
 
         run = open_run(self.name)

@@ -32,9 +32,9 @@ class ScoreRun:
         """Print what the scores are in each group, list the hardest samples, and write the table."""
         require(self.top >= 0, f"--top {self.top}: that many samples cannot be listed; take 0 or more.")
         from probes.dynamics.snapshot import take_snapshot
+        from probes.export.writers import check_target, write_table
         from probes.scores.table import snapshot_scores
         from probes.scoresheet import score_sheet, to_json, to_markdown, to_terminal
-        from probes.writers import check_target, write_table
 
         if self.out is not None:
             check_target(self.out)

@@ -63,7 +63,7 @@ class Quickstart:
     def run(self) -> None:
         """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
         from memgate.training.loop import start
-        from probes.export import export
+        from probes.export.export import export
         from probes.network.checkpoints import Plan
         from probes.routing.run import probe_run
 

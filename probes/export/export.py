@@ -14,10 +14,10 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_folder, atomic_write
 from noise.files.npz import write_zip
-from probes.exportfiles import Content, file_content
-from probes.exportfolders import Folder, folder_content
-from probes.exportplan import ExportPlan, checked, command_of, name_of
-from probes.exportsamples import Chosen, choose
+from probes.export.files import Content, file_content
+from probes.export.folders import Folder, folder_content
+from probes.export.plan import ExportPlan, checked, command_of, name_of
+from probes.export.samples import Chosen, choose
 
 SCHEMA = "memgate-export/1"
 CSV_ROWS = 2_000_000
@@ -31,7 +31,7 @@ class Meta:
     schema: str
     run: str
     plan: dict[str, Any]
-    """Every field of :class:`probes.exportplan.ExportPlan`."""
+    """Every field of :class:`probes.export.plan.ExportPlan`."""
     file: str
     sha256: str
     """Of the file; of a folder, of its files' names and contents in the order of their names."""

@@ -9,13 +9,13 @@ import pyarrow as pa
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
-from probes.exportfiles import ARRAYS, list_tables, summary_frame
-from probes.exportfolders import fiftyone_frame, projector_frame, score_names
-from probes.exportplan import FIXED, ExportPlan, checked, chosen_columns
-from probes.exportsamples import Chosen, choose
-from probes.exportsummary import stored_columns, summary_names
-from probes.shapes import columns, long_tables
-from probes.writers import arrow_table, plain_arrays
+from probes.export.files import ARRAYS, list_tables, summary_frame
+from probes.export.folders import fiftyone_frame, projector_frame, score_names
+from probes.export.plan import FIXED, ExportPlan, checked, chosen_columns
+from probes.export.samples import Chosen, choose
+from probes.export.shapes import columns, long_tables
+from probes.export.summary import stored_columns, summary_names
+from probes.export.writers import arrow_table, plain_arrays
 
 BYTES: Mapping[str, Mapping[str, float]] = {
     "csv": {"float": 8.8, "bool": 4.7, "int": 2.0, "id": 5.0},
@@ -52,7 +52,7 @@ def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None
         side: of the run's pictures in pixels, for the size of a folder that has them.
 
     Raises:
-        MemgateError: as :func:`probes.export.export` does before it writes.
+        MemgateError: as :func:`probes.export.export.export` does before it writes.
     """
     plan = checked(plan)
     chosen = choose(run, plan, log)
@@ -68,7 +68,7 @@ def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None
 
 
 def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> list[str]:
-    """The columns of which :attr:`probes.exportplan.ExportPlan.quantities` can name some; none where they are fixed.
+    """The columns of which :attr:`probes.export.plan.ExportPlan.quantities` can name some; none where they are fixed.
 
     Raises:
         MemgateError: no finished epoch, or no such split.

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from memgate.runs.run import Run
 from noise.files.npz import write_arrays
-from probes.exportplan import ExportPlan, chosen_columns
-from probes.exportsamples import Chosen
-from probes.exportschemas import TABLES
-from probes.exportsummary import export_summary
-from probes.shapes import arrow_array, columns, element_type, long_schema, long_tables, matrix_arrays
-from probes.writers import WRITERS, arrow_table, plain_arrays, write_h5
+from probes.export.plan import ExportPlan, chosen_columns
+from probes.export.samples import Chosen
+from probes.export.schemas import TABLES
+from probes.export.shapes import arrow_array, columns, element_type, long_schema, long_tables, matrix_arrays
+from probes.export.summary import export_summary
+from probes.export.writers import WRITERS, arrow_table, plain_arrays, write_h5
 
 SAMPLES_PER_GROUP = 4096
 """Samples in a row group of the matrix as Parquet."""

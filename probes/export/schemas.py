@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from memgate.runs.run import Run
-from probes.exportsamples import Chosen
-from probes.exportsummary import export_summary
+from probes.export.samples import Chosen
+from probes.export.summary import export_summary
 
 NEVER_LEARNED = 1000
 """Cartography's count of forgetting events for a sample that was never predicted right."""

@@ -10,10 +10,10 @@ from memgate.log.format import Samples
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot, take_snapshot
-from probes.exportplan import ExportPlan, chosen_epochs
+from probes.export.plan import ExportPlan, chosen_epochs
+from probes.export.shapes import by_id
 from probes.samples.cohorts import load_cohort
 from probes.samples.filters import Filter
-from probes.shapes import by_id
 
 
 @dataclass(frozen=True, eq=False)

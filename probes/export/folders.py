@@ -14,13 +14,13 @@ from PIL import Image
 from memgate.errors import MemgateError, require
 from memgate.runs.pictures import pictures_of
 from memgate.runs.run import Run
-from probes.exportplan import ExportPlan, chosen_columns
-from probes.exportsamples import Chosen
-from probes.exportsummary import export_summary
+from probes.export.plan import ExportPlan, chosen_columns
+from probes.export.samples import Chosen
+from probes.export.shapes import columns
+from probes.export.summary import export_summary
+from probes.export.writers import arrow_table, write_csv
 from probes.scores.catalogue import PROBES
 from probes.scores.table import score_columns
-from probes.shapes import columns
-from probes.writers import arrow_table, write_csv
 
 SPRITE_SIDE = 8192
 """The largest picture in pixels that the projector takes."""

@@ -1,0 +1,1 @@
+"""Exports: which samples, in which shape, file format and tool's schema."""
