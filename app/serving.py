@@ -10,7 +10,7 @@ NEEDED = (
     "scipy.stats",
     "memgate.runs.pictures",
     "probes.export.export",
-    "probes.report",
+    "probes.report.report",
 )
 """What takes seconds to import: they pass before the browser is sent to the first page, not after."""
 

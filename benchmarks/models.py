@@ -22,7 +22,7 @@ from memgate.recipes import recipe
 from memgate.runs.run import Run
 from memgate.sweeps.grid import check_existing, state_of
 from memgate.sweeps.local import run_here
-from probes.severalruns import spread
+from probes.report.several_runs import spread
 
 FLATTEN = GateConfig(input="flatten")
 

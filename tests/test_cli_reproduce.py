@@ -122,7 +122,7 @@ def test_a_run_of_other_settings_is_not_taken_for_ours(flags, exit_code, one_sen
 
 
 def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit_code, capsys):
-    from probes.curvefigure import line_of_run
+    from probes.report.curves import line_of_run
 
     names = [
         "vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1",
@@ -142,11 +142,11 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit
     curves.write_text("\n".join(lines))
     row = "paper-1-scratch-0.01-constant"
     drawn = []
-    import probes.curvefigure
+    import probes.report.curves
 
-    original = probes.curvefigure.figure
+    original = probes.report.curves.figure
     monkeypatch.setattr(
-        probes.curvefigure, "figure", lambda *args: drawn.append(original(*args)) or drawn[-1]
+        probes.report.curves, "figure", lambda *args: drawn.append(original(*args)) or drawn[-1]
     )
     assert exit_code("reproduce", row, *flags, "--curves", curves) == 0
     page = tmp_path / "runs" / f"{row}-reproduce-tiny-code-curves.html"

@@ -14,7 +14,7 @@ from memgate.config.run import DataConfig, GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.training.loop import start
-from probes.report import IDENTITY
+from probes.report.report import IDENTITY
 from probes.result import load_results
 from probes.routing import run as routing_run
 

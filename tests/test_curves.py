@@ -10,7 +10,7 @@ from memgate.errors import MemgateError
 from memgate.papers.author_curves import load_curves, parse_name, per_sample
 from memgate.papers.import_curves import import_curves
 from memgate.runs.run import list_runs
-from probes.report import report
+from probes.report.report import report
 
 COLUMNS = (
     "run,epoch,train_accuracy,val_accuracy,test_accuracy,train_loss_cls,val_loss_cls,test_loss_cls,"

@@ -14,8 +14,8 @@ from memgate.training.evaluate import evaluate_run
 from memgate.training.loop import start
 from noise.spec import parse_specs
 from probes.dynamics.summary import summary
-from probes.report import report
-from probes.reporttext import to_terminal
+from probes.report.document import to_terminal
+from probes.report.report import report
 from tests.noise_kinds import CLASSES, NAMES, labels_of, pictures
 
 SIDE = 16

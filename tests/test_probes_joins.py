@@ -19,7 +19,7 @@ from probes.dynamics.summary import summary
 from probes.external.correlation import Joined, spearman
 from probes.external.load import OWN_COLUMNS, load_external, load_externals
 from probes.external.record import aligned
-from probes.report import report
+from probes.report.report import report
 
 
 def csv(path: Path, **columns) -> Path:

@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.report import report
-from probes.reporttext import to_json, to_markdown, to_terminal
+from probes.report.document import to_json, to_markdown, to_terminal
+from probes.report.report import report
 from probes.result import ProbeResult, save_results
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import gate_column, summary, summary_table
-from probes.report import report
+from probes.report.report import report
 from probes.scores.catalogue import CHECKPOINT, GATE, LOG, PROBES, Score
 from probes.scores.table import score_columns, score_table, suspicion
 

@@ -20,8 +20,8 @@ from memgate.training.evaluate import load_model, sweep
 from memgate.training.loader import DeviceImages
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
-from probes.report import report
-from probes.reporttext import to_terminal
+from probes.report.document import to_terminal
+from probes.report.report import report
 from probes.scores.table import snapshot_scores
 from tests.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 

@@ -14,8 +14,8 @@ from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
 from noise.apply import corrupt
 from probes.dynamics.summary import summary
-from probes.report import report
-from probes.reporttext import to_terminal
+from probes.report.document import to_terminal
+from probes.report.report import report
 from tests.recording import CLEAN, GIVEN, N, feed, logits_of, recorded
 
 

@@ -16,7 +16,7 @@ from memgate.runs.run import Run
 from noise.manifest.manifest import Manifest
 from probes.export.export import export
 from probes.export.plan import ExportPlan
-from probes.report import report
+from probes.report.report import report
 from tests.recording import CLEAN, N, feed
 
 README = Path(__file__).parents[1] / "README.md"

@@ -9,8 +9,8 @@ import torch
 from memgate.errors import MemgateError
 from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
-from probes.report import report
-from probes.severalruns import check_alike
+from probes.report.report import report
+from probes.report.several_runs import check_alike
 
 LABELS = torch.arange(40) % 4
 CLEAN = np.where(np.arange(40) < 8, (LABELS.numpy() + 1) % 4, LABELS.numpy())

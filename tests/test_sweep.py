@@ -21,8 +21,8 @@ from memgate.errors import MemgateError
 from memgate.runs.create import make_folder
 from memgate.runs.run import open_run
 from memgate.sweeps import grid
-from probes.report import report
-from probes.sweeptable import sweep_table, to_json, to_text
+from probes.report.report import report
+from probes.report.sweep import sweep_table, to_json, to_text
 
 SMALL = (
     "--data.image-size 8 --data.train-limit 160 --data.test-limit 60 --train.epochs 2 --train.milestones 1 "

@@ -13,7 +13,7 @@ from app import palette
 from app.charts.layout import MARGIN, add_share, count_scale, epoch_axis, f4, lines, log_counts, share_layout
 from app.curves import Share
 from memgate.log.format import ROUTED_ABOVE
-from probes.curvefigure import Line
+from probes.report.curves import Line
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 """The line's pattern says which run it is; its colour says clean or corrupted."""

@@ -17,7 +17,7 @@ from app.state import View
 from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.curvefigure import line_of_run
+from probes.report.curves import line_of_run
 from probes.samples.groups import decimal, percent, points
 
 GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}

@@ -12,13 +12,13 @@ from app.charts import health as charts
 from app.charts.layout import CONFIG
 from app.state import View
 from memgate.config.json_form import flags, flat, text_of
-from memgate.corruptiontables import manifest_tables
 from memgate.data.sources.licences import LICENCES
 from memgate.errors import MemgateError
 from memgate.log.format import SCHEMA
 from memgate.runs import health
 from memgate.runs.health import FileState, SplitHealth
 from memgate.runs.run import Run
+from probes.report.corruption import manifest_tables
 
 
 def size_text(count: int) -> str:

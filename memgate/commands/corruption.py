@@ -57,7 +57,7 @@ class CorruptShow:
 
     def run(self) -> None:
         """Print the tables."""
-        from memgate.corruptiontables import describe_manifest
+        from probes.report.corruption import describe_manifest
 
         console.line(describe_manifest(_undamaged(self.file), self.format))
 
@@ -183,7 +183,7 @@ class CorruptKinds:
 
     def run(self) -> None:
         """Print the table."""
-        from memgate.corruptiontables import kinds_table
+        from probes.report.corruption import kinds_table
 
         console.line(kinds_table())
 
@@ -240,9 +240,9 @@ def _corrupt_and_write(
 
     ``said`` is what the user typed that an error is about.
     """
-    from memgate.corruptiontables import describe_manifest
     from memgate.data.image_set import load_splits
     from memgate.runs.inputs import corrupted, sources_for
+    from probes.report.corruption import describe_manifest
 
     _check_new(out, "--out")
     sheet = sheet or out.with_suffix(".png")

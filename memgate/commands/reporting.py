@@ -58,9 +58,9 @@ def print_report(
         MemgateError: a run has no finished epoch, runs are not of one setting, a joined file does not fit, or
             ``bootstrap`` is out of range or would not be shown.
     """
-    from probes import reporttext, severalruns
     from probes.external.load import load_externals
-    from probes.report import report
+    from probes.report import document, several_runs
+    from probes.report.report import report
     from probes.stats.bootstrap import RESAMPLES
 
     require(
@@ -77,17 +77,17 @@ def print_report(
     report_of = partial(report, resamples=resamples, over_epochs=over_epochs, externals=externals)
 
     if len(runs) == 1:
-        texts, found = reporttext, report_of(runs[0])
+        texts, found = document, report_of(runs[0])
     else:
-        texts, found = severalruns, severalruns.several(runs, report_of)
+        texts, found = several_runs, several_runs.several(runs, report_of)
     forms = {"terminal": texts.to_terminal, "markdown": texts.to_markdown, "json": texts.to_json}
     console.line(forms[form](found))
 
 
 def print_summary(run: Run) -> None:
     """Print the report of a run that has just ended, without what takes long to compute or to read."""
-    from probes import reporttext
-    from probes.report import report
+    from probes.report import document
+    from probes.report.report import report
 
-    console.line(reporttext.to_terminal(report(run), brief=True))
+    console.line(document.to_terminal(report(run), brief=True))
     console.line(f"\nEvery figure of every score:  {command('report', run.path)}")

@@ -61,7 +61,8 @@ class Reproduce:
 
     def run(self) -> None:
         """List the rows, or carry out the runs and report."""
-        from probes import curvefigure, reproduced
+        from probes.report import curves as curves_figure
+        from probes.report import reproduction as reproduced
 
         if self.list_:
             rows = read_rows() if self.row is None else find_rows(self.row)
@@ -82,7 +83,7 @@ class Reproduce:
             find_rows(self.row), Setting(self.scale, self.reading, seeds, out, root, self.device)
         )
         theirs = self._authors(plan)
-        beside = [] if self.beside is None else [curvefigure.line_of_run(open_run(self.beside))]
+        beside = [] if self.beside is None else [curves_figure.line_of_run(open_run(self.beside))]
         require(
             all(len(line.epoch) for line in beside),
             f"--beside {self.beside} has no test accuracy yet, or no test split: leave it out.",
@@ -98,10 +99,10 @@ class Reproduce:
             asked = {row.row for row in plan.rows}  # without baselines that were trained on the way
             mine = [run.name for run in plan.sweep.runs if run.point["row"] in asked]
             names = [name for name in mine if grid.state_of(out, name) != "missing"]
-            ours = [curvefigure.line_of_run(open_run(out / name)) for name in names]
+            ours = [curves_figure.line_of_run(open_run(out / name)) for name in names]
             title = f"{self.row}, scale {self.scale}: test accuracy on the authors' curves"
             page = out / f"{fitted([self.row], [plan.sweep.name, 'curves'])}.html"
-            curvefigure.write_html(curvefigure.figure(theirs, [*ours, *beside], title), page)
+            curves_figure.write_html(curves_figure.figure(theirs, [*ours, *beside], title), page)
             if not as_json:
                 console.line(f"\nOur curves on the authors':  {page}")
         if failed:
@@ -112,7 +113,7 @@ class Reproduce:
         if self.curves is None:
             return []
         from memgate.papers.author_curves import load_curves
-        from probes.curvefigure import authors_lines
+        from probes.report.curves import authors_lines
 
         return authors_lines(plan.rows, load_curves(self.curves))
 

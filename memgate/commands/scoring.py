@@ -33,8 +33,8 @@ class ScoreRun:
         require(self.top >= 0, f"--top {self.top}: that many samples cannot be listed; take 0 or more.")
         from probes.dynamics.snapshot import take_snapshot
         from probes.export.writers import check_target, write_table
+        from probes.report.score_sheet import score_sheet, to_json, to_markdown, to_terminal
         from probes.scores.table import snapshot_scores
-        from probes.scoresheet import score_sheet, to_json, to_markdown, to_terminal
 
         if self.out is not None:
             check_target(self.out)

@@ -138,10 +138,10 @@ def print_table(found: grid.Sweep, out: Path, form: console.Form) -> None:
         out: folder of its runs.
         form: how.
     """
-    from probes import sweeptable
+    from probes.report import sweep
 
-    table = sweeptable.sweep_table(found, out)
-    console.line(sweeptable.to_json(table) if form == "json" else sweeptable.to_text(table, form))
+    table = sweep.sweep_table(found, out)
+    console.line(sweep.to_json(table) if form == "json" else sweep.to_text(table, form))
 
 
 def _list(planned: grid.Sweep, out: Path) -> None:

@@ -9,7 +9,7 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.report import IDENTITY
+from probes.report.report import IDENTITY
 from probes.result import ProbeResult
 from probes.routing.routes import (  # fmt: skip
     HARD,

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from probes.report import Report
-from probes.reporttables import Figure, Form, Table, facts, tables
+from probes.report.report import Report
+from probes.report.tables import Figure, Form, Table, facts, tables
 from probes.samples.groups import decimal, percent
 
 STYLES = {"terminal": ("simple", "{}", ""), "markdown": ("github", "### {}", "- ")}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from probes.external.correlation import Joined
-from probes.report import Report, title_of, usual_prevalence
+from probes.report.report import Report, title_of, usual_prevalence
 from probes.samples.groups import Estimate, Group
 from probes.scores.catalogue import PROBES, harder
 from probes.scores.separation import ScoreSeparation

@@ -14,9 +14,9 @@ from memgate.runs.metrics import last_known
 from memgate.runs.outline import outline_of
 from memgate.runs.run import Run
 from memgate.sweeps.grid import state_of
-from probes.reporttext import STYLES
-from probes.severalruns import Spread, spread
-from probes.sweeptable import how_far
+from probes.report.document import STYLES
+from probes.report.several_runs import Spread, spread
+from probes.report.sweep import how_far
 
 SCHEMA = "memgate-reproduction/1"
 
@@ -109,7 +109,7 @@ def to_text(found: Comparison, style: str) -> str:
 
     Args:
         found: what to write.
-        style: a key of :data:`probes.reporttext.STYLES`.
+        style: a key of :data:`probes.report.document.STYLES`.
     """
     table_format, heading, bullet = STYLES[style]
     rows = [_cells(row, found.comparable) for row in found.rows]
@@ -146,7 +146,7 @@ def listed(rows: Sequence[PaperRow], form: str) -> str:
 
     Args:
         rows: which.
-        form: ``json``, with shares; or a key of :data:`probes.reporttext.STYLES`, with percentages.
+        form: ``json``, with shares; or a key of :data:`probes.report.document.STYLES`, with percentages.
     """
     if form == "json":
         return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)

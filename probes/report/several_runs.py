@@ -10,9 +10,9 @@ import numpy as np
 from memgate.config.json_form import flags
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run
-from probes.report import Report
-from probes.reporttables import Figure, Table, facts, tables
-from probes.reporttext import layout, number
+from probes.report.document import layout, number
+from probes.report.report import Report
+from probes.report.tables import Figure, Table, facts, tables
 
 SCHEMA = "memgate-reports/1"
 
@@ -50,7 +50,7 @@ class SeveralRuns:
     seeds: tuple[tuple[int | None, int], ...]
     """Seed of the training and of the corruption, of each run."""
     spreads: dict[str, Spread]
-    """Path of a figure (see :mod:`probes.reporttables`) to its spread."""
+    """Path of a figure (see :mod:`probes.report.tables`) to its spread."""
     notes: tuple[str, ...]
     schema: str = SCHEMA
 

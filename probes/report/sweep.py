@@ -12,11 +12,11 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.sweeps.grid import Sweep, SweepRun, state_of
 from probes.dynamics.summary import identity
-from probes.report import report
-from probes.reporttables import Figure, Form, Table
-from probes.reporttext import layout
+from probes.report.document import layout
+from probes.report.report import report
+from probes.report.several_runs import Spread, shown_spread, spread, spreads
+from probes.report.tables import Figure, Form, Table
 from probes.samples.groups import Estimate, members
-from probes.severalruns import Spread, shown_spread, spread, spreads
 
 SCHEMA = "memgate-sweep-table/1"
 
@@ -69,7 +69,7 @@ class Measured:
     gates: tuple[str, ...]
     """Of its network."""
     figures: dict[str, float | None]
-    """Path of a figure of its report, see :mod:`probes.reporttables`, or :func:`_mean_path`, to its value."""
+    """Path of a figure of its report, see :mod:`probes.report.tables`, or :func:`_mean_path`, to its value."""
     seconds: float | None
     """Mean of an epoch."""
 

@@ -16,7 +16,7 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run, command
 from probes.dynamics.snapshot import Snapshot, damaged, unlogged
 from probes.dynamics.summary import gate_column, shown_gates
-from probes.report import IDENTITY, ONLINE
+from probes.report.report import IDENTITY, ONLINE
 from probes.samples.groups import members
 from probes.scores.catalogue import PROBES
 from probes.scores.table import ScoreColumn, score_columns, suspicion
