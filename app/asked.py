@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 
 import streamlit as st
 
-from app import selection, state, words
+from app import selection, state
+from app.dashboard import sentences
 
 
 class Asked:
@@ -80,6 +81,6 @@ class Asked:
         if self.address != dict(st.query_params):
             st.query_params.from_dict(self.address)
         for sentence in self.elsewhere:
-            st.caption(words.plain(sentence))
+            st.caption(sentences.plain(sentence))
         for sentence in self.wrong:
             state.problem(sentence)

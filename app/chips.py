@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app import queries, selection, words
+from app import selection
+from app.dashboard import logs, sentences
 from app.selection import Selection
 from app.state import View, clear_selection, keep, problem
 from memgate.errors import MemgateError
@@ -17,12 +18,12 @@ def chips(shown: View) -> None:
     chosen = shown.selected
     if chosen:
         name = f"cohort {chosen.cohort}: " if chosen.cohort else ""
-        st.caption(f"{len(chosen.ids):,} selected: {words.plain(name + chosen.how)}")
+        st.caption(f"{len(chosen.ids):,} selected: {sentences.plain(name + chosen.how)}")
         st.button("Clear selection", key="clear_selection", on_click=clear_selection)
     _cohorts(shown)
     st.caption(f"{len(shown.data.epochs)} of {len(shown.log.planned)} logged epochs shown")
     try:
-        running = queries.status(shown.run).shown == "running"
+        running = logs.status(shown.run).shown == "running"
     except MemgateError as error:
         problem(error)
         running = False
@@ -77,10 +78,10 @@ def _take_up(shown: View, name: str) -> None:
 def _news(shown: View) -> None:
     """A button when the log has more than the page shows."""
     try:
-        now = queries.stamp(shown.run)
+        now = logs.stamp(shown.run)
         if now == shown.at:
             return
-        new = queries.epoch_count(shown.run, shown.split) - len(shown.data.epochs)
+        new = logs.epoch_count(shown.run, shown.split) - len(shown.data.epochs)
     except MemgateError as error:
         problem(error)
         return

@@ -15,8 +15,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import queries
-from app.queries import Stamp
+from app.dashboard import logs
+from app.dashboard.logs import Stamp
 from app.state import View
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
@@ -95,7 +95,7 @@ def _loaded(texts: tuple[str, ...], changed: tuple[int, ...]) -> tuple[tuple[Ext
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _aligned(texts: tuple[str, ...], changed: tuple[int, ...], at: Stamp, split: str) -> Joins:
     externals, problem = _loaded(texts, changed)
-    data = queries.split_data(at, split)
+    data = logs.split_data(at, split)
     table = pd.DataFrame({"sample_id": data.sample_id, "clean_label": data.clean_label})
     found, wrong = {}, [problem] if problem else []
     for one in externals:

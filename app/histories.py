@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import curves, queries
-from app.curves import Band, Share
-from app.queries import Stamp
+from app.dashboard import group_curves, logs
+from app.dashboard.group_curves import Band, Share
+from app.dashboard.logs import Stamp
 from app.state import View
 
 Evolution = tuple[NDArray[np.float64], NDArray[np.int32]]
@@ -33,10 +33,10 @@ def _evolution(
     only: str,
     epoch: int | None,
 ) -> Evolution:
-    values = queries.matrix(at, split, quantity, gate)
-    edges = curves.edges(values, len(_view.log.class_names), quantity)
+    values = logs.matrix(at, split, quantity, gate)
+    edges = group_curves.edges(values, len(_view.log.class_names), quantity)
     members = slice(None) if _view.members.all() else _view.members
-    return edges, curves.evolution(values[:, members], edges)
+    return edges, group_curves.evolution(values[:, members], edges)
 
 
 BAND_SAMPLES = 5000
@@ -48,22 +48,22 @@ def clean_quartiles(
     at: Stamp, split: str, name: str, gate: str | None, label: int | None = None
 ) -> NDArray[np.float32]:
     """Quartiles [3, E] of a quantity over at most :data:`BAND_SAMPLES` clean samples, or clean ones of one class."""
-    data = queries.split_data(at, split)
+    data = logs.split_data(at, split)
     members = data.cause == "clean"
     if label is not None:
         members = members & (data.clean_label == label)
     places = np.flatnonzero(members)
-    return curves.quartiles(
-        queries.matrix(at, split, name, gate), places[:: -(-len(places) // BAND_SAMPLES) or 1]
+    return group_curves.quartiles(
+        logs.matrix(at, split, name, gate), places[:: -(-len(places) // BAND_SAMPLES) or 1]
     )
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def routed_shares(at: Stamp, split: str, gate: str) -> dict[str, Share]:
     """Share routed through a gate's block, by cause."""
-    routed, seen = queries.matrix(at, split, "routed", gate), queries.matrix(at, split, "seen")
-    cause = queries.split_data(at, split).cause
-    return {name: curves.share(routed, seen, who) for name, who in curves.cohorts(cause).items()}
+    routed, seen = logs.matrix(at, split, "routed", gate), logs.matrix(at, split, "seen")
+    cause = logs.split_data(at, split).cause
+    return {name: group_curves.share(routed, seen, who) for name, who in group_curves.cohorts(cause).items()}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -76,13 +76,13 @@ def accuracy(at: Stamp, split: str, label: str, who: str) -> Share:
         label: ``given`` or ``clean``.
         who: ``all``, ``wrong label``, or a cause.
     """
-    data = queries.split_data(at, split)
+    data = logs.split_data(at, split)
     members = {
         "all": np.ones(len(data.cause), bool),
         "wrong label": data.given_label != data.clean_label,
     }.get(who, data.cause == who)
-    hits, seen = queries.matrix(at, split, f"correct_{label}"), queries.matrix(at, split, "seen")
-    return curves.share(hits, seen, members)
+    hits, seen = logs.matrix(at, split, f"correct_{label}"), logs.matrix(at, split, "seen")
+    return group_curves.share(hits, seen, members)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -95,15 +95,15 @@ def loss_by_route(at: Stamp, split: str, gate: str | None, epoch: int) -> dict[t
         gate: which; None for an ungated network, whose route is ``""``.
         epoch: whose routes.
     """
-    data, loss = queries.split_data(at, split), queries.matrix(at, split, "loss")
+    data, loss = logs.split_data(at, split), logs.matrix(at, split, "loss")
     row = int(np.flatnonzero(data.epochs == epoch)[0])
     everyone = np.ones(len(data.cause), bool)
     routes = {"": everyone}
     if gate is not None:
-        routed, seen = queries.matrix(at, split, "routed", gate)[row], queries.matrix(at, split, "seen")[row]
+        routed, seen = logs.matrix(at, split, "routed", gate)[row], logs.matrix(at, split, "seen")[row]
         routes = {"routed": seen & routed, "skipped": seen & ~routed}
     states = {"clean": data.cause == "clean", "corrupted": data.cause != "clean"}
     groups = {
         (state, route): here & there for state, here in states.items() for route, there in routes.items()
     }
-    return {group: curves.mean_band(loss, who) for group, who in groups.items() if who.any()}
+    return {group: group_curves.mean_band(loss, who) for group, who in groups.items() if who.any()}

@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import externals, queries
-from app.queries import Stamp
+from app import externals
+from app.dashboard import logs
+from app.dashboard.logs import Stamp
 from app.state import View
 from memgate.errors import MemgateError
 from probes.dynamics.columns import GATE, LOG
@@ -78,7 +79,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
         return found
     if column in PROBES and PROBES[column].needs == "checkpoint":
         raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
-    with queries.reading(view.at.path):
+    with logs.reading(view.at.path):
         found = _fetched(view.at, view.split, view.gate, view.epoch, [column])
     if column not in found:
         raise MemgateError(f"The log of {view.run.name} has no {column!r}.")
@@ -98,7 +99,7 @@ def fetch(view: View, columns: Iterable[str]) -> None:
     Raises:
         MemgateError: the log is damaged.
     """
-    with queries.reading(view.at.path):
+    with logs.reading(view.at.path):
         _fetched(view.at, view.split, view.gate, view.epoch, columns)
 
 
@@ -115,14 +116,14 @@ def _computed(at: Stamp, split: str, gate: str | None, epoch: int | None) -> Col
 def _fetched(at: Stamp, split: str, gate: str | None, epoch: int | None, columns: Iterable[str]) -> Columns:
     """All columns computed so far, and these among them where the log has them."""
     done = _computed(at, split, gate, epoch)
-    log = queries.log(at)
+    log = logs.log(at)
     names = {}
     for column in columns:
         if column not in done and column in (GATE if gate else {}) | LOG | MIXTURES:
             names[gate_column(column, gate, log.gates) if gate and column in GATE else column] = column
     if names:
-        epochs = queries.split_data(at, split).epochs
-        one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], queries.samples(at, split))
+        epochs = logs.split_data(at, split).epochs
+        one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], logs.samples(at, split))
         for name, values_ in log_columns(one, only=names):
             # Some columns are pandas' own arrays with gaps, some are numpy's.
             found = pd.Series(values_).to_numpy(np.float64, na_value=np.nan, copy=True)

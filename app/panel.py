@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures, selection, words
+from app import measures, selection
+from app.dashboard import sentences
 from app.state import View, open_sample
 from app.tiles import LEGEND, PAGE, tiles
 
@@ -26,7 +27,9 @@ def panel(view: View, hint: str) -> None:
         return
     places = view.places
     corrupted = int((view.data.cause[places] != "clean").sum())
-    st.markdown(f"{len(places):,} samples, {corrupted:,} of them corrupted: {words.plain(view.selected.how)}")
+    st.markdown(
+        f"{len(places):,} samples, {corrupted:,} of them corrupted: {sentences.plain(view.selected.how)}"
+    )
     if len(places) == 0:
         return
     tiles(view, view.data.sample_id[places[: PAGE // 2]], f"panel_{view.selected.key}", size=48)
@@ -41,8 +44,12 @@ def table(view: View) -> None:
     columns: dict[str, Any] = {
         "sample_id": data.sample_id[places],
         "cause": data.cause[places],
-        "given label": [words.class_name(label, view.log.class_names) for label in data.given_label[places]],
-        "clean label": [words.class_name(label, view.log.class_names) for label in data.clean_label[places]],
+        "given label": [
+            sentences.class_name(label, view.log.class_names) for label in data.given_label[places]
+        ],
+        "clean label": [
+            sentences.class_name(label, view.log.class_names) for label in data.clean_label[places]
+        ],
     }
     measures.fetch(view, ("gate_last", "gate_mean", "routed_epochs", "loss_mean"))
     if view.gate:

@@ -5,10 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import palette, queries, selection
+from app import selection
 from app.asked import Asked
 from app.chips import chips
-from app.queries import SplitData, Stamp
+from app.dashboard import logs, palette
+from app.dashboard.logs import SplitData, Stamp
 from app.selection import UNSAVED, Selection
 from app.state import NOTHING, View, root
 from memgate.errors import MemgateError
@@ -52,7 +53,7 @@ def sidebar() -> None:
 
 def _ask(asked: Asked) -> View | None:
     """The widgets, from top to bottom."""
-    names = queries.run_names(root())
+    names = logs.run_names(root())
     if not names:
         raise MemgateError(f"There are no runs under {root()} yet: make one by 'memgate quickstart'.")
     compared = selection.parse_names(asked.text("runs") or "")
@@ -63,18 +64,18 @@ def _ask(asked: Asked) -> View | None:
         return None
     if compared:
         asked.keep("runs", selection.names_text(selection.with_first(compared, name)))
-    run = queries.open_run(root(), name)
+    run = logs.open_run(root(), name)
     at = _pinned(run)
-    log = queries.log(at)
+    log = logs.log(at)
     split = _pick(asked, "split", "Split", log.splits) or log.splits[0]
     gate = log.gates[-1] if log.gates else None
     if len(log.gates) > 1:
         gate = _pick(asked, "gate", "Gate", log.gates[::-1]) or gate
     elif gate and "gate" in asked.address:
         asked.value("gate", log.gates, "gate")  # there is nothing to choose, but a wrong one is said
-    data = queries.split_data(at, split)
+    data = logs.split_data(at, split)
     try:
-        queries.operation_kinds(run)
+        logs.operation_kinds(run)
     except MemgateError as error:
         asked.wrong.append(str(error))  # what was done is in the log as well: the page can be shown
     epoch = _epoch(asked, data)
@@ -201,7 +202,7 @@ def _found(key: str, run: Run) -> Selection | None:
         return None
     if not key.startswith(UNSAVED):
         return selection.from_cohort(run.name, load_cohort(run, key))
-    found = queries.kept_selection(key)
+    found = logs.kept_selection(key)
     if found is None:
         raise MemgateError(
             "The selection of this link is no longer known here: select the samples again, and save them as a cohort "
@@ -218,5 +219,5 @@ def _pinned(run: Run) -> Stamp:
     stamps: dict[str, Stamp] = st.session_state.setdefault("stamps", {})
     path = str(run.path)
     if path not in stamps:
-        stamps[path] = queries.stamp(run)
+        stamps[path] = logs.stamp(run)
     return stamps[path]

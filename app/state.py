@@ -9,8 +9,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import queries, selection, words
-from app.queries import SplitData, Stamp
+from app import selection
+from app.dashboard import logs, sentences
+from app.dashboard.logs import SplitData, Stamp
 from app.selection import Selection
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
@@ -59,17 +60,17 @@ class View:
         """The same of another split, without filter and selection."""
         if split == self.split:
             return self
-        data = queries.split_data(self.at, split)
+        data = logs.split_data(self.at, split)
         return replace(self, split=split, data=data, only=Filter(), selected=None)
 
     def at_cursor(self, name: str, gate: str | None = None) -> NDArray:
         """One logged quantity or flag at the cursor's epoch, [N]."""
-        return queries.matrix(self.at, self.split, name, gate)[self.row]
+        return logs.matrix(self.at, self.split, name, gate)[self.row]
 
 
 def problem(error: MemgateError | str) -> None:
     """Show what went wrong as one sentence, on the page."""
-    st.error(words.plain(str(error)), icon=":material/error:")
+    st.error(sentences.plain(str(error)), icon=":material/error:")
 
 
 def open_root(path: Path) -> None:
@@ -108,9 +109,9 @@ def whole(run: Run) -> View:
     Raises:
         MemgateError: it is damaged.
     """
-    at = queries.stamp(run)
-    log = queries.log(at)
-    data = queries.split_data(at, "train")
+    at = logs.stamp(run)
+    log = logs.log(at)
+    data = logs.split_data(at, "train")
     epoch = int(data.epochs[-1]) if len(data.epochs) else None
     return View(run, at, log, "train", log.gates[-1] if log.gates else None, epoch, Filter(), data, None, {})
 
@@ -133,7 +134,7 @@ def select_places(shown: View, places: NDArray, how: str) -> None:
 
 def keep(chosen: Selection) -> None:
     """Make this the selection."""
-    queries.keep_selection(chosen)
+    logs.keep_selection(chosen)
     st.session_state["chosen"] = chosen.key
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from streamlit.components import v2
 
-from app import palette, queries, words
+from app.dashboard import logs, palette, sentences
 from app.state import View, open_sample, problem
 from app.thumbnails import SPRITE_COLUMNS, Look, looks, png, sprite
 from memgate.errors import MemgateError
@@ -45,7 +45,7 @@ def tiles(
     known = [at for at, one in enumerate(ids) if int(one) in place_of]
     found = np.zeros((0, 1, 1, 3), np.uint8)
     try:
-        pictures = queries.pictures(view.run, view.split)
+        pictures = logs.pictures(view.run, view.split)
         there = np.isin(ids, pictures.sample_id)
         known = [at for at in known if there[at]]
         found = looks(pictures, np.array([ids[at] for at in known], np.int64), look)
@@ -98,7 +98,7 @@ def _routes(view: View) -> NDArray[np.str_]:
 def _tile(view: View, sample_id: int, place: int, route: str) -> dict[str, str | int]:
     cause, names = str(view.data.cause[place]), view.log.class_names
     given, clean = (
-        words.class_name(int(labels[place]), names)
+        sentences.class_name(int(labels[place]), names)
         for labels in (view.data.given_label, view.data.clean_label)
     )
     label = given if given == clean else f"{clean} → {given}"

@@ -54,7 +54,7 @@ def serve(
         )
     command = [
         # -P: a file app.py or noise.py in the working directory must not stand in for our packages.
-        *(sys.executable, "-P", "-m", "app.serving", "run", str(HOME / "app" / "main.py")),
+        *(sys.executable, "-P", "-m", "app.dashboard.server", "run", str(HOME / "app" / "main.py")),
         *(f"--{name}={value}" for name, value in required_options(address, port, open_browser).items()),
         *("--", "--root", str(root.expanduser().absolute())),
         *(f"--join={text}" for text in joins),

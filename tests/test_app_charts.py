@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app import curves, palette
 from app.charts import overview, sample
+from app.dashboard import group_curves, palette
 from probes.stats.intervals import wilson
 
 EPOCHS = np.arange(1, 7, dtype=np.int32)
@@ -39,8 +39,8 @@ def assert_typed(figure: go.Figure) -> None:
 
 
 def test_evolution_counts_are_numpys_histogram(gate: np.ndarray) -> None:
-    edges = curves.edges(gate, 10)
-    counts = curves.evolution(gate, edges)
+    edges = group_curves.edges(gate, 10)
+    counts = group_curves.evolution(gate, edges)
     assert counts.shape == (50, 6)
     for row in range(6):
         seen = gate[row][~np.isnan(gate[row])]
@@ -49,8 +49,8 @@ def test_evolution_counts_are_numpys_histogram(gate: np.ndarray) -> None:
 
 
 def test_evolution_figure(gate: np.ndarray) -> None:
-    edges = curves.edges(gate, 10)
-    counts = curves.evolution(gate, edges)
+    edges = group_curves.edges(gate, 10)
+    counts = group_curves.evolution(gate, edges)
     figure = overview.evolution(EPOCHS, edges, counts)
     heat = traces(figure)[0]
     assert_typed(figure)
@@ -62,9 +62,9 @@ def test_evolution_figure(gate: np.ndarray) -> None:
 
 
 def test_identity_curve_goes_to_the_largest_entropy() -> None:
-    edges = curves.edges(np.array([[0.0, 2.1]], np.float32), 10)
+    edges = group_curves.edges(np.array([[0.0, 2.1]], np.float32), 10)
     assert edges[-1] == pytest.approx(np.log(10))
-    assert curves.edges(np.full((1, 2), np.nan, np.float32), 10)[-1] == 1
+    assert group_curves.edges(np.full((1, 2), np.nan, np.float32), 10)[-1] == 1
 
 
 def test_empty_heatmap_is_blank() -> None:
@@ -75,7 +75,7 @@ def test_empty_heatmap_is_blank() -> None:
 def test_share_is_over_the_seen_and_has_wilsons_band() -> None:
     hit = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]], bool)
     seen = np.array([[1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)
-    found = curves.share(hit, seen, np.array([True, True, True, False]))
+    found = group_curves.share(hit, seen, np.array([True, True, True, False]))
     np.testing.assert_allclose(found.value, [2 / 3, 1 / 3, np.nan])
     low, high = wilson([2, 1], [3, 3])
     np.testing.assert_array_equal(found.low[:2], low)
@@ -86,15 +86,15 @@ def test_share_is_over_the_seen_and_has_wilsons_band() -> None:
 
 def test_cohorts_pool_and_split() -> None:
     cause = np.array(["clean", "label", "image", "label+image"])
-    assert list(curves.cohorts(cause)) == ["clean", "corrupted", "label", "image", "label+image"]
-    assert list(curves.cohorts(cause[:2])) == ["clean", "corrupted"]
-    assert list(curves.cohorts(cause[:1])) == ["clean"]
+    assert list(group_curves.cohorts(cause)) == ["clean", "corrupted", "label", "image", "label+image"]
+    assert list(group_curves.cohorts(cause[:2])) == ["clean", "corrupted"]
+    assert list(group_curves.cohorts(cause[:1])) == ["clean"]
 
 
 def test_share_figure_has_a_line_and_a_band_a_cause() -> None:
     seen = np.ones((6, 4), bool)
-    groups = curves.cohorts(np.array(["clean", "label", "image", "clean"]))
-    found = {name: curves.share(seen, seen, members) for name, members in groups.items()}
+    groups = group_curves.cohorts(np.array(["clean", "label", "image", "clean"]))
+    found = {name: group_curves.share(seen, seen, members) for name, members in groups.items()}
     figure = overview.shares(EPOCHS, found, 0.5)
     assert_typed(figure)
     lines = [trace for trace in traces(figure) if trace.showlegend is not False]
@@ -123,12 +123,12 @@ def test_trajectories_leave_gaps_where_unseen() -> None:
 
 def test_quartiles_of_a_group() -> None:
     values = np.array([[1, 2, 3, 100], [np.nan, np.nan, np.nan, 5], [np.nan, 4, 8, 100]], np.float32)
-    found = curves.quartiles(values, np.array([True, True, True, False]))
+    found = group_curves.quartiles(values, np.array([True, True, True, False]))
     np.testing.assert_allclose(found, [[1.5, np.nan, 5], [2, np.nan, 6], [2.5, np.nan, 7]])
 
 
 def test_one_epoch_is_shown_as_points() -> None:
     seen = np.ones((1, 4), bool)
-    figure = overview.shares(EPOCHS[:1], {"clean": curves.share(seen, seen, seen[0])}, 0)
+    figure = overview.shares(EPOCHS[:1], {"clean": group_curves.share(seen, seen, seen[0])}, 0)
     assert traces(figure)[-1].mode == "markers"
     assert list(layout(figure).xaxis.tickvals) == [1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_curve
 
-from app.curves import cells, thinned
+from app.dashboard.group_curves import cells, thinned
 from app.parts.hardsamples import pairs_in
 from app.selection import Box, within
 from memgate.runs.run import Run

@@ -9,7 +9,7 @@ APP = Path(__file__).parents[1] / "app"
 
 
 def test_no_file_carries_the_name_of_a_package() -> None:
-    """``streamlit run app/main.py`` puts app/ first on the path: app/noise.py would be everybody's noise."""
+    """``streamlit run app/dashboard/main.py`` puts app/ first on the path: app/noise.py would be everybody's noise."""
     taken = {*importlib.metadata.packages_distributions(), *sys.stdlib_module_names}
     taken |= {"memgate", "noise", "probes", "app", "streamlit", "altair", "pandas"}
     names = {path.stem for path in APP.iterdir() if path.name != "__init__.py" and path.name != "__pycache__"}
@@ -28,7 +28,7 @@ import importlib, pkgutil
 import app
 for module in pkgutil.walk_packages(app.__path__, "app."):
     # The entry and the pages are scripts: they draw when they are imported.
-    if module.name != "app.main" and not module.name.startswith("app.views."):
+    if module.name != "app.dashboard.main" and not module.name.startswith("app.views."):
         importlib.import_module(module.name)
 import ast
 from pathlib import Path

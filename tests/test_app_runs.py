@@ -113,6 +113,6 @@ def test_a_click_opens_the_run_that_was_in_the_row(make_run: MakeRun, open_page:
 
 
 def test_the_page_shows_no_text_of_the_source(make_run: MakeRun, open_page: Any) -> None:
-    # 'streamlit run app/main.py' shows a text that stands by itself, as the test's runner does.
+    # 'streamlit run app/dashboard/main.py' shows a text that stands by itself, as the test's runner does.
     make_run()
     assert not [element.value for element in open_page("runs").markdown]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import percentileofscore
 
-from app import words
+from app.dashboard import sentences
 from memgate.runs.run import Run
 from probes.dynamics.summary import summary
 from probes.result import ProbeResult, save_results
@@ -89,7 +89,7 @@ def test_learning_in_words() -> None:
     epochs = np.array([1, 3, 5, 7])
 
     def said(*right: int, cause: str = "label") -> str:
-        return words.learning(cause, np.array(right, bool), epochs[: len(right)], "dog")
+        return sentences.learning(cause, np.array(right, bool), epochs[: len(right)], "dog")
 
     assert said() == "not seen by any logged epoch yet"
     assert said(0, 0) == "never predicted as its given label, now as dog"
@@ -175,11 +175,11 @@ def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, o
 )
 def test_skipping_in_words(whole: bool, part: bool, recovered: bool, sentence: str) -> None:
     assert (
-        words.skipping("b3", "label", whole, part, recovered, 7)
+        sentences.skipping("b3", "label", whole, part, recovered, 7)
         == f"At epoch 7 it fits its given label {sentence}"
     )
     if whole and not part:
-        assert "its fit needs B3" in words.skipping("b3", "clean", whole, part, recovered, 7)
+        assert "its fit needs B3" in sentences.skipping("b3", "clean", whole, part, recovered, 7)
 
 
 def test_the_critical_radius_is_said_and_what_was_not_probed_asks_for_it(

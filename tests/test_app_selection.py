@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from app import selection, words
+from app import selection
+from app.dashboard import sentences
 from app.selection import Box
 from probes.samples.cohorts import Cohort
 
@@ -101,23 +102,26 @@ def test_a_selection_belongs_to_its_run_and_split() -> None:
 
 
 def test_text_of_others_stays_text() -> None:
-    shown = words.plain("![x](http://evil.example/a.png) <b> :red[hi] $x$")
+    shown = sentences.plain("![x](http://evil.example/a.png) <b> :red[hi] $x$")
     assert shown == r"\!\[x\]\(http\://evil\.example/a\.png\) \<b\> \:red\[hi\] \$x\$"
 
 
 def test_verdicts() -> None:
-    assert words.happened("label", "dog", "cat", "symmetric", "none") == (
+    assert sentences.happened("label", "dog", "cat", "symmetric", "none") == (
         "Corrupted: its label was changed from cat to dog (symmetric)."
     )
-    assert "drew its own label again" in words.happened("clean", "cat", "cat", "symmetric", "none")
+    assert "drew its own label again" in sentences.happened("clean", "cat", "cat", "symmetric", "none")
     given, clean = np.array([False, True, True]), np.array([True, False, False])
     epochs = np.array([1, 3, 5])
-    assert words.fitted("label", given, clean, epochs) == (
+    assert sentences.fitted("label", given, clean, epochs) == (
         "It was first predicted as its given label at epoch 3, and is so at epoch 5: memorised."
     )
-    assert words.fitted("label", clean, given, epochs).endswith("predicts its clean label instead.")
-    assert words.fitted("clean", given[:0], clean[:0], epochs[:0]) == "No logged epoch has seen it yet."
-    assert words.routing("b3", np.array([True, False])) == "B3: routed in 1 of 2 epochs, skipped at the last."
+    assert sentences.fitted("label", clean, given, epochs).endswith("predicts its clean label instead.")
+    assert sentences.fitted("clean", given[:0], clean[:0], epochs[:0]) == "No logged epoch has seen it yet."
+    assert (
+        sentences.routing("b3", np.array([True, False]))
+        == "B3: routed in 1 of 2 epochs, skipped at the last."
+    )
 
 
 def test_the_key_of_a_selection_says_who_is_in_it() -> None:

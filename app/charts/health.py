@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from app import palette
 from app.charts.layout import LEGEND, MARGIN, epoch_axis
+from app.dashboard import palette
 from memgate.runs.health import SplitHealth
 
 LOOKS = {

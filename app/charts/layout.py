@@ -10,8 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app import palette
-from app.curves import Share
+from app.dashboard import palette
+from app.dashboard.group_curves import Share
 
 MARGIN = {"l": 58, "r": 8, "t": 26, "b": 40}
 """Plotly's own margins take half of a small figure."""

@@ -6,7 +6,6 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app import palette
 from app.charts.layout import (
     LEGEND,
     MARGIN,
@@ -18,7 +17,8 @@ from app.charts.layout import (
     log_counts,
     share_layout,
 )
-from app.curves import Band, Share
+from app.dashboard import palette
+from app.dashboard.group_curves import Band, Share
 from memgate.log.format import ROUTED_ABOVE
 
 

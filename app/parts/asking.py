@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import probed, words
+from app import probed
+from app.dashboard import sentences
 from app.state import View
 from memgate.runs.run import command
 
@@ -22,7 +23,7 @@ def ask(view: View, probe: str, reason: str, more: str = "", say: Say = st.capti
         more: further arguments of the command.
         say: how it is shown.
     """
-    reason = words.plain(reason)
+    reason = sentences.plain(reason)
     if view.run.recorded:
         say(f"{reason} Another program trained this run: memgate has no network of it to ask.")
         return
@@ -40,11 +41,11 @@ def ask_for_first(view: View, probe: str, what: str, say: Say = st.caption) -> N
         say: how it is shown.
     """
     if probe == probed.ROUTING and (never := probed.unskippable(view)):
-        say(words.plain(never))
+        say(sentences.plain(never))
         return
     reason = f"{what} up to epoch {view.epoch}."
     epoch = probed.later(view, probe)
     if epoch is None:
         ask(view, probe, reason, say=say)
     else:
-        say(f"{words.plain(reason)} A result of epoch {epoch} is there: move the epoch to it.")
+        say(f"{sentences.plain(reason)} A result of epoch {epoch} is there: move the epoch to it.")

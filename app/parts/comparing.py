@@ -9,9 +9,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import curves, measures, queries, state
-from app.curves import Share
-from app.queries import Stamp
+from app import measures, state
+from app.dashboard import group_curves, logs
+from app.dashboard.group_curves import Share
+from app.dashboard.logs import Stamp
 from app.state import View
 from memgate.config.json_form import differing, flags
 from memgate.errors import MemgateError
@@ -114,7 +115,7 @@ def together(view: View, others: Sequence[str]) -> Together:
 
 def _beside(view: View, name: str) -> View:
     """The same split of another run, if it is over the same data."""
-    whole = state.whole(queries.open_run(state.root(), name))
+    whole = state.whole(logs.open_run(state.root(), name))
     check_same_data(_data(view), _data(whole), view.split)
     other = whole.of_split(view.split)
     if len(other.data.epochs) == 0:
@@ -123,7 +124,7 @@ def _beside(view: View, name: str) -> View:
 
 
 def _data(view: View) -> RunData:
-    samples = {split: queries.samples(view.at, split) for split in view.log.splits}
+    samples = {split: logs.samples(view.at, split) for split in view.log.splits}
     digests = {} if view.run.recorded else view.run.digests
     return RunData(view.run.name, view.run.outline.data, view.log.class_names, digests, samples)
 
@@ -135,7 +136,7 @@ def _by_gate(view: View, one: View) -> View:
 
 
 def _corruption(first: View, second: View) -> str:
-    labels, images = corruption_apart(*(queries.samples(one.at, one.split) for one in (first, second)))
+    labels, images = corruption_apart(*(logs.samples(one.at, one.split) for one in (first, second)))
     parts = [f"{count:,} {what}" for count, what in ((labels, "labels"), (images, "images")) if count]
     if not parts:
         return ""
@@ -239,7 +240,7 @@ def routed_shares(one: View) -> dict[str, Share]:
 def _routed_shares(
     _view: View, at: Stamp, split: str, gate: str, only: str, epoch: int | None
 ) -> dict[str, Share]:
-    routed, seen = queries.matrix(at, split, "routed", gate), queries.matrix(at, split, "seen")
+    routed, seen = logs.matrix(at, split, "routed", gate), logs.matrix(at, split, "seen")
     corrupted = _view.data.cause != "clean"
     groups = {"clean": _view.members & ~corrupted, "corrupted": _view.members & corrupted}
-    return {name: curves.share(routed, seen, who) for name, who in groups.items() if who.any()}
+    return {name: group_curves.share(routed, seen, who) for name, who in groups.items() if who.any()}

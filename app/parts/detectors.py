@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, queries
-from app.curves import thinned
+from app import measures
+from app.dashboard import logs
+from app.dashboard.group_curves import thinned
 from app.state import View
 from probes.dynamics.snapshot import Snapshot
 from probes.scores.detection import average_precision
@@ -58,7 +59,7 @@ def detector(view: View, column: str, against: str) -> Detector:
 @st.cache_data(max_entries=400, show_spinner=False)
 def _detector(
     _view: View,
-    at: queries.Stamp,
+    at: logs.Stamp,
     split: str,
     column: str,
     gate: str | None,
@@ -100,7 +101,7 @@ def over_epochs(view: View, quantity: Quantity, against: str, most: int) -> Epoc
 @st.cache_data(max_entries=100, show_spinner="Ranking the samples epoch by epoch …")
 def _over_epochs(
     _view: View,
-    at: queries.Stamp,
+    at: logs.Stamp,
     split: str,
     quantity: Quantity,
     gate: str | None,
@@ -111,8 +112,8 @@ def _over_epochs(
     clean, corrupted = members(_view, against)
     epochs = _view.data.epochs
     chosen = np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))
-    log = queries.log(at)
-    one = Snapshot(log, split, epochs[chosen], queries.samples(at, split))
-    with queries.reading(at.path):
+    log = logs.log(at)
+    one = Snapshot(log, split, epochs[chosen], logs.samples(at, split))
+    with logs.reading(at.path):
         (curve,) = curves_of(one, quantity, gate, {"clean": clean, "corrupted": corrupted})
     return curve

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import queries, selection, state, words
+from app import selection, state
+from app.dashboard import logs, sentences
+from app.dashboard.logs import Stamp
 from app.parts.track import Track
-from app.queries import Stamp
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 
@@ -25,10 +26,10 @@ def elsewhere(track: Track) -> None:
         st.caption("This run has no digest of its data, so nothing says which other runs have the same.")
         return
     rows, skipped = [], 0
-    others = [name for name in queries.run_names(state.root()) if name != view.run.name]
+    others = [name for name in logs.run_names(state.root()) if name != view.run.name]
     for name in others[:RUNS]:
         try:
-            row = _row(queries.open_run(state.root(), name), digest, track)
+            row = _row(logs.open_run(state.root(), name), digest, track)
         except MemgateError:
             skipped += 1
             continue
@@ -51,10 +52,10 @@ def _data_of(split: str) -> str:
 
 def _row(run: Run, digest: str, track: Track) -> dict[str, Any] | None:
     """One other run; None where its data is other or it has not the sample."""
-    with queries.reading(f"{run.path}/config.json"):
+    with logs.reading(f"{run.path}/config.json"):
         if run.digests.get(_data_of(track.view.split)) != digest:
             return None
-    at = queries.stamp(run)
+    at = logs.stamp(run)
     found = _values(at, track.view.split, track.sample_id)
     if found is None:
         return None
@@ -65,10 +66,10 @@ def _row(run: Run, digest: str, track: Track) -> dict[str, Any] | None:
 @st.cache_data(max_entries=2000, show_spinner=False)
 def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
     """What its log says at the last epoch that saw the sample."""
-    log = queries.log(at)
+    log = logs.log(at)
     if split not in log.splits:
         return None
-    data = queries.split_data(at, split)
+    data = logs.split_data(at, split)
     position = data.position(sample_id)
     if position is None:
         return None
@@ -77,12 +78,12 @@ def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
     def column(name: str, gate: str | None = None) -> np.ndarray:
         return log.values(split, name, gate, part)[1][:, 0]
 
-    with queries.reading(at.path):
+    with logs.reading(at.path):
         seen = column("seen")
         there = np.flatnonzero(seen)
         gate = log.gates[-1] if log.gates else None
         found: dict[str, Any] = {
-            "given label": words.class_name(int(data.given_label[position]), log.class_names),
+            "given label": sentences.class_name(int(data.given_label[position]), log.class_names),
             "g last": None, "epochs routed": None, "epochs seen": len(there), "fits its label": None,
         }  # fmt: skip
         if len(there):

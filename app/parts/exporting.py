@@ -7,8 +7,8 @@ from typing import Literal
 
 import streamlit as st
 
-from app import queries
-from app.queries import Stamp
+from app.dashboard import logs
+from app.dashboard.logs import Stamp
 from app.selection import Selection
 from app.state import View
 from memgate.log.reader import SampleLog
@@ -99,7 +99,7 @@ def coming(view: View, plan: ExportPlan, side: int) -> Outlook:
     Raises:
         MemgateError: as :func:`probes.export.export.export` does before it writes.
     """
-    with queries.reading(str(view.run.path)):
+    with logs.reading(str(view.run.path)):
         return _coming(view.run, view.log, _state(view, plan), view.at, plan, side)
 
 
@@ -109,7 +109,7 @@ def names(view: View, plan: ExportPlan) -> list[str]:
     Raises:
         MemgateError: the log or the manifest is damaged.
     """
-    with queries.reading(str(view.run.path)):
+    with logs.reading(str(view.run.path)):
         return _names(view.run, view.log, _state(view, plan), view.at, plan)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import state, words
+from app import state
+from app.dashboard import sentences
 from app.parts.asking import ask, ask_for_first
 from app.parts.track import Track
 from app.probed import results
@@ -72,7 +73,7 @@ def without_blocks(track: Track) -> list[str]:
     for block, cut in _skips(blocks):
         learned, skipped = (track.class_name(answer(finding, route)) for route in (cut.whole, cut.part))
         memorised = bool(finding.result.values[cut.memorised][finding.place]) and track.cause != "clean"
-        told.append(words.without(block, learned, skipped, memorised))
+        told.append(sentences.without(block, learned, skipped, memorised))
     late = finding.result.epoch != track.view.epoch
     return [*told[:-1], f"{told[-1]} (at epoch {finding.result.epoch})"] if told and late else told
 
@@ -109,8 +110,8 @@ def _routing(track: Track) -> None:
     for block, cut in _skips(blocks):
         whole, part = (bool(routes.row_of(result, route)[at]) for route in (cut.whole, cut.part))
         st.markdown(
-            words.plain(
-                words.skipping(
+            sentences.plain(
+                sentences.skipping(
                     block, track.cause, whole, part, bool(result.values[cut.recovered][at]), result.epoch
                 )
             )
@@ -143,7 +144,9 @@ def _critical(track: Track) -> None:
     for variant, one in known.items():
         radii, critical = one.result.config["radii"], one.result.values["critical"][:, one.place]
         radius = float(one.result.values["critical_radius"][one.place])
-        st.markdown(words.plain(words.critical(variant, one.result.epoch, radius, radii, critical.tolist())))
+        st.markdown(
+            sentences.plain(sentences.critical(variant, one.result.epoch, radius, radii, critical.tolist()))
+        )
     if not known:
         count = max(len(one.result.sample_id) for one in found.values())
         reason = f"Critical samples: this one is not among the {count:,} that were probed."

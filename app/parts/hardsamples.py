@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import curves, measures, selection, state, words
+from app import measures, selection, state
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
+from app.dashboard import group_curves, sentences
 from app.selection import Box
 from app.state import View
 from probes.stats.confusions import LabelPair, label_pairs
@@ -55,7 +56,7 @@ def data_map(view: View) -> None:
     st.markdown("**Data map** · drag a box to select samples")
     who = view.members
     x, y = (measures.values(view, name)[who] for name in ("variability", "confidence"))
-    grid = curves.cells(x, y, colours.get(shown, np.zeros(len(who)))[who], (0.5, 1.0))
+    grid = group_curves.cells(x, y, colours.get(shown, np.zeros(len(who)))[who], (0.5, 1.0))
     key = brush_key(f"map_{shown}")
     st.plotly_chart(
         charts.data_map(grid, shown),
@@ -102,7 +103,7 @@ def choose_pairs(view: View, pairs: list[tuple[int, int]]) -> None:
         return
     names = view.log.class_names
     told = [
-        f"{words.class_name(one, names)} given as {words.class_name(other, names)}"
+        f"{sentences.class_name(one, names)} given as {sentences.class_name(other, names)}"
         for one, other in pairs[:3]
     ]
     more = f" and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
@@ -150,15 +151,15 @@ def matrix(view: View, pairs: tuple[LabelPair, ...], shown: str) -> None:
     for pair in pairs:
         count[pair.clean, pair.given] = pair.n
         share[pair.clean, pair.given] = np.nan if pair.hits.value is None else pair.hits.value
-        of = words.in_figure(f"{names[pair.clean]} given as {names[pair.given]}")
+        of = sentences.in_figure(f"{names[pair.clean]} given as {names[pair.given]}")
         texts[pair.clean][pair.given] = f"{of}: {pair.n:,} samples, {percent(pair)} {shown}"
     st.markdown(
-        f"**Clean → given label** · number of samples, share {words.plain(shown)} · drag a box to select"
+        f"**Clean → given label** · number of samples, share {sentences.plain(shown)} · drag a box to select"
     )
     key = brush_key("matrix")
     st.plotly_chart(
         charts.label_matrix(
-            count.astype(int), share, texts, [words.in_figure(name[:12]) for name in names], shown
+            count.astype(int), share, texts, [sentences.in_figure(name[:12]) for name in names], shown
         ),
         key=key,
         on_select=lambda: choose_pairs(view, pairs_in(selection.boxes_of(st.session_state[key]), pairs)),
@@ -181,8 +182,8 @@ def pair_table(view: View, pairs: tuple[LabelPair, ...], shown: str) -> None:
     names = view.log.class_names
     rows = [
         {
-            "clean label": words.class_name(pair.clean, names),
-            "given label": words.class_name(pair.given, names),
+            "clean label": sentences.class_name(pair.clean, names),
+            "given label": sentences.class_name(pair.given, names),
             "samples": pair.n,
             shown: percent(pair),
         }
@@ -238,7 +239,7 @@ def deciles(view: View) -> None:
                            alt=f"{title} by tenth of the hardness, clean and corrupted apart")  # fmt: skip
     missing = int((decile == 0).sum())
     left_out = f" {missing:,} samples lack the score and are in none." if missing else ""
-    st.caption(words.plain(
+    st.caption(sentences.plain(
         "The tenths are those of all samples shown, clean and corrupted together; samples with equal scores share a "
         f"tenth, so tenths may differ in size.{left_out}"
     ))  # fmt: skip

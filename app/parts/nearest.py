@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import probed, queries, selection, state, thumbnails, words
+from app import probed, selection, state, thumbnails
+from app.dashboard import logs, sentences
 from app.state import View
 from app.tiles import LEGEND, tiles
 from memgate.errors import MemgateError
@@ -46,7 +47,8 @@ def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_], count:
     few = order[:TILES]
     names = view.log.class_names
     captions = [
-        f"{radius[one]:.2f}: {words.class_name(int(result.values['prediction'][one]), names)}" for one in few
+        f"{radius[one]:.2f}: {sentences.class_name(int(result.values['prediction'][one]), names)}"
+        for one in few
     ]
     tiles(view, result.sample_id[few], f"nearest_{result.epoch}_{result.variant}", size=48, captions=captions)
     st.caption(f"The nearest {len(few)}: radius in grey levels and prediction. {LEGEND}")
@@ -62,8 +64,8 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
         "sample_id": ids,
         "radius": result.values["critical_radius"][order].astype(np.float64),
         "cause": view.data.cause[places],
-        "given label": [words.class_name(int(label), names) for label in view.data.given_label[places]],
-        "predicted": [words.class_name(int(label), names) for label in result.values["prediction"][order]],
+        "given label": [sentences.class_name(int(label), names) for label in view.data.given_label[places]],
+        "predicted": [sentences.class_name(int(label), names) for label in result.values["prediction"][order]],
         "g": gate.astype(np.float64),
     })  # fmt: skip
     number, radius = (st.column_config.NumberColumn(format=form) for form in ("%.3f", "%.3g"))
@@ -82,7 +84,7 @@ def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> No
     found = stored.get(result.key)
     st.markdown(f"**Sample {sample_id} and its neighbour beyond the boundary**")
     try:
-        both = queries.pictures(view.run, view.split).of(sample_id)
+        both = logs.pictures(view.run, view.split).of(sample_id)
     except MemgateError as error:
         state.problem(error)
         both = None
@@ -92,7 +94,7 @@ def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> No
             st.html(thumbnails.enlarged(both[0], SIDE, f"sample {sample_id}"))
         unknown(view, result, found, count)
     else:
-        with queries.reading(f"{view.run.path}/probes/{probed.NEIGHBOURS}.h5"):
+        with logs.reading(f"{view.run.path}/probes/{probed.NEIGHBOURS}.h5"):
             show_neighbour(view, sample_id, both[0] if both else None, found, int(place[0]))
     if st.button("Open the sample", key="open_nearest", icon=":material/arrow_forward:"):
         state.open_sample(view, sample_id)
@@ -117,18 +119,18 @@ def show_neighbour(
         for pixels, caption in shown:
             st.html(thumbnails.enlarged(pixels, SIDE, caption), width="content")
     own, other = (
-        words.class_name(int(found.values[name][place]), view.log.class_names)
+        sentences.class_name(int(found.values[name][place]), view.log.class_names)
         for name in ("prediction", "neighbour_prediction")
     )
     st.markdown(
-        words.plain(f"{own} → {other}: no pixel changed by more than {distance:.3g} grey levels of 255.")
+        sentences.plain(f"{own} → {other}: no pixel changed by more than {distance:.3g} grey levels of 255.")
     )
     same = (
         " On a screen both are the same picture, which is rounded to whole grey levels."
         if distance < 0.5
         else ""
     )
-    st.caption(words.plain(
+    st.caption(sentences.plain(
         f"The network was asked about exactly this neighbour. In the difference, middle grey is no change, and white "
         f"and black are {distance:.3g} grey levels up and down.{same}"
     ))  # fmt: skip

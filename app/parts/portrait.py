@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import probed, queries, state, thumbnails, words
+from app import probed, state, thumbnails
+from app.dashboard import logs, sentences
 from app.parts import findings, standings
 from app.parts.track import Track
 from memgate.errors import MemgateError
@@ -18,12 +19,12 @@ def verdict(track: Track) -> None:
     view, rows = track.view, track.known
     predicted = track.class_name(int(track("pred")[rows[-1]])) if len(rows) else ""
     parts = [
-        words.state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
-        words.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
-        *(words.routed_through(gate, track("routed", gate)[rows]) for gate in track.gates),
+        sentences.state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
+        sentences.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
+        *(sentences.routed_through(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
     cut = findings.without_blocks(track)
-    st.markdown(f"**{words.plain(words.verdict(parts, cut))}**")
+    st.markdown(f"**{sentences.plain(sentences.verdict(parts, cut))}**")
     fitted = len(rows) and track("correct_given")[rows[-1]]
     answerable = not view.run.recorded and not probed.unskippable(view)
     if fitted and track.cause != "clean" and view.gate and not cut and answerable:
@@ -37,7 +38,7 @@ def pictures(track: Track) -> None:
     """As given; where the image was corrupted, also as it was, and what differs."""
     view, sample_id = track.view, track.sample_id
     try:
-        both = queries.pictures(view.run, view.split).of(sample_id)
+        both = logs.pictures(view.run, view.split).of(sample_id)
     except MemgateError as error:
         state.problem(error)
         return
@@ -80,26 +81,26 @@ def facts(track: Track) -> None:
     standings.people(track)
     told = [
         _done(track),
-        words.fitted(
+        sentences.fitted(
             track.cause, track("correct_given")[rows], track("correct_clean")[rows], view.data.epochs[rows]
         ),
-        *(words.routing(gate, track("routed", gate)[rows]) for gate in track.gates),
+        *(sentences.routing(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
     if len(track.gates) < len(view.log.gates):
         told.append(f"Of the {len(view.log.gates)} gates this is the sidebar's; choose another there.")
-    st.markdown("  \n".join(words.plain(sentence) for sentence in told if sentence))
+    st.markdown("  \n".join(sentences.plain(sentence) for sentence in told if sentence))
 
 
 def _done(track: Track) -> str:
     """What was done to it, by the manifest."""
     view, data, at = track.view, track.view.data, track.position
     try:
-        kinds = queries.operation_kinds(view.run)
+        kinds = logs.operation_kinds(view.run)
         label_kind, image_kind = kinds[data.label_op[at]], kinds[data.image_op[at]]
         if track.cause == "open":
-            image_kind += f", {queries.image_source(view.run, view.split, track.sample_id)}"
+            image_kind += f", {logs.image_source(view.run, view.split, track.sample_id)}"
     except (MemgateError, IndexError) as error:
         state.problem(error if isinstance(error, MemgateError) else "The manifest is not this log's.")
         label_kind, image_kind = ("unknown" if op[at] else "none" for op in (data.label_op, data.image_op))
     given, clean = track.class_name(track.given), track.class_name(track.clean)
-    return words.happened(track.cause, given, clean, label_kind, image_kind)
+    return sentences.happened(track.cause, given, clean, label_kind, image_kind)

@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import probed, state, words
+from app import probed, state
 from app.charts import critical as charts
 from app.charts.layout import CONFIG
+from app.dashboard import sentences
 from app.state import View
 from memgate.runs.run import command
 from probes.result import ProbeResult
@@ -51,7 +52,7 @@ def routing(view: View, results: Sequence[ProbeResult]) -> None:
     st.dataframe(pd.DataFrame(fit_rows(here, rows_of(inside))), hide_index=True, key="route_fit")
     contrasts_table(view, result)
     with st.popover("What these words mean"):
-        st.markdown(words.plain(UNITS.replace("\\\n", "")))
+        st.markdown(sentences.plain(UNITS.replace("\\\n", "")))
 
 
 def fit_chart(view: View, result: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]) -> None:
@@ -76,7 +77,7 @@ def in_words(view: View, result: ProbeResult) -> None:
         )
     wanted = [one for one in found if one.group == "corrupted" and one.measure in (OF_ALL, OF_FITTED)]
     if wanted:
-        st.markdown("\n".join(f"- {words.plain(sentence(one))}" for one in wanted))
+        st.markdown("\n".join(f"- {sentences.plain(sentence(one))}" for one in wanted))
 
 
 def sentence(one: Contrast) -> str:
@@ -112,7 +113,7 @@ def contrasts_table(view: View, result: ProbeResult) -> None:
     beside = probed.beside_control(view, result)
     if isinstance(beside, str):
         if beside:
-            st.caption(words.plain(beside))
+            st.caption(sentences.plain(beside))
         rows = [contrast_row(one) for one in probed.taken(view, result)]
         title = "**What each cut takes, in points** · without a control"
     else:

@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import externals, measures, palette, queries, words
-from app.queries import Stamp
+from app import externals, measures
+from app.dashboard import logs, palette, sentences
+from app.dashboard.logs import Stamp
 from app.state import View
 from memgate.errors import MemgateError
 from probes.samples.groups import Estimate
@@ -103,12 +104,12 @@ def _categories(view: View) -> dict[str, NDArray[np.str_]]:
     found = {"cause": np.array([palette.CAUSE_WORDS.get(one, one) for one in data.cause], str)}
     for title, labels in (("given label", data.given_label), ("clean label", data.clean_label)):
         known, codes = np.unique(labels, return_inverse=True)
-        found[title] = np.array([words.class_name(int(one), names) for one in known], str)[codes]
+        found[title] = np.array([sentences.class_name(int(one), names) for one in known], str)[codes]
     if view.gate:
         routed, seen = view.at_cursor("routed", view.gate), view.at_cursor("seen")
         found["route"] = np.where(seen, np.where(routed, "routed", "skipped"), "not seen")
     try:
-        kinds = np.array(queries.operation_kinds(view.run), str)
+        kinds = np.array(logs.operation_kinds(view.run), str)
         for title, operations in (
             ("kind of label noise", data.label_op),
             ("kind of image noise", data.image_op),

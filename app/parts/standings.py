@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import externals, measures, queries, words
+from app import externals, measures
+from app.dashboard import logs, sentences
+from app.dashboard.logs import Stamp
 from app.parts.track import Track
-from app.queries import Stamp
 from app.tiles import tiles
 from memgate.errors import MemgateError
 from probes.dynamics.events import turns
@@ -65,7 +66,7 @@ def ranks(track: Track) -> None:
         column_config=bar,
     )
     for note in measures.stored_notes(view):
-        st.caption(words.plain(note))
+        st.caption(sentences.plain(note))
 
 
 def _shown(value: float) -> str:
@@ -122,7 +123,7 @@ def people(track: Track) -> None:
         if np.array_equal(votes, np.round(votes)):
             table["votes"] = votes[row][order].astype(int)
         table["share"] = 100 * share[order]
-        st.caption(f"People's votes ({words.plain(name)})")
+        st.caption(f"People's votes ({sentences.plain(name)})")
         percent = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
         st.dataframe(
             pd.DataFrame(table), hide_index=True, key=f"votes_{name}", column_config={"share": percent}
@@ -151,7 +152,7 @@ def alike(track: Track) -> None:
         st.caption("No other sample shares an epoch with it.")
         return
     try:
-        queries.pictures(view.run, view.split)
+        logs.pictures(view.run, view.split)
     except MemgateError:  # which the sample's own picture has said
         st.caption(f"Without pictures; by their ids: {', '.join(map(str, ids.tolist()))}.")
         return
@@ -162,7 +163,7 @@ def alike(track: Track) -> None:
 def _nearest(
     at: Stamp, split: str, quantity: str, gate: str | None, epoch: int, position: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    data = queries.split_data(at, split)
-    values = queries.matrix(at, split, quantity, gate if quantity == "gate" else None)
+    data = logs.split_data(at, split)
+    values = logs.matrix(at, split, quantity, gate if quantity == "gate" else None)
     places, distances = nearest(values[data.epochs <= epoch], position, NEAREST)
     return data.sample_id[places], distances

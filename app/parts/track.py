@@ -8,9 +8,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import histories, palette, queries, words
+from app import histories
 from app.charts import sample as charts
 from app.charts.layout import CONFIG
+from app.dashboard import logs, palette, sentences
 from app.state import View
 from probes.dynamics.summary import SHOWN_GATES
 
@@ -24,7 +25,7 @@ class Track:
 
     def __call__(self, name: str, gate: str | None = None) -> NDArray[Any]:
         """A quantity of this sample at every epoch: [E]."""
-        return queries.matrix(self.view.at, self.view.split, name, gate)[:, self.position]
+        return logs.matrix(self.view.at, self.view.split, name, gate)[:, self.position]
 
     @cached_property
     def known(self) -> NDArray[np.intp]:
@@ -60,7 +61,7 @@ class Track:
 
     def class_name(self, label: int) -> str:
         """A class of its data set."""
-        return words.class_name(label, self.view.log.class_names)
+        return sentences.class_name(label, self.view.log.class_names)
 
 
 def trajectories(track: Track) -> None:

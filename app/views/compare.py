@@ -5,10 +5,11 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from app import histories, queries, selection, state, words
+from app import histories, selection, state
 from app.asked import Asked
 from app.charts import compare as charts
 from app.charts.layout import CONFIG
+from app.dashboard import logs, sentences
 from app.headline import headline
 from app.panel import panel
 from app.parts import comparing
@@ -25,7 +26,7 @@ GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
 
 def asked_for(view: View) -> list[str]:
     """The runs that the URL names, the sidebar's first; what it names wrongly is said."""
-    known = queries.run_names(state.root())
+    known = logs.run_names(state.root())
     asked = selection.parse_names(st.query_params.get("runs", "")) or [view.run.name]
     unknown = [name for name in asked if name not in known]
     if unknown:
@@ -43,7 +44,7 @@ def chooser(view: View, names: list[str]) -> None:
     st.session_state["pick_runs"] = names
     st.multiselect(
         "Runs to compare: A, which is the sidebar's, and up to three others",
-        queries.run_names(state.root()),
+        logs.run_names(state.root()),
         key="pick_runs",
         max_selections=comparing.MOST,
         on_change=_chosen,
@@ -96,7 +97,7 @@ def accuracies(found: Together, imported: list[Run]) -> None:
     lines = []
     for name, run in [(one.name, one.view.run) for one in found.runs] + [(run.name, run) for run in imported]:
         try:
-            with queries.reading(f"{run.path}/metrics.csv"):
+            with logs.reading(f"{run.path}/metrics.csv"):
                 lines.append(replace(line_of_run(run), name=name))
         except MemgateError as error:  # the logs have all the rest
             state.problem(error)
@@ -255,7 +256,7 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
-    imported = queries.curves_among(state.root(), names[1:])
+    imported = logs.curves_among(state.root(), names[1:])
     drawn_only = {run.name for run in imported}
     found = comparing.together(view, [name for name in names[1:] if name not in drawn_only])
     for sentence in found.refused:
@@ -264,7 +265,7 @@ def page() -> None:
         accuracies(found, imported)
         return
     if len(found.runs) < 2:
-        only = len(queries.run_names(state.root())) == 1
+        only = len(logs.run_names(state.root())) == 1
         st.info(
             "This is the only run here: train another (memgate train --like RUN --seed 1), and compare them."
             if only
@@ -272,7 +273,7 @@ def page() -> None:
         )
         return
     told = [f"{view.split} samples", f"epoch {found.runs[0].view.epoch}", *_filtered(view)]
-    st.caption(words.plain(f"Compared: {', '.join(told)}. " + " ".join(found.notes)))
+    st.caption(sentences.plain(f"Compared: {', '.join(told)}. " + " ".join(found.notes)))
     numbers(found)
     accuracies(found, imported)
     routing(view, found)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import probed, state, words
+from app import probed, state
 from app.charts import critical as charts
 from app.charts.critical import Line
 from app.charts.layout import CONFIG
+from app.dashboard import sentences
 from app.panel import panel
 from app.parts.nearest import nearest
 from app.parts.routesof import routing
@@ -28,7 +29,7 @@ def not_probed(view: View, what: str, verb: str, more: str = "") -> None:
                 "Probe the network there: probes.csr.critical.critical_samples(model, images).")  # fmt: skip
         return
     st.info(
-        f"{what} has not run on the {words.plain(view.split)} samples of this run yet. This command does it; reload "
+        f"{what} has not run on the {sentences.plain(view.split)} samples of this run yet. This command does it; reload "
         "the page after it:"
     )
     st.code(f"{command(verb, view.run.path)} --splits {view.split}{more}", language="bash")
@@ -118,7 +119,7 @@ def critical(view: View) -> None:
             args=(view, here.sample_id[who], f"critical at {radius:g} grey levels, epoch {result.epoch}"),
         )  # fmt: skip
         with st.popover("How it was computed"):
-            st.markdown(words.plain(told(result)))
+            st.markdown(sentences.plain(told(result)))
     nearest(view, here, who, len(result.sample_id))
     radii(view, here, radius)
     panel(view, "the button selects the critical samples.")
@@ -162,7 +163,7 @@ def page() -> None:
         routing(view, results)
         panel(view, "the buttons select what a cut shows to be memorised.")
     elif reason := probed.unskippable(view):
-        st.info(words.plain(reason))
+        st.info(sentences.plain(reason))
     else:
         not_probed(view, "The routing probe", "probe routing")
 

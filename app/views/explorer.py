@@ -4,9 +4,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import curves, measures, palette, selection, state, words
+from app import measures, selection, state
 from app.charts import explorer as charts
 from app.charts.layout import CONFIG
+from app.dashboard import group_curves, palette, sentences
 from app.measures import Measure
 from app.panel import panel
 from app.parts.axes import controls, named
@@ -21,7 +22,7 @@ MANY = 5000
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     """Cause to who has it, [N], the clean ones first: they are drawn below the others."""
-    found = curves.cohorts(cause)
+    found = group_curves.cohorts(cause)
     return {name: who for name, who in found.items() if name != "corrupted" or len(found) <= 2}
 
 
@@ -123,7 +124,9 @@ def histogram(view: View, x: Measure, log: bool) -> None:
         for name, (colour, dash, who) in groups_of(view).items()
         if (there & who).any()
     }
-    st.markdown(f"**Histogram of {words.plain(named(view, x))}** by {'route' if view.gate else 'corruption'}")
+    st.markdown(
+        f"**Histogram of {sentences.plain(named(view, x))}** by {'route' if view.gate else 'corruption'}"
+    )
     key = f"histogram_{st.session_state.get('brush', 0)}"
 
     def chosen() -> None:
@@ -158,7 +161,7 @@ def by_numbers(view: View, x: Measure, y: Measure) -> None:
             values = measures.values(view, measure.column)
             finite = values[np.isfinite(values)]
             low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-            name = words.plain(named(view, measure))
+            name = sentences.plain(named(view, measure))
             ends.append(
                 (
                     st.number_input(

@@ -6,8 +6,9 @@ from typing import get_args
 
 import streamlit as st
 
-from app import queries, state, words
+from app import state
 from app.chips import save_selection
+from app.dashboard import logs, sentences
 from app.parts import exporting
 from app.parts.exporting import Asked
 from app.state import View
@@ -165,7 +166,7 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
     if found.bytes > exporting.LARGEST:
         st.info(
             f"About {_bytes(found.bytes)[2:]}: too much to pass through the browser. The command above writes it, "
-            f"into {words.plain(str(view.run.path / 'exports'))} where --out says nothing else."
+            f"into {sentences.plain(str(view.run.path / 'exports'))} where --out says nothing else."
         )
         return
     run, log = view.run, view.log
@@ -181,7 +182,7 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
     )
     where = "where you are" if plan.folder else f"{run.path / 'exports'}"
     st.caption(
-        f"The command writes the same bytes to {words.plain(where)}, with a .meta.json that says what they are."
+        f"The command writes the same bytes to {sentences.plain(where)}, with a .meta.json that says what they are."
     )
 
 
@@ -234,7 +235,7 @@ def _side(view: View, plan: ExportPlan) -> int:
         MemgateError: there are none, and the folder consists of them.
     """
     try:
-        return int(max(queries.pictures(view.run, view.split).given.shape[1:3]))
+        return int(max(logs.pictures(view.run, view.split).given.shape[1:3]))
     except MemgateError:
         if plan.schema == "fiftyone":
             raise

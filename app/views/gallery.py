@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, probed, state, words
+from app import measures, probed, state
 from app.asked import Asked
+from app.dashboard import sentences
 from app.parts import gallery
 from app.parts.asking import ask_for_first
 from app.parts.gallery import Preset
@@ -267,7 +268,7 @@ def page() -> None:
         st.info("No epoch of this split can be read yet.")
         return
     for note in measures.stored_notes(view):
-        st.caption(words.plain(note))
+        st.caption(sentences.plain(note))
     shelf(view)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures, state, words
+from app import measures, state
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
+from app.dashboard import sentences
 from app.panel import panel
 from app.parts import detectors
 from app.parts.hardsamples import data_map, deciles, labels
@@ -31,7 +32,7 @@ def against(view: View) -> str | None:
     """Which corruption is to be found; None, and a sentence, where there is nothing to tell apart."""
     cause = view.data.cause[view.members]
     if not (view.data.cause != "clean").any():
-        st.info(f"The split {words.plain(view.split)} has no corrupted samples: detector scores are undefined. The "
+        st.info(f"The split {sentences.plain(view.split)} has no corrupted samples: detector scores are undefined. The "
                 "data map and the deciles are still there.")  # fmt: skip
         return None
     if (cause == "clean").all() or (cause != "clean").all():
@@ -124,7 +125,7 @@ def detector_table(view: View, found: dict[str, detectors.Detector]) -> None:
         if share is None
         else f" A score that knows nothing has AUROC 0.5 and average precision {share:.3f}."
     )
-    st.caption(words.plain(
+    st.caption(sentences.plain(
         "AUROC with DeLong's 95 % interval over samples; below 0.5 a score points the wrong way, and is not turned. "
         f"The word says which end is suspicious.{chance}"
     ))  # fmt: skip
@@ -174,7 +175,7 @@ def over_epochs(view: View) -> None:
             pd.DataFrame(rows), hide_index=True, placeholder="–", key="epoch_table", column_config=columns
         )
     shown = "" if every else f" {detectors.EVERY} of {len(view.data.epochs)} epochs are shown."
-    st.caption(words.plain(
+    st.caption(sentences.plain(
         f"The best epoch is chosen by the clean labels: nobody without them can stop there.{shown}"
     ))  # fmt: skip
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import queries, state, words
+from app import state
 from app.charts import health as charts
 from app.charts.layout import CONFIG
+from app.dashboard import logs, sentences
 from app.state import View
 from memgate.config.json_form import flags, flat, text_of
 from memgate.data.sources.licences import LICENCES
@@ -34,21 +35,21 @@ def run_of(view: View | None) -> Run | None:
     if view is not None:
         return view.run
     name = st.query_params.get("run")
-    found = {run.name: run for run in queries.runs(state.root())}
+    found = {run.name: run for run in logs.runs(state.root())}
     return found.get(name or "")
 
 
 def status(run: Run, damaged: bool) -> None:
     """How far it is, and how it can go on."""
     try:
-        found = queries.status(run)
+        found = logs.status(run)
         command = "" if damaged else health.go_on_command(run, found.shown)
     except MemgateError:
         return  # the table of files says it
     told = f"{found.shown}, epoch {found.epoch} of {found.epochs}"
     told += f": {found.message}" if found.message else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.updated)) if found.updated else "unknown"
-    st.markdown(f"**{words.plain(run.name)}** · {words.plain(f'{told} (written {when})')}")
+    st.markdown(f"**{sentences.plain(run.name)}** · {sentences.plain(f'{told} (written {when})')}")
     if command:
         st.caption("It has not ended. To go on with it:")
         st.code(command, language="python" if run.recorded else "bash")
@@ -58,7 +59,7 @@ def remedies(broken: list[FileState]) -> None:
     """What is wrong with files, and what to do about each."""
     for one in broken:
         st.warning(
-            words.plain(f"{one.name} cannot be read: {one.problem.rstrip('.')}. {one.remedy}"),
+            sentences.plain(f"{one.name} cannot be read: {one.problem.rstrip('.')}. {one.remedy}"),
             icon=":material/build:",
         )
         if one.command:
@@ -93,7 +94,7 @@ def room(run: Run) -> None:
     """What it takes, and what is left."""
     sizes = {name: count for name, count in health.sizes(run.path).items() if count}
     free = health.free_bytes(run.path)
-    st.markdown(f"**Room** · {words.plain(size_text(sum(sizes.values())))} in all")
+    st.markdown(f"**Room** · {sentences.plain(size_text(sum(sizes.values())))} in all")
     rows = [{"part": name, "size": size_text(count)} for name, count in sizes.items()]
     rows.append({"part": "free on this disk", "size": size_text(free)})
     _sized(rows, "room")
@@ -103,10 +104,10 @@ def epochs(view: View) -> None:
     """The planned epochs, split by split."""
     log = view.log
     st.markdown(
-        words.plain(f"Log mode {log.mode}, {len(log.gates)} gate{'' if len(log.gates) == 1 else 's'}, ")
-        + words.plain(f"{len(log.class_names)} classes, format {SCHEMA}")
+        sentences.plain(f"Log mode {log.mode}, {len(log.gates)} gate{'' if len(log.gates) == 1 else 's'}, ")
+        + sentences.plain(f"{len(log.class_names)} classes, format {SCHEMA}")
     )
-    with queries.reading(view.at.path):
+    with logs.reading(view.at.path):
         splits = [health.split_health(log, split) for split in log.splits]
     st.markdown("**Planned epochs and what is in the log**")
     st.plotly_chart(
@@ -150,7 +151,7 @@ def verification(view: View) -> None:
         return
     bar = st.progress(0.0, "Reading …")
     begun = time.monotonic()
-    with queries.reading(view.at.path):
+    with logs.reading(view.at.path):
         splits = health.verify(
             view.run.path / "log.h5",
             lambda read, total: bar.progress(read / total, f"{read} of {total} rows"),
@@ -161,14 +162,14 @@ def verification(view: View) -> None:
     took = f"Read {rows} rows (an epoch of a split each) in {time.monotonic() - begun:.1f} s: "
     if torn:
         told = f"{len(torn)} damaged: {', '.join(torn[:20])}."
-        st.warning(words.plain(took + told), icon=":material/warning:")
+        st.warning(sentences.plain(took + told), icon=":material/warning:")
     else:
-        st.success(words.plain(f"{took}every checksum agrees."), icon=":material/check:")
+        st.success(sentences.plain(f"{took}every checksum agrees."), icon=":material/check:")
 
 
 def arrays(view: View) -> None:
     """What is stored of each split."""
-    with queries.reading(view.at.path):
+    with logs.reading(view.at.path):
         found = health.stored_arrays(view.log)
     rows = [
         {
@@ -212,7 +213,7 @@ def corruption(run: Run) -> None:
     """What was done, in numbers."""
     for split, manifest in run.manifests.items():
         for table in manifest_tables(manifest)[:3]:
-            st.caption(words.plain(f"{split}. {table.title}"))
+            st.caption(sentences.plain(f"{split}. {table.title}"))
             st.dataframe(
                 pd.DataFrame(table.rows, columns=list(table.headers)),
                 hide_index=True,
@@ -248,7 +249,7 @@ def page() -> None:
     for tab, name in zip(st.tabs(names), names, strict=True):
         with tab:
             try:
-                with queries.reading(f"{name} of {run.name}"):
+                with logs.reading(f"{name} of {run.name}"):
                     if name != "Quantities":
                         sections[name](run)
                     elif view is not None:

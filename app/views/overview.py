@@ -3,10 +3,11 @@
 import numpy as np
 import streamlit as st
 
-from app import curves, histories, measures, palette, queries, selection, state
+from app import histories, measures, selection, state
 from app.charts import overview as charts
 from app.charts.layout import CONFIG
-from app.curves import Share
+from app.dashboard import group_curves, logs, palette
+from app.dashboard.group_curves import Share
 from app.headline import COLUMNS, headline, shown
 from app.panel import panel
 from app.parts.gallery import MEMORISED
@@ -38,7 +39,7 @@ def metrics(view: View) -> None:
         column.metric(label, value, interval, delta_color="off", delta_arrow="off", help=meaning)
     st.caption(
         f"Training samples (and test accuracy) at epoch {view.epoch} of {view.run.outline.epochs}, "
-        f"{queries.status(view.run).shown}, log mode {view.log.mode}; small: 95 % interval"
+        f"{logs.status(view.run).shown}, log mode {view.log.mode}; small: 95 % interval"
     )
 
 
@@ -46,7 +47,7 @@ def choose(view: View, boxes: list[selection.Box], mode: selection.Mode) -> None
     """Make the brushed samples the selection."""
     if view.gate is None or not boxes:
         return
-    gate = queries.matrix(view.at, view.split, "gate", view.gate)
+    gate = logs.matrix(view.at, view.split, "gate", view.gate)
     members = selection.inside(boxes, view.data.epochs, gate, mode) & view.members
     st.session_state["drawn"] = (view.run.name, view.split, view.gate), boxes
     state.select_places(view, members, selection.describe(boxes, view.data.epochs, mode))
@@ -141,7 +142,7 @@ def fitted(view: View) -> dict[str, tuple[str, str, Share]]:
     if (view.data.cause == "image").any():
         found["image corrupted"] = (palette.CAUSE_COLOURS["image"], "dot", of("given", "image"))
     if view.split != "test" and "test" in view.log.splits:
-        epochs = queries.split_data(view.at, "test").epochs
+        epochs = logs.split_data(view.at, "test").epochs
         if np.array_equal(epochs, view.data.epochs):
             found["test"] = (palette.ROUTED, "longdash", of("given", "all", "test"))
     return found
@@ -183,7 +184,9 @@ def first_skips(view: View, gate: str) -> None:
     states = {"clean": view.data.cause == "clean", "corrupted": view.data.cause != "clean"}
     epochs = view.data.epochs[: view.row + 1]
     found = {
-        name: curves.first_epoch_counts(first, epochs, who & (measures.values(view, "epochs_logged") > 0))
+        name: group_curves.first_epoch_counts(
+            first, epochs, who & (measures.values(view, "epochs_logged") > 0)
+        )
         for name, who in states.items()
         if who.any()
     }

@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures, queries, selection, state, words
+from app import measures, selection, state
+from app.dashboard import logs, sentences
+from app.dashboard.logs import Stamp
 from app.headline import headline
 from app.parts import comparing
-from app.queries import Stamp
 from memgate.errors import MemgateError
 from memgate.runs import health
 from memgate.runs.metrics import last_known
@@ -25,8 +26,8 @@ def known(name: str) -> tuple[dict[str, Any], str]:
     """The columns that cost nothing, and what is wrong with the run."""
     row: dict[str, Any] = {"run": name, "status": "damaged"}
     try:
-        run = queries.open_run(state.root(), name)
-        outline, status = run.outline, queries.status(run)
+        run = logs.open_run(state.root(), name)
+        outline, status = run.outline, logs.status(run)
         gates = list(map(str.upper, outline.gates))
         gates = gates if len(gates) <= FEW else [f"with {len(gates)} gates"]
         row |= {
@@ -42,7 +43,7 @@ def known(name: str) -> tuple[dict[str, Any], str]:
         if run.only_curves:
             row |= {"status": CURVES, **_of_metrics(run)}
             return row, ""
-        queries.operation_kinds(run)  # a run whose manifest is damaged is damaged
+        logs.operation_kinds(run)  # a run whose manifest is damaged is damaged
         return row, ""
     except MemgateError as error:
         row["status"] = "log damaged" if "data" in row else "damaged"
@@ -51,18 +52,18 @@ def known(name: str) -> tuple[dict[str, Any], str]:
 
 def _of_metrics(run: Run) -> dict[str, Any]:
     """What imported curves say, which have no log: the test accuracy of their last epoch."""
-    with queries.reading(f"{run.path}/metrics.csv"):
+    with logs.reading(f"{run.path}/metrics.csv"):
         return {"test acc.": last_known(run.metrics(), "test_accuracy")}
 
 
 def measured(name: str) -> tuple[dict[str, Any], str]:
     """The columns that the log has to be read for, and what is wrong with it; a gap is a number that is not there."""
     try:
-        run = queries.open_run(state.root(), name)
-        if queries.status(run).epoch == 0:
+        run = logs.open_run(state.root(), name)
+        if logs.status(run).epoch == 0:
             return {}, ""
-        at = queries.stamp(run)
-        with queries.reading(at.path):
+        at = logs.stamp(run)
+        with logs.reading(at.path):
             return {**_measured(run, at), **_critical(run, at)}, ""
     except MemgateError as error:
         return {"status": "log damaged"}, f"{name}: {error}"
@@ -199,14 +200,14 @@ if "opened" in st.session_state:
     st.switch_page("views/overview.py", query_params={"run": st.session_state.pop("opened")})
 st.subheader("Runs", anchor=False)
 try:
-    names = queries.run_names(state.root())
+    names = logs.run_names(state.root())
 except MemgateError as error:
     state.problem(error)
     st.stop()
 
 if not names:
     st.info(
-        f"There are no runs under {words.plain(str(state.root().absolute()))} yet. This makes one, without a "
+        f"There are no runs under {sentences.plain(str(state.root().absolute()))} yet. This makes one, without a "
         "download, in about two minutes:"
     )
     st.code("memgate quickstart", language="bash")

@@ -1,4 +1,4 @@
-"""Entry of the dashboard: ``memgate dashboard [DIR]``, or ``streamlit run app/main.py -- --root DIR``."""
+"""Entry of the dashboard: ``memgate dashboard [DIR]``, or ``streamlit run app/dashboard/main.py -- --root DIR``."""
 
 import argparse
 import sys
