@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app.dashboard import logs
 from app.dashboard.logs import Stamp
-from app.state import View
+from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
 from probes.external.load import OWN_COLUMNS, load_externals

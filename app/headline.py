@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app import measures
-from app.state import View
+from app.dashboard.view.state import View
 from probes.samples.groups import Estimate, Interval
 from probes.scores.separation import Separation
 

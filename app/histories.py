@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.dashboard import group_curves, logs
 from app.dashboard.group_curves import Band, Share
 from app.dashboard.logs import Stamp
-from app.state import View
+from app.dashboard.view.state import View
 
 Evolution = tuple[NDArray[np.float64], NDArray[np.int32]]
 

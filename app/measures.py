@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app import externals
 from app.dashboard import logs
 from app.dashboard.logs import Stamp
-from app.state import View
+from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from probes.dynamics.columns import GATE, LOG
 from probes.dynamics.snapshot import Snapshot

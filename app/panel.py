@@ -5,9 +5,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures, selection
+from app import measures
 from app.dashboard import sentences
-from app.state import View, open_sample
+from app.dashboard.view import selection
+from app.dashboard.view.state import View, open_sample
 from app.tiles import LEGEND, PAGE, tiles
 
 ROWS = 2000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.dashboard import logs
 from app.dashboard.logs import Stamp
-from app.state import View, root
+from app.dashboard.view.state import View, root
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.csr import table as csr_table

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import selection
 from app.charts import explorer as charts
+from app.dashboard.view import selection
 from memgate.runs.run import Run
 from probes.result import ProbeResult, save_results
 from probes.samples.groups import percent

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from app import state
+from app.dashboard.view import state
 from app.parts import exporting
 from memgate import cli
 from memgate.runs.run import Run

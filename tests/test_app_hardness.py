@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_curve
 
 from app.dashboard.group_curves import cells, thinned
+from app.dashboard.view.selection import Box, within
 from app.parts.hardsamples import pairs_in
-from app.selection import Box, within
 from memgate.runs.run import Run
 from probes.stats.confusions import label_pairs
 from tests.pages import CASES, decoded, errors, figure, texts

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from app import selection
 from app.dashboard import sentences
-from app.selection import Box
+from app.dashboard.view import selection
+from app.dashboard.view.selection import Box
 from probes.samples.cohorts import Cohort
 
 EPOCHS = np.array([5, 10, 15, 20], np.int32)

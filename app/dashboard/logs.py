@@ -16,7 +16,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.selection import Selection
+from app.dashboard.view.selection import Selection
 from memgate.errors import MemgateError
 from memgate.log.format import Samples, places_of
 from memgate.log.reader import SampleLog

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import externals, state
-from app.sidebar import sidebar
+from app import externals
+from app.dashboard.view import state
+from app.dashboard.view.sidebar import sidebar
 
 PAGES = {
     "runs": "Runs",

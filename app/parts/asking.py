@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import probed
 from app.dashboard import sentences
-from app.state import View
+from app.dashboard.view.state import View
 from memgate.runs.run import command
 
 Say = Callable[[str], object]

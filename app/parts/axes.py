@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import measures, state
-from app.asked import Asked
+from app import measures
+from app.dashboard.view import state
+from app.dashboard.view.state import View
+from app.dashboard.view.url import Asked
 from app.measures import Measure
-from app.state import View
 from probes.scores.catalogue import PROBES
 
 SCALES = ("linear", "log")
@@ -25,7 +26,7 @@ def named(view: View, measure: Measure) -> str:
 
 
 def score(asked: Asked, param: str, options: Sequence[str], default: str) -> str:
-    """The score that the URL asks for, see :meth:`app.asked.Asked.choice`.
+    """The score that the URL asks for, see :meth:`app.dashboard.view.url.Asked.choice`.
 
     One that there is, but not in this view, stays in the URL: another run or epoch may have it.
     """

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import state
-from app.state import View
+from app.dashboard.view import state
+from app.dashboard.view.state import View
 from probes.samples.groups import percent
 from probes.stats.contingency import Contingency, contingency
 

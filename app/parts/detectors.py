@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app import measures
 from app.dashboard import logs
 from app.dashboard.group_curves import thinned
-from app.state import View
+from app.dashboard.view.state import View
 from probes.dynamics.snapshot import Snapshot
 from probes.scores.detection import average_precision
 from probes.scores.over_epochs import EpochCurve, Quantity, curves_of

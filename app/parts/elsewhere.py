@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import selection, state
 from app.dashboard import logs, sentences
 from app.dashboard.logs import Stamp
+from app.dashboard.view import selection, state
 from app.parts.track import Track
 from memgate.errors import MemgateError
 from memgate.runs.run import Run

@@ -9,8 +9,8 @@ import streamlit as st
 
 from app.dashboard import logs
 from app.dashboard.logs import Stamp
-from app.selection import Selection
-from app.state import View
+from app.dashboard.view.selection import Selection
+from app.dashboard.view.state import View
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.export.plan import KINDS, ExportPlan

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import state
 from app.dashboard import sentences
+from app.dashboard.view import state
 from app.parts.asking import ask, ask_for_first
 from app.parts.track import Track
 from app.probed import results

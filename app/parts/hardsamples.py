@@ -7,12 +7,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, selection, state
+from app import measures
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, sentences
-from app.selection import Box
-from app.state import View
+from app.dashboard.view import selection, state
+from app.dashboard.view.selection import Box
+from app.dashboard.view.state import View
 from probes.stats.confusions import LabelPair, label_pairs
 from probes.stats.deciles import decile_of, gate_by_decile
 

@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import probed, selection, state, thumbnails
+from app import probed, thumbnails
 from app.dashboard import logs, sentences
-from app.state import View
+from app.dashboard.view import selection, state
+from app.dashboard.view.state import View
 from app.tiles import LEGEND, tiles
 from memgate.errors import MemgateError
 from memgate.runs.run import command

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import probed, state, thumbnails
+from app import probed, thumbnails
 from app.dashboard import logs, sentences
+from app.dashboard.view import state
 from app.parts import findings, standings
 from app.parts.track import Track
 from memgate.errors import MemgateError

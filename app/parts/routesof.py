@@ -7,11 +7,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import probed, state
+from app import probed
 from app.charts import critical as charts
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
-from app.state import View
+from app.dashboard.view import state
+from app.dashboard.view.state import View
 from memgate.runs.run import command
 from probes.result import ProbeResult
 from probes.routing.routes import OF_ALL, OF_FITTED, Contrast, cuts_of, row_of

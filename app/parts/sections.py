@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app.asked import Asked
-from app.state import write_param
+from app.dashboard.view.state import write_param
+from app.dashboard.view.url import Asked
 
 PARAM = "show"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app import externals, measures
 from app.dashboard import logs, palette, sentences
 from app.dashboard.logs import Stamp
-from app.state import View
+from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from probes.samples.groups import Estimate
 from probes.stats.contrasts import Contrast, contrast_categories, contrast_numbers, most_different

@@ -12,7 +12,7 @@ from app import histories
 from app.charts import sample as charts
 from app.charts.layout import CONFIG
 from app.dashboard import logs, palette, sentences
-from app.state import View
+from app.dashboard.view.state import View
 from probes.dynamics.summary import SHOWN_GATES
 
 

@@ -5,16 +5,17 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from app import histories, selection, state
-from app.asked import Asked
+from app import histories
 from app.charts import compare as charts
 from app.charts.layout import CONFIG
 from app.dashboard import logs, sentences
+from app.dashboard.view import selection, state
+from app.dashboard.view.state import View
+from app.dashboard.view.url import Asked
 from app.headline import headline
 from app.panel import panel
 from app.parts import comparing
 from app.parts.comparing import Compared, Pair, Together
-from app.state import View
 from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
 from memgate.runs.run import Run

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import probed, state
+from app import probed
 from app.charts import critical as charts
 from app.charts.critical import Line
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.view import state
+from app.dashboard.view.state import View
 from app.panel import panel
 from app.parts.nearest import nearest
 from app.parts.routesof import routing
 from app.parts.sections import section
-from app.state import View
 from memgate.errors import MemgateError
 from memgate.runs.run import command
 from probes.csr.table import PAPER_RADIUS, UNITS, CriticalGroup

@@ -4,16 +4,17 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, selection, state
+from app import measures
 from app.charts import explorer as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, palette, sentences
+from app.dashboard.view import selection, state
+from app.dashboard.view.state import View
 from app.measures import Measure
 from app.panel import panel
 from app.parts.axes import controls, named
 from app.parts.crosstable import crosstable
 from app.parts.special import special
-from app.state import View
 from memgate.errors import MemgateError
 
 # Streamlit sends a chart's points back with every later change of the page, until the chart is drawn anew.

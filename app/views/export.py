@@ -6,12 +6,12 @@ from typing import get_args
 
 import streamlit as st
 
-from app import state
-from app.chips import save_selection
 from app.dashboard import logs, sentences
+from app.dashboard.view import state
+from app.dashboard.view.state import View
+from app.dashboard.view.status import save_selection
 from app.parts import exporting
 from app.parts.exporting import Asked
-from app.state import View
 from memgate.errors import MemgateError
 from probes.export.export import download_name, export_bytes, is_large
 from probes.export.plan import FIXED, KINDS, ExportPlan, Schema, command_of

@@ -6,13 +6,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, probed, state
-from app.asked import Asked
+from app import measures, probed
 from app.dashboard import sentences
+from app.dashboard.view import state
+from app.dashboard.view.state import View
+from app.dashboard.view.url import Asked
 from app.parts import gallery
 from app.parts.asking import ask_for_first
 from app.parts.gallery import Preset
-from app.state import View
 from app.thumbnails import Look
 from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError

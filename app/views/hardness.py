@@ -6,15 +6,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures, state
+from app import measures
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.view import state
+from app.dashboard.view.state import View
 from app.panel import panel
 from app.parts import detectors
 from app.parts.hardsamples import data_map, deciles, labels
 from app.parts.sections import section
-from app.state import View
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.samples.groups import Interval

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import state
 from app.charts import health as charts
 from app.charts.layout import CONFIG
 from app.dashboard import logs, sentences
-from app.state import View
+from app.dashboard.view import state
+from app.dashboard.view.state import View
 from memgate.config.json_form import flags, flat, text_of
 from memgate.data.sources.licences import LICENCES
 from memgate.errors import MemgateError

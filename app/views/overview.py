@@ -3,15 +3,16 @@
 import numpy as np
 import streamlit as st
 
-from app import histories, measures, selection, state
+from app import histories, measures
 from app.charts import overview as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, logs, palette
 from app.dashboard.group_curves import Share
+from app.dashboard.view import selection, state
+from app.dashboard.view.state import View
 from app.headline import COLUMNS, headline, shown
 from app.panel import panel
 from app.parts.gallery import MEMORISED
-from app.state import View
 from memgate.errors import MemgateError
 
 

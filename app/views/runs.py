@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures, selection, state
+from app import measures
 from app.dashboard import logs, sentences
 from app.dashboard.logs import Stamp
+from app.dashboard.view import selection, state
 from app.headline import headline
 from app.parts import comparing
 from memgate.errors import MemgateError

@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import selection, state
+from app.dashboard.view import selection, state
+from app.dashboard.view.state import View
 from app.parts import elsewhere, findings, portrait, standings, track
-from app.state import View
 from memgate.errors import MemgateError
 
 

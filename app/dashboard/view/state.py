@@ -9,10 +9,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import selection
 from app.dashboard import logs, sentences
 from app.dashboard.logs import SplitData, Stamp
-from app.selection import Selection
+from app.dashboard.view import selection
+from app.dashboard.view.selection import Selection
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run

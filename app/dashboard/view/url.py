@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 
 import streamlit as st
 
-from app import selection, state
 from app.dashboard import sentences
+from app.dashboard.view import selection, state
 
 
 class Asked:

@@ -5,13 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from app import selection
-from app.asked import Asked
-from app.chips import chips
 from app.dashboard import logs, palette
 from app.dashboard.logs import SplitData, Stamp
-from app.selection import UNSAVED, Selection
-from app.state import NOTHING, View, root
+from app.dashboard.view import selection
+from app.dashboard.view.selection import UNSAVED, Selection
+from app.dashboard.view.state import NOTHING, View, root
+from app.dashboard.view.status import chips
+from app.dashboard.view.url import Asked
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from app import selection
 from app.dashboard import logs, sentences
-from app.selection import Selection
-from app.state import View, clear_selection, keep, problem
+from app.dashboard.view import selection
+from app.dashboard.view.selection import Selection
+from app.dashboard.view.state import View, clear_selection, keep, problem
 from memgate.errors import MemgateError
 from probes.samples.cohorts import Cohort, cohort_names, load_cohort, save_cohort
 

@@ -1,0 +1,1 @@
+"""What is shown and who changes it: filter, selection, focus, and the URL that holds them."""
