@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures
 from app.dashboard import sentences
+from app.dashboard.results import scores
 from app.dashboard.view import selection
 from app.dashboard.view.state import View, open_sample
 from app.tiles import LEGEND, PAGE, tiles
@@ -52,17 +52,17 @@ def table(view: View) -> None:
             sentences.class_name(label, view.log.class_names) for label in data.clean_label[places]
         ],
     }
-    measures.fetch(view, ("gate_last", "gate_mean", "routed_epochs", "loss_mean"))
+    scores.fetch(view, ("gate_last", "gate_mean", "routed_epochs", "loss_mean"))
     if view.gate:
         columns |= {
-            name: measures.values(view, column)[places]
+            name: scores.values(view, column)[places]
             for name, column in (
                 ("g last", "gate_last"),
                 ("g mean", "gate_mean"),
                 ("epochs routed", "routed_epochs"),
             )
         }
-    columns["loss mean"] = measures.values(view, "loss_mean")[places]
+    columns["loss mean"] = scores.values(view, "loss_mean")[places]
     number = st.column_config.NumberColumn(format="%.3f")
     event: Any = st.dataframe(
         pd.DataFrame(columns),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import externals
+from app.dashboard.results import external
 from app.dashboard.view import state
 from app.dashboard.view.sidebar import sidebar
 
@@ -41,7 +41,7 @@ pages = [st.Page(f"views/{name}.py", title=title, default=name == "runs") for na
 page = st.navigation(pages, position="top")
 arguments = asked()
 state.open_root(arguments.root)
-externals.name(arguments.join)
+external.name(arguments.join)
 # The list of runs shows all of them: nothing there depends on the one that the sidebar has picked.
 if page is not pages[0]:
     sidebar()

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import probed
 from app.dashboard import sentences
+from app.dashboard.results import probe_results
 from app.dashboard.view.state import View
 from memgate.runs.run import command
 
@@ -40,11 +40,11 @@ def ask_for_first(view: View, probe: str, what: str, say: Say = st.caption) -> N
         what: has not been done, without a full stop.
         say: how it is shown.
     """
-    if probe == probed.ROUTING and (never := probed.unskippable(view)):
+    if probe == probe_results.ROUTING and (never := probe_results.unskippable(view)):
         say(sentences.plain(never))
         return
     reason = f"{what} up to epoch {view.epoch}."
-    epoch = probed.later(view, probe)
+    epoch = probe_results.later(view, probe)
     if epoch is None:
         ask(view, probe, reason, say=say)
     else:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import measures
+from app.dashboard.results import scores
+from app.dashboard.results.scores import Measure
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
-from app.measures import Measure
 from probes.scores.catalogue import PROBES
 
 SCALES = ("linear", "log")
@@ -46,11 +46,11 @@ def changed(param: str) -> None:
 def controls(view: View, known: dict[str, Measure]) -> tuple[Measure, Measure, bool]:
     """The two scores, and whether x has a logarithmic scale; all three are in the URL."""
     names, asked = list(known), Asked()
-    x = known[score(asked, "x", names, measures.HARDNESS)]
-    y = known[score(asked, "y", names, measures.GATE_VALUE if view.gate else UNGATED_Y)]
+    x = known[score(asked, "x", names, scores.HARDNESS)]
+    y = known[score(asked, "y", names, scores.GATE_VALUE if view.gate else UNGATED_Y)]
     log = asked.choice("scale", SCALES, "scale") == "log"
     asked.settle()
-    across = measures.values(view, x.column)
+    across = scores.values(view, x.column)
     above = bool((across[np.isfinite(across)] > 0).all())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for param, label, shown in (("x", "Across", x), ("y", "Up", y)):

@@ -9,10 +9,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures
 from app.dashboard import group_curves, logs
 from app.dashboard.group_curves import Share
 from app.dashboard.logs import Stamp
+from app.dashboard.results import scores as measures
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.config.json_form import differing, flags

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures
 from app.dashboard import logs
 from app.dashboard.group_curves import thinned
+from app.dashboard.results import scores
 from app.dashboard.view.state import View
 from probes.dynamics.snapshot import Snapshot
 from probes.scores.detection import average_precision
@@ -48,11 +48,11 @@ def detector(view: View, column: str, against: str) -> Detector:
 
     Args:
         view: whose samples.
-        column: a key of :func:`app.measures.measures`.
+        column: a key of :func:`app.dashboard.results.scores.measures`.
         against: a cause, or ``corrupted`` for all of them.
     """
     epoch, of_gate = view.epoch, view.gate
-    state = measures.stored_state(view)
+    state = scores.stored_state(view)
     return _detector(view, view.at, view.split, column, of_gate, epoch, str(view.only), against, state)
 
 
@@ -69,7 +69,7 @@ def _detector(
     stored: tuple[tuple[str, int], ...],
 ) -> Detector:
     clean, corrupted = members(_view, against)
-    hardness = measures.hardness(_view, column)
+    hardness = scores.hardness(_view, column)
     rows = clean | corrupted
     separation = auroc(hardness[rows], corrupted[rows], 1)
     if separation.value is None:

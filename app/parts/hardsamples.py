@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, sentences
+from app.dashboard.results import scores
 from app.dashboard.view import selection, state
 from app.dashboard.view.selection import Box
 from app.dashboard.view.state import View
@@ -36,7 +36,7 @@ def choose_on_map(view: View, boxes: list[Box]) -> None:
     """Make the samples inside the boxes of the data map the selection."""
     if not boxes:
         return
-    x, y = measures.values(view, "variability"), measures.values(view, "confidence")
+    x, y = scores.values(view, "variability"), scores.values(view, "confidence")
     how = ", or ".join(
         f"variability in [{box.left:.3f}, {box.right:.3f}], confidence in [{box.low:.2f}, {box.high:.2f}]"
         for box in boxes
@@ -50,13 +50,13 @@ def data_map(view: View) -> None:
     """Confidence over variability (Swayamdipta et al. 2020), to be brushed."""
     colours: dict[str, NDArray] = {}
     if view.gate:
-        colours["mean g"] = measures.values(view, "gate_mean")
+        colours["mean g"] = scores.values(view, "gate_mean")
     if (view.data.cause != "clean").any():
         colours["share corrupted"] = (view.data.cause != "clean").astype(np.float64)
     shown = st.radio("Colour", [*colours, "samples"], key="map_colour", horizontal=True)
     st.markdown("**Data map** · drag a box to select samples")
     who = view.members
-    x, y = (measures.values(view, name)[who] for name in ("variability", "confidence"))
+    x, y = (scores.values(view, name)[who] for name in ("variability", "confidence"))
     grid = group_curves.cells(x, y, colours.get(shown, np.zeros(len(who)))[who], (0.5, 1.0))
     key = brush_key(f"map_{shown}")
     st.plotly_chart(
@@ -212,13 +212,13 @@ def deciles(view: View) -> None:
     if view.gate is None:
         st.info("The log has no gate: there is no routing to set beside the hardness.")
         return
-    known = measures.measures(view)
+    known = scores.measures(view)
     column = st.selectbox(
         "Hardness, counted up to the cursor's epoch", list(known), key="decile_of",
-        index=list(known).index(measures.HARDNESS), format_func=lambda name: known[name].title, width=420,
+        index=list(known).index(scores.HARDNESS), format_func=lambda name: known[name].title, width=420,
     )  # fmt: skip
     who = view.members
-    hardness = measures.hardness(view, column)[who]
+    hardness = scores.hardness(view, column)[who]
     cause = view.data.cause[who]
     decile = decile_of(hardness)
     routed, gate = (view.at_cursor(name, view.gate)[who] for name in ("routed", "gate"))

@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import probed, thumbnails
+from app import thumbnails
 from app.dashboard import logs, sentences
+from app.dashboard.results import probe_results
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from app.tiles import LEGEND, tiles
@@ -32,7 +33,7 @@ def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_], count:
         view: what is shown.
         result: of ``csr``, of the samples that pass the filter.
         critical: which of them [n].
-        count: how many samples were probed, whether they pass the filter or not.
+        count: how many samples were probe_results, whether they pass the filter or not.
     """
     radius = result.values["critical_radius"]
     order = np.argsort(radius, kind="stable")
@@ -60,7 +61,7 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
     st.markdown("**Critical samples, nearest to the boundary first** · a click on a row shows its neighbour")
     ids, names = result.sample_id[order], view.log.class_names
     places = view.data.columns(ids)
-    gate = probed.gate_then(view, result)[order]
+    gate = probe_results.gate_then(view, result)[order]
     table = pd.DataFrame({
         "sample_id": ids,
         "radius": result.values["critical_radius"][order].astype(np.float64),
@@ -81,7 +82,7 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
 
 def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> None:
     """Picture, neighbour, and how they differ; or how to get the neighbour, with the ``count`` samples probed."""
-    stored = {one.key: one for one in probed.results(view, probed.NEIGHBOURS)}
+    stored = {one.key: one for one in probe_results.results(view, probe_results.NEIGHBOURS)}
     found = stored.get(result.key)
     st.markdown(f"**Sample {sample_id} and its neighbour beyond the boundary**")
     try:
@@ -95,7 +96,7 @@ def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> No
             st.html(thumbnails.enlarged(both[0], SIDE, f"sample {sample_id}"))
         unknown(view, result, found, count)
     else:
-        with logs.reading(f"{view.run.path}/probes/{probed.NEIGHBOURS}.h5"):
+        with logs.reading(f"{view.run.path}/probes/{probe_results.NEIGHBOURS}.h5"):
             show_neighbour(view, sample_id, both[0] if both else None, found, int(place[0]))
     if st.button("Open the sample", key="open_nearest", icon=":material/arrow_forward:"):
         state.open_sample(view, sample_id)

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import probed, thumbnails
+from app import thumbnails
 from app.dashboard import logs, sentences
+from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.parts import findings, standings
 from app.parts.track import Track
@@ -27,7 +28,7 @@ def verdict(track: Track) -> None:
     cut = findings.without_blocks(track)
     st.markdown(f"**{sentences.plain(sentences.verdict(parts, cut))}**")
     fitted = len(rows) and track("correct_given")[rows[-1]]
-    answerable = not view.run.recorded and not probed.unskippable(view)
+    answerable = not view.run.recorded and not probe_results.unskippable(view)
     if fitted and track.cause != "clean" and view.gate and not cut and answerable:
         name = view.gate.upper()
         st.caption(

@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import probed
 from app.charts import critical as charts
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.runs.run import command
@@ -38,11 +38,11 @@ def routing(view: View, results: Sequence[ProbeResult]) -> None:
             language="bash",
         )
         return
-    here = probed.shown(view, result)
+    here = probe_results.shown(view, result)
     if len(here.sample_id) == 0:
         st.info("None of the probed samples passes the filter.")
         return
-    inside = probed.routing_members(view, here)
+    inside = probe_results.routing_members(view, here)
     left, right = st.columns(2, gap="medium")
     with left:
         fit_chart(view, here, inside)
@@ -70,7 +70,7 @@ def fit_chart(view: View, result: ProbeResult, inside: Mapping[str, NDArray[np.b
 
 def in_words(view: View, result: ProbeResult) -> None:
     """What each cut takes from corrupted and from clean samples, in sentences."""
-    found = probed.taken(view, result)
+    found = probe_results.taken(view, result)
     st.markdown("**Does a cut take more from corrupted samples than from clean ones?**")
     if not found:
         st.caption(
@@ -111,11 +111,11 @@ def points(found: Estimate) -> str:
 
 def contrasts_table(view: View, result: ProbeResult) -> None:
     """All contrasts, beside the control's where the probe was given one."""
-    beside = probed.beside_control(view, result)
+    beside = probe_results.beside_control(view, result)
     if isinstance(beside, str):
         if beside:
             st.caption(sentences.plain(beside))
-        rows = [contrast_row(one) for one in probed.taken(view, result)]
+        rows = [contrast_row(one) for one in probe_results.taken(view, result)]
         title = "**What each cut takes, in points** · without a control"
     else:
         rows, title = (

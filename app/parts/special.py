@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import externals, measures
 from app.dashboard import logs, palette, sentences
 from app.dashboard.logs import Stamp
+from app.dashboard.results import external, scores
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from probes.samples.groups import Estimate
@@ -37,8 +37,8 @@ def special(view: View) -> None:
     if not others.any():
         st.caption("Every sample that passes the filter is selected: there is nothing to compare it with.")
         return
-    known = measures.measures(view)
-    stored = [one.score.column for one in measures.stored_of(view)]
+    known = scores.measures(view)
+    stored = [one.score.column for one in scores.stored_of(view)]
     wanted = st.checkbox(f"Compare all {len(known)} scores", key="special_all", help="May take seconds.")
     columns = tuple(name for name in known if wanted or name in FIRST or name in stored)
     with st.spinner("Comparing …"):
@@ -60,7 +60,7 @@ def contrasts(view: View, columns: tuple[str, ...]) -> tuple[Contrast, ...]:
     assert view.selected is not None
     # A cohort's name may come to mean others.
     chosen = replace(view.selected, cohort=None).key
-    files = measures.stored_state(view), externals.file_state()
+    files = scores.stored_state(view), external.file_state()
     return _contrasts(
         view, view.at, view.split, view.gate, view.epoch, str(view.only), chosen, columns, files
     )
@@ -79,12 +79,12 @@ def _contrasts(
     files: tuple[tuple[tuple[str, int], ...], tuple[int, ...]],
 ) -> tuple[Contrast, ...]:
     here, others = _view.places, _others(_view)
-    measures.fetch(_view, ("epochs_logged", *columns))
+    scores.fetch(_view, ("epochs_logged", *columns))
     found = []
     for name in columns:
-        hardness = measures.hardness(_view, name)
+        hardness = scores.hardness(_view, name)
         # Back in its own unit; what never happened stays infinite.
-        value = np.where(np.isinf(hardness), np.inf, measures.values(_view, name))
+        value = np.where(np.isinf(hardness), np.inf, scores.values(_view, name))
         found.append(contrast_numbers(name, value[here], value[others]))
     for name, values in _categories(_view).items():
         found.append(contrast_categories(name, values[here], values[others]))
@@ -121,7 +121,7 @@ def _categories(view: View) -> dict[str, NDArray[np.str_]]:
 
 
 def _table(view: View, top: tuple[Contrast, ...]) -> pd.DataFrame:
-    known = measures.measures(view)
+    known = scores.measures(view)
     rows = []
     for one in top:
         measure = known.get(one.column)

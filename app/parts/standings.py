@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import externals, measures
 from app.dashboard import logs, sentences
 from app.dashboard.logs import Stamp
+from app.dashboard.results import external, scores
 from app.parts.track import Track
 from app.tiles import tiles
 from memgate.errors import MemgateError
@@ -29,23 +29,23 @@ NEAREST = 20
 def ranks(track: Track) -> None:
     """How hard the sample is by each main score, among all samples and among those of its class."""
     view, at = track.view, track.position
-    found = measures.measures(view)
-    joined = externals.joins(view)
+    found = scores.measures(view)
+    joined = external.joins(view)
     everyone = np.ones(len(view.data.sample_id), bool)
     fellows = view.data.clean_label == track.clean
-    measures.fetch(view, ("epochs_logged", *MAIN))
+    scores.fetch(view, ("epochs_logged", *MAIN))
     rows = []
     for column in (*MAIN, *joined):
         if column not in found:
             continue
-        hardness = measures.hardness(view, column)
+        hardness = scores.hardness(view, column)
         score = found[column].score
         rows.append(
             {
                 "score": score.title,
                 "value": "never"
                 if np.isinf(hardness[at])
-                else _shown(float(measures.values(view, column)[at])),
+                else _shown(float(scores.values(view, column)[at])),
                 "harder": score.suspicious,
                 "of all": percentile(hardness, at, everyone),
                 "of its class": percentile(hardness, at, fellows),
@@ -65,7 +65,7 @@ def ranks(track: Track) -> None:
         height=35 * len(rows) + 38,
         column_config=bar,
     )
-    for note in measures.stored_notes(view):
+    for note in scores.stored_notes(view):
         st.caption(sentences.plain(note))
 
 
@@ -112,7 +112,7 @@ def events_table(track: Track) -> pd.DataFrame:
 
 def people(track: Track) -> None:
     """What people said of the picture, where that was joined."""
-    for name, join in externals.joins(track.view).items():
+    for name, join in external.joins(track.view).items():
         row = join.external.row(track.sample_id)
         votes = join.external.votes
         if row is None or votes is None:
@@ -133,7 +133,7 @@ def people(track: Track) -> None:
 def choices(track: Track) -> dict[str, int]:
     """The class that each single person chose, by a name for the person."""
     found = {}
-    for name, join in externals.joins(track.view).items():
+    for name, join in external.joins(track.view).items():
         row = join.external.row(track.sample_id)
         if row is not None:
             found |= {f"{name}, {who}": int(labels[row]) for who, labels in join.external.choices.items()}

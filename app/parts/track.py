@@ -8,10 +8,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import histories
 from app.charts import sample as charts
 from app.charts.layout import CONFIG
 from app.dashboard import logs, palette, sentences
+from app.dashboard.results import over_epochs
 from app.dashboard.view.state import View
 from probes.dynamics.summary import SHOWN_GATES
 
@@ -77,10 +77,10 @@ def trajectories(track: Track) -> None:
     label = track.clean if compared else None
 
     def bands(*names: str, gate: str | None = None) -> dict[str, Any]:
-        every = {name: histories.clean_quartiles(view.at, view.split, name, gate) for name in names}
+        every = {name: over_epochs.clean_quartiles(view.at, view.split, name, gate) for name in names}
         if label is None:
             return {"clean": every, "cursor": view.epoch}
-        same = {name: histories.clean_quartiles(view.at, view.split, name, gate, label) for name in names}
+        same = {name: over_epochs.clean_quartiles(view.at, view.split, name, gate, label) for name in names}
         return {"clean": every, "same": same, "cursor": view.epoch}
 
     epochs = view.data.epochs
@@ -100,7 +100,9 @@ def trajectories(track: Track) -> None:
         epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
     )
     clean = int((view.data.cause == "clean").sum())
-    if clean > histories.BAND_SAMPLES:
-        st.caption(f"Bands: quartiles of at most {histories.BAND_SAMPLES:,} of the {clean:,} clean samples.")
+    if clean > over_epochs.BAND_SAMPLES:
+        st.caption(
+            f"Bands: quartiles of at most {over_epochs.BAND_SAMPLES:,} of the {clean:,} clean samples."
+        )
     alt = f"Loss and probability of the given label of sample {track.sample_id} over the epochs"
     st.plotly_chart(figure, key="fit", config=CONFIG, alt=alt)

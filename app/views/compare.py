@@ -5,14 +5,14 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from app import histories
 from app.charts import compare as charts
 from app.charts.layout import CONFIG
 from app.dashboard import logs, sentences
+from app.dashboard.results import over_epochs
+from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
-from app.headline import headline
 from app.panel import panel
 from app.parts import comparing
 from app.parts.comparing import Compared, Pair, Together
@@ -118,7 +118,7 @@ def accuracies(found: Together, imported: list[Run]) -> None:
 def heatmaps(found: Together) -> None:
     """Evolution of g in each gated run."""
     st.markdown("**Gate value over the epochs** · one colour scale, the same axes")
-    shown = [(one.name, one.view.data.epochs, *histories.evolution(one.view)) for one in found.gated]
+    shown = [(one.name, one.view.data.epochs, *over_epochs.evolution(one.view)) for one in found.gated]
     gates = [one.view.gate or "" for one in found.gated]
     st.plotly_chart(
         charts.evolutions(shown, gates),

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import probed
 from app.charts import critical as charts
 from app.charts.critical import Line
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.panel import panel
@@ -89,12 +89,12 @@ def lines_of(found: Sequence[tuple[float, CriticalGroup, int]], view: View) -> d
 
 def critical(view: View) -> None:
     """Critical sample ratios, radii, and the samples nearest to the boundary."""
-    results = probed.results(view, probed.CSR)
+    results = probe_results.results(view, probe_results.CSR)
     if not results:
         not_probed(view, "The critical-sample probe", "probe csr")
         return
     result, same, radius = chosen(results)
-    here = probed.shown(view, result)
+    here = probe_results.shown(view, result)
     if len(here.sample_id) == 0:
         st.info("None of the probed samples passes the filter.")
         return
@@ -104,12 +104,12 @@ def critical(view: View) -> None:
     with left:
         st.markdown(f"**CSR({radius:g}) over the checkpoints** · 95 % bands")
         along = [(one.epoch, group, list(one.config["radii"]).index(radius))
-                 for one in same if radius in one.config["radii"] for group in probed.groups(view, one)]  # fmt: skip
+                 for one in same if radius in one.config["radii"] for group in probe_results.groups(view, one)]  # fmt: skip
         st.plotly_chart(charts.ratios(lines_of(along, view), "epoch", result.epoch), key="csr_epochs",
                         config=CONFIG, alt="Critical sample ratio by epoch and group")  # fmt: skip
     with right:
         st.markdown(f"**CSR(r) at epoch {result.epoch}** · 95 % bands")
-        curve = [(r, group, place) for group in probed.groups(view, result)
+        curve = [(r, group, place) for group in probe_results.groups(view, result)
                  for place, r in enumerate(result.config["radii"]) if r > 0]  # fmt: skip
         st.plotly_chart(charts.ratios(lines_of(curve, view), "radius", radius), key="csr_radii", config=CONFIG,
                         alt="Critical sample ratio over the radius by group")  # fmt: skip
@@ -143,7 +143,7 @@ def radii(view: View, result: ProbeResult, radius: float) -> None:
         if never:
             st.caption(f"{never:,} samples have none: no direction was found that changes their prediction.")
     with right:
-        gate = probed.gate_then(view, result)
+        gate = probe_results.gate_then(view, result)
         if np.isnan(gate).all():
             st.caption("The log has no gate value at this checkpoint to set beside the radius.")
             return
@@ -159,11 +159,11 @@ def page() -> None:
     if part == "critical":
         critical(view)
         return
-    results = probed.results(view, probed.ROUTING)
+    results = probe_results.results(view, probe_results.ROUTING)
     if results:
         routing(view, results)
         panel(view, "the buttons select what a cut shows to be memorised.")
-    elif reason := probed.unskippable(view):
+    elif reason := probe_results.unskippable(view):
         st.info(sentences.plain(reason))
     else:
         not_probed(view, "The routing probe", "probe routing")

@@ -4,13 +4,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures
 from app.charts import explorer as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, palette, sentences
+from app.dashboard.results import scores
+from app.dashboard.results.scores import Measure
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.measures import Measure
 from app.panel import panel
 from app.parts.axes import controls, named
 from app.parts.crosstable import crosstable
@@ -53,7 +53,7 @@ def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
 def scatter(view: View, x: Measure, y: Measure, log: bool) -> None:
     """The points that have both scores."""
     st.markdown("**Every sample** · drag to select; with the chart's Pan button, click a point to open it")
-    across, up = measures.values(view, x.column), measures.values(view, y.column)
+    across, up = scores.values(view, x.column), scores.values(view, y.column)
     drawn = view.members & np.isfinite(across) & np.isfinite(up)
     if not drawn.any():
         st.info("No sample that passes the filter has both scores.")
@@ -77,8 +77,8 @@ def missing(view: View, x: Measure, y: Measure) -> None:
     """Who is not in the scatter plot, and why; those that never did what a score times can be selected."""
     buttons, told = [], []
     for measure in {one.column: one for one in (x, y)}.values():
-        absent = view.members & np.isnan(measures.values(view, measure.column))
-        never = absent & np.isinf(measures.hardness(view, measure.column))
+        absent = view.members & np.isnan(scores.values(view, measure.column))
+        never = absent & np.isinf(scores.hardness(view, measure.column))
         if never.any():
             what = f"never {measure.score.never}"
             told.append(f"{int(never.sum()):,} were {what}: harder than all others")
@@ -115,7 +115,7 @@ def groups_of(view: View) -> dict[str, tuple[str, str, NDArray[np.bool_]]]:
 
 def histogram(view: View, x: Measure, log: bool) -> None:
     """How the score across lies in the two groups."""
-    values = measures.values(view, x.column)
+    values = scores.values(view, x.column)
     there = view.members & np.isfinite(values)
     if not there.any():
         return
@@ -148,7 +148,7 @@ def select_spans(view: View, x: Measure, spans: list[tuple[float, float]]) -> No
     """Select who passes the filter and has its score across in one of the spans; no span changes nothing."""
     if not spans:
         return
-    values = measures.values(view, x.column)
+    values = scores.values(view, x.column)
     inside = np.any([(values >= low) & (values <= high) for low, high in spans], axis=0)
     how = " or ".join(f"{named(view, x)} in [{low:.3g}, {high:.3g}]" for low, high in spans)
     state.select_places(view, inside & view.members, how)
@@ -159,7 +159,7 @@ def by_numbers(view: View, x: Measure, y: Measure) -> None:
     with st.popover("Select by numbers"), st.form("by_numbers", border=False):
         ends = []
         for measure, param in ((x, "x"), (y, "y")):
-            values = measures.values(view, measure.column)
+            values = scores.values(view, measure.column)
             finite = values[np.isfinite(values)]
             low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
             name = sentences.plain(named(view, measure))
@@ -176,7 +176,7 @@ def by_numbers(view: View, x: Measure, y: Measure) -> None:
         if st.form_submit_button("Select"):
             inside = view.members.copy()
             for measure, (low, high) in zip((x, y), ends, strict=True):
-                values = measures.values(view, measure.column)
+                values = scores.values(view, measure.column)
                 inside &= (values >= low) & (values <= high)
             how = [
                 f"{named(view, one)} in [{low:.3g}, {high:.3g}]"
@@ -194,9 +194,9 @@ def page() -> None:
         return
     if "clicked" in st.session_state:
         state.open_sample(view, st.session_state.pop("clicked"))
-    for sentence in measures.stored_notes(view):
+    for sentence in scores.stored_notes(view):
         state.problem(sentence)
-    x, y, log = controls(view, measures.measures(view))
+    x, y, log = controls(view, scores.measures(view))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         scatter(view, x, y, log)

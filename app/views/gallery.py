@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import measures, probed
 from app.dashboard import sentences
+from app.dashboard.results import probe_results
+from app.dashboard.results import scores as measures
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
@@ -108,7 +109,7 @@ def order(
         shown = np.where(np.isinf(values), values, values * score.direction)
         return gallery.ordered(data.sample_id, view.members, values, True), shown
     if preset is gallery.MEMORISED:
-        found = probed.memorised(view)
+        found = probe_results.memorised(view)
         values = nothing if found is None else found[1]
     else:
         values = measures.values(view, column)
@@ -136,9 +137,12 @@ def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -
 def unprobed(view: View, preset: Preset) -> bool:
     """Whether the probe that a preset asks for has no result yet; what to do about it is then said."""
     if preset is gallery.CRITICAL and "critical_radius" not in measures.measures(view):
-        probe, told = probed.CSR, f"No critical radius of {view.split} is stored"
-    elif preset is gallery.MEMORISED and probed.memorised(view) is None:
-        probe, told = probed.ROUTING, f"Skipping the block has not been tried on the {view.split} samples"
+        probe, told = probe_results.CSR, f"No critical radius of {view.split} is stored"
+    elif preset is gallery.MEMORISED and probe_results.memorised(view) is None:
+        probe, told = (
+            probe_results.ROUTING,
+            f"Skipping the block has not been tried on the {view.split} samples",
+        )
     else:
         return False
     ask_for_first(view, probe, told, say=st.info)
@@ -234,13 +238,13 @@ def fill(view: View) -> None:
 
 def source(view: View, preset: Preset, seed: int) -> str:
     """What else decides who is shown."""
-    if preset is gallery.MEMORISED and (found := probed.memorised(view)) is not None:
+    if preset is gallery.MEMORISED and (found := probe_results.memorised(view)) is not None:
         return beside_clean(view, found[0])
     return f" Seed {seed}." if preset is gallery.RANDOM else ""
 
 
 def beside_clean(view: View, result: ProbeResult) -> str:
-    """Who was probed, and from how many skipping the block takes the fit at all: any cut takes something."""
+    """Who was probe_results, and from how many skipping the block takes the fit at all: any cut takes something."""
     told = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
     corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
     fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]

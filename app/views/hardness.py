@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.results import scores
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.panel import panel
@@ -59,7 +59,7 @@ def interval(found: Interval, places: int = 3) -> str:
 
 def found_by_scores(view: View) -> None:
     """ROC and precision-recall of the chosen scores, and a table of them or of all."""
-    known = measures.measures(view)
+    known = scores.measures(view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         positive = against(view)
         if positive is None:
@@ -72,7 +72,7 @@ def found_by_scores(view: View) -> None:
             format_func=lambda name: known[name].title,
             max_selections=MOST_LINES,
         )
-    measures.fetch(view, ("epochs_logged", *chosen))
+    scores.fetch(view, ("epochs_logged", *chosen))
     found = {name: detectors.detector(view, name, positive) for name in chosen}
     titles = {name: known[name].score.title for name in chosen}
     left, right = st.columns(2, gap="medium")
@@ -90,14 +90,14 @@ def found_by_scores(view: View) -> None:
     every = st.toggle("All scores in the table", key="all_scores", help="Some seconds for a large run.")
     if every:
         with st.spinner("Computing every score …"):
-            measures.fetch(view, known)
+            scores.fetch(view, known)
             found = {name: detectors.detector(view, name, positive) for name in known}
     detector_table(view, found)
 
 
 def detector_table(view: View, found: dict[str, detectors.Detector]) -> None:
     """AUROC with its interval and average precision, score by score."""
-    known = measures.measures(view)
+    known = scores.measures(view)
     rows = [
         {
             "score": known[name].score.title
@@ -130,7 +130,7 @@ def detector_table(view: View, found: dict[str, detectors.Detector]) -> None:
         "AUROC with DeLong's 95 % interval over samples; below 0.5 a score points the wrong way, and is not turned. "
         f"The word says which end is suspicious.{chance}"
     ))  # fmt: skip
-    for note in measures.stored_notes(view):
+    for note in scores.stored_notes(view):
         state.problem(note)
 
 

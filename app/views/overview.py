@@ -3,14 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from app import histories, measures
 from app.charts import overview as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, logs, palette
 from app.dashboard.group_curves import Share
+from app.dashboard.results import over_epochs, scores
+from app.dashboard.results.headline import COLUMNS, headline, shown
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.headline import COLUMNS, headline, shown
 from app.panel import panel
 from app.parts.gallery import MEMORISED
 from memgate.errors import MemgateError
@@ -68,7 +68,7 @@ def brushed(view: View, key: str) -> None:
 def heatmap(view: View, gate: str) -> None:
     """The brushable evolution of g."""
     st.markdown(f"**Gate value of {gate.upper()} over the epochs** · drag a box to select samples")
-    edges, counts = histories.evolution(view)
+    edges, counts = over_epochs.evolution(view)
     key = f"evolution_{st.session_state.get('brush', 0)}"
     st.plotly_chart(
         charts.evolution(view.data.epochs, edges, counts),
@@ -97,7 +97,7 @@ def by_numbers(view: View) -> None:
 def shares(view: View, gate: str) -> None:
     """Share routed by cause."""
     st.markdown(f"**Share routed through {gate.upper()}** · 95 % band")
-    found = histories.routed_shares(view.at, view.split, gate)
+    found = over_epochs.routed_shares(view.at, view.split, gate)
     rate = float((view.data.cause != "clean").mean())
     figure = charts.shares(view.data.epochs, found, rate)
     st.plotly_chart(
@@ -120,7 +120,7 @@ def fitted(view: View) -> dict[str, tuple[str, str, Share]]:
     """Name to colour, dash and values of the accuracies that mean something for these samples."""
 
     def of(label: str, who: str, split: str = view.split) -> Share:
-        return histories.accuracy(view.at, split, label, who)
+        return over_epochs.accuracy(view.at, split, label, who)
 
     relabelled = (view.data.given_label != view.data.clean_label).any()
     found = {
@@ -153,7 +153,7 @@ def losses(view: View) -> None:
     """The loss of clean and corrupted samples, of each route."""
     by = f", by the route through {view.gate.upper()} at epoch {view.epoch}" if view.gate else ""
     st.markdown(f"**Mean loss**{by} · 95 % band")
-    found = histories.loss_by_route(view.at, view.split, view.gate, view.epoch or 0)
+    found = over_epochs.loss_by_route(view.at, view.split, view.gate, view.epoch or 0)
     st.plotly_chart(
         charts.losses(view.data.epochs, found),
         key="losses",
@@ -165,7 +165,7 @@ def losses(view: View) -> None:
 def entropies(view: View, gate: str) -> None:
     """The evolution of the gate's entropy."""
     st.markdown(f"**Entropy of {gate.upper()}'s classifier**")
-    edges, counts = histories.evolution(view, "entropy")
+    edges, counts = over_epochs.evolution(view, "entropy")
     if not counts.any():
         told = "It has no classifier of its own, so it has no entropy."
         st.caption(told if view.members.any() else "No sample passes the filter.")
@@ -181,13 +181,11 @@ def entropies(view: View, gate: str) -> None:
 def first_skips(view: View, gate: str) -> None:
     """When samples were first sent past the block."""
     st.markdown(f"**First epoch skipped by {gate.upper()}** · share skipped at least once")
-    first = measures.values(view, "first_skip_epoch")
+    first = scores.values(view, "first_skip_epoch")
     states = {"clean": view.data.cause == "clean", "corrupted": view.data.cause != "clean"}
     epochs = view.data.epochs[: view.row + 1]
     found = {
-        name: group_curves.first_epoch_counts(
-            first, epochs, who & (measures.values(view, "epochs_logged") > 0)
-        )
+        name: group_curves.first_epoch_counts(first, epochs, who & (scores.values(view, "epochs_logged") > 0))
         for name, who in states.items()
         if who.any()
     }
@@ -205,7 +203,7 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
-    measures.fetch(view, (*COLUMNS, "first_skip_epoch"))
+    scores.fetch(view, (*COLUMNS, "first_skip_epoch"))
     metrics(view)
     if view.gate:
         left, right = st.columns([3, 2], gap="medium")

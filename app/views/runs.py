@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import measures
 from app.dashboard import logs, sentences
 from app.dashboard.logs import Stamp
+from app.dashboard.results import scores
+from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
-from app.headline import headline
 from app.parts import comparing
 from memgate.errors import MemgateError
 from memgate.runs import health
@@ -94,7 +94,7 @@ def _critical(run: Run, at: Stamp) -> dict[str, Any]:
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _ratio(_run: Run, at: Stamp, mtime_ns: int) -> dict[str, Any]:
-    stored = {one.score.column: one for one in measures.stored_of(state.whole(_run))}
+    stored = {one.score.column: one for one in scores.stored_of(state.whole(_run))}
     if "critical_radius" not in stored:
         return {}
     return {"CSR": float((stored["critical_radius"].values < PAPER_RADIUS).mean())}

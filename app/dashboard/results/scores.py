@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import externals
 from app.dashboard import logs
 from app.dashboard.logs import Stamp
+from app.dashboard.results import external
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from probes.dynamics.columns import GATE, LOG
@@ -30,7 +30,7 @@ class Measure:
     """A score that a run has."""
 
     column: str
-    """A key of :data:`probes.scores.catalogue.PROBES`, or the name of something joined (:mod:`app.externals`)."""
+    """A key of :data:`probes.scores.catalogue.PROBES`, or the name of something joined (:mod:`app.dashboard.results.external`)."""
     score: Score
     gate: str | None
     """The gate that it is of; the scores of a gate are those of the sidebar's."""
@@ -56,7 +56,7 @@ def measures(view: View) -> dict[str, Measure]:
             found[column] = Measure(column, score, view.gate)
         elif score.needs == "log" or column in stored:
             found[column] = Measure(column, score, None)
-    return found | {name: Measure(name, one.score, None) for name, one in externals.joins(view).items()}
+    return found | {name: Measure(name, one.score, None) for name, one in external.joins(view).items()}
 
 
 def values(view: View, column: str) -> NDArray[np.float64]:
@@ -68,7 +68,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
     Raises:
         MemgateError: there is no such column, or the log is damaged.
     """
-    if column in (joined := externals.joins(view)):
+    if column in (joined := external.joins(view)):
         return joined[column].values
     stored = {one.score.column: one for one in stored_of(view)}
     if column in stored:
@@ -88,7 +88,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
 
 def hardness(view: View, column: str) -> NDArray[np.float64]:
     """A score turned so that high is harder, [N]; see :meth:`probes.scores.catalogue.Score.suspicion`."""
-    joined = externals.joins(view).get(column)
+    joined = external.joins(view).get(column)
     score = PROBES[column] if joined is None else joined.score
     return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)
 
@@ -140,7 +140,7 @@ def stored_of(view: View) -> tuple[StoredScore, ...]:
 def stored_notes(view: View) -> tuple[str, ...]:
     """A sentence for each damaged file of a probe's results, and each joined file that does not fit the run."""
     notes = _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[1]
-    return (*notes, *externals.problems(view))
+    return (*notes, *external.problems(view))
 
 
 def stored_state(view: View) -> tuple[tuple[str, int], ...]:

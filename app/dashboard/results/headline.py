@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app import measures
+from app.dashboard.results import scores
 from app.dashboard.view.state import View
 from probes.samples.groups import Estimate, Interval
 from probes.scores.separation import Separation
@@ -38,14 +38,14 @@ def headline(view: View) -> Headline:
     """
     train = view.of_split("train")
     corrupted = train.data.cause != "clean"
-    measures.fetch(train, COLUMNS)
+    scores.fetch(train, COLUMNS)
     return Headline(
         test_accuracy=_test_accuracy(view),
-        corrupted_fitted=measures.share_last(train, "correct_given_last", corrupted),
-        routed_corrupted=measures.share_last(train, "routed_last", corrupted) if view.gate else NOTHING,
-        routed_clean=measures.share_last(train, "routed_last", ~corrupted) if view.gate else NOTHING,
-        gate=measures.separation(train, "gate_mean") if view.gate else None,
-        loss=measures.separation(train, "loss_mean"),
+        corrupted_fitted=scores.share_last(train, "correct_given_last", corrupted),
+        routed_corrupted=scores.share_last(train, "routed_last", corrupted) if view.gate else NOTHING,
+        routed_clean=scores.share_last(train, "routed_last", ~corrupted) if view.gate else NOTHING,
+        gate=scores.separation(train, "gate_mean") if view.gate else None,
+        loss=scores.separation(train, "loss_mean"),
     )
 
 
@@ -56,7 +56,7 @@ def _test_accuracy(view: View) -> Estimate:
     everyone = np.ones(len(test.data.sample_id), bool)
     if len(test.data.epochs) == 0 or test.data.epochs[0] > (view.epoch or 0):
         return NOTHING
-    return measures.share_last(test, "correct_given_last", everyone)
+    return scores.share_last(test, "correct_given_last", everyone)
 
 
 def shown(found: Interval | None, percent: bool) -> tuple[str, str | None]:

@@ -1,0 +1,1 @@
+"""Results of scores and probes for pages, cached."""
