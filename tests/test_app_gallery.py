@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from app.dashboard.components.thumbnails import sprite
+from app.dashboard.components.tiles import extent
 from app.parts import gallery
-from app.thumbnails import sprite
-from app.tiles import extent
 from memgate.runs.run import Run
 from probes.dynamics.summary import summary
 from probes.result import ProbeResult, save_results

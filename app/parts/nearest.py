@@ -7,12 +7,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import thumbnails
 from app.dashboard import logs, sentences
+from app.dashboard.components import thumbnails
+from app.dashboard.components.tiles import LEGEND, tiles
 from app.dashboard.results import probe_results
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.tiles import LEGEND, tiles
 from memgate.errors import MemgateError
 from memgate.runs.run import command
 from probes.result import ProbeResult

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import thumbnails
 from app.dashboard import logs, sentences
+from app.dashboard.components import thumbnails
 from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.parts import findings, standings

@@ -8,12 +8,12 @@ import streamlit as st
 from app.charts import compare as charts
 from app.charts.layout import CONFIG
 from app.dashboard import logs, sentences
+from app.dashboard.components.panel import panel
 from app.dashboard.results import over_epochs
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
-from app.panel import panel
 from app.parts import comparing
 from app.parts.comparing import Compared, Pair, Together
 from memgate.config.json_form import text_of

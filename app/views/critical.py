@@ -9,13 +9,13 @@ from app.charts import critical as charts
 from app.charts.critical import Line
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.components.panel import panel
+from app.dashboard.components.sections import section
 from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from app.panel import panel
 from app.parts.nearest import nearest
 from app.parts.routesof import routing
-from app.parts.sections import section
 from memgate.errors import MemgateError
 from memgate.runs.run import command
 from probes.csr.table import PAPER_RADIUS, UNITS, CriticalGroup

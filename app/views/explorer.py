@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from app.charts import explorer as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, palette, sentences
+from app.dashboard.components.panel import panel
 from app.dashboard.results import scores
 from app.dashboard.results.scores import Measure
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.panel import panel
 from app.parts.axes import controls, named
 from app.parts.crosstable import crosstable
 from app.parts.special import special

@@ -7,16 +7,16 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.dashboard import sentences
+from app.dashboard.components.ask import ask_for_first
+from app.dashboard.components.thumbnails import Look
+from app.dashboard.components.tiles import LEGEND, PAGE, tiles
 from app.dashboard.results import probe_results
 from app.dashboard.results import scores as measures
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
 from app.parts import gallery
-from app.parts.asking import ask_for_first
 from app.parts.gallery import Preset
-from app.thumbnails import Look
-from app.tiles import LEGEND, PAGE, tiles
 from memgate.errors import MemgateError
 from probes.result import ProbeResult
 from probes.routing.routes import LEARNED, row_of

@@ -9,13 +9,13 @@ import streamlit as st
 from app.charts import hardness as charts
 from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.components.panel import panel
+from app.dashboard.components.sections import section
 from app.dashboard.results import scores
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from app.panel import panel
 from app.parts import detectors
 from app.parts.hardsamples import data_map, deciles, labels
-from app.parts.sections import section
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.samples.groups import Interval

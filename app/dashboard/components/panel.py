@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from app.dashboard import sentences
+from app.dashboard.components.tiles import LEGEND, PAGE, tiles
 from app.dashboard.results import scores
 from app.dashboard.view import selection
 from app.dashboard.view.state import View, open_sample
-from app.tiles import LEGEND, PAGE, tiles
 
 ROWS = 2000
 """Rows of the table: more are exported, not read."""

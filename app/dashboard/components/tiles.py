@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from streamlit.components import v2
 
 from app.dashboard import logs, palette, sentences
+from app.dashboard.components.thumbnails import SPRITE_COLUMNS, Look, looks, png, sprite
 from app.dashboard.view.state import View, open_sample, problem
-from app.thumbnails import SPRITE_COLUMNS, Look, looks, png, sprite
 from memgate.errors import MemgateError
 
 PAGE = 60
