@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import streamlit as st
 
+from app.dashboard.parts import export
 from app.dashboard.view import state
-from app.parts import exporting
 from memgate import cli
 from memgate.runs.run import Run
 from probes.samples.cohorts import Cohort, load_cohort, save_cohort
@@ -155,7 +155,7 @@ def test_a_large_selection_is_saved_first(
     make_run: MakeRun, open_page: Any, downloads: Any, type_it: Any
 ) -> None:
     run = make_run()
-    at = select(open_page("export", run="run"), list(range(exporting.IDS + 1)))
+    at = select(open_page("export", run="run"), list(range(export.IDS + 1)))
     assert not at.code
     assert "save the selection as a cohort" in at.info[0].value
     at.text_input(key="export_name").set_value("no/name")
@@ -219,7 +219,7 @@ def test_a_table_too_large_for_the_browser_has_its_command(
     make_run: MakeRun, open_page: Any, downloads: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run()
-    monkeypatch.setattr(exporting, "LARGEST", 1000)
+    monkeypatch.setattr(export, "LARGEST", 1000)
     at = open_page("export", run=run.name)
     assert not downloads
     assert "too much to pass through the browser" in at.info[0].value

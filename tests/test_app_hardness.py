@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_curve
 
 from app.dashboard.group_curves import cells, thinned
+from app.dashboard.parts.hardness.panels import pairs_in
 from app.dashboard.view.selection import Box, within
-from app.parts.hardsamples import pairs_in
 from memgate.runs.run import Run
 from probes.stats.confusions import label_pairs
 from tests.pages import CASES, decoded, errors, figure, texts
@@ -112,9 +112,9 @@ def test_auroc_over_the_epochs(make_run: MakeRun, open_page: Any) -> None:
 def test_many_epochs_are_thinned_until_all_are_asked_for(
     make_run: MakeRun, open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.parts import detectors
+    from app.dashboard.parts.hardness import detection
 
-    monkeypatch.setattr(detectors, "EVERY", 3)
+    monkeypatch.setattr(detection, "EVERY", 3)
     run = make_run(epochs=8)
     at = open_page("hardness", run=run.name, show="epochs")
     first = next(trace for trace in figure(at, "over_epochs")["data"] if trace.get("name"))

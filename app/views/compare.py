@@ -9,13 +9,13 @@ from app.charts import compare as charts
 from app.charts.layout import CONFIG
 from app.dashboard import logs, sentences
 from app.dashboard.components.panel import panel
+from app.dashboard.parts import compare
+from app.dashboard.parts.compare import Compared, Pair, Together
 from app.dashboard.results import over_epochs
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
-from app.parts import comparing
-from app.parts.comparing import Compared, Pair, Together
 from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
@@ -33,11 +33,11 @@ def asked_for(view: View) -> list[str]:
     if unknown:
         state.problem(f"There is no run {unknown[0][:80]!r} here: choose among the runs below.")
     names = [name for name in asked if name in known]
-    if len(names) > comparing.MOST:
+    if len(names) > compare.MOST:
         state.problem(
-            f"{len(names)} runs are too many to compare: these are the first {comparing.MOST} of them."
+            f"{len(names)} runs are too many to compare: these are the first {compare.MOST} of them."
         )
-    return names[: comparing.MOST]
+    return names[: compare.MOST]
 
 
 def chooser(view: View, names: list[str]) -> None:
@@ -47,7 +47,7 @@ def chooser(view: View, names: list[str]) -> None:
         "Runs to compare: A, which is the sidebar's, and up to three others",
         logs.run_names(state.root()),
         key="pick_runs",
-        max_selections=comparing.MOST,
+        max_selections=compare.MOST,
         on_change=_chosen,
         args=(view.run.name,),
     )
@@ -77,7 +77,7 @@ def numbers(found: Together) -> None:
         })  # fmt: skip
     first = found.runs[0]
     for one in found.runs[1:]:
-        apart = comparing.differences(first.view, one.view)
+        apart = compare.differences(first.view, one.view)
         rows.append(
             {"run": f"{one.letter} minus {first.letter}"}
             | {
@@ -207,7 +207,7 @@ def density(pair: Pair) -> None:
 def shares(found: Together) -> None:
     """Share routed of each gated run."""
     st.markdown("**Share routed** · colour: clean or corrupted, line: run, 95 % bands")
-    shown = [(one.letter, one.view.data.epochs, comparing.routed_shares(one.view)) for one in found.gated]
+    shown = [(one.letter, one.view.data.epochs, compare.routed_shares(one.view)) for one in found.gated]
     st.plotly_chart(
         charts.shares(shown), key="shares", config=CONFIG, alt="Share routed over the epochs in each run"
     )
@@ -215,7 +215,7 @@ def shares(found: Together) -> None:
 
 def settings(found: Together) -> None:
     """What was set otherwise."""
-    apart = comparing.settings_apart([one.view for one in found.runs])
+    apart = compare.settings_apart([one.view for one in found.runs])
     st.markdown("**Settings that differ**")
     if not apart:
         st.caption("None, but for the name.")
@@ -233,7 +233,7 @@ def routing(view: View, found: Together) -> None:
         st.info("None of these runs has a gate, so there is no routing to compare.")
         return
     heatmaps(found)
-    pairs = comparing.pairs(found)
+    pairs = compare.pairs(found)
     if not pairs:
         st.info("Only one of these runs has a gate, so there are no routes to set against each other.")
         shares(found)
@@ -259,7 +259,7 @@ def page() -> None:
         return
     imported = logs.curves_among(state.root(), names[1:])
     drawn_only = {run.name for run in imported}
-    found = comparing.together(view, [name for name in names[1:] if name not in drawn_only])
+    found = compare.together(view, [name for name in names[1:] if name not in drawn_only])
     for sentence in found.refused:
         state.problem(sentence)
     if len(found.runs) < 2 and imported:

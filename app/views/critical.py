@@ -11,11 +11,11 @@ from app.charts.layout import CONFIG
 from app.dashboard import sentences
 from app.dashboard.components.panel import panel
 from app.dashboard.components.sections import section
+from app.dashboard.parts.critical.nearest import nearest
+from app.dashboard.parts.critical.routes import routing
 from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from app.parts.nearest import nearest
-from app.parts.routesof import routing
 from memgate.errors import MemgateError
 from memgate.runs.run import command
 from probes.csr.table import PAPER_RADIUS, UNITS, CriticalGroup

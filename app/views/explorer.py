@@ -8,13 +8,13 @@ from app.charts import explorer as charts
 from app.charts.layout import CONFIG
 from app.dashboard import group_curves, palette, sentences
 from app.dashboard.components.panel import panel
+from app.dashboard.parts.explorer.axes import controls, named
+from app.dashboard.parts.explorer.contrasts import special
+from app.dashboard.parts.explorer.crosstable import crosstable
 from app.dashboard.results import scores
 from app.dashboard.results.scores import Measure
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.parts.axes import controls, named
-from app.parts.crosstable import crosstable
-from app.parts.special import special
 from memgate.errors import MemgateError
 
 # Streamlit sends a chart's points back with every later change of the page, until the chart is drawn anew.

@@ -7,11 +7,11 @@ from typing import get_args
 import streamlit as st
 
 from app.dashboard import logs, sentences
+from app.dashboard.parts import export
+from app.dashboard.parts.export import Asked
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.status import save_selection
-from app.parts import exporting
-from app.parts.exporting import Asked
 from memgate.errors import MemgateError
 from probes.export.export import download_name, export_bytes, is_large
 from probes.export.plan import FIXED, KINDS, ExportPlan, Schema, command_of
@@ -48,9 +48,9 @@ def choose(label: str, options: Sequence[str], key: str, words_for: dict[str, st
     return st.selectbox(label, options, key=key, format_func=lambda one: told.get(one) or str(one))
 
 
-def who(view: View, cohorts: list[str]) -> tuple[exporting.Who, str | None]:
+def who(view: View, cohorts: list[str]) -> tuple[export.Who, str | None]:
     """Whose rows."""
-    options = exporting.choices(view, cohorts)
+    options = export.choices(view, cohorts)
     chosen = view.selected
     counts = {
         "all": f"all of {view.split} ({len(view.data.cause):,})",
@@ -82,7 +82,7 @@ def epochs(view: View) -> str:
     if kind == "from":
         first = int(right[0].number_input("From", first, last, first, key="export_first"))
         last = int(right[1].number_input("To", int(known[0]), last, last, key="export_last"))
-    return exporting.epochs_text(kind, step, first, last)
+    return export.epochs_text(kind, step, first, last)
 
 
 def quantities(view: View, asked: Asked) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def quantities(view: View, asked: Asked) -> tuple[str, ...]:
     if asked.schema in FIXED:
         return ()
     try:
-        known = exporting.names(view, replace(exporting.plan_of(view, asked), cohort=None, ids=()))
+        known = export.names(view, replace(export.plan_of(view, asked), cohort=None, ids=()))
     except MemgateError:
         return ()  # the size says it
     key = "export_quantities"
@@ -109,12 +109,12 @@ def ask(view: View) -> Asked:
     with left:
         schema = choose("Schema", list(get_args(Schema)), "export_schema", SCHEMAS)
     with middle:
-        shape = choose("Shape", exporting.shapes_of(schema), "export_shape")
+        shape = choose("Shape", export.shapes_of(schema), "export_shape")
     with right:
         form = choose("Format", KINDS[schema, shape], "export_format")
     st.caption(MEANINGS.get(schema, SHAPES[shape]))
     asked = Asked(chosen, cohort, schema, shape, form, epochs(view), ())
-    plan = exporting.plan_of(view, asked)
+    plan = export.plan_of(view, asked)
     if plan.epoch is not None:
         told = [f"routes are those of epoch {plan.epoch}"] if plan.filter.route != "all" else []
         told += [f"the summary ends at epoch {plan.epoch}"] if shape == "summary" else []
@@ -163,7 +163,7 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
     st.code(
         command_of(view.run, plan, name if plan.folder else None, large), language="bash", wrap_lines=True
     )
-    if found.bytes > exporting.LARGEST:
+    if found.bytes > export.LARGEST:
         st.info(
             f"About {_bytes(found.bytes)[2:]}: too much to pass through the browser. The command above writes it, "
             f"into {sentences.plain(str(view.run.path / 'exports'))} where --out says nothing else."
@@ -218,11 +218,11 @@ def page() -> None:
 
 def show(view: View, asked: Asked) -> None:
     """What is chosen is going to give this."""
-    if exporting.must_be_saved(asked, view.selected):
+    if export.must_be_saved(asked, view.selected):
         save_first(view)
         return
-    plan = exporting.plan_of(view, asked)
-    found = exporting.coming(view, plan, _side(view, plan) if plan.folder else 0)
+    plan = export.plan_of(view, asked)
+    found = export.coming(view, plan, _side(view, plan) if plan.folder else 0)
     size(found)
     take(view, plan, found)
     first_rows(found)

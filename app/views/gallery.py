@@ -10,13 +10,13 @@ from app.dashboard import sentences
 from app.dashboard.components.ask import ask_for_first
 from app.dashboard.components.thumbnails import Look
 from app.dashboard.components.tiles import LEGEND, PAGE, tiles
+from app.dashboard.parts import gallery
+from app.dashboard.parts.gallery import Preset
 from app.dashboard.results import probe_results
 from app.dashboard.results import scores as measures
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
-from app.parts import gallery
-from app.parts.gallery import Preset
 from memgate.errors import MemgateError
 from probes.result import ProbeResult
 from probes.routing.routes import LEARNED, row_of

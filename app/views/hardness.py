@@ -11,11 +11,11 @@ from app.charts.layout import CONFIG
 from app.dashboard import sentences
 from app.dashboard.components.panel import panel
 from app.dashboard.components.sections import section
+from app.dashboard.parts.hardness import detection
+from app.dashboard.parts.hardness.panels import data_map, deciles, labels
 from app.dashboard.results import scores
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from app.parts import detectors
-from app.parts.hardsamples import data_map, deciles, labels
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.samples.groups import Interval
@@ -73,7 +73,7 @@ def found_by_scores(view: View) -> None:
             max_selections=MOST_LINES,
         )
     scores.fetch(view, ("epochs_logged", *chosen))
-    found = {name: detectors.detector(view, name, positive) for name in chosen}
+    found = {name: detection.detector(view, name, positive) for name in chosen}
     titles = {name: known[name].score.title for name in chosen}
     left, right = st.columns(2, gap="medium")
     with left:
@@ -91,11 +91,11 @@ def found_by_scores(view: View) -> None:
     if every:
         with st.spinner("Computing every score …"):
             scores.fetch(view, known)
-            found = {name: detectors.detector(view, name, positive) for name in known}
+            found = {name: detection.detector(view, name, positive) for name in known}
     detector_table(view, found)
 
 
-def detector_table(view: View, found: dict[str, detectors.Detector]) -> None:
+def detector_table(view: View, found: dict[str, detection.Detector]) -> None:
     """AUROC with its interval and average precision, score by score."""
     known = scores.measures(view)
     rows = [
@@ -148,11 +148,11 @@ def over_epochs(view: View) -> None:
             return
         chosen = st.multiselect("Quantities, each by itself at every epoch", list(quantities), preferred,
                                 key="quantities", max_selections=MOST_LINES)  # fmt: skip
-        many = len(view.data.epochs) > detectors.EVERY
+        many = len(view.data.epochs) > detection.EVERY
         every = st.toggle("Every epoch", key="every_epoch",
                           help="A few seconds for each quantity of a large run.") if many else True  # fmt: skip
-    most = len(view.data.epochs) if every else detectors.EVERY
-    found = {name: detectors.over_epochs(view, quantities[name], positive, most) for name in chosen}
+    most = len(view.data.epochs) if every else detection.EVERY
+    found = {name: detection.over_epochs(view, quantities[name], positive, most) for name in chosen}
     curves = {name: curve for name, curve in found.items() if curve is not None}
     assert view.epoch is not None
     st.markdown("**AUROC of one epoch's values** · star: the best epoch · grey line: the cursor")
@@ -175,7 +175,7 @@ def over_epochs(view: View) -> None:
         st.dataframe(
             pd.DataFrame(rows), hide_index=True, placeholder="–", key="epoch_table", column_config=columns
         )
-    shown = "" if every else f" {detectors.EVERY} of {len(view.data.epochs)} epochs are shown."
+    shown = "" if every else f" {detection.EVERY} of {len(view.data.epochs)} epochs are shown."
     st.caption(sentences.plain(
         f"The best epoch is chosen by the clean labels: nobody without them can stop there.{shown}"
     ))  # fmt: skip

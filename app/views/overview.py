@@ -8,11 +8,11 @@ from app.charts.layout import CONFIG
 from app.dashboard import group_curves, logs, palette
 from app.dashboard.components.panel import panel
 from app.dashboard.group_curves import Share
+from app.dashboard.parts.gallery import MEMORISED
 from app.dashboard.results import over_epochs, scores
 from app.dashboard.results.headline import COLUMNS, headline, shown
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.parts.gallery import MEMORISED
 from memgate.errors import MemgateError
 
 

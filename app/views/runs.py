@@ -8,10 +8,10 @@ import streamlit as st
 
 from app.dashboard import logs, sentences
 from app.dashboard.logs import Stamp
+from app.dashboard.parts import compare as comparing
 from app.dashboard.results import scores
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
-from app.parts import comparing
 from memgate.errors import MemgateError
 from memgate.runs import health
 from memgate.runs.metrics import last_known

@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.dashboard.parts.sample import findings, other_runs, portrait, ranks, track
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.parts import elsewhere, findings, portrait, standings, track
 from memgate.errors import MemgateError
 
 
@@ -92,11 +92,11 @@ def story(one: track.Track) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         findings.probed(one)
-        standings.events(one)
+        ranks.events(one)
     with right:
-        standings.ranks(one)
-    elsewhere.elsewhere(one)
-    standings.alike(one)
+        ranks.ranks(one)
+    other_runs.elsewhere(one)
+    ranks.alike(one)
 
 
 def page() -> None:

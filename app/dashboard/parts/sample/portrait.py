@@ -6,10 +6,10 @@ import streamlit as st
 
 from app.dashboard import logs, sentences
 from app.dashboard.components import thumbnails
+from app.dashboard.parts.sample import findings, ranks
+from app.dashboard.parts.sample.track import Track
 from app.dashboard.results import probe_results
 from app.dashboard.view import state
-from app.parts import findings, standings
-from app.parts.track import Track
 from memgate.errors import MemgateError
 
 SIDE, SMALL = 256, 116
@@ -74,13 +74,13 @@ def facts(track: Track) -> None:
         # A gate without a classifier of its own predicts nothing.
         known = {gate: label for gate, label in guesses.items() if label < len(view.log.class_names)}
         names |= {f"Predicted by {gate.upper()}'s gate": label for gate, label in known.items()}
-    names |= standings.choices(track)
+    names |= ranks.choices(track)
     # A table shows text as it is: class names are the user's.
     table = pd.DataFrame(
         {"what": list(names), "class": [track.class_name(label) for label in names.values()]}
     )
     st.dataframe(table, hide_index=True, column_config={"what": "", "class": "class"}, key="facts")
-    standings.people(track)
+    ranks.people(track)
     told = [
         _done(track),
         sentences.fitted(

@@ -8,8 +8,8 @@ import streamlit as st
 
 from app.dashboard import logs, sentences
 from app.dashboard.logs import Stamp
+from app.dashboard.parts.sample.track import Track
 from app.dashboard.view import selection, state
-from app.parts.track import Track
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 

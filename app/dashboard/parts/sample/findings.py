@@ -9,9 +9,9 @@ import streamlit as st
 
 from app.dashboard import sentences
 from app.dashboard.components.ask import ask, ask_for_first
+from app.dashboard.parts.sample.track import Track
 from app.dashboard.results.probe_results import results
 from app.dashboard.view import state
-from app.parts.track import Track
 from memgate.errors import MemgateError
 from probes.csr import table as csr_table
 from probes.result import ProbeResult

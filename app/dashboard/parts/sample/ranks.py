@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from app.dashboard import logs, sentences
 from app.dashboard.components.tiles import tiles
 from app.dashboard.logs import Stamp
+from app.dashboard.parts.sample.track import Track
 from app.dashboard.results import external, scores
-from app.parts.track import Track
 from memgate.errors import MemgateError
 from probes.dynamics.events import turns
 from probes.scores.catalogue import CHECKPOINT
