@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.charts import overview, sample
 from app.dashboard import group_curves, palette
+from app.dashboard.charts import overview, sample
 from probes.stats.intervals import wilson
 
 EPOCHS = np.arange(1, 7, dtype=np.int32)

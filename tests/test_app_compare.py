@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, jaccard_score, roc_auc_score
 
-from app.charts import compare as charts
+from app.dashboard.charts import compare as charts
 from app.dashboard.group_curves import share
 from app.dashboard.view import selection
 from memgate.runs.run import Run

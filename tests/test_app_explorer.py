@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.charts import explorer as charts
+from app.dashboard.charts import explorer as charts
 from app.dashboard.view import selection
 from memgate.runs.run import Run
 from probes.result import ProbeResult, save_results

@@ -28,7 +28,7 @@ import importlib, pkgutil
 import app
 for module in pkgutil.walk_packages(app.__path__, "app."):
     # The entry and the pages are scripts: they draw when they are imported.
-    if module.name != "app.dashboard.main" and not module.name.startswith("app.views."):
+    if module.name != "app.dashboard.main" and not module.name.startswith("app.dashboard.views."):
         importlib.import_module(module.name)
 import ast
 from pathlib import Path

@@ -19,7 +19,7 @@ def preload() -> None:
     """Import what the pages need; Plotly's parts are loaded when a first figure is made."""
     for name in NEEDED:
         importlib.import_module(name)
-    from app.charts import overview
+    from app.dashboard.charts import overview
 
     overview.first_skips(np.array([1, 2]), {"clean": (np.array([1, 0], np.int32), 1)})
 

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import critical as charts
-from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.charts import critical as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.dashboard.view.state import View

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import hardness as charts
-from app.charts.layout import CONFIG
 from app.dashboard import group_curves, sentences
+from app.dashboard.charts import hardness as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.results import scores
 from app.dashboard.view import selection, state
 from app.dashboard.view.selection import Box

@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import sample as charts
-from app.charts.layout import CONFIG
 from app.dashboard import logs, palette, sentences
+from app.dashboard.charts import sample as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.results import over_epochs
 from app.dashboard.view.state import View
 from probes.dynamics.summary import SHOWN_GATES

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app.charts import critical as charts
-from app.charts.critical import Line
-from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.charts import critical as charts
+from app.dashboard.charts.critical import Line
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
 from app.dashboard.components.sections import section
 from app.dashboard.parts.critical.nearest import nearest

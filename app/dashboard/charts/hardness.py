@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
 from app.dashboard import palette
+from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
 from app.dashboard.group_curves import Cells
 from probes.samples.groups import Estimate
 from probes.scores.over_epochs import EpochCurve

@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app.charts.layout import CONFIG, LEGEND, MARGIN, f4
 from app.dashboard import palette
+from app.dashboard.charts.layout import CONFIG, LEGEND, MARGIN, f4
 
 BRUSH = {**CONFIG, "modeBarButtonsToRemove": ["autoScale2d"], "displayModeBar": True}
 """The buttons for box, lasso and pan are always shown: they are how samples are chosen."""

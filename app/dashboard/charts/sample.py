@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
 from app.dashboard import palette
+from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
 from memgate.log.format import ROUTED_ABOVE
 
 

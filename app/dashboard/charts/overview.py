@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app.charts.layout import (
+from app.dashboard import palette
+from app.dashboard.charts.layout import (
     LEGEND,
     MARGIN,
     add_share,
@@ -17,7 +18,6 @@ from app.charts.layout import (
     log_counts,
     share_layout,
 )
-from app.dashboard import palette
 from app.dashboard.group_curves import Band, Share
 from memgate.log.format import ROUTED_ABOVE
 

@@ -9,8 +9,17 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from app.charts.layout import MARGIN, add_share, count_scale, epoch_axis, f4, lines, log_counts, share_layout
 from app.dashboard import palette
+from app.dashboard.charts.layout import (
+    MARGIN,
+    add_share,
+    count_scale,
+    epoch_axis,
+    f4,
+    lines,
+    log_counts,
+    share_layout,
+)
 from app.dashboard.group_curves import Share
 from memgate.log.format import ROUTED_ABOVE
 from probes.report.curves import Line

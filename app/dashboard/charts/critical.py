@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app.charts.layout import LEGEND, MARGIN, epoch_axis, f4
 from app.dashboard import palette
+from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4
 from probes.samples.groups import Estimate
 
 STYLES = {

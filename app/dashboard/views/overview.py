@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from app.charts import overview as charts
-from app.charts.layout import CONFIG
 from app.dashboard import group_curves, logs, palette
+from app.dashboard.charts import overview as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
 from app.dashboard.group_curves import Share
 from app.dashboard.parts.gallery import MEMORISED

@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import explorer as charts
-from app.charts.layout import CONFIG
 from app.dashboard import group_curves, palette, sentences
+from app.dashboard.charts import explorer as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
 from app.dashboard.parts.explorer.axes import controls, named
 from app.dashboard.parts.explorer.contrasts import special

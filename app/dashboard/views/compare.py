@@ -5,9 +5,9 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from app.charts import compare as charts
-from app.charts.layout import CONFIG
 from app.dashboard import logs, sentences
+from app.dashboard.charts import compare as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
 from app.dashboard.parts import compare
 from app.dashboard.parts.compare import Compared, Pair, Together

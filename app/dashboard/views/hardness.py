@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.charts import hardness as charts
-from app.charts.layout import CONFIG
 from app.dashboard import sentences
+from app.dashboard.charts import hardness as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
 from app.dashboard.components.sections import section
 from app.dashboard.parts.hardness import detection

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.charts import health as charts
-from app.charts.layout import CONFIG
 from app.dashboard import logs, sentences
+from app.dashboard.charts import health as charts
+from app.dashboard.charts.layout import CONFIG
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.config.json_form import flags, flat, text_of

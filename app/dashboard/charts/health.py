@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts.layout import LEGEND, MARGIN, epoch_axis
 from app.dashboard import palette
+from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis
 from memgate.runs.health import SplitHealth
 
 LOOKS = {
