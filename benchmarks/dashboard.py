@@ -81,7 +81,7 @@ def make_run(folder: Path, data: Path | None, n: int, epochs: int) -> Run:
 def server(root: Path) -> Iterator[tuple[str, int]]:
     """Serve the dashboard as the command line does; its address and its process."""
     code = (
-        "import sys; from pathlib import Path; from memgate.dashboard import serve; "
+        "import sys; from pathlib import Path; from app.cli.serve import serve; "
         f"sys.exit(serve(Path(sys.argv[1]), {PORT}, open_browser=False))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.DEVNULL)

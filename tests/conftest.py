@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memgate import cli
+from app.cli import main as cli
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run

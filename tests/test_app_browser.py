@@ -46,7 +46,7 @@ def server(tmp_path: Path, make_run: Callable[..., Run]) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     code = (
-        "import sys; from pathlib import Path; from memgate.dashboard import serve; "
+        "import sys; from pathlib import Path; from app.cli.serve import serve; "
         "sys.exit(serve(Path(sys.argv[1]), int(sys.argv[2]), open_browser=False))"
     )
     process = subprocess.Popen(
@@ -200,7 +200,7 @@ def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Pat
     assert command.startswith("memgate export ")
     assert "--cause label" in command
     done = subprocess.run(
-        [sys.executable, "-m", "memgate.cli", *shlex.split(command)[1:]],
+        [sys.executable, "-m", "app.cli.main", *shlex.split(command)[1:]],
         cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert Path(done.stdout.split()[-1]).read_bytes() == got

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import streamlit as st
 
+from app.cli import main
 from app.dashboard.parts import export
 from app.dashboard.view import state
-from memgate import cli
 from memgate.runs.run import Run
 from probes.samples.cohorts import Cohort, load_cohort, save_cohort
 
@@ -47,7 +47,7 @@ def type_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> Cal
         with monkeypatch.context() as patch:
             patch.chdir(here)
             patch.setattr(sys, "argv", shlex.split(text))
-            cli.main()
+            main.main()
         return here / capsys.readouterr().out.strip()
 
     return typed

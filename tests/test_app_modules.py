@@ -35,7 +35,7 @@ from pathlib import Path
 for page in (Path(app.__path__[0]) / "views").glob("*.py"):
     imports = [one for one in ast.walk(ast.parse(page.read_text())) if isinstance(one, (ast.Import, ast.ImportFrom))]
     exec(compile(ast.Module(imports, []), str(page), "exec"))
-import memgate.dashboard
+import app.cli.serve
 from pathlib import Path
 from memgate.config.run import DataConfig
 from memgate.data.image_set import load_splits
@@ -52,5 +52,5 @@ assert "torch" not in sys.modules
 
 
 def test_the_server_module_is_light() -> None:
-    code = "import sys, memgate.dashboard; assert not {'streamlit', 'torch', 'numpy'} & set(sys.modules)"
+    code = "import sys, app.cli.serve; assert not {'streamlit', 'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

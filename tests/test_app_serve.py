@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from memgate import dashboard
+from app.cli import serve
 from memgate.errors import MemgateError
 
 
@@ -40,7 +40,7 @@ def free_port() -> int:
 def test_serve_on_this_machine(started: list[Any], tmp_path: Path) -> None:
     warnings: list[str] = []
     port = free_port()
-    assert dashboard.serve(tmp_path, port, open_browser=False, warn=warnings.append) == 0
+    assert serve.serve(tmp_path, port, open_browser=False, warn=warnings.append) == 0
     assert not warnings
     ((command, env),) = started
     assert command[0] == sys.executable
@@ -52,7 +52,7 @@ def test_serve_on_this_machine(started: list[Any], tmp_path: Path) -> None:
 
 
 def test_what_is_joined_is_passed_on(started: list[Any], tmp_path: Path) -> None:
-    dashboard.serve(tmp_path, free_port(), open_browser=False, joins=("cscores=a b.npz", "mine=x.csv:y:low"))
+    serve.serve(tmp_path, free_port(), open_browser=False, joins=("cscores=a b.npz", "mine=x.csv:y:low"))
     ((command, _),) = started
     assert command[-2:] == ["--join=cscores=a b.npz", "--join=mine=x.csv:y:low"]
 
@@ -69,7 +69,7 @@ def test_a_wrong_join_is_one_sentence_before_anything_is_served(
 
 def test_serving_to_others_warns(started: list[Any], tmp_path: Path) -> None:
     warnings: list[str] = []
-    dashboard.serve(tmp_path, free_port(), address="0.0.0.0", open_browser=False, warn=warnings.append)
+    serve.serve(tmp_path, free_port(), address="0.0.0.0", open_browser=False, warn=warnings.append)
     assert len(warnings) == 1
     assert "0.0.0.0" in warnings[0]
     assert "STREAMLIT_SERVER_ALLOWED_HOSTS" not in started[0][1]
@@ -81,13 +81,13 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(MemgateError, match=rf"127\.0\.0\.1:{port} .*--port"):
-            dashboard.serve(tmp_path, port)
+            serve.serve(tmp_path, port)
 
 
 @pytest.mark.parametrize("port", [-1, 70000])
 def test_an_impossible_port_is_one_sentence(port: int, tmp_path: Path) -> None:
     with pytest.raises(MemgateError, match="--port"):
-        dashboard.serve(tmp_path, port)
+        serve.serve(tmp_path, port)
 
 
 def test_streamlit_knows_every_option() -> None:
@@ -96,9 +96,9 @@ def test_streamlit_knows_every_option() -> None:
 
     known = set(config.get_config_options())
     variables = {f"STREAMLIT_{_words(name)}" for name in known}
-    given = {name for name in dashboard.environment("127.0.0.1") if name.startswith("STREAMLIT_")}
+    given = {name for name in serve.environment("127.0.0.1") if name.startswith("STREAMLIT_")}
     assert given <= variables
-    assert set(dashboard.required_options("127.0.0.1", 1, False)) <= known
+    assert set(serve.required_options("127.0.0.1", 1, False)) <= known
 
 
 def _words(option: str) -> str:

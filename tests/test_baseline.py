@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from memgate import cli
+from app.cli import main
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
 from memgate.models import build_model
@@ -150,6 +150,6 @@ def test_a_head_of_other_classes_is_fresh_or_refused(baseline, tmp_path):
 
 def test_the_flags(baseline, one_sentence):
     assert "no --init-from to load it from" in one_sentence("train", "--init-head", "loaded")
-    config = cli.parse(["train", "--init-from", "runs/base:best"]).config
+    config = main.parse(["train", "--init-from", "runs/base:best"]).config
     assert config.init_from == "runs/base:best"
     assert "-init-" in config.resolved().name

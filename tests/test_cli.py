@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from memgate import cli
-from memgate.commands.training import Quickstart
+from app.cli import main
+from app.cli.commands.train import Quickstart
 from memgate.errors import MemgateError
 from memgate.recipes import check_start, recipe
 
@@ -24,7 +24,7 @@ SMALL = (
 def run(*arguments, code=0, cwd=None):
     """One memgate process: its output and errors."""
     done = subprocess.run(
-        [sys.executable, "-m", "memgate.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
+        [sys.executable, "-m", "app.cli.main", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -34,7 +34,7 @@ def run(*arguments, code=0, cwd=None):
 def test_help_imports_nothing_heavy():
     script = (
         "import sys; from memgate import cli\n"
-        "try: cli.parse(['--help'])\nexcept SystemExit: pass\n"
+        "try: main.parse(['--help'])\nexcept SystemExit: pass\n"
         "print([name for name in ('torch', 'pandas', 'streamlit', 'sklearn', 'plotly') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -82,7 +82,9 @@ def test_export_report_evaluate_and_runs(trained, tmp_path):
 
 def test_like_starts_from_another_runs_configuration(trained):
     path, _ = trained
-    command = cli.parse(["train", "--like", str(path), "--name", "two", "--seed", "7", "--train.epochs", "5"])
+    command = main.parse(
+        ["train", "--like", str(path), "--name", "two", "--seed", "7", "--train.epochs", "5"]
+    )
     config = command.config
     assert (config.name, config.seed, config.train.epochs) == ("two", 7, 5)
     assert config.noise == ("symmetric:0.2", "randx:0.05")
@@ -92,21 +94,21 @@ def test_like_starts_from_another_runs_configuration(trained):
 def test_what_is_typed_takes_the_place_of_the_noise_that_is_inherited(make_run):
     run = make_run(noise_on=("test",))
     like = ["train", "--like", str(run.path)]
-    assert cli.parse(like).config.noise == run.config.noise
+    assert main.parse(like).config.noise == run.config.noise
     for typed in (["--manifest", "m.npz"], ["--manifest=m.npz"]):
-        config = cli.parse([*like, *typed]).config
+        config = main.parse([*like, *typed]).config
         assert (config.noise, config.manifest, config.noise_on) == ((), Path("m.npz"), ("test",))
     stored = json.loads((run.path / "config.json").read_text())
     for key in ("config", "requested"):
         stored[key] |= {"noise": [], "manifest": "/data/m.npz"}
     (run.path / "config.json").write_text(json.dumps(stored))
-    assert cli.parse(like).config.manifest == Path("/data/m.npz")
+    assert main.parse(like).config.manifest == Path("/data/m.npz")
     for typed in (["--noise", "pair:0.2"], ["--noise=pair:0.2"]):
-        config = cli.parse([*like, *typed]).config
+        config = main.parse([*like, *typed]).config
         assert (config.noise, config.manifest) == (("pair:0.2",), None)
-    config = cli.parse([*like, "--noise-on", "--noise"]).config
+    config = main.parse([*like, "--noise-on", "--noise"]).config
     assert (config.noise, config.manifest, config.noise_on) == ((), None, ())
-    config = cli.parse(["train", "--recipe", "quickstart", "--manifest", "m.npz"]).config
+    config = main.parse(["train", "--recipe", "quickstart", "--manifest", "m.npz"]).config
     assert (config.noise, config.manifest) == ((), Path("m.npz"))
 
 
@@ -120,12 +122,12 @@ def test_what_is_typed_takes_the_place_of_the_noise_that_is_inherited(make_run):
 )
 def test_a_list_given_twice_is_refused(typed):
     with pytest.raises(MemgateError, match="is given twice, and only the last would count"):
-        cli.parse(["train", *typed])
+        main.parse(["train", *typed])
 
 
 def test_like_copies_what_was_asked_for_and_not_what_followed_from_it(trained):
     path, _ = trained
-    command = cli.parse(["train", "--like", str(path), "--train.epochs", "8", "--data.name", "cifar10"])
+    command = main.parse(["train", "--like", str(path), "--train.epochs", "8", "--data.name", "cifar10"])
     config = command.config.resolved()
     assert config.train.milestones == (4, 6)
     assert config.data.augment == "crop-flip"
@@ -159,7 +161,7 @@ def test_a_row_that_starts_from_a_baseline_is_not_trained_from_scratch_in_silenc
 
 
 def test_recipe_gives_the_defaults_and_flags_count():
-    config = cli.parse(["train", "--recipe=paper-c100", "--train.lr", "0.2"]).config
+    config = main.parse(["train", "--recipe=paper-c100", "--train.lr", "0.2"]).config
     assert (config.model.depth, config.model.block, config.train.lr) == (164, "bottleneck", 0.2)
     assert config.train.milestones == (120, 180)
 
@@ -214,4 +216,4 @@ def test_a_foreign_package_of_our_name_is_noticed(monkeypatch):
 
     monkeypatch.setattr("importlib.util.find_spec", foreign)
     with pytest.raises(MemgateError, match="/elsewhere/noise.* hides memgate's own"):
-        cli.check_siblings()
+        main.check_siblings()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from memgate import cli
+from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
@@ -28,7 +28,7 @@ from probes.result import load_results
 
 
 def probe(*arguments):
-    cli.parse(["probe", *map(str, arguments)]).run()
+    main.parse(["probe", *map(str, arguments)]).run()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def of_variant(shown, k):
 
 
 def test_the_whole_way_through_the_command_line(trained_run, sets):
-    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    command = [sys.executable, "-m", "app.cli.main", "probe"]
     done = subprocess.run(
         [*command, "ood", trained_run.path, "--ood", *pairs(sets), "--near", "noise", "--k", "5"],
         capture_output=True, text=True,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from memgate import cli, console
+from app.cli import main
+from memgate import console
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
@@ -25,11 +26,11 @@ from probes.stats.intervals import wilson
 
 
 def probe(*arguments):
-    cli.parse(["probe", *map(str, arguments)]).run()
+    main.parse(["probe", *map(str, arguments)]).run()
 
 
 def test_the_whole_way_through_the_command_line(trained_run):
-    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    command = [sys.executable, "-m", "app.cli.main", "probe"]
     done = subprocess.run(
         [*command, "csr", trained_run.path, "--splits", "train", "test", "--radius", "0.5"],
         capture_output=True, text=True,

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from memgate import cli
-from memgate.commands.inside import ProbeInside, ScoreName
+from app.cli import main
+from app.cli.commands.inside import ProbeInside, ScoreName
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
@@ -28,7 +28,7 @@ from probes.stats.intervals import mean_interval, wilson
 
 
 def probe(*arguments):
-    cli.parse(["probe", *map(str, arguments)]).run()
+    main.parse(["probe", *map(str, arguments)]).run()
 
 
 def results_of(run):
@@ -36,7 +36,7 @@ def results_of(run):
 
 
 def test_the_whole_way_through_the_command_line(trained_run):
-    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    command = [sys.executable, "-m", "app.cli.main", "probe"]
     done = subprocess.run(
         [*command, "inside", trained_run.path, "--splits", "train", "test", "--scores", *SCORES],
         capture_output=True, text=True,

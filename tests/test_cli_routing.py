@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memgate import cli
+from app.cli import main
 from memgate.config.run import DataConfig, GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
@@ -20,7 +20,7 @@ from probes.routing import run as routing_run
 
 
 def probe(*arguments):
-    cli.parse(["probe", "routing", *map(str, arguments)]).run()
+    main.parse(["probe", "routing", *map(str, arguments)]).run()
 
 
 def like(run: Run, out: Path, **changes) -> Run:
@@ -48,7 +48,7 @@ def others(trained, tmp_path_factory) -> Path:
 
 
 def test_the_whole_way_through_the_command_line(trained_run, others):
-    command = [sys.executable, "-m", "memgate.cli", "probe"]
+    command = [sys.executable, "-m", "app.cli.main", "probe"]
     control = ["--control", str(others / "plain")]
     done = subprocess.run(
         [*command, "routing", trained_run.path, "--splits", "train", "test", *control],
@@ -110,12 +110,12 @@ def test_a_control_of_other_epochs_and_one_that_is_gone_are_named(trained_run, o
     assert "Not compared" not in capsys.readouterr().out
     probe(tmp_path / "control", "--splits", "train", "--n", "5")
     capsys.readouterr()
-    cli.parse(["probe", "show", str(trained_run.path)]).run()
+    main.parse(["probe", "show", str(trained_run.path)]).run()
     printed = capsys.readouterr().out
     assert "Not compared" in printed
     assert "train of one's epoch 3 (epoch_003)" in printed
     shutil.rmtree(tmp_path / "control")
-    cli.parse(["probe", "show", str(trained_run.path)]).run()
+    main.parse(["probe", "show", str(trained_run.path)]).run()
     assert "Without its control control: " in capsys.readouterr().out
 
 

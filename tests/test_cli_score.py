@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from memgate import cli
+from app.cli import main
 from memgate.errors import MemgateError
 from probes.export import writers
 from probes.export.writers import write_table
@@ -20,7 +20,7 @@ from probes.scores.table import score_table
 
 
 def said(capsys, *arguments):
-    cli.parse([*map(str, arguments)]).run()
+    main.parse([*map(str, arguments)]).run()
     return capsys.readouterr().out
 
 
@@ -29,7 +29,7 @@ def sheet(capsys, *arguments):
 
 
 def test_the_whole_way_through_the_command_line(trained_run, tmp_path):
-    command = [sys.executable, "-m", "memgate.cli", "score", trained_run.path, "--top", "3", "--by", "aum"]
+    command = [sys.executable, "-m", "app.cli.main", "score", trained_run.path, "--top", "3", "--by", "aum"]
     done = subprocess.run([*command, "--out", tmp_path / "s.csv"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch.nn import functional
 
 import memgate.training.loop
-from memgate import cli
+from app.cli import main
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.console import epoch_line
 from memgate.models import MODELS
@@ -280,12 +280,12 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
         ["ood", run.path, "--ood", f"noise={tmp_path / 'noise.npz'}", "--k", "3", "--n", "9"],
         *([] if layered else [["routing", run.path, "--n", "9"]]),
     ):
-        cli.parse(["probe", *map(str, arguments)]).run()
+        main.parse(["probe", *map(str, arguments)]).run()
         (result, *_) = load_results(run, arguments[0])
         assert len(result.sample_id) in (4, 9)
     if layered:
         assert "there is none to skip" in one_sentence("probe", "routing", run.path)
-    cli.parse(["report", str(run.path)]).run()
+    main.parse(["report", str(run.path)]).run()
     assert run.config.model.name in capsys.readouterr().out
     assert export(run, ExportPlan("summary", "csv")).exists()
 
@@ -303,7 +303,7 @@ def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one
     said = one_sentence("probe", "routing", gated.path, "--control", control.path)
     assert "control can only be cut in its last block, b4, and gated is gated up to b3" in said
     assert "gates in every unit" in one_sentence("probe", "routing", layered.path, "--control", control.path)
-    cli.parse(["probe", "routing", str(control.path), "--n", "9"]).run()
+    main.parse(["probe", "routing", str(control.path), "--n", "9"]).run()
     (result, *_) = load_results(control, "routing")
     assert result.config["readouts"]["read-out o1"]["point"] == "b4.1"
     assert "memorised_by_b4" in result.values
@@ -312,7 +312,7 @@ def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one
 def test_skip_of_an_ungated_pre_resnet_goes_through_its_last_batchnorm(tmp_path):
     config = small(tmp_path, "pre", "resnet")
     run = start(replace(config, model=config_of("resnet", activation="pre")))
-    cli.parse(["probe", "routing", str(run.path), "--n", "0", "--splits", "test"]).run()
+    main.parse(["probe", "routing", str(run.path), "--n", "0", "--splits", "test"]).run()
     (result,) = load_results(run, "routing")
     inputs = inputs_of(run)
     model: Any = load_model(run, "last", inputs, torch.device("cpu"))[0].eval()

@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgate.commands.reporting import print_report
+from app.cli.commands.report import print_report
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.errors import NoiseError

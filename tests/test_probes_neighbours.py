@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from memgate import cli
+from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
@@ -88,7 +88,7 @@ def test_nobody_is_critical_and_nobody_is_asked_for():
 
 
 def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
-    cli.parse(["probe", "csr", str(trained_run.path), "--splits", "train", "--neighbours", "20",
+    main.parse(["probe", "csr", str(trained_run.path), "--splits", "train", "--neighbours", "20",
                "--radius", "0.3", "30", "--every", "2", "--checkpoints", "last"]).run()  # fmt: skip
     results = {result.key: result for result in load_results(trained_run, "csr")}
     beyond = {result.key: result for result in load_results(trained_run, "neighbours")}
@@ -118,17 +118,17 @@ def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
 
 
 def test_none_are_stored_where_none_are_asked_for(trained_run, capsys):
-    cli.parse(
+    main.parse(
         ["probe", "csr", str(trained_run.path), "--splits", "test", "--n", "5", "--neighbours", "0"]
     ).run()
     assert load_results(trained_run, "neighbours") == ()
     with pytest.raises(MemgateError, match="neighbours -1 is no number of samples"):
-        cli.parse(["probe", "csr", str(trained_run.path), "--neighbours", "-1"]).run()
+        main.parse(["probe", "csr", str(trained_run.path), "--neighbours", "-1"]).run()
 
 
 def test_a_damaged_file_is_noticed_before_anything_is_computed(trained_run):
     probe_path(trained_run, "neighbours").parent.mkdir()
     probe_path(trained_run, "neighbours").write_bytes(b"no HDF5")
     with pytest.raises(MemgateError, match=r"neighbours.h5 is damaged"):
-        cli.parse(["probe", "csr", str(trained_run.path)]).run()
+        main.parse(["probe", "csr", str(trained_run.path)]).run()
     assert load_results(trained_run, "csr") == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memgate import cli
+from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.report import several_runs
@@ -173,27 +173,27 @@ def test_runs_that_are_not_equally_far_are_refused(make_run):
 
 def test_the_command_takes_one_run_several_and_none(seeds, capsys):
     paths = [str(run.path) for run in seeds]
-    cli.parse(["report", *paths, "--format", "json"]).run()
+    main.parse(["report", *paths, "--format", "json"]).run()
     stored = json.loads(capsys.readouterr().out)
     assert len(stored["figures"]["scores/aum/label/auroc"]["values"]) == 3
     # Each run's own report has the bootstrap's intervals there.
     assert stored["reports"][0]["scores"][0]["average_precision"]["low"] is not None
-    cli.parse(["report", paths[0], "--over-epochs", "--bootstrap", "10"]).run()
+    main.parse(["report", paths[0], "--over-epochs", "--bootstrap", "10"]).run()
     shown = capsys.readouterr().out
     assert "10 bootstrap resamples" in shown
     assert "best epoch (oracle)" in shown
     assert "chosen by the clean labels" in shown
-    cli.parse(["report", *paths]).run()
+    main.parse(["report", *paths]).run()
     assert "Mean ± standard deviation over 3 runs" in capsys.readouterr().out
-    cli.parse(["report", *paths, "--bootstrap", "0"]).run()
+    main.parse(["report", *paths, "--bootstrap", "0"]).run()
     for form in ("terminal", "markdown"):
         with pytest.raises(
             MemgateError, match="--bootstrap 10 .* several runs as one do not show.*--format json"
         ):
-            cli.parse(["report", *paths, "--bootstrap", "10", "--format", form]).run()
+            main.parse(["report", *paths, "--bootstrap", "10", "--format", form]).run()
     with pytest.raises(MemgateError, match="needs a run"):
-        cli.parse(["report"]).run()
+        main.parse(["report"]).run()
     with pytest.raises(MemgateError, match="--bootstrap -1 is out of range"):
-        cli.parse(["report", paths[0], "--bootstrap", "-1"]).run()
+        main.parse(["report", paths[0], "--bootstrap", "-1"]).run()
     with pytest.raises(MemgateError, match="--join is given twice"):
-        cli.parse(["report", paths[0], "--join", "a=b", "--join", "c=d"])
+        main.parse(["report", paths[0], "--join", "a=b", "--join", "c=d"])

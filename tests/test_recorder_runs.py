@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from memgate import cli
-from memgate.commands.reading import Runs
+from app.cli import main
+from app.cli.commands.runs import Runs
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.manifest.manifest import Manifest
@@ -49,7 +49,7 @@ def test_commands_that_read_work_and_those_that_need_the_network_say_why_not(
         with pytest.raises(
             MemgateError, match="mine was recorded by another program, so memgate has neither"
         ):
-            cli.parse(arguments).run()
+            main.parse(arguments).run()
 
 
 def code_blocks() -> list[str]:
@@ -99,5 +99,5 @@ def test_the_manifest_of_a_recorded_run_can_be_loaded_and_shown(make_recorder: A
     with make_recorder(clean_labels=CLEAN) as recorder:
         feed(recorder, 1)
     assert Manifest.load(recorder.path / "manifest.npz").label_corrupted.sum() == 8
-    cli.parse(["corrupt", "show", str(recorder.path / "manifest.npz")]).run()
+    main.parse(["corrupt", "show", str(recorder.path / "manifest.npz")]).run()
     assert "label-list:file=given_labels.csv" in capsys.readouterr().out

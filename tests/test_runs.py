@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from memgate.commands.reading import Runs
+from app.cli.commands.runs import Runs
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
 from memgate.runs.create import create_run

@@ -143,7 +143,7 @@ class Dashboard:
 
     def run(self) -> None:
         """Serve until Ctrl-C."""
-        from memgate.dashboard import serve
+        from app.cli.serve import serve
 
         if self.join:
             from probes.external.load import OWN_COLUMNS, load_externals

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.cli.commands.probe import CheckpointCommand, stored_one_by_one
 from memgate import console
-from memgate.commands.probing import CheckpointCommand, stored_one_by_one
 from memgate.runs.run import command, open_run
 
 

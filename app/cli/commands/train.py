@@ -8,8 +8,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from app.cli.commands.report import print_summary
 from memgate import console
-from memgate.commands.reporting import print_summary
 from memgate.config.run import Device, GateConfig, RunConfig
 from memgate.recipes import check_start, recipe
 from memgate.runs.run import Run, command, open_run

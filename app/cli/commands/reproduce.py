@@ -9,8 +9,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from app.cli.commands.sweep import until_stopped
 from memgate import console
-from memgate.commands.sweeping import until_stopped
 from memgate.config.names import fitted
 from memgate.config.run import Device, RunConfig
 from memgate.errors import MemgateError, require

@@ -1,4 +1,4 @@
-"""The command line: tyro over the commands. With ``memgate.commands``, the only code that knows all four rooms."""
+"""The command line: tyro over the commands. With ``app.cli.commands``, the only code that knows all four rooms."""
 
 import importlib.util
 import io
@@ -10,8 +10,7 @@ from typing import Annotated, Any, Union
 
 from tyro.conf import subcommand
 
-from memgate import __version__, console
-from memgate.commands.corruption import (
+from app.cli.commands.corrupt import (
     CorruptExport,
     CorruptImport,
     CorruptKinds,
@@ -19,17 +18,18 @@ from memgate.commands.corruption import (
     CorruptVerify,
     CorruptWrite,
 )
-from memgate.commands.data import DataInfo, DataPrepare
-from memgate.commands.inside import ProbeInside
-from memgate.commands.ood import ProbeOod
-from memgate.commands.probing import ProbeCsr, ProbeShow
-from memgate.commands.reading import Dashboard, Export, ImportCurves, Recipes, Runs
-from memgate.commands.reporting import Report
-from memgate.commands.reproducing import Reproduce
-from memgate.commands.routing import ProbeRouting
-from memgate.commands.scoring import ScoreRun, ScoresKnown
-from memgate.commands.sweeping import SweepRuns, SweepTable
-from memgate.commands.training import Evaluate, Quickstart, Resume, Train
+from app.cli.commands.data import DataInfo, DataPrepare
+from app.cli.commands.inside import ProbeInside
+from app.cli.commands.ood import ProbeOod
+from app.cli.commands.probe import ProbeCsr, ProbeShow
+from app.cli.commands.probe_routing import ProbeRouting
+from app.cli.commands.report import Report
+from app.cli.commands.reproduce import Reproduce
+from app.cli.commands.runs import Dashboard, Export, ImportCurves, Recipes, Runs
+from app.cli.commands.score import ScoreRun, ScoresKnown
+from app.cli.commands.sweep import SweepRuns, SweepTable
+from app.cli.commands.train import Evaluate, Quickstart, Resume, Train
+from memgate import __version__, console
 from memgate.config.flags import parsed
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError

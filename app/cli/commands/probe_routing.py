@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.cli.commands.probe import ProbeCommand, stored_one_by_one
 from memgate import console
-from memgate.commands.probing import ProbeCommand, stored_one_by_one
 from memgate.config.json_form import flags
 from memgate.errors import require
 from memgate.runs.run import Run, command, open_run

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from app.cli.commands.probe import ProbeCommand, stored_one_by_one
 from memgate import console
-from memgate.commands.probing import ProbeCommand, stored_one_by_one
 from memgate.runs.run import command, open_run
 
 ScoreName = Literal["input_gradient_norm", "grand_last_layer", "grand", "prediction_depth"]
