@@ -4,7 +4,8 @@
 
 The yardstick is the loop that public code has: every image of the batch makes all steps, each of them a forward
 and a backward pass, and another forward pass looks whether the prediction has changed. Against it stand
-:func:`probes.csr.critical.critical_samples` without and with early exit. The three alternate; the ratio of the medians counts.
+:func:`probes.csr.critical.critical_samples` without and with early exit. The three alternate; the ratio of the medians
+counts.
 Also timed: the first-order method on as many images.
 
 Ends with exit code 1 when early exit takes more than 0.8 of the time of the naive loop.

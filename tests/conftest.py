@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.cli import main as cli
+from memgate.__main__ import main
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
@@ -46,11 +46,11 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Open a page of the dashboard over ``tmp_path/runs`` at URL parameters."""
     from streamlit.testing.v1 import AppTest  # a second, which other tests need not wait for
 
-    main = Path(__file__).parents[1] / "app" / "main.py"
+    entry = Path(__file__).parents[1] / "app" / "main.py"
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
 
     def opened(page: str, /, **params: str) -> Any:
-        at = AppTest.from_file(main, default_timeout=60).run()
+        at = AppTest.from_file(entry, default_timeout=60).run()
         if page != "runs":
             at.switch_page(f"views/{page}.py")
         for name, value in params.items():
@@ -69,7 +69,7 @@ def exit_code(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     def of(*arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
         try:
-            cli.main()
+            main()
         except SystemExit as end:
             return end.code or 0  # pyright: ignore[reportReturnType]
         return 0

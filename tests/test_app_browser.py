@@ -200,7 +200,7 @@ def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Pat
     assert command.startswith("memgate export ")
     assert "--cause label" in command
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli.main", *shlex.split(command)[1:]],
+        [sys.executable, "-m", "memgate", *shlex.split(command)[1:]],
         cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert Path(done.stdout.split()[-1]).read_bytes() == got

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from app.cli import main
 from app.dashboard.parts import export
 from app.dashboard.view import state
+from memgate.__main__ import main
 from memgate.runs.run import Run
 from probes.samples.cohorts import Cohort, load_cohort, save_cohort
 
@@ -47,7 +47,7 @@ def type_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> Cal
         with monkeypatch.context() as patch:
             patch.chdir(here)
             patch.setattr(sys, "argv", shlex.split(text))
-            main.main()
+            main()
         return here / capsys.readouterr().out.strip()
 
     return typed
@@ -135,7 +135,7 @@ def test_only_what_goes_together_is_offered(make_run: MakeRun, open_page: Any) -
 def select(at: Any, ids: list[int]) -> Any:
     """Make samples the selection, as a brush does, and ask for it."""
     chosen = state.selection.selection_of("run", "train", ids, "by hand")
-    state.queries.keep_selection(chosen)
+    state.logs.keep_selection(chosen)
     at.query_params["selected"] = chosen.key
     at.run()
     return choose(at, who="selection")

@@ -12,6 +12,7 @@ import pytest
 
 from app.cli import main
 from app.cli.commands.train import Quickstart
+from memgate.__main__ import check_siblings
 from memgate.errors import MemgateError
 from memgate.recipes import check_start, recipe
 
@@ -24,7 +25,7 @@ SMALL = (
 def run(*arguments, code=0, cwd=None):
     """One memgate process: its output and errors."""
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli.main", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
+        [sys.executable, "-m", "memgate", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -33,7 +34,7 @@ def run(*arguments, code=0, cwd=None):
 
 def test_help_imports_nothing_heavy():
     script = (
-        "import sys; from memgate import cli\n"
+        "import sys; from app.cli import main\n"
         "try: main.parse(['--help'])\nexcept SystemExit: pass\n"
         "print([name for name in ('torch', 'pandas', 'streamlit', 'sklearn', 'plotly') if name in sys.modules])"
     )
@@ -216,4 +217,4 @@ def test_a_foreign_package_of_our_name_is_noticed(monkeypatch):
 
     monkeypatch.setattr("importlib.util.find_spec", foreign)
     with pytest.raises(MemgateError, match="/elsewhere/noise.* hides memgate's own"):
-        main.check_siblings()
+        check_siblings()

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.cli import main
 from app.cli.commands.corrupt import CorruptWrite, ExchangeFormat
+from app.cli.main import parse
+from memgate.__main__ import main
 from noise.files.npz import write_npz
 from noise.kinds import KINDS
 from noise.manifest.exchange import FORMATS
@@ -52,7 +53,7 @@ def memgate(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["memgate", "corrupt", *map(str, arguments)])
         ended = 0
         try:
-            main.main()
+            main()
         except SystemExit as exit_:
             ended = exit_.code
         said = capsys.readouterr()
@@ -93,8 +94,8 @@ def test_write_makes_a_manifest_and_a_sheet_and_prints_the_summary(tmp_path, dat
 
 def test_write_is_what_no_subcommand_means(data):
     flags = ["--noise", "symmetric:0.25", *data]
-    assert main.parse(["corrupt", *flags]) == main.parse(["corrupt", "write", *flags])
-    assert isinstance(main.parse(["corrupt", *flags]), CorruptWrite)
+    assert parse(["corrupt", *flags]) == parse(["corrupt", "write", *flags])
+    assert isinstance(parse(["corrupt", *flags]), CorruptWrite)
 
 
 def test_the_sheet_goes_where_it_is_asked_for(tmp_path, data, memgate):

@@ -55,22 +55,20 @@ def stored(run):
 def of_variant(shown, k):
     """The tables of ``probe show`` that are of epoch 3 and of this k."""
     (found,) = (
-        part
-        for part in shown.split("one: ood_run, ")
-        if part.startswith("epoch 3") and f"k-NN: k = {k} " in part
+        part for part in shown.split("one: ood, ") if part.startswith("epoch 3") and f"k-NN: k = {k} " in part
     )
     return found.partition("OpenOOD's convention")[0].strip()
 
 
 def test_the_whole_way_through_the_command_line(trained_run, sets):
-    command = [sys.executable, "-m", "app.cli.main", "probe"]
+    command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
         [*command, "ood", trained_run.path, "--ood", *pairs(sets), "--near", "noise", "--k", "5"],
         capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert (
-        "one: ood_run, epoch 3 (last), 60 of 60 test samples are in-distribution; k-NN: k = 5 among 128 training samples"
+        "one: ood, epoch 3 (last), 60 of 60 test samples are in-distribution; k-NN: k = 5 among 128 training samples"
     ) in done.stdout
     assert f"noise (near, its only set): 30 images, 8 × 8, arrays of {sets['noise']}\n\n" in done.stdout
     assert (
@@ -169,7 +167,7 @@ def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
     assert "11 of 60 test samples are in-distribution; k-NN: k = 6 among 128" in printed
     probe("show", trained_run.path)
     shown = capsys.readouterr().out
-    assert re.findall(r"one: ood_run, epoch (\d) \((\w+)\)", shown) == [
+    assert re.findall(r"one: ood, epoch (\d) \((\w+)\)", shown) == [
         ("1", "epoch_001"), ("2", "epoch_002"), ("3", "last"), ("3", "last"),
     ]  # fmt: skip
     assert of_variant(shown, 5) == earlier, "another k and n changed what was there"

@@ -30,7 +30,7 @@ def probe(*arguments):
 
 
 def test_the_whole_way_through_the_command_line(trained_run):
-    command = [sys.executable, "-m", "app.cli.main", "probe"]
+    command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
         [*command, "csr", trained_run.path, "--splits", "train", "test", "--radius", "0.5"],
         capture_output=True, text=True,

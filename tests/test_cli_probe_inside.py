@@ -36,7 +36,7 @@ def results_of(run):
 
 
 def test_the_whole_way_through_the_command_line(trained_run):
-    command = [sys.executable, "-m", "app.cli.main", "probe"]
+    command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
         [*command, "inside", trained_run.path, "--splits", "train", "test", "--scores", *SCORES],
         capture_output=True, text=True,

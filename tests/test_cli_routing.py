@@ -48,7 +48,7 @@ def others(trained, tmp_path_factory) -> Path:
 
 
 def test_the_whole_way_through_the_command_line(trained_run, others):
-    command = [sys.executable, "-m", "app.cli.main", "probe"]
+    command = [sys.executable, "-m", "memgate", "probe"]
     control = ["--control", str(others / "plain")]
     done = subprocess.run(
         [*command, "routing", trained_run.path, "--splits", "train", "test", *control],

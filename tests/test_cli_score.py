@@ -29,7 +29,7 @@ def sheet(capsys, *arguments):
 
 
 def test_the_whole_way_through_the_command_line(trained_run, tmp_path):
-    command = [sys.executable, "-m", "app.cli.main", "score", trained_run.path, "--top", "3", "--by", "aum"]
+    command = [sys.executable, "-m", "memgate", "score", trained_run.path, "--top", "3", "--by", "aum"]
     done = subprocess.run([*command, "--out", tmp_path / "s.csv"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.cli import main
+from memgate.__main__ import main
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import FAR, spans
@@ -283,7 +283,7 @@ def test_the_command_writes_the_bytes_that_the_dashboard_hands_over(make_run, mo
     save_cohort(run, Cohort("mine", "train", (2, 4, 6), "by hand"))
     out = tmp_path / download_name(run, plan)
     monkeypatch.setattr(sys, "argv", shlex.split(command_of(run, plan, out)))
-    main.main()
+    main()
     assert out.read_bytes() == export_bytes(run, plan)
     meta = json.loads(out.with_name(out.name + ".meta.json").read_text())
     assert meta["command"] == command_of(run, plan, out)

@@ -322,7 +322,7 @@ def test_the_same_runs_as_tasks_of_ray(tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
     typed = ["sweep", "quickstart", *SMALL, "--out", "runs", "--engine", "ray"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli.main", *typed, "--over", "train.epochs=2,2000"],
+        [sys.executable, "-m", "memgate", *typed, "--over", "train.epochs=2,2000"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

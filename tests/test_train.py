@@ -214,7 +214,7 @@ def test_a_signal_leaves_a_run_that_resumes_to_the_same_bits(tmp_path, name):
         "--data.train-limit 600 --data.test-limit 60 --model.depth 14 --train.epochs 8 --seed 3"
     ).split()
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli.main", "train", "--out", str(tmp_path), *flags],
+        [sys.executable, "-m", "memgate", "train", "--out", str(tmp_path), *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     wait_for_epoch(tmp_path / "killed" / "metrics.csv", 2, process)

@@ -1,6 +1,5 @@
-"""The command line: tyro over the commands. With ``app.cli.commands``, the only code that knows all four rooms."""
+"""The command line: tyro over the commands of :mod:`app.cli.commands`."""
 
-import importlib.util
 import io
 import sys
 from collections.abc import Sequence
@@ -187,34 +186,21 @@ def _places(arguments: Sequence[str], flag: str) -> list[int]:
     return [at for at, name in enumerate(names) if name[:2] == "--" and name.replace("_", "-") == flag]
 
 
-def check_siblings() -> None:
-    """Make sure that noise, probes and app are the folders beside memgate, not somebody else's packages.
+def run(arguments: Sequence[str]) -> None:
+    """Run the command that the arguments name; what the user can put right ends in one sentence and exit code 2.
 
     Raises:
-        MemgateError: another package of that name is found first (PyPI has a ``noise``).
+        SystemExit: with code 2 after a mistake of the user, 130 after Ctrl-C, 0 after --help or where the reader of
+            our output has gone.
     """
-    here = Path(__file__).resolve().parent.parent
-    for name in ("noise", "probes", "app"):
-        found = importlib.util.find_spec(name)
-        origin = Path(found.origin).resolve().parent if found and found.origin else None
-        if origin != here / name:
-            raise MemgateError(
-                f"Another package called {name!r} ({origin or 'without files'}) hides memgate's own: "
-                f"uninstall it, or use a fresh environment."
-            )
-
-
-def main() -> None:
-    """Run one command; what the user can put right ends in one sentence and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a '?' for it
     try:
-        check_siblings()
-        if sys.argv[1:] == ["--version"]:
+        if list(arguments) == ["--version"]:
             console.line(__version__)
             return
-        parse(sys.argv[1:]).run()
+        parse(arguments).run()
     except (MemgateError, NoiseError) as error:
         console.warn(str(error))
         raise SystemExit(2) from None
@@ -225,7 +211,3 @@ def main() -> None:
         # The reader of our output has gone (memgate runs | head): not an error of ours.
         sys.stderr.close()
         raise SystemExit(0) from None
-
-
-if __name__ == "__main__":
-    main()

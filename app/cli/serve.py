@@ -14,7 +14,7 @@ from typing import Any
 
 from memgate.errors import MemgateError
 
-HOME = Path(__file__).resolve().parents[1]
+HOME = Path(__file__).resolve().parents[2]
 """The folder that holds the packages; found from here, since another package may be called ``app``."""
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -54,7 +54,14 @@ def serve(
         )
     command = [
         # -P: a file app.py or noise.py in the working directory must not stand in for our packages.
-        *(sys.executable, "-P", "-m", "app.dashboard.server", "run", str(HOME / "app" / "main.py")),
+        *(
+            sys.executable,
+            "-P",
+            "-m",
+            "app.dashboard.server",
+            "run",
+            str(HOME / "app" / "dashboard" / "main.py"),
+        ),
         *(f"--{name}={value}" for name, value in required_options(address, port, open_browser).items()),
         *("--", "--root", str(root.expanduser().absolute())),
         *(f"--join={text}" for text in joins),

@@ -85,12 +85,12 @@ class Run:
 
     @property
     def recorded(self) -> bool:
-        """Whether another program trained it (:class:`memgate.recorder.recorder.Recorder`): it has a log and no network."""
+        """Whether another program trained it (``memgate.Recorder``): it has a log and no network."""
         return "recorded" in self._stored
 
     @property
     def only_curves(self) -> bool:
-        """Whether it is somebody's curves (:mod:`memgate.papers.import_curves`): metrics by epoch, no log and no network."""
+        """Whether it is somebody's curves (``memgate import-curves``): metrics by epoch, no log and no network."""
         return "curves" in self._stored
 
     @cached_property

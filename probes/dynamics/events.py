@@ -1,8 +1,8 @@
 """Training dynamics that are events: when a sample was learned, forgotten, or sent past the block.
 
-As in :mod:`probes.dynamics.reductions`: matrices [E, N] (epochs in rising order, one column per sample) and ``seen`` [E, N]
-give [N] in float64; an epoch in which a sample was not seen counts as if it had not been. What never happened is
-missing (NaN), never epoch 0 and never a large number: how that ranks, :class:`probes.scores.catalogue.Score` says.
+As in :mod:`probes.dynamics.reductions`: matrices [E, N] (epochs in rising order, one column per sample) and ``seen``
+[E, N] give [N] in float64; an epoch in which a sample was not seen counts as if it had not been. What never happened
+is missing (NaN), never epoch 0 and never a large number: how that ranks, :class:`probes.scores.catalogue.Score` says.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Hardness that others have measured, as the user names it: joined to a run's samples by their id.
 
-The files of :mod:`probes.external.cifar10`, or any other name: a column of a CSV file with the columns ``sample_id`` and,
-for the check of the order, ``label``.
+The files of :mod:`probes.external.cifar10`, or any other name: a column of a CSV file with the columns ``sample_id``
+and, for the check of the order, ``label``.
 """
 
 import re

@@ -135,7 +135,7 @@ def sweep_table(sweep: Sweep, out: Path) -> SweepTable:
 
 
 def how_far(out: Path, name: str, state: str) -> str:
-    """The state of a run that is not complete (see :func:`memgate.sweeps.grid.state_of`), with its epoch and its reason."""
+    """The state of a run that is not complete (``memgate.sweeps.grid.state_of``), with its epoch and its reason."""
     if state == "missing":
         return state
     try:

@@ -22,8 +22,8 @@ VARIANT = "intervention"
 LEARNED, SKIP, THROUGH, HARD = "learned", "skip", "through", "hard"
 
 READOUT_O1, READOUT_END = "read-out o1", "read-out end"
-"""Not routes through the network: what a linear read-out (:mod:`probes.routing.readout`) at B3's o1 answers, and one where the
-head reads."""
+"""Not routes through the network: what a linear read-out (:mod:`probes.routing.readout`) at B3's o1 answers, and
+one where the head reads."""
 
 OF_ALL, OF_FITTED, P_GIVEN = "fit, of all", "fit, of the fitted", "p(given)"
 """What a cut takes: the fit of how many samples, of how many of those that fit, or how much probability."""
@@ -54,7 +54,7 @@ def check_blocks(name: str, model: ModelConfig) -> None:
 
 
 def cut_point(model: ModelConfig) -> str:
-    """Where the deepest of these cuts is, as a point of :mod:`probes.network.features`: ``b3.1``, whose output is B3's o1."""
+    """Where the deepest of these cuts is, as a point of ``network.features``: ``b3.1``, whose output is B3's o1."""
     return f"{(blocks_of(model) or tuple(model.units))[-1]}.1"
 
 

@@ -75,8 +75,8 @@ def probe_run(
         One result for each checkpoint and split, which is already in the run's ``probes/routing.h5``.
 
     Raises:
-        MemgateError: see :func:`probes.network.checkpoints.visits`; the gates are not over blocks; or batch_size is no number of
-            images.
+        MemgateError: see :func:`probes.network.checkpoints.visits`; the gates are not over blocks; or batch_size is
+            no number of images.
     """
     model = run.config.model
     check_blocks(run.name, model)

@@ -51,8 +51,8 @@ class StoredScore:
 def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.DataFrame:
     """Every score of a run that exists, one row per sample, sorted by ``sample_id``.
 
-    The columns of :func:`probes.dynamics.summary.summary`, and beside them those of :func:`stored_scores`: each from the
-    latest checkpoint that was probed and is not after the table's last epoch; which one that is, is in the
+    The columns of :func:`probes.dynamics.summary.summary`, and beside them those of :func:`stored_scores`: each from
+    the latest checkpoint that was probed and is not after the table's last epoch; which one that is, is in the
     table's ``attrs["checkpoints"]`` (column to epoch). NaN for a sample that was not probed; what nobody has
     been probed for has no column. ``attrs["notes"]`` lists, a sentence each, what a damaged file has cost.
 

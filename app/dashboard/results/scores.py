@@ -30,7 +30,7 @@ class Measure:
     """A score that a run has."""
 
     column: str
-    """A key of :data:`probes.scores.catalogue.PROBES`, or the name of something joined (:mod:`app.dashboard.results.external`)."""
+    """A key of :data:`probes.scores.catalogue.PROBES`, or the name of something joined (``results.external``)."""
     score: Score
     gate: str | None
     """The gate that it is of; the scores of a gate are those of the sidebar's."""
@@ -48,7 +48,7 @@ class Measure:
 
 
 def measures(view: View) -> dict[str, Measure]:
-    """The scores that a view has, by column, in the order of :data:`probes.scores.catalogue.PROBES`; last what is joined."""
+    """The scores that a view has, by column, in the order of the catalogue; last what is joined."""
     stored = {one.score.column for one in stored_of(view)}
     found = {}
     for column, score in PROBES.items():
@@ -62,7 +62,7 @@ def measures(view: View) -> dict[str, Measure]:
 def values(view: View, column: str) -> NDArray[np.float64]:
     """A score or a column of the summary of every sample, [N] in the log's order, of the epochs up to the cursor.
 
-    NaN is missing: not seen, not probed, or, where :attr:`probes.scores.catalogue.Score.never` says so, it never happened.
+    NaN is missing: not seen, not probed, or, where ``Score.never`` says so, it never happened.
     Of a column of the gates, it is the sidebar's gate.
 
     Raises:

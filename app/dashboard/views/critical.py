@@ -30,8 +30,8 @@ def not_probed(view: View, what: str, verb: str, more: str = "") -> None:
                 "Probe the network there: probes.csr.critical.critical_samples(model, images).")  # fmt: skip
         return
     st.info(
-        f"{what} has not run on the {sentences.plain(view.split)} samples of this run yet. This command does it; reload "
-        "the page after it:"
+        f"{what} has not run on the {sentences.plain(view.split)} samples of this run yet. This command does it; "
+        "reload the page after it:"
     )
     st.code(f"{command(verb, view.run.path)} --splits {view.split}{more}", language="bash")
     st.caption("Add --every 10 for every tenth epoch of which a checkpoint is kept (memgate train --train."
@@ -104,7 +104,8 @@ def critical(view: View) -> None:
     with left:
         st.markdown(f"**CSR({radius:g}) over the checkpoints** · 95 % bands")
         along = [(one.epoch, group, list(one.config["radii"]).index(radius))
-                 for one in same if radius in one.config["radii"] for group in probe_results.groups(view, one)]  # fmt: skip
+                 for one in same if radius in one.config["radii"]
+                 for group in probe_results.groups(view, one)]  # fmt: skip
         st.plotly_chart(charts.ratios(lines_of(along, view), "epoch", result.epoch), key="csr_epochs",
                         config=CONFIG, alt="Critical sample ratio by epoch and group")  # fmt: skip
     with right:

@@ -244,7 +244,7 @@ def source(view: View, preset: Preset, seed: int) -> str:
 
 
 def beside_clean(view: View, result: ProbeResult) -> str:
-    """Who was probe_results, and from how many skipping the block takes the fit at all: any cut takes something."""
+    """Who was probed, and from how many skipping the block takes the fit at all: any cut takes something."""
     told = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
     corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
     fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]

@@ -33,8 +33,8 @@ def against(view: View) -> str | None:
     """Which corruption is to be found; None, and a sentence, where there is nothing to tell apart."""
     cause = view.data.cause[view.members]
     if not (view.data.cause != "clean").any():
-        st.info(f"The split {sentences.plain(view.split)} has no corrupted samples: detector scores are undefined. The "
-                "data map and the deciles are still there.")  # fmt: skip
+        st.info(f"The split {sentences.plain(view.split)} has no corrupted samples: detector scores are undefined. "
+                "The data map and the deciles are still there.")  # fmt: skip
         return None
     if (cause == "clean").all() or (cause != "clean").all():
         kind = "no corrupted one" if (cause == "clean").all() else "no clean one"

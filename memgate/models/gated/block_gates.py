@@ -2,8 +2,9 @@
 
 All have two linear layers with nothing between them, as in the papers' code: a linear map of limited rank, from the
 pooled or the flattened map to k numbers z. With o1 and o2 the outputs of the block's first and last unit, the block
-puts out g*o2 + (1-g)*o1 (:mod:`memgate.models.gated.block_gated`). Models 1 to 3 are those of the report on gating, Model 4
-that of the soft-gating paper (section 4). In Models 1 to 3 nothing is detached, and every loss trains everything.
+puts out g*o2 + (1-g)*o1 (:mod:`memgate.models.gated.block_gated`). Models 1 to 3 are those of the report on gating,
+Model 4 that of the soft-gating paper (section 4). In Models 1 to 3 nothing is detached, and every loss trains
+everything.
 """
 
 from typing import NamedTuple

@@ -33,7 +33,7 @@ def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_], count:
         view: what is shown.
         result: of ``csr``, of the samples that pass the filter.
         critical: which of them [n].
-        count: how many samples were probe_results, whether they pass the filter or not.
+        count: how many samples were probed, whether they pass the filter or not.
     """
     radius = result.values["critical_radius"]
     order = np.argsort(radius, kind="stable")
