@@ -14,7 +14,7 @@ from memgate.__main__ import main
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from tests.made_runs import RunPlan, build_run
+from tests.helpers.made_runs import RunPlan, build_run
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch
 
@@ -33,7 +33,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
 def make_recorder(tmp_path: Path) -> Callable[..., Any]:
     """A recorder of a run ``mine`` under ``tmp_path/runs``."""
     from memgate.recorder.recorder import Recorder  # torch, see above
-    from tests.recording import N
+    from tests.helpers.recording import N
 
     def made(n: Any = N, epochs: int = 3, **more: Any) -> Recorder:
         return Recorder(n, epochs, name=more.pop("name", "mine"), out=tmp_path / "runs", **more)
@@ -46,7 +46,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Open a page of the dashboard over ``tmp_path/runs`` at URL parameters."""
     from streamlit.testing.v1 import AppTest  # a second, which other tests need not wait for
 
-    entry = Path(__file__).parents[1] / "app" / "main.py"
+    entry = Path(__file__).parents[1] / "app" / "dashboard" / "main.py"
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
 
     def opened(page: str, /, **params: str) -> Any:

@@ -42,8 +42,9 @@ def probed_members(
 
     Returns:
         Groups by what was done (:func:`probes.samples.groups.members`; only ``all`` where nothing was done to the
-        split); then ``routed`` and ``skipped`` (with the gate's name, of several) by where each gate sent the sample: as
-        the result itself has it (``routed`` [G, n]), else as the log has it, where it has the checkpoint's epoch whole.
+        split); then ``routed`` and ``skipped`` (with the gate's name, of several) by where each gate sent the sample:
+        as the result itself has it (``routed`` [G, n]), else as the log has it, where it has the checkpoint's epoch
+        whole.
     """
     samples, places = log.samples(result.split), _places(log, result)
     probed = Samples(**{name: column[places] for name, column in vars(samples).items()})

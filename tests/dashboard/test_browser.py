@@ -1,0 +1,243 @@
+"""The dashboard in a real browser, three clicks from the runs to a sample, with nothing leaving the machine."""
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memgate.runs.run import Run
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium"),
+]
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, from .[dev]")
+
+FRAME = """() => {
+    const chart = document.querySelector('.js-plotly-plot'), place = chart.getBoundingClientRect();
+    const {xaxis, yaxis} = chart._fullLayout;
+    return {left: place.x + xaxis._offset, top: place.y + yaxis._offset, width: xaxis._length,
+            height: yaxis._length, x: xaxis.range, y: yaxis.range};
+}"""
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("MEMGATE_SCREENSHOTS", tmp_path / "screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path, make_run: Callable[..., Run]) -> Iterator[str]:
+    """The address of a dashboard over two runs, served as the command line does."""
+    make_run(name="other", noise=(), epochs=2)
+    make_run(name="noisy", n=600, epochs=12)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = (
+        "import sys; from pathlib import Path; from app.cli.serve import serve; "
+        "sys.exit(serve(Path(sys.argv[1]), int(sys.argv[2]), open_browser=False))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "runs"), str(port)], cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    try:
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, "the server has ended"
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        _, complaints = process.communicate(timeout=20)
+    assert b"Traceback" not in complaints, complaints.decode()
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def page(server: str) -> Iterator[Any]:
+    """A browser's page that notes what it asks for and what it complains of."""
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 1280, "height": 720})
+        asked: list[str] = []
+        complaints: list[str] = []
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.on("websocket", lambda channel: asked.append(channel.url))
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.on(
+            "console",
+            lambda message: (
+                complaints.append(f"{message.text} {message.location}") if message.type == "error" else None
+            ),
+        )
+        yield opened
+        browser.close()
+    inside = (f"{server}/", server.replace("http", "ws") + "/", "data:", "blob:")
+    assert [url for url in asked if not url.startswith(inside)] == []
+    # Streamlit looks for its server below a deep link first, and asks at the root when that is not found.
+    assert [text for text in complaints if not ("404" in text and re.search(r"/\w+/_stcore/", text))] == []
+
+
+def settled(page: Any, selector: str) -> None:
+    """Wait for an element and for the script's end."""
+    page.wait_for_selector(selector, timeout=60_000)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+    page.wait_for_timeout(800)
+
+
+def click_first_row(page: Any) -> None:
+    table = page.locator('[data-testid="stDataFrame"]').first
+    table.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    place = table.bounding_box()
+    page.mouse.click(place["x"] + 90, place["y"] + 52)
+
+
+def test_three_clicks_from_the_runs_to_a_sample(
+    server: str, page: Any, tmp_path: Path, screenshots: Path
+) -> None:
+    page.goto(server)
+    settled(page, '[data-testid="stDataFrame"]')
+    page.screenshot(path=screenshots / "runs.png")
+
+    click_first_row(page)
+    page.wait_for_url("**/overview?**")
+    settled(page, ".js-plotly-plot")
+    assert "run=noisy" in page.url
+    page.screenshot(path=screenshots / "overview.png")
+
+    frame = page.evaluate(FRAME)
+    start, end = (0.62, 0.04), (0.97, 0.2)
+    page.mouse.move(frame["left"] + start[0] * frame["width"], frame["top"] + start[1] * frame["height"])
+    page.mouse.down()
+    page.mouse.move(frame["left"] + end[0] * frame["width"], frame["top"] + end[1] * frame["height"], steps=8)
+    page.mouse.up()
+    page.get_by_text("Clear selection").wait_for(timeout=30_000)
+    settled(page, '[data-testid="stDataFrame"]')
+    page.screenshot(path=screenshots / "brushed.png")
+
+    # The same samples from the log itself: epochs whose cell the box touches, g between its edges.
+    log = Run(tmp_path / "runs" / "noisy").log()
+    first, last = (frame["x"][0] + part[0] * (frame["x"][1] - frame["x"][0]) for part in (start, end))
+    high, low = (frame["y"][1] - part[1] * (frame["y"][1] - frame["y"][0]) for part in (start, end))
+    rows = slice(max(1, round(first)) - 1, min(12, round(last)))
+    gate = log.values("train", "gate")[1][rows]
+    margin = (frame["y"][1] - frame["y"][0]) / frame["height"]  # the mouse moves by whole pixels
+    fewest, most = (
+        int(((gate >= low + slack) & (gate <= high - slack)).any(axis=0).sum()) for slack in (margin, -margin)
+    )
+    said = page.get_by_text("samples,").first.inner_text()
+    assert fewest <= int(said.split()[0].replace(",", "")) <= most
+    assert 0 < fewest < 600
+    assert f"at any of the epochs {rows.start + 1} to {rows.stop}" in said
+
+    # The selection is in the link: a reload brings the same samples.
+    chosen = page.url
+    page.reload()
+    settled(page, ".js-plotly-plot")
+    assert page.url == chosen
+    assert page.get_by_text("samples,").first.inner_text() == said
+
+    tile = page.locator(".tile").first
+    focus = tile.get_attribute("data-id")
+    tile.click()
+    page.wait_for_url(f"**/sample?**id={focus}**")
+    settled(page, ".js-plotly-plot")
+    page.get_by_text("routed in").first.wait_for()
+    page.screenshot(path=screenshots / "sample.png")
+    link = page.url
+
+    page.get_by_role("button", name="Next").click()
+    page.wait_for_function("before => location.href !== before", arg=link)
+    page.go_back()
+    page.wait_for_function("before => location.href === before", arg=link)
+    settled(page, ".js-plotly-plot")
+    assert page.get_by_label("Sample id").input_value() == focus
+
+    page.reload()
+    settled(page, ".js-plotly-plot")
+    assert page.url == link
+    assert page.get_by_label("Sample id").input_value() == focus
+
+
+VIEWS = Path(__file__).parents[2] / "app" / "dashboard" / "views"
+
+
+def test_every_page_opens_by_its_link(server: str, page: Any, screenshots: Path) -> None:
+    """Without a complaint in the console or a request to another host, which the fixture sees to."""
+    for name in sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init__"):
+        page.goto(f"{server}/{'' if name == 'runs' else name}?run=noisy")
+        settled(page, '[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]')
+        assert page.locator('[data-testid="stException"]').count() == 0, name
+        assert page.locator('[data-testid="stAlertContentError"]').count() == 0, name
+        page.screenshot(path=screenshots / f"link-{name}.png")
+
+
+def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Path) -> None:
+    page.goto(f"{server}/export?run=noisy&cause=label")
+    settled(page, '[data-testid="stDownloadButton"]')
+    page.get_by_text("as filtered on the left").click()
+    page.wait_for_timeout(1500)
+    settled(page, '[data-testid="stDownloadButton"]')
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_test_id("stDownloadButton").get_by_role("button").click()
+    got = Path(waiting.value.path()).read_bytes()
+    command = " ".join(page.get_by_test_id("stCode").inner_text().split())
+    assert command.startswith("memgate export ")
+    assert "--cause label" in command
+    done = subprocess.run(
+        [sys.executable, "-m", "memgate", *shlex.split(command)[1:]],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(done.stdout.split()[-1]).read_bytes() == got
+    assert len(got.splitlines()) - 1 == (Run(tmp_path / "runs" / "noisy").manifest.cause == "label").sum()
+
+
+def test_the_keyboard_reaches_a_tile(server: str, page: Any) -> None:
+    page.goto(f"{server}/gallery?run=noisy")
+    settled(page, ".tile")
+    tiles = page.locator(".tile")
+    tiles.first.focus()
+    page.keyboard.press("ArrowRight")
+    focus = tiles.nth(1).get_attribute("data-id")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/sample?**id={focus}**")
+
+
+def test_a_link_restores_split_and_filter(server: str, page: Any, tmp_path: Path) -> None:
+    page.goto(f"{server}/overview?run=noisy&split=train&cause=label")
+    settled(page, ".js-plotly-plot")
+    cause = Run(tmp_path / "runs" / "noisy").manifest.cause
+    page.get_by_text(f"{(cause == 'label').sum()} of 600 samples match").wait_for()
+    page.get_by_text("test", exact=True).first.click()
+    page.wait_for_url("**split=test**")
+    settled(page, ".js-plotly-plot")
+    page.go_back()
+    page.wait_for_url("**split=train&cause=label**")
+
+
+def test_an_unknown_host_name_is_refused(server: str) -> None:
+    """Otherwise a page on another site could read the dashboard through a name that it points at 127.0.0.1."""
+    import http.client
+
+    connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=10)
+    connection.request(
+        "GET", "/_stcore/stream", headers={"Host": "evil.example", "Upgrade": "websocket", "Connection": "Upgrade",
+                                           "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+                                           "Sec-WebSocket-Version": "13"}
+    )  # fmt: skip
+    assert connection.getresponse().status in (400, 403)

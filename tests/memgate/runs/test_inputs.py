@@ -1,0 +1,216 @@
+"""What a run trains on: corrupted training images, corrupted copies of other splits, somebody's manifest."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memgate.config.run import DataConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.runs.inputs import inputs_of, load_inputs, sources_for
+from memgate.runs.run import open_run
+from memgate.training.evaluate import evaluate_run
+from memgate.training.loop import start
+from noise.spec import parse_specs
+from probes.dynamics.summary import summary
+from probes.report.document import to_terminal
+from probes.report.report import report
+from tests.helpers.noise_kinds import CLASSES, NAMES, labels_of, pictures
+
+SIDE = 16
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A run on 100 training and 40 test images, and an open-set source beside them."""
+    arrays = {"class_names": np.array(NAMES)}
+    for split, count, shift in (("train", 100, 0), ("test", 40, 3)):
+        arrays[f"{split}_images"] = pictures(count + shift, SIDE)[shift:]
+        arrays[f"{split}_labels"] = labels_of(np.arange(count))
+    np.savez(tmp_path / "data.npz", allow_pickle=False, **arrays)
+    np.savez(tmp_path / "foreign.npz", images=255 - pictures(30, SIDE))
+    return RunConfig(
+        name="run",
+        out=tmp_path / "runs",
+        device="cpu",
+        noise=("symmetric:0.4", f"open:0.2:source=npz={tmp_path}/foreign.npz", "gaussian:0.1:severity=5"),
+        data=DataConfig(name="npz", root=tmp_path / "data.npz"),
+        model=ModelConfig(depth=14),
+        train=TrainConfig(epochs=1, batch_size=50),
+    )
+
+
+def test_test_and_validation_stay_clean_unless_a_copy_is_asked_for(config):
+    data = replace(config.data, val_fraction=0.2)
+    inputs = load_inputs(replace(config, data=data))
+    assert inputs.splits == ("train", "val", "test")
+    for split in ("val", "test"):
+        assert inputs.image_set(split) is inputs.clean.present[split]
+        assert not inputs.samples(split).image_op.any()
+    with_copies = load_inputs(replace(config, data=data, noise_on=("val", "test")))
+    assert with_copies.splits == ("train", "val", "test", "val_corrupted", "test_corrupted")
+    for split in ("val", "test"):
+        np.testing.assert_array_equal(with_copies.image_set(split).images, inputs.image_set(split).images)
+        copy, samples = with_copies.image_set(f"{split}_corrupted"), with_copies.samples(f"{split}_corrupted")
+        clean = with_copies.clean_images(f"{split}_corrupted")
+        assert clean is with_copies.clean.present[split]
+        assert (copy.labels != clean.labels).mean() == 0.4
+        np.testing.assert_array_equal(samples.given_label, copy.labels)
+        np.testing.assert_array_equal(samples.clean_label, clean.labels)
+        assert samples.open_set.mean() == 0.2
+        assert with_copies.manifests[f"{split}_corrupted"].header.dataset == f"npz/{split}"
+    np.testing.assert_array_equal(with_copies.train.images, inputs.train.images)
+
+
+def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
+    run = start(replace(config, noise_on=("test",)))
+    found = report(run)
+    assert found.test_accuracy is not None
+    (copy,) = found.copies
+    assert copy.split == "test_corrupted"
+    rows = {group.name: group for group in copy.groups}
+    assert rows["all"].n == found.test_accuracy.n == 40
+    assert rows["open"].n == 8
+    assert "Samples of test_corrupted, which it was not trained on:" in to_terminal(found)
+    table = summary(run, "test_corrupted")
+    assert int((table["given_label"] != table["clean_label"]).to_numpy().sum()) == 16
+    assert table["cause"].tolist().count("open") == 8
+    assert set(table["image_kind"].dropna()) == {"open", "gaussian"}
+    _, numbers = evaluate_run(open_run(run.path), "last", "cpu")
+    assert numbers["test_corrupted"]["test_corrupted_accuracy"] == rows["all"].fits_given.value
+
+
+def test_the_report_has_a_row_per_cause_and_per_kind(config):
+    noise = (*config.noise, "pair:0.1", "jpeg:0.2")
+    found = report(start(replace(config, noise=noise)))
+    rows = {group.name: group for group in found.groups}
+    assert {"clean", "corrupted", "label", "image", "open", "symmetric", "pair", "gaussian", "jpeg"} <= set(
+        rows
+    )
+    assert (rows["open"].n, rows["symmetric"].n, rows["pair"].n, rows["jpeg"].n) == (20, 40, 10, 20)
+    assert rows["clean"].n + rows["corrupted"].n == 100
+    causes = ("label", "image", "label+image", "open")
+    assert sum(rows[name].n for name in causes if name in rows) == rows["corrupted"].n
+
+
+def test_training_on_a_manifest_is_training_on_its_noise(config, tmp_path):
+    inputs = load_inputs(replace(config, noise_on=("test",)))
+    path = tmp_path / "given.npz"
+    inputs.manifest.save(path)
+    other = replace(config, noise=(), manifest=path, noise_on=("test",))
+    again = load_inputs(other)
+    for split in ("train", "test_corrupted"):
+        np.testing.assert_array_equal(again.image_set(split).images, inputs.image_set(split).images)
+        np.testing.assert_array_equal(again.image_set(split).labels, inputs.image_set(split).labels)
+    run = start(replace(other, name="from-manifest"))
+    # The run keeps its own copy: the file it was given may go.
+    path.unlink()
+    kept = inputs_of(run)
+    np.testing.assert_array_equal(kept.train.images, inputs.train.images)
+    np.testing.assert_array_equal(kept.train.labels, inputs.train.labels)
+
+
+def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):
+    inputs = load_inputs(config)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    inputs.manifest.save(elsewhere / "manifest.npz")
+    (tmp_path / "foreign.npz").rename(elsewhere / "foreign.npz")
+    run = start(replace(config, noise=(), manifest=elsewhere / "manifest.npz"))
+    np.testing.assert_array_equal(inputs_of(run).train.images, inputs.train.images)
+    # Where both are gone, it may be put into the run itself.
+    elsewhere.rename(tmp_path / "gone")
+    with pytest.raises(MemgateError, match=f"foreign.npz does not exist.*may also be put into {run.path}"):
+        inputs_of(run)
+    (tmp_path / "gone" / "foreign.npz").rename(run.path / "foreign.npz")
+    np.testing.assert_array_equal(inputs_of(run).train.images, inputs.train.images)
+
+
+def test_a_copy_shares_no_foreign_image_with_the_training(config, tmp_path):
+    inputs = load_inputs(replace(config, noise_on=("test",)))
+    train, copy = (set(manifest.source[manifest.open_set]) for manifest in inputs.manifests.values())
+    assert (len(train), len(copy)) == (20, 8)
+    assert not train & copy
+    np.savez(tmp_path / "foreign.npz", images=pictures(25, SIDE))
+    with pytest.raises(MemgateError, match="--noise-on: 3 open-set images would be both in the training"):
+        load_inputs(replace(config, noise_on=("test",)))
+
+
+def test_a_list_of_training_samples_is_not_put_on_the_test_split(config, tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps(labels_of(np.arange(100)).tolist()))
+    listed = replace(config, noise=(f"label-list:file={tmp_path}/list.json",))
+    load_inputs(listed)
+    with pytest.raises(MemgateError, match="--noise-on test: label-list lists training samples only"):
+        load_inputs(replace(listed, noise_on=("test",)))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"train_limit": 50}, "of 100 samples of npz .* and the data has 50 "),
+        ({"val_fraction": 0.1}, "and the data has 90 "),
+    ],
+)
+def test_a_manifest_of_other_data_is_one_sentence(config, tmp_path, data, said):
+    path = tmp_path / "manifest.npz"
+    load_inputs(config).manifest.save(path)
+    changed = replace(config, noise=(), manifest=path, data=replace(config.data, **data))
+    with pytest.raises(MemgateError, match=f"--manifest {path}: .*{said}"):
+        load_inputs(changed)
+
+
+def test_a_changed_source_is_noticed_when_a_run_is_looked_at(config, tmp_path):
+    run = start(config)
+    np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))
+    with pytest.raises(
+        MemgateError, match="cannot be made again: .*foreign.npz is not what it was written with"
+    ):
+        inputs_of(run)
+    (tmp_path / "foreign.npz").unlink()
+    with pytest.raises(MemgateError, match="foreign.npz does not exist"):
+        inputs_of(run)
+
+
+def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
+    arrays = {}
+    for split, count in (("train", 12), ("test", 3)):
+        arrays[f"{split}_images"] = pictures(count, 32)
+        arrays[f"{split}_labels"] = np.arange(count) % CLASSES
+    np.savez(tmp_path / "svhn.npz", **arrays)
+    found = sources_for(parse_specs(["open:0.1:source=svhn", "symmetric:0.2"]), config.data)
+    assert list(found) == ["svhn"]
+    np.testing.assert_array_equal(found["svhn"], arrays["train_images"])
+    assert sources_for(parse_specs([f"open:0.1:source=npz={tmp_path}/foreign.npz"]), config.data) == {}
+    inputs = load_inputs(replace(config, noise=("open:0.1:source=svhn",)))
+    assert inputs.train.images.shape == (100, SIDE, SIDE, 3)
+    assert str(inputs.manifest.source[inputs.manifest.open_set][0]).startswith("svhn:")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"noise_on": ("test",), "noise": ()}, "--noise-on test: there is no --noise"),
+        ({"noise_on": ("val",)}, "--noise-on val: there is no validation split"),
+        ({"noise_on": ("test", "test")}, "names a split twice"),
+        ({"manifest": "manifest.npz"}, "--noise and --manifest both"),
+        (
+            {"noise": (), "manifest": "manifest.npz", "noise_seed": 4},
+            "--noise-seed 4 has no use beside --manifest",
+        ),
+    ],
+)
+def test_contradictions_are_one_sentence(config, change, said):
+    with pytest.raises(MemgateError, match=said):
+        replace(config, **change)
+
+
+def test_paths_are_absolute_in_a_resolved_configuration_and_absent_from_names(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = replace(config, name=None, noise=("open:0.2:source=npz=foreign.npz",))
+    resolved = relative.resolved()
+    assert resolved.noise == (f"open:0.2:source=npz={tmp_path}/foreign.npz",)
+    assert str(tmp_path) not in relative.default_name
+    assert resolved.corruptions == ("open:0.2:source=npz=foreign.npz",)
+    monkeypatch.chdir("/")
+    assert load_inputs(resolved).manifest.open_set.sum() == 20

@@ -1,0 +1,411 @@
+"""Small real trainings: same seed same bits, stopped and resumed = never stopped, and the log tells the truth."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+import memgate.training.loop
+from memgate import console
+from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import MemgateError
+from memgate.log.writer import SampleLogWriter
+from memgate.models import build_model
+from memgate.runs.inputs import inputs_of
+from memgate.runs.run import Run, open_run
+from memgate.training import checkpoint
+from memgate.training.evaluate import evaluate_run
+from memgate.training.loader import DeviceImages
+from memgate.training.loop import Stopped, resume, start
+from memgate.training.sample_buffer import SampleBuffer
+from tests.helpers.same_runs import assert_same_run
+
+CPU = torch.device("cpu")
+
+
+def small(out: Path, name: str = "run", **changes) -> RunConfig:
+    config = RunConfig(
+        name=name,
+        out=out,
+        noise=("symmetric:0.2", "randx:0.05"),
+        device="cpu",
+        data=DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, augment="crop-flip"),
+        model=ModelConfig(depth=14, gate=GateConfig(hidden_b3=16)),
+        train=TrainConfig(epochs=4, batch_size=64, lr=0.05, milestones=(2, 3), checkpoint_every=2),
+    )
+    return replace(config, **changes)
+
+
+MODES = {
+    "sweep": {},
+    "online": {"log": LogConfig(mode="online")},
+    "two-gates-extra": {
+        "model": ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3", hidden_b3=16)),
+        "train": TrainConfig(
+            epochs=4, batch_size=64, gate_iters=3, warmup_iterations=3, gate_lr_schedule="step50"
+        ),
+    },
+    "starve": {"train": TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode="starve")},
+    "ungated-every-3-val": {
+        "model": ModelConfig(name="resnet", depth=8),
+        "log": LogConfig(every=3),
+        "data": DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2),
+    },
+}
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
+    whole = start(small(tmp_path, "whole", **MODES[mode]))
+    again = start(small(tmp_path, "again", **MODES[mode]))
+    assert_same_run(whole, again)
+
+    monkeypatch.setattr(console, "line", lambda *_: None)
+    steps = 0
+    original = memgate.training.loop.train_step
+
+    def interrupted(*arguments):
+        nonlocal steps
+        steps += 1
+        if steps == 10:  # in the middle of epoch 3
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr("memgate.training.loop.train_step", interrupted)
+    with pytest.raises(Stopped) as stopped:
+        start(small(tmp_path, "stopped", **MODES[mode]))
+    assert stopped.value.code == 130
+    monkeypatch.setattr("memgate.training.loop.train_step", original)
+    run = open_run(tmp_path / "stopped")
+    assert run.status().shown == "stopped"
+    assert 1 <= run.status().epoch < 4
+    assert_same_run(whole, resume(run))
+    assert run.status().shown == "complete"
+    with pytest.raises(MemgateError, match="complete: there is nothing to resume"):
+        resume(run)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing in the training may catch it and go on."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["log", "metrics", "best", "epoch_002", "last"])
+def test_a_kill_between_the_files_of_an_epoch_loses_none_of_them(tmp_path, monkeypatch, what, when):
+    data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
+    whole = start(small(tmp_path, "whole", data=data))
+    # The first epoch is the best so far, and every second one is kept.
+    epoch = 1 if what == "best" else 2
+
+    def killing(original, is_it):
+        def call(*arguments):
+            if is_it(*arguments) and when == "before":
+                raise Killed
+            original(*arguments)
+            if is_it(*arguments):
+                raise Killed
+
+        return call
+
+    with monkeypatch.context() as patch:
+        if what == "log":
+            wrapped = killing(SampleLogWriter.write, lambda self, number, records: number == epoch)
+            patch.setattr(SampleLogWriter, "write", wrapped)
+        elif what == "metrics":
+            wrapped = killing(Run.append_metrics, lambda self, row: row["epoch"] == epoch)
+            patch.setattr(Run, "append_metrics", wrapped)
+        else:
+            wrapped = killing(checkpoint.save, lambda state, path: path.stem == what and state.epoch == epoch)
+            patch.setattr(checkpoint, "save", wrapped)
+        with pytest.raises(Killed):
+            start(small(tmp_path, data=data))
+    assert_same_run(whole, resume(open_run(tmp_path / "run")))
+
+
+def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch):
+    whole = start(small(tmp_path, "whole"))
+    original = memgate.training.loop.train_step
+
+    def killed(state, batch, number, *rest):
+        if state.epoch == 2:
+            raise Killed
+        original(state, batch, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("memgate.training.loop.train_step", killed)
+        with pytest.raises(Killed):
+            start(small(tmp_path))
+    path = tmp_path / "run" / "status.json"
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "state": "running", "host": "elsewhere", "pid": 1})
+    )
+    assert_same_run(whole, resume(open_run(tmp_path / "run")))
+
+
+def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
+    run = start(small(tmp_path, train=TrainConfig(epochs=1)))
+    run.set_status("stopped", 0)
+    writer = SampleLogWriter.open(run.path / "log.h5")
+    with pytest.raises(MemgateError, match="is open in another process"):
+        resume(run)
+    writer.close()
+
+
+def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
+    run = start(small(tmp_path, train=TrainConfig(epochs=2, batch_size=64, precision="bf16")))
+    log = run.log()
+    gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
+    np.testing.assert_array_equal(routed, gate > np.float32(0.5))
+    # 16 bits have 128 values between two powers of two: many samples would share their margin.
+    assert len(np.unique(log.values("train", "margin")[1][-1])) > 190
+
+
+def test_a_signal_in_the_sweep_ends_it_at_the_next_batch(tmp_path, monkeypatch):
+    original, batches = SampleBuffer.update, []
+
+    def signalled(self, index, forward):
+        batches.append(len(index))
+        signal.raise_signal(signal.SIGTERM)
+        original(self, index, forward)
+
+    monkeypatch.setattr("memgate.training.evaluate.SWEEP_BATCH", {"cpu": 50})
+    monkeypatch.setattr(SampleBuffer, "update", signalled)
+    with pytest.raises(Stopped) as stopped:
+        start(small(tmp_path))
+    assert stopped.value.code == 143
+    assert batches == [50]
+    assert open_run(tmp_path / "run").status().shown == "stopped"
+
+
+def test_a_training_outlives_the_reader_of_its_lines(tmp_path, monkeypatch):
+    def closed(*_, **__):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("builtins.print", closed)
+    assert start(small(tmp_path)).status().shown == "complete"
+
+
+def test_tensorboard_that_is_not_installed_is_said_before_a_run_is_made(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MemgateError, match="needs the package tensorboard: pip install"):
+        start(small(tmp_path, log=LogConfig(tensorboard=True)))
+    assert list(tmp_path.iterdir()) == []
+
+
+SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SIGKILL": (signal.SIGKILL, -9)}
+
+
+@pytest.mark.parametrize("name", list(SIGNALS))
+def test_a_signal_leaves_a_run_that_resumes_to_the_same_bits(tmp_path, name):
+    number, code = SIGNALS[name]
+    flags = (
+        "--name killed --noise symmetric:0.2 --device cpu --data.name digits --data.image-size 8 "
+        "--data.train-limit 600 --data.test-limit 60 --model.depth 14 --train.epochs 8 --seed 3"
+    ).split()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "memgate", "train", "--out", str(tmp_path), *flags],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for_epoch(tmp_path / "killed" / "metrics.csv", 2, process)
+    os.kill(process.pid, number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    run = open_run(tmp_path / "killed")
+    assert run.status().shown == ("crashed" if name == "SIGKILL" else "stopped")
+    if name != "SIGKILL":
+        assert f"memgate resume {run.path}" in output
+    threads = torch.get_num_threads()
+    try:
+        resume(run)
+        whole = start(replace(run.config, name="whole"))
+    finally:
+        torch.set_num_threads(threads)
+    assert_same_run(whole, open_run(run.path))
+
+
+def wait_for_epoch(path, epoch, process):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if path.exists() and path.read_text().count("\n") > epoch:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    raise AssertionError("the training took too long to begin")
+
+
+def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
+    run = start(small(tmp_path))
+    inputs = inputs_of(run)
+    model = build_model(run.config.model, 10, seed=0).eval()
+    assert checkpoint.load_weights(model, run.checkpoint("last"), CPU) == 4
+    images = DeviceImages(inputs, "train", CPU)
+    [batch] = images.sweep_batches(1000)
+    with torch.no_grad():
+        forward = model(batch.images)
+    given = torch.from_numpy(inputs.train.labels)
+    log = run.log()
+
+    def last(name):
+        epochs, values = log.values("train", name)
+        assert epochs.tolist() == [1, 2, 3, 4]
+        return values[-1]
+
+    p = torch.softmax(forward.logits, 1).numpy()
+    rows = np.arange(len(given))
+    others = forward.logits.numpy().copy()
+    others[rows, given] = -np.inf
+    expected = {
+        "loss": functional.cross_entropy(forward.logits, given, reduction="none").numpy(),
+        "margin": forward.logits.numpy()[rows, given] - others.max(1),
+        "p_given": p[rows, given],
+        "el2n": np.linalg.norm(p - np.eye(10)[given], axis=1),
+        "out_entropy": -(p * np.log(p)).sum(1),
+        "gate": forward.gates[0].value.numpy(),
+        "entropy": forward.gates[0].entropy.numpy(),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(last(name), values, rtol=1e-3, atol=1e-4, err_msg=name)
+    agreement = (last("pred") == forward.logits.argmax(1).numpy()).mean()
+    assert agreement > 0.99
+    np.testing.assert_array_equal(last("routed"), last("gate") > np.float32(0.5))
+    np.testing.assert_array_equal(last("correct_given"), last("pred") == inputs.train.labels)
+    np.testing.assert_array_equal(last("correct_clean"), last("pred") == inputs.clean.train.labels)
+    assert last("seen").all()
+    metrics = run.metrics()[-1]
+    assert metrics["train_accuracy"] == pytest.approx(last("correct_given").mean())
+    assert metrics["train_loss"] == pytest.approx(last("loss").mean(), rel=1e-5)
+    assert metrics["train_routed_b3"] == pytest.approx(last("routed").mean())
+
+
+def test_evaluate_gives_the_numbers_of_the_epoch(tmp_path):
+    data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
+    run = start(small(tmp_path, data=data))
+    for which in ("last", "2", "best"):
+        epoch, splits = evaluate_run(run, which, "cpu")
+        row = run.metrics()[epoch - 1]
+        for split in ("train", "val", "test"):
+            assert splits[split][f"{split}_accuracy"] == pytest.approx(row[f"{split}_accuracy"])
+    accuracies = [row["val_accuracy"] for row in run.metrics()]
+    assert evaluate_run(run, "best", "cpu")[0] == 1 + int(np.argmax(accuracies))
+    with pytest.raises(MemgateError, match="no checkpoint '3': it has best, epoch_002, epoch_004, last"):
+        run.checkpoint("3")
+
+
+def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
+    data = DataConfig(name="digits", image_size=8, val_fraction=0.1)
+    run = start(small(tmp_path, data=data, train=TrainConfig(epochs=1)))
+    log = run.log()
+    ids = {split: log.samples(split).sample_id for split in log.splits}
+    assert len(np.unique(np.concatenate([ids["train"], ids["val"]]))) == len(ids["train"]) + len(ids["val"])
+    for split in ("val", "test"):
+        samples = log.samples(split)
+        np.testing.assert_array_equal(samples.given_label, samples.clean_label)
+    assert (log.samples("train").label_op > 0).sum() == round(0.2 * len(ids["train"]))
+
+
+@pytest.mark.parametrize(("iters_mode", "trunk", "gate"), [("extra", 16, 48), ("starve", 4, 16)])
+def test_gate_iters_in_both_meanings(tmp_path, iters_mode, trunk, gate):
+    train = TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode=iters_mode)
+    last = start(small(tmp_path, train=train)).metrics()[-1]
+    assert (last["trunk_updates"], last["gate_updates"]) == (trunk, gate)
+
+
+def test_a_full_disk_stops_the_log_and_not_the_training(tmp_path, monkeypatch, capsys):
+    original = SampleLogWriter.write
+
+    def full(self, epoch, records):
+        if epoch == 2:
+            raise OSError(28, "No space left on device")
+        original(self, epoch, records)
+
+    monkeypatch.setattr(SampleLogWriter, "write", full)
+    run = start(small(tmp_path))
+    assert run.status().shown == "complete"
+    assert run.log().epochs("train").tolist() == [1, 3, 4]
+    assert "epoch 2 could not be written" in capsys.readouterr().err
+
+
+def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, monkeypatch):
+    whole = start(small(tmp_path, "whole"))
+    original = checkpoint.save
+
+    def full(state, path):
+        if state.epoch == 3:
+            raise OSError(28, "No space left on device")
+        original(state, path)
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    with pytest.raises(MemgateError, match="after epoch 2 .*free some space, then go on"):
+        start(small(tmp_path))
+    run = open_run(tmp_path / "run")
+    assert run.status().state == "failed"
+    monkeypatch.setattr(checkpoint, "save", original)
+    assert_same_run(whole, resume(run))
+
+
+def test_what_stops_a_start(tmp_path):
+    start(small(tmp_path, train=TrainConfig(epochs=1)))
+    with pytest.raises(MemgateError, match="exists already: choose another --name, or go on"):
+        start(small(tmp_path))
+    with pytest.raises(MemgateError, match="no number any more after epoch"):
+        start(small(tmp_path, "diverges", train=TrainConfig(epochs=3, lr=1e20)))
+    assert open_run(tmp_path / "diverges").status().state == "failed"
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_changed_data_does_not_resume(tmp_path, split):
+    draw = np.random.default_rng(0)
+    arrays: dict[str, Any] = {
+        f"{split}_{what}": values
+        for split in ("train", "test")
+        for what, values in (
+            ("images", draw.integers(0, 255, (80, 8, 8, 3), np.uint8)),
+            ("labels", np.arange(80) % 4),
+        )
+    }
+    np.savez(tmp_path / "own.npz", **arrays)
+    data = DataConfig(name="npz", root=tmp_path / "own.npz")
+    run = start(small(tmp_path, data=data, train=TrainConfig(epochs=2)))
+    run.set_status("stopped", 1)
+    arrays[f"{split}_images"][3, 0, 0, 0] ^= 1
+    np.savez(tmp_path / "own.npz", **arrays)
+    with pytest.raises(MemgateError, match="no longer what run recorded"):
+        resume(open_run(run.path))
+
+
+def test_config_json_is_the_resolved_configuration(tmp_path):
+    run = start(small(tmp_path, train=TrainConfig(epochs=2)))
+    asked = small(tmp_path, train=TrainConfig(epochs=2))
+    assert run.requested == asked
+    assert run.config == replace(
+        asked.resolved(), train=TrainConfig(epochs=2, milestones=(1,), precision="float32")
+    )
+    stored = json.loads((run.path / "config.json").read_text())
+    assert stored["config"]["train"]["milestones"] == [1]
+    assert stored["environment"]["packages"]["torch"] == torch.__version__
+    assert {field.name for field in dataclasses.fields(RunConfig)} == set(stored["config"])
+
+
+def test_tensorboard_holds_the_scalars_and_the_histograms(tmp_path):
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is an extra"
+    )
+    run = start(small(tmp_path, log=LogConfig(tensorboard=True), train=TrainConfig(epochs=2)))
+    events = accumulator.EventAccumulator(
+        str(run.path / "tensorboard"), {"histograms": 0, "scalars": 0}
+    ).Reload()
+    found = [event.value for event in events.Scalars("test_accuracy")]
+    assert found == pytest.approx([row["test_accuracy"] for row in run.metrics()])
+    assert len(events.Histograms("g_b3/train")) == 2
