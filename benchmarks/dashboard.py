@@ -63,7 +63,7 @@ def make_run(folder: Path, data: Path | None, n: int, epochs: int) -> Run:
     inputs = load_inputs(config)
     samples = {split: inputs.samples(split) for split in inputs.splits}
     layout = LogLayout(
-        samples, config.model.gate_names, logged_epochs(epochs, 1), "sweep", tuple(inputs.train.class_names)
+        samples, config.model.gate_names, logged_epochs(epochs, 1), "eval", tuple(inputs.train.class_names)
     )
     environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
     run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)

@@ -4,12 +4,12 @@
 
 The yardstick repeats forward, backward and optimiser step on one batch that never changes. Against it stand
 whole epochs of :class:`memgate.training.loop.Training`, from the permutation to the fsync of log and checkpoint:
-logged online, and logged by a sweep of the training and the test set. The three alternate, so that a slow
+logged online, and logged by an evaluation pass of the training and the test set. The three alternate, so that a slow
 minute of the machine falls on all of them; the ratio of the medians counts. 4,000 training images of 32x32 in
-batches of 128. The sweep has 800 test images, CIFAR's proportion; online logging concerns the training set only
+batches of 128. The pass has 800 test images, CIFAR's proportion; online logging concerns the training set only
 (a test set is always swept, at the cost of its forward passes), so there the test set is 8 images.
 
-Ends with exit code 1 when a ratio is above its limit: 1.05 online, 1.5 with the sweep.
+Ends with exit code 1 when a ratio is above its limit: 1.05 online, 1.5 with the pass.
 """
 
 import argparse
@@ -34,9 +34,9 @@ from memgate.training.loader import Batch
 from memgate.training.loop import Training, log_layout, train_step
 from memgate.training.tensorboard import TensorBoard
 
-LIMITS = {"online": 1.05, "sweep": 1.5}
+LIMITS = {"online": 1.05, "eval": 1.5}
 TRAIN, BATCH = 4000, 128
-TEST = {"online": 8, "sweep": 800}
+TEST = {"online": 8, "eval": 800}
 
 
 def write_images(path: Path, test_images: int) -> None:
@@ -90,7 +90,7 @@ def main() -> int:
             ),
         )
         timed: dict[str, Callable[[], None]] = {}
-        for mode in ("online", "sweep"):
+        for mode in ("online", "eval"):
             write_images(folder / f"{mode}.npz", TEST[mode])
             data = DataConfig(name="npz", root=folder / f"{mode}.npz")
             config = replace(base, name=mode, data=data, log=LogConfig(mode=mode)).resolved()

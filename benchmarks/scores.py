@@ -37,7 +37,7 @@ def write_log(path: Path, n: int, epochs: int) -> None:
     none = np.zeros(n, np.int16)
     samples = Samples(np.arange(n), given, clean, none, none, none)
     names = tuple(map(str, range(CLASSES)))
-    plan = LogLayout({"train": samples}, ("b3",), logged_epochs(epochs, 1), "sweep", names)
+    plan = LogLayout({"train": samples}, ("b3",), logged_epochs(epochs, 1), "eval", names)
     SampleLogWriter.create(path, plan)
     writer = SampleLogWriter.open(path)
     for epoch in plan.epochs:

@@ -25,6 +25,9 @@ from noise.files.atomic import atomic_write
 
 SCHEMA = "memgate-probe/1"
 
+FORMER_NAMES = {"difficulty": "inside"}
+"""Probe to the name of its file in version 0.1.0; a run that has such a file keeps it."""
+
 
 @dataclass(frozen=True, eq=False)
 class ProbeResult:
@@ -68,8 +71,10 @@ class ProbeResult:
 
 
 def probe_path(run: Run, probe: str) -> Path:
-    """Where a run keeps the results of a probe."""
-    return run.path / "probes" / f"{probe}.h5"
+    """The file in which a run keeps the results of a probe, whether it exists or not."""
+    folder = run.path / "probes"
+    former = folder / f"{FORMER_NAMES.get(probe, probe)}.h5"
+    return former if former.exists() else folder / f"{probe}.h5"
 
 
 def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:

@@ -18,7 +18,7 @@ from app.cli.commands.corrupt import (
     CorruptWrite,
 )
 from app.cli.commands.data import DataInfo, DataPrepare
-from app.cli.commands.inside import ProbeInside
+from app.cli.commands.difficulty import ProbeDifficulty
 from app.cli.commands.ood import ProbeOod
 from app.cli.commands.probe import ProbeCsr, ProbeShow
 from app.cli.commands.probe_routing import ProbeRouting
@@ -48,7 +48,7 @@ CORRUPT = {
 """What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
 
 PROBE = {
-    "csr": ProbeCsr, "routing": ProbeRouting, "inside": ProbeInside, "ood": ProbeOod, "show": ProbeShow,
+    "csr": ProbeCsr, "routing": ProbeRouting, "difficulty": ProbeDifficulty, "ood": ProbeOod, "show": ProbeShow,
 }  # fmt: skip
 """What stands after 'memgate probe'."""
 
@@ -92,7 +92,7 @@ def _command_type(start: RunConfig) -> Any:
             probe,
             subcommand(
                 "probe",
-                description="Ask a trained network about its samples: csr, routing, inside, ood; show.",
+                description="Ask a trained network about its samples: csr, routing, difficulty, ood; show.",
             ),
         ],
     ]

@@ -278,3 +278,7 @@ def unit_names(units: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(
         f"{block}u{number:0{digits}d}" for block, count in units.items() for number in range(1, count + 1)
     )
+
+
+ROUTED_ABOVE = 0.5
+"""A sample with a larger g counts as routed through the block."""

@@ -156,9 +156,9 @@ class LogConfig:
 
     every: int = 1
     """Evaluate and log every so many epochs, and after the last; best.pt is the best of these."""
-    mode: Literal["sweep", "online"] = "sweep"
-    """sweep: an evaluation pass over the training images as they are; online: the values of the training
-    pass itself, augmented and in training mode, at no extra cost. Test and validation are always swept."""
+    mode: Literal["eval", "online"] = "eval"
+    """eval: an evaluation pass over the training images as they are; online: the values of the training pass
+    itself, augmented and in training mode, at no extra cost. Test and validation always get an evaluation pass."""
     tensorboard: bool = False
     """Write scalars and histograms of g for TensorBoard (needs the extra: pip install -e '.[tensorboard]')."""
 
@@ -299,3 +299,7 @@ class RunConfig:
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
+
+
+UNSEEN_CLASS = 65_535
+"""Predicted class (uint16) of a sample that an epoch did not see; so there are at most as many classes."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from memgate.config.run import DataConfig
 from memgate.data.sources import Part, Source, read_source
 from memgate.errors import MemgateError
+from noise import pixels as images_noise
 from noise.choose import exact_count, hash_order
 from noise.files.digests import source_digest
-from noise.images import pixels as images_noise
 
 SplitName = Literal["train", "val", "test"]
 Channels = tuple[float, float, float]

@@ -40,14 +40,13 @@ QUANTITIES: dict[str, Quantity] = {
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 """Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own arithmetic."""
 
-ROUTED_ABOVE = 0.5
-"""A sample with a larger g counts as routed through the block."""
-
-UNSEEN_CLASS = 65_535
-"""Predicted class (uint16) of a sample that an epoch did not see; so there are at most as many classes."""
 
 COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
 """Datasets of ``/commit/<split>``, a row per epoch; ``crc32`` has a column per quantity."""
+
+STORED_MODES = {"eval": "sweep", "online": "online"}
+"""How the training split's values were obtained, to its name in files of this format: ``eval`` is an evaluation pass
+over the images as they are, ``online`` the augmented training pass itself."""
 
 SAMPLE_COLUMNS = {
     "sample_id": "i8",
@@ -106,7 +105,7 @@ class LogLayout:
     epochs: tuple[int, ...]
     """The epochs that get a row, counted from 1 (epoch e is the state after e passes)."""
     mode: str
-    """``sweep`` or ``online``: how the values of the training split were obtained."""
+    """``eval`` or ``online``, a key of STORED_MODES: how the values of the training split were obtained."""
     class_names: tuple[str, ...]
 
     def shape(self, split: str, name: str) -> tuple[int, ...]:

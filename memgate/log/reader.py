@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from memgate.errors import MemgateError
-from memgate.log.format import FLAGS, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, EpochRecord, Samples
+from memgate.log.format import FLAGS, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, EpochRecord, Samples
 
 
 class SampleLog:
@@ -36,7 +36,8 @@ class SampleLog:
                 raise MemgateError(
                     f"{path} has the format {schema!r} and not {SCHEMA!r}: it is no log of this version."
                 )
-            self.mode: str = handle.attrs["mode"]
+            stored = handle.attrs["mode"]
+            self.mode: str = next((mode for mode, name in STORED_MODES.items() if name == stored), stored)
             self.gates: tuple[str, ...] = tuple(json.loads(handle.attrs["gates"]))
             self.class_names: tuple[str, ...] = tuple(json.loads(handle.attrs["class_names"]))
             self.splits: tuple[str, ...] = tuple(json.loads(handle.attrs["splits"]))

@@ -21,7 +21,15 @@ import numpy as np
 
 from memgate import __version__
 from memgate.errors import MemgateError
-from memgate.log.format import COMMIT, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, EpochRecord, LogLayout
+from memgate.log.format import (
+    COMMIT,
+    QUANTITIES,
+    SAMPLE_COLUMNS,
+    SCHEMA,
+    STORED_MODES,
+    EpochRecord,
+    LogLayout,
+)
 
 
 def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
@@ -40,7 +48,7 @@ def write_layout(handle: h5py.File, layout: LogLayout) -> None:
         schema=SCHEMA,
         memgate_version=__version__,
         created_unix=time.time(),
-        mode=layout.mode,
+        mode=STORED_MODES[layout.mode],
         gates=json.dumps(layout.gates),
         class_names=json.dumps(layout.class_names),
         splits=json.dumps(list(layout.splits)),

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from memgate import console
+from memgate.config.run import UNSEEN_CLASS
 from memgate.errors import MemgateError, require
-from memgate.log.format import UNSEEN_CLASS, EpochRecord
+from memgate.log.format import EpochRecord
 from memgate.log.reader import SampleLog
 from memgate.models import Forward
 from memgate.models.entropy import entropy

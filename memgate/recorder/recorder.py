@@ -68,7 +68,7 @@ class Recorder:
         manifest: Manifest | str | Path | None = None,
         class_names: Sequence[str] | None = None,
         images: ArrayLike | Mapping[str, ArrayLike] | None = None,
-        mode: Literal["online", "sweep"] = "online",
+        mode: Literal["online", "eval"] = "online",
         data: str = "own",
         model: str = "own",
         seed: int | None = None,
@@ -90,7 +90,7 @@ class Recorder:
             class_names: K names. None: the manifest's, or the numbers.
             images: uint8 [N, H, W, 3] or grey [N, H, W] of the training split, or by split, as the network is given
                 them before augmentation: the dashboard shows them. They are copied into the run.
-            mode: how the training split's values come about. ``online``: in the training pass itself; ``sweep``: in
+            mode: how the training split's values come about. ``online``: in the training pass itself; ``eval``: in
                 an evaluation pass over the images as they are.
             data: name of the data set, for lists of runs.
             model: name of the network, likewise.

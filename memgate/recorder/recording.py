@@ -53,7 +53,7 @@ class Recording:
     """Clean labels [N] of the training split; None where they are the given ones."""
     manifest: Manifest | None = None
     images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
-    mode: Literal["online", "sweep"] = "online"
+    mode: Literal["online", "eval"] = "online"
     data: str = OWN
     model: str = OWN
     seed: int | None = None
@@ -68,7 +68,7 @@ class Recording:
         )
         for split, count in self.counts.items():
             require(count >= 1, f"n_samples {count} of {split}: a split has at least 1 sample.")
-        require(self.mode in ("online", "sweep"), f"mode {self.mode!r} is neither 'online' nor 'sweep'.")
+        require(self.mode in ("online", "eval"), f"mode {self.mode!r} is neither 'online' nor 'eval'.")
         require(
             self.clean is None or self.manifest is None,
             "clean_labels and manifest both say what the clean labels are: give one of them.",
@@ -218,7 +218,7 @@ def plan(
     class_names: Sequence[str] | None,
     images: ArrayLike | Mapping[str, ArrayLike] | None,
     *,
-    mode: Literal["online", "sweep"],
+    mode: Literal["online", "eval"],
     data: str,
     model: str,
     seed: int | None,

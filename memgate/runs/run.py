@@ -122,7 +122,10 @@ class Run:
                 f"{self.name} was recorded by another program, so memgate has neither its configuration nor its "
                 "network: train there, and probe the network by probes.csr.critical.critical_samples(model, images)."
             )
-        return from_json(RunConfig, self._stored[key], str(self.path / "config.json"))
+        values = self._stored[key]
+        if values.get("log", {}).get("mode") == "sweep":  # the name of the mode in version 0.1.0
+            values = {**values, "log": {**values["log"], "mode": "eval"}}
+        return from_json(RunConfig, values, str(self.path / "config.json"))
 
     @property
     def digests(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from memgate.training.environment import choose_device
 from memgate.training.loader import DeviceImages
 from memgate.training.sample_buffer import SampleBuffer
 
-SWEEP_BATCH = {"cpu": 256, "cuda": 1024}
+EVAL_BATCH = {"cpu": 256, "cuda": 1024}
 """Images a batch when nothing is trained: the fastest of those tried on 2 cores, and enough to fill a GPU."""
 
 
@@ -25,7 +25,7 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 
 
 @torch.no_grad()
-def sweep(
+def evaluate_split(
     model: nn.Module,
     images: DeviceImages,
     gates: tuple[str, ...],
@@ -45,7 +45,7 @@ def sweep(
     training = model.training
     model.eval()
     try:
-        for batch in images.sweep_batches(SWEEP_BATCH[images.device.type]):
+        for batch in images.evaluation_batches(EVAL_BATCH[images.device.type]):
             between()
             with autocast(images.device, precision):
                 forward = model(batch.images)
@@ -107,7 +107,7 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
     gates = config.model.gate_names
     return epoch, {
         split: summarise(
-            sweep(model, DeviceImages(inputs, split, device), gates, config.train.precision),
+            evaluate_split(model, DeviceImages(inputs, split, device), gates, config.train.precision),
             split,
             gates,
         )

@@ -73,7 +73,7 @@ class DeviceImages:
             cropped = self.pixels[index] if plain else self._crop(index, offsets[index], flips[index])
             yield Batch(self._normalised(cropped), self.given[index], index)
 
-    def sweep_batches(self, batch_size: int) -> Iterator[Batch]:
+    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
         """Every sample once, in order, as it is."""
         p, (height, width) = self.padding, self.size
         for index in torch.arange(len(self), device=self.device).split(batch_size):

@@ -22,7 +22,7 @@ from memgate.runs.run import Run, command
 from memgate.training import checkpoint
 from memgate.training.checkpoint import TrainState
 from memgate.training.environment import choose_device, choose_precision, describe
-from memgate.training.evaluate import autocast, summarise, sweep
+from memgate.training.evaluate import autocast, evaluate_split, summarise
 from memgate.training.initial import initialised, new_state
 from memgate.training.interrupt import Interrupt, Interrupted
 from memgate.training.loader import Batch, DeviceImages
@@ -276,7 +276,7 @@ class Training:
         records = {"train": online} if online else {}
         for split, images in self.images.items():
             if split not in records:
-                records[split] = sweep(
+                records[split] = evaluate_split(
                     self.state.model,
                     images,
                     self.gates,

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from memgate.log.format import FLAGS, ROUTED_ABOVE, UNSEEN_CLASS, EpochRecord
+from memgate.config.model import ROUTED_ABOVE
+from memgate.config.run import UNSEEN_CLASS
+from memgate.log.format import FLAGS, EpochRecord
 from memgate.models import Forward
 from memgate.models.entropy import entropy_of
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.images import blurs, digital, elastic, pixel_noise
-from noise.images.pixels import in_steps
+from noise.pixels import in_steps
 from noise.task import Task
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.errors import require
-from noise.images.pixels import ChannelStatistics, channel_statistics, in_steps
+from noise.pixels import ChannelStatistics, channel_statistics, in_steps
 from noise.streams import below, normals
 from noise.task import Task
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from noise.images.pixels import channel_statistics, chunk_length
 from noise.labels.symmetric import draw_classes, require_another_class
+from noise.pixels import channel_statistics, chunk_length
 from noise.streams import normals, uniforms
 from noise.task import Change, Task
 

@@ -21,10 +21,7 @@ from probes.csr.first_order import critical_radii
 from probes.csr.search import BoxSearch
 from probes.csr.table import PAPER_RADIUS
 from probes.network.frozen import Logits, frozen, place_of
-from probes.network.pixels import in_batches, load_batch
-
-BATCH = {"cpu": 64, "cuda": 512}
-"""Images in a forward and backward pass, where nobody says otherwise."""
+from probes.network.pixels import BATCH, in_batches, load_batch
 
 
 @dataclass(frozen=True, eq=False)

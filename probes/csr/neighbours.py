@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probes.csr.config import configure
-from probes.csr.critical import BATCH, CriticalSamples
+from probes.csr.critical import CriticalSamples
 from probes.csr.search import GREY_LEVEL, BoxSearch
 from probes.network.frozen import Logits, frozen, place_of
-from probes.network.pixels import in_batches, load_batch
+from probes.network.pixels import BATCH, in_batches, load_batch
 
 MOST = 100
 """How many samples get a neighbour where nobody says otherwise: the critical ones nearest to the boundary."""

@@ -12,7 +12,7 @@ from probes.csr.config import CsrConfig
 from probes.csr.critical import CriticalSamples, find_critical
 from probes.csr.neighbours import MOST, STEPS, Neighbours, find_neighbours
 from probes.csr.table import NEIGHBOURS, PROBE
-from probes.network.checkpoints import Plan, Visit, visits
+from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples
 from probes.network.pixels import pixel_network
 from probes.result import ProbeResult, load_results, save_results
 
@@ -36,11 +36,11 @@ def probe_run(
         in ``probes/neighbours.h5``, under the same split, epoch and variant.
 
     Raises:
-        MemgateError: see :func:`probes.network.checkpoints.visits`.
+        MemgateError: see :func:`probes.network.checkpoints.checkpoint_samples`.
     """
     require(most >= 0, f"neighbours {most} is no number of samples: 1 or more, or 0 for none.")
     load_results(run, NEIGHBOURS)  # a damaged file is noticed before anything is computed
-    for visit in visits(run, plan, PROBE):
+    for visit in checkpoint_samples(run, plan, PROBE):
         network = pixel_network(visit.model, visit.inputs)
         with console.counter(len(visit.images) * config.rounds, visit.label) as finished:
             found = find_critical(
@@ -55,7 +55,7 @@ def probe_run(
         yield result
 
 
-def _result(found: CriticalSamples, visit: Visit) -> ProbeResult:
+def _result(found: CriticalSamples, visit: CheckpointSamples) -> ProbeResult:
     """The search's result as it is stored; the columns are those of :class:`probes.csr.critical.CriticalSamples`."""
     return ProbeResult(
         probe=PROBE,

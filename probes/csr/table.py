@@ -10,8 +10,9 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.result import ProbeResult
-from probes.samples.groups import Estimate, percent, share
-from probes.samples.probe_groups import heading, not_shown, probed_members, unlogged
+from probes.samples.notes import not_shown, routes_unknown
+from probes.samples.probe_groups import heading, probed_members
+from probes.stats.estimate import Estimate, percent, share
 
 PAPER_RADIUS = 0.3
 """Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
@@ -78,4 +79,4 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
             row["median rho"] = f"{group.median:.3f}"
         rows.append(row)
     table = tabulate(rows, headers="keys", disable_numparse=True)
-    return "\n".join([heading(run, log, result), "", table, *not_shown(log), *unlogged(log, result)])
+    return "\n".join([heading(run, log, result), "", table, *not_shown(log), *routes_unknown(log, result)])

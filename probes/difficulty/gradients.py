@@ -16,10 +16,9 @@ from torch.func import functional_call, grad, vmap
 
 from memgate.errors import require
 from memgate.training.objective import parameter_groups
-from probes.csr.critical import BATCH
 from probes.network.features import PENULTIMATE, features, head_logits
 from probes.network.frozen import frozen, gradient, place_of
-from probes.network.pixels import PixelNetwork, in_batches, load_batch
+from probes.network.pixels import BATCH, PixelNetwork, in_batches, load_batch
 
 Floats = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from memgate.runs.run import Run
 from probes.difficulty.depth import SIDE, DepthConfig, Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.difficulty.table import PREDICTION_DEPTH, PROBE
-from probes.network.checkpoints import Plan, Visit, probed_rows, visits
+from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples, probed_rows
 from probes.network.features import points
 from probes.network.pixels import as_pixels, pixel_network
 from probes.result import ProbeResult, save_results
@@ -50,11 +50,11 @@ def probe_run(
         batch_size: images in a pass; None for what suits the device and the score.
 
     Yields:
-        One result for each checkpoint, split and score, which is already in the run's ``probes/inside.h5``.
+        One result for each checkpoint, split and score, which is already in the run's ``probes/difficulty.h5``.
 
     Raises:
         MemgateError: there is no such score, the training split is too small for the votes, the network has
-            diverged, or see :func:`probes.network.checkpoints.visits`.
+            diverged, or see :func:`probes.network.checkpoints.checkpoint_samples`.
     """
     require(bool(scores), f"scores names none: there are {', '.join(SCORES)}.")
     unknown = [score for score in scores if score not in SCORES]
@@ -62,7 +62,7 @@ def probe_run(
     depth = depth or DepthConfig()
     if PREDICTION_DEPTH in scores:
         depth.check(len(run.log().samples("train")))
-    for visit in visits(run, plan, PROBE):
+    for visit in checkpoint_samples(run, plan, PROBE):
         for score in dict.fromkeys(scores):
             if score == PREDICTION_DEPTH:
                 values, config = _depth(visit, depth, batch_size)
@@ -83,7 +83,7 @@ def probe_run(
             yield result
 
 
-def _gradient(visit: Visit, score: str, batch_size: int | None) -> Found:
+def _gradient(visit: CheckpointSamples, score: str, batch_size: int | None) -> Found:
     compute, by = GRADIENTS[score]
     with console.counter(len(visit.images), f"{score}, {visit.label}") as finished:
         norms = compute(
@@ -93,7 +93,7 @@ def _gradient(visit: Visit, score: str, batch_size: int | None) -> Found:
     return {score: norms}, {"norm": "L2", "of": "cross-entropy against the given label", "by": by}
 
 
-def _depth(visit: Visit, config: DepthConfig, batch_size: int | None) -> Found:
+def _depth(visit: CheckpointSamples, config: DepthConfig, batch_size: int | None) -> Found:
     train = visit.inputs.image_set("train")
     voters = train.subset(probed_rows(visit.inputs, "train", config.support))
     support = Support(as_pixels(voters.images), voters.labels)

@@ -9,13 +9,14 @@ from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.dynamics.summary import shown_gates
 from probes.result import ProbeResult
-from probes.samples.groups import Estimate, average, estimate, percent, share
-from probes.samples.probe_groups import heading, logged, not_shown, of_gate, probed_members, unlogged
+from probes.samples.columns import shown_gates
+from probes.samples.notes import not_shown, routes_unknown
+from probes.samples.probe_groups import heading, logged, of_gate, probed_members
+from probes.stats.estimate import Estimate, average, estimate, percent, share
 from probes.stats.intervals import median_interval, spearman_interval
 
-PROBE = "inside"
+PROBE = "difficulty"
 """Name of the probe and of its file."""
 
 PREDICTION_DEPTH = "prediction_depth"
@@ -40,7 +41,7 @@ UNITS = (
 
 
 @dataclass(frozen=True)
-class InsideGroup:
+class DifficultyGroup:
     """One score of one group."""
 
     name: str
@@ -56,7 +57,7 @@ class InsideGroup:
     """Gate to Spearman's rank correlation of the score with g; empty where the log lacks the epoch."""
 
 
-def inside_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[InsideGroup, ...]:
+def difficulty_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[DifficultyGroup, ...]:
     """One score of each group that is not empty.
 
     Args:
@@ -75,7 +76,7 @@ def inside_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[Inside
 
 def _group(
     name: str, who: NDArray[np.bool_], result: ProbeResult, gates: Mapping[str, NDArray]
-) -> InsideGroup:
+) -> DifficultyGroup:
     values = result.values[result.variant]
     deep, decided_at = None, None
     if result.variant == PREDICTION_DEPTH:
@@ -86,19 +87,19 @@ def _group(
         both = who & np.isfinite(g)
         correlations[gate] = estimate(*spearman_interval(values[both], g[both]), n=int(both.sum()))
     median = estimate(*median_interval(values[who]), n=int(who.sum()))
-    return InsideGroup(name, int(who.sum()), average(values[who]), median, deep, decided_at, correlations)
+    return DifficultyGroup(name, int(who.sum()), average(values[who]), median, deep, decided_at, correlations)
 
 
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     """One result as text: a heading, a row for each group, how well the votes agree, and what is missing."""
-    rows = [_row(group, log, result) for group in inside_groups(run, log, result)]
+    rows = [_row(group, log, result) for group in difficulty_groups(run, log, result)]
     parts = [heading(run, log, result), "", tabulate(rows, headers="keys", disable_numparse=True)]
     if result.variant == PREDICTION_DEPTH:
         parts.append(_agreement(result))
-    return "\n".join([*parts, *not_shown(log), *unlogged(log, result)])
+    return "\n".join([*parts, *not_shown(log), *routes_unknown(log, result)])
 
 
-def _row(group: InsideGroup, log: SampleLog, result: ProbeResult) -> dict[str, str]:
+def _row(group: DifficultyGroup, log: SampleLog, result: ProbeResult) -> dict[str, str]:
     row = {"samples": group.name, "n": str(group.n), "mean": _number(group.mean)}
     if group.deep is None or group.decided_at is None:
         row["median"] = _number(group.median)

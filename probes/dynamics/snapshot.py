@@ -4,7 +4,7 @@ A training that is still going on adds epochs between two reads; everything that
 uses the same epochs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,7 +81,7 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
         log: its log, if it has been opened already: a reader remembers which rows it has verified.
 
     Raises:
-        MemgateError: there is none yet, every one is damaged, or there is no such split.
+        MemgateError: there is none yet, every one is damaged_epochs, or there is no such split.
     """
     log = log or run.log()
     epochs = log.epochs(split)
@@ -96,24 +96,3 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
             f"(memgate resume {run.path})."
         )
     return Snapshot(log, split, epochs, log.samples(split))
-
-
-def damaged(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:
-    """The sentence for a reader about epochs that are left out because they are damaged; () where there are none."""
-    torn = sorted({epoch for split in splits for epoch in log.torn(split).tolist()})
-    return (f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.",) if torn else ()
-
-
-def unlogged(log: SampleLog, last: int) -> tuple[str, ...]:
-    """The sentence for a reader about epochs that were never to be logged (``--log.every``); () where there are none.
-
-    Args:
-        log: whose.
-        last: the last epoch that counts.
-    """
-    planned = int((log.planned <= last).sum())
-    if planned == last:
-        return ()
-    return (
-        f"{planned} of {last} epochs are logged: counts of events, first epochs and means over epochs see only these.",
-    )

@@ -1,6 +1,5 @@
 """The summary table: one row per sample, what was done to it and what its training looked like."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -15,42 +14,13 @@ from noise.manifest.header import Operation
 from probes.dynamics.columns import GATE, LOG, Block, floats
 from probes.dynamics.mixture import low_loss_probability
 from probes.dynamics.snapshot import Snapshot, spans, take_snapshot
+from probes.samples.columns import gate_column, identity
 
 SAMPLES_PER_BLOCK = 4096
 """Samples whose whole training is in memory at once: so a log of any size fits."""
 
 MIXTURES = {"loss_gmm_mean": "loss_mean", "loss_gmm_last": "loss_last"}
 """Columns of all samples at once to the losses that they are about."""
-
-
-SHOWN_GATES = 4
-"""Most gates of which tables for people tell every figure."""
-
-
-def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
-    """Column name of one gate's number: the gate follows the quantity's name when there are several gates.
-
-    ``gate_last`` becomes ``gate_b2_last``, and ``route_flips``, which has no reduction in its name,
-    ``route_flips_b2``.
-    """
-    if len(gates) == 1:
-        return quantity
-    head, _, tail = quantity.partition("_")
-    return f"{head}_{gate}_{tail}" if head in ("gate", "entropy", "routed") else f"{quantity}_{gate}"
-
-
-def shown_gates(gates: Sequence[str]) -> tuple[str, ...]:
-    """The gates that tables for people show: all where they are few, else the last of each block, or the last ones.
-
-    Exports have all of them.
-
-    Args:
-        gates: names of a run's gates.
-    """
-    if len(gates) <= SHOWN_GATES:
-        return tuple(gates)
-    last = {re.sub(r"u\d+$", "", gate): gate for gate in gates}
-    return tuple(last.values() if 1 < len(last) <= SHOWN_GATES else gates[-SHOWN_GATES:])
 
 
 def summary(run: Run, split: str = "train") -> pd.DataFrame:
@@ -161,28 +131,3 @@ def _rows(block: Block, names: Collection[str]) -> pd.DataFrame:
         columns = {gate_column(name, gate, gates): compute for name, compute in GATE.items()}
         found |= {name: compute(block, gate) for name, compute in columns.items() if name in names}
     return pd.DataFrame(found)
-
-
-def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> dict[str, Any]:
-    """Who the samples of a split are and what was done to them: the first columns of every table.
-
-    Args:
-        samples: as the log has them.
-        split: its name.
-        operations: those of the run's manifest, which ``label_op`` and ``image_op`` count from 1.
-
-    Returns:
-        Column name to [N] values, in the order of ``samples``.
-    """
-    cause = samples.cause
-    kinds = np.array([None, *(operation.kind for operation in operations)], object)
-    return {
-        "sample_id": samples.sample_id.astype(np.int64),
-        "split": pd.array([split] * len(samples), dtype="string"),
-        "given_label": samples.given_label.astype(np.int32),
-        "clean_label": samples.clean_label.astype(np.int32),
-        "corrupted": cause != "clean",
-        "cause": pd.array(cause.tolist(), dtype="string"),
-        "label_kind": pd.array(kinds[samples.label_op], dtype="string"),
-        "image_kind": pd.array(kinds[samples.image_op], dtype="string"),
-    }

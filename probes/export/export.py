@@ -36,7 +36,7 @@ class Meta:
     sha256: str
     """Of the file; of a folder, of its files' names and contents in the order of their names."""
     mode: str
-    """``sweep`` or ``online``: how the values of the training split were obtained."""
+    """``eval`` or ``online``: how the values of the training split were obtained."""
     epochs: list[int]
     """Those that the numbers are from."""
     samples: int

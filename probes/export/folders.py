@@ -19,7 +19,7 @@ from probes.export.samples import Chosen
 from probes.export.shapes import columns
 from probes.export.summary import export_summary
 from probes.export.writers import arrow_table, write_csv
-from probes.scores.catalogue import PROBES
+from probes.scores.catalogue import SCORES
 from probes.scores.table import score_columns
 
 SPRITE_SIDE = 8192
@@ -184,7 +184,7 @@ def _scores(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:
 
 def score_names(table: pd.DataFrame, gates: Sequence[str]) -> list[str]:
     """The columns of a summary that are scores."""
-    return [found.column for found in score_columns(table, gates, tuple(PROBES.values()))]
+    return [found.column for found in score_columns(table, gates, tuple(SCORES.values()))]
 
 
 def _sprite(pictures: NDArray[np.uint8]) -> tuple[Image.Image, tuple[int, int]]:

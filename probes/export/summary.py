@@ -13,11 +13,12 @@ from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.csr import table as csr_table
 from probes.dynamics.snapshot import Snapshot
-from probes.dynamics.summary import column_names, identity, summary_table
+from probes.dynamics.summary import column_names, summary_table
 from probes.export.plan import chosen_columns
 from probes.export.samples import Chosen
 from probes.result import ProbeResult, load_results
 from probes.routing import routes
+from probes.samples.columns import identity
 from probes.scores.table import VARIANTS, stored_scores
 
 CRITICAL_FROM = 1.0

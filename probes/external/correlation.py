@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from probes.external.record import External
-from probes.samples.groups import Estimate, estimate
 from probes.scores.separation import columns
+from probes.stats.estimate import Estimate, estimate
 from probes.stats.intervals import spearman_interval
 
 
@@ -18,7 +18,7 @@ class Correlation:
     """One score against the external hardness; both turned so that high is harder."""
 
     score: str
-    """A key of :data:`probes.scores.catalogue.PROBES`."""
+    """A key of :data:`probes.scores.catalogue.SCORES`."""
     gate: str | None
     over: str
     """``all`` samples, or the ``clean`` ones only: corrupted samples are hard for another reason."""

@@ -15,9 +15,9 @@ from memgate.errors import MemgateError, require
 from probes.dynamics.columns import GATE, LOG
 from probes.external.cifar10 import OFFICIAL
 from probes.external.record import External
-from probes.scores.catalogue import PROBES
+from probes.scores.catalogue import SCORES
 
-OWN_COLUMNS = frozenset((*PROBES, *LOG, *GATE))
+OWN_COLUMNS = frozenset((*SCORES, *LOG, *GATE))
 """What memgate computes itself: where that is shown beside what is joined, a name cannot mean both."""
 
 

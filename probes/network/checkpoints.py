@@ -38,7 +38,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Visit:
+class CheckpointSamples:
     """One checkpoint and one split."""
 
     model: nn.Module
@@ -69,7 +69,7 @@ class Visit:
         return as_pixels(self.images.images)
 
 
-def visits(run: Run, plan: Plan, probe: str) -> Iterator[Visit]:
+def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointSamples]:
     """Every checkpoint and split of a plan.
 
     Args:
@@ -97,7 +97,7 @@ def visits(run: Run, plan: Plan, probe: str) -> Iterator[Visit]:
         for split in dict.fromkeys(plan.splits) or log.splits:
             rows = probed_rows(inputs, split, plan.n)
             images = inputs.image_set(split).subset(rows)
-            yield Visit(
+            yield CheckpointSamples(
                 model, inputs, epoch, run.checkpoint(name).stem, split, rows, images, device, versions
             )
 
@@ -110,7 +110,7 @@ def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:
 
 
 def checkpoint_names(run: Run, plan: Plan) -> list[str]:
-    """Which checkpoints of a run a plan visits, in the order asked for; all of them exist.
+    """Which checkpoints of a run a plan checkpoint_samples, in the order asked for; all of them exist.
 
     Raises:
         MemgateError: one does not, or none is due.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from memgate.models.backbones.resnet import ResNet, pool
-from memgate.training.evaluate import SWEEP_BATCH
+from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
 from probes.network.pixels import PixelNetwork, in_batches, load_batch
 
@@ -75,7 +75,7 @@ def features(
     device, dtype = place_of(network, pixels)
     try:
         with frozen(network) as logits, torch.no_grad():
-            size = SWEEP_BATCH[device.type] if batch_size is None else batch_size
+            size = EVAL_BATCH[device.type] if batch_size is None else batch_size
             for rows in in_batches(len(pixels), size):
                 logits(load_batch(pixels, rows, device, dtype))
                 for name in at:

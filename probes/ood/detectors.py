@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.neighbors import NearestNeighbors
 
-from probes.dynamics.summary import gate_column
+from probes.samples.columns import gate_column
 
 TITLES = {
     "msp": "MSP",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.samples.groups import Estimate, estimate
 from probes.stats.bootstrap import RESAMPLES, resampled
+from probes.stats.estimate import Estimate, estimate
 from probes.stats.intervals import CONFIDENCE, auroc_interval
 from probes.stats.ranking import Ranking, order
 

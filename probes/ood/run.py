@@ -13,8 +13,7 @@ from memgate.errors import require
 from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from noise.files.digests import image_digests
-from probes.dynamics.summary import gate_column
-from probes.network.checkpoints import Plan, Visit, probed_rows, visits
+from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples, probed_rows
 from probes.network.features import PENULTIMATE, features
 from probes.network.outputs import answers
 from probes.network.pixels import PixelNetwork, as_pixels, pixel_network
@@ -22,6 +21,7 @@ from probes.ood.detectors import LOGIT_DETECTORS, knn_distance, msp
 from probes.ood.sets import OodSet, plain
 from probes.ood.table import INSIDE, PROBE, split_of
 from probes.result import ProbeResult, load_results, save_results
+from probes.samples.columns import gate_column
 
 Scores = dict[str, NDArray[np.floating]]
 """Detector to a score of each image [n], high for foreign."""
@@ -75,12 +75,13 @@ def probe_run(
         the same variant only. Test samples that the same network has been asked about before are not asked again.
 
     Raises:
-        MemgateError: see :func:`probes.network.checkpoints.visits`; or there are fewer training samples than ``k``.
+        MemgateError: see :func:`probes.network.checkpoints.checkpoint_samples`; or there are fewer training samples
+            than ``k``.
     """
     require(batch_size is None or batch_size >= 1, f"batch_size {batch_size} holds no image: at least 1.")
     require(plan.n == config.n, f"n {plan.n} of the plan is not n {config.n} of the detectors.")
     seen: Seen | None = None
-    for visit in visits(run, plan, PROBE):
+    for visit in checkpoint_samples(run, plan, PROBE):
         seen = seen or Seen.of(visit.inputs)
         scorer = _Scorer.of(visit, config, batch_size)
         settings = {
@@ -113,7 +114,9 @@ def network_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _before(run: Run, visit: Visit, variant: str, config: dict[str, object]) -> ProbeResult | None:
+def _before(
+    run: Run, visit: CheckpointSamples, variant: str, config: dict[str, object]
+) -> ProbeResult | None:
     """The stored result of the test samples, where it is of this network, of these samples and by this memgate."""
     for result in load_results(run, PROBE):
         same = result.key == (INSIDE, visit.epoch, variant) and result.config == config
@@ -124,7 +127,7 @@ def _before(run: Run, visit: Visit, variant: str, config: dict[str, object]) -> 
 
 def _stored(
     run: Run,
-    visit: Visit,
+    visit: CheckpointSamples,
     split: str,
     variant: str,
     rows: NDArray[np.int64],
@@ -157,7 +160,7 @@ class _Scorer:
     batch_size: int | None
 
     @classmethod
-    def of(cls, visit: Visit, config: OodConfig, batch_size: int | None) -> "_Scorer":
+    def of(cls, visit: CheckpointSamples, config: OodConfig, batch_size: int | None) -> "_Scorer":
         inputs = visit.inputs
         rows = probed_rows(inputs, "train", config.support)
         require(

@@ -7,13 +7,13 @@ from tabulate import tabulate
 from memgate import console
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.dynamics.summary import shown_gates
 from probes.ood.detectors import detector_titles
 from probes.ood.metrics import OodFigures, ood_figures
 from probes.ood.sets import OodFacts, has_groups
 from probes.result import ProbeResult
-from probes.samples.groups import Estimate, decimal, percent
-from probes.samples.probe_groups import not_shown
+from probes.samples.columns import shown_gates
+from probes.samples.notes import not_shown
+from probes.stats.estimate import Estimate, decimal, percent
 
 PROBE = "ood"
 """Name of the probe and of its file."""

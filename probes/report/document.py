@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from probes.report.report import Report
 from probes.report.tables import Figure, Form, Table, facts, tables
-from probes.samples.groups import decimal, percent
+from probes.stats.estimate import decimal, percent
 
 STYLES = {"terminal": ("simple", "{}", ""), "markdown": ("github", "### {}", "- ")}
 """Form of the text to tabulate's format, the heading and what stands in front of a line."""

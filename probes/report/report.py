@@ -9,18 +9,19 @@ from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.dynamics.snapshot import Snapshot, damaged, take_snapshot, unlogged
-from probes.dynamics.summary import identity, shown_gates
+from probes.dynamics.snapshot import Snapshot, take_snapshot
 from probes.external.cifar10 import OFFICIAL
 from probes.external.correlation import Joined, join
 from probes.external.record import External, aligned
-from probes.samples.groups import Estimate, Group, groups, members, share
-from probes.samples.probe_groups import not_shown
-from probes.scores.catalogue import PROBES, harder
+from probes.samples.columns import identity, shown_gates
+from probes.samples.groups import Group, groups, members
+from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged, not_shown
+from probes.scores.catalogue import SCORES, harder
 from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.over_epochs import EpochCurve, epoch_curves
 from probes.scores.separation import ScoreSeparation, separations
 from probes.scores.table import snapshot_scores
+from probes.stats.estimate import Estimate, share
 
 SCHEMA = "memgate-report/1"
 
@@ -52,11 +53,6 @@ ORACLE = (
     "epoch. Signed: negative where the prediction is not the given label."
 )
 RANK = "Spearman's rho: every score and every external number is turned so that high is harder."
-ONLINE = (
-    "The log's mode is 'online': training values come from the augmented training passes, while the weights "
-    "still changed, and not from an evaluation of the images as they are."
-)
-IDENTITY = "The gate's curve is 'identity': its value g is the entropy H in nats, and no share in [0, 1]."
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Report:
     """The epoch that "last" means here."""
     planned: int
     mode: str
-    """``sweep`` or ``online``."""
+    """``eval`` or ``online``."""
     noise: tuple[NoiseRate, ...]
     test_accuracy: Estimate | None
     val_accuracy: Estimate | None
@@ -167,7 +163,7 @@ def _snapshots(run: Run, log: SampleLog) -> dict[str, Snapshot]:
     shared = set.intersection(*(set(snapshot.epochs.tolist()) for snapshot in snapshots.values()))
     if not shared:
         raise MemgateError(
-            f"{run.name} has no epoch that is whole in every split: its log is damaged, so train it again."
+            f"{run.name} has no epoch that is whole in every split: its log is damaged_epochs, so train it again."
         )
     return {split: snapshot.until(max(shared)) for split, snapshot in snapshots.items()}
 
@@ -216,7 +212,7 @@ def _notes(
     notes += [ORACLE] if found.over_epochs else []
     notes += [RANK] if found.joins else []
     notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in found.joins]
-    stored = {PROBES[score].title: epoch for score, epoch in checkpoints.items()}
+    stored = {SCORES[score].title: epoch for score, epoch in checkpoints.items()}
     notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
     missing = _missing(found.scores)
     if missing:
@@ -226,7 +222,7 @@ def _notes(
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
-    return (*notes, *unlogged(log, found.epoch), *damaged(log, log.splits))
+    return (*notes, *epochs_not_logged(log, found.epoch), *damaged_epochs(log, log.splits))
 
 
 def _corrupted(found: Report) -> int:
@@ -263,5 +259,5 @@ def usual_prevalence(rows: Sequence[ScoreSeparation]) -> float | None:
 
 def title_of(score: str, gate: str | None) -> str:
     """A score's name in a table for people."""
-    title = PROBES[score].title
+    title = SCORES[score].title
     return title if gate is None else f"{title} ({gate})"

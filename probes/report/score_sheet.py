@@ -14,11 +14,11 @@ from tabulate import tabulate
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, command
-from probes.dynamics.snapshot import Snapshot, damaged, unlogged
-from probes.dynamics.summary import gate_column, shown_gates
-from probes.report.report import IDENTITY, ONLINE
+from probes.dynamics.snapshot import Snapshot
+from probes.samples.columns import gate_column, shown_gates
 from probes.samples.groups import members
-from probes.scores.catalogue import PROBES
+from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged
+from probes.scores.catalogue import SCORES
 from probes.scores.table import ScoreColumn, score_columns, suspicion
 from probes.stats.intervals import median_interval
 
@@ -94,7 +94,7 @@ class ScoreSheet:
     logged: int
     """Epochs that count."""
     mode: str
-    """``sweep`` or ``online``."""
+    """``eval`` or ``online``."""
     groups: dict[str, int]
     """Group to its number of samples."""
     rows: tuple[Row, ...]
@@ -119,7 +119,7 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
         MemgateError: the table has no such score.
     """
     log = snapshot.log
-    found = list(score_columns(table, log.gates, tuple(PROBES.values())))
+    found = list(score_columns(table, log.gates, tuple(SCORES.values())))
     inside = _shown_groups(table)
     chosen = {one.column: one for one in found}.get(by)
     if chosen is None:
@@ -190,9 +190,9 @@ def _hardest(one: ScoreColumn, table: pd.DataFrame, top: int, names: Sequence[st
 
 def _without(by: str, run: Run, snapshot: Snapshot) -> str:
     """Why a table lacks a score, in a sentence."""
-    score, gates = PROBES.get(by), snapshot.log.gates
+    score, gates = SCORES.get(by), snapshot.log.gates
     if score is None:
-        close = difflib.get_close_matches(by, PROBES)
+        close = difflib.get_close_matches(by, SCORES)
         guess = f" Did you mean {close[0]}?" if close else ""
         return f"There is no score {by!r}.{guess} 'memgate scores' lists them."
     if score.needs == "checkpoint":
@@ -221,7 +221,12 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row
         n = np.count_nonzero(table[column].notna())
         notes.append(f"{column}: from the checkpoint of epoch {epoch}, {n} of {len(table)} samples probed.")
     last = int(snapshot.epochs[-1])
-    return (*notes, *table.attrs["notes"], *unlogged(log, last), *damaged(log, [snapshot.split]))
+    return (
+        *notes,
+        *table.attrs["notes"],
+        *epochs_not_logged(log, last),
+        *damaged_epochs(log, [snapshot.split]),
+    )
 
 
 def to_json(sheet: ScoreSheet) -> str:

@@ -11,12 +11,13 @@ import pandas as pd
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.sweeps.grid import Sweep, SweepRun, state_of
-from probes.dynamics.summary import identity
 from probes.report.document import layout
 from probes.report.report import report
 from probes.report.several_runs import Spread, shown_spread, spread, spreads
 from probes.report.tables import Figure, Form, Table
-from probes.samples.groups import Estimate, members
+from probes.samples.columns import identity
+from probes.samples.groups import members
+from probes.stats.estimate import Estimate
 
 SCHEMA = "memgate-sweep-table/1"
 

@@ -6,9 +6,10 @@ from typing import Literal
 
 from probes.external.correlation import Joined
 from probes.report.report import Report, title_of, usual_prevalence
-from probes.samples.groups import Estimate, Group
-from probes.scores.catalogue import PROBES, harder
+from probes.samples.groups import Group
+from probes.scores.catalogue import SCORES, harder
 from probes.scores.separation import ScoreSeparation
+from probes.stats.estimate import Estimate
 
 Form = Literal["count", "percent", "decimal", "epoch"]
 """How a figure is written."""
@@ -121,7 +122,7 @@ def _areas(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
     for row in rows:
         area = row.auroc
         value = Estimate(area.value, area.low, area.high, area.n_positive + area.n_negative)
-        name = title_of(row.score, row.gate), PROBES[row.score].suspicious
+        name = title_of(row.score, row.gate), SCORES[row.score].suspicious
         yield Figure(f"{_path(row)}/auroc", name, row.against, value, "decimal")
 
 

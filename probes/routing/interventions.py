@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import Tensor, nn
 
-from memgate.log.format import ROUTED_ABOVE
+from memgate.config.model import ROUTED_ABOVE
 from memgate.models.gated.block_gated import AS_LEARNED, BlockGatedResNet, Route, hard, skip, through
-from memgate.training.evaluate import SWEEP_BATCH
+from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
 from probes.network.pixels import PixelNetwork, in_batches, load_batch
 from probes.routing.routes import HARD, LEARNED, SKIP, THROUGH, route_of
@@ -103,7 +103,7 @@ def answers_along_routes(
     """
     routes = routes_of(gates)
     device, dtype = place_of(network, pixels)
-    size = SWEEP_BATCH[device.type] if batch_size is None else batch_size
+    size = EVAL_BATCH[device.type] if batch_size is None else batch_size
     parts = []
     with frozen(_EveryRoute(network, routes)) as ask, torch.no_grad():
         for rows in in_batches(len(pixels), size):

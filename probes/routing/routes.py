@@ -10,8 +10,8 @@ from memgate.config.run import ModelConfig
 from memgate.errors import require
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.result import ProbeResult
-from probes.samples.groups import Estimate, average, difference, estimate, share
 from probes.stats.bootstrap import paired_shares
+from probes.stats.estimate import Estimate, average, difference, estimate, share
 from probes.stats.intervals import welch_interval
 
 PROBE = "routing"
@@ -49,7 +49,7 @@ def check_blocks(name: str, model: ModelConfig) -> None:
     require(
         not model.layer_gated,
         f"{name} has gates in every unit ({model.name}), and probe routing forces gates over whole blocks: there is "
-        "none to skip. Ask it by 'memgate probe csr', 'inside' or 'ood'.",
+        "none to skip. Ask it by 'memgate probe csr', 'difficulty' or 'ood'.",
     )
 
 

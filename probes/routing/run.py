@@ -25,7 +25,7 @@ from memgate.models.macs import cost_of
 from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from noise.choose import hash_order
-from probes.network.checkpoints import Plan, Visit, visits
+from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples
 from probes.network.features import PENULTIMATE, features, head_logits, trunk_of
 from probes.network.pixels import PixelNetwork, as_pixels, pixel_network
 from probes.result import ProbeResult, save_results
@@ -75,13 +75,13 @@ def probe_run(
         One result for each checkpoint and split, which is already in the run's ``probes/routing.h5``.
 
     Raises:
-        MemgateError: see :func:`probes.network.checkpoints.visits`; the gates are not over blocks; or batch_size is
-            no number of images.
+        MemgateError: see :func:`probes.network.checkpoints.checkpoint_samples`; the gates are not over blocks; or
+            batch_size is no number of images.
     """
     model = run.config.model
     check_blocks(run.name, model)
     readouts, trained = None, None
-    for visit in visits(run, plan, PROBE):
+    for visit in checkpoint_samples(run, plan, PROBE):
         network = pixel_network(visit.model, visit.inputs)
         if readouts is None or trained != visit.epoch:
             readouts, trained = _trained(network, visit, cut_point(model), batch_size), visit.epoch
@@ -90,7 +90,7 @@ def probe_run(
         yield result
 
 
-def _trained(network: PixelNetwork, visit: Visit, o1: str, batch_size: int | None) -> _Readouts:
+def _trained(network: PixelNetwork, visit: CheckpointSamples, o1: str, batch_size: int | None) -> _Readouts:
     """The read-outs of a checkpoint, from all training samples, whichever are probed."""
     train = visit.inputs.train
     at = {READOUT_O1: o1, READOUT_END: PENULTIMATE}
@@ -120,7 +120,7 @@ def _probe(
     run: Run,
     network: PixelNetwork,
     readouts: _Readouts,
-    visit: Visit,
+    visit: CheckpointSamples,
     batch_size: int | None,
     control: Run | None,
 ) -> ProbeResult:

@@ -9,7 +9,6 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.report.report import IDENTITY
 from probes.result import ProbeResult
 from probes.routing.routes import (  # fmt: skip
     HARD,
@@ -25,9 +24,10 @@ from probes.routing.routes import (  # fmt: skip
     p_lost,
     row_of,
 )
-from probes.samples.groups import Estimate, average, difference, percent, points, share
+from probes.samples.notes import IDENTITY
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.bootstrap import MEAN_RESAMPLES
+from probes.stats.estimate import Estimate, average, difference, percent, points, share
 
 __all__ = ["PROBE", "UNITS", "contrast_row", "table", "to_terminal", "with_difference"]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from memgate.log.format import FLAGS, Samples, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.dynamics.summary import identity, shown_gates
 from probes.result import ProbeResult
+from probes.samples.columns import identity, shown_gates
 from probes.samples.groups import members
 
 
@@ -22,13 +22,6 @@ def heading(run: Run, log: SampleLog, result: ProbeResult) -> str:
     )
 
 
-def unlogged(log: SampleLog, result: ProbeResult) -> list[str]:
-    """A sentence where groups by route are missing although there are gates; else nothing."""
-    if not log.gates or result.epoch in log.epochs(result.split):
-        return []
-    return [f"The log has no whole epoch {result.epoch}: who was routed in it is not known."]
-
-
 def probed_members(
     run: Run, log: SampleLog, result: ProbeResult, gates: Sequence[str] | None = None
 ) -> dict[str, NDArray[np.bool_]]:
@@ -38,7 +31,7 @@ def probed_members(
         run: whose.
         log: its log, for what was done to the samples and where the gates sent them.
         result: of a probe.
-        gates: whose routes are groups. None: of those that tables show (:func:`probes.dynamics.summary.shown_gates`).
+        gates: whose routes are groups. None: of those that tables show (:func:`probes.samples.columns.shown_gates`).
 
     Returns:
         Groups by what was done (:func:`probes.samples.groups.members`; only ``all`` where nothing was done to the
@@ -75,14 +68,6 @@ def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = No
     values = record.flag(name) if name in FLAGS else getattr(record, name)
     values = values if gate is None else values[log.gates.index(gate)]
     return values[_places(log, result)]
-
-
-def not_shown(log: SampleLog) -> tuple[str, ...]:
-    """A sentence where tables do not show every gate, see :func:`probes.dynamics.summary.shown_gates`."""
-    shown = shown_gates(log.gates)
-    if len(shown) == len(log.gates):
-        return ()
-    return (f"Of the {len(log.gates)} gates {', '.join(shown)} are shown; 'memgate export' has them all.",)
 
 
 def of_gate(log: SampleLog, gate: str) -> str:

@@ -35,7 +35,7 @@ class Score:
     never: Literal["", "learned", "learned to stay", "skipped"] = ""
     """Where the number is the time or the count of something that may never happen: what. A sample that was seen
     and lacks the number then ranks as harder than every other (Toneva's sort); else the missing are left out."""
-    probe: Literal["", "csr", "inside"] = ""
+    probe: Literal["", "csr", "difficulty"] = ""
     """For ``checkpoint``: whose results in the run's ``probes/<probe>.h5`` hold it."""
 
     @property
@@ -150,16 +150,16 @@ CHECKPOINT = (
     Score("critical_radius", "critical radius", "checkpoint", -1, 0, INF, "grey levels",
           "first-order distance to the decision boundary; 'memgate probe csr'", probe="csr"),
     Score("input_gradient_norm", "input-gradient norm", "checkpoint", +1, 0, INF, "",
-          "norm of the loss's gradient at the image", probe="inside"),
+          "norm of the loss's gradient at the image", probe="difficulty"),
     Score("grand", "GraNd", "checkpoint", +1, 0, INF, "",
-          "norm of the loss's gradient in all weights; Paul et al. 2021", probe="inside"),
+          "norm of the loss's gradient in all weights; Paul et al. 2021", probe="difficulty"),
     Score("grand_last_layer", "GraNd of the last layer", "checkpoint", +1, 0, INF, "",
-          "the same in the last layer's weights, in closed form", probe="inside"),
+          "the same in the last layer's weights, in closed form", probe="difficulty"),
     Score("prediction_depth", "prediction depth", "checkpoint", +1, 0, "L", "points",
           "first of the network's L points (stem, units, pooled) from which on k-NN agrees with the prediction, "
-          "L for none; Baldock et al. 2021", probe="inside"),
+          "L for none; Baldock et al. 2021", probe="difficulty"),
 )  # fmt: skip
 """Scores from a trained network, where a probe has been asked for them."""
 
-PROBES: dict[str, Score] = {score.column: score for score in (*LOG, *GATE, *CHECKPOINT)}
+SCORES: dict[str, Score] = {score.column: score for score in (*LOG, *GATE, *CHECKPOINT)}
 """Column of the table of scores to what it is, in the order of the tables for people."""

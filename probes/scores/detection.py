@@ -7,7 +7,7 @@ which a resample is a weight for every sample, the number of times it was drawn:
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from probes.samples.groups import Estimate
+from probes.stats.estimate import Estimate
 from probes.stats.intervals import CONFIDENCE
 from probes.stats.ranking import Ranking, order
 

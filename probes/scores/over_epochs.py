@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from memgate import console
 from probes.dynamics.snapshot import Snapshot
-from probes.dynamics.summary import shown_gates
-from probes.samples.groups import Estimate
+from probes.samples.columns import shown_gates
 from probes.scores.separation import auroc
+from probes.stats.estimate import Estimate
 from probes.stats.intervals import delong_interval
 
 Floats = NDArray[np.float64]

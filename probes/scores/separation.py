@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from memgate import console
-from probes.samples.groups import Estimate, members
-from probes.scores.catalogue import PROBES, Score
+from probes.samples.groups import members
+from probes.scores.catalogue import SCORES, Score
 from probes.scores.detection import detection_figures
 from probes.scores.table import score_columns, suspicion
 from probes.stats.bootstrap import resampled
+from probes.stats.estimate import Estimate
 from probes.stats.intervals import auroc_interval
 from probes.stats.ranking import order
 
@@ -73,7 +74,7 @@ class Column:
     """One score of every sample."""
 
     name: str
-    """A key of :data:`probes.scores.catalogue.PROBES`."""
+    """A key of :data:`probes.scores.catalogue.SCORES`."""
     gate: str | None
     score: Score
     hardness: NDArray[np.float64]
@@ -90,7 +91,7 @@ def columns(table: pd.DataFrame, gates: Sequence[str]) -> list[Column]:
     """
     return [
         Column(found.score.column, found.gate, found.score, suspicion(table, found.column, found.score))
-        for found in score_columns(table, gates, tuple(PROBES.values()))
+        for found in score_columns(table, gates, tuple(SCORES.values()))
     ]
 
 
@@ -99,7 +100,7 @@ class ScoreSeparation:
     """How well one score finds one kind of corrupted samples among the clean ones; positive is corrupted."""
 
     score: str
-    """A key of :data:`probes.scores.catalogue.PROBES`."""
+    """A key of :data:`probes.scores.catalogue.SCORES`."""
     gate: str | None
     direction: int
     against: str

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot, take_snapshot
-from probes.dynamics.summary import gate_column, summary_table
+from probes.dynamics.summary import summary_table
 from probes.result import ProbeResult, load_results
+from probes.samples.columns import gate_column
 from probes.scores.catalogue import CHECKPOINT, Score
 
 VARIANTS = {"csr": "first-order"}

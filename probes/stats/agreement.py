@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from probes.samples.groups import Estimate, estimate, ratio
 from probes.stats.bootstrap import MEAN_RESAMPLES
+from probes.stats.estimate import Estimate, estimate, ratio
 from probes.stats.intervals import CONFIDENCE
 
 

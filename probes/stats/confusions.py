@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.samples.groups import Estimate, estimate
+from probes.stats.estimate import Estimate, estimate
 from probes.stats.intervals import wilson
 
 

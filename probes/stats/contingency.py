@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from probes.samples.groups import Estimate, estimate
+from probes.stats.estimate import Estimate, estimate
 from probes.stats.intervals import CONFIDENCE, wilson
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import ks_2samp
 
-from probes.samples.groups import Estimate, estimate
+from probes.stats.estimate import Estimate, estimate
 from probes.stats.intervals import CONFIDENCE, median_interval, wilson
 
 

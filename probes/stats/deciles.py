@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from probes.samples.groups import Estimate, average, share
+from probes.stats.estimate import Estimate, average, share
 
 COUNT = 10
 

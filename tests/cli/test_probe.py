@@ -236,7 +236,7 @@ def test_a_damaged_file_does_not_hide_the_other_probes(trained_run, capsys):
     printed = capsys.readouterr()
     assert caught.value.code == 2
     assert "one: csr by first-order, test" in printed.out
-    assert "inside.h5 is damaged" in printed.err
+    assert "difficulty.h5 is damaged" in printed.err
     assert printed.err.count("\n") == 1
     (trained_run.path / "probes" / "csr.h5").write_text("nothing")
     with pytest.raises(SystemExit):

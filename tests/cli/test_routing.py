@@ -14,9 +14,9 @@ from memgate.config.run import DataConfig, GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.training.loop import start
-from probes.report.report import IDENTITY
 from probes.result import load_results
 from probes.routing import run as routing_run
+from probes.samples.notes import IDENTITY
 
 
 def probe(*arguments):

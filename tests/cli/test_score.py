@@ -15,7 +15,7 @@ from memgate.errors import MemgateError
 from probes.export import writers
 from probes.export.writers import write_table
 from probes.result import ProbeResult, save_results
-from probes.scores.catalogue import CHECKPOINT, GATE, LOG, PROBES
+from probes.scores.catalogue import CHECKPOINT, GATE, LOG, SCORES
 from probes.scores.table import score_table
 
 
@@ -76,7 +76,7 @@ def test_never_learned_is_counted_and_ranks_last(make_run, capsys):
 def test_the_hardest_are_at_the_declared_end(make_run, capsys, by):
     run = make_run()
     found = sheet(capsys, run.path, "--by", by)["hardest"]
-    table = score_table(run).sort_values(by, ascending=PROBES[by].direction < 0)
+    table = score_table(run).sort_values(by, ascending=SCORES[by].direction < 0)
     assert [sample["sample_id"] for sample in found] == table["sample_id"].head(10).tolist()
     names = run.log().class_names
     assert [sample["given_label"] for sample in found] == [
@@ -130,7 +130,7 @@ def test_gaps_damage_and_unfinished_runs_give_what_is_whole_and_say_so(make_run,
         assert isinstance(loss, h5py.Dataset)
         loss[2, 0] += 1
     text = said(capsys, "score", run.path)
-    assert "at epoch 4 of 9 (2 logged epochs, stopped, log mode sweep)" in text
+    assert "at epoch 4 of 9 (2 logged epochs, stopped, log mode eval)" in text
     assert "\n2 of 4 epochs are logged: counts of events" in text
     assert text.endswith("Damaged in the log and left out: epoch 6.\n")
     with pytest.raises(MemgateError, match="no finished epoch"):
@@ -156,7 +156,7 @@ def test_infinite_losses_are_shown(make_run, capsys, monkeypatch):
 
 def test_scores_lists_them_all(capsys):
     text = said(capsys, "scores")
-    assert [line.split()[0] for line in text.splitlines()[2:]] == list(PROBES)
+    assert [line.split()[0] for line in text.splitlines()[2:]] == list(SCORES)
     assert all(score.meaning in text for score in (*LOG, *GATE, *CHECKPOINT))
 
 

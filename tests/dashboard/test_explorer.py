@@ -12,8 +12,8 @@ from app.dashboard.charts import explorer as charts
 from app.dashboard.view import selection
 from memgate.runs.run import Run
 from probes.result import ProbeResult, save_results
-from probes.samples.groups import percent
 from probes.stats.contingency import contingency
+from probes.stats.estimate import percent
 from tests.helpers.pages import decoded, errors, figure, texts
 
 MakeRun = Callable[..., Run]

@@ -144,7 +144,7 @@ def test_the_table_of_runs_has_the_logs_numbers(make_run: MakeRun, open_page: An
         assert row[column] == pytest.approx(auroc(score, corrupted, 1).value, abs=1e-4)
     assert row["epochs"] == "5 / 5"
     assert row["status"] == "complete"
-    assert row["log"] == "sweep"
+    assert row["log"] == "eval"
 
 
 def test_the_overviews_numbers_are_numpys(make_run: MakeRun, open_page: Any) -> None:

@@ -31,7 +31,7 @@ class RunPlan:
     noise_on: tuple[Literal["val", "test"], ...] = ()
     gates: tuple[str, ...] = ("b3",)
     """("b3",), ("b2", "b3") or () for an ungated network."""
-    mode: str = "sweep"
+    mode: str = "eval"
     finished: int | None = None
     """Epochs that were trained: None for all, 0 for a run that has a log and no row in it."""
     test_n: int = 50

@@ -17,7 +17,7 @@ from memgate.models import Forward
 from memgate.training.sample_buffer import SampleBuffer
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import summary, summary_table
-from probes.scores.catalogue import PROBES
+from probes.scores.catalogue import SCORES
 from probes.scores.table import suspicion
 
 EPOCHS, N, K = 12, 300, 5
@@ -113,10 +113,10 @@ def test_forgetting_and_learning_are_tonevas(right, table):
 def test_the_order_is_that_of_tonevas_sort(right, table):
     """A never learned sample gets as many events as there are presentations: it is never epoch or event 0."""
     sort = [EPOCHS if first is None else events for events, first, _ in toneva(right)]
-    turned = suspicion(table, "forgetfulness", PROBES["forgetfulness"])
+    turned = suspicion(table, "forgetfulness", SCORES["forgetfulness"])
     np.testing.assert_array_equal(np.where(np.isinf(turned), EPOCHS, turned), sort)
     for name in ("first_learned_epoch", "stable_learned_epoch"):
-        order = suspicion(table, name, PROBES[name])
+        order = suspicion(table, name, SCORES[name])
         missing = table[name].isna().to_numpy(bool)
         assert order[missing].min() > order[~missing].max()
 

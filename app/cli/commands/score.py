@@ -59,8 +59,8 @@ class ScoresKnown:
         """Print one line per score."""
         from tabulate import tabulate
 
-        from probes.scores.catalogue import PROBES
+        from probes.scores.catalogue import SCORES
 
         headers = ["column", "harder", "range", "needs", "what it is"]
-        rows = [(s.column, s.suspicious, s.range, s.needs, s.meaning) for s in PROBES.values()]
+        rows = [(s.column, s.suspicious, s.range, s.needs, s.meaning) for s in SCORES.values()]
         console.line(tabulate(rows, headers, disable_numparse=True))

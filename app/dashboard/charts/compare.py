@@ -21,7 +21,7 @@ from app.dashboard.charts.layout import (
     share_layout,
 )
 from app.dashboard.group_curves import Share
-from memgate.log.format import ROUTED_ABOVE
+from memgate.config.model import ROUTED_ABOVE
 from probes.report.curves import Line
 
 DASHES = ("solid", "dash", "dot", "dashdot")

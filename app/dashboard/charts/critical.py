@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.dashboard import palette
 from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4
-from probes.samples.groups import Estimate
+from probes.stats.estimate import Estimate
 
 STYLES = {
     "all": (palette.SKIPPED, "solid", "circle"),

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from app.dashboard import palette
 from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
 from app.dashboard.group_curves import Cells
-from probes.samples.groups import Estimate
 from probes.scores.over_epochs import EpochCurve
+from probes.stats.estimate import Estimate
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 

@@ -19,7 +19,7 @@ from app.dashboard.charts.layout import (
     share_layout,
 )
 from app.dashboard.group_curves import Band, Share
-from memgate.log.format import ROUTED_ABOVE
+from memgate.config.model import ROUTED_ABOVE
 
 
 def evolution(

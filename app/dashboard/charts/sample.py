@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from app.dashboard import palette
 from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
-from memgate.log.format import ROUTED_ABOVE
+from memgate.config.model import ROUTED_ABOVE
 
 
 def gate_trajectory(

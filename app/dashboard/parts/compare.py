@@ -17,9 +17,9 @@ from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.config.json_form import differing, flags
 from memgate.errors import MemgateError
-from probes.samples.groups import Estimate, difference, estimate
 from probes.samples.same_data import RunData, check_same_data, corruption_apart
 from probes.stats.agreement import Agreement, agreement
+from probes.stats.estimate import Estimate, difference, estimate
 from probes.stats.intervals import auroc_difference
 
 MOST = 4

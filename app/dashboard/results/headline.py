@@ -6,8 +6,8 @@ import numpy as np
 
 from app.dashboard.results import scores
 from app.dashboard.view.state import View
-from probes.samples.groups import Estimate, Interval
 from probes.scores.separation import Separation
+from probes.stats.estimate import Estimate, Interval
 
 COLUMNS = ("correct_given_last", "routed_last", "gate_mean", "loss_mean", "epochs_logged")
 """What the numbers of the training samples are made from."""

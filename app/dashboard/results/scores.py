@@ -15,11 +15,12 @@ from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from probes.dynamics.columns import GATE, LOG
 from probes.dynamics.snapshot import Snapshot
-from probes.dynamics.summary import MIXTURES, gate_column, log_columns
-from probes.samples.groups import Estimate, share
-from probes.scores.catalogue import CHECKPOINT, PROBES, Score
+from probes.dynamics.summary import MIXTURES, log_columns
+from probes.samples.columns import gate_column
+from probes.scores.catalogue import CHECKPOINT, SCORES, Score
 from probes.scores.separation import Separation, auroc
 from probes.scores.table import StoredScore, stored_scores
+from probes.stats.estimate import Estimate, share
 
 HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
 """What the pages show before anything else was chosen."""
@@ -30,7 +31,7 @@ class Measure:
     """A score that a run has."""
 
     column: str
-    """A key of :data:`probes.scores.catalogue.PROBES`, or the name of something joined (``results.external``)."""
+    """A key of :data:`probes.scores.catalogue.SCORES`, or the name of something joined (``results.external``)."""
     score: Score
     gate: str | None
     """The gate that it is of; the scores of a gate are those of the sidebar's."""
@@ -51,7 +52,7 @@ def measures(view: View) -> dict[str, Measure]:
     """The scores that a view has, by column, in the order of the catalogue; last what is joined."""
     stored = {one.score.column for one in stored_of(view)}
     found = {}
-    for column, score in PROBES.items():
+    for column, score in SCORES.items():
         if score.needs == "gate" and view.gate:
             found[column] = Measure(column, score, view.gate)
         elif score.needs == "log" or column in stored:
@@ -77,7 +78,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
         known = np.isin(one.sample_id, view.data.sample_id)
         found[view.data.columns(one.sample_id[known])] = one.values[known]
         return found
-    if column in PROBES and PROBES[column].needs == "checkpoint":
+    if column in SCORES and SCORES[column].needs == "checkpoint":
         raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
     with logs.reading(view.at.path):
         found = _fetched(view.at, view.split, view.gate, view.epoch, [column])
@@ -89,7 +90,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
 def hardness(view: View, column: str) -> NDArray[np.float64]:
     """A score turned so that high is harder, [N]; see :meth:`probes.scores.catalogue.Score.suspicion`."""
     joined = external.joins(view).get(column)
-    score = PROBES[column] if joined is None else joined.score
+    score = SCORES[column] if joined is None else joined.score
     return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)
 
 

@@ -20,7 +20,7 @@ from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.report.curves import line_of_run
-from probes.samples.groups import decimal, percent, points
+from probes.stats.estimate import decimal, percent, points
 
 GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
 

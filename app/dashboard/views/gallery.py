@@ -20,8 +20,8 @@ from app.dashboard.view.url import Asked
 from memgate.errors import MemgateError
 from probes.result import ProbeResult
 from probes.routing.routes import LEARNED, row_of
-from probes.samples.groups import percent, share
-from probes.scores.catalogue import PROBES
+from probes.scores.catalogue import SCORES
+from probes.stats.estimate import percent, share
 
 SIZES = ("64", "48", "96")
 LARGEST_SEED = 10**6
@@ -68,7 +68,7 @@ def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Pres
         on_change=changed, args=("preset",), width=230,
     )  # fmt: skip
     if name == gallery.HARDEST.name:
-        column = asked.choice("score", list(scores), "score", PROBES)
+        column = asked.choice("score", list(scores), "score", SCORES)
         st.session_state["gallery_score"] = column
         st.selectbox(
             "Score", list(scores), key="gallery_score", format_func=lambda one: scores[one].title,

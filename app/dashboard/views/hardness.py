@@ -18,8 +18,8 @@ from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.samples.groups import Interval
 from probes.scores.over_epochs import QUANTITIES
+from probes.stats.estimate import Interval
 
 DEFAULTS = ("gate_mean", "entropy_mean", "loss_mean", "aum", "forgetfulness", "variability")
 MOST_LINES = 8

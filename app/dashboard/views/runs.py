@@ -123,7 +123,7 @@ LOOKS = {
         f"boundary is below {PAPER_RADIUS} grey levels, where 'memgate probe csr' has been run",
     ),
     "log": st.column_config.TextColumn(
-        help="sweep: evaluation passes; online: values of the training passes"
+        help="eval: evaluation passes; online: values of the training passes"
     ),
     "size": st.column_config.NumberColumn(format="%.1f MB", help="Of the run's folder"),
 }  # fmt: skip

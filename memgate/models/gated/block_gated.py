@@ -12,8 +12,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from memgate.config.model import ROUTED_ABOVE
 from memgate.config.run import ModelConfig
-from memgate.log.format import ROUTED_ABOVE
 from memgate.models.backbones.resnet import ResNet, map_side
 from memgate.models.forward import Forward, Gate
 from memgate.models.gated.block_gates import BLOCK_GATES, BlockGate

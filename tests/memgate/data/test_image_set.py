@@ -235,7 +235,7 @@ def test_load_splits_limits_first_and_then_holds_out():
 def test_statistics_are_those_of_float64(count, side, seed, chunk):
     images = np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), np.uint8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("noise.images.pixels.CHUNK_VALUES", chunk * side * side * 3)
+        patch.setattr("noise.pixels.CHUNK_VALUES", chunk * side * side * 3)
         mean, std = channel_statistics(images)
     scaled = images.astype(np.float64) / 255
     np.testing.assert_allclose(mean, scaled.mean((0, 1, 2)), rtol=1e-12)

@@ -25,7 +25,7 @@ def layout(epochs=6, n=40, gates=("b3",), every=1, test=7):
     zeros = np.zeros(n, "i2")
     train = Samples(ids, (labels + 1) % 3, labels, zeros + 1, zeros, zeros)
     splits = {"train": train, "test": Samples.clean(np.arange(test), np.arange(test) % 3)}
-    return LogLayout(splits, gates, logged_epochs(epochs, every), "sweep", NAMES)
+    return LogLayout(splits, gates, logged_epochs(epochs, every), "eval", NAMES)
 
 
 def record(epoch, n, gates=1):
@@ -77,7 +77,7 @@ def test_what_was_written_is_read(tmp_path, gates, every):
         writer.write(epoch, records(plan, epoch))
     writer.close()
     log = SampleLog(tmp_path / "log.h5")
-    assert (log.mode, log.gates, log.class_names, log.splits) == ("sweep", gates, NAMES, ("train", "test"))
+    assert (log.mode, log.gates, log.class_names, log.splits) == ("eval", gates, NAMES, ("train", "test"))
     assert log.epochs("train").tolist() == list(plan.epochs)
     for epoch in plan.epochs:
         assert_epoch_is(log, plan, epoch)

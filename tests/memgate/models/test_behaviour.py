@@ -26,11 +26,11 @@ from memgate.training.loader import Batch
 from memgate.training.loop import Stopped, resume, start, train_step
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
-from probes.dynamics.summary import shown_gates
 from probes.export.export import export
 from probes.export.plan import ExportPlan
 from probes.network.pixels import pixel_network
 from probes.result import load_results
+from probes.samples.columns import shown_gates
 from tests.helpers.same_runs import assert_same_run
 
 GATES = {
@@ -276,7 +276,7 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
     scores = ("input_gradient_norm", "grand_last_layer", "grand", "prediction_depth")
     for arguments in (
         ["csr", run.path, "--n", "4", "--splits", "test"],
-        ["inside", run.path, "--n", "4", "--splits", "test", "--scores", *scores],
+        ["difficulty", run.path, "--n", "4", "--splits", "test", "--scores", *scores],
         ["ood", run.path, "--ood", f"noise={tmp_path / 'noise.npz'}", "--k", "3", "--n", "9"],
         *([] if layered else [["routing", run.path, "--n", "9"]]),
     ):

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from memgate.config.run import UNSEEN_CLASS
 from memgate.errors import MemgateError
-from memgate.log.format import UNSEEN_CLASS, EpochRecord
+from memgate.log.format import EpochRecord
 from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
-from memgate.training.evaluate import load_model, sweep
+from memgate.training.evaluate import evaluate_split, load_model
 from memgate.training.loader import DeviceImages
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
@@ -29,13 +30,17 @@ from tests.helpers.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorde
 def test_values_equal_those_of_memgates_own_sweep(trained_run: Run, make_recorder: Any) -> None:
     inputs, cpu = inputs_of(trained_run), torch.device("cpu")
     model, epoch = load_model(trained_run, "last", inputs, cpu)
-    expected = sweep(model, DeviceImages(inputs, "train", cpu), ("b2", "b3"), "float32")
+    expected = evaluate_split(model, DeviceImages(inputs, "train", cpu), ("b2", "b3"), "float32")
     images = DeviceImages(inputs, "train", cpu)
     recorder = make_recorder(
-        len(images), 3, manifest=trained_run.path / "manifest.npz", mode="sweep", images=inputs.train.images
+        len(images),
+        3,
+        manifest=trained_run.path / "manifest.npz",
+        mode="evaluate_split",
+        images=inputs.train.images,
     )
     with torch.no_grad(), recorder:
-        for batch in images.sweep_batches(50):
+        for batch in images.evaluation_batches(50):
             found = model.eval()(batch.images)
             gate = {one.name: one.value for one in found.gates}
             own = {one.name: one.logits for one in found.gates}
@@ -50,7 +55,7 @@ def test_values_equal_those_of_memgates_own_sweep(trained_run: Run, make_recorde
             np.testing.assert_allclose(getattr(ours, name), getattr(record, name), rtol=2e-4, atol=2e-5)
     run = Run(recorder.path)
     assert run.log().gates == ("b2", "b3")
-    assert run.log().mode == "sweep"
+    assert run.log().mode == "evaluate_split"
     mine, others = (one.log().samples("train") for one in (run, trained_run))
     for column in vars(others):
         np.testing.assert_array_equal(getattr(mine, column), getattr(others, column))
@@ -304,7 +309,7 @@ def test_resume_begins_what_is_not_there_and_refuses_another_run(make_recorder: 
     for wrong, sentence in (
         ({"n": 41}, "has the n_samples"),
         ({"epochs": 4}, "has the epochs 3 and not 4"),
-        ({"mode": "sweep"}, "has the mode online and not sweep"),
+        ({"mode": "evaluate_split"}, "has the mode online and not evaluate_split"),
         ({"class_names": list("abcd")}, "has the class_names"),
         ({"labels": CLEAN}, "has other labels of train"),
     ):

@@ -21,7 +21,7 @@ def arguments_of(run, name) -> Any:
     """What create_run needs to make another run of the same kind."""
     log = run.log()
     splits = {split: log.samples(split) for split in log.splits}
-    layout = LogLayout(splits, log.gates, tuple(log.planned.tolist()), "sweep", ("a", "b"))
+    layout = LogLayout(splits, log.gates, tuple(log.planned.tolist()), "eval", ("a", "b"))
     config = replace(run.config, name=name)
     return config, config, run.environment, run.manifests, run.digests, layout
 

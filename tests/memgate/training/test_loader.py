@@ -27,7 +27,7 @@ def raw(images, batch):
 
 def test_a_sweep_is_every_sample_in_order_normalised():
     inputs, images = device_images()
-    batches = list(images.sweep_batches(16))
+    batches = list(images.evaluation_batches(16))
     assert [len(batch.index) for batch in batches] == [16, 16, 16, 2]
     np.testing.assert_array_equal(
         np.concatenate([raw(images, batch) for batch in batches]), inputs.train.images

@@ -179,7 +179,7 @@ def test_a_signal_in_the_sweep_ends_it_at_the_next_batch(tmp_path, monkeypatch):
         signal.raise_signal(signal.SIGTERM)
         original(self, index, forward)
 
-    monkeypatch.setattr("memgate.training.evaluate.SWEEP_BATCH", {"cpu": 50})
+    monkeypatch.setattr("memgate.training.evaluate.EVAL_BATCH", {"cpu": 50})
     monkeypatch.setattr(SampleBuffer, "update", signalled)
     with pytest.raises(Stopped) as stopped:
         start(small(tmp_path))
@@ -251,7 +251,7 @@ def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
     model = build_model(run.config.model, 10, seed=0).eval()
     assert checkpoint.load_weights(model, run.checkpoint("last"), CPU) == 4
     images = DeviceImages(inputs, "train", CPU)
-    [batch] = images.sweep_batches(1000)
+    [batch] = images.evaluation_batches(1000)
     with torch.no_grad():
         forward = model(batch.images)
     given = torch.from_numpy(inputs.train.labels)

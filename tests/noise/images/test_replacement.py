@@ -6,8 +6,8 @@ from scipy import stats
 
 from noise.apply import corrupt
 from noise.errors import NoiseError
-from noise.images.pixels import CHUNK_VALUES, channel_statistics, chunk_length, in_steps
 from noise.images.replacement import gaussian_pixels, occlusion, random_pixels, shuffled_pixels
+from noise.pixels import CHUNK_VALUES, channel_statistics, chunk_length, in_steps
 from noise.spec import parse_specs
 from noise.streams import sample_words
 from tests.helpers.noise_kinds import pictures, task_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noise.images.pixels import channel_statistics
+from noise.pixels import channel_statistics
 from noise.streams import normals, uniforms
 from noise.task import Task
 from tests.helpers.label_tasks import FALSE_ALARM, independence, made_task, outcome

@@ -46,7 +46,7 @@ def test_a_split_that_is_seldom_evaluated_costs_the_training_split_nothing(tmp_p
 def test_runs_of_other_data_or_mode_are_not_averaged(tmp_path):
     one = made(tmp_path, "one", {"train": 40})
     check_alike([one, made(tmp_path, "two", {"train": 40})])
-    with pytest.raises(MemgateError, match=r"log mode \(online, sweep\)"):
-        check_alike([one, made(tmp_path, "three", {"train": 40}, mode="sweep")])
+    with pytest.raises(MemgateError, match=r"log mode \(online, eval\)"):
+        check_alike([one, made(tmp_path, "three", {"train": 40}, mode="eval")])
     with pytest.raises(MemgateError, match=r"samples \(train:40, train:40 test:6\)"):
         check_alike([one, made(tmp_path, "four", {"train": 40, "test": 6}, (3,))])

@@ -34,7 +34,7 @@ def damage(run: Run, split: str, row: int) -> None:
 def test_numbers_are_those_of_the_log(make_run):
     run = make_run(val_n=20)
     found, log, manifest = report(run), run.log(), run.manifest
-    assert (found.epoch, found.planned, found.state, found.mode) == (4, 4, "complete", "sweep")
+    assert (found.epoch, found.planned, found.state, found.mode) == (4, 4, "complete", "eval")
     groups = {group.name: group for group in found.groups}
     assert list(groups) == ["all", "clean", "corrupted", "label", "image", "label+image"]
     given, clean, routed = (

@@ -140,7 +140,7 @@ def test_seeds_and_places_may_differ(seeds):
         ({"train__lr": 0.5}, r"train\.lr \(0\.1, 0\.5\)"),
         ({"model__gate__slope": 4.0}, r"model\.gate\.slope \(8\.0, 4\.0\)"),
         ({"train__epochs": 9}, r"train\.epochs \(4, 9\)"),
-        ({"log__mode": "online"}, r"log\.mode \(sweep, online\)"),
+        ({"log__mode": "online"}, r"log\.mode \(eval, online\)"),
     ],
 )
 def test_other_settings_are_refused_by_name(seeds, values, field):

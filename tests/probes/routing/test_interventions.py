@@ -32,9 +32,9 @@ from probes.routing.readout import fit_readout
 from probes.routing.routes import against_control, cuts_of
 from probes.routing.run import probe_run
 from probes.routing.table import to_terminal, with_difference
-from probes.samples.groups import difference, percent, share
 from probes.samples.probe_groups import probed_members
 from probes.stats.bootstrap import paired_bootstrap, paired_shares
+from probes.stats.estimate import difference, percent, share
 from probes.stats.intervals import welch_interval, wilson
 
 ALL = Plan(n=0)

@@ -1,4 +1,4 @@
-"""What PROBES says of every score is so: its column, its range, its direction, and what missing means."""
+"""What SCORES says of every score is so: its column, its range, its direction, and what missing means."""
 
 import math
 
@@ -7,20 +7,21 @@ import pandas as pd
 import pytest
 
 from probes.dynamics.snapshot import take_snapshot
-from probes.dynamics.summary import gate_column, summary, summary_table
+from probes.dynamics.summary import summary, summary_table
 from probes.report.report import report
-from probes.scores.catalogue import CHECKPOINT, GATE, LOG, PROBES, Score
+from probes.samples.columns import gate_column
+from probes.scores.catalogue import CHECKPOINT, GATE, LOG, SCORES, Score
 from probes.scores.table import score_columns, score_table, suspicion
 
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 
 
 def test_every_score_stands_once_and_is_told_apart():
-    assert list(PROBES) == [score.column for score in (*LOG, *GATE, *CHECKPOINT)]
-    assert len(PROBES) == len(LOG) + len(GATE) + len(CHECKPOINT) == len({s.title for s in PROBES.values()})
+    assert list(SCORES) == [score.column for score in (*LOG, *GATE, *CHECKPOINT)]
+    assert len(SCORES) == len(LOG) + len(GATE) + len(CHECKPOINT) == len({s.title for s in SCORES.values()})
     for needs, scores in (("log", LOG), ("gate", GATE), ("checkpoint", CHECKPOINT)):
         assert {score.needs for score in scores} == {needs}
-    assert all(bool(score.probe) == (score.needs == "checkpoint") for score in PROBES.values())
+    assert all(bool(score.probe) == (score.needs == "checkpoint") for score in SCORES.values())
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
@@ -28,11 +29,11 @@ def test_the_summary_has_every_score_of_the_log_and_its_gates(make_run, gates):
     table = summary(make_run(n=20, gates=gates))
     wanted = [score.column for score in LOG]
     wanted += [gate_column(score.column, gate, gates) for score in GATE for gate in gates]
-    assert [one.column for one in score_columns(table, gates, tuple(PROBES.values()))] == wanted
+    assert [one.column for one in score_columns(table, gates, tuple(SCORES.values()))] == wanted
 
 
 def within(table, gates, classes, epochs):
-    for one in score_columns(table, gates, tuple(PROBES.values())):
+    for one in score_columns(table, gates, tuple(SCORES.values())):
         low, high = one.score.bounds(classes, epochs)
         values = table[one.column].dropna().to_numpy(np.float64)
         assert ((values >= low - 1e-6) & (values <= high + 1e-6)).all(), one.column
@@ -45,13 +46,13 @@ def test_the_declared_range_holds_on_made_up_and_on_trained_runs(make_run, train
 
 
 def test_ranges_are_written_and_computed():
-    assert PROBES["aum"].range == "(-inf, inf) logits"
-    assert PROBES["signed_entropy_mean"].range == "[-ln K, ln K] nats"
-    assert PROBES["signed_entropy_mean"].bounds(10, 4) == (-math.log(10), math.log(10))
-    assert PROBES["first_learned_epoch"].range == "[1, E] epoch"
-    assert PROBES["prediction_depth"].range == "[0, L] points"
-    assert PROBES["first_learned_epoch"].bounds(10, 4) == (1, 4)
-    assert PROBES["el2n_last"].range == "[0, 1.41]"
+    assert SCORES["aum"].range == "(-inf, inf) logits"
+    assert SCORES["signed_entropy_mean"].range == "[-ln K, ln K] nats"
+    assert SCORES["signed_entropy_mean"].bounds(10, 4) == (-math.log(10), math.log(10))
+    assert SCORES["first_learned_epoch"].range == "[1, E] epoch"
+    assert SCORES["prediction_depth"].range == "[0, L] points"
+    assert SCORES["first_learned_epoch"].bounds(10, 4) == (1, 4)
+    assert SCORES["el2n_last"].range == "[0, 1.41]"
 
 
 def test_every_score_of_the_fit_calls_wrong_labels_harder(make_run):
@@ -77,19 +78,19 @@ def test_every_score_of_the_fit_calls_wrong_labels_harder(make_run):
 def test_what_never_happened_is_harder_than_all_and_what_was_never_seen_is_missing():
     epochs = pd.array([3, None, 1, None], dtype="Int32")
     table = pd.DataFrame({"first_learned_epoch": epochs, "epochs_logged": [4, 4, 4, 0]})
-    score = PROBES["first_learned_epoch"]
+    score = SCORES["first_learned_epoch"]
     np.testing.assert_array_equal(suspicion(table, score.column, score), [3, np.inf, 1, np.nan])
     table["aum"] = np.array([3, np.nan, -1, np.nan], np.float32)
-    np.testing.assert_array_equal(suspicion(table, "aum", PROBES["aum"]), [-3, np.nan, 1, np.nan])
+    np.testing.assert_array_equal(suspicion(table, "aum", SCORES["aum"]), [-3, np.nan, 1, np.nan])
 
 
 def test_only_what_may_never_happen_has_a_never():
-    named = {score.column: score.never for score in PROBES.values() if score.never}
+    named = {score.column: score.never for score in SCORES.values() if score.never}
     assert named == {
         "forgetfulness": "learned", "first_learned_epoch": "learned",
         "stable_learned_epoch": "learned to stay", "first_skip_epoch": "skipped",
     }  # fmt: skip
-    assert isinstance(PROBES["aum"], Score)
+    assert isinstance(SCORES["aum"], Score)
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 199])

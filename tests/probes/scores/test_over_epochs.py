@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
-from probes.dynamics.summary import identity
 from probes.report.report import report
+from probes.samples.columns import identity
 from probes.samples.groups import members
 from probes.scores.over_epochs import QUANTITIES, EpochCurve, epoch_curves, pair_shares
 from probes.stats.intervals import auroc_interval

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from probes.dynamics.summary import summary
-from probes.scores.catalogue import PROBES
+from probes.scores.catalogue import SCORES
 from probes.scores.separation import auroc, separations
 
 
@@ -50,7 +50,7 @@ def test_infinite_losses_rank_highest():
 def test_every_score_gate_and_cause_has_a_row(make_run):
     table = summary(make_run(gates=("b2", "b3")))
     rows = separations(table, ("b2", "b3"))
-    log, gate = (sum(score.needs == needs for score in PROBES.values()) for needs in ("log", "gate"))
+    log, gate = (sum(score.needs == needs for score in SCORES.values()) for needs in ("log", "gate"))
     assert len(rows) == (log + gate * 2) * 4  # corrupted, label, image, label+image
     row = next(r for r in rows if (r.score, r.gate, r.against) == ("gate_mean", "b2", "image"))
     kept = table[table["cause"].isin(["clean", "image"])]
@@ -60,7 +60,7 @@ def test_every_score_gate_and_cause_has_a_row(make_run):
 
 def test_no_gate_no_gate_scores_and_no_noise_no_scores(make_run):
     assert {row.score for row in separations(summary(make_run(gates=())), ())} == {
-        name for name, score in PROBES.items() if score.needs == "log"
+        name for name, score in SCORES.items() if score.needs == "log"
     }
     assert separations(summary(make_run(noise=())), ("b3",)) == ()
 

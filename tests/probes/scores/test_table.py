@@ -24,8 +24,8 @@ def test_without_probes_it_is_the_summary(make_run):
 def test_values_come_to_their_samples(make_run):
     run = make_run(n=20, ids=np.random.default_rng(0).permutation(20) * 5)
     save_results(run, "csr", [result("csr", 3, "first-order", [95, 0, 35], critical_radius=[9.5, 0.0, 3.5])])
-    depth = result("inside", 2, "knn", [5, 10], prediction_depth=np.array([1, 4], np.int32))
-    save_results(run, "inside", [depth, result("inside", 4, "gradients", [0, 5], grand=[7.0, 8.0])])
+    depth = result("difficulty", 2, "knn", [5, 10], prediction_depth=np.array([1, 4], np.int32))
+    save_results(run, "difficulty", [depth, result("difficulty", 4, "gradients", [0, 5], grand=[7.0, 8.0])])
     table = score_table(run).set_index("sample_id")
     assert table["critical_radius"].dropna().to_dict() == {0: 0.0, 35: 3.5, 95: 9.5}
     assert table["prediction_depth"].dropna().to_dict() == {5: 1, 10: 4}
@@ -62,9 +62,9 @@ def test_other_splits_and_searches_do_not_count(make_run):
 
 def test_of_two_variants_the_one_with_more_samples(make_run):
     run = make_run(n=20)
-    few = result("inside", 4, "z", [0], grand=[1.0], prediction_depth=[2])
-    many = result("inside", 4, "a", [0, 1], grand=[3.0, 4.0])
-    save_results(run, "inside", [few, many])
+    few = result("difficulty", 4, "z", [0], grand=[1.0], prediction_depth=[2])
+    many = result("difficulty", 4, "a", [0, 1], grand=[3.0, 4.0])
+    save_results(run, "difficulty", [few, many])
     found = {one.score.column: one.variant for one in stored_scores(run, "train", 4)[0]}
     assert found == {"grand": "a", "prediction_depth": "z"}
 
@@ -73,10 +73,10 @@ def test_damaged_results_are_a_sentence_and_cost_only_their_own_columns(make_run
     run = make_run(n=20)
     save_results(run, "csr", [result("csr", 3, "first-order", [0, 1], critical_radius=[1.0, 2.0])])
     assert score_table(run).attrs["notes"] == []
-    probe_path(run, "inside").write_text("nothing")
+    probe_path(run, "difficulty").write_text("nothing")
     table = score_table(run)
     assert table["critical_radius"].dropna().tolist() == [1, 2]
     assert "grand" not in table
     (note,) = table.attrs["notes"]
     assert note.startswith("Without input_gradient_norm, grand, grand_last_layer, prediction_depth: ")
-    assert "inside.h5 is damaged" in note
+    assert "difficulty.h5 is damaged" in note

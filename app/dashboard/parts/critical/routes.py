@@ -17,7 +17,7 @@ from memgate.runs.run import command
 from probes.result import ProbeResult
 from probes.routing.routes import OF_ALL, OF_FITTED, Contrast, cuts_of, row_of
 from probes.routing.table import UNITS, contrast_row, fit_rows, rows_of
-from probes.samples.groups import Estimate, share
+from probes.stats.estimate import Estimate, share
 
 
 def routing(view: View, results: Sequence[ProbeResult]) -> None:

@@ -10,7 +10,7 @@ from app.dashboard.results.scores import Measure
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Asked
-from probes.scores.catalogue import PROBES
+from probes.scores.catalogue import SCORES
 
 SCALES = ("linear", "log")
 
@@ -31,8 +31,8 @@ def score(asked: Asked, param: str, options: Sequence[str], default: str) -> str
     One that there is, but not in this view, stays in the URL: another run or epoch may have it.
     """
     wanted = asked.address.get(param)
-    if wanted in PROBES and wanted not in options:
-        st.caption(f"There is no {PROBES[wanted].title} here: {PROBES[default].title} instead.")
+    if wanted in SCORES and wanted not in options:
+        st.caption(f"There is no {SCORES[wanted].title} here: {SCORES[default].title} instead.")
         return default
     return asked.choice(param, [default, *(one for one in options if one != default)], "score")
 

@@ -12,8 +12,8 @@ from app.dashboard.logs import Stamp
 from app.dashboard.results import external, scores
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
-from probes.samples.groups import Estimate
 from probes.stats.contrasts import Contrast, contrast_categories, contrast_numbers, most_different
+from probes.stats.estimate import Estimate
 
 FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctness", "forgetfulness",
          "first_learned_epoch", "gate_mean", "gate_last", "entropy_mean", "routed_epochs", "route_flips")  # fmt: skip

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from probes.samples.groups import percent
 from probes.stats.contingency import Contingency, contingency
+from probes.stats.estimate import percent
 
 ROUTES = ("routed", "skipped")
 KINDS = ("corrupted", "clean")

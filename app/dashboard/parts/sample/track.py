@@ -13,7 +13,7 @@ from app.dashboard.charts import sample as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.results import over_epochs
 from app.dashboard.view.state import View
-from probes.dynamics.summary import SHOWN_GATES
+from probes.samples.columns import SHOWN_GATES
 
 
 @dataclass(frozen=True)

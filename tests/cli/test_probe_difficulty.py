@@ -1,4 +1,4 @@
-"""memgate probe inside: a small real run through the command line, and one sentence for what can go wrong."""
+"""memgate probe difficulty: a small real run through the command line, and one sentence for what can go wrong."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 
 from app.cli import main
-from app.cli.commands.inside import ProbeInside, ScoreName
+from app.cli.commands.difficulty import ProbeDifficulty, ScoreName
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_model
@@ -19,7 +19,7 @@ from probes.difficulty import run as difficulty_run
 from probes.difficulty.depth import DepthConfig, Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.difficulty.run import SCORES, probe_run
-from probes.difficulty.table import inside_groups, to_terminal
+from probes.difficulty.table import difficulty_groups, to_terminal
 from probes.network import checkpoints
 from probes.network.checkpoints import Plan, probed_rows
 from probes.network.pixels import pixel_network
@@ -32,13 +32,15 @@ def probe(*arguments):
 
 
 def results_of(run):
-    return {(result.split, result.epoch, result.variant): result for result in load_results(run, "inside")}
+    return {
+        (result.split, result.epoch, result.variant): result for result in load_results(run, "difficulty")
+    }
 
 
 def test_the_whole_way_through_the_command_line(trained_run):
     command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
-        [*command, "inside", trained_run.path, "--splits", "train", "test", "--scores", *SCORES],
+        [*command, "difficulty", trained_run.path, "--splits", "train", "test", "--scores", *SCORES],
         capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -46,8 +48,8 @@ def test_the_whole_way_through_the_command_line(trained_run):
     assert (shown.returncode, shown.stderr) == (0, "")
     for score in SCORES:
         for split, n in (("train", 128), ("test", 60)):
-            assert f"one: inside by {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
-    assert str(trained_run.path / "probes" / "inside.h5") in done.stdout
+            assert f"one: difficulty by {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
+    assert str(trained_run.path / "probes" / "difficulty.h5") in done.stdout
     for text in (
         "Spearman with g (b2)", "Spearman with g (b3)", "lower median at", "after o1 (b3.2 or later)",
         "\nall ", "\nclean ",
@@ -60,7 +62,7 @@ def test_the_whole_way_through_the_command_line(trained_run):
 
 def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_given(trained_run, capsys):
     probe(
-        "inside", trained_run.path, "--splits", "train", "test_corrupted", "--n", "50", "--checkpoints", "2",
+        "difficulty", trained_run.path, "--splits", "train", "test_corrupted", "--n", "50", "--checkpoints", "2",
         "--scores", *SCORES, "--neighbours", "9", "--support", "70",
     )  # fmt: skip
     inputs, found = inputs_of(trained_run), results_of(trained_run)
@@ -89,7 +91,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_gi
         assert result.values["knn_prediction"].dtype == np.uint16
         assert result.config["points"] == list(depths.points)
         assert (result.config["neighbours"], result.config["support"]) == (9, 70)
-        assert (result.checkpoint, result.probe) == ("epoch_002", "inside")
+        assert (result.checkpoint, result.probe) == ("epoch_002", "difficulty")
         assert result.versions["packages"]["torch"] == torch.__version__
 
 
@@ -120,7 +122,7 @@ def test_groups_their_intervals_and_the_gates(trained_run):
         inside |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
     for score, result in results.items():
         values = result.values[score]
-        groups = {group.name: group for group in inside_groups(trained_run, log, result)}
+        groups = {group.name: group for group in difficulty_groups(trained_run, log, result)}
         assert set(groups) == {name for name, who in inside.items() if who.any()}
         for name, group in groups.items():
             who = inside[name]
@@ -146,12 +148,12 @@ def test_groups_their_intervals_and_the_gates(trained_run):
 
 
 def test_later_calls_add_scores_and_replace_only_their_own(trained_run, capsys):
-    probe("inside", trained_run.path, "--splits", "val", "--every", "2", "--scores", "grand_last_layer")
-    probe("inside", trained_run.path, "--splits", "val", "--every", "2", "--n", "9")
+    probe("difficulty", trained_run.path, "--splits", "val", "--every", "2", "--scores", "grand_last_layer")
+    probe("difficulty", trained_run.path, "--splits", "val", "--every", "2", "--n", "9")
     assert {key: len(result.sample_id) for key, result in results_of(trained_run).items()} == {
         ("val", 2, score): 9 for score in ("input_gradient_norm", "grand_last_layer", "prediction_depth")
     }
-    probe("inside", trained_run.path, "--splits", "val", "--every", "2", "--scores", "grand")
+    probe("difficulty", trained_run.path, "--splits", "val", "--every", "2", "--scores", "grand")
     assert len(results_of(trained_run)["val", 2, "grand"].sample_id) == 32
     assert len(results_of(trained_run)["val", 2, "prediction_depth"].sample_id) == 9
 
@@ -177,7 +179,7 @@ def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
     interrupt(difficulty_run, "prediction_depths", 1)
     with pytest.raises(SystemExit, match="130"):
-        probe("inside", trained_run.path, "--splits", "val")
+        probe("difficulty", trained_run.path, "--splits", "val")
     assert set(results_of(trained_run)) == {
         ("val", 3, "input_gradient_norm"),
         ("val", 3, "grand_last_layer"),
@@ -190,7 +192,7 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt
 
 @pytest.mark.usefixtures("log_without_last_epoch")
 def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys):
-    probe("inside", trained_run.path, "--splits", "train", "--n", "40")
+    probe("difficulty", trained_run.path, "--splits", "train", "--n", "40")
     tables, units = capsys.readouterr().out.split("High is harder")
     assert "The log has no whole epoch 3: who was routed in it is not known." in tables
     assert "routed (" not in tables
@@ -199,7 +201,7 @@ def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys):
 
 
 def test_a_run_without_gate_and_without_noise(plain_run, capsys):
-    probe("inside", plain_run.path, "--scores", *SCORES)
+    probe("difficulty", plain_run.path, "--scores", *SCORES)
     tables = capsys.readouterr().out.split("High is harder")[0]
     rows = [line.split()[:2] for line in tables.splitlines() if line.startswith("all ")]
     assert rows == [["all", "60"]] * 4 + [["all", "20"]] * 4
@@ -239,23 +241,26 @@ def test_points_by_name_and_numbers_that_are_undefined(trained_run):
 
 def test_the_command_line_knows_every_score():
     assert get_args(ScoreName) == SCORES
-    assert ProbeInside("x").neighbours == DepthConfig().neighbours
-    assert ProbeInside("x").support == DepthConfig().support
+    assert ProbeDifficulty("x").neighbours == DepthConfig().neighbours
+    assert ProbeDifficulty("x").support == DepthConfig().support
 
 
 WRONG = [
-    (["inside", "nothing"], "nothing is no run"),
-    (["inside", "RUN", "--scores", "gradn"], "invalid choice 'gradn'"),
-    (["inside", "RUN", "--scores"], "scores names none: there are input_gradient_norm"),
-    (["inside", "RUN", "--scores", "grand", "--scores", "prediction_depth"], "--scores is given twice"),
-    (["inside", "RUN", "--checkpoints", "9"], "has no checkpoint '9': it has best, epoch_001, epoch_002"),
-    (["inside", "RUN", "--splits", "dev"], "has no split 'dev'"),
-    (["inside", "RUN", "--batch-size", "0"], "batch_size 0 holds no image"),
-    (["inside", "RUN", "--neighbours", "0"], "neighbours 0 cannot vote"),
-    (["inside", "RUN", "--support", "30"], "support 30 holds no 30 neighbours of a sample of its own"),
-    (["inside", "RUN", "--neighbours", "200"], "128 training samples hold no 200 neighbours of one of them"),
+    (["difficulty", "nothing"], "nothing is no run"),
+    (["difficulty", "RUN", "--scores", "gradn"], "invalid choice 'gradn'"),
+    (["difficulty", "RUN", "--scores"], "scores names none: there are input_gradient_norm"),
+    (["difficulty", "RUN", "--scores", "grand", "--scores", "prediction_depth"], "--scores is given twice"),
+    (["difficulty", "RUN", "--checkpoints", "9"], "has no checkpoint '9': it has best, epoch_001, epoch_002"),
+    (["difficulty", "RUN", "--splits", "dev"], "has no split 'dev'"),
+    (["difficulty", "RUN", "--batch-size", "0"], "batch_size 0 holds no image"),
+    (["difficulty", "RUN", "--neighbours", "0"], "neighbours 0 cannot vote"),
+    (["difficulty", "RUN", "--support", "30"], "support 30 holds no 30 neighbours of a sample of its own"),
     (
-        ["inside", "RUN", "--neighbours", "128", "--scores", "prediction_depth"],
+        ["difficulty", "RUN", "--neighbours", "200"],
+        "128 training samples hold no 200 neighbours of one of them",
+    ),
+    (
+        ["difficulty", "RUN", "--neighbours", "128", "--scores", "prediction_depth"],
         "128 training samples hold no 128 neighbours of one of them: at most 127 neighbours, or no prediction_depth",
     ),
 ]
@@ -267,13 +272,24 @@ WRONG = [
 def test_what_is_wrong_is_said(trained, one_sentence, arguments, sentence):
     arguments = [str(trained) if text == "RUN" else text for text in arguments]
     assert sentence in one_sentence("probe", *arguments)
-    assert not (trained / "probes" / "inside.h5").exists()
+    assert not (trained / "probes" / "difficulty.h5").exists()
 
 
 def test_who_votes_matters_only_where_there_is_a_vote(trained_run):
-    probe("inside", trained_run.path, "--splits", "val", "--scores", "grand", "--support", "10", "--n", "5")
     probe(
-        "inside", trained_run.path, "--splits", "val", "--scores", "grand", "--neighbours", "999", "--n", "5"
+        "difficulty", trained_run.path, "--splits", "val", "--scores", "grand", "--support", "10", "--n", "5"
+    )
+    probe(
+        "difficulty",
+        trained_run.path,
+        "--splits",
+        "val",
+        "--scores",
+        "grand",
+        "--neighbours",
+        "999",
+        "--n",
+        "5",
     )
     assert set(results_of(trained_run)) == {("val", 3, "grand")}
 
@@ -285,7 +301,7 @@ def test_scores_are_checked_for_other_callers_too(trained_run):
 
 def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, monkeypatch):
     (trained_run.path / "probes").mkdir()
-    (trained_run.path / "probes" / "inside.h5").write_text("nothing")
+    (trained_run.path / "probes" / "difficulty.h5").write_text("nothing")
     monkeypatch.setattr(checkpoints, "inputs_of", lambda _: pytest.fail("too late"))
-    with pytest.raises(MemgateError, match=r"inside.h5 is damaged .*: remove it, and probe again"):
-        probe("inside", trained_run.path)
+    with pytest.raises(MemgateError, match=r"difficulty.h5 is damaged .*: remove it, and probe again"):
+        probe("difficulty", trained_run.path)

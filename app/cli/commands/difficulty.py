@@ -1,4 +1,4 @@
-"""memgate probe inside: scores of a sample that a checkpoint alone can tell."""
+"""memgate probe difficulty: scores of a sample that a checkpoint alone can tell."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,10 +12,10 @@ ScoreName = Literal["input_gradient_norm", "grand_last_layer", "grand", "predict
 
 
 @dataclass(frozen=True)
-class ProbeInside(ProbeCommand):
+class ProbeDifficulty(ProbeCommand):
     """Score how hard a sample is inside the network: loss gradients, and the depth at which it is decided.
 
-    The result goes to the run's probes/inside.h5, score by score, next to those of other checkpoints and splits.
+    The result goes to the run's probes/difficulty.h5, score by score, next to those of other checkpoints and splits.
     """
 
     scores: tuple[ScoreName, ...] = ("input_gradient_norm", "grand_last_layer", "prediction_depth")
