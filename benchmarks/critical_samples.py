@@ -18,9 +18,9 @@ from scipy.stats import entropy
 
 from memgate.config.run import ModelConfig
 from memgate.models.backbones.resnet import ResNet
+from memgate.models.pixels import PixelNetwork
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from probes.csr.critical import critical_samples
-from probes.network.pixels import PixelNetwork
 from probes.stats.intervals import spearman_interval
 
 RADII = (0.1, 0.3, 1, 2)

@@ -26,10 +26,10 @@ from torch.nn import functional
 from memgate import console
 from memgate.config.run import ModelConfig
 from memgate.models.backbones.resnet import ResNet
+from memgate.models.pixels import PixelNetwork
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from probes.csr.config import LASS_ALPHA, LASS_BETA, PAPER_RADIUS, STEPS
 from probes.csr.critical import critical_samples
-from probes.network.pixels import PixelNetwork
 
 LIMIT = 0.8
 BATCH = 64

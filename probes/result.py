@@ -5,11 +5,8 @@ The file (format memgate-probe/1) holds an entry for each split, epoch and varia
 and the attributes ``checkpoint``, ``epoch``, ``config`` and ``versions`` (the last two as JSON).
 """
 
-import contextlib
-import fcntl
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +19,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.lock import locked_folder
 
 SCHEMA = "memgate-probe/1"
 
@@ -113,7 +111,7 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
     path = probe_path(run, probe)
     try:
         path.parent.mkdir(exist_ok=True)
-        with _alone(path.parent):
+        with locked_folder(path.parent):
             kept = {result.key: result for result in load_results(run, probe)}
             kept |= {result.key: result for result in results}
             # By way of memory: HDF5 itself loses the error of a full disk.
@@ -159,14 +157,3 @@ def _entries(probe: str, handle: Any) -> Iterator[ProbeResult]:
                     config=json.loads(group.attrs["config"]),
                     versions=json.loads(group.attrs["versions"]),
                 )
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which goes with the process: two probes must not write each other's results away."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

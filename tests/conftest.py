@@ -138,7 +138,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run really trained, on digits: two gates, a validation split, a corrupted copy, a checkpoint an epoch."""
-    from memgate.training.loop import start
+    from memgate.training.loop import train
 
     config = RunConfig(
         name="one",
@@ -150,7 +150,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model=ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3", hidden_b3=16, hidden_b2=8)),
         train=TrainConfig(epochs=3, batch_size=32, lr=0.05, checkpoint_every=1),
     )
-    return start(config).path
+    return train(config).path
 
 
 @pytest.fixture
@@ -174,8 +174,8 @@ def layer_gated(tmp_path: Path) -> Run:
 
 
 def _trained_for_an_epoch(out: Path, name: str, model: ModelConfig, noise: tuple[str, ...] = ()) -> Run:
-    from memgate.training.loop import start
+    from memgate.training.loop import train
 
     data = DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20)
-    train = TrainConfig(epochs=1, batch_size=32)
-    return start(RunConfig(name, out, noise=noise, device="cpu", data=data, model=model, train=train))
+    schedule = TrainConfig(epochs=1, batch_size=32)
+    return train(RunConfig(name, out, noise=noise, device="cpu", data=data, model=model, train=schedule))

@@ -5,7 +5,6 @@ complete before the file gets its name and never changes afterwards; an epoch to
 counts once ``done`` is set, which happens after its rows are on the disk; and a checksum tells a torn row.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ import h5py
 import numpy as np
 
 from memgate import __version__
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.log.format import (
     COMMIT,
     QUANTITIES,
@@ -30,6 +29,7 @@ from memgate.log.format import (
     EpochRecord,
     LogLayout,
 )
+from noise.files.lock import try_lock, unlocker
 
 
 def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
@@ -243,25 +243,12 @@ def lock(descriptor: int, taken: str) -> None:
         MemgateError: ``taken``, where it is locked already, or the file system has no locks.
     """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise MemgateError(taken) from error
+        free = try_lock(descriptor)
     except OSError as error:
         raise MemgateError(
             f"A run cannot be locked here ({error.strerror}): its file system has no flock; choose another --out."
         ) from error
-
-
-def unlocker(descriptor: int) -> Callable[[], None]:
-    """What closes a locked file. Forked processes (a loader's workers) share the lock: closing alone would keep it."""
-    owner = os.getpid()
-
-    def close() -> None:
-        if os.getpid() == owner:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
-
-    return close
+    require(free, taken)
 
 
 def _store(descriptor: int, offset: int, data: bytes) -> None:

@@ -42,7 +42,7 @@ class PaperRow:
 
 def read_rows() -> tuple[PaperRow, ...]:
     """Every row, in the order of the documents."""
-    text = resources.files("memgate").joinpath("paper_results.csv").read_text("utf-8")
+    text = resources.files("memgate.papers").joinpath("paper_results.csv").read_text("utf-8")
     return tuple(_row(line) for line in csv.DictReader(text.splitlines()))
 
 

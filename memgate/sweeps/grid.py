@@ -1,12 +1,9 @@
 """A sweep: the runs of a grid of settings and seeds, what they are called, and the file that lists them. No torch."""
 
 import csv
-import fcntl
 import itertools
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from memgate.config.names import fitted
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run, is_run, read_json, write_json
+from noise.files.lock import locked_folder
 
 SCHEMA = "memgate-sweep/1"
 
@@ -210,7 +208,7 @@ def record(sweep: Sweep, out: Path) -> Sweep:
     path = sweep_path(out, sweep.name)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with _alone(out):
+        with locked_folder(out):
             if path.exists():
                 sweep = _grown(read_sweep(path), sweep, path)
             write_json(path, to_json(sweep))
@@ -232,18 +230,6 @@ def _grown(before: Sweep, sweep: Sweep, path: Path) -> Sweep:
     )
     known = {run.name for run in before.runs}
     return replace(sweep, runs=(*before.runs, *(run for run in sweep.runs if run.name not in known)))
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process changes a sweep's file in a folder: of two that grow one, neither loses its runs."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def check_existing(

@@ -11,7 +11,7 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run, is_run
 from memgate.sweeps.grid import still_failed
 from memgate.training.interrupt import Interrupt
-from memgate.training.loop import resume, start
+from memgate.training.loop import resume, train
 from noise.errors import NoiseError
 
 
@@ -24,7 +24,7 @@ def carry_out(config: RunConfig) -> None:
     """
     path = config.out / str(config.name)
     if not is_run(path):
-        start(config)
+        train(config)
     elif (run := Run(path)).status().state != "complete":
         resume(run)
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
+from memgate.models.pixels import PixelNetwork
 from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
@@ -69,21 +70,40 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
     return values
 
 
-def load_model(run: Run, which: str, inputs: Inputs, device: torch.device) -> tuple[nn.Module, int]:
-    """The network of a checkpoint on a device, and the epoch that it is of.
+def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module, int]:
+    """The network of a checkpoint on a device, as it was trained: on normalised images; and the checkpoint's epoch.
+
+    Its number of classes stands in the log and the side of its images in the manifest, so no picture is read.
 
     Args:
         run: whose.
         which: ``last``, ``best`` or an epoch's number.
-        inputs: the pictures of the run, for their number of classes.
         device: where to put it.
 
     Raises:
         MemgateError: there is no such checkpoint, or it is damaged.
     """
-    train = inputs.clean.train
-    model = build_model(run.config.model, train.class_count, seed=0, image_size=train.side).to(device)
+    classes, side = len(run.log().class_names), run.manifest.header.image_shape[0]
+    model = build_model(run.config.model, classes, seed=0, image_size=side).to(device)
     return model, load_weights(model, run.checkpoint(which), device)
+
+
+def load_model(run: Run, which: str = "last", device: str = "auto") -> PixelNetwork:
+    """The network of a checkpoint as a module from images to logits, in evaluation mode.
+
+    Args:
+        run: a run that memgate trained.
+        which: ``last``, ``best`` or an epoch's number.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        Images [b, 3, H, W] in [0, 1] to logits [b, K]; the normalisation of the run is inside.
+
+    Raises:
+        MemgateError: there is no such checkpoint, it is damaged, or the run's data is missing or has changed.
+    """
+    network, _ = load_network(run, which, choose_device(device))
+    return pixel_network(network, inputs_of(run)).eval()
 
 
 def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str, dict[str, float]]]:
@@ -103,7 +123,7 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
     config, device = run.config, choose_device(device_name)
     run.checkpoint(which)  # a missing one is said before the data is read
     inputs = inputs_of(run)
-    model, epoch = load_model(run, which, inputs, device)
+    model, epoch = load_network(run, which, device)
     gates = config.model.gate_names
     return epoch, {
         split: summarise(
@@ -113,3 +133,9 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
         )
         for split in inputs.splits
     }
+
+
+def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:
+    """A network of :mod:`memgate.models` with its run's normalisation inside, on the device where it is."""
+    device = next(model.parameters()).device
+    return PixelNetwork(model, *inputs.normalisation).to(device)

@@ -37,7 +37,7 @@ class Stopped(SystemExit):
     """The user stopped the training; the run can be resumed. The code is the shell's for the signal."""
 
 
-def start(requested: RunConfig) -> Run:
+def train(requested: RunConfig) -> Run:
     """Train a new run to its end.
 
     Raises:

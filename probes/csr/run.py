@@ -8,12 +8,12 @@ import numpy as np
 from memgate import console
 from memgate.errors import require
 from memgate.runs.run import Run
+from memgate.training.evaluate import pixel_network
 from probes.csr.config import CsrConfig
 from probes.csr.critical import CriticalSamples, find_critical
 from probes.csr.neighbours import MOST, STEPS, Neighbours, find_neighbours
 from probes.csr.table import NEIGHBOURS, PROBE
 from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples
-from probes.network.pixels import pixel_network
 from probes.result import ProbeResult, load_results, save_results
 
 

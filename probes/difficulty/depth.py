@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from memgate.errors import MemgateError, require
+from memgate.models.pixels import PixelNetwork
 from probes.network.features import PENULTIMATE, features, head_logits, points
-from probes.network.pixels import PixelNetwork
 
 SIDE = 4
 """Maps are averaged to 4x4 before distances are taken: a 4th to a 64th of the numbers, and no worse votes. Of a

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from memgate.errors import require
+from memgate.models.pixels import PixelNetwork
 from memgate.training.objective import parameter_groups
 from probes.network.features import PENULTIMATE, features, head_logits
 from probes.network.frozen import frozen, gradient, place_of
-from probes.network.pixels import BATCH, PixelNetwork, in_batches, load_batch
+from probes.network.pixels import BATCH, in_batches, load_batch
 
 Floats = NDArray[np.float32]
 

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from memgate import console
 from memgate.errors import require
 from memgate.runs.run import Run
+from memgate.training.evaluate import pixel_network
 from probes.difficulty.depth import SIDE, DepthConfig, Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.difficulty.table import PREDICTION_DEPTH, PROBE
 from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples, probed_rows
 from probes.network.features import points
-from probes.network.pixels import as_pixels, pixel_network
+from probes.network.pixels import as_pixels
 from probes.result import ProbeResult, save_results
 
 Found = tuple[dict[str, NDArray[Any]], dict[str, Any]]

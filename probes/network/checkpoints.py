@@ -15,7 +15,7 @@ from memgate.errors import MemgateError
 from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.environment import choose_device, describe
-from memgate.training.evaluate import load_model
+from memgate.training.evaluate import load_network
 from noise.choose import hash_order
 from probes.network.pixels import as_pixels
 from probes.result import load_results
@@ -90,7 +90,7 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     versions = _versions(device)
     inputs, done = inputs_of(run), set()
     for name in names:
-        model, epoch = load_model(run, name, inputs, device)
+        model, epoch = load_network(run, name, device)
         if epoch in done:
             continue
         done.add(epoch)

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from memgate.models.backbones.resnet import ResNet, pool
+from memgate.models.pixels import PixelNetwork
 from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
-from probes.network.pixels import PixelNetwork, in_batches, load_batch
+from probes.network.pixels import in_batches, load_batch
 
 PENULTIMATE = "penultimate"
 """The point before the head: what is pooled of B3's output, after its gate has mixed it."""

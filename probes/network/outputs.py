@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.models import Forward
+from memgate.models.pixels import PixelNetwork
 from probes.network.features import PENULTIMATE, features
-from probes.network.pixels import PixelNetwork
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,45 +3,9 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from memgate.data.image_set import Channels
 from memgate.errors import require
-from memgate.runs.inputs import Inputs
-
-
-class PixelNetwork(nn.Module):
-    """Images in [0, 1] to logits, with the normalisation inside: a distance in pixels is the same in each channel."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module, mean: Channels, std: Channels) -> None:
-        """Wrap a network of :mod:`memgate.models`.
-
-        Args:
-            network: from normalised images to a :class:`memgate.models.Forward`.
-            mean: of each channel, in [0, 1] pixel space.
-            std: standard deviation of each channel, likewise.
-        """
-        super().__init__()
-        self.network = network
-        for name, numbers in (("mean", mean), ("std", std)):
-            self.register_buffer(name, torch.tensor(numbers)[:, None, None])
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [b, 3, H, W] in [0, 1] to logits [b, K]."""
-        return self.network(self.normalised(images)).logits
-
-    def normalised(self, images: Tensor) -> Tensor:
-        """Images [b, 3, H, W] in [0, 1] to what the network takes, channels last in memory."""
-        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-
-
-def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:
-    """A network of :mod:`memgate.models` with its run's normalisation inside, on the device where it is."""
-    device = next(model.parameters()).device
-    return PixelNetwork(model, *inputs.normalisation).to(device)
 
 
 def as_pixels(images: NDArray[np.uint8]) -> Tensor:

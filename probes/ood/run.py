@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from memgate import console
 from memgate.errors import require
+from memgate.models.pixels import PixelNetwork
 from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
+from memgate.training.evaluate import pixel_network
 from noise.files.digests import image_digests
 from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples, probed_rows
 from probes.network.features import PENULTIMATE, features
 from probes.network.outputs import answers
-from probes.network.pixels import PixelNetwork, as_pixels, pixel_network
+from probes.network.pixels import as_pixels
 from probes.ood.detectors import LOGIT_DETECTORS, knn_distance, msp
 from probes.ood.sets import OodSet, plain
 from probes.ood.table import INSIDE, PROBE, split_of

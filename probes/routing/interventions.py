@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from memgate.config.model import ROUTED_ABOVE
 from memgate.models.gated.block_gated import AS_LEARNED, BlockGatedResNet, Route, hard, skip, through
+from memgate.models.pixels import PixelNetwork
 from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
-from probes.network.pixels import PixelNetwork, in_batches, load_batch
+from probes.network.pixels import in_batches, load_batch
 from probes.routing.routes import HARD, LEARNED, SKIP, THROUGH, route_of
 
 

@@ -142,7 +142,7 @@ def test_quickstart_takes_a_free_name(tmp_path, monkeypatch):
         asked.append(config.name)
         raise MemgateError("enough")
 
-    monkeypatch.setattr("memgate.training.loop.start", refuse)
+    monkeypatch.setattr("memgate.training.loop.train", refuse)
     with pytest.raises(MemgateError, match="enough"):
         Quickstart(out=tmp_path).run()
     assert asked == ["quickstart-2"]

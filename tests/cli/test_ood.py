@@ -14,11 +14,10 @@ from sklearn.metrics import roc_auc_score
 from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
-from memgate.training.evaluate import load_model
+from memgate.training.evaluate import load_network, pixel_network
 from probes.network import checkpoints
 from probes.network.checkpoints import Plan, probed_rows
 from probes.network.features import PENULTIMATE, features, trunk_of
-from probes.network.pixels import pixel_network
 from probes.ood import run as ood_run
 from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
 from probes.ood.run import OodConfig, probe_run
@@ -111,7 +110,7 @@ def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
     printed = capsys.readouterr().out
     inputs, found = inputs_of(trained_run), stored(trained_run)
     assert set(found) == {("test", 3), ("ood-noise", 3), ("ood-stripes", 3)}
-    network = pixel_network(load_model(trained_run, "last", inputs, torch.device("cpu"))[0], inputs)
+    network = pixel_network(load_network(trained_run, "last", torch.device("cpu"))[0], inputs)
     network.eval()
     support = inputs.train.images[probed_rows(inputs, "train", 50)]
     near = features(network, torch.from_numpy(support).permute(0, 3, 1, 2), [PENULTIMATE])[PENULTIMATE]
@@ -192,14 +191,14 @@ def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, m
 
 def test_sets_of_another_network_of_the_epoch_are_left_out(trained_run, sets, monkeypatch, capsys):
     probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
-    original = checkpoints.load_model
+    original = checkpoints.load_network
 
     def retrained(*arguments):
         model, epoch = original(*arguments)
         trunk_of(model).head.bias.data.add_(torch.arange(10.0))
         return model, epoch
 
-    monkeypatch.setattr(checkpoints, "load_model", retrained)
+    monkeypatch.setattr(checkpoints, "load_network", retrained)
     probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "5")
     capsys.readouterr()
     probe("show", trained_run.path)
@@ -310,13 +309,13 @@ def test_what_is_wrong_is_said(trained, tmp_path, one_sentence, arguments, said)
 
 
 def test_a_network_that_diverged_is_said(trained_run, sets, monkeypatch):
-    original = checkpoints.load_model
+    original = checkpoints.load_network
 
     def diverged(*arguments):
         model, epoch = original(*arguments)
         trunk_of(model).head.bias.data.fill_(float("nan"))
         return model, epoch
 
-    monkeypatch.setattr(checkpoints, "load_model", diverged)
+    monkeypatch.setattr(checkpoints, "load_network", diverged)
     with pytest.raises(MemgateError, match="its training has diverged"):
         probe("ood", trained_run.path, "--ood", *pairs(sets))

@@ -12,7 +12,7 @@ from app.cli import main
 from memgate import console
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
-from memgate.training.evaluate import load_model
+from memgate.training.evaluate import load_network, pixel_network
 from probes.csr import run as csr_run
 from probes.csr.config import configure
 from probes.csr.critical import critical_samples
@@ -20,7 +20,6 @@ from probes.csr.run import probe_run
 from probes.csr.table import critical_groups
 from probes.network import checkpoints
 from probes.network.checkpoints import Plan, probed_rows
-from probes.network.pixels import pixel_network
 from probes.result import load_results
 from probes.stats.intervals import wilson
 
@@ -56,7 +55,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(tr
     assert set(results) == {"train", "test_corrupted"}
     for split, result in results.items():
         images = inputs.image_set(split).subset(probed_rows(inputs, split, 50))
-        model, epoch = load_model(trained_run, "last", inputs, torch.device("cpu"))
+        model, epoch = load_network(trained_run, "last", torch.device("cpu"))
         network = pixel_network(model, inputs)
         pixels = torch.from_numpy(images.images).permute(0, 3, 1, 2)
         found = critical_samples(network, pixels / 255, radius=(0.1, 0.3, 1, 2))

@@ -14,7 +14,7 @@ from app.cli import main
 from app.cli.commands.difficulty import ProbeDifficulty, ScoreName
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
-from memgate.training.evaluate import load_model
+from memgate.training.evaluate import load_network, pixel_network
 from probes.difficulty import run as difficulty_run
 from probes.difficulty.depth import DepthConfig, Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
@@ -22,7 +22,6 @@ from probes.difficulty.run import SCORES, probe_run
 from probes.difficulty.table import difficulty_groups, to_terminal
 from probes.network import checkpoints
 from probes.network.checkpoints import Plan, probed_rows
-from probes.network.pixels import pixel_network
 from probes.result import load_results
 from probes.stats.intervals import mean_interval, wilson
 
@@ -67,7 +66,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_gi
     )  # fmt: skip
     inputs, found = inputs_of(trained_run), results_of(trained_run)
     assert set(found) == {(split, 2, score) for split in ("train", "test_corrupted") for score in SCORES}
-    model, _ = load_model(trained_run, "2", inputs, torch.device("cpu"))
+    model, _ = load_network(trained_run, "2", torch.device("cpu"))
     network = pixel_network(model, inputs)
     voters = inputs.train.subset(probed_rows(inputs, "train", 70))
     support = Support(torch.from_numpy(voters.images).permute(0, 3, 1, 2), voters.labels)

@@ -13,7 +13,7 @@ from app.cli import main
 from memgate.config.run import DataConfig, GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from memgate.training.loop import start
+from memgate.training.loop import train
 from probes.result import load_results
 from probes.routing import run as routing_run
 from probes.samples.notes import IDENTITY
@@ -25,8 +25,8 @@ def probe(*arguments):
 
 def like(run: Run, out: Path, **changes) -> Run:
     """Another run like this one, for an epoch."""
-    train = replace(run.requested.train, epochs=1)
-    return start(replace(run.requested, **{"out": out, "train": train, **changes}))
+    schedule = replace(run.requested.train, epochs=1)
+    return train(replace(run.requested, **{"out": out, "train": schedule, **changes}))
 
 
 @pytest.fixture(scope="module")

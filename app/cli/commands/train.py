@@ -27,12 +27,12 @@ class Train:
 
     def run(self) -> None:
         """Train, then print the report."""
-        from memgate.training.loop import start
+        from memgate.training.loop import train
 
         check_start(self.recipe, self.config)
         if not self.config.model.gate_names and self.config.model.gate != GateConfig():
             console.warn("--model.name resnet has no gate: the --model.gate options are not used.")
-        _finish(start(self.config))
+        _finish(train(self.config))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Quickstart:
 
     def run(self) -> None:
         """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
-        from memgate.training.loop import start
+        from memgate.training.loop import train
         from probes.export.export import export
         from probes.network.checkpoints import Plan
         from probes.routing.run import probe_run
@@ -77,7 +77,7 @@ class Quickstart:
             seed=self.seed,
             device=self.device,
         )
-        run = start(config)
+        run = train(config)
         print_summary(run)
         list(probe_run(run, Plan(splits=("train",), n=0, device=self.device)))
         console.line(f"\nWhat B3 does to each sample:  {command('probe show', run.path)}")

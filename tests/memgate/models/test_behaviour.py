@@ -20,15 +20,14 @@ from memgate.models.macs import cost_of
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
-from memgate.training.evaluate import load_model
+from memgate.training.evaluate import load_network, pixel_network
 from memgate.training.initial import new_state
 from memgate.training.loader import Batch
-from memgate.training.loop import Stopped, resume, start, train_step
+from memgate.training.loop import Stopped, resume, train, train_step
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
 from probes.export.export import export
 from probes.export.plan import ExportPlan
-from probes.network.pixels import pixel_network
 from probes.result import load_results
 from probes.samples.columns import shown_gates
 from tests.helpers.same_runs import assert_same_run
@@ -207,18 +206,18 @@ def test_it_learns_64_digits_by_heart(name):
 
 
 def small(out: Path, run: str, name: str) -> RunConfig:
-    train = TrainConfig(epochs=2, batch_size=32, lr=0.05, milestones=(1,))
+    schedule = TrainConfig(epochs=2, batch_size=32, lr=0.05, milestones=(1,))
     return RunConfig(
         name=run, out=out, noise=("symmetric:0.3",), device="cpu",
         data=DataConfig(name="digits", image_size=9, train_limit=81, test_limit=40),
-        model=config_of(name, depth=14), train=train, log=LogConfig(mode="online"),
+        model=config_of(name, depth=14), train=schedule, log=LogConfig(mode="online"),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of every network: two epochs, the last batch of 17 images."""
-    return start(small(tmp_path_factory.mktemp("runs"), request.param, request.param))
+    return train(small(tmp_path_factory.mktemp("runs"), request.param, request.param))
 
 
 def test_a_run_is_logged_whole(run):
@@ -255,7 +254,7 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
         return original(forward, labels)
 
     monkeypatch.setattr(memgate.training.loop, "total_loss", watched)
-    again = start(small(tmp_path, "again", model.name))
+    again = train(small(tmp_path, "again", model.name))
     for epoch, batches in enumerate((seen[:3], seen[3:])):
         value, count = np.array(batches).T
         logged = again.metrics()[epoch][f"train_penalty_{name}"]
@@ -266,7 +265,7 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
 def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
     interrupt(memgate.training.loop, "train_step", 5)
     with pytest.raises(Stopped):
-        start(small(tmp_path, "stopped", run.config.model.name))
+        train(small(tmp_path, "stopped", run.config.model.name))
     assert_same_run(run, resume(Run(tmp_path / "stopped")))
 
 
@@ -293,8 +292,8 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
 def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one_sentence):
     def trained(name: str, model: ModelConfig) -> Run:
         config = small(tmp_path, name, "resnet")
-        train = TrainConfig(epochs=1, batch_size=64)
-        return start(replace(config, model=model, train=train, data=replace(config.data, image_size=16)))
+        schedule = TrainConfig(epochs=1, batch_size=64)
+        return train(replace(config, model=model, train=schedule, data=replace(config.data, image_size=16)))
 
     shape: Any = {"depth": 18, "layout": "imagenet", "width": 0.1}
     gated = trained("gated", config_of("block-two-way", **shape))
@@ -311,11 +310,11 @@ def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one
 
 def test_skip_of_an_ungated_pre_resnet_goes_through_its_last_batchnorm(tmp_path):
     config = small(tmp_path, "pre", "resnet")
-    run = start(replace(config, model=config_of("resnet", activation="pre")))
+    run = train(replace(config, model=config_of("resnet", activation="pre")))
     main.parse(["probe", "routing", str(run.path), "--n", "0", "--splits", "test"]).run()
     (result,) = load_results(run, "routing")
     inputs = inputs_of(run)
-    model: Any = load_model(run, "last", inputs, torch.device("cpu"))[0].eval()
+    model: Any = load_network(run, "last", torch.device("cpu"))[0].eval()
     pixels = torch.from_numpy(inputs.image_set("test").images).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         x = model.blocks["b2"](

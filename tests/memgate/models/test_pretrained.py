@@ -10,9 +10,9 @@ from PIL import Image
 from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError
 from memgate.models.backbones.resnet import ResNet
+from memgate.models.pixels import PixelNetwork
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign, translated
 from probes.csr.critical import critical_samples
-from probes.network.pixels import PixelNetwork
 
 
 def theirs(state):

@@ -17,7 +17,7 @@ from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
-from memgate.training.evaluate import evaluate_split, load_model
+from memgate.training.evaluate import evaluate_split, load_network
 from memgate.training.loader import DeviceImages
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
@@ -29,7 +29,7 @@ from tests.helpers.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorde
 
 def test_values_equal_those_of_memgates_own_sweep(trained_run: Run, make_recorder: Any) -> None:
     inputs, cpu = inputs_of(trained_run), torch.device("cpu")
-    model, epoch = load_model(trained_run, "last", inputs, cpu)
+    model, epoch = load_network(trained_run, "last", cpu)
     expected = evaluate_split(model, DeviceImages(inputs, "train", cpu), ("b2", "b3"), "float32")
     images = DeviceImages(inputs, "train", cpu)
     recorder = make_recorder(

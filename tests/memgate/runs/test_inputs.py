@@ -11,7 +11,7 @@ from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of, load_inputs, sources_for
 from memgate.runs.run import open_run
 from memgate.training.evaluate import evaluate_run
-from memgate.training.loop import start
+from memgate.training.loop import train
 from noise.spec import parse_specs
 from probes.dynamics.summary import summary
 from probes.report.document import to_terminal
@@ -64,7 +64,7 @@ def test_test_and_validation_stay_clean_unless_a_copy_is_asked_for(config):
 
 
 def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
-    run = start(replace(config, noise_on=("test",)))
+    run = train(replace(config, noise_on=("test",)))
     found = report(run)
     assert found.test_accuracy is not None
     (copy,) = found.copies
@@ -83,7 +83,7 @@ def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
 
 def test_the_report_has_a_row_per_cause_and_per_kind(config):
     noise = (*config.noise, "pair:0.1", "jpeg:0.2")
-    found = report(start(replace(config, noise=noise)))
+    found = report(train(replace(config, noise=noise)))
     rows = {group.name: group for group in found.groups}
     assert {"clean", "corrupted", "label", "image", "open", "symmetric", "pair", "gaussian", "jpeg"} <= set(
         rows
@@ -103,7 +103,7 @@ def test_training_on_a_manifest_is_training_on_its_noise(config, tmp_path):
     for split in ("train", "test_corrupted"):
         np.testing.assert_array_equal(again.image_set(split).images, inputs.image_set(split).images)
         np.testing.assert_array_equal(again.image_set(split).labels, inputs.image_set(split).labels)
-    run = start(replace(other, name="from-manifest"))
+    run = train(replace(other, name="from-manifest"))
     # The run keeps its own copy: the file it was given may go.
     path.unlink()
     kept = inputs_of(run)
@@ -117,7 +117,7 @@ def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):
     elsewhere.mkdir()
     inputs.manifest.save(elsewhere / "manifest.npz")
     (tmp_path / "foreign.npz").rename(elsewhere / "foreign.npz")
-    run = start(replace(config, noise=(), manifest=elsewhere / "manifest.npz"))
+    run = train(replace(config, noise=(), manifest=elsewhere / "manifest.npz"))
     np.testing.assert_array_equal(inputs_of(run).train.images, inputs.train.images)
     # Where both are gone, it may be put into the run itself.
     elsewhere.rename(tmp_path / "gone")
@@ -161,7 +161,7 @@ def test_a_manifest_of_other_data_is_one_sentence(config, tmp_path, data, said):
 
 
 def test_a_changed_source_is_noticed_when_a_run_is_looked_at(config, tmp_path):
-    run = start(config)
+    run = train(config)
     np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))
     with pytest.raises(
         MemgateError, match="cannot be made again: .*foreign.npz is not what it was written with"

@@ -15,7 +15,7 @@ from memgate.models import build_model
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import open_run
 from memgate.training.initial import new_state
-from memgate.training.loop import Stopped, resume, start
+from memgate.training.loop import Stopped, resume, train
 
 
 def small(out: Path, name: str, **changes) -> RunConfig:
@@ -35,7 +35,7 @@ GATED = ModelConfig(depth=14, gate=GateConfig(hidden_b3=8))
 
 @pytest.fixture(scope="module")
 def baseline(tmp_path_factory):
-    return start(small(tmp_path_factory.mktemp("baseline"), "base"))
+    return train(small(tmp_path_factory.mktemp("baseline"), "base"))
 
 
 def network(config: ModelConfig) -> Any:
@@ -49,7 +49,7 @@ def weights(run, which="last"):
 def test_the_trunk_before_the_gate_is_the_baselines_to_the_bit(baseline, tmp_path, interrupt, capsys):
     interrupt(torch.optim.SGD, "step", 1)  # stopped before anything is trained
     with pytest.raises(Stopped):
-        start(small(tmp_path, "gated", model=GATED, init_from=str(baseline.path)))
+        train(small(tmp_path, "gated", model=GATED, init_from=str(baseline.path)))
     run = open_run(tmp_path / "gated")
     state = torch.load(run.checkpoint("last"), weights_only=True)
     assert (state["epoch"], state["step"]) == (0, 0)
@@ -76,7 +76,7 @@ def test_the_trunk_before_the_gate_is_the_baselines_to_the_bit(baseline, tmp_pat
 def test_with_its_head_the_network_starts_where_the_baseline_ended(baseline, tmp_path):
     config = small(tmp_path, "all", init_from=f"{baseline.path}:1", init_head="loaded")
     schedule = TrainConfig(epochs=1, batch_size=32, schedule="resnet34-authors")  # a rate of 0: nothing moves
-    run = start(replace(config, train=schedule))
+    run = train(replace(config, train=schedule))
     before, after = weights(baseline, "1"), weights(run)
     moving = ("running_mean", "running_var", "num_batches_tracked")
     assert all(torch.equal(before[name], after[name]) for name in before if not name.endswith(moving))
@@ -89,7 +89,7 @@ def test_with_its_head_the_network_starts_where_the_baseline_ended(baseline, tmp
 def test_any_checkpoint_can_be_the_start(baseline, tmp_path, which, interrupt):
     interrupt(torch.optim.SGD, "step", 1)
     with pytest.raises(Stopped):
-        start(small(tmp_path, "x", model=GATED, init_from=f"{baseline.path}:{which}"))
+        train(small(tmp_path, "x", model=GATED, init_from=f"{baseline.path}:{which}"))
     found, expected = weights(open_run(tmp_path / "x")), weights(baseline, which)
     name = "blocks.b3.1.conv2.weight"
     assert torch.equal(found[f"trunk.{name}"], expected[name])
@@ -103,11 +103,11 @@ def test_a_run_that_died_in_its_first_epoch_goes_on_from_the_baselines_weights(
     (copied / "config.json").write_bytes((baseline.path / "config.json").read_bytes())
     (copied / "checkpoints").mkdir()
     (copied / "checkpoints" / "last.pt").write_bytes(baseline.checkpoint("last").read_bytes())
-    never = start(small(tmp_path, "never", model=GATED, init_from=str(copied)))
+    never = train(small(tmp_path, "never", model=GATED, init_from=str(copied)))
     with monkeypatch.context():
         interrupt(torch.optim.SGD, "step", 4)
         with pytest.raises(Stopped):
-            start(small(tmp_path, "died", model=GATED, init_from=str(copied)))
+            train(small(tmp_path, "died", model=GATED, init_from=str(copied)))
     (copied / "checkpoints" / "last.pt").unlink()  # never read again
     resumed = resume(open_run(tmp_path / "died"))
     first, second = weights(never), weights(resumed)
@@ -125,7 +125,7 @@ def test_a_run_that_died_in_its_first_epoch_goes_on_from_the_baselines_weights(
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_before_anything_is_made(baseline, tmp_path, init, changes, sentence):
     with pytest.raises(MemgateError, match=sentence):
-        start(small(tmp_path, "new", init_from=init.format(base=baseline.path), **changes))
+        train(small(tmp_path, "new", init_from=init.format(base=baseline.path), **changes))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,8 +144,8 @@ def test_a_head_of_other_classes_is_fresh_or_refused(baseline, tmp_path):
     config = small(tmp_path / "runs", "three", data=data, init_from=str(baseline.path))
     config = replace(config, train=replace(config.train, epochs=1))
     with pytest.raises(MemgateError, match="in another shape 2, such as head.weight.*or --init-head fresh"):
-        start(replace(config, init_head="loaded"))
-    assert start(config).environment["initialisation"]["fresh"] == {"head": 2}
+        train(replace(config, init_head="loaded"))
+    assert train(config).environment["initialisation"]["fresh"] == {"head": 2}
 
 
 def test_the_flags(baseline, one_sentence):

@@ -27,7 +27,7 @@ from memgate.runs.run import Run, open_run
 from memgate.training import checkpoint
 from memgate.training.evaluate import evaluate_run
 from memgate.training.loader import DeviceImages
-from memgate.training.loop import Stopped, resume, start
+from memgate.training.loop import Stopped, resume, train
 from memgate.training.sample_buffer import SampleBuffer
 from tests.helpers.same_runs import assert_same_run
 
@@ -67,8 +67,8 @@ MODES = {
 
 @pytest.mark.parametrize("mode", list(MODES))
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
-    whole = start(small(tmp_path, "whole", **MODES[mode]))
-    again = start(small(tmp_path, "again", **MODES[mode]))
+    whole = train(small(tmp_path, "whole", **MODES[mode]))
+    again = train(small(tmp_path, "again", **MODES[mode]))
     assert_same_run(whole, again)
 
     monkeypatch.setattr(console, "line", lambda *_: None)
@@ -84,7 +84,7 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
 
     monkeypatch.setattr("memgate.training.loop.train_step", interrupted)
     with pytest.raises(Stopped) as stopped:
-        start(small(tmp_path, "stopped", **MODES[mode]))
+        train(small(tmp_path, "stopped", **MODES[mode]))
     assert stopped.value.code == 130
     monkeypatch.setattr("memgate.training.loop.train_step", original)
     run = open_run(tmp_path / "stopped")
@@ -104,7 +104,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("what", ["log", "metrics", "best", "epoch_002", "last"])
 def test_a_kill_between_the_files_of_an_epoch_loses_none_of_them(tmp_path, monkeypatch, what, when):
     data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
-    whole = start(small(tmp_path, "whole", data=data))
+    whole = train(small(tmp_path, "whole", data=data))
     # The first epoch is the best so far, and every second one is kept.
     epoch = 1 if what == "best" else 2
 
@@ -129,12 +129,12 @@ def test_a_kill_between_the_files_of_an_epoch_loses_none_of_them(tmp_path, monke
             wrapped = killing(checkpoint.save, lambda state, path: path.stem == what and state.epoch == epoch)
             patch.setattr(checkpoint, "save", wrapped)
         with pytest.raises(Killed):
-            start(small(tmp_path, data=data))
+            train(small(tmp_path, data=data))
     assert_same_run(whole, resume(open_run(tmp_path / "run")))
 
 
 def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch):
-    whole = start(small(tmp_path, "whole"))
+    whole = train(small(tmp_path, "whole"))
     original = memgate.training.loop.train_step
 
     def killed(state, batch, number, *rest):
@@ -145,7 +145,7 @@ def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr("memgate.training.loop.train_step", killed)
         with pytest.raises(Killed):
-            start(small(tmp_path))
+            train(small(tmp_path))
     path = tmp_path / "run" / "status.json"
     path.write_text(
         json.dumps({**json.loads(path.read_text()), "state": "running", "host": "elsewhere", "pid": 1})
@@ -154,7 +154,7 @@ def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch)
 
 
 def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
-    run = start(small(tmp_path, train=TrainConfig(epochs=1)))
+    run = train(small(tmp_path, train=TrainConfig(epochs=1)))
     run.set_status("stopped", 0)
     writer = SampleLogWriter.open(run.path / "log.h5")
     with pytest.raises(MemgateError, match="is open in another process"):
@@ -163,7 +163,7 @@ def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
 
 
 def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
-    run = start(small(tmp_path, train=TrainConfig(epochs=2, batch_size=64, precision="bf16")))
+    run = train(small(tmp_path, train=TrainConfig(epochs=2, batch_size=64, precision="bf16")))
     log = run.log()
     gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
     np.testing.assert_array_equal(routed, gate > np.float32(0.5))
@@ -182,7 +182,7 @@ def test_a_signal_in_the_sweep_ends_it_at_the_next_batch(tmp_path, monkeypatch):
     monkeypatch.setattr("memgate.training.evaluate.EVAL_BATCH", {"cpu": 50})
     monkeypatch.setattr(SampleBuffer, "update", signalled)
     with pytest.raises(Stopped) as stopped:
-        start(small(tmp_path))
+        train(small(tmp_path))
     assert stopped.value.code == 143
     assert batches == [50]
     assert open_run(tmp_path / "run").status().shown == "stopped"
@@ -193,13 +193,13 @@ def test_a_training_outlives_the_reader_of_its_lines(tmp_path, monkeypatch):
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("builtins.print", closed)
-    assert start(small(tmp_path)).status().shown == "complete"
+    assert train(small(tmp_path)).status().shown == "complete"
 
 
 def test_tensorboard_that_is_not_installed_is_said_before_a_run_is_made(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MemgateError, match="needs the package tensorboard: pip install"):
-        start(small(tmp_path, log=LogConfig(tensorboard=True)))
+        train(small(tmp_path, log=LogConfig(tensorboard=True)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,7 +229,7 @@ def test_a_signal_leaves_a_run_that_resumes_to_the_same_bits(tmp_path, name):
     threads = torch.get_num_threads()
     try:
         resume(run)
-        whole = start(replace(run.config, name="whole"))
+        whole = train(replace(run.config, name="whole"))
     finally:
         torch.set_num_threads(threads)
     assert_same_run(whole, open_run(run.path))
@@ -246,7 +246,7 @@ def wait_for_epoch(path, epoch, process):
 
 
 def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
-    run = start(small(tmp_path))
+    run = train(small(tmp_path))
     inputs = inputs_of(run)
     model = build_model(run.config.model, 10, seed=0).eval()
     assert checkpoint.load_weights(model, run.checkpoint("last"), CPU) == 4
@@ -291,7 +291,7 @@ def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
 
 def test_evaluate_gives_the_numbers_of_the_epoch(tmp_path):
     data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
-    run = start(small(tmp_path, data=data))
+    run = train(small(tmp_path, data=data))
     for which in ("last", "2", "best"):
         epoch, splits = evaluate_run(run, which, "cpu")
         row = run.metrics()[epoch - 1]
@@ -305,7 +305,7 @@ def test_evaluate_gives_the_numbers_of_the_epoch(tmp_path):
 
 def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
     data = DataConfig(name="digits", image_size=8, val_fraction=0.1)
-    run = start(small(tmp_path, data=data, train=TrainConfig(epochs=1)))
+    run = train(small(tmp_path, data=data, train=TrainConfig(epochs=1)))
     log = run.log()
     ids = {split: log.samples(split).sample_id for split in log.splits}
     assert len(np.unique(np.concatenate([ids["train"], ids["val"]]))) == len(ids["train"]) + len(ids["val"])
@@ -317,8 +317,8 @@ def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
 
 @pytest.mark.parametrize(("iters_mode", "trunk", "gate"), [("extra", 16, 48), ("starve", 4, 16)])
 def test_gate_iters_in_both_meanings(tmp_path, iters_mode, trunk, gate):
-    train = TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode=iters_mode)
-    last = start(small(tmp_path, train=train)).metrics()[-1]
+    schedule = TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode=iters_mode)
+    last = train(small(tmp_path, train=schedule)).metrics()[-1]
     assert (last["trunk_updates"], last["gate_updates"]) == (trunk, gate)
 
 
@@ -331,14 +331,14 @@ def test_a_full_disk_stops_the_log_and_not_the_training(tmp_path, monkeypatch, c
         original(self, epoch, records)
 
     monkeypatch.setattr(SampleLogWriter, "write", full)
-    run = start(small(tmp_path))
+    run = train(small(tmp_path))
     assert run.status().shown == "complete"
     assert run.log().epochs("train").tolist() == [1, 3, 4]
     assert "epoch 2 could not be written" in capsys.readouterr().err
 
 
 def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, monkeypatch):
-    whole = start(small(tmp_path, "whole"))
+    whole = train(small(tmp_path, "whole"))
     original = checkpoint.save
 
     def full(state, path):
@@ -348,7 +348,7 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
 
     monkeypatch.setattr(checkpoint, "save", full)
     with pytest.raises(MemgateError, match="after epoch 2 .*free some space, then go on"):
-        start(small(tmp_path))
+        train(small(tmp_path))
     run = open_run(tmp_path / "run")
     assert run.status().state == "failed"
     monkeypatch.setattr(checkpoint, "save", original)
@@ -356,11 +356,11 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
 
 
 def test_what_stops_a_start(tmp_path):
-    start(small(tmp_path, train=TrainConfig(epochs=1)))
+    train(small(tmp_path, train=TrainConfig(epochs=1)))
     with pytest.raises(MemgateError, match="exists already: choose another --name, or go on"):
-        start(small(tmp_path))
+        train(small(tmp_path))
     with pytest.raises(MemgateError, match="no number any more after epoch"):
-        start(small(tmp_path, "diverges", train=TrainConfig(epochs=3, lr=1e20)))
+        train(small(tmp_path, "diverges", train=TrainConfig(epochs=3, lr=1e20)))
     assert open_run(tmp_path / "diverges").status().state == "failed"
 
 
@@ -377,7 +377,7 @@ def test_changed_data_does_not_resume(tmp_path, split):
     }
     np.savez(tmp_path / "own.npz", **arrays)
     data = DataConfig(name="npz", root=tmp_path / "own.npz")
-    run = start(small(tmp_path, data=data, train=TrainConfig(epochs=2)))
+    run = train(small(tmp_path, data=data, train=TrainConfig(epochs=2)))
     run.set_status("stopped", 1)
     arrays[f"{split}_images"][3, 0, 0, 0] ^= 1
     np.savez(tmp_path / "own.npz", **arrays)
@@ -386,7 +386,7 @@ def test_changed_data_does_not_resume(tmp_path, split):
 
 
 def test_config_json_is_the_resolved_configuration(tmp_path):
-    run = start(small(tmp_path, train=TrainConfig(epochs=2)))
+    run = train(small(tmp_path, train=TrainConfig(epochs=2)))
     asked = small(tmp_path, train=TrainConfig(epochs=2))
     assert run.requested == asked
     assert run.config == replace(
@@ -402,7 +402,7 @@ def test_tensorboard_holds_the_scalars_and_the_histograms(tmp_path):
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is an extra"
     )
-    run = start(small(tmp_path, log=LogConfig(tensorboard=True), train=TrainConfig(epochs=2)))
+    run = train(small(tmp_path, log=LogConfig(tensorboard=True), train=TrainConfig(epochs=2)))
     events = accumulator.EventAccumulator(
         str(run.path / "tensorboard"), {"histograms": 0, "scalars": 0}
     ).Reload()

@@ -8,11 +8,11 @@ from torch import nn
 from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
-from memgate.training.evaluate import load_model
+from memgate.training.evaluate import load_network, pixel_network
 from probes.csr.critical import critical_samples
 from probes.csr.neighbours import find_neighbours
 from probes.network.checkpoints import probed_rows
-from probes.network.pixels import as_pixels, load_batch, pixel_network
+from probes.network.pixels import as_pixels, load_batch
 from probes.result import load_results, probe_path
 
 SHAPE = (3, 4, 4)
@@ -108,7 +108,7 @@ def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
         change = (
             values["difference"].transpose(3, 2, 0, 1) * (values["distance"] / 127 / 255)[:, None, None, None]
         )
-        model = load_model(trained_run, str(result.epoch), inputs, torch.device("cpu"))[0].eval()
+        model = load_network(trained_run, str(result.epoch), torch.device("cpu"))[0].eval()
         with torch.no_grad():
             says = pixel_network(model, inputs)(
                 (given + torch.from_numpy(change).float()).clamp(0, 1)

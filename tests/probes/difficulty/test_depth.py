@@ -12,10 +12,10 @@ from torch.nn import functional
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import build_model
+from memgate.models.pixels import PixelNetwork
 from probes.difficulty import depth as depth_module
 from probes.difficulty.depth import DepthConfig, Support, coarse, depth_of, knn_vote, prediction_depths
 from probes.network.features import features, points
-from probes.network.pixels import PixelNetwork
 
 NOBODY = np.full(40, -1)
 

@@ -6,8 +6,8 @@ import torch
 
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models import build_model
+from memgate.models.pixels import PixelNetwork
 from probes.network.features import PENULTIMATE, features, points, trunk_of
-from probes.network.pixels import PixelNetwork
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from memgate.config.run import GateConfig, ModelConfig
 from memgate.data.sources import official
 from memgate.errors import MemgateError
 from memgate.models import build_model
+from memgate.models.pixels import PixelNetwork
 from memgate.runs.inputs import inputs_of
 from noise.errors import NoiseError
 from noise.files.digests import pixels_digest
 from noise.images.open_set import fitted
 from probes.network.features import PENULTIMATE, features
 from probes.network.outputs import answers
-from probes.network.pixels import PixelNetwork
 from probes.ood import detectors
 from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
 from probes.ood.metrics import ood_figures

@@ -17,13 +17,13 @@ from memgate.config.run import GateConfig, ModelConfig
 from memgate.models import build_model
 from memgate.models.gated.block_gated import hard
 from memgate.models.macs import cost_of
+from memgate.models.pixels import PixelNetwork
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
-from memgate.training.evaluate import load_model
-from memgate.training.loop import start
+from memgate.training.evaluate import load_network, pixel_network
+from memgate.training.loop import train
 from noise.choose import hash_order
 from probes.network.checkpoints import Plan
-from probes.network.pixels import PixelNetwork, pixel_network
 from probes.result import load_results
 from probes.routing import run as routing_run
 from probes.routing.control import comparisons, to_comparison
@@ -51,7 +51,7 @@ def probed(trained, tmp_path_factory):
 
 def like(trained, out, name, model, epochs=3):
     requested = Run(trained).requested
-    return start(
+    return train(
         replace(requested, name=name, out=out, model=model, train=replace(requested.train, epochs=epochs))
     )
 
@@ -82,7 +82,7 @@ def of(run, split="train"):
 def by_hand(run, split, b2, b3):
     """Logits [n, K] of a split with the gates forced, and the pooled o1 of B3: one pass, module by module."""
     inputs = inputs_of(run)
-    model: Any = load_model(run, "last", inputs, torch.device("cpu"))[0]
+    model: Any = load_network(run, "last", torch.device("cpu"))[0]
     trunk, gates, forced = model.trunk, model.gates, {"b2": b2, "b3": b3}
     network = pixel_network(model, inputs).eval()
     pixels = torch.from_numpy(inputs.image_set(split).images).permute(0, 3, 1, 2)
@@ -216,7 +216,7 @@ def test_who_is_memorised_and_who_is_recovered(probed, single, ungated):
 
 def test_an_ungated_network_skips_by_asking_its_head_about_o1(ungated):
     inputs, result = inputs_of(ungated), of(ungated)
-    model: Any = load_model(ungated, "last", inputs, torch.device("cpu"))[0].eval()
+    model: Any = load_network(ungated, "last", torch.device("cpu"))[0].eval()
     pixels = torch.from_numpy(inputs.train.images).permute(0, 3, 1, 2)
     with torch.no_grad():
         x = model.stem(pixel_network(model, inputs).normalised(pixels / 255))

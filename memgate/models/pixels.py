@@ -1,0 +1,34 @@
+"""TODO."""
+
+import torch
+from torch import Tensor, nn
+
+from memgate.data.image_set import Channels
+
+
+class PixelNetwork(nn.Module):
+    """Images in [0, 1] to logits, with the normalisation inside: a distance in pixels is the same in each channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Channels, std: Channels) -> None:
+        """Wrap a network of :mod:`memgate.models`.
+
+        Args:
+            network: from normalised images to a :class:`memgate.models.Forward`.
+            mean: of each channel, in [0, 1] pixel space.
+            std: standard deviation of each channel, likewise.
+        """
+        super().__init__()
+        self.network = network
+        for name, numbers in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(numbers)[:, None, None])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [b, 3, H, W] in [0, 1] to logits [b, K]."""
+        return self.network(self.normalised(images)).logits
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images [b, 3, H, W] in [0, 1] to what the network takes, channels last in memory."""
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
