@@ -97,7 +97,7 @@ def shown(values: list[float], digits: int) -> str:
 
 def mean_gate(run: Run) -> tuple[float, float]:
     """Mean of g at the last epoch over the clean and over the corrupted training samples, and over all gates."""
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     corrupted = samples.cause != "clean"
     last = np.mean([log.values("train", "gate", gate)[1][-1] for gate in run.outline.gates], axis=0)

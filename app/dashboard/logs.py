@@ -139,7 +139,7 @@ def stamp(run: Run) -> Stamp:
     """
     path = run.path / "log.h5"
     if not path.is_file():
-        run.log()  # says so, and of imported curves that they have none
+        run.sample_log()  # says so, and of imported curves that they have none
     state = path.stat()
     return Stamp(str(path), state.st_ino, state.st_size, state.st_mtime_ns)
 

@@ -1,9 +1,9 @@
-"""TODO."""
+"""A network as a function of plain pixels, with the normalisation of its training inside."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-
-from memgate.data.image_set import Channels
 
 
 class PixelNetwork(nn.Module):
@@ -12,7 +12,7 @@ class PixelNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Channels, std: Channels) -> None:
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         """Wrap a network of :mod:`memgate.models`.
 
         Args:

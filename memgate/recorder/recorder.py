@@ -241,7 +241,7 @@ class Recorder:
         if self._metrics_whole:
             run.append_metrics(row)
         else:
-            metrics.write(run.path / "metrics.csv", mended_rows(run.log(), [*run.metrics(), row]))
+            metrics.write(run.path / "metrics.csv", mended_rows(run.sample_log(), [*run.metrics(), row]))
             self._metrics_whole = True
         run.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
 

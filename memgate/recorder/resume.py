@@ -23,7 +23,7 @@ def take_up(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWriter,
         MemgateError: it is another run than the recording describes, somebody writes to it, or the disk refuses.
     """
     _check_same(recording, run)
-    log, writer = run.log(), SampleLogWriter.open(run.path / "log.h5")
+    log, writer = run.sample_log(), SampleLogWriter.open(run.path / "log.h5")
     try:
         remove_leftovers(run.path)
         epoch = int(log.epochs("train").max(initial=0))
@@ -42,7 +42,7 @@ def take_up(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWriter,
 def _check_same(recording: Recording, run: Run) -> None:
     """Raise MemgateError unless a run is the one that the arguments describe; what they leave open is the run's."""
     require(run.recorded, f"{run.path} was trained by memgate: go on with it by memgate resume.")
-    log, outline = run.log(), run.outline
+    log, outline = run.sample_log(), run.outline
     samples = {split: log.samples(split) for split in log.splits}
     same = {
         "n_samples": ({split: len(found) for split, found in samples.items()}, recording.counts),

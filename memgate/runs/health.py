@@ -192,7 +192,7 @@ def _told(read: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _whole_log(run: Run) -> None:
-    log = run.log()
+    log = run.sample_log()
     for split in log.splits:
         log.samples(split)
 

@@ -73,7 +73,7 @@ def _recorded(run: Run) -> dict[str, SplitPictures]:
         raise MemgateError(
             f"{run.name} was recorded without pictures: give the Recorder images= to have them shown here."
         )
-    log = run.log()
+    log = run.sample_log()
     arrays = load_arrays(path, "record the run again")
     touched = (run.manifest.image_op > 0).any()
     return {

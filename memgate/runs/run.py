@@ -154,7 +154,7 @@ class Run:
         copies = {split: manifest_path(self.path, split) for split in self.outline.copies}
         return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
-    def log(self) -> SampleLog:
+    def sample_log(self) -> SampleLog:
         """The per-sample log.
 
         Raises:

@@ -83,7 +83,7 @@ def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module,
     Raises:
         MemgateError: there is no such checkpoint, or it is damaged.
     """
-    classes, side = len(run.log().class_names), run.manifest.header.image_shape[0]
+    classes, side = len(run.sample_log().class_names), run.manifest.header.image_shape[0]
     model = build_model(run.config.model, classes, seed=0, image_size=side).to(device)
     return model, load_weights(model, run.checkpoint(which), device)
 

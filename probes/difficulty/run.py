@@ -62,7 +62,7 @@ def probe_run(
     require(not unknown, f"scores {', '.join(unknown)!r} is unknown: there are {', '.join(SCORES)}.")
     depth = depth or DepthConfig()
     if PREDICTION_DEPTH in scores:
-        depth.check(len(run.log().samples("train")))
+        depth.check(len(run.sample_log().samples("train")))
     for visit in checkpoint_samples(run, plan, PROBE):
         for score in dict.fromkeys(scores):
             if score == PREDICTION_DEPTH:

@@ -83,7 +83,7 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
     Raises:
         MemgateError: there is none yet, every one is damaged_epochs, or there is no such split.
     """
-    log = log or run.log()
+    log = log or run.sample_log()
     epochs = log.epochs(split)
     if len(epochs) == 0 and len(log.torn(split)) > 0:
         raise MemgateError(

@@ -83,7 +83,7 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     if plan.n < 0:
         raise MemgateError(f"n {plan.n} is no number of samples: 1 or more, or 0 for all.")
     names = checkpoint_names(run, plan)
-    log, device = run.log(), choose_device(plan.device)
+    log, device = run.sample_log(), choose_device(plan.device)
     for split in plan.splits:
         log.samples(split)
     load_results(run, probe)

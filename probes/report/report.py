@@ -115,7 +115,7 @@ def report(
     Raises:
         MemgateError: there is no such epoch yet, or an external file is about other samples.
     """
-    log = run.log()
+    log = run.sample_log()
     gates = shown_gates(log.gates)
     snapshots = _snapshots(run, log)
     operations = run.manifest.header.operations

@@ -202,7 +202,7 @@ def _setting(run: Run) -> dict[str, Any]:
     # Another program's run has no configuration, and nobody knows what its digests would have to agree in.
     found = flags(run.outline if run.recorded else run.config, NO_MATTER)
     found["noise"] = [operation.short for operation in run.manifest.header.operations]
-    log = run.log()
+    log = run.sample_log()
     found["log mode"], found["classes"] = log.mode, list(log.class_names)
     found["samples"] = [f"{split}:{len(log.samples(split))}" for split in log.splits]
     # Which images are kept depends on the split seed; with the same one they must be the same.

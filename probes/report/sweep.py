@@ -158,7 +158,7 @@ def _measured(run: Run) -> Measured:
 
 def _mean_gates(run: Run, epoch: int) -> dict[str, float]:
     """Group to the mean of g over all gates and those of its samples that were seen in an epoch."""
-    log = run.log()
+    log = run.sample_log()
     ((_, record),) = log.records("train", {epoch})
     inside = members(pd.DataFrame(identity(log.samples("train"), "train", run.manifest.header.operations)))
     seen = record.flag("seen")

@@ -268,10 +268,10 @@ def test_open_set_noise_of_the_same_source_is_said(trained_run, sets, capsys):
     plan, asked = Plan(splits=("test",), n=0), parse_sets([f"noise={sets['noise']}"], "digits")
     results = list(probe_run(trained_run, OodConfig(k=5), [read_set(asked[0], 8)], plan))
     changed = replace(results[1], config={**results[1].config, "open_set": 9, "open_set_file": 8})
-    (text,) = to_terminal(trained_run, trained_run.log(), [results[0], changed])
+    (text,) = to_terminal(trained_run, trained_run.sample_log(), [results[0], changed])
     assert "Not unseen: the network was trained on 8 images of the same file (open-set noise)." in text
     assert "Perhaps not unseen: the network was trained on 9 images of a source with this name" in text
-    (text,) = to_terminal(trained_run, trained_run.log(), results)
+    (text,) = to_terminal(trained_run, trained_run.sample_log(), results)
     assert "ot unseen" not in text
 
 

@@ -66,7 +66,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(tr
         np.testing.assert_allclose(
             result.values["critical_radius"], found.critical_radius, rtol=1e-5, atol=1e-5
         )
-        log = trained_run.log()
+        log = trained_run.sample_log()
         epochs, logged = log.values(split, "pred")
         ids = log.samples(split).sample_id.tolist()
         where = [ids.index(number) for number in images.sample_id.tolist()]
@@ -78,7 +78,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(tr
 
 def test_groups_and_their_intervals(trained_run):
     result = next(probe_run(trained_run, configure(radius=(1, 3)), Plan(splits=["train"], n=0)))
-    samples, log = trained_run.log().samples("train"), trained_run.log()
+    samples, log = trained_run.sample_log().samples("train"), trained_run.sample_log()
     place = [samples.sample_id.tolist().index(number) for number in result.sample_id.tolist()]
     cause = samples.cause[place]
     inside = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}

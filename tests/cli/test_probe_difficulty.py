@@ -97,7 +97,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_gi
 def test_gradients_agree_with_what_was_logged(trained_run):
     """EL2N is in the log: GraNd of the last layer is it times a length that is at least 1."""
     (result,) = probe_run(trained_run, ["grand_last_layer"], Plan(splits=["test"], n=0))
-    epochs, el2n = trained_run.log().values("test", "el2n")
+    epochs, el2n = trained_run.sample_log().values("test", "el2n")
     read = result.values["grand_last_layer"] / el2n[epochs == 3][0]
     assert read.min() > 1
     assert np.isfinite(read).all()
@@ -107,7 +107,7 @@ def test_groups_their_intervals_and_the_gates(trained_run):
     results = {
         result.variant: result for result in probe_run(trained_run, SCORES, Plan(splits=["train"], n=60))
     }
-    log = trained_run.log()
+    log = trained_run.sample_log()
     samples = log.samples("train")
     place = [samples.sample_id.tolist().index(number) for number in results["grand"].sample_id.tolist()]
     cause = samples.cause[place]
@@ -218,19 +218,19 @@ def test_points_by_name_and_numbers_that_are_undefined(trained_run):
     deepest = replace(result, values={**result.values, "prediction_depth": depth})
     (line,) = [
         line
-        for line in to_terminal(trained_run, trained_run.log(), deepest).splitlines()
+        for line in to_terminal(trained_run, trained_run.sample_log(), deepest).splitlines()
         if line[:4] == "all "
     ]
     assert "  head  " in line
     assert "52.5% [37.5, 67.1]" in line, "what is decided at o1 is decided where skipping keeps it"
     depth[:20] = 3  # the middle two are 3 and 8, and no sample has their mean
-    text = to_terminal(trained_run, trained_run.log(), deepest)
+    text = to_terminal(trained_run, trained_run.sample_log(), deepest)
     (line,) = [line for line in text.splitlines() if line[:4] == "all "]
     assert "  b2.1  " in line
     depth[:] = 4
     (line,) = [
         line
-        for line in to_terminal(trained_run, trained_run.log(), deepest).splitlines()
+        for line in to_terminal(trained_run, trained_run.sample_log(), deepest).splitlines()
         if line[:4] == "all "
     ]
     assert line.split()[:6] == ["all", "40", "4", "[4,", "4]", "b2.2"]

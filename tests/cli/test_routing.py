@@ -139,7 +139,7 @@ def test_one_gate_that_reads_o2_saves_nothing(trained, tmp_path, capsys):
         "read-out o1",
         "read-out end",
     ]
-    _, routed = run.log().values("train", "routed")
+    _, routed = run.sample_log().values("train", "routed")
     np.testing.assert_array_equal(result.values["routed"], routed)
 
 

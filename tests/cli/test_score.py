@@ -78,7 +78,7 @@ def test_the_hardest_are_at_the_declared_end(make_run, capsys, by):
     found = sheet(capsys, run.path, "--by", by)["hardest"]
     table = score_table(run).sort_values(by, ascending=SCORES[by].direction < 0)
     assert [sample["sample_id"] for sample in found] == table["sample_id"].head(10).tolist()
-    names = run.log().class_names
+    names = run.sample_log().class_names
     assert [sample["given_label"] for sample in found] == [
         names[label] for label in table["given_label"][:10]
     ]
@@ -205,7 +205,7 @@ def test_of_many_gates_a_table_shows_the_last_of_each_block_and_files_have_all(l
     assert "Of the 6 gates b1u02, b2u02, b3u02 are shown" in text
     assert "gate_b2u01_mean" in pd.read_csv(tmp_path / "s.csv")
     rows = sheet(capsys, layer_gated.path)["rows"]
-    assert {row["gate"] for row in rows if row["needs"] == "gate"} == set(layer_gated.log().gates)
+    assert {row["gate"] for row in rows if row["needs"] == "gate"} == set(layer_gated.sample_log().gates)
     text = said(capsys, "probe", "csr", layer_gated.path, "--n", "10", "--splits", "train")
     assert "(b2u02)" in text
     assert "(b2u01)" not in text

@@ -131,7 +131,7 @@ def test_three_clicks_from_the_runs_to_a_sample(
     page.screenshot(path=screenshots / "brushed.png")
 
     # The same samples from the log itself: epochs whose cell the box touches, g between its edges.
-    log = Run(tmp_path / "runs" / "noisy").log()
+    log = Run(tmp_path / "runs" / "noisy").sample_log()
     first, last = (frame["x"][0] + part[0] * (frame["x"][1] - frame["x"][0]) for part in (start, end))
     high, low = (frame["y"][1] - part[1] * (frame["y"][1] - frame["y"][0]) for part in (start, end))
     rows = slice(max(1, round(first)) - 1, min(12, round(last)))

@@ -17,7 +17,7 @@ MakeRun = Callable[..., Run]
 
 
 def by_id(run: Run, name: str, epoch: int, split: str = "train", gate: str | None = None) -> np.ndarray:
-    log = run.log()
+    log = run.sample_log()
     order = np.argsort(log.samples(split).sample_id)
     return log.values(split, name, gate)[1][epoch - 1][order]
 
@@ -26,9 +26,9 @@ def by_id(run: Run, name: str, epoch: int, split: str = "train", gate: str | Non
 def two(make_run: MakeRun) -> tuple[Run, Run]:
     """The same data and noise, other logs: the second is longer and in another order."""
     first = make_run(name="one", n=300, data_seed=7)
-    ids = np.sort(first.log().samples("train").sample_id)
+    ids = np.sort(first.sample_log().samples("train").sample_id)
     second = make_run(name="two", n=300, epochs=6, seed=1, data_seed=7)
-    assert np.array_equal(ids, np.sort(second.log().samples("train").sample_id))
+    assert np.array_equal(ids, np.sort(second.sample_log().samples("train").sample_id))
     return first, second
 
 
@@ -38,8 +38,8 @@ def test_agreement_is_scikit_learns_at_the_cursors_epoch(two: tuple[Run, Run], o
     assert "epoch 4" in texts(at)
     routed = [by_id(run, "routed", 4) for run in two]
     rows = table(at, "Cohen's kappa").set_index("samples")
-    corrupted = two[0].log().samples("train").cause != "clean"
-    corrupted = corrupted[np.argsort(two[0].log().samples("train").sample_id)]
+    corrupted = two[0].sample_log().samples("train").cause != "clean"
+    corrupted = corrupted[np.argsort(two[0].sample_log().samples("train").sample_id)]
     for name, who in (("all samples", corrupted | True), ("clean", ~corrupted), ("corrupted", corrupted)):
         mine, theirs = (one[who] for one in routed)
         assert rows.loc[name, "n"] == who.sum()
@@ -53,15 +53,15 @@ def test_differences_are_paired_by_sample(two: tuple[Run, Run], open_page: Any) 
     for column, quantity, split in (("test acc.", "correct_given", "test"),):
         before, after = (by_id(run, quantity, 4, split).astype(float) for run in two)
         assert row[column].startswith(f"{100 * (after - before).mean():+.1f} [")
-    samples = [run.log().samples("train") for run in two]
+    samples = [run.sample_log().samples("train") for run in two]
     corrupted = [one.cause[np.argsort(one.sample_id)] != "clean" for one in samples]
     assert np.array_equal(*corrupted)
     before, after = (by_id(run, "routed", 4).astype(float) for run in two)
     assert row["routed clean"].startswith(f"{100 * (after - before)[~corrupted[0]].mean():+.1f} [")
     areas = []
     for run in two:
-        loss = run.log().values("train", "loss")[1][:4].astype(np.float64).mean(axis=0)
-        areas.append(roc_auc_score(run.log().samples("train").cause != "clean", loss))
+        loss = run.sample_log().values("train", "loss")[1][:4].astype(np.float64).mean(axis=0)
+        areas.append(roc_auc_score(run.sample_log().samples("train").cause != "clean", loss))
     assert float(row["AUROC loss"].split()[0]) == pytest.approx(areas[1] - areas[0], abs=2e-3)
 
 
@@ -77,7 +77,7 @@ def test_flips_become_the_selection_of_the_first_run(two: tuple[Run, Run], open_
     assert not at.exception
     chosen = at.session_state["view"].selected
     expected = by_id(two[1], "routed", 6) & ~by_id(two[0], "routed", 4)
-    ids = np.sort(two[0].log().samples("train").sample_id)[expected]
+    ids = np.sort(two[0].sample_log().samples("train").sample_id)[expected]
     assert chosen.run == "two"
     assert chosen.ids.tolist() == ids.tolist()
     assert chosen.how == "routed by B3 of two at epoch 6, skipped by B3 of one at epoch 4"
@@ -87,7 +87,7 @@ def test_flips_become_the_selection_of_the_first_run(two: tuple[Run, Run], open_
 
 def test_samples_are_paired_by_id_and_not_by_place(make_run: MakeRun, open_page: Any) -> None:
     first = make_run(name="one", data_seed=3, noise=())
-    labels, ids = first.log().samples("train").clean_label, np.arange(200)
+    labels, ids = first.sample_log().samples("train").clean_label, np.arange(200)
     for label in range(10):
         ids[labels == label] = np.roll(ids[labels == label], 1)
     second = make_run(name="two", data_seed=3, noise=(), seed=1, ids=ids.tolist())
@@ -103,7 +103,7 @@ def test_samples_are_paired_by_id_and_not_by_place(make_run: MakeRun, open_page:
 
 def test_filter_narrows_what_is_compared(two: tuple[Run, Run], open_page: Any) -> None:
     at = open_page("compare", runs="one,two", cause="image")
-    cause = two[0].log().samples("train").cause
+    cause = two[0].sample_log().samples("train").cause
     rows = table(at, "Cohen's kappa").set_index("samples")
     assert rows.loc["all samples", "n"] == rows.loc["corrupted", "n"] == (cause == "image").sum()
     assert "clean" not in rows.index
@@ -114,8 +114,8 @@ def test_filter_narrows_what_is_compared(two: tuple[Run, Run], open_page: Any) -
 
 
 def test_a_filter_that_nobody_passes(two: tuple[Run, Run], open_page: Any) -> None:
-    labels = two[0].log().samples("train").clean_label
-    cause = two[0].log().samples("train").cause
+    labels = two[0].sample_log().samples("train").clean_label
+    cause = two[0].sample_log().samples("train").cause
     empty = next(label for label in range(10) if not ((labels == label) & (cause == "label+image")).any())
     at = open_page("compare", **{"runs": "one,two", "cause": "label+image", "class": str(empty)})
     assert not errors(at)
@@ -166,7 +166,7 @@ def test_other_noise_is_allowed_and_said(make_run: MakeRun, open_page: Any) -> N
     second = make_run(name="two", data_seed=3, noise=("symmetric:0.1",))
     at = open_page("compare", runs="one,two")
     assert not errors(at)
-    samples = [run.log().samples("train") for run in (first, second)]
+    samples = [run.sample_log().samples("train") for run in (first, second)]
     labels = int((samples[0].given_label != samples[1].given_label).sum())
     images = int((samples[0].image_op > 0).sum())
     assert f"differs from that of one in {labels} labels and {images} images." in texts(at)

@@ -51,7 +51,7 @@ def lines(at: Any, key: str) -> dict[str, Any]:
 
 
 def members(run: Run, result: ProbeResult, gate: str = "b3") -> dict[str, np.ndarray]:
-    samples, log = run.log().samples(result.split), run.log()
+    samples, log = run.sample_log().samples(result.split), run.sample_log()
     places = [samples.sample_id.tolist().index(one) for one in result.sample_id.tolist()]
     routed = log.values(result.split, "routed", gate)[1][result.epoch - 1][places]
     corrupted = samples.cause[places] != "clean"
@@ -111,7 +111,7 @@ def test_the_radius_the_checkpoint_and_the_filter_are_chosen(probed_run: Run, op
     at.selectbox(key="csr_epoch").set_value(2).run()
     assert not at.exception
     result = next(one for one in load_results(probed_run, "csr") if one.epoch == 2)
-    samples = probed_run.log().samples("train")
+    samples = probed_run.sample_log().samples("train")
     label = np.isin(result.sample_id, samples.sample_id[samples.cause == "label"])
     who = result.values["critical"][1] & label
     button = at.button(key="select_critical")
@@ -149,7 +149,7 @@ def test_the_nearest_sample_and_its_neighbour(probed_run: Run, open_page: Any) -
     np.testing.assert_array_equal(neighbour, np.clip(np.rint(given + step / 127 * distance), 0, 255))
     np.testing.assert_array_equal(difference, 128 + step)
     own, other = (int(beyond.values[name][place]) for name in ("prediction", "neighbour_prediction"))
-    names = probed_run.log().class_names
+    names = probed_run.sample_log().class_names
     assert f"{names[own]} → {names[other]}: no pixel changed by more than {distance:.3g} grey" in texts(at)
 
 

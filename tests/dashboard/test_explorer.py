@@ -46,12 +46,12 @@ def selected(at: AppTest) -> list[int]:
 
 
 def mean_of(run: Run, name: str) -> np.ndarray:
-    return run.log().values("train", name)[1].astype(np.float64).mean(axis=0)
+    return run.sample_log().values("train", name)[1].astype(np.float64).mean(axis=0)
 
 
 def test_every_sample_is_a_point_of_its_cause(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     loss, gate = mean_of(run, "loss"), mean_of(run, "gate")
     traces = figure(open_page("explorer", run=run.name), "scatter")["data"]
     assert [trace["name"].split(" (")[0] for trace in traces] == ["clean", "label", "image", "label+image"]
@@ -118,7 +118,7 @@ def test_scores_below_zero_have_no_logarithm(make_run: MakeRun, open_page: Any) 
 def test_a_box_selects_and_a_click_opens(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     at = open_page("explorer", run=run.name)
-    ids = np.sort(run.log().samples("train").sample_id)
+    ids = np.sort(run.sample_log().samples("train").sample_id)
     drawn = {"points": points(ids[[5, 2, 9]]), "box": box(0.5, 1.25)}
     brush(at, "scatter", drawn)
     assert selected(at) == ids[[2, 5, 9]].tolist()
@@ -137,15 +137,15 @@ def test_a_large_selection_does_not_stay_in_the_browser(make_run: MakeRun, open_
     assert at.session_state["brush"] == 1
     assert "scatter_1" in at.get("plotly_chart")[0].proto.id  # pyright: ignore
     # Ids that the split has not are nobody.
-    assert selected(at) == np.sort(run.log().samples("train").sample_id).tolist()
+    assert selected(at) == np.sort(run.sample_log().samples("train").sample_id).tolist()
 
 
 def test_the_histogram_selects_by_its_range(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     at = open_page("explorer", run=run.name, cause="clean")
-    samples, loss = run.log().samples("train"), mean_of(run, "loss")
+    samples, loss = run.sample_log().samples("train"), mean_of(run, "loss")
     lines = {trace["name"]: trace for trace in figure(at, "histogram")["data"]}
-    routed = run.log().values("train", "routed")[1][-1]
+    routed = run.sample_log().values("train", "routed")[1][-1]
     clean = samples.cause == "clean"
     for name, who in (("routed", routed & clean), ("skipped", ~routed & clean)):
         assert decoded(lines[name]["y"])[1:-1:2].sum() == who.sum()
@@ -163,7 +163,7 @@ def test_the_table_counts_routes_by_corruption(
 ) -> None:
     run = make_run(gates=("b2", "b3"))
     at = open_page("explorer", run=run.name, **params)
-    log, samples = run.log(), run.log().samples("train")
+    log, samples = run.sample_log(), run.sample_log().samples("train")
     epoch = int(params.get("epoch", 4))
     routed = log.values("train", "routed", params.get("gate", "b3"))[1][epoch - 1]
     who = np.isin(samples.clean_label, [0, 3, 4]) if "class" in params else np.ones(len(samples), bool)
@@ -220,7 +220,7 @@ def test_an_ungated_run_has_no_table(make_run: MakeRun, open_page: Any) -> None:
 def test_the_never_learned_are_counted_and_can_be_selected(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(unseen={epoch: [0, 1, 2] for epoch in range(1, 5)})
     at = open_page("explorer", run=run.name, x="first_learned_epoch")
-    log, samples = run.log(), run.log().samples("train")
+    log, samples = run.sample_log(), run.sample_log().samples("train")
     seen, right = log.values("train", "seen")[1], log.values("train", "correct_given")[1]
     never = seen.any(axis=0) & ~(right & seen).any(axis=0)
     assert never.any()
@@ -240,7 +240,7 @@ def test_select_by_numbers(make_run: MakeRun, open_page: Any) -> None:
     next(button for button in at.button if button.label == "Select").click().run()
     assert not at.exception
     inside = (mean_of(run, "loss") >= 1) & (mean_of(run, "gate") <= 0.5)
-    assert selected(at) == np.sort(run.log().samples("train").sample_id[inside]).tolist()
+    assert selected(at) == np.sort(run.sample_log().samples("train").sample_id[inside]).tolist()
 
 
 def test_what_is_special_about_the_corrupted(make_run: MakeRun, open_page: Any) -> None:
@@ -257,9 +257,9 @@ def test_what_is_special_about_the_corrupted(make_run: MakeRun, open_page: Any) 
 
 def test_what_is_special_is_told_anew_after_another_probe(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=400)
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     ids = np.sort(samples.sample_id).astype(np.int64)
-    routed = run.log().values("train", "routed")[1][-1][np.argsort(samples.sample_id)]
+    routed = run.sample_log().values("train", "routed")[1][-1][np.argsort(samples.sample_id)]
 
     def probe(near: float, far: float) -> None:
         radius = np.where(routed, near, far).astype(np.float32)
@@ -284,7 +284,7 @@ def test_what_is_special_is_told_anew_after_another_probe(make_run: MakeRun, ope
 def test_everyone_selected_has_no_others(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     at = open_page("explorer", run=run.name)
-    brush(at, "scatter", {"points": points(run.log().samples("train").sample_id), "box": box(0, 9)})
+    brush(at, "scatter", {"points": points(run.sample_log().samples("train").sample_id), "box": box(0, 9)})
     assert "there is nothing to compare it with" in texts(at)
 
 

@@ -109,7 +109,7 @@ def test_the_filter_and_the_cursor_are_the_sidebars(
     at = open_page("export", run=run.name, route="routed", epoch="2")
     choose(at, format="parquet")
     found = pd.read_parquet(io.BytesIO(same(downloads, at, type_it)))
-    log = run.log()
+    log = run.sample_log()
     routed = log.values("train", "routed")[1][1]
     assert found["sample_id"].tolist() == np.sort(log.samples("train").sample_id[routed]).tolist()
     assert found["epochs_logged"].tolist() == [2] * int(routed.sum())
@@ -207,7 +207,7 @@ def test_what_cannot_be_had_is_a_sentence(make_run: MakeRun, open_page: Any, dow
 
 def test_nobody_is_a_sentence(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(noise=("symmetric:0.02",))
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     safe = min(set(range(10)) - set(samples.clean_label[samples.cause == "label"].tolist()))
     at = open_page("export", run=run.name, cause="label", **{"class": str(safe)})
     assert [error.value.replace("\\", "") for error in at.error] == [

@@ -73,7 +73,7 @@ def test_only_what_passes_the_filter_is_shown(make_run: MakeRun, open_page: Any)
 
 def test_the_cursor_judges_the_routes(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=6)
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     at = open_page("gallery", run=run.name, preset="clean-routed", epoch="2")
     routed, gate = log.values("train", "routed")[1][1], log.values("train", "gate")[1][1]
@@ -254,7 +254,7 @@ def test_memorised_by_the_block_are_the_routing_probes_corrupted_samples(
     make_run: MakeRun, open_page: Any
 ) -> None:
     run = make_run(n=300, epochs=6)
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     wrong = samples.sample_id[samples.cause != "clean"][:4].tolist()
     clean = samples.sample_id[samples.cause == "clean"][:1].tolist()
     at = open_page("gallery", run=run.name, preset="memorised")

@@ -38,7 +38,7 @@ def test_every_part_shows_every_run(case: str, part: str, make_run: MakeRun, ope
 def test_the_curves_are_scikit_learns(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("hardness", run=run.name)
-    log = run.log()
+    log = run.sample_log()
     positive = log.samples("train").cause != "clean"
     scores = {
         "mean loss (CSL)": log.values("train", "loss")[1].astype(np.float64).mean(0),
@@ -71,7 +71,7 @@ def test_one_cause_against_the_clean_at_an_earlier_epoch(make_run: MakeRun, open
     run = make_run(n=300, epochs=5)
     at = open_page("hardness", run=run.name, epoch="3")
     at.selectbox(key="against").set_value("image").run()
-    log = run.log()
+    log = run.sample_log()
     cause = log.samples("train").cause
     rows = np.isin(cause, ["clean", "image"])
     score = log.values("train", "loss")[1][:3].astype(np.float64).mean(0)[rows]
@@ -82,7 +82,7 @@ def test_one_cause_against_the_clean_at_an_earlier_epoch(make_run: MakeRun, open
 def test_the_filter_applies_and_may_leave_nothing_to_tell_apart(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("hardness", run=run.name, **{"class": "3,4"})
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     rows = np.isin(samples.clean_label, [3, 4])
     score = log.values("train", "loss")[1].astype(np.float64).mean(0)[rows]
@@ -98,7 +98,7 @@ def test_the_filter_applies_and_may_leave_nothing_to_tell_apart(make_run: MakeRu
 def test_auroc_over_the_epochs(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("hardness", run=run.name, show="epochs")
-    log = run.log()
+    log = run.sample_log()
     positive = log.samples("train").cause != "clean"
     lines = {trace["name"]: trace for trace in figure(at, "over_epochs")["data"] if trace.get("name")}
     for name, quantity in (("loss", "loss"), ("gate value g, B3", "gate")):
@@ -130,7 +130,7 @@ def test_many_epochs_are_thinned_until_all_are_asked_for(
 def test_the_data_map_counts_everybody_and_selects_by_numbers(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5, unseen={epoch: [4] for epoch in range(1, 6)})
     at = open_page("hardness", run=run.name, show="map")
-    log = run.log()
+    log = run.sample_log()
     p = log.values("train", "p_given")[1].astype(np.float64)
     seen = np.arange(300) != 4
     y, x = p[:, seen].mean(0), p[:, seen].std(0)
@@ -155,7 +155,7 @@ def test_the_data_map_counts_everybody_and_selects_by_numbers(make_run: MakeRun,
 def test_labels_are_counted_and_a_row_selects(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("hardness", run=run.name, show="labels")
-    log = run.log()
+    log = run.sample_log()
     samples, routed = log.samples("train"), log.values("train", "routed")[1][-1]
     trace = figure(at, "matrix")["data"][0]
     shown = decoded(trace["z"])
@@ -184,7 +184,7 @@ def test_a_hundred_classes_are_a_table(make_run: MakeRun, open_page: Any) -> Non
 def test_deciles_are_numpys(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("hardness", run=run.name, show="deciles")
-    log = run.log()
+    log = run.sample_log()
     loss = log.values("train", "loss")[1].astype(np.float64).mean(0)
     cause = log.samples("train").cause
     tenth = np.argsort(np.argsort(loss)) // 30
@@ -249,7 +249,7 @@ def test_boxes_of_the_map_and_of_the_matrix() -> None:
 def test_a_filtered_route_is_that_of_the_gate_shown(make_run: MakeRun, open_page: Any) -> None:
     """The loss is of no gate, but who is routed hangs on the gate that the sidebar names."""
     run = make_run(n=300, epochs=5, gates=("b2", "b3"))
-    log = run.log()
+    log = run.sample_log()
     positive = log.samples("train").cause != "clean"
     for gate in ("b3", "b2"):
         at = open_page("hardness", run=run.name, show="epochs", route="routed", gate=gate)

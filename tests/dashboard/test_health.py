@@ -27,7 +27,7 @@ def damage(run: Run, split: str = "train", row: int = 1) -> None:
 def test_every_planned_epoch_is_whole_torn_or_missing(make_run: MakeRun) -> None:
     run = make_run(epochs=5, finished=4, unseen={3: [0, 1, 2]})
     damage(run)
-    found = health.split_health(run.log(), "train")
+    found = health.split_health(run.sample_log(), "train")
     assert found.epochs.tolist() == [1, 2, 3, 4, 5]
     assert found.state.tolist() == ["whole", "torn", "whole", "whole", "missing"]
     np.testing.assert_array_equal(found.seen, [200, np.nan, 197, 200, np.nan])
@@ -37,7 +37,7 @@ def test_every_planned_epoch_is_whole_torn_or_missing(make_run: MakeRun) -> None
 
 def test_verification_reads_everything_anew(make_run: MakeRun) -> None:
     run = make_run(epochs=3)
-    log = run.log()
+    log = run.sample_log()
     assert health.split_health(log, "test").count("whole") == 3
     damage(run, "test", 2)
     assert health.split_health(log, "test").count("whole") == 3  # it believes what it has verified
@@ -56,7 +56,7 @@ def test_sizes_are_the_files(make_run: MakeRun) -> None:
     assert found["log.h5"] == (run.path / "log.h5").stat().st_size
     assert found["probes"] == 1000
     assert sum(found.values()) == sum(p.stat().st_size for p in run.path.rglob("*") if p.is_file())
-    gate = next(one for one in health.stored_arrays(run.log()) if one.name == "gate")
+    gate = next(one for one in health.stored_arrays(run.sample_log()) if one.name == "gate")
     assert (gate.split, gate.dtype, gate.shape, gate.bytes) == ("train", "float32", (4, 1, 200), 4 * 200 * 4)
 
 
@@ -78,9 +78,9 @@ def test_a_sound_run(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(val_n=40, noise_on=("test",))
     at = open_page("health", run="run")
     rows = table(at, "planned").set_index("split")
-    assert rows.index.tolist() == list(run.log().splits)
+    assert rows.index.tolist() == list(run.sample_log().splits)
     assert (rows["whole"] == 4).all()
-    assert rows.loc["train", "samples"] == len(run.log().samples("train"))
+    assert rows.loc["train", "samples"] == len(run.sample_log().samples("train"))
     assert (table(at, "file")["state"] == "can be read").all()
     assert "manifest-test_corrupted.npz" in table(at, "file")["file"].tolist()
     assert not at.code

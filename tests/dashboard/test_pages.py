@@ -75,7 +75,7 @@ def test_a_wrong_gate_of_the_only_one_is_a_sentence(make_run: MakeRun, open_page
 
 
 def test_nobody_who_passes_the_filter_says_nothing_of_the_gate(make_run: MakeRun, open_page: Any) -> None:
-    samples = make_run().log().samples("train")
+    samples = make_run().sample_log().samples("train")
     both = samples.clean_label[samples.cause == "label+image"]
     empty = str(np.setdiff1d(np.arange(10), both)[0])
     at = open_page("overview", **{"run": "run", "cause": "label+image", "class": empty})
@@ -95,7 +95,7 @@ def test_a_run_that_has_not_logged_yet_is_not_called_damaged(make_run: MakeRun, 
 def test_the_picture_is_the_one_the_network_was_given(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     inputs = inputs_of(run)
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     place = int(np.flatnonzero(samples.cause == "image")[0])
     at = open_page("sample", run=run.name, id=str(samples.sample_id[place]))
     bodies = [element.proto.body for element in at.get("html")]
@@ -113,7 +113,7 @@ def test_the_picture_is_the_one_the_network_was_given(make_run: MakeRun, open_pa
 def test_an_open_set_sample_names_its_source(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(noise=("symmetric:0.3", "open:0.2:source=npz={foreign}"), noise_on=("test",))
     for split in ("train", "test_corrupted"):
-        samples = run.log().samples(split)
+        samples = run.sample_log().samples(split)
         assert (samples.cause == "open").sum() == 0.2 * len(samples)
         place = int(np.flatnonzero((samples.cause == "open") & (samples.label_op == 0))[0])
         at = open_page("sample", run=run.name, split=split, id=str(samples.sample_id[place]))
@@ -132,7 +132,7 @@ def unescaped(at: Any) -> str:
 def test_the_table_of_runs_has_the_logs_numbers(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     (row,) = open_page("runs").dataframe[0].value.to_dict("records")
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     corrupted = samples.cause != "clean"
     routed = log.values("train", "routed")[1][-1]
@@ -150,7 +150,7 @@ def test_the_table_of_runs_has_the_logs_numbers(make_run: MakeRun, open_page: An
 def test_the_overviews_numbers_are_numpys(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("overview", run=run.name)
-    log = run.log()
+    log = run.sample_log()
     cause = log.samples("train").cause
     gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
     shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
@@ -182,7 +182,7 @@ def test_the_overviews_numbers_are_numpys(make_run: MakeRun, open_page: Any) -> 
 def test_the_filter_narrows_heatmap_and_selection(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     at = open_page("overview", run=run.name, cause="image")
-    cause = run.log().samples("train").cause
+    cause = run.sample_log().samples("train").cause
     counts = decoded(figure(at, "evolution")["data"][0]["customdata"])
     assert counts.sum(axis=0).tolist() == [(cause == "image").sum()] * 4
     assert f"{(cause == 'image').sum()} of 200 samples match" in texts(at)
@@ -192,7 +192,7 @@ def test_the_filter_narrows_heatmap_and_selection(make_run: MakeRun, open_page: 
 def test_each_gate_has_its_own_picture(gate: str, make_run: MakeRun, open_page: Any) -> None:
     run = make_run(gates=("b2", "b3"))
     at = open_page("overview", run=run.name, gate=gate, split="test")
-    values = run.log().values("test", "gate", gate)[1]
+    values = run.sample_log().values("test", "gate", gate)[1]
     counts = np.stack([np.histogram(row, bins=50, range=(0, 1))[0] for row in values], axis=1)
     np.testing.assert_array_equal(decoded(figure(at, "evolution")["data"][0]["customdata"]), counts)
 
@@ -204,14 +204,14 @@ def test_select_by_numbers_then_step_through_the_selection(make_run: MakeRun, op
     at.number_input(key="box_first").set_value(4)
     at.button[-1].click().run()
     assert not at.exception
-    gate = run.log().values("train", "gate")[1][3:5]
+    gate = run.sample_log().values("train", "gate")[1][3:5]
     within = (gate >= 0.9) & (gate <= 1)
-    ids = np.sort(run.log().samples("train").sample_id[within.any(axis=0)])
+    ids = np.sort(run.sample_log().samples("train").sample_id[within.any(axis=0)])
     assert at.session_state["view"].selected.ids.tolist() == ids.tolist()
     assert at.dataframe[0].value["sample_id"].tolist() == ids.tolist()
 
     at.radio(key="mode").set_value("every").run()
-    every = run.log().samples("train").sample_id[within.all(axis=0)]
+    every = run.sample_log().samples("train").sample_id[within.all(axis=0)]
     assert at.session_state["view"].selected.ids.tolist() == np.sort(every).tolist()
 
     at.switch_page("views/sample.py").run()
@@ -225,7 +225,7 @@ def test_select_by_numbers_then_step_through_the_selection(make_run: MakeRun, op
 
 def test_a_sample_page_tells_its_story(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     at_label = int(np.flatnonzero(samples.cause == "label")[0])
     focus = int(samples.sample_id[at_label])
@@ -247,7 +247,7 @@ def test_ids_are_ids_and_no_positions(make_run: MakeRun, open_page: Any) -> None
     run = make_run(n=200, ids=[5000 + 3 * (199 - place) for place in range(200)])
     at = open_page("sample", run=run.name, id="5003")
     lines = [trace for trace in figure(at, "trajectory")["data"] if trace.get("name") == "this sample"]
-    np.testing.assert_array_equal(decoded(lines[0]["y"]), run.log().values("train", "gate")[1][:, 198])
+    np.testing.assert_array_equal(decoded(lines[0]["y"]), run.sample_log().values("train", "gate")[1][:, 198])
     at.button(key="go_Next").click().run()
     assert at.query_params["id"] == "5006"
 
@@ -269,7 +269,7 @@ def test_an_unknown_sample_is_a_sentence(text: str, sentence: str, make_run: Mak
 
 def test_unseen_epochs_are_gaps(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(unseen={2: [7]})
-    at = open_page("sample", run=run.name, id=str(run.log().samples("train").sample_id[7]))
+    at = open_page("sample", run=run.name, id=str(run.sample_log().samples("train").sample_id[7]))
     lines = [trace for trace in figure(at, "trajectory")["data"] if trace.get("name") == "this sample"]
     assert np.isnan(decoded(lines[0]["y"])).tolist() == [False, True, False, False]
     assert "of 3 epochs" in texts(at)

@@ -27,7 +27,7 @@ def test_columns_are_numbers_that_sort(make_run: MakeRun, open_page: Any) -> Non
 def test_critical_samples_where_probed(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     radius = np.array([0.1, 0.29, 0.3, 0.5, 2.0, 7.0, 8.0, 9.0], np.float32)
-    ids = run.log().samples("train").sample_id[:8].astype(np.int64)
+    ids = run.sample_log().samples("train").sample_id[:8].astype(np.int64)
     values = {"critical_radius": radius, "critical": (radius < 0.3)[None]}
 
     def probed(count: int) -> ProbeResult:

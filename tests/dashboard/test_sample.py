@@ -51,7 +51,7 @@ def tiles(at: Any) -> list[dict[str, Any]]:
 
 def by_cause(run: Run, cause: str, which: int = 0) -> int:
     """A column of the log's matrices of that cause."""
-    return int(np.flatnonzero(run.log().samples("train").cause == cause)[which])
+    return int(np.flatnonzero(run.sample_log().samples("train").cause == cause)[which])
 
 
 @pytest.mark.parametrize("epoch", [2, 6])
@@ -60,7 +60,7 @@ def test_the_verdict_is_the_logs_up_to_the_cursor(
     cause: str, epoch: int, make_run: MakeRun, open_page: Any
 ) -> None:
     run = make_run(n=300, epochs=6)
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     place = by_cause(run, cause)
     routed, right, pred = (
@@ -100,7 +100,7 @@ def test_learning_in_words() -> None:
 
 def stored_routing(run: Run, who: list[int], epoch: int = 4, **rows: list[Any]) -> None:
     """A result of the routing probe for some samples; ``learned`` and ``skip`` are their predictions."""
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     order = np.array([int(np.flatnonzero(samples.sample_id == one)[0]) for one in who])
     given, clean = samples.given_label[order], samples.clean_label[order]
     prediction = np.array([rows["learned"], rows["skip"]], np.uint16)
@@ -126,7 +126,7 @@ def test_what_is_fitted_and_unprobed_points_to_the_probe(
     gates: tuple[str, ...], make_run: MakeRun, open_page: Any
 ) -> None:
     run = make_run(gates=gates)
-    log = run.log()
+    log = run.sample_log()
     samples, right = log.samples("train"), log.values("train", "correct_given")[1][-1]
     for corrupted, fits in ((True, False), (False, True), (True, True)):
         place = np.flatnonzero(((samples.cause != "clean") == corrupted) & (right == fits))[0]
@@ -139,7 +139,7 @@ def test_what_is_fitted_and_unprobed_points_to_the_probe(
 
 def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     place = by_cause(run, "label")
     who, given, clean = (
         int(column[place]) for column in (samples.sample_id, samples.given_label, samples.clean_label)
@@ -237,7 +237,7 @@ def test_ranks_are_scipys_percentiles(make_run: MakeRun, open_page: Any) -> None
 
 def test_events_are_every_change(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=8, unseen={4: list(range(290))})
-    log = run.log()
+    log = run.sample_log()
     flips = summary(run).sort_values("route_flips")["sample_id"].iloc[-1]
     place = int(np.flatnonzero(log.samples("train").sample_id == flips)[0])
     shown = table(open_page("sample", run=run.name, id=str(flips)), "events")
@@ -267,7 +267,7 @@ def test_other_runs_are_those_with_the_same_data(make_run: MakeRun, open_page: A
     at = open_page("sample", run="first", id="21")
     shown = table(at, "elsewhere").set_index("run")
     assert sorted(shown.index) == ["plain", "second"]
-    log = second.log()
+    log = second.sample_log()
     place = int(np.flatnonzero(log.samples("train").sample_id == 21)[0])
     row = shown.loc["second"]
     assert row["g last"] == pytest.approx(log.values("train", "gate", "b3")[1][-1, place])
@@ -281,8 +281,8 @@ def test_other_runs_are_those_with_the_same_data(make_run: MakeRun, open_page: A
 @pytest.mark.parametrize("gates", [("b3",), ()])
 def test_the_nearest_are_numpys(gates: tuple[str, ...], make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=6, gates=gates)
-    values = run.log().values("train", "gate" if gates else "loss")[1][:4].astype(np.float64)
-    ids = run.log().samples("train").sample_id
+    values = run.sample_log().values("train", "gate" if gates else "loss")[1][:4].astype(np.float64)
+    ids = run.sample_log().samples("train").sample_id
     place = int(np.flatnonzero(ids == 40)[0])
     distance = np.sqrt(((values - values[:, [place]]) ** 2).mean(axis=0))
     at = open_page("sample", run=run.name, id="40", epoch="4")
@@ -317,7 +317,7 @@ def join(monkeypatch: pytest.MonkeyPatch, open_page: Any) -> Callable[..., Any]:
 
 def test_a_column_of_ones_own_becomes_a_score(make_run: MakeRun, join: Any, tmp_path: Path) -> None:
     run = make_run()
-    samples = run.log().samples("train")
+    samples = run.sample_log().samples("train")
     order = np.argsort(samples.sample_id)
     easy = np.random.default_rng(0).random(200)
     columns = {"sample_id": np.sort(samples.sample_id), "label": samples.clean_label[order], "easy": easy}
@@ -335,7 +335,7 @@ def test_a_column_of_ones_own_becomes_a_score(make_run: MakeRun, join: Any, tmp_
 
 def official(folder: Path, run: Run) -> list[str]:
     """CIFAR-10N and CIFAR-10H in their shapes, about the samples of a run."""
-    train, test = run.log().samples("train"), run.log().samples("test")
+    train, test = run.sample_log().samples("train"), run.sample_log().samples("test")
     labels = np.zeros(50_000, np.int64)
     labels[train.sample_id] = train.clean_label
     votes = {f"random{k}": (labels + (k == 2)) % 10 for k in (1, 2, 3)}
@@ -351,15 +351,17 @@ def official(folder: Path, run: Run) -> list[str]:
 
 def test_what_people_said_stands_beside_the_labels(make_run: MakeRun, join: Any, tmp_path: Path) -> None:
     run = make_run()
-    clean = int(run.log().samples("train").clean_label[by_cause(run, "clean")])
-    who = int(run.log().samples("train").sample_id[by_cause(run, "clean")])
+    clean = int(run.sample_log().samples("train").clean_label[by_cause(run, "clean")])
+    who = int(run.sample_log().samples("train").sample_id[by_cause(run, "clean")])
     at = join("sample", official(tmp_path, run), run=run.name, id=str(who))
     facts = dict(table(at, "facts").to_numpy().tolist())
     assert facts["cifar10n, annotator 1"] == str(clean)
     assert facts["cifar10n, annotator 2"] == str((clean + 1) % 10)
     assert not at.error
     at = join("sample", [], run=run.name, split="test", id="7")
-    label = int(run.log().samples("test").clean_label[run.log().samples("test").sample_id == 7][0])
+    label = int(
+        run.sample_log().samples("test").clean_label[run.sample_log().samples("test").sample_id == 7][0]
+    )
     shown = table(at, "votes")
     assert shown["class"].tolist() == [str(label), str((label + 1) % 10)]
     assert shown["votes"].tolist() == [40, 10]

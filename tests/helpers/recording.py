@@ -38,4 +38,4 @@ def feed(recorder: Recorder, epoch: int, order: Any = None, **more: Any) -> None
 
 
 def recorded(recorder: Recorder, epoch: int, split: str = "train") -> EpochRecord:
-    return dict(Run(recorder.path).log().records(split, [epoch]))[epoch]
+    return dict(Run(recorder.path).sample_log().records(split, [epoch]))[epoch]

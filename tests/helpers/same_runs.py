@@ -8,7 +8,7 @@ from memgate.log.format import FLAGS, QUANTITIES
 
 def logged(run):
     """Every logged value of a run, by (split, quantity)."""
-    log = run.log()
+    log = run.sample_log()
     found = {}
     for split in log.splits:
         for name in (*QUANTITIES, *FLAGS):

@@ -135,7 +135,7 @@ def test_el2n_and_signed_entropy_are_their_definitions(logits, given, table, rig
 
 def test_signed_gate_entropy_takes_the_gates_own_prediction(make_run):
     run = make_run(n=40, gates=("b2", "b3"))
-    log = run.log()
+    log = run.sample_log()
     given = log.samples("train").given_label
     for gate in log.gates:
         entropy, pred = (log.values("train", name, gate)[1] for name in ("entropy", "gate_pred"))

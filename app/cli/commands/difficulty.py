@@ -39,5 +39,5 @@ class ProbeDifficulty(ProbeCommand):
         path = probe_path(run, PROBE)
         results = probe_run(run, self.scores, self.plan(), depth, self.batch_size)
         for result in stored_one_by_one(results, path, by_variant=True):
-            console.line(to_terminal(run, run.log(), result) + "\n")
+            console.line(to_terminal(run, run.sample_log(), result) + "\n")
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")

@@ -44,7 +44,7 @@ class ProbeOod(CheckpointCommand):
         for result in stored_one_by_one(probe_run(run, config, sets, plan, self.batch_size), path):
             found.append(result)
             if len(found) == 1 + len(sets):
-                for text in to_terminal(run, run.log(), found):
+                for text in to_terminal(run, run.sample_log(), found):
                     console.line(text + "\n")
                 found.clear()
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")

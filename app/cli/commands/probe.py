@@ -114,7 +114,7 @@ class ProbeCsr(ProbeCommand):
         path = probe_path(run, PROBE)
         results = probe_run(run, config, self.plan(), self.batch_size, self.neighbours)
         for result in stored_one_by_one(results, path):
-            console.line(to_terminal(run, run.log(), result) + "\n")
+            console.line(to_terminal(run, run.sample_log(), result) + "\n")
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")
 
 
@@ -128,7 +128,7 @@ class ProbeShow:
     def run(self) -> None:
         """Print the table of each stored result, probe by probe; code 2 where a probe's file is damaged."""
         run = open_run(self.name)
-        log = run.log()
+        log = run.sample_log()
         shown, damaged = [], False
         for probe in _tables():
             try:

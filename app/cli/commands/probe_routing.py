@@ -52,7 +52,7 @@ class ProbeRouting(ProbeCommand):
         mine = list(self._probed(run, control))
         if control is not None:
             theirs = list(self._probed(control, None))
-            for text in comparisons(run, run.log(), mine, control, theirs):
+            for text in comparisons(run, run.sample_log(), mine, control, theirs):
                 console.line(text + "\n")
         console.line(f"{UNITS}\nStored in {probe_path(run, PROBE)}; again: {command('probe show', run.path)}")
 
@@ -66,7 +66,7 @@ class ProbeRouting(ProbeCommand):
         before = {result.key: len(result.sample_id) for result in load_results(run, PROBE)}
         found = probe_run(run, self.plan(), self.batch_size, control)
         for result in stored_one_by_one(found, probe_path(run, PROBE)):
-            console.line(to_terminal(run, run.log(), result) + "\n")
+            console.line(to_terminal(run, run.sample_log(), result) + "\n")
             if (n := len(result.sample_id)) < (earlier := before.get(result.key, 0)):
                 console.line(f"This result of {n} samples has replaced one of {earlier}.\n")
             yield result

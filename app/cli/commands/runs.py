@@ -58,7 +58,7 @@ class Export:
         from probes.samples.filters import Filter
 
         run = open_run(self.name)
-        classes = class_numbers(self.classes, run.log().class_names) if self.classes else ()
+        classes = class_numbers(self.classes, run.sample_log().class_names) if self.classes else ()
         plan = ExportPlan(
             self.shape, self.format, self.split, self.schema, self.quantities, self.epochs, self.epoch,
             Filter(self.cause, self.route, classes), self.gate, self.cohort, self.ids,

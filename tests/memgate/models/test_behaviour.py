@@ -221,7 +221,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_a_run_is_logged_whole(run):
-    model, log = run.config.model, run.log()
+    model, log = run.config.model, run.sample_log()
     assert log.gates == model.gate_names
     rows = run.metrics()
     assert list(rows[0]) == metric_names(["train", "test"], model.gate_names, model.penalty_names)

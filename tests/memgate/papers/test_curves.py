@@ -163,7 +163,7 @@ def test_imported_curves_are_runs_without_a_log(tmp_path):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda run: run.log(),
+        lambda run: run.sample_log(),
         lambda run: run.config,
         lambda run: run.requested,
         lambda run: run.manifest,

@@ -39,7 +39,7 @@ def test_corrupted_labels_are_a_cause_and_a_label_list(make_recorder: Any) -> No
     assert [int(row["given_label"]) for row in rows] == GIVEN.tolist()
     assert [int(row["clean_label"]) for row in rows] == CLEAN.tolist()
     assert run.outline.seed == 7
-    assert run.log().class_names == ("a", "b", "c", "d")
+    assert run.sample_log().class_names == ("a", "b", "c", "d")
 
 
 def test_the_label_list_of_a_recorded_run_is_one_that_corrupt_reads(make_recorder: Any) -> None:
@@ -110,4 +110,4 @@ def test_samples_that_the_first_epoch_misses_need_their_labels(make_recorder: An
     record = recorded(told, 1)
     assert record.flag("seen").sum() == 30
     assert np.isnan(record.loss[30:]).all()
-    np.testing.assert_array_equal(Run(told.path).log().samples("train").given_label, GIVEN)
+    np.testing.assert_array_equal(Run(told.path).sample_log().samples("train").given_label, GIVEN)

@@ -47,16 +47,16 @@ def test_values_equal_those_of_memgates_own_sweep(trained_run: Run, make_recorde
             recorder.update(batch.index, found.logits, images.given[batch.index], gate, gate_logits=own)
         recorder.end_epoch()
     ours = recorded(recorder, 1)
-    theirs = dict(trained_run.log().records("train", [epoch]))[epoch]
+    theirs = dict(trained_run.sample_log().records("train", [epoch]))[epoch]
     for field in fields(EpochRecord):
         name = field.name
         # Batches of another size round differently in the convolutions.
         for record in (expected, theirs):
             np.testing.assert_allclose(getattr(ours, name), getattr(record, name), rtol=2e-4, atol=2e-5)
     run = Run(recorder.path)
-    assert run.log().gates == ("b2", "b3")
-    assert run.log().mode == "evaluate_split"
-    mine, others = (one.log().samples("train") for one in (run, trained_run))
+    assert run.sample_log().gates == ("b2", "b3")
+    assert run.sample_log().mode == "evaluate_split"
+    mine, others = (one.sample_log().samples("train") for one in (run, trained_run))
     for column in vars(others):
         np.testing.assert_array_equal(getattr(mine, column), getattr(others, column))
     for name in ("label_kind", "image_kind"):
@@ -110,7 +110,7 @@ def test_of_a_sample_that_comes_twice_the_last_counts(make_recorder: Any) -> Non
     recorder.update(twice, torch.cat([torch.ones(N, K), logits]), labels)
     recorder.end_epoch()
     np.testing.assert_array_equal(recorded(recorder, 1).pred, logits.argmax(1))
-    np.testing.assert_array_equal(Run(recorder.path).log().samples("train").given_label, GIVEN)
+    np.testing.assert_array_equal(Run(recorder.path).sample_log().samples("train").given_label, GIVEN)
 
 
 def test_a_diverged_network_is_recorded(make_recorder: Any) -> None:
@@ -184,8 +184,12 @@ def test_splits_are_recorded_when_they_are_evaluated(make_recorder: Any) -> None
                 recorder.update(torch.arange(5), torch.zeros(5, K), torch.zeros(5).long(), split="val")
             feed(recorder, epoch)
     run = Run(recorder.path)
-    assert run.log().splits == ("train", "val", "test")
-    assert [run.log().epochs(split).tolist() for split in run.log().splits] == [[1, 2, 3], [3], [1, 3]]
+    assert run.sample_log().splits == ("train", "val", "test")
+    assert [run.sample_log().epochs(split).tolist() for split in run.sample_log().splits] == [
+        [1, 2, 3],
+        [3],
+        [1, 3],
+    ]
     found = report(run)
     assert found.epoch == 3
     assert found.test_accuracy is not None
@@ -199,7 +203,7 @@ def test_epochs_may_be_left_out(make_recorder: Any) -> None:
             recorder.update(torch.arange(N), logits_of(epoch), torch.from_numpy(GIVEN))
             recorder.end_epoch(epoch)
     run = Run(recorder.path)
-    assert run.log().epochs("train").tolist() == [5, 10]
+    assert run.sample_log().epochs("train").tolist() == [5, 10]
     assert (run.status().state, run.status().epoch) == ("complete", 10)
 
 
@@ -232,7 +236,7 @@ def test_how_it_ended_is_its_status(
     run = Run(make_recorder(resume=False, name="other").path.with_name("mine"))
     status = run.status()
     assert (status.state, status.epoch, status.epochs, status.message) == (state, 1, 3, message)
-    assert run.log().epochs("train").tolist() == [1]
+    assert run.sample_log().epochs("train").tolist() == [1]
 
 
 def test_the_last_epoch_completes_the_run_without_close(make_recorder: Any) -> None:
@@ -290,7 +294,7 @@ def test_going_back_to_an_older_epoch_drops_what_came_after(make_recorder: Any) 
         recorder.update(torch.arange(N), logits_of(9), torch.from_numpy(GIVEN))
         recorder.end_epoch(2)
     run = Run(recorder.path)
-    assert run.log().epochs("train").tolist() == [1, 2]
+    assert run.sample_log().epochs("train").tolist() == [1, 2]
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
     np.testing.assert_array_equal(recorded(recorder, 2).pred, logits_of(9).argmax(1))
     assert run.status().epoch == 2
@@ -342,5 +346,5 @@ def test_a_full_disk_costs_the_epoch_and_not_the_training(
         assert "epoch 2 could not be written" in capsys.readouterr().err
         feed(recorder, 3)
     run = Run(recorder.path)
-    assert run.log().epochs("train").tolist() == [1, 3]
+    assert run.sample_log().epochs("train").tolist() == [1, 3]
     assert run.status().state == "complete"

@@ -91,8 +91,8 @@ def test_the_readmes_lightning_callback_records_a_run(tmp_path: Path, monkeypatc
     names["fit"](network(), loader)
     run = Run(tmp_path / "runs" / "with-lightning")
     assert run.status().state == "complete"
-    assert run.log().epochs("train").tolist() == [1, 2, 3]
-    assert all(record.flag("seen").all() for _, record in run.log().records("train", [1, 2, 3]))
+    assert run.sample_log().epochs("train").tolist() == [1, 2, 3]
+    assert all(record.flag("seen").all() for _, record in run.sample_log().records("train", [1, 2, 3]))
 
 
 def test_the_manifest_of_a_recorded_run_can_be_loaded_and_shown(make_recorder: Any, capsys: Any) -> None:

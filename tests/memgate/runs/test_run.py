@@ -19,7 +19,7 @@ from memgate.runs.run import list_runs, open_run
 
 def arguments_of(run, name) -> Any:
     """What create_run needs to make another run of the same kind."""
-    log = run.log()
+    log = run.sample_log()
     splits = {split: log.samples(split) for split in log.splits}
     layout = LogLayout(splits, log.gates, tuple(log.planned.tolist()), "eval", ("a", "b"))
     config = replace(run.config, name=name)

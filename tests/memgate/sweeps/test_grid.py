@@ -260,7 +260,7 @@ def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
 
 def test_of_many_gates_the_table_has_the_mean_of_all(tmp_path):
     config = base(tmp_path, model=ModelConfig(name="layer-exclusive", depth=14))
-    log = memgate.training.loop.train(config).log()
+    log = memgate.training.loop.train(config).sample_log()
     found = grid.Sweep("t", "quickstart", config, (grid.SweepRun("grid", {}, 0),))
     (point,) = sweep_table(found, tmp_path).points
     assert len(log.gates) == 6

@@ -164,7 +164,7 @@ def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
 
 def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
     run = train(small(tmp_path, train=TrainConfig(epochs=2, batch_size=64, precision="bf16")))
-    log = run.log()
+    log = run.sample_log()
     gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
     np.testing.assert_array_equal(routed, gate > np.float32(0.5))
     # 16 bits have 128 values between two powers of two: many samples would share their margin.
@@ -255,7 +255,7 @@ def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
     with torch.no_grad():
         forward = model(batch.images)
     given = torch.from_numpy(inputs.train.labels)
-    log = run.log()
+    log = run.sample_log()
 
     def last(name):
         epochs, values = log.values("train", name)
@@ -306,7 +306,7 @@ def test_evaluate_gives_the_numbers_of_the_epoch(tmp_path):
 def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
     data = DataConfig(name="digits", image_size=8, val_fraction=0.1)
     run = train(small(tmp_path, data=data, train=TrainConfig(epochs=1)))
-    log = run.log()
+    log = run.sample_log()
     ids = {split: log.samples(split).sample_id for split in log.splits}
     assert len(np.unique(np.concatenate([ids["train"], ids["val"]]))) == len(ids["train"]) + len(ids["val"])
     for split in ("val", "test"):
@@ -333,7 +333,7 @@ def test_a_full_disk_stops_the_log_and_not_the_training(tmp_path, monkeypatch, c
     monkeypatch.setattr(SampleLogWriter, "write", full)
     run = train(small(tmp_path))
     assert run.status().shown == "complete"
-    assert run.log().epochs("train").tolist() == [1, 3, 4]
+    assert run.sample_log().epochs("train").tolist() == [1, 3, 4]
     assert "epoch 2 could not be written" in capsys.readouterr().err
 
 

@@ -51,7 +51,7 @@ FIT = [
 
 def log_matrices(run: Run, split: str = "train") -> dict[str, np.ndarray]:
     """The log's columns as float [E, N], NaN where not seen, sorted by sample id."""
-    log = run.log()
+    log = run.sample_log()
     order = np.argsort(log.samples(split).sample_id)
     seen = log.values(split, "seen")[1]
     return {
@@ -140,7 +140,7 @@ def test_summary_round_trips(make_run, form):
 
 def test_summary_columns_and_values(make_run):
     run = make_run(gates=("b3",))
-    table, log, manifest = summary(run), run.log(), run.manifest
+    table, log, manifest = summary(run), run.sample_log(), run.manifest
     assert list(table) == IDENTITY + GATE + FIT
     assert table["sample_id"].tolist() == sorted(manifest.sample_id.tolist())
     assert table["corrupted"].tolist() == manifest.corrupted.tolist()
@@ -194,7 +194,7 @@ def test_unseen_samples_are_missing_and_never_zero(make_run):
     assert table.loc[[0, 3, 5], "epochs_logged"].tolist() == [3, 0, 3]
     never = table.loc[3, ["pred_last", "correct_given_last", *GATE, *FIT]]
     assert never.isna().all()
-    loss = run.log().values("train", "loss")[1]
+    loss = run.sample_log().values("train", "loss")[1]
     assert table.loc[0, "loss_mean"] == pytest.approx(loss[1:, 0].mean(), rel=1e-6)
     lines = export(run, ExportPlan("long", "csv")).read_text().splitlines()
     assert lines[1 + 3] == "3,1" + "," * 11

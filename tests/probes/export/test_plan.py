@@ -114,7 +114,7 @@ def test_few_places_are_few_parts_and_all_are_covered_once():
 @pytest.mark.parametrize("ids", [None, np.random.default_rng(0).permutation(200) * 3])
 def test_samples_meet_every_condition(make_run, ids):
     run = make_run(gates=("b2", "b3"), unseen={4: [0, 1]}, ids=ids, classes=5)
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     routed = {gate: log.values("train", "routed", gate)[1] for gate in log.gates}
     seen = log.values("train", "seen")[1]
@@ -191,9 +191,9 @@ def test_a_summary_ends_at_its_epoch(make_run):
     for name in ("gate_mean", "loss_last", "aum", "loss_gmm_last", "route_flips"):
         np.testing.assert_array_equal(early[name], expected[name].to_numpy(np.float32))
     last = pd.read_parquet(export(run, ExportPlan(format="parquet", epochs="last", epoch=2)))
-    np.testing.assert_array_equal(last["gate_mean"], run.log().values("train", "gate")[1][1])
+    np.testing.assert_array_equal(last["gate_mean"], run.sample_log().values("train", "gate")[1][1])
     some = pd.read_parquet(export(run, ExportPlan(format="parquet", epochs="2-3")))
-    loss = run.log().values("train", "loss")[1][1:3]
+    loss = run.sample_log().values("train", "loss")[1][1:3]
     np.testing.assert_allclose(some["loss_mean"], loss.mean(0), rtol=1e-6)
 
 

@@ -38,7 +38,7 @@ def test_cleanlab(make_run, form):
     read = pd.read_csv if form == "csv" else pd.read_parquet
     found = read(path).set_index("sample_id")
     assert list(found) == ["is_label_issue", "label_score", "given_label", "predicted_label"]
-    log = run.log()
+    log = run.sample_log()
     samples = log.samples("train")
     np.testing.assert_array_equal(found["is_label_issue"], samples.given_label != samples.clean_label)
     assert found["label_score"].dropna().between(0, 1).all()
@@ -71,7 +71,7 @@ def test_cartography_has_the_numbers_of_its_own_code(make_run):
     assert list(rows[0]) == [
         "guid", "index", "threshold_closeness", "confidence", "variability", "correctness", "forgetfulness",
     ]  # fmt: skip
-    log = run.log()
+    log = run.sample_log()
     p, right = log.values("train", "p_given")[1].astype(float), log.values("train", "correct_given")[1]
     expected = [place for place in range(60) if place != 3]
     assert [row["guid"] for row in rows] == log.samples("train").sample_id[expected].tolist()
@@ -102,7 +102,7 @@ def test_fiftyone(make_run):
         "sample_id",
         "gate_b3_last",
     ]
-    log, pictures = run.log(), pictures_of(run)["train"]
+    log, pictures = run.sample_log(), pictures_of(run)["train"]
     samples = log.samples("train")
     members = np.flatnonzero(samples.cause == "image")
     assert [int(row["sample_id"]) for row in rows] == samples.sample_id[members].tolist()
@@ -138,7 +138,7 @@ def points(folder):
 def test_tensorboard_trajectories(make_run, gates, gate, capsys):
     run = make_run(n=30, gates=gates, unseen={2: [4, 9]}, ids=np.arange(30)[::-1] * 2)
     one, tensors, metadata = points(export(run, ExportPlan("matrix", schema="tensorboard", gate=gate)))
-    log, there = run.log(), [place for place in range(30) if place not in (4, 9)][::-1]
+    log, there = run.sample_log(), [place for place in range(30) if place not in (4, 9)][::-1]
     assert metadata["sample_id"].tolist() == log.samples("train").sample_id[there].tolist()
     name = ("gate", gate or "b3") if gates else ("p_given", None)
     np.testing.assert_array_equal(tensors.astype(np.float32), log.values("train", *name)[1][:, there].T)

@@ -39,7 +39,7 @@ def test_a_split_that_is_seldom_evaluated_costs_the_training_split_nothing(tmp_p
     assert found.epoch == 3
     assert (found.test_accuracy is not None) == bool(test_epochs)
     assert any("The last epoch of test is 1" in text for text in found.notes) == note
-    correct = run.log().values("train", "correct_given")[1][-1]
+    correct = run.sample_log().values("train", "correct_given")[1][-1]
     assert found.groups[0].fits_given.value == pytest.approx(correct.mean())
 
 

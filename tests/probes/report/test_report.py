@@ -33,7 +33,7 @@ def damage(run: Run, split: str, row: int) -> None:
 
 def test_numbers_are_those_of_the_log(make_run):
     run = make_run(val_n=20)
-    found, log, manifest = report(run), run.log(), run.manifest
+    found, log, manifest = report(run), run.sample_log(), run.manifest
     assert (found.epoch, found.planned, found.state, found.mode) == (4, 4, "complete", "eval")
     groups = {group.name: group for group in found.groups}
     assert list(groups) == ["all", "clean", "corrupted", "label", "image", "label+image"]
@@ -174,7 +174,7 @@ def test_damaged_epoch_is_left_out_everywhere_and_named(make_run):
     assert found.epoch == 2
     assert any("epoch 3" in note for note in found.notes)
     assert dataclasses.replace(found.groups[0]).n == before.groups[0].n
-    last = run.log().values("train", "correct_given")[1][1]
+    last = run.sample_log().values("train", "correct_given")[1][1]
     assert found.groups[0].fits_given.value == pytest.approx(last.mean())
 
 
@@ -217,7 +217,7 @@ def test_unseen_samples_are_not_counted_as_wrong(make_run):
     run = make_run(n=50, epochs=2, noise=(), unseen={1: [0, 1, 2], 2: [0, 1, 2]})
     group = report(run).groups[0]
     assert (group.n, group.fits_given.n) == (50, 47)
-    correct = run.log().values("train", "correct_given")[1][1][3:]
+    correct = run.sample_log().values("train", "correct_given")[1][1][3:]
     assert group.fits_given.value == pytest.approx(np.mean(correct))
 
 

@@ -132,7 +132,7 @@ def test_every_route_is_a_forward_pass_with_its_gates_forced(probed, split):
 
 
 def test_as_learned_it_is_what_the_log_has(probed):
-    log = probed.log()
+    log = probed.sample_log()
     for split in log.splits:
         result = of(probed, split)
         for name, gate, found in (
@@ -183,7 +183,7 @@ def test_the_shuffled_labels_are_the_labels_in_another_order(probed, monkeypatch
     assert abs(hits(train.labels) - expected) > 4, "the labels in order would be another number"
     text = to_terminal(
         probed,
-        probed.log(),
+        probed.sample_log(),
         replace(of(probed), config={**of(probed).config, "shuffled": {**shuffled, "samples": 128}}),
     )
     share_ = percent(share(np.arange(128) < expected))
@@ -368,7 +368,7 @@ def test_every_cell_of_a_training_split_with_one_gate(single):
     who |= {"routed": routed, "skipped": ~routed}
     assert routed.any()
     assert not routed.all()
-    text, wrong = to_terminal(single, single.log(), result), samples.given_label != samples.clean_label
+    text, wrong = to_terminal(single, single.sample_log(), result), samples.given_label != samples.clean_label
     table = {row["samples"]: row for row in parsed(text, "Fit of the given label along each route:")}
     for row, route in enumerate(result.config["routes"]):
         prediction = result.values["prediction"][row]
@@ -403,7 +403,7 @@ def test_every_cell_of_a_training_split_with_one_gate(single):
     fitted = {name: loops(result, samples, cut)[1] & wrong for name, cut in CUTS.items()}
     assert fitted["learned - skip"].sum() < wrong.sum(), "otherwise the denominator could be all wrong labels"
     assert_contrasts(parsed(text, "from clean ones?"), result, samples)
-    assert "wrong label" not in to_terminal(single, single.log(), of(single, "test"))
+    assert "wrong label" not in to_terminal(single, single.sample_log(), of(single, "test"))
 
 
 def assert_contrasts(rows, result, samples):
@@ -427,7 +427,7 @@ def assert_contrasts(rows, result, samples):
 def test_beside_a_control_like_is_compared_with_like_sample_by_sample(single, ungated):
     samples = inputs_of(single).samples("train")
     mine, theirs = made(of(single), samples, 1), made(of(ungated), samples, 2)
-    text = to_comparison(single, single.log(), mine, ungated, theirs)
+    text = to_comparison(single, single.sample_log(), mine, ungated, theirs)
     rows = parsed(text, "epoch 1:")
     assert_contrasts([row for row in rows if row["run"] == "single"], mine, samples)
     assert_contrasts([row for row in rows if row["run"] == "plain"], theirs, samples)
@@ -453,7 +453,7 @@ def test_beside_a_control_like_is_compared_with_like_sample_by_sample(single, un
         assert row["group - clean"].startswith(f"{gap[1] - gap[0]:+.1f} [")
     assert "other seeds" not in text
     other = SimpleNamespace(name="plain", config=replace(ungated.config, seed=4))
-    assert "other seeds (0 and 4)" in to_comparison(single, single.log(), mine, other, theirs)  # pyright: ignore
+    assert "other seeds (0 and 4)" in to_comparison(single, single.sample_log(), mine, other, theirs)  # pyright: ignore
 
 
 def test_the_interval_of_shares_is_that_of_rows_drawn_anew():
@@ -488,7 +488,7 @@ def test_welchs_interval_is_scipys():
 
 
 def test_a_gate_at_b2_is_not_set_beside_a_cut_of_b3(probed, ungated):
-    inside = probed_members(probed, probed.log(), of(probed))
+    inside = probed_members(probed, probed.sample_log(), of(probed))
     found = against_control(of(probed), of(ungated), inside)
     cuts = list(dict.fromkeys(one.cut for one in found))
     assert cuts == ["learned - skip_b3", "read-out end - read-out o1"]
@@ -504,30 +504,32 @@ def test_a_gate_at_b2_is_not_set_beside_a_cut_of_b3(probed, ungated):
 def test_pairs_are_made_by_split_epoch_and_samples_and_the_rest_is_named(probed, ungated):
     mine, theirs = of(probed), of(ungated)
     later = replace(theirs, epoch=7, checkpoint="best")
-    texts = list(comparisons(probed, probed.log(), [mine], ungated, [later]))
+    texts = list(comparisons(probed, probed.sample_log(), [mine], ungated, [later]))
     assert len(texts) == 1
     assert "Not compared" in texts[0]
     assert "train of one's epoch 3 (last), train of plain's epoch 7 (best)" in texts[0]
-    texts = list(comparisons(probed, probed.log(), [mine], ungated, [replace(theirs, checkpoint="best")]))
+    texts = list(
+        comparisons(probed, probed.sample_log(), [mine], ungated, [replace(theirs, checkpoint="best")])
+    )
     assert len(texts) == 1
     assert texts[0].startswith("one and its control plain, train, epoch 3:")
     half = slice(0, 64)
     fewer = replace(
         theirs, sample_id=theirs.sample_id[half], values={k: v[..., half] for k, v in theirs.values.items()}
     )
-    texts = list(comparisons(probed, probed.log(), [mine], ungated, [fewer]))
+    texts = list(comparisons(probed, probed.sample_log(), [mine], ungated, [fewer]))
     assert [text.startswith("Not compared") for text in texts] == [True]
 
 
 def test_who_is_routed_is_what_the_checkpoint_did_where_the_log_lacks_the_epoch(probed):
     result = of(probed)
     later = replace(result, epoch=99)
-    inside = probed_members(probed, probed.log(), later)
+    inside = probed_members(probed, probed.sample_log(), later)
     for row, name in enumerate(("b2", "b3")):
         routed = result.values["gate"][row] > 0.5
         for group, expected in ((f"routed ({name})", routed), (f"skipped ({name})", ~routed)):
             assert np.array_equal(inside.get(group, np.zeros(len(expected), bool)), expected)
-    assert "is not known" not in to_terminal(probed, probed.log(), later)
+    assert "is not known" not in to_terminal(probed, probed.sample_log(), later)
 
 
 def test_a_difference_where_all_are_alike_has_no_ends():
@@ -539,13 +541,13 @@ def test_a_difference_where_all_are_alike_has_no_ends():
 
 def test_an_older_result_is_asked_for_again(probed):
     old = replace(of(probed), config={"gates": ["b2", "b3"], "routes": ["learned", "read-out"]})
-    text = to_terminal(probed, probed.log(), old)
+    text = to_terminal(probed, probed.sample_log(), old)
     assert "stored by an older memgate; ask again: memgate probe routing" in text
     assert cuts_of(()) == ()
 
 
 def test_the_table_of_a_clean_split(probed):
-    result, log = of(probed, "test"), probed.log()
+    result, log = of(probed, "test"), probed.sample_log()
     text = to_terminal(probed, log, result)
     assert "one: routing by intervention, test, epoch 3 (last), 60 of 60 samples" in text
     table = parsed(text, "Accuracy along each route:")[0]
@@ -569,7 +571,9 @@ def test_where_fewer_are_fitted_than_by_guessing_it_is_said(single):
     result = of(single)
     nobody = result.values["fits_given"].copy()
     nobody[0] &= ~result.values["wrong_label"]
-    text = to_terminal(single, single.log(), replace(result, values={**result.values, "fits_given": nobody}))
+    text = to_terminal(
+        single, single.sample_log(), replace(result, values={**result.values, "fits_given": nobody})
+    )
     assert "label: 0.0% [0.0, " in text
     assert "fewer than by guessing (10.0%)" in text
-    assert "by guessing" not in to_terminal(single, single.log(), of(single, "test_corrupted"))
+    assert "by guessing" not in to_terminal(single, single.sample_log(), of(single, "test_corrupted"))

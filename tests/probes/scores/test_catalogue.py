@@ -41,8 +41,8 @@ def within(table, gates, classes, epochs):
 
 def test_the_declared_range_holds_on_made_up_and_on_trained_runs(make_run, trained_run):
     within(score_table(make_run(gates=("b2", "b3"), unseen=UNSEEN)), ("b2", "b3"), 10, 4)
-    for split in trained_run.log().splits:
-        within(score_table(trained_run, split), trained_run.log().gates, 10, 3)
+    for split in trained_run.sample_log().splits:
+        within(score_table(trained_run, split), trained_run.sample_log().gates, 10, 3)
 
 
 def test_ranges_are_written_and_computed():
@@ -105,7 +105,7 @@ def test_blocks_of_any_size_give_the_same_table(make_run, size):
 
 def test_early_is_the_first_logged_epoch_after_a_tenth(make_run):
     run = make_run(n=20, epochs=50, every=2, finished=8, unseen={6: [4]})
-    epochs, el2n = run.log().values("train", "el2n")
+    epochs, el2n = run.sample_log().values("train", "el2n")
     assert epochs.tolist() == [2, 4, 6, 8]
     table = summary(run)
     expected = np.where(

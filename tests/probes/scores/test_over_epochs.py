@@ -44,7 +44,7 @@ def test_shares_are_those_of_counting_pairs(numbers, data):
 @pytest.mark.parametrize("gates", [("b3",), ("b2", "b3")])
 def test_every_epoch_is_scikit_learns(make_run, gates):
     run = make_run(gates=gates)
-    log, found = run.log(), curves(run)
+    log, found = run.sample_log(), curves(run)
     samples = log.samples("train")
     sign = {
         None: np.where(log.values("train", "correct_given")[1], 1, -1),
@@ -82,7 +82,7 @@ def test_the_interval_of_a_mean_over_one_epoch_is_delongs(make_run):
 def test_the_interval_of_a_mean_over_epochs_is_about_the_bootstraps(make_run):
     run = make_run(n=400, noise=("symmetric:0.3",))
     curve = curves(run)["loss", None, "corrupted"]
-    loss, corrupted = run.log().values("train", "loss")[1], run.manifest.corrupted
+    loss, corrupted = run.sample_log().values("train", "loss")[1], run.manifest.corrupted
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(300):
@@ -158,7 +158,7 @@ def test_what_an_epoch_did_not_see_is_left_out_of_it(make_run):
     corrupted = np.flatnonzero(make_run().manifest.corrupted)
     run = make_run(unseen={1: [0, 1, 2], 3: corrupted.tolist()})
     curve = curves(run)["margin", None, "corrupted"]
-    margin, corrupted = run.log().values("train", "margin")[1], run.manifest.corrupted
+    margin, corrupted = run.sample_log().values("train", "margin")[1], run.manifest.corrupted
     assert curve.auroc[0] == pytest.approx(roc_auc_score(corrupted[3:], -margin[0][3:]))
     assert curve.auroc[2] is None
     assert curve.mean.value == pytest.approx(np.mean(np.array(curve.auroc, float)[[0, 1, 3]]))
