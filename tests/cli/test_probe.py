@@ -228,7 +228,7 @@ def test_the_counter_counts(monkeypatch):
 
 def test_a_damaged_file_does_not_hide_the_other_probes(trained_run, capsys):
     probe("csr", trained_run.path, "--splits", "test", "--n", "9")
-    (trained_run.path / "probes" / "inside.h5").write_text("nothing")
+    (trained_run.path / "probes" / "difficulty.h5").write_text("nothing")
     capsys.readouterr()
     with pytest.raises(SystemExit) as caught:
         probe("show", trained_run.path)

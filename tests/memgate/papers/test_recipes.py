@@ -77,7 +77,7 @@ def test_our_file_holds_every_row_of_the_two_documents_and_nothing_else(shared):
 
 
 def test_the_file_belongs_to_the_package():
-    assert resources.files("memgate").joinpath("paper_results.csv").is_file()
+    assert resources.files("memgate.papers").joinpath("paper_results.csv").is_file()
 
 
 @pytest.mark.parametrize("reading", ["code", "text"])
