@@ -59,7 +59,7 @@ def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_lo
     assert "o2; ours reads o1" in said
 
     # Started again, nothing is trained; a further row comes into the same sweep.
-    monkeypatch.setattr(memgate.training.loop, "start", lambda config: pytest.fail("trained again"))
+    monkeypatch.setattr(memgate.training.loop, "train", lambda config: pytest.fail("trained again"))
     assert exit_code("reproduce", ROW, *seeds, *flags) == 0
     assert "steps in all" not in capsys.readouterr().out
     assert len(read_sweep(tmp_path / "runs" / "reproduce-tiny-text.sweep.json").runs) == 4
@@ -105,7 +105,7 @@ def test_the_folder_of_the_runs_may_be_named_otherwise_or_moved(flags, tmp_path,
     monkeypatch.chdir(tmp_path)
     rest = [ROW, "--reading", "text", *flags[2:]]
     assert exit_code("reproduce", *rest, "--out", "runs") == 0
-    monkeypatch.setattr(memgate.training.loop, "start", lambda config: pytest.fail("trained again"))
+    monkeypatch.setattr(memgate.training.loop, "train", lambda config: pytest.fail("trained again"))
     assert exit_code("reproduce", *rest, "--out", tmp_path / "runs") == 0
     (tmp_path / "runs").rename(tmp_path / "elsewhere")
     assert exit_code("reproduce", *rest, "--out", "elsewhere") == 0
