@@ -4,6 +4,7 @@ Every dataset is allocated in full and contiguously when the file is made, so th
 touches the file's metadata: that is what lets the log survive a kill at any moment.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,14 @@ QUANTITIES: dict[str, Quantity] = {
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 """Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own arithmetic."""
 
+PER_GATE = ("gate", "entropy", "gate_pred", "routed")
+"""Quantities and flags that each gate has for itself."""
+
+TABLE_QUANTITIES = (
+    "gate", "entropy", "routed",
+    "loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean",
+)  # fmt: skip
+"""Quantities and flags of a table of samples and epochs, in the order of its columns; those of the gates first."""
 
 COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
 """Datasets of ``/commit/<split>``, a row per epoch; ``crc32`` has a column per quantity."""
@@ -151,6 +160,25 @@ class EpochRecord:
         """One bit of ``flags`` as bool: ``routed`` [G, N], any other [N]."""
         bits = (self.flags & FLAGS[name]) > 0
         return bits[: len(self.gate)] if name == "routed" else bits[0]
+
+
+def table_columns(
+    gates: Sequence[str], quantities: Sequence[str] | None = None
+) -> dict[str, tuple[str, str | None]]:
+    """Column name to (quantity, gate or None): ``gate`` with one gate, ``gate_b2`` and ``gate_b3`` with several.
+
+    Args:
+        gates: names of the gates in the log.
+        quantities: keys of QUANTITIES and FLAGS in the order of the columns. None: :data:`TABLE_QUANTITIES`.
+    """
+    columns: dict[str, tuple[str, str | None]] = {}
+    for quantity in TABLE_QUANTITIES if quantities is None else quantities:
+        if quantity not in PER_GATE:
+            columns[quantity] = (quantity, None)
+            continue
+        for gate in gates:
+            columns[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
+    return columns
 
 
 def logged_epochs(epochs: int, every: int) -> tuple[int, ...]:
