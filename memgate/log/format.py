@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noise.manifest.manifest import Manifest, causes
 
@@ -15,7 +16,7 @@ SCHEMA = "memgate-log/1"
 
 
 @dataclass(frozen=True)
-class Quantity:
+class LoggedQuantity:
     """One logged quantity: its type on disk, and whether each gate has a row of its own."""
 
     dtype: str
@@ -23,19 +24,21 @@ class Quantity:
     meaning: str
 
 
-QUANTITIES: dict[str, Quantity] = {
-    "gate": Quantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
-    "entropy": Quantity(
+QUANTITIES: dict[str, LoggedQuantity] = {
+    "gate": LoggedQuantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
+    "entropy": LoggedQuantity(
         "f4", True, "gate entropy H in nats; in [0, ln K], of two-way gates in [0, ln 2]; NaN: none"
     ),
-    "gate_pred": Quantity("u2", True, "class that the gate's classifier predicts; 65535: none"),
-    "flags": Quantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
-    "loss": Quantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
-    "margin": Quantity("f4", False, "logit of the given label minus the largest other logit; low is harder"),
-    "p_given": Quantity("f4", False, "softmax probability of the given label; low is harder"),
-    "el2n": Quantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
-    "out_entropy": Quantity("f4", False, "entropy of the network's softmax in nats"),
-    "pred": Quantity("u2", False, "predicted class"),
+    "gate_pred": LoggedQuantity("u2", True, "class that the gate's classifier predicts; 65535: none"),
+    "flags": LoggedQuantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
+    "loss": LoggedQuantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
+    "margin": LoggedQuantity(
+        "f4", False, "logit of the given label minus the largest other logit; low is harder"
+    ),
+    "p_given": LoggedQuantity("f4", False, "softmax probability of the given label; low is harder"),
+    "el2n": LoggedQuantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
+    "out_entropy": LoggedQuantity("f4", False, "entropy of the network's softmax in nats"),
+    "pred": LoggedQuantity("u2", False, "predicted class"),
 }
 
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
@@ -92,6 +95,10 @@ class Samples:
         A label is corrupted where it differs from the clean one: an operation may draw the clean one again.
         """
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
+
+    def take(self, places: NDArray[np.integer] | slice) -> "Samples":
+        """The samples at some places, in the order of ``places``."""
+        return Samples(**{name: column[places] for name, column in vars(self).items()})
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
