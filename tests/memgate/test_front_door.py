@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ HEAVY = ("numpy", "torch", "torchvision", "pandas", "h5py", "scipy", "sklearn")
 
 def defining_modules(package):
     """Public name to the module that its stub says it is from."""
-    stub = Path(importlib.util.find_spec(package).origin).with_suffix(".pyi")
+    stub = Path(str(importlib.import_module(package).__file__)).with_suffix(".pyi")
     imports = [node for node in ast.parse(stub.read_text()).body if isinstance(node, ast.ImportFrom)]
     return {alias.name: f"{package}.{node.module}" for node in imports for alias in node.names}
 
@@ -66,7 +65,7 @@ def test_every_public_name_exists_and_has_an_example(package, name):
     assert value is getattr(module, name)
     # A constant has no docstring of its own: its example is in that of its module.
     text = value.__doc__ if callable(value) else module.__doc__
-    assert ">>>" in text
+    assert ">>>" in (text or "")
 
 
 def test_an_unknown_name_is_an_attribute_error():
