@@ -17,7 +17,7 @@ from memgate.runs.run import Run
 from noise.apply import corrupt
 from noise.errors import MissingFileError, NoiseError
 from noise.manifest.manifest import Manifest
-from noise.restore import RestoredImages, restore
+from noise.restoration import RestoredImages, restore
 from noise.spec import CorruptionSpec
 
 Sources = Mapping[str, NDArray[np.uint8]]

@@ -9,7 +9,7 @@ from noise.apply import RENDERED
 from noise.errors import NoiseError
 from noise.files.digests import column_digest, source_digest
 from noise.manifest.manifest import Manifest
-from noise.restore import RestoredImages, restore
+from noise.restoration import RestoredImages, restore
 from noise.verify import verify
 from tests.helpers.noise_kinds import CLASSES, NAMES, every_kind, labels_of, made, pictures, write_files
 
@@ -253,4 +253,4 @@ def test_verify_notes_other_rates():
     rates = {**manifest.header.rates, "any": {"realised": 0.5}}
     edited = replace(manifest, header=replace(manifest.header, rates=rates))
     said = verify(edited, pictures(50), labels_of(IDS))
-    assert said == ["The header's operations or rates are not those that were carried out."]
+    assert said == ["The operations or rates in the header are not those that were carried out."]
