@@ -259,7 +259,7 @@ def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
         ({"manifest": "manifest.npz"}, "--noise and --manifest both"),
         (
             {"noise": (), "manifest": "manifest.npz", "noise_seed": 4},
-            "--noise-seed 4 has no use beside --manifest",
+            "--noise-seed 4 has no effect with --manifest",
         ),
     ],
 )
