@@ -70,7 +70,7 @@ class Run:
         origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
         if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
             raise MemgateError(
-                f"{path} is no configuration of the format {SCHEMA}: the run is damaged or too old."
+                f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."
             )
         return stored
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("memgate",)
+PACKAGES = ("memgate", "noise")
 HEAVY = ("numpy", "torch", "torchvision", "pandas", "h5py", "scipy", "sklearn")
 
 
