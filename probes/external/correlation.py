@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from probes.external.record import External
-from probes.scores.separation import columns
+from probes.scores.separation import score_values
 from probes.stats.estimate import Estimate, estimate
 from probes.stats.intervals import spearman_interval
 
@@ -66,7 +66,7 @@ def join(
     if clean.any() and not clean.all():
         groups["clean"] = clean
     found = []
-    for column in columns(table, gates):
+    for column in score_values(table, gates):
         for over, who in groups.items():
             rho = spearman(column.hardness[who], hardness[who])
             found.append(Correlation(column.name, column.gate, over, rho, int(who.sum()) - rho.n))

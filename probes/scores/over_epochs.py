@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from memgate import console
 from probes.dynamics.snapshot import Snapshot
 from probes.samples.columns import shown_gates
-from probes.scores.separation import auroc
+from probes.scores.detection import auroc
 from probes.stats.estimate import Estimate
 from probes.stats.intervals import delong_interval
 
@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Quantity:
+class EpochQuantity:
     """One number per sample and epoch that might tell corrupted samples from clean ones."""
 
     logged: str
@@ -40,16 +40,16 @@ class Quantity:
         return f"signed_{self.logged}" if self.signed else self.logged
 
 
-QUANTITIES = (
-    Quantity("loss", "loss", +1),
-    Quantity("margin", "margin", -1),
-    Quantity("p_given", "probability of the given label", -1),
-    Quantity("el2n", "EL2N", +1),
-    Quantity("out_entropy", "output entropy", +1),
-    Quantity("out_entropy", "signed output entropy", -1, signed=True),
-    Quantity("gate", "gate value g", +1, per_gate=True),
-    Quantity("entropy", "gate entropy H", +1, per_gate=True),
-    Quantity("entropy", "signed gate entropy", -1, per_gate=True, signed=True),
+EPOCH_QUANTITIES = (
+    EpochQuantity("loss", "loss", +1),
+    EpochQuantity("margin", "margin", -1),
+    EpochQuantity("p_given", "probability of the given label", -1),
+    EpochQuantity("el2n", "EL2N", +1),
+    EpochQuantity("out_entropy", "output entropy", +1),
+    EpochQuantity("out_entropy", "signed output entropy", -1, signed=True),
+    EpochQuantity("gate", "gate value g", +1, per_gate=True),
+    EpochQuantity("entropy", "gate entropy H", +1, per_gate=True),
+    EpochQuantity("entropy", "signed gate entropy", -1, per_gate=True, signed=True),
 )
 """What is followed over the epochs. Signed entropies: of arXiv 2605.31090, whose sum over the epochs is SEI."""
 
@@ -59,7 +59,7 @@ class EpochCurve:
     """AUROC of one quantity against one kind of corruption at every epoch; positive is corrupted."""
 
     quantity: str
-    """A :attr:`Quantity.name`."""
+    """A :attr:`EpochQuantity.name`."""
     title: str
     gate: str | None
     direction: int
@@ -94,7 +94,9 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[Epoch
     """
     gates = shown_gates(snapshot.log.gates)
     wanted = [
-        (quantity, gate) for quantity in QUANTITIES for gate in (gates if quantity.per_gate else (None,))
+        (quantity, gate)
+        for quantity in EPOCH_QUANTITIES
+        for gate in (gates if quantity.per_gate else (None,))
     ]
     return tuple(
         curve
@@ -104,7 +106,7 @@ def epoch_curves(snapshot: Snapshot, inside: Mapping[str, Bools]) -> tuple[Epoch
 
 
 def curves_of(
-    snapshot: Snapshot, quantity: Quantity, gate: str | None, inside: Mapping[str, Bools]
+    snapshot: Snapshot, quantity: EpochQuantity, gate: str | None, inside: Mapping[str, Bools]
 ) -> tuple[EpochCurve, ...]:
     """One quantity over the epochs against each kind; see :func:`epoch_curves`.
 
@@ -123,7 +125,7 @@ def curves_of(
     return tuple(_curves(quantity, gate, snapshot.epochs, hardness, inside["clean"], targets))
 
 
-def _hardness(snapshot: Snapshot, quantity: Quantity, gate: str | None) -> NDArray:
+def _hardness(snapshot: Snapshot, quantity: EpochQuantity, gate: str | None) -> NDArray:
     """[E, N] the quantity turned so that high is harder; NaN where a sample was not seen."""
     values = snapshot.values(quantity.logged, gate) * quantity.direction
     if not quantity.signed:
@@ -135,7 +137,7 @@ def _hardness(snapshot: Snapshot, quantity: Quantity, gate: str | None) -> NDArr
 
 
 def _curves(
-    quantity: Quantity,
+    quantity: EpochQuantity,
     gate: str | None,
     epochs: NDArray,
     hardness: NDArray,

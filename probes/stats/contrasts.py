@@ -19,7 +19,7 @@ from probes.stats.intervals import CONFIDENCE, median_interval, wilson
 
 
 @dataclass(frozen=True)
-class Contrast:
+class ColumnContrast:
     """How one column differs between the selected samples and the others."""
 
     column: str
@@ -35,8 +35,8 @@ class Contrast:
     """Of categories: the one that the selected have most in excess."""
 
 
-def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> Contrast | None:
-    """Contrast a column of numbers by the Kolmogorov-Smirnov distance.
+def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> ColumnContrast | None:
+    """ColumnContrast a column of numbers by the Kolmogorov-Smirnov distance.
 
     The interval is that of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), for each side at half the
     error.
@@ -57,11 +57,11 @@ def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> Con
     theirs: Any = ks_2samp(here, there, method="asymp")
     apart = _distance(float(theirs.statistic), [here.size, there.size], 2)
     medians = [estimate(*median_interval(side), side.size) for side in sides]
-    return Contrast(column, apart, medians[0], medians[1])
+    return ColumnContrast(column, apart, medians[0], medians[1])
 
 
-def contrast_categories(column: str, selected: ArrayLike, others: ArrayLike) -> Contrast | None:
-    """Contrast a column of categories by the total variation: half the sum of the shares' differences.
+def contrast_categories(column: str, selected: ArrayLike, others: ArrayLike) -> ColumnContrast | None:
+    """ColumnContrast a column of categories by the total variation: half the sum of the shares' differences.
 
     The interval is that of Weissman et al. 2003, "Inequalities for the L1 deviation of the empirical distribution",
     for each side at half the error, with as many categories as occur.
@@ -90,10 +90,10 @@ def contrast_categories(column: str, selected: ArrayLike, others: ArrayLike) -> 
         low, high = wilson(count[widest], size)
         told.append(estimate(float(count[widest] / size), float(low), float(high), size))
     apart = _distance(float(np.abs(excess).sum() / 2), sizes, len(names))
-    return Contrast(column, apart, told[0], told[1], str(names[widest]))
+    return ColumnContrast(column, apart, told[0], told[1], str(names[widest]))
 
 
-def most_different(found: Iterable[Contrast | None], top: int = 8) -> tuple[Contrast, ...]:
+def most_different(found: Iterable[ColumnContrast | None], top: int = 8) -> tuple[ColumnContrast, ...]:
     """The columns that differ by more than chance, each at 95 %; the surest distance first.
 
     Args:
