@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
-from probes.csr.config import CsrConfig, Method, configure
+from probes.csr.config import PAPER_RADIUS, CsrConfig, Method, configure
 from probes.csr.first_order import critical_radii
 from probes.csr.search import BoxSearch
-from probes.csr.table import PAPER_RADIUS
 from probes.network.frozen import Logits, frozen, place_of
 from probes.network.pixels import BATCH, in_batches, load_batch
 

@@ -12,14 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from probes.csr.config import configure
+from probes.csr.config import MOST, configure
 from probes.csr.critical import CriticalSamples
 from probes.csr.search import GREY_LEVEL, BoxSearch
 from probes.network.frozen import Logits, frozen, place_of
 from probes.network.pixels import BATCH, in_batches, load_batch
-
-MOST = 100
-"""How many samples get a neighbour where nobody says otherwise: the critical ones nearest to the boundary."""
 
 HALVINGS = 7
 """Of the way from the sample to what the search found: 1/128 of it is left, more than float32's rounding."""

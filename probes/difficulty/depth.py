@@ -14,8 +14,8 @@ from sklearn.metrics import pairwise_distances_chunked
 from torch import Tensor
 from torch.nn import functional
 
-from memgate.errors import MemgateError, require
 from memgate.models.pixels import PixelNetwork
+from probes.difficulty.config import DifficultyConfig
 from probes.network.features import PENULTIMATE, features, head_logits, points
 
 SIDE = 4
@@ -29,44 +29,6 @@ FEATURE_BYTES = 2**29
 
 DISTANCE_MIB = 256
 """Room for distances between queries and support, in MiB."""
-
-
-@dataclass(frozen=True)
-class DepthConfig:
-    """How the votes are taken."""
-
-    neighbours: int = 30
-    """k, how many vote; the paper's."""
-    support: int = 5000
-    """Most training samples that may be neighbours: the first of a hash order; 0 for all (the paper's). One sample's
-    depth hangs on who votes, a group's hardly: of a ResNet-14 on 8,000 CIFAR-10 images, 5,000 and all gave 62 % of
-    the samples the same depth (rank correlation 0.85), and put 51 and 49 % of them into B3."""
-
-    def __post_init__(self) -> None:
-        require(self.neighbours >= 1, f"neighbours {self.neighbours} cannot vote: at least 1.")
-        require(
-            self.support >= 0, f"support {self.support} is no number of samples: 1 or more, or 0 for all."
-        )
-
-    def check(self, train: int) -> None:
-        """Refuse votes in which a training sample has no k neighbours.
-
-        Args:
-            train: training samples that there are.
-
-        Raises:
-            MemgateError: the support, or all there is, holds not one more than k.
-        """
-        if 0 < self.support <= min(self.neighbours, train):
-            raise MemgateError(
-                f"support {self.support} holds no {self.neighbours} neighbours of a sample of its own: "
-                f"at least {self.neighbours + 1}, or fewer neighbours."
-            )
-        if train <= self.neighbours:
-            raise MemgateError(
-                f"{train} training samples hold no {self.neighbours} neighbours of one of them: at most "
-                f"{train - 1} neighbours, or no prediction_depth among the scores."
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +59,7 @@ def prediction_depths(
     network: PixelNetwork,
     pixels: Tensor,
     support: Support,
-    neighbours: int = DepthConfig.neighbours,
+    neighbours: int = DifficultyConfig.neighbours,
     *,
     own: NDArray[np.integer] | None = None,
     batch_size: int | None = None,
@@ -121,7 +83,7 @@ def prediction_depths(
     Raises:
         MemgateError: the support is too small, or the network has diverged.
     """
-    DepthConfig(neighbours, support=0).check(len(support.labels))
+    DifficultyConfig(neighbours=neighbours, support=0).check(len(support.labels))
     own = np.full(len(pixels), -1) if own is None else own
     names, votes = points(network.network), {}
     prediction = np.empty(0, np.int64)

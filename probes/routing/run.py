@@ -27,9 +27,10 @@ from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
 from noise.choose import hash_order
-from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples
+from probes.network.checkpoints import CheckpointSamples, checkpoint_samples
 from probes.network.features import PENULTIMATE, features, head_logits, trunk_of
 from probes.network.pixels import as_pixels
+from probes.network.plan import Plan
 from probes.result import ProbeResult, save_results
 from probes.routing.interventions import RouteAnswers, answers_along_routes
 from probes.routing.readout import Readout, fit_readout, shuffled_hits
