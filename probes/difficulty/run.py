@@ -13,7 +13,7 @@ from probes.difficulty.config import PREDICTION_DEPTH, PROBE, DifficultyConfig
 from probes.difficulty.depth import SIDE, Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.network.checkpoints import CheckpointSamples, checkpoint_samples, probed_rows
-from probes.network.features import points
+from probes.network.layers import points
 from probes.network.pixels import as_pixels
 from probes.network.plan import Plan
 from probes.result import ProbeResult, save_results

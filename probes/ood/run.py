@@ -16,7 +16,8 @@ from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
 from noise.files.digests import image_digests
 from probes.network.checkpoints import CheckpointSamples, checkpoint_samples, probed_rows
-from probes.network.features import PENULTIMATE, features
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE
 from probes.network.outputs import answers
 from probes.network.pixels import as_pixels
 from probes.network.plan import Plan

@@ -17,7 +17,8 @@ from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
 from probes.network import checkpoints
 from probes.network.checkpoints import probed_rows
-from probes.network.features import PENULTIMATE, features, trunk_of
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE, trunk_of
 from probes.network.plan import Plan
 from probes.ood import run as ood_run
 from probes.ood.config import OodConfig

@@ -16,7 +16,8 @@ from memgate.models.pixels import PixelNetwork
 from probes.difficulty import depth as depth_module
 from probes.difficulty.config import DifficultyConfig
 from probes.difficulty.depth import Support, coarse, depth_of, knn_vote, prediction_depths
-from probes.network.features import features, points
+from probes.network.features import features
+from probes.network.layers import points
 
 NOBODY = np.full(40, -1)
 
