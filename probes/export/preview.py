@@ -53,7 +53,7 @@ def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None
         side: of the run's pictures in pixels, for the size of a folder that has them.
 
     Raises:
-        MemgateError: as :func:`probes.export.export.export` does before it writes.
+        MemgateError: as :func:`probes.export.export.export_run` does before it writes.
     """
     plan = checked(plan)
     chosen = choose(run, plan, log)
