@@ -227,7 +227,7 @@ class Run:
             >>> path.read_text().splitlines()[0]
             'sample_id,cause,loss_mean'
         """
-        export, make_plan = _of_probes("export.export", "export"), _of_probes("export.plan", "ExportPlan")
+        export, make_plan = _of_probes("export.export", "export_run"), _of_probes("export.plan", "ExportPlan")
         return export(self, make_plan(**plan), None if out is None else Path(out), yes)
 
     def _need_more_than_curves(self) -> None:
