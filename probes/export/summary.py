@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.csr import table as csr_table
+from probes.csr import config as csr_config
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import column_names, summary_table
 from probes.export.plan import chosen_columns
@@ -48,8 +48,8 @@ def stored_columns(run: Run, split: str, until: int) -> Stored:
     """
     scores, notes = stored_scores(run, split, until)
     found = {one.score.column: one.by_id for one in scores}
-    results, _ = _results(run, csr_table.PROBE)  # the scores' notes say already what a damaged file costs
-    found |= _critical(_latest(results, VARIANTS[csr_table.PROBE], split, until))
+    results, _ = _results(run, csr_config.PROBE)  # the scores' notes say already what a damaged file costs
+    found |= _critical(_latest(results, VARIANTS[csr_config.PROBE], split, until))
     results, sentences = _results(run, routes.PROBE)
     found |= _cut(_latest(results, routes.VARIANT, split, until))
     return Stored(found, (*notes, *sentences))
