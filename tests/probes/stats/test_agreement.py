@@ -156,7 +156,7 @@ def test_other_samples_are_refused_with_the_reason(mine: RunData) -> None:
     with pytest.raises(MemgateError, match="train splits have 5 and 6 samples"):
         check_same_data(mine, replace(mine, run="o", samples={**mine.samples, "train": short}), "train")
     ids = np.array([9, 8, 3, 2, 1, 0])
-    with pytest.raises(MemgateError, match="2 samples of their train splits are others"):
+    with pytest.raises(MemgateError, match="2 samples of their train splits have other ids"):
         check_same_data(mine, reordered(mine, sample_id=ids), "train")
     clean = np.array([2, 1, 0, 2, 1, 1])
     with pytest.raises(MemgateError, match="1 clean labels of their train splits differ"):
