@@ -173,7 +173,8 @@ def fpr95(ranking: Ranking) -> float:
 FPR95_POSITIVES = 100
 """Fewest positives with which FPR95 gets a bootstrap interval. It depends on the lowest 5 % of the positives, of
 which a small sample contains too few to resample: 95 % intervals contained the true FPR95 in 28 % of draws with 6
-positives, in 70 % with 20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250 draws)."""
+positives, in 70 % with 20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250
+draws)."""
 
 FIGURES = (average_precision, precision_at_k, fpr95)
 """The figures of :func:`detection_figures`, in order."""
