@@ -220,19 +220,28 @@ def _restored(
     return CorruptedSplit(images.with_content(result.images, result.labels), manifest)
 
 
+def clean_splits(run: Run) -> Splits:
+    """The splits of a run's data, without corruption.
+
+    Raises:
+        MemgateError: the data is missing, or no longer what the run recorded.
+    """
+    clean = load_splits(run.config.data)
+    if clean.digests != run.digests:
+        raise MemgateError(
+            f"The data under {run.config.data.root} is no longer what {run.name} recorded: put the original data "
+            "back, or train a new run."
+        )
+    return clean
+
+
 def inputs_of(run: Run) -> Inputs:
     """The pictures of a run, as it was trained on them: made from the manifests that it keeps.
 
     Raises:
         MemgateError: the data is missing, or it or what is made of it is no longer what the run recorded.
     """
-    config = run.config
-    clean = load_splits(config.data)
-    if clean.digests != run.digests:
-        raise MemgateError(
-            f"The data under {config.data.root} is no longer what {run.name} recorded: put the original data back, "
-            "or train a new run."
-        )
+    config, clean = run.config, clean_splits(run)
     originals = {"train": "train", **config.copies}
     folders = source_folders(config.data, run.path, *([config.manifest.parent] if config.manifest else []))
     try:
