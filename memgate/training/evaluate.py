@@ -6,11 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from memgate.data.image_set import normalisation
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
 from memgate.models.pixels import PixelNetwork
-from memgate.runs.inputs import Inputs, clean_splits, inputs_of
+from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
 from memgate.training.environment import choose_device
@@ -101,7 +100,7 @@ def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module,
 def load_model(run: Run, which: str = "last", device: str = "auto") -> PixelNetwork:
     """The network of a checkpoint in evaluation mode: images [b, 3, H, W] in [0, 1] to logits [b, K].
 
-    The clean training images are loaded for the normalisation; the corrupted ones are not restored.
+    The clean training images are read for the normalisation; corrupted ones are not rendered.
 
     Args:
         run: a run that memgate trained.
@@ -120,10 +119,8 @@ def load_model(run: Run, which: str = "last", device: str = "auto") -> PixelNetw
         >>> network(images).shape  # two images, ten classes
         torch.Size([2, 10])
     """
-    target = choose_device(device)
-    network, _ = load_network(run, which, target)
-    mean, std = normalisation(run.config.data, clean_splits(run).train)
-    return PixelNetwork(network, mean, std).to(target).eval()
+    network, _ = load_network(run, which, choose_device(device))
+    return pixel_network(network, inputs_of(run)).eval()
 
 
 def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str, dict[str, float]]]:

@@ -86,8 +86,8 @@ def test_values_are_parsed_as_on_the_command_line(tmp_path, text, read, expected
     [
         (["--over", "train.lrr=1"], "--train.lrr is no flag of 'memgate train': perhaps --train.lr is meant"),
         (["--over", "train.lr=fast"], "--train.lr: could not convert string to float: 'fast'"),
-        (["--over", "train.lr=0.1,-1"], "--train.lr -1.0 does not learn"),
-        (["--over", "model.depth=14,21"], "--model.depth 21 is no depth"),
+        (["--over", "train.lr=0.1,-1"], "--train.lr -1.0 must be a number above 0"),
+        (["--over", "model.depth=14,21"], "--model.depth 21 is not a depth"),
         (["--over", "train.lr"], "has another form than FLAG=V1,V2"),
         (["--over", "seed=1,2"], "give the seeds by --seeds 0,1,2"),
         (["--over", "train.lr=0.1,0.10"], "give each value once"),
