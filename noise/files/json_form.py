@@ -1,4 +1,4 @@
-"""JSON values as the types that a dataclass declares: what a file holds is checked before it is believed."""
+"""JSON values converted to the types that a dataclass declares, and checked against them."""
 
 import dataclasses
 import sys
@@ -13,13 +13,13 @@ from noise.errors import NoiseError, require
 def restored(hint: Any, value: Any, where: str) -> Any:
     """A JSON value as the type ``hint``: a dataclass, tuple, dict, union, Literal, Path or a plain type.
 
-    Keys that a dataclass does not have are refused, since a misspelt one would silently mean its default;
-    keys that have a default may be missing. Lists become tuples.
+    Keys that a dataclass does not have are refused, because a misspelt key would silently leave the default in place;
+    keys with a default may be missing. Lists become tuples.
 
     Args:
         hint: the type.
-        value: what ``json.loads`` gave.
-        where: what the value is called in an error.
+        value: a value from ``json.loads``.
+        where: name of the value in errors.
 
     Raises:
         NoiseError: the value is of another type, or a key is unknown or missing.
@@ -79,10 +79,10 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
         _check(isinstance(value, str), value, "text", where)
         return Path(value)
     if hint is float:
-        # Not NaN, not infinite, and no whole number beyond every float.
+        # Neither NaN nor infinite nor a whole number too large for a float.
         _check(type(value) in (int, float) and abs(value) <= sys.float_info.max, value, "a number", where)
         return float(value)
-    # type(), not isinstance(): true is not a whole number.
+    # type() instead of isinstance(), because bool is a subclass of int.
     _check(
         type(value) is hint, value, {int: "a whole number", str: "text", bool: "true or false"}[hint], where
     )

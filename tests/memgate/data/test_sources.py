@@ -229,7 +229,7 @@ def test_wrong_arrays_are_named_in_one_sentence(name, case, tmp_path, no_network
     [
         (arrays(side=16), r"train_images has the shape \[20, 16, 16, 3\], not \[N,32,32,3\]"),
         (arrays(classes=11), "train_labels has the label 10, outside 0 to 9"),
-        (arrays(test=10_001), "it has 10001 test images, and the official file 10000"),
+        (arrays(test=10_001), "it has 10001 test images, but the official file has 10000"),
         (arrays(classes=1), "all labels are 0"),
     ],
 )
@@ -364,12 +364,10 @@ def test_unreadable_picture_is_named(tmp_path):
     write_folder(tmp_path)
     bad = tmp_path / "test" / "zebra" / "b.png"
     bad.write_bytes(bad.read_bytes()[:60])
-    with pytest.raises(
-        MemgateError, match=rf"{re.escape(str(bad))} cannot be read as a picture \(.*\): save"
-    ):
+    with pytest.raises(MemgateError, match=rf"{re.escape(str(bad))} cannot be read as an image \(.*\): save"):
         load_splits(DataConfig(name="folder", root=tmp_path))
     Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(bad)
-    with pytest.raises(MemgateError, match="more than 8 bits a channel"):
+    with pytest.raises(MemgateError, match="more than 8 bits per channel"):
         load_splits(DataConfig(name="folder", root=tmp_path))
 
 
@@ -379,7 +377,7 @@ def test_wrong_folders_are_one_sentence(tmp_path):
         load_splits(config)
     write_folder(tmp_path)
     (tmp_path / "test" / "yak").mkdir()
-    with pytest.raises(MemgateError, match=r"The class folder yak is in one of .* only"):
+    with pytest.raises(MemgateError, match=r"The class folder yak is in only one of"):
         load_splits(config)
     (tmp_path / "train" / "yak").mkdir()
     with pytest.raises(MemgateError, match=r"yak holds no .png, .jpg, .jpeg file"):

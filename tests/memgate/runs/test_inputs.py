@@ -227,7 +227,7 @@ def test_a_changed_source_is_noticed_when_a_run_is_looked_at(config, tmp_path):
     run = train(config)
     np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))
     with pytest.raises(
-        MemgateError, match="cannot be made again: .*foreign.npz is not what it was written with"
+        MemgateError, match="cannot be restored: .*foreign.npz is not what it was written with"
     ):
         _ = inputs_of(run).train
     (tmp_path / "foreign.npz").unlink()

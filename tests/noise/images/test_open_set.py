@@ -167,7 +167,7 @@ def test_a_wrong_source_is_one_sentence(paths, tmp_path, write, text, said):
 
 def test_a_source_that_is_no_npz_file_is_one_sentence(tmp_path):
     (tmp_path / "own.npz").write_text(json.dumps([1]))
-    with pytest.raises(NoiseError, match=r"own\.npz is damaged, truncated or no \.npz file"):
+    with pytest.raises(NoiseError, match=r"own\.npz is damaged, truncated or not an \.npz file"):
         made(60, [f"open:0.5:source=npz={tmp_path}/own.npz"])
 
 

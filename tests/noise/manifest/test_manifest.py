@@ -213,7 +213,7 @@ def test_an_array_header_that_lies_is_one_sentence(tmp_path, shape):
             archive.writestr(
                 name, header[:8] + size.to_bytes(2, "little") + header[10:] if name == "pixels.npy" else entry
             )
-    with pytest.raises(NoiseError, match=r"bad\.npz is damaged, truncated or no \.npz file"):
+    with pytest.raises(NoiseError, match=r"bad\.npz is damaged, truncated or not an \.npz file"):
         Manifest.load(tmp_path / "bad.npz")
 
 
