@@ -120,6 +120,7 @@ def chosen_blocks(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int)
     order = hash_order(manifest.sample_id, header.dataset, header.seed, "contact sheet")
 
     def shown(on_label: NDArray[np.bool_], on_image: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Positions of the examples of an operation, from masks [N] of the labels and images that it touched."""
         touched = order[(on_label | on_image)[order]]
         twice = (manifest.label_op > 0) & (manifest.image_op > 0) & (on_label != on_image)
         changed: list[int] = []
@@ -208,6 +209,7 @@ def _draw(
 
 
 def _fitting(font: Font, room: int) -> Callable[[str], bool]:
+    """A function that tells whether a text is at most ``room`` pixels wide in a font."""
     return lambda text: font.getlength(text) <= room
 
 
@@ -220,4 +222,5 @@ def _plain(text: str) -> str:
 
 
 def _samples(count: int) -> str:
+    """The count as text: ``1 sample``, ``2 samples``."""
     return f"{count} sample{'' if count == 1 else 's'}"

@@ -46,6 +46,7 @@ def restored(hint: Any, value: Any, where: str) -> Any:
 
 
 def _record(kind: type, value: Any, where: str) -> Any:
+    """A JSON object as the dataclass ``kind``."""
     _check(isinstance(value, dict), value, "an object", where)
     hints = typing.get_type_hints(kind)
     unknown = sorted(set(value) - set(hints))
@@ -61,6 +62,7 @@ def _record(kind: type, value: Any, where: str) -> Any:
 
 
 def _union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
+    """A JSON value as the first of ``kinds`` that fits."""
     if value is None and type(None) in kinds:
         return None
     refusals = []
@@ -75,6 +77,7 @@ def _union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
 
 
 def _plain(hint: Any, value: Any, where: str) -> Any:
+    """A JSON value as a path, number, text or bool."""
     if hint is Path:
         _check(isinstance(value, str), value, "text", where)
         return Path(value)
@@ -90,4 +93,5 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
 
 
 def _check(holds: bool, value: Any, wanted: str, where: str) -> None:
+    """Raise NoiseError that names the value and the wanted type, unless ``holds``."""
     require(holds, f"{where} is {str(value)[:40]!r} and must be {wanted}.")
