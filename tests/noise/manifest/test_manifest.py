@@ -220,7 +220,7 @@ def test_an_array_header_with_a_wrong_shape_is_refused_in_one_sentence(tmp_path,
 def test_pickles_are_refused(tmp_path):
     path = tmp_path / "manifest.npz"
     np.savez(path, header=np.array([{}], dtype=object))
-    with pytest.raises(NoiseError, match=r"no \.npz file"):
+    with pytest.raises(NoiseError, match=r"not an \.npz file"):
         Manifest.load(path)
 
 
