@@ -41,7 +41,7 @@ pages = [st.Page(f"views/{name}.py", title=title, default=name == "runs") for na
 page = st.navigation(pages, position="top")
 arguments = asked()
 state.open_root(arguments.root)
-external.name(arguments.join)
+external.set_joins(arguments.join)
 # The list of runs shows all of them: nothing there depends on the one that the sidebar has picked.
 if page is not pages[0]:
     sidebar()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """Text for Streamlit's Markdown that stays what it is.
 
     Class names, folder names and paths are the user's, or a downloaded file's: an image link among them would
@@ -17,7 +17,7 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~:$&])", r"\\\1", text)
 
 
-def in_figure(text: str) -> str:
+def html_escaped(text: str) -> str:
     """Text for a figure, which reads some tags of HTML in what it draws, links among them."""
     return html.escape(text, quote=False)
 
@@ -27,7 +27,7 @@ def class_name(label: int, names: Sequence[str]) -> str:
     return names[label] if 0 <= label < len(names) else "–"
 
 
-def happened(cause: str, given: str, clean: str, label_kind: str, image_kind: str) -> str:
+def corruption(cause: str, given: str, clean: str, label_kind: str, image_kind: str) -> str:
     """What was done to a sample, in one sentence."""
     label = f"its label was changed from {clean} to {given} ({label_kind})"
     image = f"its image was corrupted ({image_kind})"
@@ -40,7 +40,7 @@ def happened(cause: str, given: str, clean: str, label_kind: str, image_kind: st
     return f"{'Clean' if cause == 'clean' else 'Corrupted'}: {sentence}."
 
 
-def fitted(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: NDArray) -> str:
+def fit(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: NDArray) -> str:
     """Whether the network has learned the sample, from the epochs that saw it (bool [E'], int [E'])."""
     if len(epochs) == 0:
         return "No logged epoch has seen it yet."
@@ -56,7 +56,7 @@ def fitted(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: N
     return f"{first}; at epoch {epochs[-1]} the network predicts {'neither label' if 'label' in cause else 'another'}."
 
 
-def state(cause: str, given: str, clean: str) -> str:
+def label_state(cause: str, given: str, clean: str) -> str:
     """What is wrong with a sample, in a few words."""
     return {
         "clean": f"Clean ({given})",
@@ -96,7 +96,7 @@ def routed_through(gate: str, routed: NDArray) -> str:
     return f"routed through {gate.upper()} in {int(routed.sum())} of {len(routed)} {epochs}"
 
 
-def without(block: str, learned: str, skipped: str, memorised: bool) -> str:
+def answer_without(block: str, learned: str, skipped: str, memorised: bool) -> str:
     """What the network answers where a block is skipped, in a few words; and whether the block memorised it."""
     told = f"without {block.upper()} the network says {skipped}" + (" too" if learned == skipped else "")
     return f"{told} (memorised by {block.upper()})" if memorised else told

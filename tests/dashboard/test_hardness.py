@@ -9,7 +9,7 @@ from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_cur
 
 from app.dashboard.group_curves import cells, thinned
 from app.dashboard.parts.hardness.panels import pairs_in
-from app.dashboard.view.selection import Box, within
+from app.dashboard.view.selection import Box, points_in_boxes
 from memgate.runs.run import Run
 from probes.stats.confusions import label_pairs
 from tests.helpers.pages import CASES, decoded, errors, figure, texts
@@ -234,7 +234,7 @@ def test_cells_leave_out_what_is_missing() -> None:
 
 def test_boxes_of_the_map_and_of_the_matrix() -> None:
     x, y = np.array([0.1, 0.3, 0.2, np.nan]), np.array([0.5, 0.5, 0.9, 0.5])
-    assert within([Box(0, 0.2, 0.4, 0.6), Box(0.2, 0.2, 0.9, 0.9)], x, y).tolist() == [
+    assert points_in_boxes([Box(0, 0.2, 0.4, 0.6), Box(0.2, 0.2, 0.9, 0.9)], x, y).tolist() == [
         True,
         False,
         True,

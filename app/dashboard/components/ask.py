@@ -13,7 +13,7 @@ Say = Callable[[str], object]
 """How a sentence is shown: ``st.caption`` or ``st.info``."""
 
 
-def ask(view: View, probe: str, reason: str, more: str = "", say: Say = st.caption) -> None:
+def suggest_command(view: View, probe: str, reason: str, more: str = "", say: Say = st.caption) -> None:
     """Why there is nothing, and the command that changes it.
 
     Args:
@@ -23,7 +23,7 @@ def ask(view: View, probe: str, reason: str, more: str = "", say: Say = st.capti
         more: further arguments of the command.
         say: how it is shown.
     """
-    reason = sentences.plain(reason)
+    reason = sentences.escaped(reason)
     if view.run.recorded:
         say(f"{reason} Another program trained this run: memgate has no network of it to ask.")
         return
@@ -31,7 +31,7 @@ def ask(view: View, probe: str, reason: str, more: str = "", say: Say = st.capti
     st.code(command(f"probe {probe}", view.run.path) + more, language="bash")
 
 
-def ask_for_first(view: View, probe: str, what: str, say: Say = st.caption) -> None:
+def suggest_first_run(view: View, probe: str, what: str, say: Say = st.caption) -> None:
     """That there is nothing up to the cursor: after it there may be, and a command would only do that again.
 
     Args:
@@ -41,11 +41,11 @@ def ask_for_first(view: View, probe: str, what: str, say: Say = st.caption) -> N
         say: how it is shown.
     """
     if probe == probe_results.ROUTING and (never := probe_results.unskippable(view)):
-        say(sentences.plain(never))
+        say(sentences.escaped(never))
         return
     reason = f"{what} up to epoch {view.epoch}."
-    epoch = probe_results.later(view, probe)
+    epoch = probe_results.first_later_epoch(view, probe)
     if epoch is None:
-        ask(view, probe, reason, say=say)
+        suggest_command(view, probe, reason, say=say)
     else:
-        say(f"{sentences.plain(reason)} A result of epoch {epoch} is there: move the epoch to it.")
+        say(f"{sentences.escaped(reason)} A result of epoch {epoch} is there: move the epoch to it.")

@@ -29,7 +29,7 @@ def panel(view: View, hint: str) -> None:
     places = view.places
     corrupted = int((view.data.cause[places] != "clean").sum())
     st.markdown(
-        f"{len(places):,} samples, {corrupted:,} of them corrupted: {sentences.plain(view.selected.how)}"
+        f"{len(places):,} samples, {corrupted:,} of them corrupted: {sentences.escaped(view.selected.how)}"
     )
     if len(places) == 0:
         return

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.dashboard.view.state import write_param
-from app.dashboard.view.url import Asked
+from app.dashboard.view.url import Address
 
 PARAM = "show"
 
@@ -16,9 +16,9 @@ def section(options: Mapping[str, str]) -> str:
     Args:
         options: name in the URL to its title.
     """
-    asked = Asked()
-    chosen = asked.choice(PARAM, list(options), "part")
-    asked.settle()
+    address = Address()
+    chosen = address.choice(PARAM, list(options), "part")
+    address.write()
     st.session_state[PARAM] = chosen
     st.space("xsmall")  # the page's head would cut a widget without a label
     st.segmented_control(

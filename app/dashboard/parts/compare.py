@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.dashboard import group_curves, logs
 from app.dashboard.group_curves import Share
 from app.dashboard.logs import Stamp
-from app.dashboard.results import scores as measures
+from app.dashboard.results import scores
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.config.json_form import differing, flags
@@ -22,14 +22,14 @@ from probes.stats.agreement import Agreement, agreement
 from probes.stats.estimate import Estimate, difference, estimate
 from probes.stats.intervals import auroc_difference
 
-MOST = 4
+MOST_RUNS = 4
 """Runs beside each other: more are neither read nor drawn well."""
 
 LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRun:
     """One of the runs, at the epoch and by the gate that it is compared at."""
 
     letter: str
@@ -43,16 +43,16 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Together:
+class Comparison:
     """The runs that can be compared, and what has to be said about that."""
 
-    runs: tuple[Compared, ...]
+    runs: tuple[ComparedRun, ...]
     notes: tuple[str, ...]
     refused: tuple[str, ...]
     """A sentence for each run that cannot be compared with the first."""
 
     @property
-    def gated(self) -> tuple[Compared, ...]:
+    def gated(self) -> tuple[ComparedRun, ...]:
         """Those that have a gate."""
         return tuple(one for one in self.runs if one.view.gate)
 
@@ -61,8 +61,8 @@ class Together:
 class Pair:
     """Two gated runs: the routes and g of the same samples."""
 
-    first: Compared
-    second: Compared
+    first: ComparedRun
+    second: ComparedRun
     sample_id: NDArray[np.int64]
     """[n] rising: who passes the filter in the first run and was seen by both."""
     cause: NDArray[np.str_]
@@ -80,7 +80,7 @@ class Pair:
         return {name: agreement(*self.routed[:, who]) for name, who in there.items()}
 
 
-def together(view: View, others: Sequence[str]) -> Together:
+def comparison(view: View, others: Sequence[str]) -> Comparison:
     """A view beside the same split of other runs.
 
     Args:
@@ -110,13 +110,13 @@ def together(view: View, others: Sequence[str]) -> Together:
         at = ", ".join(f"{one.run.name} at epoch {one.epoch}" for one in found)
         notes.append(f"Epoch {view.epoch} is not in the logs of all, so each is at its last: {at}.")
     notes += [sentence for one in found[1:] if (sentence := _corruption(view, one))]
-    runs = tuple(Compared(letter, one) for letter, one in zip(LETTERS, found, strict=False))
-    return Together(runs, tuple(notes), tuple(refused))
+    runs = tuple(ComparedRun(letter, one) for letter, one in zip(LETTERS, found, strict=False))
+    return Comparison(runs, tuple(notes), tuple(refused))
 
 
 def _beside(view: View, name: str) -> View:
     """The same split of another run, if it is over the same data."""
-    whole = state.whole(logs.open_run(state.root(), name))
+    whole = state.last_epoch_view(logs.open_run(state.root(), name))
     check_same_data(_data(view), _data(whole), view.split)
     other = whole.of_split(view.split)
     if len(other.data.epochs) == 0:
@@ -146,12 +146,12 @@ def _corruption(first: View, second: View) -> str:
     )
 
 
-def pairs(found: Together) -> list[Pair]:
+def pairs(found: Comparison) -> list[Pair]:
     """Every two of the gated runs."""
     return [_pair(*two) for two in combinations(found.gated, 2)]
 
 
-def _pair(first: Compared, second: Compared) -> Pair:
+def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
     orders = [_order(one.view) for one in (first, second)]
     views = first.view, second.view
 
@@ -199,12 +199,12 @@ def differences(first: View, second: View) -> dict[str, Estimate]:
         columns = {"AUROC g": "gate_mean", "AUROC loss": "loss_mean"}
         for name, column in columns.items():
             if name == "AUROC loss" or (first.gate and second.gate):
-                scores = [
-                    measures.hardness(view, column)[order]
+                turned = [
+                    scores.hardness(view, column)[order]
                     for view, order in zip((one, other), orders, strict=True)
                 ]
-                there = ~np.isnan(scores).any(axis=0)
-                change = auroc_difference(scores[1][there], scores[0][there], corrupted[0][there])
+                there = ~np.isnan(turned).any(axis=0)
+                change = auroc_difference(turned[1][there], turned[0][there], corrupted[0][there])
                 found[name] = estimate(*change, int(there.sum()))
     return found
 
@@ -212,7 +212,7 @@ def differences(first: View, second: View) -> dict[str, Estimate]:
 def _mean_change(
     first: View, second: View, column: str, members: NDArray[np.bool_] | None = None
 ) -> Estimate:
-    before, after = (measures.values(view, column)[_order(view)] for view in (first, second))
+    before, after = (scores.values(view, column)[_order(view)] for view in (first, second))
     change = (after - before)[slice(None) if members is None else members]
     return difference(change[~np.isnan(change)])
 

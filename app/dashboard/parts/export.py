@@ -23,14 +23,14 @@ IDS = 50
 LARGEST = 256_000_000
 """Bytes of an export that goes through the server's memory to the browser."""
 
-Who = Literal["all", "filter", "selection", "cohort"]
+SampleChoice = Literal["all", "filter", "selection", "cohort"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExportChoice:
     """What is chosen on the page."""
 
-    who: Who
+    samples: SampleChoice
     cohort: str | None
     schema: str
     shape: str
@@ -39,9 +39,9 @@ class Asked:
     quantities: tuple[str, ...]
 
 
-def choices(view: View, cohorts: Sequence[str]) -> list[Who]:
+def sample_choices(view: View, cohorts: Sequence[str]) -> list[SampleChoice]:
     """Whom the page can offer, the likeliest first."""
-    found: list[Who] = ["all"]
+    found: list[SampleChoice] = ["all"]
     if view.only != Filter():
         found.insert(0, "filter")
     if view.selected is not None and len(view.selected.ids):
@@ -60,31 +60,36 @@ def epochs_text(kind: str, step: int, first: int, last: int) -> str:
     return told.get(kind, kind)
 
 
-def must_be_saved(asked: Asked, chosen: Selection | None) -> bool:
+def must_be_saved(choice: ExportChoice, chosen: Selection | None) -> bool:
     """Whether a selection is too large for a command line, and has no name yet."""
-    return asked.who == "selection" and chosen is not None and chosen.cohort is None and len(chosen.ids) > IDS
+    return (
+        choice.samples == "selection"
+        and chosen is not None
+        and chosen.cohort is None
+        and len(chosen.ids) > IDS
+    )
 
 
-def plan_of(view: View, asked: Asked) -> ExportPlan:
+def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
     """What the page asks for, in the command line's terms.
 
     The sidebar's epoch counts where it decides something: for a summary, and for a filter by route.
     """
-    only = view.only if asked.who == "filter" else Filter()
-    cohort, ids = (asked.cohort if asked.who == "cohort" else None), ()
-    if asked.who == "selection" and view.selected is not None:
+    only = view.only if choice.samples == "filter" else Filter()
+    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), ()
+    if choice.samples == "selection" and view.selected is not None:
         cohort = view.selected.cohort
         ids = () if cohort else tuple(view.selected.ids.tolist())
     last = int(view.data.epochs[-1])
-    decides = asked.shape == "summary" or only.route != "all"
-    asks_gate = only.route != "all" or (asked.schema == "tensorboard" and asked.shape == "matrix")
+    decides = choice.shape == "summary" or only.route != "all"
+    asks_gate = only.route != "all" or (choice.schema == "tensorboard" and choice.shape == "matrix")
     return ExportPlan(
-        shape=asked.shape,  # pyright: ignore[reportArgumentType]
-        format=asked.format,  # pyright: ignore[reportArgumentType]
+        shape=choice.shape,  # pyright: ignore[reportArgumentType]
+        format=choice.format,  # pyright: ignore[reportArgumentType]
         split=view.split,
-        schema=asked.schema,  # pyright: ignore[reportArgumentType]
-        quantities=asked.quantities,
-        epochs=asked.epochs,
+        schema=choice.schema,  # pyright: ignore[reportArgumentType]
+        quantities=choice.quantities,
+        epochs=choice.epochs,
         epoch=view.epoch if decides and view.epoch != last else None,
         filter=only,
         gate=view.gate if asks_gate and len(view.log.gates) > 1 else None,
@@ -93,24 +98,24 @@ def plan_of(view: View, asked: Asked) -> ExportPlan:
     )
 
 
-def coming(view: View, plan: ExportPlan, side: int) -> Outlook:
+def preview(view: View, plan: ExportPlan, side: int) -> Outlook:
     """Size and first rows of what a plan gives.
 
     Raises:
         MemgateError: as :func:`probes.export.export.export` does before it writes.
     """
     with logs.reading(str(view.run.path)):
-        return _coming(view.run, view.log, _state(view, plan), view.at, plan, side)
+        return _preview(view.run, view.log, _state(view, plan), view.at, plan, side)
 
 
-def names(view: View, plan: ExportPlan) -> list[str]:
+def column_names(view: View, plan: ExportPlan) -> list[str]:
     """The columns that can be chosen for a plan.
 
     Raises:
         MemgateError: the log or the manifest is damaged.
     """
     with logs.reading(str(view.run.path)):
-        return _names(view.run, view.log, _state(view, plan), view.at, plan)
+        return _column_names(view.run, view.log, _state(view, plan), view.at, plan)
 
 
 def _state(view: View, plan: ExportPlan) -> tuple[tuple[str, int], ...]:
@@ -121,14 +126,14 @@ def _state(view: View, plan: ExportPlan) -> tuple[tuple[str, int], ...]:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _coming(
+def _preview(
     _run: Run, _log: SampleLog, state: tuple[tuple[str, int], ...], at: Stamp, plan: ExportPlan, side: int
 ) -> Outlook:
     return outlook(_run, plan, log=_log, side=side)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _names(
+def _column_names(
     _run: Run, _log: SampleLog, state: tuple[tuple[str, int], ...], at: Stamp, plan: ExportPlan
 ) -> list[str]:
     return quantity_names(_run, plan, _log)

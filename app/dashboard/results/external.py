@@ -51,7 +51,7 @@ class Joins:
     problems: tuple[str, ...] = ()
 
 
-def name(texts: Sequence[str]) -> None:
+def set_joins(texts: Sequence[str]) -> None:
     """Keep what the command line wants joined, for the pages."""
     st.session_state["joins"] = tuple(texts)
 

@@ -57,7 +57,7 @@ def _results(_run: Run, path: str, probe: str, state: FileState) -> tuple[ProbeR
     return load_results(_run, probe)
 
 
-def later(view: View, probe: str) -> int | None:
+def first_later_epoch(view: View, probe: str) -> int | None:
     """The first probed checkpoint after the cursor: to see its results takes no command; None where there is none."""
     return min((one.epoch for one in results(view, probe) if one.epoch > (view.epoch or 0)), default=None)
 
@@ -85,14 +85,14 @@ def memorised(view: View) -> tuple[ProbeResult, NDArray[np.float64]] | None:
     return result, found
 
 
-def shown(view: View, result: ProbeResult) -> ProbeResult:
+def filtered(view: View, result: ProbeResult) -> ProbeResult:
     """A result without the samples that do not pass the filter."""
     if view.members.all():
         return result
     return result.of(np.isin(result.sample_id, view.data.sample_id[view.members]))
 
 
-def gate_then(view: View, result: ProbeResult) -> NDArray[np.floating]:
+def gate_at_checkpoint(view: View, result: ProbeResult) -> NDArray[np.floating]:
     """Gate value of the probed samples at the probed checkpoint [n]; NaN where the log does not have it."""
     found = None
     if view.gate:
@@ -116,7 +116,7 @@ def _groups(
     only: str,
     state: FileState | None,
 ) -> tuple[CriticalGroup, ...]:
-    found = shown(_view, _result)
+    found = filtered(_view, _result)
     # Of every gate: any of them may be the sidebar's.
     return critical_groups(_view.run, _view.log, found, _view.log.gates) if len(found.sample_id) else ()
 
@@ -127,14 +127,14 @@ def routing_members(view: View, result: ProbeResult) -> Mapping[str, NDArray[np.
         return probed_members(view.run, view.log, result)
 
 
-def taken(view: View, result: ProbeResult) -> tuple[Contrast, ...]:
+def route_contrasts(view: View, result: ProbeResult) -> tuple[Contrast, ...]:
     """Whether a cut takes more from corrupted samples than from clean ones, of a result of ``routing``."""
     with logs.reading(str(view.run.path / "manifest.npz")):
-        return _taken(view, result, *_key(view, result))
+        return _route_contrasts(view, result, *_key(view, result))
 
 
 @st.cache_data(max_entries=64, show_spinner="Resampling …")
-def _taken(
+def _route_contrasts(
     _view: View,
     _result: ProbeResult,
     at: Stamp,
@@ -142,11 +142,11 @@ def _taken(
     only: str,
     state: FileState | None,
 ) -> tuple[Contrast, ...]:
-    found = shown(_view, _result)
+    found = filtered(_view, _result)
     return contrasts(found, probed_members(_view.run, _view.log, found)) if len(found.sample_id) else ()
 
 
-def beside_control(view: View, result: ProbeResult) -> list[dict[str, str]] | str:
+def control_rows(view: View, result: ProbeResult) -> list[dict[str, str]] | str:
     """The contrasts beside those of the control that the probe was given; a sentence where there are none."""
     path = result.config.get("control")
     if path is None:
@@ -156,7 +156,7 @@ def beside_control(view: View, result: ProbeResult) -> list[dict[str, str]] | st
         control = logs.open_run(root(), Path(path).name)
         file = probe_path(control, ROUTING)
         state = (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
-        found = _beside(view, result, str(file), state, *_key(view, result))
+        found = _control_rows(view, result, str(file), state, *_key(view, result))
     except MemgateError as error:
         return f"Without its control {Path(path).name}: {error}"
     return found or (
@@ -166,7 +166,7 @@ def beside_control(view: View, result: ProbeResult) -> list[dict[str, str]] | st
 
 
 @st.cache_data(max_entries=16, show_spinner="Resampling …")
-def _beside(
+def _control_rows(
     _view: View, _result: ProbeResult, control: str, control_state: FileState | None, at: Stamp,
     key: tuple[str, int, str], only: str, state: FileState | None,
 ) -> list[dict[str, str]]:  # fmt: skip
@@ -174,7 +174,7 @@ def _beside(
     same = [one for one in load_results(run, ROUTING) if one.key == _result.key and "blocks" in one.config]
     if not same or not np.array_equal(same[0].sample_id, _result.sample_id):
         return []
-    mine, theirs = shown(_view, _result), shown(_view, same[0])
+    mine, theirs = filtered(_view, _result), filtered(_view, same[0])
     return comparison_rows(_view.run, mine, run, theirs, probed_members(_view.run, _view.log, mine))
 
 

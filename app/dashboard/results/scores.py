@@ -27,7 +27,7 @@ HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
 
 
 @dataclass(frozen=True)
-class Measure:
+class RunScore:
     """A score that a run has."""
 
     column: str
@@ -48,16 +48,16 @@ class Measure:
         return f"{self.score.title} ({self.score.unit})" if self.score.unit else self.score.title
 
 
-def measures(view: View) -> dict[str, Measure]:
+def available(view: View) -> dict[str, RunScore]:
     """The scores that a view has, by column, in the order of the catalogue; last what is joined."""
     stored = {one.score.column for one in stored_of(view)}
     found = {}
     for column, score in SCORES.items():
         if score.needs == "gate" and view.gate:
-            found[column] = Measure(column, score, view.gate)
+            found[column] = RunScore(column, score, view.gate)
         elif score.needs == "log" or column in stored:
-            found[column] = Measure(column, score, None)
-    return found | {name: Measure(name, one.score, None) for name, one in external.joins(view).items()}
+            found[column] = RunScore(column, score, None)
+    return found | {name: RunScore(name, one.score, None) for name, one in external.joins(view).items()}
 
 
 def values(view: View, column: str) -> NDArray[np.float64]:

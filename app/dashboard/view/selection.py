@@ -179,7 +179,7 @@ def gesture(event: Any, before: str = "") -> Literal["", "click", "box", "lasso"
     return "lasso" if event["selection"].get("lasso") else "box"
 
 
-def within(boxes: Sequence[Box], x: NDArray, y: NDArray) -> NDArray[np.bool_]:
+def points_in_boxes(boxes: Sequence[Box], x: NDArray, y: NDArray) -> NDArray[np.bool_]:
     """Which samples [N] lie in a box of a figure whose axes are two numbers of each; NaN lies in none.
 
     Args:
@@ -205,7 +205,7 @@ def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:
     return (places >= first) & (places <= last)
 
 
-def inside(
+def gate_in_boxes(
     boxes: Sequence[Box], epochs: NDArray[np.integer], gate: NDArray[np.float32], mode: Mode
 ) -> NDArray[np.bool_]:
     """Which samples [N] have their g inside a box, in any or in every one of its epochs; of several boxes, any.

@@ -10,8 +10,8 @@ from app.dashboard.logs import SplitData, Stamp
 from app.dashboard.view import selection
 from app.dashboard.view.selection import UNSAVED, Selection
 from app.dashboard.view.state import NOTHING, View, root
-from app.dashboard.view.status import chips
-from app.dashboard.view.url import Asked
+from app.dashboard.view.status import show_status
+from app.dashboard.view.url import Address
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
@@ -31,72 +31,72 @@ FEW = 5
 
 def sidebar() -> None:
     """The sidebar, and the view that it stands for; what cannot be shown is said on the page, not beside it."""
-    address = dict(st.query_params)
+    params = dict(st.query_params)
     picked: str | None = st.session_state.pop("picked", None)
     if picked is not None:
-        address[picked] = _text(st.session_state[f"pick_{picked}"])
+        params[picked] = _text(st.session_state[f"pick_{picked}"])
         for name in DEPENDENTS.get(picked, ()):
-            address.pop(name, None)
+            params.pop(name, None)
     if "compared" in st.session_state:
-        address["runs"] = st.session_state.pop("compared")
-        address.pop("pair", None)
+        params["runs"] = st.session_state.pop("compared")
+        params.pop("pair", None)
     if "chosen" in st.session_state:
-        address["selected"] = st.session_state.pop("chosen")
-    asked = Asked(address)
+        params["selected"] = st.session_state.pop("chosen")
+    address = Address(params)
     with st.sidebar:
         try:
-            st.session_state["view"] = _ask(asked)
+            st.session_state["view"] = _widgets(address)
         except MemgateError as error:
-            asked.wrong.append(str(error))
-    asked.settle()
+            address.problems.append(str(error))
+    address.write()
 
 
-def _ask(asked: Asked) -> View | None:
+def _widgets(address: Address) -> View | None:
     """The widgets, from top to bottom."""
     names = logs.run_names(root())
     if not names:
         raise MemgateError(f"There are no runs under {root()} yet: make one by 'memgate quickstart'.")
-    compared = selection.parse_names(asked.text("runs") or "")
-    if "runs" in asked.address and compared:
-        asked.address.setdefault("run", compared[0])
-    name = _pick(asked, "run", "Run", names)
+    compared = selection.parse_names(address.text("runs") or "")
+    if "runs" in address.params and compared:
+        address.params.setdefault("run", compared[0])
+    name = _pick(address, "run", "Run", names)
     if name is None:
         return None
     if compared:
-        asked.keep("runs", selection.names_text(selection.with_first(compared, name)))
+        address.keep("runs", selection.names_text(selection.with_first(compared, name)))
     run = logs.open_run(root(), name)
     at = _pinned(run)
     log = logs.log(at)
-    split = _pick(asked, "split", "Split", log.splits) or log.splits[0]
+    split = _pick(address, "split", "Split", log.splits) or log.splits[0]
     gate = log.gates[-1] if log.gates else None
     if len(log.gates) > 1:
-        gate = _pick(asked, "gate", "Gate", log.gates[::-1]) or gate
-    elif gate and "gate" in asked.address:
-        asked.value("gate", log.gates, "gate")  # there is nothing to choose, but a wrong one is said
+        gate = _pick(address, "gate", "Gate", log.gates[::-1]) or gate
+    elif gate and "gate" in address.params:
+        address.value("gate", log.gates, "gate")  # there is nothing to choose, but a wrong one is said
     data = logs.split_data(at, split)
     try:
         logs.operation_kinds(run)
     except MemgateError as error:
-        asked.wrong.append(str(error))  # what was done is in the log as well: the page can be shown
-    epoch = _epoch(asked, data)
-    only = _filter(asked, log, data, gate is not None and epoch is not None)
-    chosen = _selection(asked, run, split)
+        address.problems.append(str(error))  # what was done is in the log as well: the page can be shown
+    epoch = _epoch(address, data)
+    only = _filter(address, log, data, gate is not None and epoch is not None)
+    chosen = _selection(address, run, split)
     names = ("run", "split", "gate", "epoch", "cause", "route", "class", "selected")
-    params = {param: asked.address[param] for param in names if param in asked.address}
+    params = {param: address.params[param] for param in names if param in address.params}
     shown = View(run, at, log, split, gate, epoch, only, data, chosen, params)
-    chips(shown)
+    show_status(shown)
     return shown
 
 
 def _pick(
-    asked: Asked,
+    address: Address,
     param: str,
     label: str,
     options: Sequence[str],
     shown_as: Callable[[str], str] = str,
 ) -> str | None:
     """One choice, as a list where there are many; a wrong value in the URL is said and picks nothing."""
-    value = asked.value(param, options, label.lower())
+    value = address.value(param, options, label.lower())
     key = f"pick_{param}"
     st.session_state[key] = value
     common: dict[str, Any] = {"key": key, "format_func": shown_as, "on_change": _picked, "args": (param, key)}
@@ -106,7 +106,7 @@ def _pick(
     else:
         st.radio(label, options, index=None, horizontal=True, **common)
     if value is not None:
-        asked.keep(param, value)
+        address.keep(param, value)
     return value
 
 
@@ -123,21 +123,21 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _epoch(asked: Asked, data: SplitData) -> int | None:
+def _epoch(address: Address, data: SplitData) -> int | None:
     """The cursor: routes are judged at this epoch, and scores count the epochs up to it."""
     if len(data.epochs) == 0:
-        asked.address.pop("epoch", None)
+        address.params.pop("epoch", None)
         return None
     options = [*map(str, data.epochs[:-1]), LAST]
-    wanted = asked.address.get("epoch")
+    wanted = address.params.get("epoch")
     if wanted == str(data.epochs[-1]):
-        asked.address["epoch"] = LAST
+        address.params["epoch"] = LAST
     if wanted is not None and wanted not in (*options, str(data.epochs[-1])):
-        asked.wrong.append(
+        address.problems.append(
             f"There is no epoch {wanted[:20]!r} here: the log has {data.epochs[0]} to {data.epochs[-1]}."
         )
-        asked.address["epoch"] = LAST
-    value = asked.value("epoch", options[::-1], "epoch") or LAST
+        address.params["epoch"] = LAST
+    value = address.value("epoch", options[::-1], "epoch") or LAST
     if len(options) > 1:
         st.session_state["pick_epoch"] = value
         st.select_slider(
@@ -148,23 +148,23 @@ def _epoch(asked: Asked, data: SplitData) -> int | None:
             args=("epoch", "pick_epoch"),
             help="Routes are those of this epoch; scores count the epochs up to it.",
         )
-    asked.keep("epoch", value)
+    address.keep("epoch", value)
     return int(data.epochs[-1] if value == LAST else value)
 
 
-def _filter(asked: Asked, log: SampleLog, data: SplitData, routes: bool) -> Filter:
+def _filter(address: Address, log: SampleLog, data: SplitData, routes: bool) -> Filter:
     """Which samples are shown."""
-    cause = _pick(asked, "cause", "Cause", causes_to_ask(data.cause), lambda one: palette.CAUSE_WORDS[one])
+    cause = _pick(address, "cause", "Cause", causes_to_ask(data.cause), lambda one: palette.CAUSE_WORDS[one])
     route = "all"
     if routes:
-        route = _pick(asked, "route", "Route", ("all", "routed", "skipped")) or "all"
+        route = _pick(address, "route", "Route", ("all", "routed", "skipped")) or "all"
     else:
-        asked.address.pop("route", None)
-    text = asked.text("class") or "all"
+        address.params.pop("route", None)
+    text = address.text("class") or "all"
     classes = selection.parse_classes(text, len(log.class_names))
     if classes is None:
-        if "class" in asked.address:
-            asked.wrong.append(
+        if "class" in address.params:
+            address.problems.append(
                 f"There is no class {text[:40]!r} here: give numbers from 0 to {len(log.class_names) - 1}."
             )
         classes = ()
@@ -178,22 +178,22 @@ def _filter(asked: Asked, log: SampleLog, data: SplitData, routes: bool) -> Filt
         on_change=_picked,
         args=("class", "pick_class"),
     )
-    asked.keep("class", _text(list(classes)))
+    address.keep("class", _text(list(classes)))
     return Filter(cause or "all", route, classes)  # pyright: ignore[reportArgumentType]
 
 
-def _selection(asked: Asked, run: Run, split: str) -> Selection | None:
+def _selection(address: Address, run: Run, split: str) -> Selection | None:
     """The selection that the URL names."""
-    key = asked.text("selected") or NOTHING
+    key = address.text("selected") or NOTHING
     try:
         found = _found(key, run)
     except MemgateError as error:
         # What the session remembers may belong to another run.
-        if "selected" in asked.address:
-            asked.wrong.append(str(error))
+        if "selected" in address.params:
+            address.problems.append(str(error))
         found = None
     found = found.of(run.name, split) if found else None
-    asked.keep("selected", found.key if found else NOTHING)
+    address.keep("selected", found.key if found else NOTHING)
     return found
 
 

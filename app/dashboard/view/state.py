@@ -70,7 +70,7 @@ class View:
 
 def problem(error: MemgateError | str) -> None:
     """Show what went wrong as one sentence, on the page."""
-    st.error(sentences.plain(str(error)), icon=":material/error:")
+    st.error(sentences.escaped(str(error)), icon=":material/error:")
 
 
 def open_root(path: Path) -> None:
@@ -103,7 +103,7 @@ def write_param(param: str, value: str) -> None:
         st.query_params[param] = value
 
 
-def whole(run: Run) -> View:
+def last_epoch_view(run: Run) -> View:
     """All training samples of a run at its last epoch, as if the sidebar said so.
 
     Raises:
@@ -117,7 +117,7 @@ def whole(run: Run) -> View:
 
 
 def select(shown: View, ids: NDArray[np.integer] | list[int], how: str) -> None:
-    """Make samples the selection of what is shown. Call it from a callback, or :func:`again` after it.
+    """Make samples the selection of what is shown. Call it from a callback, or :func:`rerun` after it.
 
     Args:
         shown: run and split.
@@ -148,7 +148,7 @@ NOTHING = "none"
 """What the URL says where nothing is selected."""
 
 
-def again() -> None:
+def rerun() -> None:
     """Draw the page anew, from the top."""
     st.rerun()
 

@@ -12,13 +12,13 @@ from probes.samples.cohorts import Cohort, cohort_names, load_cohort, save_cohor
 POLL_SECONDS = 5
 
 
-def chips(shown: View) -> None:
+def show_status(shown: View) -> None:
     """What the view holds, and what can be done with its selection."""
     st.caption(f"{int(shown.members.sum()):,} of {len(shown.data.cause):,} samples match")
     chosen = shown.selected
     if chosen:
         name = f"cohort {chosen.cohort}: " if chosen.cohort else ""
-        st.caption(f"{len(chosen.ids):,} selected: {sentences.plain(name + chosen.how)}")
+        st.caption(f"{len(chosen.ids):,} selected: {sentences.escaped(name + chosen.how)}")
         st.button("Clear selection", key="clear_selection", on_click=clear_selection)
     _cohorts(shown)
     st.caption(f"{len(shown.data.epochs)} of {len(shown.log.planned)} logged epochs shown")

@@ -13,19 +13,19 @@ from app.dashboard import sentences
 from app.dashboard.view import selection, state
 
 
-class Asked:
+class Address:
     """The URL as it is completed, and a sentence for each value in it that is none."""
 
-    def __init__(self, address: dict[str, str] | None = None) -> None:
+    def __init__(self, params: dict[str, str] | None = None) -> None:
         """Begin with an address; by default with the URL."""
-        self.address = dict(st.query_params) if address is None else address
-        self.wrong: list[str] = []
-        self.elsewhere: list[str] = []
+        self.params = dict(st.query_params) if params is None else params
+        self.problems: list[str] = []
+        self.notes: list[str] = []
         """What there is in other runs only: nobody's mistake."""
 
     def text(self, param: str) -> str | None:
         """What the URL says, else what it said last in this session."""
-        return self.address.get(param) or st.session_state.get(f"kept_{param}")
+        return self.params.get(param) or st.session_state.get(f"kept_{param}")
 
     def value(self, param: str, options: Sequence[str], what: str) -> str | None:
         """One of some options: the URL's, else the session's, else the first; None for a wrong one in the URL.
@@ -36,14 +36,14 @@ class Asked:
             what: a word for the sentence, such as ``run``.
         """
         kept = st.session_state.get(f"kept_{param}")
-        value, sentence = selection.choose(self.address.get(param), kept, options, what)
+        value, sentence = selection.choose(self.params.get(param), kept, options, what)
         if sentence:
-            self.wrong.append(sentence)
+            self.problems.append(sentence)
         return value
 
     def keep(self, param: str, value: str) -> None:
         """Make a value the URL's, and the session's for links that drop it."""
-        st.session_state[f"kept_{param}"] = self.address[param] = value
+        st.session_state[f"kept_{param}"] = self.params[param] = value
 
     def choice(self, param: str, options: Sequence[str], what: str, known: Collection[str] = ()) -> str:
         """:meth:`value`, kept; the first option in the place of a wrong one.
@@ -54,33 +54,33 @@ class Asked:
             what: a word for the sentence.
             known: what there is in some runs, such as the one that the sidebar has just left.
         """
-        wanted = self.address.get(param)
+        wanted = self.params.get(param)
         if wanted in known and wanted not in options:
-            self.elsewhere.append(f"There is no {what} {wanted!r} here.")
-            del self.address[param]
+            self.notes.append(f"There is no {what} {wanted!r} here.")
+            del self.params[param]
         found = self.value(param, options, what) or options[0]
         self.keep(param, found)
         return found
 
     def number(self, param: str, low: int, high: int, what: str) -> int:
         """A whole number, the lowest by default."""
-        text = self.address.get(param, str(low))
+        text = self.params.get(param, str(low))
         found = selection.parse_id(text)
         if found is None or not low <= found <= high:
-            self.wrong.append(
+            self.problems.append(
                 f"There is no {what} {text[:20]!r} here: give a whole number from {low} to {high}."
             )
             found = low
-        self.address[param] = str(found)
+        self.params[param] = str(found)
         return found
 
-    def settle(self, *unused: str) -> None:
+    def write(self, *unused: str) -> None:
         """Write the URL in one step, since each is one of the browser's history, and say what was wrong."""
         for param in unused:
-            self.address.pop(param, None)
-        if self.address != dict(st.query_params):
-            st.query_params.from_dict(self.address)
-        for sentence in self.elsewhere:
-            st.caption(sentences.plain(sentence))
-        for sentence in self.wrong:
+            self.params.pop(param, None)
+        if self.params != dict(st.query_params):
+            st.query_params.from_dict(self.params)
+        for sentence in self.notes:
+            st.caption(sentences.escaped(sentence))
+        for sentence in self.problems:
             state.problem(sentence)

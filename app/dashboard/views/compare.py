@@ -10,12 +10,12 @@ from app.dashboard.charts import compare as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
 from app.dashboard.parts import compare
-from app.dashboard.parts.compare import Compared, Pair, Together
+from app.dashboard.parts.compare import ComparedRun, Comparison, Pair
 from app.dashboard.results import over_epochs
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.dashboard.view.url import Asked
+from app.dashboard.view.url import Address
 from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
@@ -25,19 +25,19 @@ from probes.stats.estimate import decimal, percent, points
 GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
 
 
-def asked_for(view: View) -> list[str]:
+def run_names(view: View) -> list[str]:
     """The runs that the URL names, the sidebar's first; what it names wrongly is said."""
     known = logs.run_names(state.root())
-    asked = selection.parse_names(st.query_params.get("runs", "")) or [view.run.name]
-    unknown = [name for name in asked if name not in known]
+    wanted = selection.parse_names(st.query_params.get("runs", "")) or [view.run.name]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
         state.problem(f"There is no run {unknown[0][:80]!r} here: choose among the runs below.")
-    names = [name for name in asked if name in known]
-    if len(names) > compare.MOST:
+    names = [name for name in wanted if name in known]
+    if len(names) > compare.MOST_RUNS:
         state.problem(
-            f"{len(names)} runs are too many to compare: these are the first {compare.MOST} of them."
+            f"{len(names)} runs are too many to compare: these are the first {compare.MOST_RUNS} of them."
         )
-    return names[: compare.MOST]
+    return names[: compare.MOST_RUNS]
 
 
 def chooser(view: View, names: list[str]) -> None:
@@ -47,7 +47,7 @@ def chooser(view: View, names: list[str]) -> None:
         "Runs to compare: A, which is the sidebar's, and up to three others",
         logs.run_names(state.root()),
         key="pick_runs",
-        max_selections=compare.MOST,
+        max_selections=compare.MOST_RUNS,
         on_change=_chosen,
         args=(view.run.name,),
     )
@@ -61,7 +61,7 @@ def _chosen(present: str) -> None:
         st.session_state["pick_run"], st.session_state["picked"] = names[0], "run"
 
 
-def numbers(found: Together) -> None:
+def numbers(found: Comparison) -> None:
     """The headline numbers of each run, and their differences from those of the first."""
     rows = []
     for one in found.runs:
@@ -93,7 +93,7 @@ def numbers(found: Together) -> None:
     )
 
 
-def accuracies(found: Together, imported: list[Run]) -> None:
+def accuracies(found: Comparison, imported: list[Run]) -> None:
     """Test accuracy of all, imported curves too."""
     lines = []
     for name, run in [(one.name, one.view.run) for one in found.runs] + [(run.name, run) for run in imported]:
@@ -115,7 +115,7 @@ def accuracies(found: Together, imported: list[Run]) -> None:
         )
 
 
-def heatmaps(found: Together) -> None:
+def heatmaps(found: Comparison) -> None:
     """Evolution of g in each gated run."""
     st.markdown("**Gate value over the epochs** · one colour scale, the same axes")
     shown = [(one.name, one.view.data.epochs, *over_epochs.evolution(one.view)) for one in found.gated]
@@ -153,9 +153,9 @@ def agreements(pairs: list[Pair]) -> None:
 def pair_chosen(pairs: list[Pair]) -> Pair:
     """The two runs of the table and the density below."""
     options = {f"{pair.first.letter}-{pair.second.letter}": pair for pair in pairs}
-    asked = Asked()
-    value = asked.choice("pair", list(options), "pair")
-    asked.settle()
+    address = Address()
+    value = address.choice("pair", list(options), "pair")
+    address.write()
     if len(options) > 1:
         st.session_state["pick_pair"] = value
         st.radio("Two runs", list(options), horizontal=True, key="pick_pair", on_change=_pair_picked)
@@ -188,7 +188,7 @@ def flips(view: View, pair: Pair) -> None:
             )
 
 
-def _place(one: Compared) -> str:
+def _place(one: ComparedRun) -> str:
     return f"by {(one.view.gate or '').upper()} of {one.view.run.name} at epoch {one.view.epoch}"
 
 
@@ -204,7 +204,7 @@ def density(pair: Pair) -> None:
     )
 
 
-def shares(found: Together) -> None:
+def shares(found: Comparison) -> None:
     """Share routed of each gated run."""
     st.markdown("**Share routed** · colour: clean or corrupted, line: run, 95 % bands")
     shown = [(one.letter, one.view.data.epochs, compare.routed_shares(one.view)) for one in found.gated]
@@ -213,7 +213,7 @@ def shares(found: Together) -> None:
     )
 
 
-def settings(found: Together) -> None:
+def settings(found: Comparison) -> None:
     """What was set otherwise."""
     apart = compare.settings_apart([one.view for one in found.runs])
     st.markdown("**Settings that differ**")
@@ -227,7 +227,7 @@ def settings(found: Together) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="-", key="settings")
 
 
-def routing(view: View, found: Together) -> None:
+def routing(view: View, found: Comparison) -> None:
     """All that needs gates."""
     if not found.gated:
         st.info("None of these runs has a gate, so there is no routing to compare.")
@@ -252,14 +252,14 @@ def routing(view: View, found: Together) -> None:
 def page() -> None:
     """The whole page."""
     view = state.view()
-    names = asked_for(view)
+    names = run_names(view)
     chooser(view, names)
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
     imported = logs.curves_among(state.root(), names[1:])
     drawn_only = {run.name for run in imported}
-    found = compare.together(view, [name for name in names[1:] if name not in drawn_only])
+    found = compare.comparison(view, [name for name in names[1:] if name not in drawn_only])
     for sentence in found.refused:
         state.problem(sentence)
     if len(found.runs) < 2 and imported:
@@ -274,7 +274,7 @@ def page() -> None:
         )
         return
     told = [f"{view.split} samples", f"epoch {found.runs[0].view.epoch}", *_filtered(view)]
-    st.caption(sentences.plain(f"Compared: {', '.join(told)}. " + " ".join(found.notes)))
+    st.caption(sentences.escaped(f"Compared: {', '.join(told)}. " + " ".join(found.notes)))
     numbers(found)
     accuracies(found, imported)
     routing(view, found)

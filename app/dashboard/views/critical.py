@@ -30,7 +30,7 @@ def not_probed(view: View, what: str, verb: str, more: str = "") -> None:
                 "Probe the network there: probes.csr.critical.critical_samples(model, images).")  # fmt: skip
         return
     st.info(
-        f"{what} has not run on the {sentences.plain(view.split)} samples of this run yet. This command does it; "
+        f"{what} has not run on the {sentences.escaped(view.split)} samples of this run yet. This command does it; "
         "reload the page after it:"
     )
     st.code(f"{command(verb, view.run.path)} --splits {view.split}{more}", language="bash")
@@ -94,7 +94,7 @@ def critical(view: View) -> None:
         not_probed(view, "The critical-sample probe", "probe csr")
         return
     result, same, radius = chosen(results)
-    here = probe_results.shown(view, result)
+    here = probe_results.filtered(view, result)
     if len(here.sample_id) == 0:
         st.info("None of the probed samples passes the filter.")
         return
@@ -121,7 +121,7 @@ def critical(view: View) -> None:
             args=(view, here.sample_id[who], f"critical at {radius:g} grey levels, epoch {result.epoch}"),
         )  # fmt: skip
         with st.popover("How it was computed"):
-            st.markdown(sentences.plain(told(result)))
+            st.markdown(sentences.escaped(told(result)))
     nearest(view, here, who, len(result.sample_id))
     radii(view, here, radius)
     panel(view, "the button selects the critical samples.")
@@ -144,7 +144,7 @@ def radii(view: View, result: ProbeResult, radius: float) -> None:
         if never:
             st.caption(f"{never:,} samples have none: no direction was found that changes their prediction.")
     with right:
-        gate = probe_results.gate_then(view, result)
+        gate = probe_results.gate_at_checkpoint(view, result)
         if np.isnan(gate).all():
             st.caption("The log has no gate value at this checkpoint to set beside the radius.")
             return
@@ -165,7 +165,7 @@ def page() -> None:
         routing(view, results)
         panel(view, "the buttons select what a cut shows to be memorised.")
     elif reason := probe_results.unskippable(view):
-        st.info(sentences.plain(reason))
+        st.info(sentences.escaped(reason))
     else:
         not_probed(view, "The routing probe", "probe routing")
 

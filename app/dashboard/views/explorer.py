@@ -9,10 +9,10 @@ from app.dashboard.charts import explorer as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
 from app.dashboard.parts.explorer.axes import controls, named
-from app.dashboard.parts.explorer.contrasts import special
+from app.dashboard.parts.explorer.contrasts import selection_contrasts
 from app.dashboard.parts.explorer.crosstable import crosstable
 from app.dashboard.results import scores
-from app.dashboard.results.scores import Measure
+from app.dashboard.results.scores import RunScore
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
@@ -27,7 +27,7 @@ def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     return {name: who for name, who in found.items() if name != "corrupted" or len(found) <= 2}
 
 
-def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
+def brushed(view: View, key: str, x: RunScore, y: RunScore) -> None:
     """Points were brushed, or one was clicked. An empty event leaves the selection."""
     event = st.session_state[key]
     ids = selection.picked_ids(event)
@@ -50,7 +50,7 @@ def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
         st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 
-def scatter(view: View, x: Measure, y: Measure, log: bool) -> None:
+def scatter(view: View, x: RunScore, y: RunScore, log: bool) -> None:
     """The points that have both scores."""
     st.markdown("**Every sample** · drag to select; with the chart's Pan button, click a point to open it")
     across, up = scores.values(view, x.column), scores.values(view, y.column)
@@ -73,7 +73,7 @@ def scatter(view: View, x: Measure, y: Measure, log: bool) -> None:
     )
 
 
-def missing(view: View, x: Measure, y: Measure) -> None:
+def missing(view: View, x: RunScore, y: RunScore) -> None:
     """Who is not in the scatter plot, and why; those that never did what a score times can be selected."""
     buttons, told = [], []
     for measure in {one.column: one for one in (x, y)}.values():
@@ -113,7 +113,7 @@ def groups_of(view: View) -> dict[str, tuple[str, str, NDArray[np.bool_]]]:
     }
 
 
-def histogram(view: View, x: Measure, log: bool) -> None:
+def histogram(view: View, x: RunScore, log: bool) -> None:
     """How the score across lies in the two groups."""
     values = scores.values(view, x.column)
     there = view.members & np.isfinite(values)
@@ -126,7 +126,7 @@ def histogram(view: View, x: Measure, log: bool) -> None:
         if (there & who).any()
     }
     st.markdown(
-        f"**Histogram of {sentences.plain(named(view, x))}** by {'route' if view.gate else 'corruption'}"
+        f"**Histogram of {sentences.escaped(named(view, x))}** by {'route' if view.gate else 'corruption'}"
     )
     key = f"histogram_{st.session_state.get('brush', 0)}"
 
@@ -144,7 +144,7 @@ def histogram(view: View, x: Measure, log: bool) -> None:
     )
 
 
-def select_spans(view: View, x: Measure, spans: list[tuple[float, float]]) -> None:
+def select_spans(view: View, x: RunScore, spans: list[tuple[float, float]]) -> None:
     """Select who passes the filter and has its score across in one of the spans; no span changes nothing."""
     if not spans:
         return
@@ -154,7 +154,7 @@ def select_spans(view: View, x: Measure, spans: list[tuple[float, float]]) -> No
     state.select_places(view, inside & view.members, how)
 
 
-def by_numbers(view: View, x: Measure, y: Measure) -> None:
+def by_numbers(view: View, x: RunScore, y: RunScore) -> None:
     """The brush for the keyboard."""
     with st.popover("Select by numbers"), st.form("by_numbers", border=False):
         ends = []
@@ -162,7 +162,7 @@ def by_numbers(view: View, x: Measure, y: Measure) -> None:
             values = scores.values(view, measure.column)
             finite = values[np.isfinite(values)]
             low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-            name = sentences.plain(named(view, measure))
+            name = sentences.escaped(named(view, measure))
             ends.append(
                 (
                     st.number_input(
@@ -183,7 +183,7 @@ def by_numbers(view: View, x: Measure, y: Measure) -> None:
                 for one, (low, high) in zip((x, y), ends, strict=True)
             ]
             state.select_places(view, inside, " and ".join(how))
-            state.again()
+            state.rerun()
 
 
 def page() -> None:
@@ -196,7 +196,7 @@ def page() -> None:
         state.open_sample(view, st.session_state.pop("clicked"))
     for sentence in scores.stored_notes(view):
         state.problem(sentence)
-    x, y, log = controls(view, scores.measures(view))
+    x, y, log = controls(view, scores.available(view))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         scatter(view, x, y, log)
@@ -209,7 +209,7 @@ def page() -> None:
             st.info("The log has no gate, so there is no routing to show.")
         histogram(view, x, log)
     panel(view, "drag in one of the charts, or click a count.")
-    special(view)
+    selection_contrasts(view)
 
 
 try:

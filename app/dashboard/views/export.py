@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.dashboard import logs, sentences
 from app.dashboard.parts import export
-from app.dashboard.parts.export import Asked
+from app.dashboard.parts.export import ExportChoice
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.status import save_selection
@@ -48,9 +48,9 @@ def choose(label: str, options: Sequence[str], key: str, words_for: dict[str, st
     return st.selectbox(label, options, key=key, format_func=lambda one: told.get(one) or str(one))
 
 
-def who(view: View, cohorts: list[str]) -> tuple[export.Who, str | None]:
+def who(view: View, cohorts: list[str]) -> tuple[export.SampleChoice, str | None]:
     """Whose rows."""
-    options = export.choices(view, cohorts)
+    options = export.sample_choices(view, cohorts)
     chosen = view.selected
     counts = {
         "all": f"all of {view.split} ({len(view.data.cause):,})",
@@ -85,23 +85,23 @@ def epochs(view: View) -> str:
     return export.epochs_text(kind, step, first, last)
 
 
-def quantities(view: View, asked: Asked) -> tuple[str, ...]:
+def quantities(view: View, choice: ExportChoice) -> tuple[str, ...]:
     """Which columns."""
-    if asked.schema in FIXED:
+    if choice.schema in FIXED:
         return ()
     try:
-        known = export.names(view, replace(export.plan_of(view, asked), cohort=None, ids=()))
+        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=()))
     except MemgateError:
         return ()  # the size says it
     key = "export_quantities"
     st.session_state[key] = [name for name in st.session_state.get(key, []) if name in known]
     picked = st.multiselect(
-        "Quantities", known, key=key, placeholder="All" if asked.schema != "tensorboard" else "Usual"
+        "Quantities", known, key=key, placeholder="All" if choice.schema != "tensorboard" else "Usual"
     )
     return tuple(name for name in known if name in picked)
 
 
-def ask(view: View) -> Asked:
+def ask(view: View) -> ExportChoice:
     """The choices; only those that go together are there."""
     cohorts = [name for name in cohort_names(view.run) if _of_split(view, name)]
     chosen, cohort = who(view, cohorts)
@@ -113,13 +113,13 @@ def ask(view: View) -> Asked:
     with right:
         form = choose("Format", KINDS[schema, shape], "export_format")
     st.caption(MEANINGS.get(schema, SHAPES[shape]))
-    asked = Asked(chosen, cohort, schema, shape, form, epochs(view), ())
-    plan = export.plan_of(view, asked)
+    choice = ExportChoice(chosen, cohort, schema, shape, form, epochs(view), ())
+    plan = export.plan_of(view, choice)
     if plan.epoch is not None:
         told = [f"routes are those of epoch {plan.epoch}"] if plan.filter.route != "all" else []
         told += [f"the summary ends at epoch {plan.epoch}"] if shape == "summary" else []
         st.caption(f"The sidebar's epoch counts: {', and '.join(told)}.")
-    return replace(asked, quantities=quantities(view, asked))
+    return replace(choice, quantities=quantities(view, choice))
 
 
 def _of_split(view: View, name: str) -> bool:
@@ -166,7 +166,7 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
     if found.bytes > export.LARGEST:
         st.info(
             f"About {_bytes(found.bytes)[2:]}: too much to pass through the browser. The command above writes it, "
-            f"into {sentences.plain(str(view.run.path / 'exports'))} where --out says nothing else."
+            f"into {sentences.escaped(str(view.run.path / 'exports'))} where --out says nothing else."
         )
         return
     run, log = view.run, view.log
@@ -182,7 +182,7 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
     )
     where = "where you are" if plan.folder else f"{run.path / 'exports'}"
     st.caption(
-        f"The command writes the same bytes to {sentences.plain(where)}, with a .meta.json that says what they are."
+        f"The command writes the same bytes to {sentences.escaped(where)}, with a .meta.json that says what they are."
     )
 
 
@@ -208,21 +208,21 @@ def page() -> None:
     left, right = st.columns([5, 6], gap="large")
     with left:
         st.subheader("Export", anchor=False)
-        asked = ask(view)
+        choice = ask(view)
     with right:
         try:
-            show(view, asked)
+            show(view, choice)
         except MemgateError as error:
             state.problem(error)
 
 
-def show(view: View, asked: Asked) -> None:
+def show(view: View, choice: ExportChoice) -> None:
     """What is chosen is going to give this."""
-    if export.must_be_saved(asked, view.selected):
+    if export.must_be_saved(choice, view.selected):
         save_first(view)
         return
-    plan = export.plan_of(view, asked)
-    found = export.coming(view, plan, _side(view, plan) if plan.folder else 0)
+    plan = export.plan_of(view, choice)
+    found = export.preview(view, plan, _side(view, plan) if plan.folder else 0)
     size(found)
     take(view, plan, found)
     first_rows(found)

@@ -7,16 +7,15 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.dashboard import sentences
-from app.dashboard.components.ask import ask_for_first
+from app.dashboard.components.ask import suggest_first_run
 from app.dashboard.components.thumbnails import Look
 from app.dashboard.components.tiles import LEGEND, PAGE, tiles
 from app.dashboard.parts import gallery
 from app.dashboard.parts.gallery import Preset
-from app.dashboard.results import probe_results
-from app.dashboard.results import scores as measures
+from app.dashboard.results import probe_results, scores
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from app.dashboard.view.url import Asked
+from app.dashboard.view.url import Address
 from memgate.errors import MemgateError
 from probes.result import ProbeResult
 from probes.routing.routes import LEARNED, row_of
@@ -31,10 +30,10 @@ def changed(param: str) -> None:
     """A widget was changed: the URL says so, on the first page."""
     if st.session_state[f"gallery_{param}"] is None:
         return  # a pressed segment that was pressed again
-    address = {**dict(st.query_params), param: str(st.session_state[f"gallery_{param}"])}
+    params = {**dict(st.query_params), param: str(st.session_state[f"gallery_{param}"])}
     if param not in ("size", "look"):
-        address["page"] = "1"
-    st.query_params.from_dict(address)
+        params["page"] = "1"
+    st.query_params.from_dict(params)
 
 
 def draw_again(seed: int) -> None:
@@ -51,16 +50,16 @@ def looks_of(view: View) -> list[str]:
 def offered(view: View) -> dict[str, Preset]:
     """The presets of what is shown."""
     network = not view.run.recorded
-    critical = network or "critical_radius" in measures.measures(view)
+    critical = network or "critical_radius" in scores.available(view)
     return gallery.presets(
         view.gate is not None, view.data.cause, critical, view.selected is not None, network
     )
 
 
-def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
+def controls(view: View, address: Address, presets: dict[str, Preset]) -> tuple[Preset, str]:
     """Which samples: the preset, and the score where it asks for one."""
-    name = asked.choice("preset", list(presets), "preset", gallery.NAMES)
-    scores = measures.measures(view)
+    name = address.choice("preset", list(presets), "preset", gallery.NAMES)
+    known = scores.available(view)
     column = presets[name].column
     st.session_state["gallery_preset"] = name
     st.selectbox(
@@ -68,19 +67,19 @@ def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Pres
         on_change=changed, args=("preset",), width=230,
     )  # fmt: skip
     if name == gallery.HARDEST.name:
-        column = asked.choice("score", list(scores), "score", SCORES)
+        column = address.choice("score", list(known), "score", SCORES)
         st.session_state["gallery_score"] = column
         st.selectbox(
-            "Score", list(scores), key="gallery_score", format_func=lambda one: scores[one].title,
+            "Score", list(known), key="gallery_score", format_func=lambda one: known[one].title,
             on_change=changed, args=("score",), width=280,
         )  # fmt: skip
     return presets[name], column
 
 
-def appearance(view: View, asked: Asked) -> tuple[int, str]:
+def appearance(view: View, address: Address) -> tuple[int, str]:
     """How: the size of the pictures, and which of them."""
     sizes, looks = list(SIZES), looks_of(view)
-    found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look", get_args(Look))
+    found = address.choice("size", sizes, "size"), address.choice("look", looks, "look", get_args(Look))
     for param, value, options, label in (
         ("size", found[0], sorted(sizes, key=int), "Pixels"),
         ("look", found[1], looks, "Picture"),
@@ -104,15 +103,15 @@ def order(
     if preset is gallery.RANDOM:
         return gallery.drawn(data.ids(view.members), view.run.name, view.split, seed), nothing
     if preset is gallery.HARDEST:
-        score = measures.measures(view)[column].score
-        values = measures.hardness(view, column)
+        score = scores.available(view)[column].score
+        values = scores.hardness(view, column)
         shown = np.where(np.isinf(values), values, values * score.direction)
         return gallery.ordered(data.sample_id, view.members, values, True), shown
     if preset is gallery.MEMORISED:
         found = probe_results.memorised(view)
         values = nothing if found is None else found[1]
     else:
-        values = measures.values(view, column)
+        values = scores.values(view, column)
     seen = view.at_cursor("seen")
     routed = view.at_cursor("routed", view.gate) if view.gate else np.zeros_like(seen)
     members = view.members & preset.members(data.cause, routed, seen, values)
@@ -131,12 +130,12 @@ def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -
         if st.button("Select", key="gallery_select", type="primary"):
             passing = "" if count == len(ids) else f"the first {count:,} of "
             state.select(view, ids[:count], f"gallery: {passing}{len(ids):,} by {title!r}")
-            state.again()
+            state.rerun()
 
 
 def unprobed(view: View, preset: Preset) -> bool:
     """Whether the probe that a preset asks for has no result yet; what to do about it is then said."""
-    if preset is gallery.CRITICAL and "critical_radius" not in measures.measures(view):
+    if preset is gallery.CRITICAL and "critical_radius" not in scores.available(view):
         probe, told = probe_results.CSR, f"No critical radius of {view.split} is stored"
     elif preset is gallery.MEMORISED and probe_results.memorised(view) is None:
         probe, told = (
@@ -145,17 +144,17 @@ def unprobed(view: View, preset: Preset) -> bool:
         )
     else:
         return False
-    ask_for_first(view, probe, told, say=st.info)
+    suggest_first_run(view, probe, told, say=st.info)
     return True
 
 
-def first_page_of_another(asked: Asked, key: tuple) -> None:
+def first_page_of_another(address: Address, key: tuple) -> None:
     """Where the sidebar has changed what there is and the page's number has stayed, begin at the first again."""
     before, page = st.session_state.get("gallery_order", (key, ""))
     if before == key and page:
-        asked.address.setdefault("page", page)  # back from a sample
-    if before != key and page == asked.address.get("page"):
-        asked.address["page"] = "1"
+        address.params.setdefault("page", page)  # back from a sample
+    if before != key and page == address.params.get("page"):
+        address.params["page"] = "1"
 
 
 def pager(page: int, count: int) -> None:
@@ -185,14 +184,14 @@ def shelf(view: View) -> None:
 
 def fill(view: View) -> None:
     """Controls and tiles."""
-    asked = Asked()
+    address = Address()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        preset, column = controls(view, asked, offered(view))
-        size, look = appearance(view, asked)
+        preset, column = controls(view, address, offered(view))
+        size, look = appearance(view, address)
     if unprobed(view, preset):
-        asked.settle("page", "seed", "score")
+        address.write("page", "seed", "score")
         return
-    seed = asked.number("seed", 0, LARGEST_SEED - 1, "seed") if preset is gallery.RANDOM else 0
+    seed = address.number("seed", 0, LARGEST_SEED - 1, "seed") if preset is gallery.RANDOM else 0
     ids, values = order(view, preset, column, seed)
     chosen = view.selected.key if view.selected and preset is gallery.SELECTION else ""
     key = (
@@ -206,11 +205,11 @@ def fill(view: View) -> None:
         column,
         seed,
     )
-    first_page_of_another(asked, key)
+    first_page_of_another(address, key)
     count = gallery.pages(len(ids), PAGE)
-    page = asked.number("page", 1, count, "page")
+    page = address.number("page", 1, count, "page")
     st.session_state["gallery_order"] = key, str(page)
-    asked.settle(
+    address.write(
         *(() if preset is gallery.RANDOM else ("seed",)), *(() if preset is gallery.HARDEST else ("score",))
     )
     among = f"of {int(view.members.sum()):,} that pass the filter"
@@ -229,7 +228,7 @@ def fill(view: View) -> None:
                 on_click=draw_again,
                 args=(seed,),
             )
-        title = preset.title if preset is not gallery.HARDEST else measures.measures(view)[column].title
+        title = preset.title if preset is not gallery.HARDEST else scores.available(view)[column].title
         keep_first(view, preset, title, ids)
     part = ids[(page - 1) * PAGE : page * PAGE]
     tiles(view, part, "gallery_tiles", size, look, numbers=captions(view, preset, column, part, values))  # pyright: ignore[reportArgumentType]
@@ -272,8 +271,8 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
-    for note in measures.stored_notes(view):
-        st.caption(sentences.plain(note))
+    for note in scores.stored_notes(view):
+        st.caption(sentences.escaped(note))
     shelf(view)
 
 

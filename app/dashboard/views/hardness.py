@@ -33,7 +33,7 @@ def against(view: View) -> str | None:
     """Which corruption is to be found; None, and a sentence, where there is nothing to tell apart."""
     cause = view.data.cause[view.members]
     if not (view.data.cause != "clean").any():
-        st.info(f"The split {sentences.plain(view.split)} has no corrupted samples: detector scores are undefined. "
+        st.info(f"The split {sentences.escaped(view.split)} has no corrupted samples: detector scores are undefined. "
                 "The data map and the deciles are still there.")  # fmt: skip
         return None
     if (cause == "clean").all() or (cause != "clean").all():
@@ -57,9 +57,9 @@ def interval(found: Interval, places: int = 3) -> str:
     return f"{found.low:.{places}f} – {found.high:.{places}f}"
 
 
-def found_by_scores(view: View) -> None:
+def detection_by_score(view: View) -> None:
     """ROC and precision-recall of the chosen scores, and a table of them or of all."""
-    known = scores.measures(view)
+    known = scores.available(view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         positive = against(view)
         if positive is None:
@@ -73,7 +73,7 @@ def found_by_scores(view: View) -> None:
             max_selections=MOST_LINES,
         )
     scores.fetch(view, ("epochs_logged", *chosen))
-    found = {name: detection.detector(view, name, positive) for name in chosen}
+    found = {name: detection.detection(view, name, positive) for name in chosen}
     titles = {name: known[name].score.title for name in chosen}
     left, right = st.columns(2, gap="medium")
     with left:
@@ -91,13 +91,13 @@ def found_by_scores(view: View) -> None:
     if every:
         with st.spinner("Computing every score …"):
             scores.fetch(view, known)
-            found = {name: detection.detector(view, name, positive) for name in known}
-    detector_table(view, found)
+            found = {name: detection.detection(view, name, positive) for name in known}
+    detection_table(view, found)
 
 
-def detector_table(view: View, found: dict[str, detection.Detector]) -> None:
+def detection_table(view: View, found: dict[str, detection.Detection]) -> None:
     """AUROC with its interval and average precision, score by score."""
-    known = scores.measures(view)
+    known = scores.available(view)
     rows = [
         {
             "score": known[name].score.title
@@ -117,7 +117,7 @@ def detector_table(view: View, found: dict[str, detection.Detector]) -> None:
     if len(table):
         table = table.sort_values("AUROC", ascending=False, kind="stable", na_position="last")
         st.dataframe(
-            table, hide_index=True, placeholder="–", key="detector_table",
+            table, hide_index=True, placeholder="–", key="detection_table",
             column_config=dict.fromkeys(("AUROC", "average precision"), st.column_config.NumberColumn(format="%.3f")),
         )  # fmt: skip
     share = next((one.prevalence for one in found.values() if one.prevalence is not None), None)
@@ -126,7 +126,7 @@ def detector_table(view: View, found: dict[str, detection.Detector]) -> None:
         if share is None
         else f" A score that knows nothing has AUROC 0.5 and average precision {share:.3f}."
     )
-    st.caption(sentences.plain(
+    st.caption(sentences.escaped(
         "AUROC with DeLong's 95 % interval over samples; below 0.5 a score points the wrong way, and is not turned. "
         f"The word says which end is suspicious.{chance}"
     ))  # fmt: skip
@@ -176,13 +176,13 @@ def over_epochs(view: View) -> None:
             pd.DataFrame(rows), hide_index=True, placeholder="–", key="epoch_table", column_config=columns
         )
     shown = "" if every else f" {detection.EVERY} of {len(view.data.epochs)} epochs are shown."
-    st.caption(sentences.plain(
+    st.caption(sentences.escaped(
         f"The best epoch is chosen by the clean labels: nobody without them can stop there.{shown}"
     ))  # fmt: skip
 
 
 PARTS: dict[str, tuple[str, Callable[[View], None]]] = {
-    "detectors": ("Detectors", found_by_scores),
+    "detectors": ("Detectors", detection_by_score),
     "epochs": ("Over the epochs", over_epochs),
     "map": ("Data map", data_map),
     "labels": ("Clean → given label", labels),

@@ -49,7 +49,7 @@ def status(run: Run, damaged: bool) -> None:
     told = f"{found.shown}, epoch {found.epoch} of {found.epochs}"
     told += f": {found.message}" if found.message else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.updated)) if found.updated else "unknown"
-    st.markdown(f"**{sentences.plain(run.name)}** · {sentences.plain(f'{told} (written {when})')}")
+    st.markdown(f"**{sentences.escaped(run.name)}** · {sentences.escaped(f'{told} (written {when})')}")
     if command:
         st.caption("It has not ended. To go on with it:")
         st.code(command, language="python" if run.recorded else "bash")
@@ -59,7 +59,7 @@ def remedies(broken: list[FileState]) -> None:
     """What is wrong with files, and what to do about each."""
     for one in broken:
         st.warning(
-            sentences.plain(f"{one.name} cannot be read: {one.problem.rstrip('.')}. {one.remedy}"),
+            sentences.escaped(f"{one.name} cannot be read: {one.problem.rstrip('.')}. {one.remedy}"),
             icon=":material/build:",
         )
         if one.command:
@@ -94,7 +94,7 @@ def room(run: Run) -> None:
     """What it takes, and what is left."""
     sizes = {name: count for name, count in health.sizes(run.path).items() if count}
     free = health.free_bytes(run.path)
-    st.markdown(f"**Room** · {sentences.plain(size_text(sum(sizes.values())))} in all")
+    st.markdown(f"**Room** · {sentences.escaped(size_text(sum(sizes.values())))} in all")
     rows = [{"part": name, "size": size_text(count)} for name, count in sizes.items()]
     rows.append({"part": "free on this disk", "size": size_text(free)})
     _sized(rows, "room")
@@ -104,8 +104,8 @@ def epochs(view: View) -> None:
     """The planned epochs, split by split."""
     log = view.log
     st.markdown(
-        sentences.plain(f"Log mode {log.mode}, {len(log.gates)} gate{'' if len(log.gates) == 1 else 's'}, ")
-        + sentences.plain(f"{len(log.class_names)} classes, format {SCHEMA}")
+        sentences.escaped(f"Log mode {log.mode}, {len(log.gates)} gate{'' if len(log.gates) == 1 else 's'}, ")
+        + sentences.escaped(f"{len(log.class_names)} classes, format {SCHEMA}")
     )
     with logs.reading(view.at.path):
         splits = [health.split_health(log, split) for split in log.splits]
@@ -162,9 +162,9 @@ def verification(view: View) -> None:
     took = f"Read {rows} rows (an epoch of a split each) in {time.monotonic() - begun:.1f} s: "
     if torn:
         told = f"{len(torn)} damaged: {', '.join(torn[:20])}."
-        st.warning(sentences.plain(took + told), icon=":material/warning:")
+        st.warning(sentences.escaped(took + told), icon=":material/warning:")
     else:
-        st.success(sentences.plain(f"{took}every checksum agrees."), icon=":material/check:")
+        st.success(sentences.escaped(f"{took}every checksum agrees."), icon=":material/check:")
 
 
 def arrays(view: View) -> None:
@@ -213,7 +213,7 @@ def corruption(run: Run) -> None:
     """What was done, in numbers."""
     for split, manifest in run.manifests.items():
         for table in manifest_tables(manifest)[:3]:
-            st.caption(sentences.plain(f"{split}. {table.title}"))
+            st.caption(sentences.escaped(f"{split}. {table.title}"))
             st.dataframe(
                 pd.DataFrame(table.rows, columns=list(table.headers)),
                 hide_index=True,

@@ -49,7 +49,7 @@ def choose(view: View, boxes: list[selection.Box], mode: selection.Mode) -> None
     if view.gate is None or not boxes:
         return
     gate = logs.matrix(view.at, view.split, "gate", view.gate)
-    members = selection.inside(boxes, view.data.epochs, gate, mode) & view.members
+    members = selection.gate_in_boxes(boxes, view.data.epochs, gate, mode) & view.members
     st.session_state["drawn"] = (view.run.name, view.split, view.gate), boxes
     state.select_places(view, members, selection.describe(boxes, view.data.epochs, mode))
 

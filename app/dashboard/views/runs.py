@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.dashboard import logs, sentences
 from app.dashboard.logs import Stamp
-from app.dashboard.parts import compare as comparing
+from app.dashboard.parts.compare import MOST_RUNS
 from app.dashboard.results import scores
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
@@ -72,7 +72,7 @@ def measured(name: str) -> tuple[dict[str, Any], str]:
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _measured(_run: Run, at: Stamp) -> dict[str, Any]:
-    view = state.whole(_run)
+    view = state.last_epoch_view(_run)
     if view.epoch is None and not view.data.torn:
         return {}  # with --log.every k the first epochs have no row in the log
     found = headline(view)
@@ -94,7 +94,7 @@ def _critical(run: Run, at: Stamp) -> dict[str, Any]:
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _ratio(_run: Run, at: Stamp, mtime_ns: int) -> dict[str, Any]:
-    stored = {one.score.column: one for one in scores.stored_of(state.whole(_run))}
+    stored = {one.score.column: one for one in scores.stored_of(state.last_epoch_view(_run))}
     if "critical_radius" not in stored:
         return {}
     return {"CSR": float((stored["critical_radius"].values < PAPER_RADIUS).mean())}
@@ -172,14 +172,14 @@ def read(names: list[str], slot: Any) -> tuple[pd.DataFrame, list[str]]:
     return table_of(rows), wrong
 
 
-def compare(names: list[str], logged: list[str]) -> None:
+def comparison_form(names: list[str], logged: list[str]) -> None:
     """Choose some and set them beside each other; the first has a log, since the page is of its samples."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.multiselect(
             "Compare 2 to 4 runs",
             names,
             key="to_compare",
-            max_selections=comparing.MOST,
+            max_selections=MOST_RUNS,
             placeholder="Choose runs over the same data",
             width=640,
         )
@@ -208,7 +208,7 @@ except MemgateError as error:
 
 if not names:
     st.info(
-        f"There are no runs under {sentences.plain(str(state.root().absolute()))} yet. This makes one, without a "
+        f"There are no runs under {sentences.escaped(str(state.root().absolute()))} yet. This makes one, without a "
         "download, in about two minutes:"
     )
     st.code("memgate quickstart", language="bash")
@@ -236,6 +236,6 @@ if len(logged) < len(names):
         "draws a run's accuracy beside them, and so does memgate reproduce ROW --curves FILE."
     )
 if logged and len(names) > 1:
-    compare(names, logged)
+    comparison_form(names, logged)
 for sentence in filter(None, wrong):
     state.problem(sentence)

@@ -61,7 +61,7 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
     st.markdown("**Critical samples, nearest to the boundary first** · a click on a row shows its neighbour")
     ids, names = result.sample_id[order], view.log.class_names
     places = view.data.columns(ids)
-    gate = probe_results.gate_then(view, result)[order]
+    gate = probe_results.gate_at_checkpoint(view, result)[order]
     table = pd.DataFrame({
         "sample_id": ids,
         "radius": result.values["critical_radius"][order].astype(np.float64),
@@ -125,14 +125,16 @@ def show_neighbour(
         for name in ("prediction", "neighbour_prediction")
     )
     st.markdown(
-        sentences.plain(f"{own} → {other}: no pixel changed by more than {distance:.3g} grey levels of 255.")
+        sentences.escaped(
+            f"{own} → {other}: no pixel changed by more than {distance:.3g} grey levels of 255."
+        )
     )
     same = (
         " On a screen both are the same picture, which is rounded to whole grey levels."
         if distance < 0.5
         else ""
     )
-    st.caption(sentences.plain(
+    st.caption(sentences.escaped(
         f"The network was asked about exactly this neighbour. In the difference, middle grey is no change, and white "
         f"and black are {distance:.3g} grey levels up and down.{same}"
     ))  # fmt: skip

@@ -38,7 +38,7 @@ def routing(view: View, results: Sequence[ProbeResult]) -> None:
             language="bash",
         )
         return
-    here = probe_results.shown(view, result)
+    here = probe_results.filtered(view, result)
     if len(here.sample_id) == 0:
         st.info("None of the probed samples passes the filter.")
         return
@@ -53,7 +53,7 @@ def routing(view: View, results: Sequence[ProbeResult]) -> None:
     st.dataframe(pd.DataFrame(fit_rows(here, rows_of(inside))), hide_index=True, key="route_fit")
     contrasts_table(view, result)
     with st.popover("What these words mean"):
-        st.markdown(sentences.plain(UNITS.replace("\\\n", "")))
+        st.markdown(sentences.escaped(UNITS.replace("\\\n", "")))
 
 
 def fit_chart(view: View, result: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]) -> None:
@@ -70,7 +70,7 @@ def fit_chart(view: View, result: ProbeResult, inside: Mapping[str, NDArray[np.b
 
 def in_words(view: View, result: ProbeResult) -> None:
     """What each cut takes from corrupted and from clean samples, in sentences."""
-    found = probe_results.taken(view, result)
+    found = probe_results.route_contrasts(view, result)
     st.markdown("**Does a cut take more from corrupted samples than from clean ones?**")
     if not found:
         st.caption(
@@ -78,7 +78,7 @@ def in_words(view: View, result: ProbeResult) -> None:
         )
     wanted = [one for one in found if one.group == "corrupted" and one.measure in (OF_ALL, OF_FITTED)]
     if wanted:
-        st.markdown("\n".join(f"- {sentences.plain(sentence(one))}" for one in wanted))
+        st.markdown("\n".join(f"- {sentences.escaped(sentence(one))}" for one in wanted))
 
 
 def sentence(one: Contrast) -> str:
@@ -111,11 +111,11 @@ def points(found: Estimate) -> str:
 
 def contrasts_table(view: View, result: ProbeResult) -> None:
     """All contrasts, beside the control's where the probe was given one."""
-    beside = probe_results.beside_control(view, result)
+    beside = probe_results.control_rows(view, result)
     if isinstance(beside, str):
         if beside:
-            st.caption(sentences.plain(beside))
-        rows = [contrast_row(one) for one in probe_results.taken(view, result)]
+            st.caption(sentences.escaped(beside))
+        rows = [contrast_row(one) for one in probe_results.route_contrasts(view, result)]
         title = "**What each cut takes, in points** · without a control"
     else:
         rows, title = (

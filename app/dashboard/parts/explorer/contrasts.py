@@ -26,7 +26,7 @@ QUICK = 3_000_000
 
 
 @st.fragment
-def special(view: View) -> None:
+def selection_contrasts(view: View) -> None:
     """The columns that differ most, in words: on request where that takes a while."""
     if view.selected is None or len(view.places) == 0:
         return
@@ -37,7 +37,7 @@ def special(view: View) -> None:
     if not others.any():
         st.caption("Every sample that passes the filter is selected: there is nothing to compare it with.")
         return
-    known = scores.measures(view)
+    known = scores.available(view)
     stored = [one.score.column for one in scores.stored_of(view)]
     wanted = st.checkbox(f"Compare all {len(known)} scores", key="special_all", help="May take seconds.")
     columns = tuple(name for name in known if wanted or name in FIRST or name in stored)
@@ -121,7 +121,7 @@ def _categories(view: View) -> dict[str, NDArray[np.str_]]:
 
 
 def _table(view: View, top: tuple[Contrast, ...]) -> pd.DataFrame:
-    known = scores.measures(view)
+    known = scores.available(view)
     rows = []
     for one in top:
         measure = known.get(one.column)

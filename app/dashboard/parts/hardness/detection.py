@@ -20,7 +20,7 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Detector:
+class Detection:
     """How well a score finds corrupted samples among the clean ones."""
 
     separation: Separation
@@ -43,21 +43,21 @@ def members(view: View, against: str) -> tuple[NDArray[np.bool_], NDArray[np.boo
     return (cause == "clean") & view.members, positive & view.members
 
 
-def detector(view: View, column: str, against: str) -> Detector:
+def detection(view: View, column: str, against: str) -> Detection:
     """A score at the cursor, as a detector.
 
     Args:
         view: whose samples.
-        column: a key of :func:`app.dashboard.results.scores.measures`.
+        column: a key of :func:`app.dashboard.results.scores.available`.
         against: a cause, or ``corrupted`` for all of them.
     """
     epoch, of_gate = view.epoch, view.gate
     state = scores.stored_state(view)
-    return _detector(view, view.at, view.split, column, of_gate, epoch, str(view.only), against, state)
+    return _detection(view, view.at, view.split, column, of_gate, epoch, str(view.only), against, state)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _detector(
+def _detection(
     _view: View,
     at: logs.Stamp,
     split: str,
@@ -67,20 +67,20 @@ def _detector(
     only: str,
     against: str,
     stored: tuple[tuple[str, int], ...],
-) -> Detector:
+) -> Detection:
     clean, corrupted = members(_view, against)
     hardness = scores.hardness(_view, column)
     rows = clean | corrupted
     separation = auroc(hardness[rows], corrupted[rows], 1)
     if separation.value is None:
-        return Detector(separation, None, None, NOTHING, NOTHING)
+        return Detection(separation, None, None, NOTHING, NOTHING)
     rows &= ~np.isnan(hardness)
     ranking = order(hardness[rows], corrupted[rows]).ranking()
     recall, precision = ranking.precision_recall
     # The highest threshold's precision holds from recall 0 on: the area is then the average precision.
     steps = np.append(0.0, recall), np.append(precision[0], precision)
     curves = [(x[kept], y[kept]) for x, y in (ranking.roc, steps) if len(kept := thinned(x, y))]
-    return Detector(separation, average_precision(ranking), float(corrupted[rows].mean()), *curves)
+    return Detection(separation, average_precision(ranking), float(corrupted[rows].mean()), *curves)
 
 
 EVERY = 60

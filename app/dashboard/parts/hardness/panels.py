@@ -42,7 +42,7 @@ def choose_on_map(view: View, boxes: list[Box]) -> None:
         for box in boxes
     )
     state.select_places(
-        view, selection.within(boxes, x, y) & view.members, f"{how}, up to epoch {view.epoch}"
+        view, selection.points_in_boxes(boxes, x, y) & view.members, f"{how}, up to epoch {view.epoch}"
     )
 
 
@@ -89,7 +89,7 @@ def by_numbers(view: View) -> None:
         if st.form_submit_button("Select"):
             x, y = sorted(ends[:2]), sorted(ends[2:])
             choose_on_map(view, [Box(x[0], x[1], y[0], y[1])])
-            state.again()
+            state.rerun()
 
 
 # Clean and given labels
@@ -152,15 +152,15 @@ def matrix(view: View, pairs: tuple[LabelPair, ...], shown: str) -> None:
     for pair in pairs:
         count[pair.clean, pair.given] = pair.n
         share[pair.clean, pair.given] = np.nan if pair.hits.value is None else pair.hits.value
-        of = sentences.in_figure(f"{names[pair.clean]} given as {names[pair.given]}")
+        of = sentences.html_escaped(f"{names[pair.clean]} given as {names[pair.given]}")
         texts[pair.clean][pair.given] = f"{of}: {pair.n:,} samples, {percent(pair)} {shown}"
     st.markdown(
-        f"**Clean → given label** · number of samples, share {sentences.plain(shown)} · drag a box to select"
+        f"**Clean → given label** · number of samples, share {sentences.escaped(shown)} · drag a box to select"
     )
     key = brush_key("matrix")
     st.plotly_chart(
         charts.label_matrix(
-            count.astype(int), share, texts, [sentences.in_figure(name[:12]) for name in names], shown
+            count.astype(int), share, texts, [sentences.html_escaped(name[:12]) for name in names], shown
         ),
         key=key,
         on_select=lambda: choose_pairs(view, pairs_in(selection.boxes_of(st.session_state[key]), pairs)),
@@ -212,7 +212,7 @@ def deciles(view: View) -> None:
     if view.gate is None:
         st.info("The log has no gate: there is no routing to set beside the hardness.")
         return
-    known = scores.measures(view)
+    known = scores.available(view)
     column = st.selectbox(
         "Hardness, counted up to the cursor's epoch", list(known), key="decile_of",
         index=list(known).index(scores.HARDNESS), format_func=lambda name: known[name].title, width=420,
@@ -240,7 +240,7 @@ def deciles(view: View) -> None:
                            alt=f"{title} by tenth of the hardness, clean and corrupted apart")  # fmt: skip
     missing = int((decile == 0).sum())
     left_out = f" {missing:,} samples lack the score and are in none." if missing else ""
-    st.caption(sentences.plain(
+    st.caption(sentences.escaped(
         "The tenths are those of all samples shown, clean and corrupted together; samples with equal scores share a "
         f"tenth, so tenths may differ in size.{left_out}"
     ))  # fmt: skip

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.dashboard import sentences
-from app.dashboard.components.ask import ask, ask_for_first
+from app.dashboard.components.ask import suggest_command, suggest_first_run
 from app.dashboard.parts.sample.track import Track
 from app.dashboard.results.probe_results import results
 from app.dashboard.view import state
@@ -73,12 +73,12 @@ def without_blocks(track: Track) -> list[str]:
     for block, cut in _skips(blocks):
         learned, skipped = (track.class_name(answer(finding, route)) for route in (cut.whole, cut.part))
         memorised = bool(finding.result.values[cut.memorised][finding.place]) and track.cause != "clean"
-        told.append(sentences.without(block, learned, skipped, memorised))
+        told.append(sentences.answer_without(block, learned, skipped, memorised))
     late = finding.result.epoch != track.view.epoch
     return [*told[:-1], f"{told[-1]} (at epoch {finding.result.epoch})"] if told and late else told
 
 
-def probed(track: Track) -> None:
+def probe_findings(track: Track) -> None:
     """What the probes found, and the command of each that has not run."""
     st.markdown("**What probes of the network say**")
     for show in (_routing, _critical):
@@ -92,25 +92,25 @@ def _routing(track: Track) -> None:
     view = track.view
     found = findings(track, routes.PROBE).get(routes.VARIANT)
     if found is None:
-        ask_for_first(
+        suggest_first_run(
             view, routes.PROBE, f"Skipping the block has not been tried on the {view.split} samples"
         )
         return
     result, at = found.result, found.place
     if "blocks" not in result.config:
-        ask(view, routes.PROBE, "The routing results were stored by an older memgate.")
+        suggest_command(view, routes.PROBE, "The routing results were stored by an older memgate.")
         return
     if at is None:
         reason = (
             f"Skipping the block: this sample is not among the {len(result.sample_id):,} that were probed."
         )
-        ask(view, routes.PROBE, reason, " --n 0")
+        suggest_command(view, routes.PROBE, reason, " --n 0")
         return
     blocks = result.config["blocks"]
     for block, cut in _skips(blocks):
         whole, part = (bool(routes.row_of(result, route)[at]) for route in (cut.whole, cut.part))
         st.markdown(
-            sentences.plain(
+            sentences.escaped(
                 sentences.skipping(
                     block, track.cause, whole, part, bool(result.values[cut.recovered][at]), result.epoch
                 )
@@ -138,16 +138,18 @@ def _critical(track: Track) -> None:
     view = track.view
     found = findings(track, csr_table.PROBE)
     if not found:
-        ask_for_first(view, csr_table.PROBE, f"Critical samples of {view.split} have not been searched for")
+        suggest_first_run(
+            view, csr_table.PROBE, f"Critical samples of {view.split} have not been searched for"
+        )
         return
     known = {variant: one for variant, one in found.items() if one.place is not None}
     for variant, one in known.items():
         radii, critical = one.result.config["radii"], one.result.values["critical"][:, one.place]
         radius = float(one.result.values["critical_radius"][one.place])
         st.markdown(
-            sentences.plain(sentences.critical(variant, one.result.epoch, radius, radii, critical.tolist()))
+            sentences.escaped(sentences.critical(variant, one.result.epoch, radius, radii, critical.tolist()))
         )
     if not known:
         count = max(len(one.result.sample_id) for one in found.values())
         reason = f"Critical samples: this one is not among the {count:,} that were probed."
-        ask(view, csr_table.PROBE, reason, " --n 0")
+        suggest_command(view, csr_table.PROBE, reason, " --n 0")

@@ -21,12 +21,12 @@ def verdict(track: Track) -> None:
     view, rows = track.view, track.known
     predicted = track.class_name(int(track("pred")[rows[-1]])) if len(rows) else ""
     parts = [
-        sentences.state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
+        sentences.label_state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
         sentences.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
         *(sentences.routed_through(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
     cut = findings.without_blocks(track)
-    st.markdown(f"**{sentences.plain(sentences.verdict(parts, cut))}**")
+    st.markdown(f"**{sentences.escaped(sentences.verdict(parts, cut))}**")
     fitted = len(rows) and track("correct_given")[rows[-1]]
     answerable = not view.run.recorded and not probe_results.unskippable(view)
     if fitted and track.cause != "clean" and view.gate and not cut and answerable:
@@ -74,23 +74,23 @@ def facts(track: Track) -> None:
         # A gate without a classifier of its own predicts nothing.
         known = {gate: label for gate, label in guesses.items() if label < len(view.log.class_names)}
         names |= {f"Predicted by {gate.upper()}'s gate": label for gate, label in known.items()}
-    names |= ranks.choices(track)
+    names |= ranks.annotator_labels(track)
     # A table shows text as it is: class names are the user's.
     table = pd.DataFrame(
         {"what": list(names), "class": [track.class_name(label) for label in names.values()]}
     )
     st.dataframe(table, hide_index=True, column_config={"what": "", "class": "class"}, key="facts")
-    ranks.people(track)
+    ranks.votes(track)
     told = [
         _done(track),
-        sentences.fitted(
+        sentences.fit(
             track.cause, track("correct_given")[rows], track("correct_clean")[rows], view.data.epochs[rows]
         ),
         *(sentences.routing(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
     if len(track.gates) < len(view.log.gates):
         told.append(f"Of the {len(view.log.gates)} gates this is the sidebar's; choose another there.")
-    st.markdown("  \n".join(sentences.plain(sentence) for sentence in told if sentence))
+    st.markdown("  \n".join(sentences.escaped(sentence) for sentence in told if sentence))
 
 
 def _done(track: Track) -> str:
@@ -105,4 +105,4 @@ def _done(track: Track) -> str:
         state.problem(error if isinstance(error, MemgateError) else "The manifest is not this log's.")
         label_kind, image_kind = ("unknown" if op[at] else "none" for op in (data.label_op, data.image_op))
     given, clean = track.class_name(track.given), track.class_name(track.clean)
-    return sentences.happened(track.cause, given, clean, label_kind, image_kind)
+    return sentences.corruption(track.cause, given, clean, label_kind, image_kind)

@@ -29,7 +29,7 @@ NEAREST = 20
 def ranks(track: Track) -> None:
     """How hard the sample is by each main score, among all samples and among those of its class."""
     view, at = track.view, track.position
-    found = scores.measures(view)
+    found = scores.available(view)
     joined = external.joins(view)
     everyone = np.ones(len(view.data.sample_id), bool)
     fellows = view.data.clean_label == track.clean
@@ -66,7 +66,7 @@ def ranks(track: Track) -> None:
         column_config=bar,
     )
     for note in scores.stored_notes(view):
-        st.caption(sentences.plain(note))
+        st.caption(sentences.escaped(note))
 
 
 def _shown(value: float) -> str:
@@ -110,7 +110,7 @@ def events_table(track: Track) -> pd.DataFrame:
     )
 
 
-def people(track: Track) -> None:
+def votes(track: Track) -> None:
     """What people said of the picture, where that was joined."""
     for name, join in external.joins(track.view).items():
         row = join.external.row(track.sample_id)
@@ -123,14 +123,14 @@ def people(track: Track) -> None:
         if np.array_equal(votes, np.round(votes)):
             table["votes"] = votes[row][order].astype(int)
         table["share"] = 100 * share[order]
-        st.caption(f"People's votes ({sentences.plain(name)})")
+        st.caption(f"People's votes ({sentences.escaped(name)})")
         percent = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
         st.dataframe(
             pd.DataFrame(table), hide_index=True, key=f"votes_{name}", column_config={"share": percent}
         )
 
 
-def choices(track: Track) -> dict[str, int]:
+def annotator_labels(track: Track) -> dict[str, int]:
     """The class that each single person chose, by a name for the person."""
     found = {}
     for name, join in external.joins(track.view).items():
@@ -140,7 +140,7 @@ def choices(track: Track) -> dict[str, int]:
     return found
 
 
-def alike(track: Track) -> None:
+def nearest_samples(track: Track) -> None:
     """The samples whose way over the epochs is nearest."""
     view = track.view
     quantity, what = ("gate", "gate value g") if view.gate else ("loss", "loss")
