@@ -87,3 +87,24 @@ def decimal(found: Interval) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:.3f}"
     return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def significant(found: Interval) -> str:
+    """A number with three significant digits and its interval, where it has one, as text; ``-`` where undefined."""
+    if found.value is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return f"{found.value:.3g}"
+    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
+
+
+def value_text(found: Interval | None, form: str = "{:.3f}") -> str:
+    """The value alone as text in a format such as ``{:.1%}``; a dash where it is undefined."""
+    return "–" if found is None or found.value is None else form.format(found.value)
+
+
+def interval_text(found: Interval | None, form: str = "{:.3f}") -> str:
+    """The ends of the interval alone as text, such as ``0.710 – 0.774``; a dash where they are undefined."""
+    if found is None or found.low is None or found.high is None:
+        return "–"
+    return f"{form.format(found.low)} – {form.format(found.high)}"

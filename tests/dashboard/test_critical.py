@@ -177,13 +177,13 @@ def test_a_damaged_file_of_results_is_a_sentence(probe: str, probed_run: Run, op
 def test_missing_pictures_leave_the_rest(
     probed_run: Run, open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.dashboard import logs
+    from app.dashboard import run_data
     from memgate.errors import MemgateError
 
     def gone(run: Run, split: str) -> None:
         raise MemgateError("There is no data file.")
 
-    monkeypatch.setattr(logs, "pictures", gone)
+    monkeypatch.setattr(run_data, "pictures", gone)
     at = open_page("critical", run="one")
     assert set(errors(at)) == {"There is no data file."}
     assert len(shown_pictures(at)) == 1, "the difference is stored"

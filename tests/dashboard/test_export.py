@@ -135,7 +135,7 @@ def test_only_what_goes_together_is_offered(make_run: MakeRun, open_page: Any) -
 def select(at: Any, ids: list[int]) -> Any:
     """Make samples the selection, as a brush does, and ask for it."""
     chosen = state.selection.selection_of("run", "train", ids, "by hand")
-    state.logs.keep_selection(chosen)
+    state.keep_selection(chosen)
     at.query_params["selected"] = chosen.key
     at.run()
     return choose(at, who="selection")

@@ -27,7 +27,7 @@ def panel(view: View, hint: str) -> None:
         st.caption(f"None yet: {hint}")
         return
     places = view.places
-    corrupted = int((view.data.cause[places] != "clean").sum())
+    corrupted = int(view.data.corrupted[places].sum())
     st.markdown(
         f"{len(places):,} samples, {corrupted:,} of them corrupted: {sentences.escaped(view.selected.how)}"
     )

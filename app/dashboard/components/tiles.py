@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from streamlit.components import v2
 
-from app.dashboard import logs, palette, sentences
+from app.dashboard import palette, run_data, sentences
 from app.dashboard.components.thumbnails import SPRITE_COLUMNS, Look, looks, png, sprite
 from app.dashboard.view.state import View, open_sample, problem
 from memgate.errors import MemgateError
@@ -45,7 +45,7 @@ def tiles(
     known = [at for at, one in enumerate(ids) if int(one) in place_of]
     found = np.zeros((0, 1, 1, 3), np.uint8)
     try:
-        pictures = logs.pictures(view.run, view.split)
+        pictures = run_data.pictures(view.run, view.split)
         there = np.isin(ids, pictures.sample_id)
         known = [at for at in known if there[at]]
         found = looks(pictures, np.array([ids[at] for at in known], np.int64), look)

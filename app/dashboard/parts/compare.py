@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import group_curves, logs
+from app.dashboard import group_curves, logs, run_folders
 from app.dashboard.group_curves import Share
 from app.dashboard.logs import Stamp
 from app.dashboard.results import scores
@@ -116,7 +116,7 @@ def comparison(view: View, others: Sequence[str]) -> Comparison:
 
 def _beside(view: View, name: str) -> View:
     """The same split of another run, if it is over the same data."""
-    whole = state.last_epoch_view(logs.open_run(state.root(), name))
+    whole = state.last_epoch_view(run_folders.open_run(state.root(), name))
     check_same_data(_data(view), _data(whole), view.split)
     other = whole.of_split(view.split)
     if len(other.data.epochs) == 0:
@@ -125,7 +125,7 @@ def _beside(view: View, name: str) -> View:
 
 
 def _data(view: View) -> RunData:
-    samples = {split: logs.samples(view.at, split) for split in view.log.splits}
+    samples = {split: logs.split_data(view.at, split).samples for split in view.log.splits}
     digests = {} if view.run.recorded else view.run.digests
     return RunData(view.run.name, view.run.outline.data, view.log.class_names, digests, samples)
 
@@ -137,7 +137,9 @@ def _by_gate(view: View, one: View) -> View:
 
 
 def _corruption(first: View, second: View) -> str:
-    labels, images = corruption_apart(*(logs.samples(one.at, one.split) for one in (first, second)))
+    labels, images = corruption_apart(
+        *(logs.split_data(one.at, one.split).samples for one in (first, second))
+    )
     parts = [f"{count:,} {what}" for count, what in ((labels, "labels"), (images, "images")) if count]
     if not parts:
         return ""
@@ -184,7 +186,7 @@ def differences(first: View, second: View) -> dict[str, Estimate]:
     """
     one, other = (view.of_split("train") for view in (first, second))
     orders = _order(one), _order(other)
-    corrupted = [view.data.cause[order] != "clean" for view, order in zip((one, other), orders, strict=True)]
+    corrupted = [view.data.corrupted[order] for view, order in zip((one, other), orders, strict=True)]
     both, neither = corrupted[0] & corrupted[1], ~(corrupted[0] | corrupted[1])
     found = {}
     if all("test" in view.log.splits for view in (first, second)):
@@ -195,7 +197,7 @@ def differences(first: View, second: View) -> dict[str, Estimate]:
     if first.gate and second.gate:
         found["routed clean"] = _mean_change(one, other, "routed_last", neither)
         found["routed corrupted"] = _mean_change(one, other, "routed_last", both)
-    if np.array_equal(*corrupted):
+    if np.array_equal(corrupted[0], corrupted[1]):
         columns = {"AUROC g": "gate_mean", "AUROC loss": "loss_mean"}
         for name, column in columns.items():
             if name == "AUROC loss" or (first.gate and second.gate):
@@ -242,6 +244,6 @@ def _routed_shares(
     _view: View, at: Stamp, split: str, gate: str, only: str, epoch: int | None
 ) -> dict[str, Share]:
     routed, seen = logs.matrix(at, split, "routed", gate), logs.matrix(at, split, "seen")
-    corrupted = _view.data.cause != "clean"
+    corrupted = _view.data.corrupted
     groups = {"clean": _view.members & ~corrupted, "corrupted": _view.members & corrupted}
     return {name: group_curves.share(routed, seen, who) for name, who in groups.items() if who.any()}

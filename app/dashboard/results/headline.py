@@ -37,7 +37,7 @@ def headline(view: View) -> Headline:
         MemgateError: the log is damaged.
     """
     train = view.of_split("train")
-    corrupted = train.data.cause != "clean"
+    corrupted = train.data.corrupted
     scores.fetch(train, COLUMNS)
     return Headline(
         test_accuracy=_test_accuracy(view),

@@ -49,7 +49,7 @@ def clean_quartiles(
 ) -> NDArray[np.float32]:
     """Quartiles [3, E] of a quantity over at most :data:`BAND_SAMPLES` clean samples, or clean ones of one class."""
     data = logs.split_data(at, split)
-    members = data.cause == "clean"
+    members = ~data.corrupted
     if label is not None:
         members = members & (data.clean_label == label)
     places = np.flatnonzero(members)
@@ -102,7 +102,7 @@ def loss_by_route(at: Stamp, split: str, gate: str | None, epoch: int) -> dict[t
     if gate is not None:
         routed, seen = logs.matrix(at, split, "routed", gate)[row], logs.matrix(at, split, "seen")[row]
         routes = {"routed": seen & routed, "skipped": seen & ~routed}
-    states = {"clean": data.cause == "clean", "corrupted": data.cause != "clean"}
+    states = {"clean": ~data.corrupted, "corrupted": data.corrupted}
     groups = {
         (state, route): here & there for state, here in states.items() for route, there in routes.items()
     }

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs
+from app.dashboard import run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.view.state import View, root
 from memgate.errors import MemgateError
@@ -96,14 +96,14 @@ def gate_at_checkpoint(view: View, result: ProbeResult) -> NDArray[np.floating]:
     """Gate value of the probed samples at the probed checkpoint [n]; NaN where the log does not have it."""
     found = None
     if view.gate:
-        with logs.reading(view.at.path):
+        with run_folders.reading(view.at.path):
             found = logged(view.log, result, "gate", view.gate)
     return np.full(len(result.sample_id), np.nan) if found is None else found
 
 
 def groups(view: View, result: ProbeResult) -> tuple[CriticalGroup, ...]:
     """Critical sample ratios of the groups that pass the filter, of a result of ``csr``."""
-    with logs.reading(str(view.run.path / "manifest.npz")):
+    with run_folders.reading(str(view.run.path / "manifest.npz")):
         return _groups(view, result, *_key(view, result))
 
 
@@ -123,13 +123,13 @@ def _groups(
 
 def routing_members(view: View, result: ProbeResult) -> Mapping[str, NDArray[np.bool_]]:
     """Groups of the samples of a result, see :func:`probes.samples.probe_groups.probed_members`."""
-    with logs.reading(str(view.run.path / "manifest.npz")):
+    with run_folders.reading(str(view.run.path / "manifest.npz")):
         return probed_members(view.run, view.log, result)
 
 
 def route_contrasts(view: View, result: ProbeResult) -> tuple[Contrast, ...]:
     """Whether a cut takes more from corrupted samples than from clean ones, of a result of ``routing``."""
-    with logs.reading(str(view.run.path / "manifest.npz")):
+    with run_folders.reading(str(view.run.path / "manifest.npz")):
         return _route_contrasts(view, result, *_key(view, result))
 
 
@@ -153,7 +153,7 @@ def control_rows(view: View, result: ProbeResult) -> list[dict[str, str]] | str:
         return ""
     try:
         # By its name under the root: no page reads a folder that the root does not have.
-        control = logs.open_run(root(), Path(path).name)
+        control = run_folders.open_run(root(), Path(path).name)
         file = probe_path(control, ROUTING)
         state = (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
         found = _control_rows(view, result, str(file), state, *_key(view, result))

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs
+from app.dashboard import logs, run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.results import external
 from app.dashboard.view.state import View
@@ -80,7 +80,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
         return found
     if column in SCORES and SCORES[column].needs == "checkpoint":
         raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
-    with logs.reading(view.at.path):
+    with run_folders.reading(view.at.path):
         found = _fetched(view.at, view.split, view.gate, view.epoch, [column])
     if column not in found:
         raise MemgateError(f"The log of {view.run.name} has no {column!r}.")
@@ -100,7 +100,7 @@ def fetch(view: View, columns: Iterable[str]) -> None:
     Raises:
         MemgateError: the log is damaged.
     """
-    with logs.reading(view.at.path):
+    with run_folders.reading(view.at.path):
         _fetched(view.at, view.split, view.gate, view.epoch, columns)
 
 
@@ -124,7 +124,7 @@ def _fetched(at: Stamp, split: str, gate: str | None, epoch: int | None, columns
             names[gate_column(column, gate, log.gates) if gate and column in GATE else column] = column
     if names:
         epochs = logs.split_data(at, split).epochs
-        one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], logs.samples(at, split))
+        one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], logs.split_data(at, split).samples)
         for name, values_ in log_columns(one, only=names):
             # Some columns are pandas' own arrays with gaps, some are numpy's.
             found = pd.Series(values_).to_numpy(np.float64, na_value=np.nan, copy=True)
@@ -164,7 +164,7 @@ def _stored(
 
 def separation(view: View, column: str) -> Separation:
     """How well a score finds the corrupted samples of the split among the clean ones, up to the cursor."""
-    return auroc(hardness(view, column), view.data.cause != "clean", 1)
+    return auroc(hardness(view, column), view.data.corrupted, 1)
 
 
 def share_last(view: View, column: str, members: NDArray[np.bool_]) -> Estimate:

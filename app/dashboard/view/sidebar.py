@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from app.dashboard import logs, palette
+from app.dashboard import logs, palette, run_data, run_folders
 from app.dashboard.logs import SplitData, Stamp
 from app.dashboard.view import selection
 from app.dashboard.view.selection import UNSAVED, Selection
-from app.dashboard.view.state import NOTHING, View, root
+from app.dashboard.view.state import NOTHING, View, kept_selection, root
 from app.dashboard.view.status import show_status
 from app.dashboard.view.url import Address
 from memgate.errors import MemgateError
@@ -53,7 +53,7 @@ def sidebar() -> None:
 
 def _widgets(address: Address) -> View | None:
     """The widgets, from top to bottom."""
-    names = logs.run_names(root())
+    names = run_folders.run_names(root())
     if not names:
         raise MemgateError(f"There are no runs under {root()} yet: make one by 'memgate quickstart'.")
     compared = selection.parse_names(address.text("runs") or "")
@@ -64,7 +64,7 @@ def _widgets(address: Address) -> View | None:
         return None
     if compared:
         address.keep("runs", selection.names_text(selection.with_first(compared, name)))
-    run = logs.open_run(root(), name)
+    run = run_folders.open_run(root(), name)
     at = _pinned(run)
     log = logs.log(at)
     split = _pick(address, "split", "Split", log.splits) or log.splits[0]
@@ -75,7 +75,7 @@ def _widgets(address: Address) -> View | None:
         address.value("gate", log.gates, "gate")  # there is nothing to choose, but a wrong one is said
     data = logs.split_data(at, split)
     try:
-        logs.operation_kinds(run)
+        run_data.operation_kinds(run)
     except MemgateError as error:
         address.problems.append(str(error))  # what was done is in the log as well: the page can be shown
     epoch = _epoch(address, data)
@@ -202,7 +202,7 @@ def _found(key: str, run: Run) -> Selection | None:
         return None
     if not key.startswith(UNSAVED):
         return selection.from_cohort(run.name, load_cohort(run, key))
-    found = logs.kept_selection(key)
+    found = kept_selection(key)
     if found is None:
         raise MemgateError(
             "The selection of this link is no longer known here: select the samples again, and save them as a cohort "

@@ -1,5 +1,6 @@
 """What a page shows, as one record; and how a page changes it: select samples, go to a sample, say what is wrong."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,12 @@ from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.samples.filters import Filter
+
+SELECTIONS = 500
+"""How many unsaved selections the server remembers, for the links to them."""
+
+NOTHING = "none"
+"""Value of the URL's ``selected`` where nothing is selected."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +139,29 @@ def select_places(shown: View, places: NDArray, how: str) -> None:
     select(shown, shown.data.sample_id[places], how)
 
 
+@st.cache_resource(show_spinner=False)
+def _selections() -> OrderedDict[str, Selection]:
+    """Selections of all sessions of this server by their key, the oldest first."""
+    return OrderedDict()
+
+
+def keep_selection(chosen: Selection) -> None:
+    """Remember a selection, so that the URL can name it; the oldest is forgotten when there are too many."""
+    kept = _selections()
+    kept[chosen.key] = chosen
+    kept.move_to_end(chosen.key)
+    while len(kept) > SELECTIONS:
+        kept.popitem(last=False)
+
+
+def kept_selection(key: str) -> Selection | None:
+    """The selection that the URL names; None for one that this server does not remember."""
+    return _selections().get(key)
+
+
 def keep(chosen: Selection) -> None:
-    """Make this the selection."""
-    logs.keep_selection(chosen)
+    """Make this the selection of the view."""
+    keep_selection(chosen)
     st.session_state["chosen"] = chosen.key
 
 
@@ -142,10 +169,6 @@ def clear_selection() -> None:
     """Forget the selection; a new key makes the heatmap forget its brush."""
     st.session_state["chosen"] = NOTHING
     st.session_state["brush"] = st.session_state.get("brush", 0) + 1
-
-
-NOTHING = "none"
-"""What the URL says where nothing is selected."""
 
 
 def rerun() -> None:

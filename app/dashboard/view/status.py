@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import logs, run_folders, sentences
 from app.dashboard.view import selection
 from app.dashboard.view.selection import Selection
 from app.dashboard.view.state import View, clear_selection, keep, problem
@@ -23,7 +23,7 @@ def show_status(shown: View) -> None:
     _cohorts(shown)
     st.caption(f"{len(shown.data.epochs)} of {len(shown.log.planned)} logged epochs shown")
     try:
-        running = logs.status(shown.run).shown == "running"
+        running = run_folders.status(shown.run).shown == "running"
     except MemgateError as error:
         problem(error)
         running = False

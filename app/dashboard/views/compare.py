@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_folders, sentences
 from app.dashboard.charts import compare as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
@@ -27,7 +27,7 @@ GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
 
 def run_names(view: View) -> list[str]:
     """The runs that the URL names, the sidebar's first; what it names wrongly is said."""
-    known = logs.run_names(state.root())
+    known = run_folders.run_names(state.root())
     wanted = selection.parse_names(st.query_params.get("runs", "")) or [view.run.name]
     unknown = [name for name in wanted if name not in known]
     if unknown:
@@ -45,7 +45,7 @@ def chooser(view: View, names: list[str]) -> None:
     st.session_state["pick_runs"] = names
     st.multiselect(
         "Runs to compare: A, which is the sidebar's, and up to three others",
-        logs.run_names(state.root()),
+        run_folders.run_names(state.root()),
         key="pick_runs",
         max_selections=compare.MOST_RUNS,
         on_change=_chosen,
@@ -98,7 +98,7 @@ def accuracies(found: Comparison, imported: list[Run]) -> None:
     lines = []
     for name, run in [(one.name, one.view.run) for one in found.runs] + [(run.name, run) for run in imported]:
         try:
-            with logs.reading(f"{run.path}/metrics.csv"):
+            with run_folders.reading(f"{run.path}/metrics.csv"):
                 lines.append(replace(line_of_run(run), name=name))
         except MemgateError as error:  # the logs have all the rest
             state.problem(error)
@@ -257,7 +257,7 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split can be read yet.")
         return
-    imported = logs.curves_among(state.root(), names[1:])
+    imported = run_folders.curves_among(state.root(), names[1:])
     drawn_only = {run.name for run in imported}
     found = compare.comparison(view, [name for name in names[1:] if name not in drawn_only])
     for sentence in found.refused:
@@ -266,7 +266,7 @@ def page() -> None:
         accuracies(found, imported)
         return
     if len(found.runs) < 2:
-        only = len(logs.run_names(state.root())) == 1
+        only = len(run_folders.run_names(state.root())) == 1
         st.info(
             "This is the only run here: train another (memgate train --like RUN --seed 1), and compare them."
             if only

@@ -130,7 +130,7 @@ def critical(view: View) -> None:
 def radii(view: View, result: ProbeResult, radius: float) -> None:
     """The radius by itself, and beside g."""
     places = view.data.columns(result.sample_id)
-    corrupted = view.data.cause[places] != "clean"
+    corrupted = view.data.corrupted[places]
     values = result.values["critical_radius"]
     split = {"clean": values[~corrupted], "corrupted": values[corrupted]}
     left, right = st.columns(2, gap="medium")

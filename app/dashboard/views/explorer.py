@@ -106,7 +106,7 @@ def groups_of(view: View) -> dict[str, tuple[str, str, NDArray[np.bool_]]]:
             "routed": (palette.ROUTED, "solid", routed & seen),
             "skipped": (palette.SKIPPED, "dash", ~routed & seen),
         }
-    clean = view.data.cause == "clean"
+    clean = ~view.data.corrupted
     return {
         "corrupted": (palette.CORRUPTED, "solid", ~clean),
         "clean": (palette.CLEAN, "dash", clean),

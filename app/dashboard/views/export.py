@@ -6,7 +6,7 @@ from typing import get_args
 
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_data, sentences
 from app.dashboard.parts import export
 from app.dashboard.parts.export import ExportChoice
 from app.dashboard.view import state
@@ -235,7 +235,7 @@ def _side(view: View, plan: ExportPlan) -> int:
         MemgateError: there are none, and the folder consists of them.
     """
     try:
-        return int(max(logs.pictures(view.run, view.split).given.shape[1:3]))
+        return int(max(run_data.pictures(view.run, view.split).given.shape[1:3]))
     except MemgateError:
         if plan.schema == "fiftyone":
             raise

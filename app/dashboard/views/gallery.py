@@ -43,7 +43,9 @@ def draw_again(seed: int) -> None:
 
 def looks_of(view: View) -> list[str]:
     """The pictures that there are: as given, and where images were corrupted as they were and what differs."""
-    there = view.data.image_op.any() and not view.run.recorded  # a recorded run keeps the given ones only
+    there = (
+        view.data.samples.image_op.any() and not view.run.recorded
+    )  # a recorded run keeps the given ones only
     return ["given", "clean", "difference"] if there else ["given"]
 
 
@@ -245,7 +247,7 @@ def source(view: View, preset: Preset, seed: int) -> str:
 def beside_clean(view: View, result: ProbeResult) -> str:
     """Who was probed, and from how many skipping the block takes the fit at all: any cut takes something."""
     told = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
-    corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
+    corrupted = view.data.corrupted[view.data.columns(result.sample_id)]
     fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]
     lost = [percent(share(held[fitted & who])) for who in (corrupted, ~corrupted)]
     return (

@@ -32,7 +32,7 @@ NOT_BOTH = (
 def against(view: View) -> str | None:
     """Which corruption is to be found; None, and a sentence, where there is nothing to tell apart."""
     cause = view.data.cause[view.members]
-    if not (view.data.cause != "clean").any():
+    if not view.data.corrupted.any():
         st.info(f"The split {sentences.escaped(view.split)} has no corrupted samples: detector scores are undefined. "
                 "The data map and the deciles are still there.")  # fmt: skip
         return None

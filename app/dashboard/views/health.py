@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_folders, sentences
 from app.dashboard.charts import health as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.view import state
@@ -35,14 +35,14 @@ def run_of(view: View | None) -> Run | None:
     if view is not None:
         return view.run
     name = st.query_params.get("run")
-    found = {run.name: run for run in logs.runs(state.root())}
+    found = {run.name: run for run in run_folders.runs(state.root())}
     return found.get(name or "")
 
 
 def status(run: Run, damaged: bool) -> None:
     """How far it is, and how it can go on."""
     try:
-        found = logs.status(run)
+        found = run_folders.status(run)
         command = "" if damaged else health.go_on_command(run, found.shown)
     except MemgateError:
         return  # the table of files says it
@@ -107,7 +107,7 @@ def epochs(view: View) -> None:
         sentences.escaped(f"Log mode {log.mode}, {len(log.gates)} gate{'' if len(log.gates) == 1 else 's'}, ")
         + sentences.escaped(f"{len(log.class_names)} classes, format {SCHEMA}")
     )
-    with logs.reading(view.at.path):
+    with run_folders.reading(view.at.path):
         splits = [health.split_health(log, split) for split in log.splits]
     st.markdown("**Planned epochs and what is in the log**")
     st.plotly_chart(
@@ -151,7 +151,7 @@ def verification(view: View) -> None:
         return
     bar = st.progress(0.0, "Reading …")
     begun = time.monotonic()
-    with logs.reading(view.at.path):
+    with run_folders.reading(view.at.path):
         splits = health.verify(
             view.run.path / "log.h5",
             lambda read, total: bar.progress(read / total, f"{read} of {total} rows"),
@@ -169,7 +169,7 @@ def verification(view: View) -> None:
 
 def arrays(view: View) -> None:
     """What is stored of each split."""
-    with logs.reading(view.at.path):
+    with run_folders.reading(view.at.path):
         found = health.stored_arrays(view.log)
     rows = [
         {
@@ -249,7 +249,7 @@ def page() -> None:
     for tab, name in zip(st.tabs(names), names, strict=True):
         with tab:
             try:
-                with logs.reading(f"{name} of {run.name}"):
+                with run_folders.reading(f"{name} of {run.name}"):
                     if name != "Quantities":
                         sections[name](run)
                     elif view is not None:

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app.dashboard import group_curves, logs, palette
+from app.dashboard import group_curves, logs, palette, run_folders
 from app.dashboard.charts import overview as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.panel import panel
@@ -40,7 +40,7 @@ def metrics(view: View) -> None:
         column.metric(label, value, interval, delta_color="off", delta_arrow="off", help=meaning)
     st.caption(
         f"Training samples (and test accuracy) at epoch {view.epoch} of {view.run.outline.epochs}, "
-        f"{logs.status(view.run).shown}, log mode {view.log.mode}; small: 95 % interval"
+        f"{run_folders.status(view.run).shown}, log mode {view.log.mode}; small: 95 % interval"
     )
 
 
@@ -98,7 +98,7 @@ def shares(view: View, gate: str) -> None:
     """Share routed by cause."""
     st.markdown(f"**Share routed through {gate.upper()}** · 95 % band")
     found = over_epochs.routed_shares(view.at, view.split, gate)
-    rate = float((view.data.cause != "clean").mean())
+    rate = float(view.data.corrupted.mean())
     figure = charts.shares(view.data.epochs, found, rate)
     st.plotly_chart(
         figure, key="shares", config=CONFIG, alt=f"Share routed through {gate} over the epochs, by cause"
@@ -182,7 +182,7 @@ def first_skips(view: View, gate: str) -> None:
     """When samples were first sent past the block."""
     st.markdown(f"**First epoch skipped by {gate.upper()}** · share skipped at least once")
     first = scores.values(view, "first_skip_epoch")
-    states = {"clean": view.data.cause == "clean", "corrupted": view.data.cause != "clean"}
+    states = {"clean": ~view.data.corrupted, "corrupted": view.data.corrupted}
     epochs = view.data.epochs[: view.row + 1]
     found = {
         name: group_curves.first_epoch_counts(first, epochs, who & (scores.values(view, "epochs_logged") > 0))
@@ -222,7 +222,7 @@ def page() -> None:
                 on_change=lambda: choose(view, drawn(view), st.session_state["mode"]),
             )
             by_numbers(view)
-            if (view.data.cause != "clean").any() and not view.run.recorded:
+            if view.data.corrupted.any() and not view.run.recorded:
                 held = {**view.params, "preset": MEMORISED.name, "page": "1"}
                 label = f"Memorised by {view.gate.upper()}"
                 st.page_link("views/gallery.py", label=label, icon=":material/grid_view:", query_params=held)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import logs, run_data, run_folders, sentences
 from app.dashboard.logs import Stamp
 from app.dashboard.parts.compare import MOST_RUNS
 from app.dashboard.results import scores
@@ -27,8 +27,8 @@ def known(name: str) -> tuple[dict[str, Any], str]:
     """The columns that cost nothing, and what is wrong with the run."""
     row: dict[str, Any] = {"run": name, "status": "damaged"}
     try:
-        run = logs.open_run(state.root(), name)
-        outline, status = run.outline, logs.status(run)
+        run = run_folders.open_run(state.root(), name)
+        outline, status = run.outline, run_folders.status(run)
         gates = list(map(str.upper, outline.gates))
         gates = gates if len(gates) <= FEW else [f"with {len(gates)} gates"]
         row |= {
@@ -44,7 +44,7 @@ def known(name: str) -> tuple[dict[str, Any], str]:
         if run.only_curves:
             row |= {"status": CURVES, **_of_metrics(run)}
             return row, ""
-        logs.operation_kinds(run)  # a run whose manifest is damaged is damaged
+        run_data.operation_kinds(run)  # a run whose manifest is damaged is damaged
         return row, ""
     except MemgateError as error:
         row["status"] = "log damaged" if "data" in row else "damaged"
@@ -53,18 +53,18 @@ def known(name: str) -> tuple[dict[str, Any], str]:
 
 def _of_metrics(run: Run) -> dict[str, Any]:
     """What imported curves say, which have no log: the test accuracy of their last epoch."""
-    with logs.reading(f"{run.path}/metrics.csv"):
+    with run_folders.reading(f"{run.path}/metrics.csv"):
         return {"test acc.": last_known(run.metrics(), "test_accuracy")}
 
 
 def measured(name: str) -> tuple[dict[str, Any], str]:
     """The columns that the log has to be read for, and what is wrong with it; a gap is a number that is not there."""
     try:
-        run = logs.open_run(state.root(), name)
-        if logs.status(run).epoch == 0:
+        run = run_folders.open_run(state.root(), name)
+        if run_folders.status(run).epoch == 0:
             return {}, ""
         at = logs.stamp(run)
-        with logs.reading(at.path):
+        with run_folders.reading(at.path):
             return {**_measured(run, at), **_critical(run, at)}, ""
     except MemgateError as error:
         return {"status": "log damaged"}, f"{name}: {error}"
@@ -201,7 +201,7 @@ if "opened" in st.session_state:
     st.switch_page("views/overview.py", query_params={"run": st.session_state.pop("opened")})
 st.subheader("Runs", anchor=False)
 try:
-    names = logs.run_names(state.root())
+    names = run_folders.run_names(state.root())
 except MemgateError as error:
     state.problem(error)
     st.stop()

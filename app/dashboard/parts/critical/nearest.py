@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_data, run_folders, sentences
 from app.dashboard.components import thumbnails
 from app.dashboard.components.tiles import LEGEND, tiles
 from app.dashboard.results import probe_results
@@ -86,7 +86,7 @@ def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> No
     found = stored.get(result.key)
     st.markdown(f"**Sample {sample_id} and its neighbour beyond the boundary**")
     try:
-        both = logs.pictures(view.run, view.split).of(sample_id)
+        both = run_data.pictures(view.run, view.split).of(sample_id)
     except MemgateError as error:
         state.problem(error)
         both = None
@@ -96,7 +96,7 @@ def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> No
             st.html(thumbnails.enlarged(both[0], SIDE, f"sample {sample_id}"))
         unknown(view, result, found, count)
     else:
-        with logs.reading(f"{view.run.path}/probes/{probe_results.NEIGHBOURS}.h5"):
+        with run_folders.reading(f"{view.run.path}/probes/{probe_results.NEIGHBOURS}.h5"):
             show_neighbour(view, sample_id, both[0] if both else None, found, int(place[0]))
     if st.button("Open the sample", key="open_nearest", icon=":material/arrow_forward:"):
         state.open_sample(view, sample_id)

@@ -135,7 +135,7 @@ def contrasts_table(view: View, result: ProbeResult) -> None:
 
 def memorised(view: View, result: ProbeResult) -> None:
     """Buttons that select who loses the fit by a cut, and who gets the clean label back."""
-    corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
+    corrupted = view.data.corrupted[view.data.columns(result.sample_id)]
     for cut in cuts_of(result.config["blocks"]):
         block = cut.memorised.rsplit("_", 1)[-1]
         skips = cut.memorised.startswith("memorised_by")

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, palette, sentences
+from app.dashboard import palette, run_data, sentences
 from app.dashboard.logs import Stamp
 from app.dashboard.results import external, scores
 from app.dashboard.view.state import View
@@ -109,10 +109,10 @@ def _categories(view: View) -> dict[str, NDArray[np.str_]]:
         routed, seen = view.at_cursor("routed", view.gate), view.at_cursor("seen")
         found["route"] = np.where(seen, np.where(routed, "routed", "skipped"), "not seen")
     try:
-        kinds = np.array(logs.operation_kinds(view.run), str)
+        kinds = np.array(run_data.operation_kinds(view.run), str)
         for title, operations in (
-            ("kind of label noise", data.label_op),
-            ("kind of image noise", data.image_op),
+            ("kind of label noise", data.samples.label_op),
+            ("kind of image noise", data.samples.image_op),
         ):
             found[title] = kinds[np.minimum(operations, len(kinds) - 1)]
     except MemgateError:

@@ -25,7 +25,7 @@ def counted(view: View) -> NDArray[np.bool_]:
 def cell(view: View, route: str, kind: str) -> NDArray[np.bool_]:
     """Which samples [N] a cell of the table counts."""
     routed = view.at_cursor("routed", view.gate)
-    corrupted = view.data.cause != "clean"
+    corrupted = view.data.corrupted
     return counted(view) & (routed == (route == "routed")) & (corrupted == (kind == "corrupted"))
 
 
@@ -33,7 +33,7 @@ def crosstable(view: View, gate: str) -> None:
     """The table of one gate; a click on a cell selects its samples."""
     st.markdown(f"**{gate.upper()} at epoch {view.epoch}** · click a count to select its samples")
     members = counted(view)
-    found = contingency(view.at_cursor("routed", gate)[members], (view.data.cause != "clean")[members])
+    found = contingency(view.at_cursor("routed", gate)[members], view.data.corrupted[members])
     if found.n == 0:
         st.caption("This epoch has seen no sample that passes the filter.")
         return

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs
+from app.dashboard import logs, run_folders
 from app.dashboard.group_curves import thinned
 from app.dashboard.results import scores
 from app.dashboard.view.state import View
@@ -113,7 +113,7 @@ def _over_epochs(
     epochs = _view.data.epochs
     chosen = np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))
     log = logs.log(at)
-    one = Snapshot(log, split, epochs[chosen], logs.samples(at, split))
-    with logs.reading(at.path):
+    one = Snapshot(log, split, epochs[chosen], logs.split_data(at, split).samples)
+    with run_folders.reading(at.path):
         (curve,) = curves_of(one, quantity, gate, {"clean": clean, "corrupted": corrupted})
     return curve

@@ -51,8 +51,8 @@ def data_map(view: View) -> None:
     colours: dict[str, NDArray] = {}
     if view.gate:
         colours["mean g"] = scores.values(view, "gate_mean")
-    if (view.data.cause != "clean").any():
-        colours["share corrupted"] = (view.data.cause != "clean").astype(np.float64)
+    if view.data.corrupted.any():
+        colours["share corrupted"] = view.data.corrupted.astype(np.float64)
     shown = st.radio("Colour", [*colours, "samples"], key="map_colour", horizontal=True)
     st.markdown("**Data map** · drag a box to select samples")
     who = view.members

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import logs, run_folders, sentences
 from app.dashboard.logs import Stamp
 from app.dashboard.parts.sample.track import Track
 from app.dashboard.view import selection, state
@@ -26,10 +26,10 @@ def elsewhere(track: Track) -> None:
         st.caption("This run has no digest of its data, so nothing says which other runs have the same.")
         return
     rows, skipped = [], 0
-    others = [name for name in logs.run_names(state.root()) if name != view.run.name]
+    others = [name for name in run_folders.run_names(state.root()) if name != view.run.name]
     for name in others[:RUNS]:
         try:
-            row = _row(logs.open_run(state.root(), name), digest, track)
+            row = _row(run_folders.open_run(state.root(), name), digest, track)
         except MemgateError:
             skipped += 1
             continue
@@ -52,7 +52,7 @@ def _data_of(split: str) -> str:
 
 def _row(run: Run, digest: str, track: Track) -> dict[str, Any] | None:
     """One other run; None where its data is other or it has not the sample."""
-    with logs.reading(f"{run.path}/config.json"):
+    with run_folders.reading(f"{run.path}/config.json"):
         if run.digests.get(_data_of(track.view.split)) != digest:
             return None
     at = logs.stamp(run)
@@ -78,7 +78,7 @@ def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
     def column(name: str, gate: str | None = None) -> np.ndarray:
         return log.values(split, name, gate, part)[1][:, 0]
 
-    with logs.reading(at.path):
+    with run_folders.reading(at.path):
         seen = column("seen")
         there = np.flatnonzero(seen)
         gate = log.gates[-1] if log.gates else None

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_data, sentences
 from app.dashboard.components import thumbnails
 from app.dashboard.parts.sample import findings, ranks
 from app.dashboard.parts.sample.track import Track
@@ -40,7 +40,7 @@ def pictures(track: Track) -> None:
     """As given; where the image was corrupted, also as it was, and what differs."""
     view, sample_id = track.view, track.sample_id
     try:
-        both = logs.pictures(view.run, view.split).of(sample_id)
+        both = run_data.pictures(view.run, view.split).of(sample_id)
     except MemgateError as error:
         state.problem(error)
         return
@@ -95,14 +95,16 @@ def facts(track: Track) -> None:
 
 def _done(track: Track) -> str:
     """What was done to it, by the manifest."""
-    view, data, at = track.view, track.view.data, track.position
+    view, samples, at = track.view, track.view.data.samples, track.position
     try:
-        kinds = logs.operation_kinds(view.run)
-        label_kind, image_kind = kinds[data.label_op[at]], kinds[data.image_op[at]]
+        kinds = run_data.operation_kinds(view.run)
+        label_kind, image_kind = kinds[samples.label_op[at]], kinds[samples.image_op[at]]
         if track.cause == "open":
-            image_kind += f", {logs.image_source(view.run, view.split, track.sample_id)}"
+            image_kind += f", {run_data.image_source(view.run, view.split, track.sample_id)}"
     except (MemgateError, IndexError) as error:
         state.problem(error if isinstance(error, MemgateError) else "The manifest is not this log's.")
-        label_kind, image_kind = ("unknown" if op[at] else "none" for op in (data.label_op, data.image_op))
+        label_kind, image_kind = (
+            "unknown" if op[at] else "none" for op in (samples.label_op, samples.image_op)
+        )
     given, clean = track.class_name(track.given), track.class_name(track.clean)
     return sentences.corruption(track.cause, given, clean, label_kind, image_kind)

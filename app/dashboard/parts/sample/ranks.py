@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, sentences
+from app.dashboard import logs, run_data, sentences
 from app.dashboard.components.tiles import tiles
 from app.dashboard.logs import Stamp
 from app.dashboard.parts.sample.track import Track
@@ -152,7 +152,7 @@ def nearest_samples(track: Track) -> None:
         st.caption("No other sample shares an epoch with it.")
         return
     try:
-        logs.pictures(view.run, view.split)
+        run_data.pictures(view.run, view.split)
     except MemgateError:  # which the sample's own picture has said
         st.caption(f"Without pictures; by their ids: {', '.join(map(str, ids.tolist()))}.")
         return

@@ -99,7 +99,7 @@ def trajectories(track: Track) -> None:
     figure = charts.fit_trajectory(
         epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
     )
-    clean = int((view.data.cause == "clean").sum())
+    clean = int((~view.data.corrupted).sum())
     if clean > over_epochs.BAND_SAMPLES:
         st.caption(
             f"Bands: quartiles of at most {over_epochs.BAND_SAMPLES:,} of the {clean:,} clean samples."
