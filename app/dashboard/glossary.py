@@ -60,6 +60,10 @@ TERMS: Mapping[str, str] = {
 """Term to its definition."""
 
 
+SCORE_TERMS = ("CSL", "AUM", "EL2N", "GMM", "SEI", "g", "H", "nats")
+"""Terms in the titles of scores."""
+
+
 def definitions(*terms: str) -> str:
     """Definitions of terms as Markdown, a line a term, for a help mark.
 

@@ -121,7 +121,7 @@ def test_the_filter_and_the_cursor_are_the_sidebars(
 def test_only_what_goes_together_is_offered(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(epochs=3)
     at = open_page("export", run=run.name)
-    assert at.radio(key="export_who").options == ["all of train (200)"]
+    assert at.radio(key="export_samples").options == ["all of train (200)"]
     assert at.selectbox(key="export_format").options == ["csv", "parquet", "npz", "jsonl", "h5"]
     choose(at, shape="matrix")
     assert at.selectbox(key="export_format").options == ["npz", "parquet", "h5"]

@@ -14,7 +14,7 @@ from memgate.runs.run import Run
 from probes.stats.confusions import label_pairs
 from tests.helpers.pages import CASES, decoded, errors, figure, texts
 
-PARTS = ("detectors", "epochs", "map", "labels", "deciles")
+PARTS = ("detection", "epochs", "map", "labels", "deciles")
 
 MakeRun = Callable[..., Run]
 
@@ -29,7 +29,7 @@ def test_every_part_shows_every_run(case: str, part: str, make_run: MakeRun, ope
     run = make_run(**CASES[case])
     at = open_page("hardness", run=run.name, show=part)
     assert all("no finished epoch" in sentence for sentence in errors(at)) or not errors(at)
-    if case == "no noise" and part in ("detectors", "epochs"):
+    if case == "no noise" and part in ("detection", "epochs"):
         assert "no corrupted samples: detector scores are undefined" in infos(at)
     if case == "ungated" and part == "deciles":
         assert "The log has no gate" in infos(at)

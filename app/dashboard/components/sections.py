@@ -1,4 +1,4 @@
-"""The parts of a page, of which one is drawn: the URL names it, so a link leads to what was seen."""
+"""Parts of a page, of which one is drawn; the URL names it, so that a link leads to the same part."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ PARAM = "show"
 
 
 def section(options: Mapping[str, str]) -> str:
-    """The part to draw: the URL's, else the last one, else the first.
+    """Name of the part to draw: the URL's, else the last one, else the first.
 
     Args:
         options: name in the URL to its title.
@@ -20,7 +20,7 @@ def section(options: Mapping[str, str]) -> str:
     chosen = address.choice(PARAM, list(options), "part")
     address.write()
     st.session_state[PARAM] = chosen
-    st.space("xsmall")  # the page's head would cut a widget without a label
+    st.space("xsmall")  # the header of the page would cut off a widget without a label
     st.segmented_control(
         "Part of the page",
         list(options),

@@ -1,4 +1,4 @@
-"""Several runs over the same samples as one view: at which epoch, by which gate, and whose samples are paired."""
+"""Several runs on the same samples: the epoch and the gate of each, paired samples, differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,17 +23,17 @@ from probes.stats.estimate import Estimate, difference, estimate
 from probes.stats.intervals import auroc_difference
 
 MOST_RUNS = 4
-"""Runs beside each other: more are neither read nor drawn well."""
+"""Largest number of runs that tables and charts show side by side."""
 
 LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One of the runs, at the epoch and by the gate that it is compared at."""
+    """One of the runs, at the epoch and with the gate that are compared."""
 
     letter: str
-    """What figures and tables call it."""
+    """Name of the run in figures and tables."""
     view: View
 
     @property
@@ -44,7 +44,7 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The runs that can be compared, and what has to be said about that."""
+    """The runs that can be compared, with notes for the user."""
 
     runs: tuple[ComparedRun, ...]
     notes: tuple[str, ...]
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def gated(self) -> tuple[ComparedRun, ...]:
-        """Those that have a gate."""
+        """The runs that have a gate."""
         return tuple(one for one in self.runs if one.view.gate)
 
 
@@ -64,7 +64,7 @@ class Pair:
     first: ComparedRun
     second: ComparedRun
     sample_id: NDArray[np.int64]
-    """[n] rising: who passes the filter in the first run and was seen by both."""
+    """[n] rising: samples that pass the filter in the first run and were seen in both."""
     cause: NDArray[np.str_]
     """[n] of the first run."""
     routed: NDArray[np.bool_]
@@ -73,54 +73,56 @@ class Pair:
     """[2, n]."""
 
     def agreements(self) -> dict[str, Agreement]:
-        """How far the routes agree among all samples, and among clean and corrupted ones apart."""
+        """Agreement of the routes: of all samples, of the clean and of the corrupted ones."""
         corrupted = self.cause != "clean"
         groups = {"all": np.ones(len(corrupted), bool), "clean": ~corrupted, "corrupted": corrupted}
-        there = {name: who for name, who in groups.items() if who.any()}
-        return {name: agreement(*self.routed[:, who]) for name, who in there.items()}
+        return {
+            name: agreement(*self.routed[:, members]) for name, members in groups.items() if members.any()
+        }
 
 
 def comparison(view: View, others: Sequence[str]) -> Comparison:
-    """A view beside the same split of other runs.
+    """A view and the same split of other runs.
 
     Args:
         view: of the first run.
         others: names of the others.
     """
-    found, refused = [view], []
+    views, refused = [view], []
     for name in others:
         try:
-            found.append(_beside(view, name))
+            views.append(_same_split(view, name))
         except MemgateError as error:
             refused.append(str(error))
     notes: list[str] = []
-    found = [_by_gate(view, one) for one in found]
-    gates = {one.gate for one in found if one.gate}
+    views = [_with_gate(view, one) for one in views]
+    gates = {one.gate for one in views if one.gate}
     if len(gates) > 1:
-        used = ", ".join(f"{one.gate.upper()} of {one.run.name}" for one in found if one.gate)
-        notes.append(f"They do not have the same gates: compared are {used}.")
-    ungated = [one.run.name for one in found if not one.gate]
+        used = ", ".join(f"{one.gate.upper()} of {one.run.name}" for one in views if one.gate)
+        notes.append(f"The runs have different gates: {used} are compared.")
+    ungated = [one.run.name for one in views if not one.gate]
     if ungated:
-        notes.append(f"Without a gate, and so without routes: {', '.join(ungated)}.")
-    epochs = [one.data.epochs for one in found]
-    if all(view.epoch in some for some in epochs):
-        found = [replace(one, epoch=view.epoch) for one in found]
+        notes.append(f"Without a gate: {', '.join(ungated)}.")
+    if all(view.epoch in one.data.epochs for one in views):
+        views = [replace(one, epoch=view.epoch) for one in views]
     else:
-        found = [replace(one, epoch=int(one.data.epochs[-1])) for one in found]
-        at = ", ".join(f"{one.run.name} at epoch {one.epoch}" for one in found)
-        notes.append(f"Epoch {view.epoch} is not in the logs of all, so each is at its last: {at}.")
-    notes += [sentence for one in found[1:] if (sentence := _corruption(view, one))]
-    runs = tuple(ComparedRun(letter, one) for letter, one in zip(LETTERS, found, strict=False))
+        views = [replace(one, epoch=int(one.data.epochs[-1])) for one in views]
+        at = ", ".join(f"{one.run.name} at epoch {one.epoch}" for one in views)
+        notes.append(f"Epoch {view.epoch} is not in all logs: each run is shown at its last epoch ({at}).")
+    notes += [sentence for one in views[1:] if (sentence := _corruption(view, one))]
+    runs = tuple(ComparedRun(letter, one) for letter, one in zip(LETTERS, views, strict=False))
     return Comparison(runs, tuple(notes), tuple(refused))
 
 
-def _beside(view: View, name: str) -> View:
-    """The same split of another run, if it is over the same data."""
+def _same_split(view: View, name: str) -> View:
+    """The same split of another run, if that was trained on the same data."""
     whole = state.last_epoch_view(run_folders.open_run(state.root(), name))
     check_same_data(_data(view), _data(whole), view.split)
     other = whole.of_split(view.split)
     if len(other.data.epochs) == 0:
-        raise MemgateError(f"{name} cannot be compared yet: no epoch of its {view.split} split can be read.")
+        raise MemgateError(
+            f"{name} cannot be compared yet: no epoch of its {view.split} split has been logged."
+        )
     return replace(other, only=view.only, epoch=int(other.data.epochs[-1]))
 
 
@@ -130,8 +132,8 @@ def _data(view: View) -> RunData:
     return RunData(view.run.name, view.run.outline.data, view.log.class_names, digests, samples)
 
 
-def _by_gate(view: View, one: View) -> View:
-    """The gate that the sidebar says, where the run has it, else its last."""
+def _with_gate(view: View, one: View) -> View:
+    """A view with the gate set in the sidebar if the run has it, otherwise with its last gate."""
     gates = one.log.gates
     return replace(one, gate=view.gate if view.gate in gates else gates[-1] if gates else None)
 
@@ -148,9 +150,9 @@ def _corruption(first: View, second: View) -> str:
     )
 
 
-def pairs(found: Comparison) -> list[Pair]:
-    """Every two of the gated runs."""
-    return [_pair(*two) for two in combinations(found.gated, 2)]
+def pairs(comparison: Comparison) -> list[Pair]:
+    """Every pair of gated runs."""
+    return [_pair(*two) for two in combinations(comparison.gated, 2)]
 
 
 def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
@@ -163,14 +165,14 @@ def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
             for one, order in zip(views, orders, strict=True)
         ])  # fmt: skip
 
-    who = views[0].members[orders[0]] & both("seen", per_gate=False).all(axis=0)
+    members = views[0].members[orders[0]] & both("seen", per_gate=False).all(axis=0)
     return Pair(
         first,
         second,
-        views[0].data.sample_id[orders[0]][who],
-        views[0].data.cause[orders[0]][who],
-        both("routed")[:, who],
-        both("gate")[:, who],
+        views[0].data.sample_id[orders[0]][members],
+        views[0].data.cause[orders[0]][members],
+        both("routed")[:, members],
+        both("gate")[:, members],
     )
 
 
@@ -180,23 +182,24 @@ def _order(view: View) -> NDArray[np.intp]:
 
 
 def differences(first: View, second: View) -> dict[str, Estimate]:
-    """How much larger each headline number is in the second run, paired by sample, with 95 % intervals.
+    """Difference of each headline number, second run minus first, paired by sample, with 95 % intervals.
 
-    Over the training samples that are clean, or corrupted, in both; AUROCs only where the same ones are corrupted.
+    Over the training samples that are clean in both, or corrupted in both; AUROCs only where the same samples are
+    corrupted.
     """
     one, other = (view.of_split("train") for view in (first, second))
     orders = _order(one), _order(other)
     corrupted = [view.data.corrupted[order] for view, order in zip((one, other), orders, strict=True)]
     both, neither = corrupted[0] & corrupted[1], ~(corrupted[0] | corrupted[1])
-    found = {}
+    changes = {}
     if all("test" in view.log.splits for view in (first, second)):
         tests = [view.of_split("test") for view in (first, second)]
         if all(len(test.data.epochs) for test in tests):
-            found["test acc."] = _mean_change(tests[0], tests[1], "correct_given_last")
-    found["corrupted fitted"] = _mean_change(one, other, "correct_given_last", both)
+            changes["test acc."] = _mean_change(tests[0], tests[1], "correct_given_last")
+    changes["corrupted fitted"] = _mean_change(one, other, "correct_given_last", both)
     if first.gate and second.gate:
-        found["routed clean"] = _mean_change(one, other, "routed_last", neither)
-        found["routed corrupted"] = _mean_change(one, other, "routed_last", both)
+        changes["routed clean"] = _mean_change(one, other, "routed_last", neither)
+        changes["routed corrupted"] = _mean_change(one, other, "routed_last", both)
     if np.array_equal(corrupted[0], corrupted[1]):
         columns = {"AUROC g": "gate_mean", "AUROC loss": "loss_mean"}
         for name, column in columns.items():
@@ -205,10 +208,10 @@ def differences(first: View, second: View) -> dict[str, Estimate]:
                     scores.hardness(view, column)[order]
                     for view, order in zip((one, other), orders, strict=True)
                 ]
-                there = ~np.isnan(turned).any(axis=0)
-                change = auroc_difference(turned[1][there], turned[0][there], corrupted[0][there])
-                found[name] = estimate(*change, int(there.sum()))
-    return found
+                known = ~np.isnan(turned).any(axis=0)
+                change = auroc_difference(turned[1][known], turned[0][known], corrupted[0][known])
+                changes[name] = estimate(*change, int(known.sum()))
+    return changes
 
 
 def _mean_change(
@@ -220,7 +223,7 @@ def _mean_change(
 
 
 def settings_apart(views: Sequence[View]) -> dict[str, tuple[Any, ...]]:
-    """The settings in which runs differ: of their configurations, or, where one was recorded, of their outlines."""
+    """Settings that differ: of the configurations or, where a run was recorded, of the outlines; name to values."""
     recorded = any(view.run.recorded for view in views)
     return differing([_settings(view, recorded) for view in views])
 
@@ -228,12 +231,12 @@ def settings_apart(views: Sequence[View]) -> dict[str, tuple[Any, ...]]:
 def _settings(view: View, outline: bool) -> dict[str, Any]:
     if not outline:
         return flags(view.run.config, without=("name", "out"))
-    said = {f"settings.{name}": value for name, value in view.run.settings.items()}
-    return {**flags(view.run.outline), **said, "log.mode": view.log.mode}
+    recorded = {f"settings.{name}": value for name, value in view.run.settings.items()}
+    return {**flags(view.run.outline), **recorded, "log.mode": view.log.mode}
 
 
 def routed_shares(one: View) -> dict[str, Share]:
-    """Share routed of the clean and of the corrupted samples that pass the filter, over the epochs."""
+    """Share routed over the epochs of the clean and of the corrupted samples that pass the filter."""
     assert one.gate is not None
     epoch = one.epoch if one.only.route != "all" else None
     return _routed_shares(one, one.at, one.split, one.gate, str(one.only), epoch)
@@ -246,4 +249,4 @@ def _routed_shares(
     routed, seen = logs.matrix(at, split, "routed", gate), logs.matrix(at, split, "seen")
     corrupted = _view.data.corrupted
     groups = {"clean": _view.members & ~corrupted, "corrupted": _view.members & corrupted}
-    return {name: group_curves.share(routed, seen, who) for name, who in groups.items() if who.any()}
+    return {name: group_curves.share(routed, seen, group) for name, group in groups.items() if group.any()}

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.dashboard import logs, palette, run_data, run_folders
+from app.dashboard.glossary import definitions
 from app.dashboard.logs import SplitData, Stamp
 from app.dashboard.view import selection
 from app.dashboard.view.selection import UNSAVED, Selection
@@ -22,15 +23,15 @@ DEPENDENTS = {
     "run": ("split", "gate", "epoch", "cause", "route", "class", "selected", "id"),
     "split": ("epoch", "cause", "class", "selected", "id"),
 }
-"""What a changed value makes meaningless in the URL."""
+"""Parameters of the URL that lose their meaning where another one changes."""
 
 LAST = "last"
 FEW = 5
-"""Options that are shown beside each other; more are a list (a layer-gated network has dozens of gates)."""
+"""Up to so many options are radio buttons; more are a list (a layer-gated network has dozens of gates)."""
 
 
 def sidebar() -> None:
-    """The sidebar, and the view that it stands for; what cannot be shown is said on the page, not beside it."""
+    """Draw the sidebar and keep the view that it stands for; errors are shown on the page."""
     params = dict(st.query_params)
     picked: str | None = st.session_state.pop("picked", None)
     if picked is not None:
@@ -52,10 +53,10 @@ def sidebar() -> None:
 
 
 def _widgets(address: Address) -> View | None:
-    """The widgets, from top to bottom."""
+    """Draw the widgets from top to bottom; the view, or None without a run."""
     names = run_folders.run_names(root())
     if not names:
-        raise MemgateError(f"There are no runs under {root()} yet: make one by 'memgate quickstart'.")
+        raise MemgateError(f"There are no runs under {root()} yet: train one by 'memgate quickstart'.")
     compared = selection.parse_names(address.text("runs") or "")
     if "runs" in address.params and compared:
         address.params.setdefault("run", compared[0])
@@ -72,12 +73,12 @@ def _widgets(address: Address) -> View | None:
     if len(log.gates) > 1:
         gate = _pick(address, "gate", "Gate", log.gates[::-1]) or gate
     elif gate and "gate" in address.params:
-        address.value("gate", log.gates, "gate")  # there is nothing to choose, but a wrong one is said
+        address.value("gate", log.gates, "gate")  # there is nothing to choose, but a wrong one is reported
     data = logs.split_data(at, split)
     try:
         run_data.operation_kinds(run)
     except MemgateError as error:
-        address.problems.append(str(error))  # what was done is in the log as well: the page can be shown
+        address.problems.append(str(error))  # labels and causes are in the log as well: the page can be shown
     epoch = _epoch(address, data)
     only = _filter(address, log, data, gate is not None and epoch is not None)
     chosen = _selection(address, run, split)
@@ -94,12 +95,14 @@ def _pick(
     label: str,
     options: Sequence[str],
     shown_as: Callable[[str], str] = str,
+    terms: Sequence[str] = (),
 ) -> str | None:
-    """One choice, as a list where there are many; a wrong value in the URL is said and picks nothing."""
+    """Widget for one choice, a list where there are many options; None where the URL's value is wrong."""
     value = address.value(param, options, label.lower())
     key = f"pick_{param}"
     st.session_state[key] = value
     common: dict[str, Any] = {"key": key, "format_func": shown_as, "on_change": _picked, "args": (param, key)}
+    common["help"] = definitions(*terms) or None
     if param in ("run", "cause") or len(options) > FEW:
         index = None if value is None else 0
         st.selectbox(label, options, index=index, placeholder=f"Choose a {label.lower()}", **common)
@@ -111,20 +114,20 @@ def _pick(
 
 
 def _picked(param: str, key: str) -> None:
-    """A widget was changed: the next run of the script takes it up before the URL."""
+    """Note the changed widget: the next run of the script reads it before the URL."""
     if st.session_state[key] is not None:
         st.session_state["picked"] = param
 
 
 def _text(value: Any) -> str:
-    """What the URL says for a widget's value."""
+    """Text in the URL for a widget's value."""
     if isinstance(value, list):
         return ",".join(map(str, sorted(value))) or "all"
     return str(value)
 
 
 def _epoch(address: Address, data: SplitData) -> int | None:
-    """The cursor: routes are judged at this epoch, and scores count the epochs up to it."""
+    """Slider for the epoch shown: routes are those of this epoch, scores count the epochs up to it."""
     if len(data.epochs) == 0:
         address.params.pop("epoch", None)
         return None
@@ -153,11 +156,16 @@ def _epoch(address: Address, data: SplitData) -> int | None:
 
 
 def _filter(address: Address, log: SampleLog, data: SplitData, routes: bool) -> Filter:
-    """Which samples are shown."""
-    cause = _pick(address, "cause", "Cause", causes_to_ask(data.cause), lambda one: palette.CAUSE_WORDS[one])
+    """Widgets for the filter: which samples are shown."""
+    cause = _pick(
+        address, "cause", "Cause", causes_to_ask(data.cause), lambda one: palette.CAUSE_WORDS[one], ("cause",)
+    )
     route = "all"
     if routes:
-        route = _pick(address, "route", "Route", ("all", "routed", "skipped")) or "all"
+        route = (
+            _pick(address, "route", "Route", ("all", "routed", "skipped"), terms=("routed", "skipped", "g"))
+            or "all"
+        )
     else:
         address.params.pop("route", None)
     text = address.text("class") or "all"
@@ -183,38 +191,38 @@ def _filter(address: Address, log: SampleLog, data: SplitData, routes: bool) -> 
 
 
 def _selection(address: Address, run: Run, split: str) -> Selection | None:
-    """The selection that the URL names."""
+    """The selection that the URL names; None for none."""
     key = address.text("selected") or NOTHING
     try:
-        found = _found(key, run)
+        chosen = _selected(key, run)
     except MemgateError as error:
-        # What the session remembers may belong to another run.
+        # A selection that the session remembers may belong to another run.
         if "selected" in address.params:
             address.problems.append(str(error))
-        found = None
-    found = found.of(run.name, split) if found else None
-    address.keep("selected", found.key if found else NOTHING)
-    return found
+        chosen = None
+    chosen = chosen.of(run.name, split) if chosen else None
+    address.keep("selected", chosen.key if chosen else NOTHING)
+    return chosen
 
 
-def _found(key: str, run: Run) -> Selection | None:
+def _selected(key: str, run: Run) -> Selection | None:
     if key == NOTHING:
         return None
     if not key.startswith(UNSAVED):
         return selection.from_cohort(run.name, load_cohort(run, key))
-    found = kept_selection(key)
-    if found is None:
+    chosen = kept_selection(key)
+    if chosen is None:
         raise MemgateError(
-            "The selection of this link is no longer known here: select the samples again, and save them as a cohort "
-            "to keep them."
+            "The server no longer has the selection of this link: select the samples again, and save them as a "
+            "cohort to keep them."
         )
-    return found
+    return chosen
 
 
 def _pinned(run: Run) -> Stamp:
-    """The log's state that this session shows: new epochs come when the user asks for them.
+    """State of the log that this session shows: new epochs are shown when the user asks for them.
 
-    A chart that is drawn anew loses its zoom and its brush, so a training in the background must not do it.
+    A chart that is drawn anew loses its zoom and its box, so a training in the background must not do it.
     """
     stamps: dict[str, Stamp] = st.session_state.setdefault("stamps", {})
     path = str(run.path)

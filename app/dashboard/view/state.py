@@ -1,4 +1,4 @@
-"""What a page shows, as one record; and how a page changes it: select samples, go to a sample, say what is wrong."""
+"""The view of a page as one record, and its changes: select samples, open a sample, show an error."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ NOTHING = "none"
 
 @dataclass(frozen=True)
 class View:
-    """What the sidebar says: the same on every page."""
+    """The settings of the sidebar, the same on every page."""
 
     run: Run
     at: Stamp
@@ -37,23 +37,23 @@ class View:
     split: str
     gate: str | None
     epoch: int | None
-    """The epoch's cursor: routes are judged at it, and scores count the epochs up to it; None while there is none."""
+    """The epoch shown: routes are those of this epoch, scores count the epochs up to it; None while none is logged."""
     only: Filter
     data: SplitData
     selected: Selection | None
     params: dict[str, str]
-    """The view as URL parameters, without the focus."""
+    """The view as URL parameters, without the sample."""
 
     @property
     def row(self) -> int:
-        """Row of the cursor's epoch in the matrices [E, N]."""
+        """Row of the epoch shown in the matrices [E, N]."""
         return int(np.flatnonzero(self.data.epochs == self.epoch)[0])
 
     @cached_property
     def members(self) -> NDArray[np.bool_]:
-        """Which samples [N] pass the filter."""
+        """Samples that pass the filter, bool [N]."""
         if self.epoch is None or self.gate is None:
-            routed = seen = np.zeros(len(self.data.cause), bool)
+            routed = seen = np.zeros(len(self.data), bool)
         else:
             routed, seen = self.at_cursor("routed", self.gate), self.at_cursor("seen")
         return self.only.matching(self.data.cause, self.data.clean_label, routed, seen)
@@ -64,24 +64,24 @@ class View:
         return np.zeros(0, np.intp) if self.selected is None else self.data.places(self.selected.ids)
 
     def of_split(self, split: str) -> "View":
-        """The same of another split, without filter and selection."""
+        """The view of another split, without filter and selection."""
         if split == self.split:
             return self
         data = logs.split_data(self.at, split)
         return replace(self, split=split, data=data, only=Filter(), selected=None)
 
     def at_cursor(self, name: str, gate: str | None = None) -> NDArray:
-        """One logged quantity or flag at the cursor's epoch, [N]."""
+        """One logged quantity or flag at the epoch shown, [N]."""
         return logs.matrix(self.at, self.split, name, gate)[self.row]
 
 
 def problem(error: MemgateError | str) -> None:
-    """Show what went wrong as one sentence, on the page."""
+    """Show an error as one sentence on the page."""
     st.error(sentences.escaped(str(error)), icon=":material/error:")
 
 
 def open_root(path: Path) -> None:
-    """Keep the folder of the runs for the pages."""
+    """Keep the folder of the runs for all pages."""
     st.session_state["root"] = path
     st.session_state["view"] = None
 
@@ -92,26 +92,26 @@ def root() -> Path:
 
 
 def view() -> View:
-    """What to show; ends the page where the sidebar has said why there is nothing."""
-    found = view_or_none()
-    if found is None:
+    """The view; ends the page where there is none, which the sidebar reports."""
+    current = view_or_none()
+    if current is None:
         st.stop()
-    return cast(View, found)
+    return cast(View, current)
 
 
 def view_or_none() -> View | None:
-    """What to show; None where the sidebar has said why there is nothing, for a page that can do without."""
+    """The view; None where there is none, for a page that does not need one."""
     return st.session_state["view"]
 
 
 def write_param(param: str, value: str) -> None:
-    """Write a value to the URL if it does not say so already (every write is a step in the browser's history)."""
+    """Write a value to the URL if it is not there already: every write is a step in the browser's history."""
     if st.query_params.get(param) != value:
         st.query_params[param] = value
 
 
 def last_epoch_view(run: Run) -> View:
-    """All training samples of a run at its last epoch, as if the sidebar said so.
+    """View of all training samples of a run at its last epoch.
 
     Raises:
         MemgateError: it is damaged.
@@ -124,7 +124,7 @@ def last_epoch_view(run: Run) -> View:
 
 
 def select(shown: View, ids: NDArray[np.integer] | list[int], how: str) -> None:
-    """Make samples the selection of what is shown. Call it from a callback, or :func:`rerun` after it.
+    """Make samples the selection of the view. Call it from a callback, or :func:`rerun` after it.
 
     Args:
         shown: run and split.
@@ -166,16 +166,16 @@ def keep(chosen: Selection) -> None:
 
 
 def clear_selection() -> None:
-    """Forget the selection; a new key makes the heatmap forget its brush."""
+    """Clear the selection; a new key removes the box from the charts."""
     st.session_state["chosen"] = NOTHING
     st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 
 def rerun() -> None:
-    """Draw the page anew, from the top."""
+    """Draw the page again."""
     st.rerun()
 
 
 def open_sample(shown: View, sample_id: int) -> None:
-    """Go to the page of one sample."""
+    """Open the page of one sample."""
     st.switch_page("views/sample.py", query_params={**shown.params, "id": str(sample_id)})

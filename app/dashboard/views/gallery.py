@@ -1,4 +1,4 @@
-"""Gallery: pictures by a question, such as clean samples that are routed; a click opens the sample."""
+"""Gallery: images of samples by a preset, such as clean samples that are routed; a click opens the sample."""
 
 from typing import get_args
 
@@ -10,6 +10,7 @@ from app.dashboard import sentences
 from app.dashboard.components.ask import suggest_first_run
 from app.dashboard.components.thumbnails import Look
 from app.dashboard.components.tiles import LEGEND, PAGE, tiles
+from app.dashboard.glossary import SCORE_TERMS, definitions
 from app.dashboard.parts import gallery
 from app.dashboard.parts.gallery import Preset
 from app.dashboard.results import probe_results, scores
@@ -27,9 +28,9 @@ LARGEST_SEED = 10**6
 
 
 def changed(param: str) -> None:
-    """A widget was changed: the URL says so, on the first page."""
+    """Write a changed widget to the URL, and go back to the first page."""
     if st.session_state[f"gallery_{param}"] is None:
-        return  # a pressed segment that was pressed again
+        return  # the segment that was already pressed
     params = {**dict(st.query_params), param: str(st.session_state[f"gallery_{param}"])}
     if param not in ("size", "look"):
         params["page"] = "1"
@@ -37,20 +38,20 @@ def changed(param: str) -> None:
 
 
 def draw_again(seed: int) -> None:
-    """Another random draw."""
+    """Draw other samples at random."""
     st.query_params.from_dict({**dict(st.query_params), "seed": str((seed + 1) % LARGEST_SEED), "page": "1"})
 
 
 def looks_of(view: View) -> list[str]:
-    """The pictures that there are: as given, and where images were corrupted as they were and what differs."""
+    """Versions of the images that are available: given; where images were corrupted also clean and difference."""
     there = (
         view.data.samples.image_op.any() and not view.run.recorded
-    )  # a recorded run keeps the given ones only
+    )  # a recorded run keeps only the given images
     return ["given", "clean", "difference"] if there else ["given"]
 
 
 def offered(view: View) -> dict[str, Preset]:
-    """The presets of what is shown."""
+    """Presets that apply to the view, by name."""
     network = not view.run.recorded
     critical = network or "critical_radius" in scores.available(view)
     return gallery.presets(
@@ -59,7 +60,7 @@ def offered(view: View) -> dict[str, Preset]:
 
 
 def controls(view: View, address: Address, presets: dict[str, Preset]) -> tuple[Preset, str]:
-    """Which samples: the preset, and the score where it asks for one."""
+    """Widgets for the samples: the preset, and the column of the score that orders them."""
     name = address.choice("preset", list(presets), "preset", gallery.NAMES)
     known = scores.available(view)
     column = presets[name].column
@@ -67,37 +68,38 @@ def controls(view: View, address: Address, presets: dict[str, Preset]) -> tuple[
     st.selectbox(
         "Preset", list(presets), key="gallery_preset", format_func=lambda one: presets[one].title,
         on_change=changed, args=("preset",), width=230,
+        help=definitions("routed", "skipped", "fitted", "memorised", "g"),
     )  # fmt: skip
     if name == gallery.HARDEST.name:
         column = address.choice("score", list(known), "score", SCORES)
         st.session_state["gallery_score"] = column
         st.selectbox(
             "Score", list(known), key="gallery_score", format_func=lambda one: known[one].title,
-            on_change=changed, args=("score",), width=280,
+            on_change=changed, args=("score",), width=280, help=definitions(*SCORE_TERMS),
         )  # fmt: skip
     return presets[name], column
 
 
 def appearance(view: View, address: Address) -> tuple[int, str]:
-    """How: the size of the pictures, and which of them."""
+    """Widgets for the images: side in pixels, and version."""
     sizes, looks = list(SIZES), looks_of(view)
-    found = address.choice("size", sizes, "size"), address.choice("look", looks, "look", get_args(Look))
+    chosen = address.choice("size", sizes, "size"), address.choice("look", looks, "look", get_args(Look))
     for param, value, options, label in (
-        ("size", found[0], sorted(sizes, key=int), "Pixels"),
-        ("look", found[1], looks, "Picture"),
+        ("size", chosen[0], sorted(sizes, key=int), "Size (pixels)"),
+        ("look", chosen[1], looks, "Image"),
     ):
         if len(options) > 1:
             st.session_state[f"gallery_{param}"] = value
             st.segmented_control(
                 label, options, key=f"gallery_{param}", on_change=changed, args=(param,), width="content"
             )
-    return int(found[0]), found[1]
+    return int(chosen[0]), chosen[1]
 
 
 def order(
     view: View, preset: Preset, column: str, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Ids in their order, and the value of every sample [N] that the tiles show."""
+    """Ids in the order of the gallery, and the value of every sample [N] that is shown under its tile."""
     data = view.data
     nothing = np.full(len(data.sample_id), np.nan)
     if preset is gallery.SELECTION and view.selected is not None:
@@ -110,8 +112,8 @@ def order(
         shown = np.where(np.isinf(values), values, values * score.direction)
         return gallery.ordered(data.sample_id, view.members, values, True), shown
     if preset is gallery.MEMORISED:
-        found = probe_results.memorised(view)
-        values = nothing if found is None else found[1]
+        memorised = probe_results.memorised(view)
+        values = nothing if memorised is None else memorised[1]
     else:
         values = scores.values(view, column)
     seen = view.at_cursor("seen")
@@ -121,13 +123,13 @@ def order(
 
 
 def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -> None:
-    """Make the first of them the selection."""
-    with st.popover("Make these the selection", icon=":material/select_all:", width="content"):
+    """A form that selects the first samples of the gallery."""
+    with st.popover("Select these samples", icon=":material/select_all:", width="content"):
         count = st.number_input(
             "The first", 1, len(ids), min(PAGE, len(ids)), key=f"gallery_first_{preset.name}", width=160
         )
         st.caption(
-            f"of {len(ids):,}; previous and next on the page Sample then step through them, by their id."
+            f"of {len(ids):,}. Previous and Next on the page Sample then step through the selection by id."
         )
         if st.button("Select", key="gallery_select", type="primary"):
             passing = "" if count == len(ids) else f"the first {count:,} of "
@@ -136,22 +138,22 @@ def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -
 
 
 def unprobed(view: View, preset: Preset) -> bool:
-    """Whether the probe that a preset asks for has no result yet; what to do about it is then said."""
+    """Whether the probe that a preset needs has no result yet; the command for it is then shown."""
     if preset is gallery.CRITICAL and "critical_radius" not in scores.available(view):
-        probe, told = probe_results.CSR, f"No critical radius of {view.split} is stored"
+        probe, missing = probe_results.CSR, f"No critical radius of the {view.split} samples is stored"
     elif preset is gallery.MEMORISED and probe_results.memorised(view) is None:
-        probe, told = (
+        probe, missing = (
             probe_results.ROUTING,
-            f"Skipping the block has not been tried on the {view.split} samples",
+            f"The routing probe has not been run on the {view.split} samples",
         )
     else:
         return False
-    suggest_first_run(view, probe, told, say=st.info)
+    suggest_first_run(view, probe, missing, show=st.info)
     return True
 
 
 def first_page_of_another(address: Address, key: tuple) -> None:
-    """Where the sidebar has changed what there is and the page's number has stayed, begin at the first again."""
+    """Go back to the first page where the sidebar has changed the samples and the page's number has stayed."""
     before, page = st.session_state.get("gallery_order", (key, ""))
     if before == key and page:
         address.params.setdefault("page", page)  # back from a sample
@@ -160,7 +162,7 @@ def first_page_of_another(address: Address, key: tuple) -> None:
 
 
 def pager(page: int, count: int) -> None:
-    """The pages; a new widget where the page was changed otherwise, for its value cannot be set."""
+    """Pagination; a new widget where the page was changed elsewhere, since its value cannot be set."""
     token = st.session_state.get("gallery_pager", 0)
     if st.session_state.get(f"gallery_page_{token}", page) != page:
         token += 1
@@ -170,14 +172,14 @@ def pager(page: int, count: int) -> None:
 
 
 def turn(page: int) -> None:
-    """Another page."""
+    """Write the number of the page to the URL."""
     st.query_params["page"] = str(page)
 
 
 # A fragment: turning the page draws the gallery anew and leaves the sidebar alone.
 @st.fragment
 def shelf(view: View) -> None:
-    """The whole gallery, or why there is none: a fragment that is drawn anew has no page around it."""
+    """The gallery, or an error: a fragment that is drawn anew has no page around it to show it."""
     try:
         fill(view)
     except MemgateError as error:
@@ -217,14 +219,14 @@ def fill(view: View) -> None:
     among = f"of {int(view.members.sum()):,} that pass the filter"
     st.caption(f"{preset.meaning} **{len(ids):,}** {among}.{source(view, preset, seed)}")
     if len(ids) == 0:
-        st.info("No sample is of this kind here: choose another preset, epoch or filter.")
+        st.info("No sample matches this preset: choose another preset, epoch or filter.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if count > 1:
             pager(page, count)
         if preset is gallery.RANDOM:
             st.button(
-                "Another draw",
+                "Draw again",
                 icon=":material/casino:",
                 key="gallery_draw",
                 on_click=draw_again,
@@ -238,28 +240,28 @@ def fill(view: View) -> None:
 
 
 def source(view: View, preset: Preset, seed: int) -> str:
-    """What else decides who is shown."""
-    if preset is gallery.MEMORISED and (found := probe_results.memorised(view)) is not None:
-        return beside_clean(view, found[0])
+    """Seed of a random draw, or the probed samples of the preset ``memorised``; empty for other presets."""
+    if preset is gallery.MEMORISED and (memorised := probe_results.memorised(view)) is not None:
+        return beside_clean(view, memorised[0])
     return f" Seed {seed}." if preset is gallery.RANDOM else ""
 
 
 def beside_clean(view: View, result: ProbeResult) -> str:
-    """Who was probed, and from how many skipping the block takes the fit at all: any cut takes something."""
-    told = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
+    """Samples probed, and the share of corrupted and of clean samples whose fit needs the block."""
+    probed = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
     corrupted = view.data.corrupted[view.data.columns(result.sample_id)]
     fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]
-    lost = [percent(share(held[fitted & who])) for who in (corrupted, ~corrupted)]
+    lost = [percent(share(held[fitted & group])) for group in (corrupted, ~corrupted)]
     return (
-        f"{told} Of what is fitted, skipping the block takes {lost[0]} of the corrupted samples and {lost[1]} of the "
-        "clean ones (in brackets Wilson's 95 % interval)."
+        f"{probed} Skipping the block loses the fit of {lost[0]} of the fitted corrupted samples and of {lost[1]} of "
+        "the fitted clean samples (brackets: Wilson's 95 % intervals)."
     )
 
 
 def captions(
     view: View, preset: Preset, column: str, ids: NDArray[np.int64], values: NDArray[np.float64]
 ) -> list[str] | None:
-    """The number under each tile; None for an order that no number decides."""
+    """Number under each tile; None where no score orders the samples."""
     if not column:
         return None
     places = view.data.places(ids)
@@ -271,7 +273,7 @@ def page() -> None:
     """The whole page."""
     view = state.view()
     if view.epoch is None:
-        st.info("No epoch of this split can be read yet.")
+        st.info("No epoch of this split has been logged yet.")
         return
     for note in scores.stored_notes(view):
         st.caption(sentences.escaped(note))

@@ -1,4 +1,4 @@
-"""Scores as detectors of corruption: cached, of the samples that pass the filter."""
+"""How well scores detect corrupted samples among those that pass the filter; cached."""
 
 from dataclasses import dataclass
 
@@ -21,12 +21,12 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Detection:
-    """How well a score finds corrupted samples among the clean ones."""
+    """How well a score separates corrupted from clean samples."""
 
     separation: Separation
     average_precision: float | None
     prevalence: float | None
-    """Share of the corrupted, which is the average precision of a score that knows nothing."""
+    """Share of corrupted samples: the average precision of chance."""
     roc: Curve
     """Thinned for drawing."""
     precision_recall: Curve
@@ -37,17 +37,17 @@ NOTHING: Curve = (np.zeros(0), np.zeros(0))
 
 
 def members(view: View, against: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Clean samples and those of a cause (or all corrupted ones) [N] that pass the filter."""
+    """Clean samples, and those of a cause (or all corrupted ones), that pass the filter: two bool [N]."""
     cause = view.data.cause
     positive = cause != "clean" if against == "corrupted" else cause == against
     return (cause == "clean") & view.members, positive & view.members
 
 
 def detection(view: View, column: str, against: str) -> Detection:
-    """A score at the cursor, as a detector.
+    """Detection of corrupted samples by a score up to the epoch shown.
 
     Args:
-        view: whose samples.
+        view: run, split, filter and epoch.
         column: a key of :func:`app.dashboard.results.scores.available`.
         against: a cause, or ``corrupted`` for all of them.
     """
@@ -84,16 +84,16 @@ def _detection(
 
 
 EVERY = 60
-"""Epochs of which an AUROC is computed at first: each takes a sort of all samples."""
+"""Number of epochs whose AUROC is computed at first: each needs a sort of all samples."""
 
 
 def over_epochs(view: View, quantity: Quantity, against: str, most: int) -> EpochCurve | None:
-    """AUROC of a logged quantity at the epochs, or at ``most`` of them evenly apart; None without both groups."""
+    """AUROC of a logged quantity at ``most`` epochs, evenly spaced; None where a group is empty."""
     clean, corrupted = members(view, against)
     if not clean.any() or not corrupted.any():
         return None
     gate = view.gate if quantity.per_gate else None
-    # The filter asks for the gate and the cursor's epoch only where it asks for a route.
+    # Gate and epoch matter to the filter only where it asks for a route.
     only = str(view.only) + (f" {view.gate} {view.epoch}" if view.only.route != "all" else "")
     return _over_epochs(view, view.at, view.split, quantity, gate, only, against, most)
 
