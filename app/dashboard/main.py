@@ -37,7 +37,8 @@ def command_line() -> argparse.Namespace:
 st.set_page_config(page_title="memgate", layout="wide", initial_sidebar_state=240)
 st.html(
     "<style>.stMainBlockContainer {padding: 3.5rem 1.5rem 2rem}\n"
-    "[data-testid=stMetricLabel] * {white-space: normal; overflow: visible}</style>"
+    "[data-testid=stMetricLabel], [data-testid=stMetricLabel] * {white-space: normal !important}\n"
+    "[data-testid=stMetricLabel] {min-height: 2.6rem}</style>"
 )
 
 pages = [st.Page(f"views/{name}.py", title=title, default=name == "runs") for name, title in PAGES.items()]

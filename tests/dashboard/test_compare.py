@@ -70,7 +70,7 @@ def test_flips_become_the_selection_of_the_first_run(two: tuple[Run, Run], open_
     assert at.session_state["view"].run.name == "two"
     # The sidebar's epoch is two's last, which one has not.
     assert (
-        "Epoch 6 is not in the logs of all, so each is at its last: two at epoch 6, one at epoch 4."
+        "Epoch 6 is not in all logs: each run is shown at its last epoch (two at epoch 6, one at epoch 4)."
         in texts(at)
     )
     at.button(key="flip_routed_skipped").click().run()
@@ -183,16 +183,16 @@ def test_the_sidebars_gate_where_both_have_it(make_run: MakeRun, open_page: Any)
     routed = [by_id(run, "routed", 4, gate="b2") for run in (first, second)]
     shown = table(at, "Cohen's kappa").iloc[0]["Cohen's kappa"]
     assert shown.startswith(f"{cohen_kappa_score(*routed):.3f} [")
-    assert "same gates" not in texts(at)
+    assert "different gates" not in texts(at)
     at = open_page("compare", runs="one,three", gate="b2")
-    assert "They do not have the same gates: compared are B2 of one, B3 of three." in texts(at)
+    assert "The runs have different gates: B2 of one, B3 of three are compared." in texts(at)
 
 
 def test_ungated_runs_have_numbers_and_no_routes(make_run: MakeRun, open_page: Any) -> None:
     for name, gates in (("gated", ("b3",)), ("plain", ()), ("plain2", ())):
         make_run(name=name, data_seed=3, gates=gates)
     at = open_page("compare", runs="gated,plain")
-    assert "Without a gate, and so without routes: plain." in texts(at)
+    assert "Without a gate: plain." in texts(at)
     assert "Only one of these runs has a gate" in texts(at)
     row = table(at, "AUROC loss").set_index("run").loc["B: plain"]
     assert (row["AUROC g"], row["routed clean"]) == ("-", "-")

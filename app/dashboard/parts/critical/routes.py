@@ -149,7 +149,7 @@ def select_buttons(view: View, result: ProbeResult) -> None:
     """Buttons that select the samples whose fit a cut loses, and those that it turns back into their clean label."""
     corrupted = view.data.corrupted[view.data.columns(result.sample_id)]
     for cut in cuts_of(result.config["blocks"]):
-        needs = f"whose fit needs {block_of(cut)}" if skips(cut) else "whose fit needs what lies beyond o1"
+        needs = f"whose fit needs {block_of(cut)}" if skips(cut) else "whose fit is lost at o1"
         recovered = f"recovered by skipping {block_of(cut)}" if skips(cut) else "recovered at o1"
         with st.container(horizontal=True):
             for name, description in ((cut.memorised, needs), (cut.recovered, recovered)):
