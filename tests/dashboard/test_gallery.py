@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.dashboard.components.thumbnails import sprite
 from app.dashboard.components.tiles import extent
-from app.dashboard.parts import gallery
+from app.dashboard.parts.gallery import presets as gallery
 from memgate.runs.run import Run
 from probes.dynamics.summary import summary
 from probes.result import ProbeResult, save_results

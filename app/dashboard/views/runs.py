@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.dashboard import logs, run_data, run_folders, sentences
 from app.dashboard.logs import Stamp
-from app.dashboard.parts.compare import MOST_RUNS
+from app.dashboard.parts.compare.runs import MOST_RUNS
 from app.dashboard.results import scores
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state

@@ -12,15 +12,11 @@ from numpy.typing import NDArray
 from app.dashboard import group_curves, logs, run_folders
 from app.dashboard.group_curves import Share
 from app.dashboard.logs import Stamp
-from app.dashboard.results import scores
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from memgate.config.json_form import differing, flags
 from memgate.errors import MemgateError
 from probes.samples.same_data import RunData, check_same_data, corruption_apart
 from probes.stats.agreement import Agreement, agreement
-from probes.stats.estimate import Estimate, difference, estimate
-from probes.stats.intervals import auroc_difference
 
 MOST_RUNS = 4
 """Largest number of runs that tables and charts show side by side."""
@@ -81,7 +77,7 @@ class Pair:
         }
 
 
-def comparison(view: View, others: Sequence[str]) -> Comparison:
+def comparison_of(view: View, others: Sequence[str]) -> Comparison:
     """A view and the same split of other runs.
 
     Args:
@@ -150,13 +146,13 @@ def _corruption(first: View, second: View) -> str:
     )
 
 
-def pairs(comparison: Comparison) -> list[Pair]:
+def pairs_of(comparison: Comparison) -> list[Pair]:
     """Every pair of gated runs."""
     return [_pair(*two) for two in combinations(comparison.gated, 2)]
 
 
 def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
-    orders = [_order(one.view) for one in (first, second)]
+    orders = [columns_by_id(one.view) for one in (first, second)]
     views = first.view, second.view
 
     def both(name: str, per_gate: bool = True) -> NDArray[Any]:
@@ -176,63 +172,9 @@ def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
     )
 
 
-def _order(view: View) -> NDArray[np.intp]:
+def columns_by_id(view: View) -> NDArray[np.intp]:
     """Columns of a view by rising sample id: the same samples for every run over the same data."""
     return np.argsort(view.data.sample_id, kind="stable")
-
-
-def differences(first: View, second: View) -> dict[str, Estimate]:
-    """Difference of each headline number, second run minus first, paired by sample, with 95 % intervals.
-
-    Over the training samples that are clean in both, or corrupted in both; AUROCs only where the same samples are
-    corrupted.
-    """
-    one, other = (view.of_split("train") for view in (first, second))
-    orders = _order(one), _order(other)
-    corrupted = [view.data.corrupted[order] for view, order in zip((one, other), orders, strict=True)]
-    both, neither = corrupted[0] & corrupted[1], ~(corrupted[0] | corrupted[1])
-    changes = {}
-    if all("test" in view.log.splits for view in (first, second)):
-        tests = [view.of_split("test") for view in (first, second)]
-        if all(len(test.data.epochs) for test in tests):
-            changes["test acc."] = _mean_change(tests[0], tests[1], "correct_given_last")
-    changes["corrupted fitted"] = _mean_change(one, other, "correct_given_last", both)
-    if first.gate and second.gate:
-        changes["routed clean"] = _mean_change(one, other, "routed_last", neither)
-        changes["routed corrupted"] = _mean_change(one, other, "routed_last", both)
-    if np.array_equal(corrupted[0], corrupted[1]):
-        columns = {"AUROC g": "gate_mean", "AUROC loss": "loss_mean"}
-        for name, column in columns.items():
-            if name == "AUROC loss" or (first.gate and second.gate):
-                turned = [
-                    scores.hardness(view, column)[order]
-                    for view, order in zip((one, other), orders, strict=True)
-                ]
-                known = ~np.isnan(turned).any(axis=0)
-                change = auroc_difference(turned[1][known], turned[0][known], corrupted[0][known])
-                changes[name] = estimate(*change, int(known.sum()))
-    return changes
-
-
-def _mean_change(
-    first: View, second: View, column: str, members: NDArray[np.bool_] | None = None
-) -> Estimate:
-    before, after = (scores.values(view, column)[_order(view)] for view in (first, second))
-    change = (after - before)[slice(None) if members is None else members]
-    return difference(change[~np.isnan(change)])
-
-
-def settings_apart(views: Sequence[View]) -> dict[str, tuple[Any, ...]]:
-    """Settings that differ: of the configurations or, where a run was recorded, of the outlines; name to values."""
-    recorded = any(view.run.recorded for view in views)
-    return differing([_settings(view, recorded) for view in views])
-
-
-def _settings(view: View, outline: bool) -> dict[str, Any]:
-    if not outline:
-        return flags(view.run.config, without=("name", "out"))
-    recorded = {f"settings.{name}": value for name, value in view.run.settings.items()}
-    return {**flags(view.run.outline), **recorded, "log.mode": view.log.mode}
 
 
 def routed_shares(one: View) -> dict[str, Share]:
