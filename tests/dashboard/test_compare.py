@@ -128,7 +128,7 @@ def test_a_run_without_an_epoch_or_the_split_is_refused(
 ) -> None:
     make_run(name="none", n=300, data_seed=7, epochs=3, finished=0)
     at = open_page("compare", runs="one,none")
-    assert errors(at) == ["none cannot be compared yet: no epoch of its train split can be read."]
+    assert errors(at) == ["none cannot be compared yet: no epoch of its train split has been logged."]
     make_run(name="copy", n=300, data_seed=7, noise_on=("test",))
     at = open_page("compare", runs="copy,one", split="test_corrupted")
     assert "one has no split test_corrupted, and copy has one" in errors(at)[0]
@@ -229,7 +229,7 @@ def test_the_sidebars_run_is_the_first(make_run: MakeRun, open_page: Any) -> Non
 
 def test_wrong_names_are_sentences(two: tuple[Run, Run], open_page: Any) -> None:
     at = open_page("compare", runs="one,../two,two")
-    assert errors(at) == ["There is no run '../two' here: choose among the runs below."]
+    assert errors(at) == ["There is no run '../two': choose from the runs below."]
     assert table(at, "AUROC loss")["run"].tolist()[:2] == ["A: one", "B: two"]
     at = open_page("compare", runs="nobody,one")
     assert "There is no run 'nobody' here" in errors(at)[0]
