@@ -40,6 +40,6 @@ def metrics(view: View) -> None:
             label, value_text(number, form), interval, delta_color="off", delta_arrow="off", help=meaning
         )
     st.caption(
-        f"Training samples, and test accuracy, at epoch {view.epoch} of {view.run.outline.epochs} "
+        f"Training samples (and test accuracy) at epoch {view.epoch} of {view.run.outline.epochs} "
         f"({run_folders.status(view.run).shown}). Grey: 95 % interval; logged in {PASSES[view.log.mode]}."
     )
