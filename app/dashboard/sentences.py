@@ -57,7 +57,7 @@ def fit(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: NDAr
         first = f"It was first predicted as its given label at epoch {epochs[int(np.argmax(correct_given))]}"
     now = "memorised" if cause != "clean" else "learned"
     if correct_given[-1]:
-        return f"{first}, and is at epoch {epochs[-1]}: {now}."
+        return f"{first}, and is fitted at epoch {epochs[-1]}: {now}."
     if correct_clean[-1]:
         return f"{first}; at epoch {epochs[-1]} the network predicts its clean label instead."
     other = "neither label" if "label" in cause else "another class"

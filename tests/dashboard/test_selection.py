@@ -114,13 +114,15 @@ def test_verdicts() -> None:
     given, clean = np.array([False, True, True]), np.array([True, False, False])
     epochs = np.array([1, 3, 5])
     assert sentences.fit("label", given, clean, epochs) == (
-        "It was first predicted as its given label at epoch 3, and is so at epoch 5: memorised."
+        "It was first predicted as its given label at epoch 3, and is fitted at epoch 5: memorised."
     )
     assert sentences.fit("label", clean, given, epochs).endswith("predicts its clean label instead.")
-    assert sentences.fit("clean", given[:0], clean[:0], epochs[:0]) == "No logged epoch has seen it yet."
+    assert (
+        sentences.fit("clean", given[:0], clean[:0], epochs[:0]) == "It was not seen in any logged epoch yet."
+    )
     assert (
         sentences.routing("b3", np.array([True, False]))
-        == "B3: routed in 1 of 2 epochs, skipped at the last."
+        == "B3: routed in 1 of 2 epochs, skipped in the last."
     )
 
 
