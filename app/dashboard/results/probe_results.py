@@ -74,7 +74,6 @@ def memorised(view: View) -> tuple[ProbeResult, NDArray[np.float64]] | None:
     """
     name, until = f"memorised_by_{view.gate}", view.epoch or 0
     known = [one for one in results(view, ROUTING) if one.epoch <= until and name in one.values]
-    known = [one for one in known if "blocks" in one.config]  # an older memgate stored none
     if not known:
         return None
     result = known[-1]
@@ -171,7 +170,7 @@ def _beside(
     key: tuple[str, int, str], only: str, state: FileState | None,
 ) -> list[dict[str, str]]:  # fmt: skip
     run = Run(Path(control).parents[1])
-    same = [one for one in load_results(run, ROUTING) if one.key == _result.key and "blocks" in one.config]
+    same = [one for one in load_results(run, ROUTING) if one.key == _result.key]
     if not same or not np.array_equal(same[0].sample_id, _result.sample_id):
         return []
     mine, theirs = shown(_view, _result), shown(_view, same[0])

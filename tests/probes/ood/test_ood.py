@@ -22,7 +22,7 @@ from noise.files.digests import pixels_digest
 from noise.images.open_set import fitted
 from probes.network.features import features
 from probes.network.layers import PENULTIMATE
-from probes.network.outputs import answers
+from probes.network.outputs import outputs_of
 from probes.ood import detectors
 from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
 from probes.ood.metrics import ood_figures
@@ -176,7 +176,7 @@ def test_one_pass_gives_all(config):
     model = build_model(config, 10, seed=1).train()
     network = PixelNetwork(model, (0.5, 0.5, 0.5), (0.2, 0.3, 0.2))
     pixels = torch.from_numpy(RNG.integers(0, 256, (11, 3, 16, 16), np.uint8))
-    whole, done = answers(network, pixels), []
+    whole, done = outputs_of(network, pixels), []
     assert model.training
     model.eval()
     with torch.no_grad():
@@ -185,9 +185,9 @@ def test_one_pass_gives_all(config):
     mixed = np.random.default_rng(1).permutation(11)
     for found, order in (
         (whole, np.arange(11)),
-        (answers(network, pixels, batch_size=1), np.arange(11)),
-        (answers(network, pixels, batch_size=5, finished=done.append), np.arange(11)),
-        (answers(network, pixels[mixed], batch_size=3), mixed),
+        (outputs_of(network, pixels, batch_size=1), np.arange(11)),
+        (outputs_of(network, pixels, batch_size=5, finished=done.append), np.arange(11)),
+        (outputs_of(network, pixels[mixed], batch_size=3), mixed),
     ):
         np.testing.assert_allclose(found.logits, forward.logits[order], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(found.features, inside[order], rtol=1e-4, atol=1e-5)

@@ -14,6 +14,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 from sklearn.linear_model import LogisticRegression
 
 from memgate.config.run import GateConfig, ModelConfig
+from memgate.errors import MemgateError
 from memgate.models import build_model
 from memgate.models.gated.block_gated import hard
 from memgate.models.macs import cost_of
@@ -27,11 +28,11 @@ from probes.network.plan import Plan
 from probes.result import load_results
 from probes.routing import run as routing_run
 from probes.routing.control import comparisons, to_comparison
-from probes.routing.interventions import answers_along_routes, routes_of
+from probes.routing.interventions import outputs_along_routes, routes_of
 from probes.routing.readout import fit_readout
-from probes.routing.routes import against_control, cuts_of
+from probes.routing.routes import against_control, cuts_of, with_difference
 from probes.routing.run import probe_run
-from probes.routing.table import to_terminal, with_difference
+from probes.routing.table import routing_table, to_terminal
 from probes.samples.probe_groups import probed_members
 from probes.stats.bootstrap import paired_bootstrap, paired_shares
 from probes.stats.estimate import difference, percent, share
@@ -243,7 +244,7 @@ def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
     pixels = torch.from_numpy(rng.integers(0, 256, (23, 3, 16, 16), np.uint8))
     given, clean = rng.integers(0, 7, (2, 23))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    whole = answers_along_routes(network, blocks, pixels, given, clean)
+    whole = outputs_along_routes(network, blocks, pixels, given, clean)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert whole.routes == tuple(routes_of(blocks))
@@ -257,7 +258,7 @@ def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
         assert same == (row == 0), f"the gate of {name} reads what is routed hard before it"
     order = rng.permutation(23)
     for size in (1, 7):
-        parts = answers_along_routes(
+        parts = outputs_along_routes(
             network, blocks, pixels[order], given[order], clean[order], batch_size=size
         )
         np.testing.assert_array_equal(parts.prediction, whole.prediction[:, order])
@@ -272,7 +273,7 @@ def test_where_every_sample_is_routed_hard_is_through_and_all_is_paid_for():
     network = PixelNetwork(model, (0.5, 0.5, 0.5), (0.2, 0.3, 0.2))
     pixels = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     labels = np.zeros(20, int)
-    found = answers_along_routes(network, ("b3",), pixels, labels, labels)
+    found = outputs_along_routes(network, ("b3",), pixels, labels, labels)
     rows = dict(zip(found.routes, found.p_given, strict=True))
     assert found.hard_routed.all()
     np.testing.assert_array_equal(rows["hard"], rows["through"])
@@ -539,10 +540,7 @@ def test_a_difference_where_all_are_alike_has_no_ends():
     assert with_difference(difference(np.array([0, 1, 0, 0]))) == "+25.0 [0.0, 75.0]"
 
 
-def test_an_older_result_is_asked_for_again(probed):
-    old = replace(of(probed), config={"gates": ["b2", "b3"], "routes": ["learned", "read-out"]})
-    text = to_terminal(probed, probed.sample_log(), old)
-    assert "stored by an older memgate; ask again: memgate probe routing" in text
+def test_a_network_without_blocks_to_cut_has_no_cut():
     assert cuts_of(()) == ()
 
 
@@ -577,3 +575,38 @@ def test_where_fewer_are_fitted_than_by_guessing_it_is_said(single):
     assert "label: 0.0% [0.0, " in text
     assert "fewer than by guessing (10.0%)" in text
     assert "by guessing" not in to_terminal(single, single.sample_log(), of(single, "test_corrupted"))
+
+
+def test_the_table_of_the_samples_has_what_is_stored(probed, single, ungated):
+    for run in (probed, single, ungated):
+        result, table = of(run), routing_table(run)
+        np.testing.assert_array_equal(table["sample_id"], result.sample_id)
+        assert set(table["epoch"]) == {result.epoch}
+        for row, route in enumerate(result.config["routes"]):
+            for name in ("prediction", "p_given", "p_clean"):
+                column = table[f"{name}_{route.replace('-', '_').replace(' ', '_')}"]
+                np.testing.assert_array_equal(column, result.values[name][row])
+        gates = result.config["gates"]
+        for row, gate in enumerate(gates):
+            column = "gate" if len(gates) == 1 else f"gate_{gate}"
+            np.testing.assert_array_equal(table[column], result.values["gate"][row])
+            np.testing.assert_array_equal(
+                table[column.replace("gate", "routed")], result.values["routed"][row]
+            )
+        for cut in cuts_of(result.config["blocks"]):
+            np.testing.assert_array_equal(table[cut.memorised], result.values[cut.memorised])
+            np.testing.assert_array_equal(table[cut.recovered], result.values[cut.recovered])
+    assert {"memorised_by_b3", "recovered_by_skip", "memorised_beyond_o1"} <= set(routing_table(single))
+    assert {"recovered_by_skip_b2", "hard_routed_b3", "p_given_read_out_o1"} <= set(routing_table(probed))
+    np.testing.assert_array_equal(routing_table(probed, "test", 3)["sample_id"], of(probed, "test").sample_id)
+
+
+def test_a_table_that_is_not_there_names_the_command(ungated, probed):
+    with pytest.raises(
+        MemgateError, match=r"no routing results of test: memgate probe routing .* --splits test\.$"
+    ):
+        routing_table(ungated, "test")
+    with pytest.raises(MemgateError, match=r"of train at epoch 1: .* --splits train --checkpoints 1\.$"):
+        routing_table(probed, epoch=1)
+    with pytest.raises(MemgateError, match="has no split 'dev'"):
+        routing_table(probed, "dev")
