@@ -86,8 +86,7 @@ def _gradient(samples: CheckpointSamples, score: str, batch_size: int | None) ->
 
 
 def _depth(samples: CheckpointSamples, config: DifficultyConfig, batch_size: int | None) -> Scored:
-    train = samples.inputs.image_set("train")
-    voters = train.subset(probed_rows(samples.inputs, "train", config.support))
+    voters = samples.inputs.subset("train", probed_rows(samples.inputs, "train", config.support))
     support = Support(as_pixels(voters.images), voters.labels)
     own = None
     if samples.split == "train":

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.csr import config as csr_config
@@ -98,8 +97,7 @@ def _cut(result: ProbeResult | None) -> dict[str, pd.Series]:
 
 def summary_names(snapshot: Snapshot, stored: Stored, operations: Sequence[Operation]) -> list[str]:
     """Every column that the summary can have, in its order; ``sample_id`` is the first."""
-    nobody = Samples(**{name: column[:0] for name, column in vars(snapshot.samples).items()})
-    who = identity(nobody, snapshot.split, operations)
+    who = identity(snapshot.samples.take(slice(0)), snapshot.split, operations)
     return [*who, *column_names(snapshot.log.gates), *stored.columns]
 
 

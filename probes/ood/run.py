@@ -149,7 +149,7 @@ class _Scorer:
         )
         network = pixel_network(samples.model, inputs)
         with console.counter(len(rows), f"training features, epoch {samples.epoch}") as finished:
-            pixels = as_pixels(inputs.train.images[rows])
+            pixels = as_pixels(inputs.subset("train", rows).images)
             values = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=finished)
         return cls(network, values[PENULTIMATE], config.k, batch_size)
 
@@ -195,7 +195,7 @@ class Seen:
             read[code] if source else read[0]
             for code, source in zip(manifest.image_op.tolist(), sources, strict=True)
         )
-        train, test = (image_digests(inputs.image_set(split).images) for split in ("train", TEST_SPLIT))
+        train, test = (inputs.image_digests(split) for split in ("train", TEST_SPLIT))
         return cls(train, test, np.array(sources), files)
 
     def known(self, foreign: OodSet) -> dict[str, int]:
