@@ -14,7 +14,7 @@ from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown, routes_unknown
 from probes.samples.probe_groups import heading, logged, of_gate, probed_members
-from probes.stats.estimate import Estimate, average, estimate, percent, share
+from probes.stats.estimate import Estimate, average, estimate, percent, share, significant, with_interval
 from probes.stats.intervals import median_interval, spearman_interval
 
 HEAD = "head"
@@ -94,15 +94,15 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
 
 
 def _row(group: DifficultyGroup, log: SampleLog, result: ProbeResult) -> dict[str, str]:
-    row = {"samples": group.name, "n": str(group.n), "mean": _number(group.mean)}
+    row = {"samples": group.name, "n": str(group.n), "mean": significant(group.mean)}
     if group.deep is None or group.decided_at is None:
-        row["median"] = _number(group.median)
+        row["median"] = significant(group.median)
     else:
         names = [*result.config["points"], HEAD]
         row["lower median at"] = names[group.decided_at]
         row[f"after o1 ({names[names.index(O1) + 1]} or later)"] = percent(group.deep)
     for gate, correlation in group.with_gate.items():
-        row[f"Spearman with g{of_gate(log, gate)}"] = _number(correlation, ".2f")
+        row[f"Spearman with g{of_gate(log, gate)}"] = with_interval(correlation, ".2f")
     return row
 
 
@@ -114,12 +114,3 @@ def _agreement(result: ProbeResult) -> str:
     )
     votes = f"{result.config['neighbours']} of {result.config['support']} training samples"
     return f"Votes ({votes}) that agree with the network: {points}."
-
-
-def _number(number: Estimate, form: str = ".3g") -> str:
-    """A value with its interval in a number format; ``-`` where it is undefined."""
-    if number.value is None:
-        return "-"
-    if number.low is None or number.high is None:
-        return format(number.value, form)
-    return f"{number.value:{form}} [{number.low:{form}}, {number.high:{form}}]"

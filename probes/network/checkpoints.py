@@ -74,7 +74,7 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     load_results(run, probe)
     versions = _versions(device)
     inputs, done = inputs_of(run), set()
-    # The same samples at every checkpoint: kept, and made when a split is first visited.
+    # The same samples at every checkpoint: kept, and made when a split is first probed.
     subsets: dict[str, tuple[NDArray[np.int64], ImageSet]] = {}
     for name in names:
         model, epoch = load_network(run, name, device)

@@ -14,7 +14,7 @@ from probes.ood.sets import OodFacts, has_groups
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown
-from probes.stats.estimate import Estimate, decimal, percent
+from probes.stats.estimate import decimal, percent
 
 UNITS = (
     "OpenOOD's convention: foreign is positive, a high score says foreign, AUPR by trapezoids, FPR95 is the share "
@@ -125,13 +125,8 @@ def _table(figures: Mapping[str, OodFigures], titles: Mapping[str, str]) -> str:
             "AUROC": decimal(values.auroc),
             "AUPR in": decimal(values.aupr_in),
             "AUPR out": decimal(values.aupr_out),
-            "FPR95": _share(values.fpr95),
+            "FPR95": percent(values.fpr95),
         }
         for name, values in figures.items()
     ]
     return tabulate(rows, headers="keys", disable_numparse=True)
-
-
-def _share(share: Estimate) -> str:
-    """A share as text, with its interval where it has one."""
-    return percent(share) if share.value is None or share.low is not None else f"{share.value:.1%}"

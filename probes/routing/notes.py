@@ -54,13 +54,12 @@ def cost(result: ProbeResult) -> list[str]:
     skipped = ~result.values["hard_routed"]
     shares = ", ".join(f"{percent(share(row))} skip {name}" for name, row in zip(gates, skipped, strict=True))
     saved = np.array([macs["saved"][name] for name in gates]) @ skipped / macs["total"]
-    mean, of_macs = _millions(macs["total"] * (1 - saved.mean())), average(saved)
-    known = f"{saved.mean():.1%}" if of_macs.low is None else percent(of_macs)
+    mean = _millions(macs["total"] * (1 - saved.mean()))
     fit = "accuracy" if not result.values["wrong_label"].any() else "fit of the given label"
     price = with_difference(difference(fit_lost(result, LEARNED, HARD)))
     return [
         total,
-        f"Under hard routing {shares}: {mean} on average, {known} of the MACs saved, at {fit} "
+        f"Under hard routing {shares}: {mean} on average, {percent(average(saved))} of the MACs saved, at {fit} "
         f"{percent(share(row_of(result, HARD)))}; learned - hard {price} points.",
     ]
 
