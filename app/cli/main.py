@@ -17,14 +17,18 @@ from app.cli.commands.corrupt import (
     CorruptVerify,
     CorruptWrite,
 )
+from app.cli.commands.dashboard import Dashboard
 from app.cli.commands.data import DataInfo, DataPrepare
 from app.cli.commands.difficulty import ProbeDifficulty
+from app.cli.commands.export import Export
+from app.cli.commands.import_curves import ImportCurves
 from app.cli.commands.ood import ProbeOod
 from app.cli.commands.probe import ProbeCsr, ProbeShow
 from app.cli.commands.probe_routing import ProbeRouting
+from app.cli.commands.recipes import Recipes
 from app.cli.commands.report import Report
 from app.cli.commands.reproduce import Reproduce
-from app.cli.commands.runs import Dashboard, Export, ImportCurves, Recipes, Runs
+from app.cli.commands.runs import Runs
 from app.cli.commands.score import ScoreRun, ScoresKnown
 from app.cli.commands.sweep import SweepRuns, SweepTable
 from app.cli.commands.train import Evaluate, Quickstart, Resume, Train

@@ -14,12 +14,13 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
+from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
 from probes.export import export as module
 from probes.export import files
 from probes.export.export import export
 from probes.export.plan import KINDS, ExportPlan
-from probes.export.shapes import columns, long, matrix
+from probes.export.shapes import columns, long_tables, matrix_arrays
 from probes.export.writers import arrow_table, write_csv
 
 FORMS = [
@@ -328,12 +329,12 @@ def test_out_may_be_a_folder(make_run, tmp_path):
 
 def test_long_and_matrix_come_piece_by_piece(make_run):
     run = make_run(n=2000, epochs=30, noise=())
-    assert next(iter(long(run))).num_rows == 2000
-    assert next(iter(matrix(run)))[0] == "sample_id"
-    for _ in long(run, "test"):
+    assert next(iter(long_tables(take_snapshot(run, "train")))).num_rows == 2000
+    assert next(iter(matrix_arrays(take_snapshot(run, "train"))))[0] == "sample_id"
+    for _ in long_tables(take_snapshot(run, "test")):
         pass
     tracemalloc.start()
-    for _ in long(run):
+    for _ in long_tables(take_snapshot(run, "train")):
         pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
