@@ -179,13 +179,16 @@ class CorruptImport:
 
 @dataclass(frozen=True)
 class CorruptKinds:
-    """List all kinds of corruption: what the rate means, the parameters, the convention."""
+    """List all kinds of corruption: meaning of the rate, parameters, convention."""
+
+    format: console.Form = "terminal"
+    """Format of the output."""
 
     def run(self) -> None:
         """Print the table."""
         from probes.report.corruption import kinds_table
 
-        console.line(kinds_table())
+        console.line(kinds_table(self.format))
 
 
 def _warn_of_chance(manifest: "Manifest") -> None:

@@ -59,8 +59,8 @@ def print_report(
             ``bootstrap`` is out of range or would not be shown.
     """
     from probes.external.load import load_externals
-    from probes.report import document, several_runs
     from probes.report.report import report
+    from probes.report.several_runs import several
     from probes.stats.bootstrap import RESAMPLES
 
     require(
@@ -75,19 +75,13 @@ def print_report(
     externals = load_externals(joins)
 
     report_of = partial(report, resamples=resamples, over_epochs=over_epochs, externals=externals)
-
-    if len(runs) == 1:
-        texts, found = document, report_of(runs[0])
-    else:
-        texts, found = several_runs, several_runs.several(runs, report_of)
-    forms = {"terminal": texts.to_terminal, "markdown": texts.to_markdown, "json": texts.to_json}
-    console.line(forms[form](found))
+    result = report_of(runs[0]) if len(runs) == 1 else several(runs, report_of)
+    console.line(result.text(form))
 
 
 def print_summary(run: Run) -> None:
     """Print the report of a run that has just ended, without what takes long to compute or to read."""
-    from probes.report import document
     from probes.report.report import report
 
-    console.line(document.to_terminal(report(run), brief=True))
+    console.line(report(run).text(brief=True))
     console.line(f"\nEvery figure of every score:  {command('report', run.path)}")

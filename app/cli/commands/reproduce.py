@@ -91,10 +91,7 @@ class Reproduce:
         grid.check_existing(plan.configs, (*grid.PLACES, "init_from"), "choose another --out")
         failed = {} if self.only_report else self._carried_out(plan, out)
         comparison = reproduced.compare(plan, out)
-        as_json = self.format == "json"
-        console.line(
-            reproduced.to_json(comparison) if as_json else reproduced.to_text(comparison, self.format)
-        )
+        console.line(comparison.text(self.format))
         if theirs:
             asked = {row.row for row in plan.rows}  # without baselines that were trained on the way
             mine = [run.name for run in plan.sweep.runs if run.point["row"] in asked]
@@ -103,7 +100,7 @@ class Reproduce:
             title = f"{self.row}, scale {self.scale}: test accuracy on the authors' curves"
             page = out / f"{fitted([self.row], [plan.sweep.name, 'curves'])}.html"
             curves_figure.write_html(curves_figure.figure(theirs, [*ours, *beside], title), page)
-            if not as_json:
+            if self.format != "json":
                 console.line(f"\nOur curves on the authors':  {page}")
         if failed:
             raise SystemExit(1)

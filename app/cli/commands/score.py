@@ -33,7 +33,7 @@ class ScoreRun:
         require(self.top >= 0, f"--top {self.top}: that many samples cannot be listed; take 0 or more.")
         from probes.dynamics.snapshot import take_snapshot
         from probes.export.writers import check_target, write_table
-        from probes.report.score_sheet import score_sheet, to_json, to_markdown, to_terminal
+        from probes.report.score_sheet import score_sheet
         from probes.scores.table import snapshot_scores
 
         if self.out is not None:
@@ -45,22 +45,20 @@ class ScoreRun:
         sheet = score_sheet(run, snapshot, table, top, self.by or "loss_mean")
         if self.out is not None:
             write_table(self.out, table)
-        forms = {"terminal": to_terminal, "markdown": to_markdown, "json": to_json}
-        console.line(forms[self.format](sheet))
+        console.line(sheet.text(self.format))
         if self.out is not None and self.format != "json":
             console.line(f"\n{len(table)} samples, {len(table.columns)} columns: {self.out}")
 
 
 @dataclass(frozen=True)
 class ScoresKnown:
-    """List the scores of 'memgate score': column, which end is harder, range, what they need and mean."""
+    """List the scores of 'memgate score': column, direction, range, what they need, meaning and source."""
+
+    format: console.Form = "terminal"
+    """Format of the output."""
 
     def run(self) -> None:
-        """Print one line per score."""
-        from tabulate import tabulate
+        """Print one row per score."""
+        from probes.report.score_list import score_list
 
-        from probes.scores.catalogue import SCORES
-
-        headers = ["column", "harder", "range", "needs", "what it is"]
-        rows = [(s.column, s.suspicious, s.range, s.needs, s.meaning) for s in SCORES.values()]
-        console.line(tabulate(rows, headers, disable_numparse=True))
+        console.line(score_list(self.format))

@@ -138,10 +138,9 @@ def print_table(found: grid.Sweep, out: Path, form: console.Form) -> None:
         out: folder of its runs.
         form: how.
     """
-    from probes.report import sweep
+    from probes.report.sweep import sweep_table
 
-    table = sweep.sweep_table(found, out)
-    console.line(sweep.to_json(table) if form == "json" else sweep.to_text(table, form))
+    console.line(sweep_table(found, out).text(form))
 
 
 def _list(planned: grid.Sweep, out: Path) -> None:

@@ -81,7 +81,7 @@ def plan_of(view: View, asked: Asked) -> ExportPlan:
     return ExportPlan(
         shape=asked.shape,  # pyright: ignore[reportArgumentType]
         format=asked.format,  # pyright: ignore[reportArgumentType]
-        split=view.split,
+        split=view.split,  # pyright: ignore[reportArgumentType]
         schema=asked.schema,  # pyright: ignore[reportArgumentType]
         quantities=asked.quantities,
         epochs=asked.epochs,

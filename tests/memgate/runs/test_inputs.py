@@ -14,7 +14,6 @@ from memgate.training.evaluate import evaluate_run
 from memgate.training.loop import train
 from noise.spec import parse_specs
 from probes.dynamics.summary import summary
-from probes.report.document import to_terminal
 from probes.report.report import report
 from tests.helpers.noise_kinds import CLASSES, NAMES, labels_of, pictures
 
@@ -72,7 +71,7 @@ def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
     rows = {group.name: group for group in copy.groups}
     assert rows["all"].n == found.test_accuracy.n == 40
     assert rows["open"].n == 8
-    assert "Samples of test_corrupted, which it was not trained on:" in to_terminal(found)
+    assert "Samples of test_corrupted, which it was not trained on:" in str(found)
     table = summary(run, "test_corrupted")
     assert int((table["given_label"] != table["clean_label"]).to_numpy().sum()) == 16
     assert table["cause"].tolist().count("open") == 8

@@ -22,7 +22,7 @@ from memgate.runs.create import make_folder
 from memgate.runs.run import open_run
 from memgate.sweeps import grid
 from probes.report.report import report
-from probes.report.sweep import sweep_table, to_json, to_text
+from probes.report.sweep import sweep_table
 
 SMALL = (
     "--data.image-size 8 --data.train-limit 160 --data.test-limit 60 --train.epochs 2 --train.milestones 1 "
@@ -255,7 +255,7 @@ def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
     assert table.points[0].runs == ("t-s0",)
     assert list(table.missing) == names[1:]
     assert all(reason.startswith("damaged: ") for reason in table.missing.values())
-    assert "1 of 4 runs are complete" in to_text(table, "terminal")
+    assert "1 of 4 runs are complete" in str(table)
 
 
 def test_of_many_gates_the_table_has_the_mean_of_all(tmp_path):
@@ -310,9 +310,9 @@ def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
     assert table.missing == {
         "t-train.lr_0.05-s1": "stopped after epoch 2 of 4", "t-train.lr_1-s0": "missing",
     }  # fmt: skip
-    content = json.loads(to_json(table))
+    content = json.loads(table.text("json"))
     assert content["points"][0]["figures"]["test accuracy"]["n"] == 2
-    rows = [line for line in to_text(table, "markdown").splitlines() if line.startswith("| ")]
+    rows = [line for line in table.text("markdown").splitlines() if line.startswith("| ")]
     assert len(rows) == 4
     assert rows[3].split("|")[1:4] == [" 1          ", " 0   ", " -               "]
 

@@ -11,7 +11,6 @@ from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.report.document import to_json, to_markdown, to_terminal
 from probes.report.report import report
 from probes.result import ProbeResult, save_results
 
@@ -71,20 +70,20 @@ def test_numbers_are_those_of_the_log(make_run):
 @pytest.mark.parametrize("noise", [(), ("symmetric:0.3",)])
 def test_every_run_has_all_three_forms(make_run, gates, noise):
     found = report(make_run(gates=gates, noise=noise))
-    parsed = strict(to_json(found))
+    parsed = strict(found.text("json"))
     assert parsed["schema"] == "memgate-report/1"
     assert len(parsed["groups"]) == len(found.groups)
-    for text in (to_terminal(found), to_markdown(found)):
+    for text in (str(found), found.text("markdown")):
         assert ("routed to B3" in text) == ("b3" in gates)
         assert ("routed to B2" in text) == ("b2" in gates)
         assert ("AUROC is undefined" in text) == (not noise)
         assert "nan" not in text.lower()
-    assert "| samples" in to_markdown(found)
+    assert "| samples" in found.text("markdown")
 
 
 def tables_of(run: Run) -> dict[str, list[dict[str, str]]]:
     """Title of a table of the terminal's report to its rows."""
-    parts = to_terminal(report(run)).split("\n\n")
+    parts = str(report(run)).split("\n\n")
     found = {}
     for title, text in itertools.pairwise(parts):
         if title.endswith(":"):
@@ -138,18 +137,18 @@ def test_a_score_that_no_sample_has_is_a_dash_and_a_note(make_run):
 
 
 def test_undefined_intervals_are_null(make_run):
-    parsed = strict(to_json(report(make_run(n=10, noise=("symmetric:0.1",)))))
+    parsed = strict(report(make_run(n=10, noise=("symmetric:0.1",))).text("json"))
     assert parsed["scores"][0]["auroc"]["value"] is not None
     assert parsed["scores"][0]["auroc"]["low"] is None
 
 
 def test_all_corrupted_says_so(make_run):
-    assert "none is clean" in to_terminal(report(make_run(noise=("symmetric:1.0",))))
+    assert "none is clean" in str(report(make_run(noise=("symmetric:1.0",))))
 
 
 def test_online_values_are_marked(make_run):
-    assert "augmented training passes" in to_terminal(report(make_run(mode="online")))
-    assert "augmented training passes" not in to_terminal(report(make_run()))
+    assert "augmented training passes" in str(report(make_run(mode="online")))
+    assert "augmented training passes" not in str(report(make_run()))
 
 
 def test_identity_curve_is_marked(make_run):
@@ -188,7 +187,7 @@ def test_a_log_of_which_nothing_is_whole_is_called_damaged(make_run):
     damage(run, "train", 0)
     assert report(run).epoch == 2
     damage(run, "test", 1)
-    with pytest.raises(MemgateError, match="no epoch that is whole in every split: its log is damaged"):
+    with pytest.raises(MemgateError, match="no epoch that is whole in every split: its log is damaged, so"):
         report(run)
     damage(run, "train", 1)
     with pytest.raises(

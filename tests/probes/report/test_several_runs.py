@@ -11,7 +11,6 @@ import pytest
 from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.report import several_runs
 from probes.report.report import Report, report
 from probes.report.several_runs import check_alike, several, spread
 
@@ -77,12 +76,12 @@ def test_a_figure_that_a_run_lacks_says_over_how_many(seeds):
     spread_of_two = found.spreads["groups/label+image/fits_given"]
     assert spread_of_two.values[0] is None
     assert spread_of_two.n == 2
-    assert "(n = 2)" in several_runs.to_terminal(found)
+    assert "(n = 2)" in str(found)
 
 
 def test_what_is_known_without_measuring_has_no_spread(seeds):
     found = several(seeds, report)
-    text = several_runs.to_terminal(found)
+    text = str(found)
     chance = [line.split() for line in text.splitlines() if line.startswith("(chance)")]
     prevalence = found.spreads["chance/label/AP"]
     assert prevalence.sd == pytest.approx(0)
@@ -92,7 +91,7 @@ def test_what_is_known_without_measuring_has_no_spread(seeds):
     agreeing = several(seeds, lambda run: replace(report(seeds[0]), run=run.name))
     accuracy = agreeing.spreads["test_accuracy"].mean
     assert accuracy is not None
-    assert f"Test accuracy: {100 * accuracy:.2f} ± 0.00%" in several_runs.to_terminal(agreeing)
+    assert f"Test accuracy: {100 * accuracy:.2f} ± 0.00%" in str(agreeing)
 
 
 def test_joins_and_epochs_are_averaged_too(seeds):
@@ -105,7 +104,7 @@ def test_joins_and_epochs_are_averaged_too(seeds):
 
 def test_the_text_has_the_layout_of_one_run(seeds):
     found = several(seeds, report)
-    text = several_runs.to_terminal(found)
+    text = str(found)
     value = found.spreads["scores/loss_mean/corrupted/auroc"]
     assert f"{value.mean:.3f} ± {value.sd:.3f}" in text
     accuracy = found.spreads["test_accuracy"]
@@ -116,11 +115,11 @@ def test_the_text_has_the_layout_of_one_run(seeds):
     assert "run-2 (seed 1, noise seed 0)" in text
     assert "DeLong" not in text
     assert "nan" not in text.lower()
-    assert "| samples" in several_runs.to_markdown(found)
+    assert "| samples" in found.text("markdown")
 
 
 def test_the_json_has_each_runs_values_and_report(seeds):
-    stored = json.loads(several_runs.to_json(several(seeds, report)))
+    stored = json.loads(several(seeds, report).text("json"))
     assert [run["run"] for run in stored["runs"]] == ["run", "run-2", "run-3"]
     assert len(stored["figures"]["scores/aum/label/auroc"]["values"]) == 3
     assert stored["reports"][2]["scores"][0]["auroc"]["low"] is not None
