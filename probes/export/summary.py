@@ -11,7 +11,7 @@ from memgate.errors import MemgateError
 from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.csr import table as csr_table
+from probes.csr import config as csr_config
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import column_names, summary_table
 from probes.export.plan import chosen_columns
@@ -49,8 +49,8 @@ def stored_columns(run: Run, split: str, until: int) -> Stored:
     """
     scores, notes = stored_scores(run, split, until)
     by_name = {stored.score.column: stored.by_id for stored in scores}
-    results, _ = _results(run, csr_table.PROBE)  # a damaged file is in the notes of the scores
-    by_name |= _critical(_latest(results, VARIANTS[csr_table.PROBE], split, until))
+    results, _ = _results(run, csr_config.PROBE)  # a damaged file is in the notes of the scores
+    by_name |= _critical(_latest(results, VARIANTS[csr_config.PROBE], split, until))
     results, sentences = _results(run, routes.PROBE)
     by_name |= _cut(_latest(results, routes.VARIANT, split, until))
     return Stored(by_name, (*notes, *sentences))

@@ -19,7 +19,8 @@ from probes.csr.critical import critical_samples
 from probes.csr.run import probe_run
 from probes.csr.table import critical_groups
 from probes.network import checkpoints
-from probes.network.checkpoints import Plan, probed_rows
+from probes.network.checkpoints import probed_rows
+from probes.network.plan import Plan
 from probes.result import load_results
 from probes.stats.intervals import wilson
 

@@ -64,7 +64,7 @@ class Quickstart:
         """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
         from memgate.training.loop import train
         from probes.export.export import export
-        from probes.network.checkpoints import Plan
+        from probes.network.plan import Plan
         from probes.routing.run import probe_run
 
         numbered = (f"quickstart-{number}" for number in itertools.count(2))
