@@ -48,7 +48,7 @@ class Meta:
     """The command that writes the same."""
 
 
-def export(run: Run, plan: ExportPlan | None = None, out: Path | None = None, yes: bool = False) -> Path:
+def export_run(run: Run, plan: ExportPlan | None = None, out: Path | None = None, yes: bool = False) -> Path:
     """Write (a part of) a run as a file or folder, with ``<name>.meta.json`` beside it, and return the path.
 
     The export is written completely or not at all. Values that are left out are named on standard error.
@@ -69,7 +69,7 @@ def export(run: Run, plan: ExportPlan | None = None, out: Path | None = None, ye
 
     Example:
         >>> plan = ExportPlan(format="parquet", quantities=("cause", "gate_b3_mean", "loss_mean"))
-        >>> path = export(run, plan, out=tmp_path / "digits.parquet")
+        >>> path = export_run(run, plan, out=tmp_path / "digits.parquet")
         >>> import pandas as pd
         >>> pd.read_parquet(path).columns.tolist()
         ['sample_id', 'cause', 'gate_b3_mean', 'loss_mean']
@@ -101,10 +101,10 @@ def export(run: Run, plan: ExportPlan | None = None, out: Path | None = None, ye
 
 
 def export_bytes(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> bytes:
-    """The bytes that :func:`export` would write; of a folder, those of its ``.zip``.
+    """The bytes that :func:`export_run` would write; of a folder, those of its ``.zip``.
 
     Raises:
-        MemgateError: as :func:`export` does, but for the number of rows.
+        MemgateError: as :func:`export_run` does, but for the number of rows.
     """
     plan = for_run(plan, run)
     chosen = choose(run, plan, log)

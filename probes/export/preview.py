@@ -54,7 +54,7 @@ def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None
         side: side of the run's images in pixels, for the size of a folder with images.
 
     Raises:
-        MemgateError: as :func:`probes.export.export.export` does before it writes.
+        MemgateError: as :func:`probes.export.export.export_run` does before it writes.
     """
     plan = for_run(plan, run)
     chosen = choose(run, plan, log)

@@ -25,6 +25,6 @@ class Export:
 
     def run(self) -> None:
         """Write the table and print its path."""
-        from probes.export.export import export
+        from probes.export.export import export_run
 
-        console.line(str(export(open_run(self.name), self.plan, out=self.out, yes=self.yes)))
+        console.line(str(export_run(open_run(self.name), self.plan, out=self.out, yes=self.yes)))

@@ -26,7 +26,7 @@ from memgate.training.loader import Batch
 from memgate.training.loop import Stopped, resume, train, train_step
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
-from probes.export.export import export
+from probes.export.export import export_run
 from probes.export.plan import ExportPlan
 from probes.result import load_results
 from probes.samples.columns import shown_gates
@@ -286,7 +286,7 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
         assert "there is none to skip" in one_sentence("probe", "routing", run.path)
     main.parse(["report", str(run.path)]).run()
     assert run.config.model.name in capsys.readouterr().out
-    assert export(run, ExportPlan("summary", "csv")).exists()
+    assert export_run(run, ExportPlan("summary", "csv")).exists()
 
 
 def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one_sentence):

@@ -14,7 +14,7 @@ from app.cli.commands.runs import Runs
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.manifest.manifest import Manifest
-from probes.export.export import export
+from probes.export.export import export_run
 from probes.export.plan import ExportPlan
 from probes.report.report import report
 from tests.helpers.recording import CLEAN, N, feed
@@ -39,7 +39,7 @@ def test_commands_that_read_work_and_those_that_need_the_network_say_why_not(
     assert stored["settings"] == {"lr": 0.1, "note": "x"}
     assert "config" not in stored
     for plan in (ExportPlan(), ExportPlan("long", "parquet"), ExportPlan("matrix", "npz")):
-        assert export(run, plan).is_file()
+        assert export_run(run, plan).is_file()
     for arguments in (
         ["resume", str(run.path)],
         ["evaluate", str(run.path)],
