@@ -4,9 +4,11 @@ Every dataset is allocated in full and contiguously when the file is made, so th
 touches the file's metadata: that is what lets the log survive a kill at any moment.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noise.manifest.manifest import Manifest, causes
 
@@ -14,7 +16,7 @@ SCHEMA = "memgate-log/1"
 
 
 @dataclass(frozen=True)
-class Quantity:
+class LoggedQuantity:
     """One logged quantity: its type on disk, and whether each gate has a row of its own."""
 
     dtype: str
@@ -22,24 +24,34 @@ class Quantity:
     meaning: str
 
 
-QUANTITIES: dict[str, Quantity] = {
-    "gate": Quantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
-    "entropy": Quantity(
+QUANTITIES: dict[str, LoggedQuantity] = {
+    "gate": LoggedQuantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
+    "entropy": LoggedQuantity(
         "f4", True, "gate entropy H in nats; in [0, ln K], of two-way gates in [0, ln 2]; NaN: none"
     ),
-    "gate_pred": Quantity("u2", True, "class that the gate's classifier predicts; 65535: none"),
-    "flags": Quantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
-    "loss": Quantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
-    "margin": Quantity("f4", False, "logit of the given label minus the largest other logit; low is harder"),
-    "p_given": Quantity("f4", False, "softmax probability of the given label; low is harder"),
-    "el2n": Quantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
-    "out_entropy": Quantity("f4", False, "entropy of the network's softmax in nats"),
-    "pred": Quantity("u2", False, "predicted class"),
+    "gate_pred": LoggedQuantity("u2", True, "class that the gate's classifier predicts; 65535: none"),
+    "flags": LoggedQuantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
+    "loss": LoggedQuantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
+    "margin": LoggedQuantity(
+        "f4", False, "logit of the given label minus the largest other logit; low is harder"
+    ),
+    "p_given": LoggedQuantity("f4", False, "softmax probability of the given label; low is harder"),
+    "el2n": LoggedQuantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
+    "out_entropy": LoggedQuantity("f4", False, "entropy of the network's softmax in nats"),
+    "pred": LoggedQuantity("u2", False, "predicted class"),
 }
 
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 """Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own arithmetic."""
 
+PER_GATE = ("gate", "entropy", "gate_pred", "routed")
+"""Quantities and flags that each gate has for itself."""
+
+TABLE_QUANTITIES = (
+    "gate", "entropy", "routed",
+    "loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean",
+)  # fmt: skip
+"""Quantities and flags of a table of samples and epochs, in the order of its columns; those of the gates first."""
 
 COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
 """Datasets of ``/commit/<split>``, a row per epoch; ``crc32`` has a column per quantity."""
@@ -83,6 +95,10 @@ class Samples:
         A label is corrupted where it differs from the clean one: an operation may draw the clean one again.
         """
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
+
+    def take(self, places: NDArray[np.integer] | slice) -> "Samples":
+        """The samples at some places, in the order of ``places``."""
+        return Samples(**{name: column[places] for name, column in vars(self).items()})
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
@@ -151,6 +167,25 @@ class EpochRecord:
         """One bit of ``flags`` as bool: ``routed`` [G, N], any other [N]."""
         bits = (self.flags & FLAGS[name]) > 0
         return bits[: len(self.gate)] if name == "routed" else bits[0]
+
+
+def table_columns(
+    gates: Sequence[str], quantities: Sequence[str] | None = None
+) -> dict[str, tuple[str, str | None]]:
+    """Column name to (quantity, gate or None): ``gate`` with one gate, ``gate_b2`` and ``gate_b3`` with several.
+
+    Args:
+        gates: names of the gates in the log.
+        quantities: keys of QUANTITIES and FLAGS in the order of the columns. None: :data:`TABLE_QUANTITIES`.
+    """
+    columns: dict[str, tuple[str, str | None]] = {}
+    for quantity in TABLE_QUANTITIES if quantities is None else quantities:
+        if quantity not in PER_GATE:
+            columns[quantity] = (quantity, None)
+            continue
+        for gate in gates:
+            columns[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
+    return columns
 
 
 def logged_epochs(epochs: int, every: int) -> tuple[int, ...]:

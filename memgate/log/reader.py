@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from memgate.errors import MemgateError
-from memgate.log.format import FLAGS, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, EpochRecord, Samples
+from memgate.log.format import FLAGS, PER_GATE, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, EpochRecord, Samples
 
 
 class SampleLog:
@@ -118,13 +118,13 @@ class SampleLog:
         with self.opened() as handle:
             group = handle[self._known(split)]
             if stored not in group:
-                per_gate = stored in _PER_GATE
+                per_gate = stored in PER_GATE
                 why = "this network has no gate" if per_gate else "an older version wrote it, so train again"
                 raise MemgateError(f"{self.path} has no {name!r}: {why}.")
             rows = self._rows(handle, split)
             dataset, until = group[stored], rows[-1] + 1 if len(rows) else 0
             if dataset.ndim == 3:
-                values = dataset[:until, self._gate_row(gate) if name in ("routed", *_PER_GATE) else 0, part]
+                values = dataset[:until, self._gate_row(gate) if name in PER_GATE else 0, part]
             else:
                 values = dataset[:until, part]
         values = values if len(rows) == until else values[rows]
@@ -177,6 +177,3 @@ class SampleLog:
                 found = [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
                 self._verified[key] = found == checksums[row].tolist()
             yield row, self._verified[key]
-
-
-_PER_GATE = tuple(name for name, quantity in QUANTITIES.items() if quantity.per_gate and name != "flags")

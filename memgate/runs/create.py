@@ -12,9 +12,11 @@ from memgate.config.json_form import to_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
-from memgate.log.writer import SampleLogWriter, lock, unlocker
-from memgate.runs.run import SCHEMA, Run, command, is_run, manifest_path, write_json
+from memgate.log.writer import SampleLogWriter, lock
+from memgate.runs.json_files import write_json
+from memgate.runs.run import SCHEMA, Run, command, is_run, manifest_path
 from noise.files.atomic import sync_folder
+from noise.files.lock import unlocker
 from noise.manifest.manifest import Manifest
 
 

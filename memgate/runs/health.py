@@ -227,7 +227,7 @@ def go_on_command(run: Run, state: str) -> str:
 
     Args:
         run: the run.
-        state: as :attr:`memgate.runs.run.Status.shown` has it.
+        state: as :attr:`memgate.runs.status.Status.shown` has it.
     """
     if state in ("complete", "running"):
         return ""

@@ -13,7 +13,8 @@ from memgate.config.json_form import differing, flags, from_json, to_json
 from memgate.config.names import fitted
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
-from memgate.runs.run import Run, is_run, read_json, write_json
+from memgate.runs.json_files import read_json, write_json
+from memgate.runs.run import Run, is_run
 from noise.files.lock import locked_folder
 
 SCHEMA = "memgate-sweep/1"

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate import console
-from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.dynamics.columns import GATE, LOG, Block, floats
@@ -70,7 +69,7 @@ def summary_table(
     """
     samples = snapshot.samples
     if places is not None:
-        samples = Samples(**{name: column[places] for name, column in vars(samples).items()})
+        samples = samples.take(places)
     columns = identity(samples, snapshot.split, operations)
     columns |= dict(log_columns(snapshot, samples_per_block, only, places))
     order = np.argsort(samples.sample_id, kind="stable")

@@ -16,7 +16,6 @@ from memgate.runs.pictures import pictures_of
 from memgate.runs.run import Run
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
-from probes.export.shapes import columns
 from probes.export.summary import export_summary
 from probes.export.writers import arrow_table, write_csv
 from probes.scores.catalogue import SCORES
@@ -159,8 +158,8 @@ Points = tuple[Chosen, NDArray[np.float64], list[str], tuple[str, ...]]
 
 def _trajectories(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:  # noqa: ARG001 (as _scores)
     """Points of logged quantities, [n, quantities x E]."""
-    gates, known = chosen.snapshot.log.gates, columns(chosen.snapshot.log.gates)
-    default = [name for name, what in known.items() if gates and what == ("gate", plan.gate or gates[-1])]
+    gates, known = chosen.snapshot.log.gates, table_columns(chosen.snapshot.log.gates)
+    default = [name for name, source in known.items() if gates and source == ("gate", plan.gate or gates[-1])]
     names = chosen_columns(plan.quantities or default or ("p_given",), known)
     seen = chosen.snapshot.values_at(chosen.places, "seen")
     rows = [np.where(seen, chosen.snapshot.values_at(chosen.places, *known[name]), np.nan) for name in names]

@@ -36,8 +36,7 @@ class Chosen:
     @property
     def samples(self) -> Samples:
         """Labels and causes of the samples, each [n]."""
-        columns = vars(self.snapshot.samples).items()
-        return Samples(**{name: column[self.places] for name, column in columns})
+        return self.snapshot.samples.take(self.places)
 
     def first(self, n: int) -> "Chosen":
         """The first n samples over the same epochs."""

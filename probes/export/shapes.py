@@ -6,21 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.log.format import FLAGS, EpochRecord
+from memgate.log.format import FLAGS, EpochRecord, table_columns
 from probes.dynamics.snapshot import Snapshot
-
-GATE_QUANTITIES = ("gate", "entropy", "routed")
-QUANTITIES = ("loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean")
-"""The logged quantities in the order of the columns; the columns of gates come first."""
-
-
-def columns(gates: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
-    """Column name to (quantity, gate): ``gate``, or ``gate_b2`` and ``gate_b3`` with several gates."""
-    by_name: dict[str, tuple[str, str | None]] = {}
-    for quantity in GATE_QUANTITIES:
-        for gate in gates:
-            by_name[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
-    return by_name | {quantity: (quantity, None) for quantity in QUANTITIES}
 
 
 def element_type(quantity: str) -> pa.DataType:
@@ -31,7 +18,7 @@ def element_type(quantity: str) -> pa.DataType:
 
 
 def long_schema(gates: tuple[str, ...], names: Sequence[str] | None = None) -> pa.Schema:
-    """Names and types of the long table with the columns ``names`` of :func:`columns`; None: all."""
+    """Names and types of the long table with the columns ``names`` of :func:`table_columns`; None: all."""
     kinds = [("sample_id", pa.int64()), ("epoch", pa.int32())]
     return pa.schema(
         kinds + [(name, element_type(quantity)) for name, (quantity, _) in _selected(gates, names).items()]
@@ -39,7 +26,7 @@ def long_schema(gates: tuple[str, ...], names: Sequence[str] | None = None) -> p
 
 
 def _selected(gates: tuple[str, ...], names: Sequence[str] | None) -> dict[str, tuple[str, str | None]]:
-    known = columns(gates)
+    known = table_columns(gates)
     return {name: known[name] for name in (known if names is None else names)}
 
 
@@ -53,7 +40,7 @@ def long_tables(
     Args:
         snapshot: epochs and samples of a split.
         places: [n] indices of the samples in the log, by rising ids; None for all.
-        names: columns of :func:`columns`; None for all.
+        names: columns of :func:`table_columns`; None for all.
     """
     gates = snapshot.log.gates
     schema, selected = long_schema(gates, names), _selected(gates, names)
@@ -91,7 +78,7 @@ def matrix_arrays(
     """Names and arrays of the matrix export; holds one array at a time.
 
     ``sample_id`` [N] int64 (rising), ``epochs`` [E] int32, ``seen`` [E, N] bool, then each column of
-    :func:`columns` as [E, N] in the log's own type. Where ``seen`` is false, a float is NaN, ``pred`` is
+    :func:`table_columns` as [E, N] in the log's own type. Where ``seen`` is false, a float is NaN, ``pred`` is
     65535 and a bool false. Arguments as in :func:`long_tables`.
     """
     order = by_id(snapshot) if places is None else places

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.csr import config as csr_config
@@ -100,8 +99,7 @@ def _cut(result: ProbeResult | None) -> dict[str, pd.Series]:
 
 def summary_names(snapshot: Snapshot, stored: Stored, operations: Sequence[Operation]) -> list[str]:
     """Names of all columns of the summary, in order; ``sample_id`` is the first."""
-    no_samples = Samples(**{name: column[:0] for name, column in vars(snapshot.samples).items()})
-    identifying = identity(no_samples, snapshot.split, operations)
+    identifying = identity(snapshot.samples.take(slice(0)), snapshot.split, operations)
     return [*identifying, *column_names(snapshot.log.gates), *stored.columns]
 
 

@@ -22,6 +22,7 @@ from probes.samples.groups import Group, groups, members
 from probes.scores.over_epochs import EpochCurve, epoch_curves
 from probes.scores.separation import ScoreSeparation, separations
 from probes.scores.table import snapshot_scores
+from probes.stats.bootstrap import RESAMPLES
 from probes.stats.estimate import Estimate, share
 
 SCHEMA = "memgate-report/1"
@@ -55,7 +56,7 @@ class Report:
     Example:
         >>> result = report(run)
         >>> str(result).splitlines()[0]
-        'digits: epoch 2 of 2 (complete, log mode eval)'
+        'one: epoch 3 of 3 (complete, log mode eval)'
         >>> result.test_accuracy.n
         60
     """
@@ -107,7 +108,7 @@ class Report:
 
 
 def report(
-    run: Run, *, resamples: int = 0, over_epochs: bool = False, externals: Sequence[External] = ()
+    run: Run, *, resamples: int = RESAMPLES, over_epochs: bool = False, externals: Sequence[External] = ()
 ) -> Report:
     """The report of a run at the last epoch that is whole in every split.
 

@@ -166,7 +166,7 @@ def how_far(out: Path, name: str, state: str) -> str:
 
 def _measured(run: Run) -> Measured:
     """The numbers of a complete run; raises MemgateError where it is damaged."""
-    measured, gates = report(run), run.outline.gates
+    measured, gates = report(run, resamples=0), run.outline.gates
     figures = {path: spread.values[0] for path, spread in spreads([measured]).items()}
     if len(gates) > FEW_GATES:
         figures |= {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memgate.log.format import FLAGS, Samples, places_of
+from memgate.log.format import FLAGS, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.result import ProbeResult
@@ -40,8 +40,7 @@ def probed_members(
         ``routed`` [G, n], else from the log if it has the checkpoint's epoch undamaged.
     """
     samples, places = log.samples(result.split), _places(log, result)
-    probed = Samples(**{name: column[places] for name, column in vars(samples).items()})
-    table = pd.DataFrame(identity(probed, result.split, run.manifest.header.operations))
+    table = pd.DataFrame(identity(samples.take(places), result.split, run.manifest.header.operations))
     groups = members(table)
     if groups.get("clean", np.zeros(1, bool)).all():
         del groups["clean"]  # it would repeat the group "all"

@@ -83,5 +83,5 @@ def print_summary(run: Run) -> None:
     """Print the report of a run that has just ended, without what takes long to compute or to read."""
     from probes.report.report import report
 
-    console.line(report(run).text(brief=True))
+    console.line(report(run, resamples=0).text(brief=True))
     console.line(f"\nEvery figure of every score:  {command('report', run.path)}")

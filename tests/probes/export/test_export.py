@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from memgate.errors import MemgateError
+from memgate.log.format import table_columns
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
@@ -20,7 +21,7 @@ from probes.export import export as module
 from probes.export import files
 from probes.export.export import export_run
 from probes.export.plan import KINDS, ExportPlan
-from probes.export.shapes import columns, long_tables, matrix_arrays
+from probes.export.shapes import long_tables, matrix_arrays
 from probes.export.writers import arrow_table, write_csv
 
 FORMS = [
@@ -57,7 +58,7 @@ def log_matrices(run: Run, split: str = "train") -> dict[str, np.ndarray]:
     seen = log.values(split, "seen")[1]
     return {
         name: np.where(seen, log.values(split, quantity, gate)[1], np.nan).astype(np.float64)[:, order]
-        for name, (quantity, gate) in columns(log.gates).items()
+        for name, (quantity, gate) in table_columns(log.gates).items()
     }
 
 
@@ -99,7 +100,7 @@ def test_long_is_the_log(make_run, gates, form):
         got = hidden(found, name)
         np.testing.assert_array_equal(got.astype(np.float32), values.ravel().astype(np.float32), err_msg=name)
     extra = ["seen"] if form in ("npz", "h5") else []
-    assert list(found) == ["sample_id", "epoch", *extra, *columns(gates)]
+    assert list(found) == ["sample_id", "epoch", *extra, *table_columns(gates)]
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
