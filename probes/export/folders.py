@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from memgate.errors import MemgateError, require
+from memgate.log.format import table_columns
 from memgate.runs.pictures import pictures_of
 from memgate.runs.run import Run
 from probes.export.plan import ExportPlan, chosen_columns
