@@ -19,12 +19,11 @@ from app.cli.commands.corrupt import (
 )
 from app.cli.commands.dashboard import Dashboard
 from app.cli.commands.data import DataInfo, DataPrepare
-from app.cli.commands.difficulty import ProbeDifficulty
 from app.cli.commands.export import Export
 from app.cli.commands.import_curves import ImportCurves
-from app.cli.commands.ood import ProbeOod
-from app.cli.commands.probe import ProbeCsr, ProbeShow
+from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
 from app.cli.commands.probe_routing import ProbeRouting
+from app.cli.commands.probe_show import ProbeShow
 from app.cli.commands.recipes import Recipes
 from app.cli.commands.report import Report
 from app.cli.commands.reproduce import Reproduce

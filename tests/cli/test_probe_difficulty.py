@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 
 from app.cli import main
-from app.cli.commands.difficulty import ProbeDifficulty
+from app.cli.commands.probe import ProbeDifficulty
 from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
@@ -243,8 +243,9 @@ def test_points_by_name_and_numbers_that_are_undefined(trained_run):
 
 def test_the_command_line_knows_every_score():
     assert get_args(ScoreName) == SCORES
-    assert ProbeDifficulty("x").neighbours == DifficultyConfig().neighbours
-    assert ProbeDifficulty("x").support == DifficultyConfig().support
+    assert ProbeDifficulty("x").difficulty == DifficultyConfig()
+    arguments = ["probe", "difficulty", "x", "--scores", "grand", "--neighbours", "9", "--support", "70"]
+    assert main.parse(arguments).difficulty == DifficultyConfig(("grand",), 9, 70)
 
 
 WRONG = [

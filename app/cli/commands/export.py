@@ -18,6 +18,7 @@ class Export:
     name: Positional[str]
     """The run's folder, or its name under runs/."""
     plan: Annotated[ExportPlan, OmitArgPrefixes] = field(default_factory=ExportPlan)
+    """Contents and form of the export."""
     out: Path | None = None
     """The file to write, or a folder for it; a folder may also be written as a .zip. None: the run's exports/."""
     yes: bool = False
