@@ -25,7 +25,7 @@ from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
 from app.cli.commands.probe_routing import ProbeRouting
 from app.cli.commands.probe_show import ProbeShow
 from app.cli.commands.recipes import Recipes
-from app.cli.commands.report import Report
+from app.cli.commands.report import ReportRuns
 from app.cli.commands.reproduce import Reproduce
 from app.cli.commands.runs import Runs
 from app.cli.commands.score import ScoreRun, ScoresKnown
@@ -48,12 +48,12 @@ CORRUPT = {
     "write": CorruptWrite, "show": CorruptShow, "verify": CorruptVerify, "export": CorruptExport,
     "import": CorruptImport, "kinds": CorruptKinds,
 }  # fmt: skip
-"""What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
+"""Subcommands of 'memgate corrupt'; without one, write."""
 
 PROBE = {
     "csr": ProbeCsr, "routing": ProbeRouting, "difficulty": ProbeDifficulty, "ood": ProbeOod, "show": ProbeShow,
 }  # fmt: skip
-"""What stands after 'memgate probe'."""
+"""Subcommands of 'memgate probe'."""
 
 LIST_FLAGS = (
     "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores", "--ood",
@@ -76,26 +76,28 @@ def _command_type(start: RunConfig) -> Any:
         Annotated[SweepTable, subcommand("table")],
     ]
     named = {
-        "quickstart": Quickstart, "resume": Resume, "report": Report, "score": ScoreRun, "scores": ScoresKnown,
+        "quickstart": Quickstart, "resume": Resume, "report": ReportRuns, "score": ScoreRun, "scores": ScoresKnown,
         "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
         "import-curves": ImportCurves, "reproduce": Reproduce,
     }  # fmt: skip
     commands = [Annotated[Train, subcommand("train", default=Train(start))]]
     commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]
     groups = [
-        Annotated[data, subcommand("data", description="Say what a data set holds; download and cache one.")],
+        Annotated[
+            data, subcommand("data", description="Print the contents of a data set; download and cache one.")
+        ],
         Annotated[
             corrupt,
             subcommand(
                 "corrupt",
-                description="Write, show, verify, export and import what was done; without a command: write.",
+                description="Write, show, verify, export, import manifests of corruptions; without a subcommand: write.",
             ),
         ],
         Annotated[
             probe,
             subcommand(
                 "probe",
-                description="Ask a trained network about its samples: csr, routing, difficulty, ood; show.",
+                description="Probe a trained network: csr, routing, difficulty, ood; show stored results.",
             ),
         ],
     ]
@@ -104,7 +106,7 @@ def _command_type(start: RunConfig) -> Any:
             sweep,
             subcommand(
                 "sweep",
-                description="Run a recipe over a grid of settings and seeds ('memgate sweep RECIPE'); its table.",
+                description="Run a recipe over a grid of settings and seeds ('memgate sweep RECIPE'); print its results.",
             ),
         ]
     )
@@ -112,7 +114,7 @@ def _command_type(start: RunConfig) -> Any:
 
 
 def parse(arguments: Sequence[str]) -> Any:
-    """The command that the arguments name, ready to :meth:`run`.
+    """The command of the arguments: a frozen dataclass with a method ``run``.
 
     Raises:
         MemgateError: an argument is misspelt, a value is out of its range, or a recipe or run is unknown.
@@ -133,11 +135,9 @@ def parse(arguments: Sequence[str]) -> Any:
 
 
 def _start_from(arguments: Sequence[str]) -> RunConfig:
-    """The configuration whose values are the defaults of 'memgate train' and 'memgate sweep run'.
+    """The configuration with the defaults of 'memgate train' and 'memgate sweep run'.
 
-    It is a recipe's, another run's, or ours.
-
-    Of --noise and --manifest, the one that is typed takes the place of what that configuration did.
+    It is that of a recipe, of another run, or RunConfig(). Where --noise or --manifest is given, it replaces both.
 
     Raises:
         MemgateError: the recipe or the run is unknown, or both are given.
@@ -153,18 +153,18 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
     else:
         return RunConfig()
     if name is not None and like is not None:
-        raise MemgateError("--recipe and --like both say where to start from: give one of them.")
+        raise MemgateError("--recipe and --like both give a configuration to start from: give one of them.")
     config = RunConfig() if name is None else recipe(name)
     if like is not None:
         run = open_run(like)
-        # Paths were typed in the folder where that run was started.
+        # Relative paths were given in the folder in which that run was started.
         data = replace(run.requested.data, root=run.config.data.root)
         noise, manifest = run.config.noise, run.config.manifest
         init_from = run.config.init_from
         config = replace(
             run.requested, name=None, data=data, noise=noise, manifest=manifest, init_from=init_from
         )
-    # The typed value itself comes later; these only have to be valid beside what is inherited.
+    # These placeholders are valid beside the inherited values; tyro replaces them by the given value.
     if _places(arguments, "--manifest"):
         return replace(config, noise=(), noise_seed=0, manifest=Path("typed"))
     if _places(arguments, "--noise"):
@@ -173,7 +173,7 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
 
 
 def _flag(arguments: Sequence[str], flag: str) -> str | None:
-    """Value of ``--flag VALUE`` or ``--flag=VALUE``, before tyro knows the defaults it is to show."""
+    """Value of ``--flag VALUE`` or ``--flag=VALUE``; needed before tyro parses, since it decides the defaults."""
     for position in _places(arguments, flag):
         _, equals, value = arguments[position].partition("=")
         if equals:
@@ -184,21 +184,21 @@ def _flag(arguments: Sequence[str], flag: str) -> str | None:
 
 
 def _places(arguments: Sequence[str], flag: str) -> list[int]:
-    """Where a flag stands, with or without a value, in hyphens or underscores."""
+    """Positions of a flag, with or without a value, with hyphens or underscores."""
     names = [text.partition("=")[0] for text in arguments]
     return [at for at, name in enumerate(names) if name[:2] == "--" and name.replace("_", "-") == flag]
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the command that the arguments name; what the user can put right ends in one sentence and exit code 2.
+    """Run the command of the arguments; an error that the user can correct ends in one sentence and exit code 2.
 
     Raises:
-        SystemExit: with code 2 after a mistake of the user, 130 after Ctrl-C, 0 after --help or where the reader of
-            our output has gone.
+        SystemExit: with code 2 after an error of the user, 130 after Ctrl-C, 0 after --help or when the reader of the
+            output has ended.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a '?' for it
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows '?'
     try:
         if list(arguments) == ["--version"]:
             console.line(__version__)
@@ -211,6 +211,6 @@ def run(arguments: Sequence[str]) -> None:
         console.warn("Stopped.")
         raise SystemExit(130) from None
     except BrokenPipeError:
-        # The reader of our output has gone (memgate runs | head): not an error of ours.
+        # The reader of the output has ended (memgate runs | head), which is no error.
         sys.stderr.close()
         raise SystemExit(0) from None

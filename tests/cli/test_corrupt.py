@@ -234,7 +234,7 @@ def test_a_list_that_agrees_no_more_than_chance_is_warned_of(data, memgate):
     labels = json.loads(Path("list.json").read_text())
     Path("list.json").write_text(json.dumps(labels[1:] + labels[:1]))
     _, errors = memgate("import", "list.json", "--out", "three.npz", *data)
-    assert "about as many as chance makes (75.0%)" in errors
+    assert "about as many as by chance (75.0%)" in errors
 
 
 def test_verify_says_which_file_changed_and_which_is_missing(data, memgate, tmp_path):
@@ -319,7 +319,10 @@ WRONG = [
     ),
     (["export", "limited.npz", "--format", "csv", "--out", "taken.png"], "taken.png exists already"),
     (["export", "limited.npz", "--format", "csv", "--out", "none/new.csv"], "there is no folder none"),
-    (["import", "open.json"], "open.json inserts 12 images and does not say of which data set: add --source"),
+    (
+        ["import", "open.json"],
+        "open.json inserts 12 images and does not say from which data set: add --source",
+    ),
     (["import", "open.json", "--source", "mnist"], "'mnist' is none of cifar10, cifar100, svhn, npz=FILE"),
     (["import", "open.json", "--source", "npz=nothing.npz"], "nothing.npz does not exist"),
     (["import", "short.json", "--source", "svhn"], "--source svhn has no use"),

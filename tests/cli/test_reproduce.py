@@ -176,7 +176,7 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit
         (["paper-1-baseline", "--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
         (
             ["paper-1-baseline", "--beside", "somewhere"],
-            "--beside somewhere is drawn beside the authors' curves",
+            "--beside somewhere is plotted with the authors' curves",
         ),
         (["paper-1-baseline", "--curves", "nothing.csv"], "nothing.csv does not exist"),
     ],

@@ -1,36 +1,36 @@
-"""Commands about one number per sample: score, scores."""
+"""Commands about scores of samples: score, scores."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import require
 from memgate.runs.run import open_run
+from probes.samples.filters import Split
 
 
 @dataclass(frozen=True)
 class ScoreRun:
-    """Give every sample of a run its scores, from the log and from what probes have stored."""
+    """Print the scores of a run's samples, from the log and from stored results of probes."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
-    split: Literal["train", "val", "test", "val_corrupted", "test_corrupted"] = "train"
-    """Which samples."""
+    split: Split = "train"
+    """Split of the data."""
     top: int = 0
-    """Also list so many of the hardest samples by one score."""
+    """Also list this many of the hardest samples by one score."""
     by: str | None = None
-    """The column of that score ('memgate scores' lists them). None: loss_mean; given without --top, the 10 hardest."""
+    """Column of that score ('memgate scores' lists them). None: loss_mean. Without --top: the 10 hardest."""
     format: console.Form = "terminal"
-    """How to print it."""
+    """Format of the output."""
     out: Path | None = None
-    """Write the table of all samples there too; .csv or .parquet."""
+    """Also write the table of all samples to this file, .csv or .parquet."""
 
     def run(self) -> None:
-        """Print what the scores are in each group, list the hardest samples, and write the table."""
-        require(self.top >= 0, f"--top {self.top}: that many samples cannot be listed; take 0 or more.")
+        """Print the medians of each group, list the hardest samples, and write the table."""
+        require(self.top >= 0, f"--top {self.top} is no number of samples: 0 or more.")
         from probes.dynamics.snapshot import take_snapshot
         from probes.export.writers import check_target, write_table
         from probes.report.score_sheet import score_sheet

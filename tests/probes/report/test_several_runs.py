@@ -186,9 +186,7 @@ def test_the_command_takes_one_run_several_and_none(seeds, capsys):
     assert "Mean ± standard deviation over 3 runs" in capsys.readouterr().out
     main.parse(["report", *paths, "--bootstrap", "0"]).run()
     for form in ("terminal", "markdown"):
-        with pytest.raises(
-            MemgateError, match="--bootstrap 10 .* several runs as one do not show.*--format json"
-        ):
+        with pytest.raises(MemgateError, match="--bootstrap 10 .* several runs does not show.*--format json"):
             main.parse(["report", *paths, "--bootstrap", "10", "--format", form]).run()
     with pytest.raises(MemgateError, match="needs a run"):
         main.parse(["report"]).run()
