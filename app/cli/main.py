@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Union
@@ -44,6 +44,16 @@ DESCRIPTION = (
     "and see whether the gated block memorises the outliers."
 )
 
+COMMANDS = {
+    "quickstart": Quickstart, "resume": Resume, "report": ReportRuns, "score": ScoreRun, "scores": ScoresKnown,
+    "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
+    "import-curves": ImportCurves, "reproduce": Reproduce,
+}  # fmt: skip
+"""Commands without subcommands, except train, whose defaults depend on its flags."""
+
+DATA = {"info": DataInfo, "prepare": DataPrepare}
+"""Subcommands of 'memgate data'."""
+
 CORRUPT = {
     "write": CorruptWrite, "show": CorruptShow, "verify": CorruptVerify, "export": CorruptExport,
     "import": CorruptImport, "kinds": CorruptKinds,
@@ -68,49 +78,33 @@ def _is_flag(text: str) -> bool:
 
 def _command_type(start: RunConfig) -> Any:
     """The union of all commands; ``start`` holds the defaults of the configuration's flags."""
-    data = Union[Annotated[DataInfo, subcommand("info")], Annotated[DataPrepare, subcommand("prepare")]]  # noqa: UP007
-    corrupt = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in CORRUPT.items())]  # noqa: UP007
-    probe = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in PROBE.items())]  # noqa: UP007
-    sweep = Union[  # noqa: UP007
-        Annotated[SweepRuns, subcommand("run", default=SweepRuns("", start))],
-        Annotated[SweepTable, subcommand("table")],
+    train = Annotated[Train, subcommand("train", default=Train(start))]
+    run_sweep = Annotated[SweepRuns, subcommand("run", default=SweepRuns("", start))]
+    groups = {
+        "data": (_named(DATA), "Print the contents of a data set; download and cache one."),
+        "corrupt": (
+            _named(CORRUPT),
+            "Write, show, verify, export and import manifests of corruptions; without a subcommand: write.",
+        ),
+        "probe": (
+            _named(PROBE),
+            "Probe a trained network: csr, routing, difficulty, ood; show stored results.",
+        ),
+        "sweep": (
+            [run_sweep, *_named({"table": SweepTable})],
+            "Run a recipe over a grid of settings and seeds ('memgate sweep RECIPE'); print its results.",
+        ),
+    }
+    grouped = [
+        Annotated[Union[tuple(kinds)], subcommand(name, description=text)]  # noqa: UP007
+        for name, (kinds, text) in groups.items()
     ]
-    named = {
-        "quickstart": Quickstart, "resume": Resume, "report": ReportRuns, "score": ScoreRun, "scores": ScoresKnown,
-        "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
-        "import-curves": ImportCurves, "reproduce": Reproduce,
-    }  # fmt: skip
-    commands = [Annotated[Train, subcommand("train", default=Train(start))]]
-    commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]
-    groups = [
-        Annotated[
-            data, subcommand("data", description="Print the contents of a data set; download and cache one.")
-        ],
-        Annotated[
-            corrupt,
-            subcommand(
-                "corrupt",
-                description="Write, show, verify, export, import manifests of corruptions; without a subcommand: write.",
-            ),
-        ],
-        Annotated[
-            probe,
-            subcommand(
-                "probe",
-                description="Probe a trained network: csr, routing, difficulty, ood; show stored results.",
-            ),
-        ],
-    ]
-    groups.append(
-        Annotated[
-            sweep,
-            subcommand(
-                "sweep",
-                description="Run a recipe over a grid of settings and seeds ('memgate sweep RECIPE'); print its results.",
-            ),
-        ]
-    )
-    return Union[(*commands, *groups)]
+    return Union[(train, *_named(COMMANDS), *grouped)]
+
+
+def _named(commands: Mapping[str, type]) -> list[Any]:
+    """The commands as types that tyro calls by these names."""
+    return [Annotated[kind, subcommand(name)] for name, kind in commands.items()]
 
 
 def parse(arguments: Sequence[str]) -> Any:

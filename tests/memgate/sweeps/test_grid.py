@@ -95,7 +95,7 @@ def test_values_are_read_as_the_command_line_reads_them(tmp_path, text, read, ex
         (["--over", 'noise="symmetric:0.2'], "close the quotation mark"),
         (["--over", "train.lr="], "Missing value for argument '--train.lr'"),
         (["--over", "data.root=a/b,ab"], "no two that differ only in signs that a folder's name cannot hold"),
-        (["--over", "train.lr=0.1", "--train.lr", "0.3"], "--train.lr 0.3 would have no effect, because --over train.lr"),
+        (["--over", "train.lr=0.1", "--train.lr", "0.3"], "--train.lr 0.3 would have no effect, because --over"),
         (["--seed", "5", "--seeds", "0,1"], "--seed 5 would have no effect, because --seeds 0,1 replaces it"),
         (["--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
         (["--seeds", "1,1"], "names a seed twice"),
