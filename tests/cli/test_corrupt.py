@@ -56,9 +56,9 @@ def memgate(monkeypatch, capsys):
             main()
         except SystemExit as exit_:
             ended = exit_.code
-        said = capsys.readouterr()
-        assert ended == code, said.out + said.err
-        return said.out, said.err
+        text = capsys.readouterr()
+        assert ended == code, text.out + text.err
+        return text.out, text.err
 
     return run
 
@@ -109,9 +109,9 @@ def test_show_as_markdown_and_json(data, memgate):
     markdown, _ = memgate("show", "manifest.npz", "--format", "markdown")
     assert markdown.startswith("### npz: 120 samples")
     assert "| symmetric:0.25 | sym_excl_exact |" in " ".join(markdown.split())
-    found = json.loads(memgate("show", "manifest.npz", "--format", "json")[0])
-    assert found["rates"]["label"] == {"requested": 0.25, "realised": 0.25}
-    assert np.allclose(np.sum(found["transition"], axis=1), 1)
+    result = json.loads(memgate("show", "manifest.npz", "--format", "json")[0])
+    assert result["rates"]["label"] == {"requested": 0.25, "realised": 0.25}
+    assert np.allclose(np.sum(result["transition"], axis=1), 1)
 
 
 def test_show_lists_the_commonest_changes_of_many_classes(tmp_path, data, memgate):
@@ -335,13 +335,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_what_is_wrong_is_one_sentence_and_nothing_is_written(tmp_path, data, memgate, arguments, said):
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_what_is_wrong_is_one_sentence_and_nothing_is_written(tmp_path, data, memgate, arguments, sentence):
     prepared(tmp_path / "work", memgate, data)
     before = {path: path.read_bytes() for path in (tmp_path / "work").iterdir()}
     flags = data if arguments[0] not in ("show", "export", "vrify") else []
     out, errors = memgate(*arguments, *flags, code=2)
-    assert said in errors
+    assert sentence in errors
     assert errors.startswith("memgate: ")
     assert errors.count("\n") == 1
     assert out == ""

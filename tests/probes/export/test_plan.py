@@ -176,11 +176,11 @@ def test_a_part_of_the_summary_has_the_numbers_of_the_whole(make_run):
     )
     whole = summary(run).set_index("sample_id")
     plan = ExportPlan(format="parquet", filter=Filter("label"), quantities=("loss_gmm_mean", "aum", "cause"))
-    found = pd.read_parquet(export_run(run, plan)).set_index("sample_id")
-    assert list(found) == ["cause", "loss_gmm_mean", "aum"]
-    assert found.index.tolist() == whole.loc[whole["cause"] == "label"].index.tolist()
+    result = pd.read_parquet(export_run(run, plan)).set_index("sample_id")
+    assert list(result) == ["cause", "loss_gmm_mean", "aum"]
+    assert result.index.tolist() == whole.loc[whole["cause"] == "label"].index.tolist()
     for name in ("loss_gmm_mean", "aum"):
-        np.testing.assert_array_equal(found[name], whole.loc[found.index, name])
+        np.testing.assert_array_equal(result[name], whole.loc[result.index, name])
 
 
 def test_a_summary_ends_at_its_epoch(make_run):
@@ -201,10 +201,10 @@ def test_a_long_table_keeps_all_epochs_of_who_was_routed_at_one(make_run):
     plan = ExportPlan(
         "long", "parquet", filter=Filter(route="routed"), epoch=2, quantities=("routed", "gate")
     )
-    found = pd.read_parquet(export_run(run, plan))
-    assert list(found) == ["sample_id", "epoch", "gate", "routed"]
-    assert sorted(set(found["epoch"])) == [1, 2, 3, 4]
-    assert found.loc[found["epoch"] == 2, "routed"].all()
+    result = pd.read_parquet(export_run(run, plan))
+    assert list(result) == ["sample_id", "epoch", "gate", "routed"]
+    assert sorted(set(result["epoch"])) == [1, 2, 3, 4]
+    assert result.loc[result["epoch"] == 2, "routed"].all()
     every = pd.read_parquet(export_run(run, replace(plan, epochs="every:3")))
     assert sorted(set(every["epoch"])) == [3, 4]
 
@@ -236,13 +236,13 @@ def probed(run):
 def test_the_summary_has_what_probes_have_stored(make_run):
     run = make_run(n=20)
     probed(run)
-    found = pd.read_parquet(export_run(run, ExportPlan(format="parquet"))).set_index("sample_id")
+    result = pd.read_parquet(export_run(run, ExportPlan(format="parquet"))).set_index("sample_id")
     expected = score_table(run).set_index("sample_id")
-    assert list(found)[: len(expected.columns)] == list(expected)
-    np.testing.assert_array_equal(found["critical_radius"], expected["critical_radius"])
-    assert found["critical_within_1_5"].dropna().to_dict() == {2: True, 4: False}
-    assert found["memorised_by_b3"].dropna().to_dict() == {1: False, 4: True}
-    assert found["recovered_at_o1"].dropna().to_dict() == {1: False, 4: True}
+    assert list(result)[: len(expected.columns)] == list(expected)
+    np.testing.assert_array_equal(result["critical_radius"], expected["critical_radius"])
+    assert result["critical_within_1_5"].dropna().to_dict() == {2: True, 4: False}
+    assert result["memorised_by_b3"].dropna().to_dict() == {1: False, 4: True}
+    assert result["recovered_at_o1"].dropna().to_dict() == {1: False, 4: True}
     early = pd.read_parquet(export_run(run, ExportPlan(format="parquet", epoch=2))).set_index("sample_id")
     assert early["memorised_by_b3"].dropna().to_dict() == {1: True, 4: False}
     assert "critical_radius" not in early
@@ -256,8 +256,8 @@ def test_a_damaged_probe_costs_its_columns_and_is_said(make_run, capsys):
     path = export_run(run)
     table = pd.read_csv(path)
     assert not {"memorised_by_b3", "critical_radius"} & set(table)
-    said = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[1].strip() for line in said] == [
+    text = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1].strip() for line in text] == [
         "Without critical_radius", "Without the results of the routing probe",
     ]  # fmt: skip
     assert len(json.loads(path.with_name(path.name + ".meta.json").read_text())["notes"]) == 2
@@ -313,18 +313,18 @@ def test_size_and_first_rows_before_anything_is_written(make_run, schema, shape,
         n=300, test_n=10, epochs=8, ids=np.random.default_rng(0).permutation(300), unseen={3: [4, 9]}
     )
     plan = ExportPlan(shape, form, schema=schema, filter=Filter("clean"))
-    found = outlook(run, plan, n=7, side=16)
-    first = found.first
+    result = outlook(run, plan, n=7, side=16)
+    first = result.first
     assert not (run.path / "exports").exists()
     path = export_run(run, plan)
     size = path.stat().st_size
     if schema in FOLDERS:
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    assert 0.3 < found.bytes / size < 3
+    assert 0.3 < result.bytes / size < 3
     meta = json.loads(path.with_name(path.name + ".meta.json").read_text())
-    assert found.samples == meta["samples"]
+    assert result.samples == meta["samples"]
     if schema in ("memgate", "cleanlab"):
-        assert found.rows == meta["rows"]
+        assert result.rows == meta["rows"]
     assert len(first) == 7
     if form == "parquet":
         written = pd.read_parquet(path).head(7)
