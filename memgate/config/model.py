@@ -100,13 +100,13 @@ class GateConfig:
         given = self.blocks.split(",")
         require(
             given == [name for name in known if name in given],
-            f"--model.gate.blocks {self.blocks!r} must be some of {', '.join(known)} in this order, each once, with "
-            "commas between them, such as b2,b3.",
+            f"--model.gate.blocks {self.blocks!r} must name some of {', '.join(known)} in this order, each once, "
+            "separated by commas, such as b2,b3.",
         )
         for name in known:
             require(
                 self.hidden(name) >= 1,
-                f"--model.gate.hidden-{name} {self.hidden(name)} is no layer: at least 1 unit.",
+                f"--model.gate.hidden-{name} {self.hidden(name)} must be at least 1 unit.",
             )
         for flag, value in (("slope", self.slope), ("temperature", self.temperature)):
             require(0 < value < math.inf, f"--model.gate.{flag} {value} must be a number above 0.")
@@ -217,15 +217,15 @@ class ModelConfig:
             known = IMAGENET_UNITS[self.block]
             require(
                 self.depth in known,
-                f"--model.depth {self.depth} is no depth of a {self.block} ResNet of --model.layout imagenet: there "
-                f"are {', '.join(map(str, known))}.",
+                f"--model.depth {self.depth} is not a depth of a {self.block} ResNet of --model.layout imagenet: "
+                f"there are {', '.join(map(str, known))}.",
             )
             return dict(zip(blocks, known[self.depth], strict=True))
         per_n = self._layers_per_n
         n, rest = divmod(self.depth - 2, per_n)
         require(
             n >= 1 and rest == 0,
-            f"--model.depth {self.depth} is no depth of a {self.block} ResNet: it must be {per_n}n+2, "
+            f"--model.depth {self.depth} is not a depth of a {self.block} ResNet: it must be {per_n}n+2, "
             f"such as {', '.join(str(per_n * units + 2) for units in (2, 3, 18))}.",
         )
         return dict.fromkeys(blocks, n)

@@ -72,10 +72,10 @@ class DataConfig:
             f"--data.image-size {self.image_size} is out of range: from {MIN_SIDE} to 1024 pixels.",
         )
         for flag, limit in (("train-limit", self.train_limit), ("test-limit", self.test_limit)):
-            require(limit is None or limit >= 1, f"--data.{flag} {limit} leaves no image: at least 1.")
+            require(limit is None or limit >= 1, f"--data.{flag} {limit} must be at least 1.")
         require(
             0 <= self.val_fraction < 1,
-            f"--data.val-fraction {self.val_fraction} is no share to hold out: in [0, 1), such as 0.1.",
+            f"--data.val-fraction {self.val_fraction} is out of range: in [0, 1), such as 0.1.",
         )
 
 
@@ -130,12 +130,11 @@ class TrainConfig:
             1 <= self.epochs <= 100_000, f"--train.epochs {self.epochs} is out of range: from 1 to 100000."
         )
         require(
-            self.batch_size >= 2, f"--train.batch-size {self.batch_size}: BatchNorm needs at least 2 images."
+            self.batch_size >= 2,
+            f"--train.batch-size {self.batch_size} must be at least 2, since BatchNorm needs 2 images.",
         )
         for flag, rate in (("lr", self.lr), ("warmup-lr", self.warmup_lr), ("gate-lr", self.gate_lr)):
-            require(
-                0 < rate < math.inf, f"--train.{flag} {rate} does not learn: a number above 0, such as 0.1."
-            )
+            require(0 < rate < math.inf, f"--train.{flag} {rate} must be a number above 0, such as 0.1.")
         require(0 <= self.momentum < 1, f"--train.momentum {self.momentum} is out of range: in [0, 1).")
         require(
             0 <= self.weight_decay < math.inf,
@@ -144,9 +143,7 @@ class TrainConfig:
         require(
             self.warmup_iterations >= 0, f"--train.warmup-iterations {self.warmup_iterations} is negative."
         )
-        require(
-            self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters}: the gate takes at least 1 step."
-        )
+        require(self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters} must be at least 1.")
         require(self.checkpoint_every >= 0, f"--train.checkpoint-every {self.checkpoint_every} is negative.")
         require(
             0 < self.lr_decay <= 1,
@@ -184,7 +181,7 @@ class LogConfig:
     """Write scalars and histograms of g for TensorBoard (needs the extra: pip install -e '.[tensorboard]')."""
 
     def __post_init__(self) -> None:
-        require(self.every >= 1, f"--log.every {self.every}: at least 1.")
+        require(self.every >= 1, f"--log.every {self.every} must be at least 1.")
 
 
 @dataclass(frozen=True)
@@ -249,11 +246,11 @@ class RunConfig:
         )
         require(
             not (self.noise_seed and self.manifest),
-            f"--noise-seed {self.noise_seed} has no use beside --manifest, which has a seed of its own: leave it out.",
+            f"--noise-seed {self.noise_seed} has no effect with --manifest, which has its own seed: leave it out.",
         )
         require(
             bool(not self.noise_on or self.noise or self.manifest),
-            f"--noise-on {' '.join(self.noise_on)}: there is no --noise to put on it: add --noise, or leave it out.",
+            f"--noise-on {' '.join(self.noise_on)}: there is no --noise to apply to it: add --noise, or leave it out.",
         )
         require(
             self.init_head == "fresh" or self.init_from is not None,
@@ -335,4 +332,4 @@ class RunConfig:
 
 
 UNSEEN_CLASS = 65_535
-"""Predicted class (uint16) of a sample that an epoch did not see; there are at most so many classes."""
+"""Predicted class (uint16) of a sample that an epoch did not see; hence the largest number of classes."""

@@ -19,8 +19,8 @@ hold:
   goes through the gated part; ``entropy`` H [b] in nats and ``logits`` [b, K] are None where the gate has none.
 - Logits, g and H are float32 under autocast, since they are logged and ``routed`` (g > 0.5) is decided from them.
 - One backward pass of :func:`memgate.training.objective.total_loss` gives every parameter its gradient. A gate with
-  ``logits`` is trained by its own cross-entropy and optimiser: ``logits`` come from detached ``features``, its module is
-  an ``EntropyGate``, and ``ModelConfig.has_gate_classifier`` is true for the network.
+  ``logits`` is trained by its own cross-entropy and optimiser: ``logits`` come from detached ``features``, its module
+  is an ``EntropyGate``, and ``ModelConfig.has_gate_classifier`` is true for the network.
 - Evaluation of a sample does not depend on the other samples of its batch, nor on the global random generator.
 - Probes take the residual network as ``network.trunk`` (or the network itself without gates) and the gates as
   ``network.gates``, an ``nn.ModuleDict`` by gate name.

@@ -86,8 +86,7 @@ def _gradient(visit: CheckpointSamples, score: str, batch_size: int | None) -> F
 
 
 def _depth(visit: CheckpointSamples, config: DifficultyConfig, batch_size: int | None) -> Found:
-    train = visit.inputs.image_set("train")
-    voters = train.subset(probed_rows(visit.inputs, "train", config.support))
+    voters = visit.inputs.subset("train", probed_rows(visit.inputs, "train", config.support))
     support = Support(as_pixels(voters.images), voters.labels)
     own = None
     if visit.split == "train":

@@ -74,14 +74,18 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     load_results(run, probe)
     versions = _versions(device)
     inputs, done = inputs_of(run), set()
+    # The same samples at every checkpoint: kept, and made when a split is first visited.
+    subsets: dict[str, tuple[NDArray[np.int64], ImageSet]] = {}
     for name in names:
         model, epoch = load_network(run, name, device)
         if epoch in done:
             continue
         done.add(epoch)
         for split in dict.fromkeys(plan.splits) or log.splits:
-            rows = probed_rows(inputs, split, plan.n)
-            images = inputs.image_set(split).subset(rows)
+            if split not in subsets:
+                rows = probed_rows(inputs, split, plan.n)
+                subsets[split] = rows, inputs.subset(split, rows)
+            rows, images = subsets[split]
             yield CheckpointSamples(
                 model, inputs, epoch, run.checkpoint(name).stem, split, rows, images, device, versions
             )

@@ -148,7 +148,7 @@ class _Scorer:
         )
         network = pixel_network(visit.model, inputs)
         with console.counter(len(rows), f"training features, epoch {visit.epoch}") as finished:
-            pixels = as_pixels(inputs.train.images[rows])
+            pixels = as_pixels(inputs.subset("train", rows).images)
             found = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=finished)
         return cls(network, found[PENULTIMATE], config.k, batch_size)
 
@@ -192,7 +192,7 @@ class Seen:
             read[code] if source else read[0]
             for code, source in zip(manifest.image_op.tolist(), sources, strict=True)
         )
-        train, test = (image_digests(inputs.image_set(split).images) for split in ("train", TEST_SPLIT))
+        train, test = (inputs.image_digests(split) for split in ("train", TEST_SPLIT))
         return cls(train, test, np.array(sources), files)
 
     def known(self, foreign: OodSet) -> dict[str, int]:

@@ -11,6 +11,7 @@ import torch
 from app.cli import main
 from memgate import console
 from memgate.errors import MemgateError
+from memgate.runs.corruption import CorruptedSplit
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
 from probes.csr import run as csr_run
@@ -143,7 +144,7 @@ def test_labels_play_no_part(trained_run, monkeypatch):
     inputs = inputs_of(trained_run)
     train = inputs.corrupted["train"]
     turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
-    other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
+    other = replace(inputs, corrupted={**inputs.corrupted, "train": CorruptedSplit(turned, train.manifest)})
     monkeypatch.setattr(checkpoints, "inputs_of", lambda _: other)
     for name, values in probed().values.items():
         np.testing.assert_array_equal(values, expected.values[name])

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from app.cli import main
 from app.cli.commands.probe import ProbeDifficulty
 from memgate.errors import MemgateError
+from memgate.runs.corruption import CorruptedSplit
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
 from probes.difficulty import run as difficulty_run
@@ -169,7 +170,7 @@ def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
     before, inputs = probed(), inputs_of(trained_run)
     train = inputs.corrupted["train"]
     turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
-    other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
+    other = replace(inputs, corrupted={**inputs.corrupted, "train": CorruptedSplit(turned, train.manifest)})
     monkeypatch.setattr(checkpoints, "inputs_of", lambda _: other)
     after = probed()
     for score in ("input_gradient_norm", "grand_last_layer", "grand"):

@@ -77,7 +77,7 @@ class SweepRuns:
         """Raise MemgateError where a flag is both given and varied, and no run has the given value."""
         given, default = flags(self.config), flags(recipe(self.recipe))
         for flag in planned.varied:
-            value = grid.worded(given[flag])
+            value = grid.value_text(given[flag])
             require(
                 given[flag] == default[flag] or any(run.point[flag] == value for run in planned.runs),
                 f"--{flag} {value} would have no effect, because --over {flag} replaces it: leave one of them out.",

@@ -1,4 +1,4 @@
-"""The recorder: what it makes is a run like any other, and the README's loops record one."""
+"""Recorded runs in memgate's commands, and the README's examples of recording one."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from tests.helpers.recording import CLEAN, N, feed
 README = Path(__file__).parents[3] / "README.md"
 
 
-def test_commands_that_read_work_and_those_that_need_the_network_say_why_not(
+def test_reading_commands_work_and_commands_that_need_the_network_raise(
     make_recorder: Any, make_run: Any, capsys: Any
 ) -> None:
     make_run(name="trained")
@@ -53,12 +53,13 @@ def test_commands_that_read_work_and_those_that_need_the_network_say_why_not(
 
 
 def code_blocks() -> list[str]:
-    """The README's Python examples on other people's loops."""
+    """The Python examples of the README's section on recording."""
     section = README.read_text().split("## Other people's loops")[1].split("\n## ")[0]
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
 def digits() -> Any:
+    """100 random images [3, 8, 8] with labels 0 to 9."""
     generator = torch.Generator().manual_seed(0)
     return torch.utils.data.TensorDataset(
         torch.rand(100, 3, 8, 8, generator=generator), torch.arange(100) % 10
@@ -74,11 +75,11 @@ def test_the_readmes_plain_loop_records_a_run(tmp_path: Path, monkeypatch: Any) 
     names: dict[str, Any] = {}
     exec(code_blocks()[0], names)
     names["train"](network(), digits())
-    found = report(Run(tmp_path / "runs" / "mine"))
-    assert (found.epoch, found.state, found.groups[0].n) == (3, "complete", 100)
+    result = report(Run(tmp_path / "runs" / "mine"))
+    assert (result.epoch, result.state, result.groups[0].n) == (3, "complete", 100)
 
 
-# Lightning's own use of torch, and its advice to machines with many cores.
+# Warnings of Lightning itself: a deprecated call of torch, and advice on the number of workers.
 @pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 def test_the_readmes_lightning_callback_records_a_run(tmp_path: Path, monkeypatch: Any) -> None:
