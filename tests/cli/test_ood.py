@@ -179,13 +179,13 @@ def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
 
 
 def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, monkeypatch, capsys):
-    calls, original = [], ood_run.answers
+    calls, original = [], ood_run.outputs_of
 
     def counted(network, pixels, **options):
         calls.append(len(pixels))
         return original(network, pixels, **options)
 
-    monkeypatch.setattr(ood_run, "answers", counted)
+    monkeypatch.setattr(ood_run, "outputs_of", counted)
     probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
     probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "5")
     assert calls == [60, 30, 12]
@@ -246,7 +246,7 @@ def test_a_run_without_gates_and_both_probes_side_by_side(plain_run, sets, capsy
 
 
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, interrupt, capsys):
-    interrupt(ood_run, "answers", 3)
+    interrupt(ood_run, "outputs_of", 3)
     with pytest.raises(SystemExit, match="130"):
         probe("ood", trained_run.path, "--ood", *pairs(sets), "--k", "5")
     assert set(stored(trained_run)) == {("test", 3), ("ood-noise", 3)}
@@ -289,7 +289,7 @@ WRONG = [
     (["RUN", "--ood", "a=HERE", "--near", "b"], "--near 'b' is none of the sets"),
     (["RUN", "--ood", "a=HERE"], "holds no .png"),
     (["RUN", "--ood", "svhn=HERE"], "no cache svhn.npz and no sound official files train_32x32.mat"),
-    (["RUN", "--ood", "a=HERE/text.npz"], "text.npz is damaged, truncated or no .npz file"),
+    (["RUN", "--ood", "a=HERE/text.npz"], "text.npz is damaged, truncated or not an .npz file"),
     (["RUN", "--ood", "a=HERE/floats.npz"], "are float64[2, 8, 8, 3] and must be uint8"),
     (["RUN", "--ood", "a=HERE/good.npz", "--k", "0"], "k 0 is no neighbour"),
     (["RUN", "--ood", "a=HERE/good.npz", "--k", "129"], "k 129 is more than the 128 training samples to look among"),
