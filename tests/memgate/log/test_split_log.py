@@ -6,7 +6,8 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.log.format import FLAGS, QUANTITIES
-from probes.export.shapes import long
+from probes.dynamics.snapshot import take_snapshot
+from probes.export.shapes import long_tables
 
 
 def test_arrays_are_the_logs_values(make_run):
@@ -50,7 +51,9 @@ def test_all_arrays_are_of_the_epochs_at_the_moment_of_opening(make_run, monkeyp
 def test_the_table_is_the_long_export(make_run, gates):
     order = np.random.default_rng(0).permutation(200).tolist()
     run = make_run(gates=gates, epochs=3, unseen={2: [0, 7]}, ids=order)
-    exported = pd.concat([table.to_pandas() for table in long(run)], ignore_index=True)
+    exported = pd.concat(
+        [table.to_pandas() for table in long_tables(take_snapshot(run, "train"))], ignore_index=True
+    )
     frame = run.log().to_frame()
     assert list(frame) == list(exported)
     assert frame["pred"].dtype == "UInt16"
