@@ -71,7 +71,9 @@ def commands(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
 def help_text(words: Sequence[str]) -> str:
     """What ``memgate WORDS --help`` prints, without frames and at a fixed width."""
     previous, os.environ["COLUMNS"] = os.environ.get("COLUMNS"), COLUMNS
-    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # the parser draws other frames where it is not UTF-8
+    printed = io.TextIOWrapper(
+        io.BytesIO(), encoding="utf-8"
+    )  # the parser draws other frames where it is not UTF-8
     try:
         with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
             parse([*words, "--help"])
@@ -112,7 +114,9 @@ def scores() -> str:
             for s in SCORES.values()
             if s.needs == needs
         ]
-        head = "| column | name | harder | range | definition and source | missing |\n|---|---|---|---|---|---|"
+        head = (
+            "| column | name | harder | range | definition and source | missing |\n|---|---|---|---|---|---|"
+        )
         parts += [f"## {heading}", introduction, "\n".join([head, *rows])]
     return "\n\n".join(parts) + "\n"
 
