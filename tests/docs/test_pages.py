@@ -5,6 +5,7 @@ import runpy
 
 import pytest
 
+from app.dashboard.glossary import TERMS
 from tests.helpers.documents import PAGES, ROOT, anchors, links, text_of, without_blocks
 
 NOTEBOOKS = ("docs/tutorial/first_look.ipynb",)
@@ -34,6 +35,12 @@ def test_generated_pages_are_up_to_date() -> None:
     for name, content in runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]().items():
         page = ROOT / "docs" / "reference" / name
         assert page.read_text() == content, f"{page} is out of date: run 'python docs/generate.py'"
+
+
+def test_the_glossary_has_the_definitions_of_the_dashboard() -> None:
+    lines = text_of("docs/glossary.md").splitlines()
+    for term, definition in TERMS.items():
+        assert any(line.startswith(f"- **{term}**: {definition}") for line in lines), term
 
 
 def test_every_page_is_in_the_navigation() -> None:
