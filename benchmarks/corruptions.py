@@ -1,12 +1,12 @@
-"""What each corruption costs on a whole data set: seconds, and the ratio to randx in the same run.
+"""Seconds of each corruption on a whole data set, and their ratio to randx in the same run.
 
     python benchmarks/corruptions.py [--count 50000] [--classes 10] [--only gaussian elastic]
 
-Every kind is carried out on all samples (rate 1; human and the lists: all that they change) of 32x32 colour
-images, selection, random words, digests and manifest included. The pictures are random patches, smooth as
-photographs are.
+Every kind corrupts all samples (rate 1; ``human`` and the lists: all samples that they change) of 32x32 colour images;
+selection, random numbers, digests and manifest are included. The images are enlarged random patches, about as smooth
+as photographs.
 
-Ends with exit code 1 when a kind takes more than LIMIT times as long as randx, one Gaussian number per value.
+Ends with exit code 1 when a kind takes more than LIMIT times as long as randx, which draws a normal number per value.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SIDE = 32
 
 
 def smooth_images(count: int) -> np.ndarray:
-    """Random 6x6 patches enlarged: uint8 [count, 32, 32, 3]."""
+    """Enlarged random 6x6 patches, uint8 [count, 32, 32, 3]."""
     draw = np.random.default_rng(0).integers(0, 256, (count, 6, 6, 3), np.uint8)
     size = (SIDE, SIDE)
     return np.stack(
@@ -37,7 +37,7 @@ def smooth_images(count: int) -> np.ndarray:
 
 
 def write_files(folder: Path, images: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, str]:
-    """The files that kinds read, and the rest of each kind's spec."""
+    """Kind to the end of its spec, after writing the files that kinds read."""
     np.savetxt(folder / "T.csv", np.full((classes, classes), 1 / classes), delimiter=",")
     given = (labels + (np.arange(len(labels)) % 5 == 0)) % classes
     np.savez(folder / "human.npz", clean=labels, aggre=given)
@@ -57,7 +57,7 @@ def write_files(folder: Path, images: np.ndarray, labels: np.ndarray, classes: i
 
 
 def main() -> int:
-    """Print one line per kind."""
+    """Print one line per kind; the exit code is 1 where one is too slow."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -69,9 +69,9 @@ def main() -> int:
     names = [str(label) for label in range(options.classes)]
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        rest = write_files(Path(folder), images, labels, options.classes)
+        spec_ends = write_files(Path(folder), images, labels, options.classes)
         for kind in dict.fromkeys(["randx", *options.only]):
-            specs = parse_specs([kind + rest.get(kind, ":1")])
+            specs = parse_specs([kind + spec_ends.get(kind, ":1")])
             start = time.perf_counter()
             corrupt(images, labels, specs, seed=0, dataset="benchmark", class_names=names)
             seconds[kind] = time.perf_counter() - start

@@ -1,10 +1,11 @@
-"""Critical sample ratios of a public ResNet-20 by every method: what agrees with what, and at what cost.
+"""Critical sample ratios of a public ResNet-20 by every method, their agreement and their cost.
 
     python benchmarks/critical_samples.py --weights resnet20-12fca82f.th --data data/cifar10.npz
 
-The weights are those of akamaster/pytorch_resnet_cifar10; the data is what 'memgate data prepare cifar10' writes.
-With --votes (CIFAR-10H, npz 'counts' [10000, 10]) and --cscores (npz 'scores' [50000]) also Spearman's rank
-correlation of the critical radius with other people's hardness; --only-ranks leaves the methods out.
+The weights are those of akamaster/pytorch_resnet_cifar10; the data is the file that 'memgate data prepare cifar10'
+writes. With --votes (CIFAR-10H, npz 'counts' [10000, 10]) and --cscores (npz 'scores' [50000]), Spearman's rank
+correlation of the critical radius with these published measures of difficulty is printed too; --only-ranks omits the
+comparison of the methods.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from probes.csr.critical import critical_samples
 from probes.stats.intervals import spearman_interval
 
 RADII = (0.1, 0.3, 1, 2)
-WAYS = {
+"""Radii in grey levels of 255."""
+METHODS = {
     "first-order, 2 others": {},
     "first-order, runner-up": {"others": 1},
     "first-order, 3 others": {"others": 3},
@@ -37,7 +39,7 @@ WAYS = {
 
 
 def main() -> None:
-    """Print accuracy, rank correlations, and a line per method: CSR at each radius, agreement, gradients, minutes."""
+    """Print test accuracy, rank correlations, and the comparison of the methods."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,9 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    network = ResNet(ModelConfig("resnet", 20, shortcut="pad"), 10)
-    load_foreign(network, arguments.weights)
-    model = PixelNetwork(network, AKAMASTER_MEAN, AKAMASTER_STD)
+    model = public_resnet20(arguments.weights)
     arrays = np.load(arguments.data)
     images = torch.from_numpy(arrays["test_images"]).permute(0, 3, 1, 2)
     predictions = critical_samples(model, images).prediction
@@ -71,28 +71,44 @@ def main() -> None:
         compare(model, images[: arguments.n])
 
 
+def public_resnet20(weights: Path) -> PixelNetwork:
+    """The ResNet-20 of akamaster/pytorch_resnet_cifar10: images [b, 3, 32, 32] in [0, 1] to logits [b, 10]."""
+    network = ResNet(ModelConfig("resnet", 20, shortcut="pad"), 10)
+    load_foreign(network, weights)
+    return PixelNetwork(network, AKAMASTER_MEAN, AKAMASTER_STD)
+
+
 def show_ranks(
-    model: PixelNetwork, arrays: Mapping[str, np.ndarray], split: str, name: str, hardness: np.ndarray
+    model: PixelNetwork, arrays: Mapping[str, np.ndarray], split: str, name: str, difficulty: np.ndarray
 ) -> None:
-    """Print how the negated critical radius ranks a split's first samples beside a hardness [n], high is harder."""
-    images = torch.from_numpy(arrays[f"{split}_images"][: len(hardness)]).permute(0, 3, 1, 2)
-    found = critical_samples(model, images)
-    rho, low, high = spearman_interval(-found.critical_radius, hardness)
+    """Print the rank correlation of the negated critical radius with a difficulty [n] (higher is harder).
+
+    Args:
+        model: images in [0, 1] to logits.
+        arrays: the data file's arrays.
+        split: its first n images are used.
+        name: of the difficulty, for the printed line.
+        difficulty: one value per image.
+    """
+    images = torch.from_numpy(arrays[f"{split}_images"][: len(difficulty)]).permute(0, 3, 1, 2)
+    result = critical_samples(model, images)
+    rho, low, high = spearman_interval(-result.critical_radius, difficulty)
     print(
-        f"{split}, {len(hardness)} images: Spearman of -critical radius with {name} {rho:.3f} [{low:.3f}, {high:.3f}]"
+        f"{split}, {len(difficulty)} images: Spearman of -critical radius with {name} "
+        f"{rho:.3f} [{low:.3f}, {high:.3f}]"
     )
 
 
 def compare(model: PixelNetwork, images: torch.Tensor) -> None:
     """Print a line per method: CSR at each radius, agreement with the last method, gradients, minutes."""
-    found, minutes = {}, {}
-    for name, options in WAYS.items():
-        started = time.perf_counter()
-        found[name] = critical_samples(model, images, radius=RADII, **options)
-        minutes[name] = (time.perf_counter() - started) / 60
-    reference = found[list(WAYS)[-1]].critical
-    print(f"radii {RADII} grey levels, {len(images)} images: CSR; same membership as {list(WAYS)[-1]}")
-    for name, result in found.items():
+    results, minutes = {}, {}
+    for name, options in METHODS.items():
+        start = time.perf_counter()
+        results[name] = critical_samples(model, images, radius=RADII, **options)
+        minutes[name] = (time.perf_counter() - start) / 60
+    reference = results[list(METHODS)[-1]].critical
+    print(f"radii {RADII} grey levels, {len(images)} images: CSR; same membership as {list(METHODS)[-1]}")
+    for name, result in results.items():
         ratios = " ".join(f"{share:6.1%}" for share in result.critical.mean(1))
         same = " ".join(f"{share:6.1%}" for share in (result.critical == reference).mean(1))
         print(

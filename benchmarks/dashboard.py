@@ -1,13 +1,13 @@
-"""How long the dashboard takes over a long log of a large data set, in a real browser: seconds a page, and memory.
+"""Seconds per page and memory of the dashboard on a long log of a large data set, in a real browser.
 
     python benchmarks/dashboard.py [--cifar10 data/cifar10.npz] [--samples 50000] [--epochs 300] [--keep FOLDER]
 
-Makes a run with one gate (a log of about 0.5 GB by the real writer), serves it, and opens every page in headless
-Chromium with software WebGL: *cold* in a fresh server, where this page is the first thing that anybody opens, and
-*warm* in a new browser session after all of them have been opened once. Then what people do: filter, turn a page of
-the gallery, go to the next sample. Pictures are those of an .npz file as ``--data.name npz`` reads it, or made up.
+Writes a run with one gate (a log of about 0.5 GB), serves it, and opens every page in headless Chromium with software
+WebGL: *cold* as the first page of a new server, and *warm* in a new browser session after every page has been opened
+once. Then it measures interactions: filtering, the next page of the gallery, the next sample. Images are random, or
+those of an .npz file in the format of ``--data.name npz``.
 
-Needs Debian's chromium and playwright. Ends with exit code 1 when a limit is exceeded. Run it alone.
+Needs chromium and playwright. Ends with exit code 1 when a limit is exceeded. Run nothing else meanwhile.
 """
 
 import argparse
@@ -43,7 +43,7 @@ PORT = 8599
 
 
 def make_run(folder: Path, data: Path | None, n: int, epochs: int) -> Run:
-    """A run with symmetric noise whose log is made up."""
+    """A run of ``n`` training samples with symmetric label noise and simulated values in its log."""
     if data is None:
         data = folder / "data.npz"
         draw = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def make_run(folder: Path, data: Path | None, n: int, epochs: int) -> Run:
     run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
     writer = SampleLogWriter.open(run.path / "log.h5")
     for epoch in range(1, epochs + 1):
-        writer.write(epoch, {split: record(who, epoch / epochs) for split, who in samples.items()})
+        writer.write(epoch, {split: record(columns, epoch / epochs) for split, columns in samples.items()})
         names = metric_names(list(samples), list(layout.gates))
         run.append_metrics(dict.fromkeys(names, 0.5) | {"epoch": epoch})
     writer.close()
@@ -79,7 +79,7 @@ def make_run(folder: Path, data: Path | None, n: int, epochs: int) -> Run:
 
 @contextmanager
 def server(root: Path) -> Iterator[tuple[str, int]]:
-    """Serve the dashboard as the command line does; its address and its process."""
+    """Address and process id of the dashboard's server, started as by the command line."""
     code = (
         "import sys; from pathlib import Path; from app.cli.serve import serve; "
         f"sys.exit(serve(Path(sys.argv[1]), {PORT}, open_browser=False))"
@@ -87,7 +87,7 @@ def server(root: Path) -> Iterator[tuple[str, int]]:
     process = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.DEVNULL)
     try:
         wait_for_port(process)
-        # serve() starts Streamlit in a process of its own.
+        # serve() starts Streamlit in a child process.
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield f"http://127.0.0.1:{PORT}", int(children[0])
     finally:
@@ -96,19 +96,19 @@ def server(root: Path) -> Iterator[tuple[str, int]]:
 
 
 def wait_for_port(process: "subprocess.Popen[bytes]") -> None:
-    """Wait until somebody listens."""
+    """Wait until the server accepts connections."""
     import socket
 
     for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", PORT)) == 0:
                 return
         assert process.poll() is None, "the server has ended"
         time.sleep(0.1)
 
 
 def gib(process: int) -> float:
-    """Peak memory of a process."""
+    """Peak memory of a process in GiB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
 
@@ -118,34 +118,34 @@ SETTLED = """() => {
     const done = app && app.dataset.testScriptState === 'notRunning';
     const charts = [...document.querySelectorAll('.js-plotly-plot')];
     const stale = document.querySelector('[data-stale="true"]');
-    const began = document.querySelector('[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]');
-    return done && began && !stale && charts.every(chart => chart.querySelector('.main-svg'));
+    const started = document.querySelector('[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]');
+    return done && started && !stale && charts.every(chart => chart.querySelector('.main-svg'));
 }"""
 
 
 def settle(page: Any) -> None:
-    """Wait until the script has ended and every chart is drawn, on two looks in a row."""
+    """Wait until the script has ended and every chart is drawn, in two consecutive checks."""
     for _ in range(2):
         page.wait_for_function(SETTLED, timeout=120_000, polling=20)
         page.wait_for_timeout(60)
 
 
 def timed(page: Any, act: Callable[[], Any]) -> float:
-    """Seconds from an action to the settled page, less the 120 ms of watching that it is."""
-    began = time.perf_counter()
+    """Seconds from an action to the settled page, without the 120 ms of the two checks."""
+    start = time.perf_counter()
     act()
     settle(page)
-    return time.perf_counter() - began - 0.12
+    return time.perf_counter() - start - 0.12
 
 
 def address(base: str, page: str, sample: int = 0) -> str:
-    """A page's deep link."""
-    more = f"&id={sample}" if page == "sample" else ""
-    return f"{base}/{page}?run=large{more}" if page else f"{base}/"
+    """URL of a page of the run."""
+    parameters = f"&id={sample}" if page == "sample" else ""
+    return f"{base}/{page}?run=large{parameters}" if page else f"{base}/"
 
 
 def cold(driver: Any, root: Path) -> Iterator[tuple[str, float]]:
-    """Each page as the first of a fresh server."""
+    """Page and seconds, each page being the first of a new server."""
     for page in PAGES:
         with server(root) as (base, _), browsing(driver) as browser:
             opened = new_page(browser)
@@ -154,7 +154,7 @@ def cold(driver: Any, root: Path) -> Iterator[tuple[str, float]]:
 
 @contextmanager
 def browsing(driver: Any) -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium, closed at the end."""
     browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
     try:
         yield browser
@@ -163,12 +163,12 @@ def browsing(driver: Any) -> Iterator[Any]:
 
 
 def new_page(browser: Any) -> Any:
-    """A page of a new session, of the smallest size that the dashboard is made for."""
+    """A page of a new browser session, in the smallest supported window size."""
     return browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
 
 
 def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float]]:
-    """What happens in a server that has seen every page: name, seconds and limit."""
+    """Name, seconds and limit of page loads and interactions in a server that has loaded every page."""
     for page in PAGES:  # once, to fill the caches
         opened = new_page(browser)
         timed(opened, partial(opened.goto, address(base, page, 7)))
@@ -177,7 +177,7 @@ def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float]]:
         opened = new_page(browser)
         seconds = timed(opened, partial(opened.goto, address(base, page, 11)))
         yield f"load {page or 'runs'}", seconds, SAMPLE if page == "sample" else LOAD
-        opened.wait_for_timeout(1500)  # who acts has looked at the page: the browser has drawn it
+        opened.wait_for_timeout(1500)  # users act after the browser has drawn the page
         if page == "sample":
             button = opened.get_by_role("button", name="Next")
             yield "next sample", timed(opened, button.click), SAMPLE
@@ -196,24 +196,22 @@ def pick_route(page: Any) -> None:
 
 
 def main() -> int:
-    """Print a line for each figure; 0 if all are within the limits."""
+    """Print a line for each measurement; the exit code is 0 if all are within the limits."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cifar10", type=Path, default=None)
     parser.add_argument("--samples", type=int, default=50_000)
     parser.add_argument("--epochs", type=int, default=300)
-    parser.add_argument(
-        "--keep", type=Path, default=None, help="folder for the run; one that is there is used"
-    )
-    parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
+    parser.add_argument("--keep", type=Path, default=None, help="folder for the run; an existing run is used")
+    parser.add_argument("--json", type=Path, default=None, help="also write the measurements to this file")
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    found: dict[str, tuple[float, float]] = {}
+    measurements: dict[str, tuple[float, float]] = {}
 
     def note(name: str, value: float, limit: float, unit: str) -> None:
-        found[name] = value, limit
+        measurements[name] = value, limit
         print(
             f"{name:24s} {value:6.2f} {unit}   limit {limit}{'   EXCEEDED' if value > limit else ''}",
             flush=True,
@@ -233,8 +231,8 @@ def main() -> int:
                     note(name, seconds, limit, "s")
                 note("server memory", gib(process), GIB, "GiB")
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
-    return int(any(value > limit for value, limit in found.values()))
+        arguments.json.write_text(json.dumps(measurements, indent=2) + "\n")
+    return int(any(value > limit for value, limit in measurements.values()))
 
 
 if __name__ == "__main__":

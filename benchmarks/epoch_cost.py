@@ -1,13 +1,13 @@
-"""What an epoch of memgate costs beside the bare arithmetic, as ratios within one run.
+"""Duration of a memgate epoch divided by that of its forward, backward and optimiser steps alone.
 
     python benchmarks/epoch_cost.py [--rounds 5] [--depth 20]
 
-The yardstick repeats forward, backward and optimiser step on one batch that never changes. Against it stand
+The reference repeats forward pass, backward pass and optimiser step on one constant batch. It is compared with
 whole epochs of :class:`memgate.training.loop.Training`, from the permutation to the fsync of log and checkpoint:
 logged online, and logged by an evaluation pass of the training and the test set. The three alternate, so that a slow
-minute of the machine falls on all of them; the ratio of the medians counts. 4,000 training images of 32x32 in
-batches of 128. The pass has 800 test images, CIFAR's proportion; online logging concerns the training set only
-(a test set is always swept, at the cost of its forward passes), so there the test set is 8 images.
+minute of the machine affects all of them; the ratio of their medians is reported. 4,000 training images of 32x32 in
+batches of 128. The evaluation pass has 800 test images, CIFAR's proportion. Online logging concerns the training set
+only (a test set is always evaluated, at the cost of its forward passes), so its test set has 8 images.
 
 Ends with exit code 1 when a ratio is above its limit: 1.05 online, 1.5 with the pass.
 """
@@ -31,7 +31,8 @@ from memgate.runs.create import create_run
 from memgate.runs.inputs import load_inputs
 from memgate.training.environment import choose_precision, describe
 from memgate.training.loader import Batch
-from memgate.training.loop import Training, log_layout, train_step
+from memgate.training.loop import Training, log_layout
+from memgate.training.step import train_step
 from memgate.training.tensorboard import TensorBoard
 
 LIMITS = {"online": 1.05, "eval": 1.5}
@@ -40,7 +41,7 @@ TEST = {"online": 8, "eval": 800}
 
 
 def write_images(path: Path, test_images: int) -> None:
-    """Random pixels: their values do not change the cost of a convolution."""
+    """Write random images; their values do not change the cost of a convolution."""
     draw = np.random.default_rng(0)
     arrays = {}
     for split, count in (("train", TRAIN), ("test", test_images)):
@@ -50,15 +51,15 @@ def write_images(path: Path, test_images: int) -> None:
 
 
 def bare_epoch(training: Training) -> Callable[[], None]:
-    """As many steps as an epoch has, on one batch and its shortened copy for the last step."""
+    """A function that makes an epoch's steps on one batch, and the last step on a part of it."""
     batch = next(training.images["train"].training_batches(0, 1, BATCH))
     full, rest = divmod(TRAIN, BATCH)
     short = Batch(batch.images[:rest], batch.labels[:rest], batch.index[:rest])
 
     def run() -> None:
         training.state.model.train()
-        for number, one in enumerate([batch] * full + [short] * (rest > 0), start=1):
-            train_step(training.state, one, number, training.config.train)
+        for number, part in enumerate([batch] * full + [short] * (rest > 0), start=1):
+            train_step(training.state, part, number, training.config.train)
         if training.device.type == "cuda":
             torch.cuda.synchronize()
 
@@ -66,13 +67,13 @@ def bare_epoch(training: Training) -> Callable[[], None]:
 
 
 def logged_epoch(training: Training) -> Callable[[], None]:
-    """The next whole epoch of a training."""
+    """A function that trains, evaluates, logs and checkpoints the next epoch."""
     board = TensorBoard(training.run.path, False, 0)
     return lambda: training.one_epoch(board)
 
 
 def main() -> int:
-    """Measure, print the table, and say whether the limits hold."""
+    """Measure and print the table; the exit code is 1 where a ratio is above its limit."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -89,24 +90,24 @@ def main() -> int:
                 epochs=arguments.rounds + 1, batch_size=BATCH, precision=choose_precision("auto", device)
             ),
         )
-        timed: dict[str, Callable[[], None]] = {}
+        epochs_by_mode: dict[str, Callable[[], None]] = {}
         for mode in ("online", "eval"):
             write_images(folder / f"{mode}.npz", TEST[mode])
             data = DataConfig(name="npz", root=folder / f"{mode}.npz")
             config = replace(base, name=mode, data=data, log=LogConfig(mode=mode)).resolved()
             inputs = load_inputs(config)
-            plan = log_layout(config, inputs)
-            run = create_run(config, config, describe(device), inputs.manifests, inputs.digests, plan)
+            layout = log_layout(config, inputs)
+            run = create_run(config, config, describe(device), inputs.manifests, inputs.digests, layout)
             training = Training(run, inputs, device, SampleLogWriter.open(run.path / "log.h5"))
-            timed.setdefault("bare", bare_epoch(training))
-            timed[mode] = logged_epoch(training)
-        seconds: dict[str, list[float]] = {mode: [] for mode in timed}
-        for turn in range(arguments.rounds + 1):
-            for mode, epoch in timed.items():
-                began = time.perf_counter()
+            epochs_by_mode.setdefault("bare", bare_epoch(training))
+            epochs_by_mode[mode] = logged_epoch(training)
+        seconds: dict[str, list[float]] = {mode: [] for mode in epochs_by_mode}
+        for round_number in range(arguments.rounds + 1):
+            for mode, epoch in epochs_by_mode.items():
+                start = time.perf_counter()
                 epoch()
-                if turn:  # the first round warms up
-                    seconds[mode].append(time.perf_counter() - began)
+                if round_number:  # the first round warms up
+                    seconds[mode].append(time.perf_counter() - start)
     bare = statistics.median(seconds["bare"])
     failed = False
     console.line(

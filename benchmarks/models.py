@@ -1,11 +1,11 @@
-"""Every network on the same few real images: accuracy, what its gates do, and seconds beside the ungated network's.
+"""Accuracy, gate values and seconds per epoch of every network on the same 4,000 images.
 
     python benchmarks/models.py [--epochs 3] [--seeds 0,1,2] [--data-root data] [--out runs/models] [--only block-]
 
-Each is of depth 14 and trained from the recipe ``models-small``: 4,000 images of CIFAR-10, 20 % of them with a wrong
-label; a seed is that of the weights, of the order and of the corruption. The runs are a folder of ordinary ones, and
-what is finished is not trained again. They are trained one after another, every network once for each seed in turn, so
-what else the machine did meanwhile strikes all of them alike.
+Each network has depth 14 and is trained by the recipe ``models-small``: 4,000 images of CIFAR-10, 20 % of them with a
+wrong label. A seed determines weights, order and corruption. The runs are ordinary ones in one folder, and complete
+runs are not trained again. Runs are trained one after another, all networks with the first seed, then with the next,
+so that other load on the machine affects all networks.
 """
 
 import argparse
@@ -41,11 +41,11 @@ NETWORKS = {
     "layer-two-way": ("layer-two-way", GateConfig(penalty=0.01)),
     "layer-two-way-authors": ("layer-two-way", GateConfig(penalty=0.01, temperature=10_000, bias=0.0)),
 }
-"""Name to network and gates, with the papers' settings where they name one."""
+"""Name in the table to network and gates, with the papers' settings where they state them."""
 
 
 def configs(arguments: argparse.Namespace) -> dict[str, list[RunConfig]]:
-    """Network to its run of each seed; the ungated one always, because the others are held against it."""
+    """Name to the configurations of its runs, one per seed; always with the ungated network as the reference."""
     epochs = arguments.epochs
     base = recipe("models-small")
     train = replace(base.train, epochs=epochs, milestones=(epochs * 2 // 3,) if epochs > 1 else ())
@@ -67,8 +67,8 @@ def configs(arguments: argparse.Namespace) -> dict[str, list[RunConfig]]:
     }
 
 
-def measured(label: str, runs: list[Run], ungated: float) -> dict[str, str]:
-    """One line of the table: mean ± sd over the seeds."""
+def table_line(label: str, runs: list[Run], ungated: float) -> dict[str, str]:
+    """One line of the table: mean ± standard deviation over the seeds."""
     spent = seconds(runs)
     line = {
         "network": label,
@@ -90,13 +90,13 @@ def measured(label: str, runs: list[Run], ungated: float) -> dict[str, str]:
 
 
 def shown(values: list[float], digits: int) -> str:
-    """Mean ± sd, or the one value there is."""
-    found = spread(values)
-    return f"{found.mean:.{digits}f}" + ("" if found.sd is None else f" ± {found.sd:.{digits}f}")
+    """Mean ± standard deviation; the value alone where there is only one."""
+    result = spread(values)
+    return f"{result.mean:.{digits}f}" + ("" if result.sd is None else f" ± {result.sd:.{digits}f}")
 
 
 def mean_gate(run: Run) -> tuple[float, float]:
-    """Mean of g at the last epoch over the clean and over the corrupted training samples, and over all gates."""
+    """Mean of g over all gates at the last epoch: of the clean and of the corrupted training samples."""
     log = run.sample_log()
     samples = log.samples("train")
     corrupted = samples.cause != "clean"
@@ -105,40 +105,42 @@ def mean_gate(run: Run) -> tuple[float, float]:
 
 
 def seconds(runs: list[Run]) -> float:
-    """Median seconds of an epoch, evaluation and log included."""
+    """Median seconds per epoch, including evaluation and log."""
     return float(np.median([row["seconds"] for run in runs for row in run.metrics()]))
 
 
 def main() -> int:
-    """Train what is missing and print the table."""
+    """Train missing runs and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--seeds", type=lambda text: [int(one) for one in text.split(",")], default=[0, 1, 2])
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2]
+    )
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("runs/models"))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda", "auto"))
-    parser.add_argument("--only", default="", help="networks whose name holds this text")
+    parser.add_argument("--only", default="", help="networks with this text in their name")
     arguments = parser.parse_args()
     planned = configs(arguments)
-    in_turn = [config for same_seed in zip(*planned.values(), strict=True) for config in same_seed]
-    check_existing(in_turn)
-    failed = run_here(in_turn)
+    by_seed = [config for same_seed in zip(*planned.values(), strict=True) for config in same_seed]
+    check_existing(by_seed)
+    failed = run_here(by_seed)
     complete = {
         label: [run for config in runs if (run := finished(config))] for label, runs in planned.items()
     }
     if not complete["resnet"]:
-        console.warn("No run of the ungated network, which the others are held against, is complete.")
+        console.warn("No run of the ungated network, the reference of all others, is complete.")
         return 1
     ungated = seconds(complete["resnet"])
-    lines = [measured(label, runs, ungated) for label, runs in complete.items() if runs]
+    lines = [table_line(label, runs, ungated) for label, runs in complete.items() if runs]
     console.line(tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True))
     return int(bool(failed))
 
 
 def finished(config: RunConfig) -> Run | None:
-    """The run, if it is complete."""
+    """The run where it is complete, else None."""
     name = str(config.name)
     return Run(config.out / name) if state_of(config.out, name) == "complete" else None
 

@@ -1,10 +1,10 @@
-"""What it costs to compute every score of a long log: seconds and peak memory, in a process of its own.
+"""Seconds and peak memory of computing every score of a long log, in a separate process.
 
     python benchmarks/scores.py [--samples 50000] [--epochs 300] [--folder /tmp] [--blocks 4096]
 
-The log is made by the real writer (one gate; about 33 bytes a sample and epoch: 0.5 GB in --folder, removed at
-the end) and lies in the page cache afterwards, unless the machine is short of memory. Measured is the whole
-process: imports, checksums of every row, the table.
+The log has one gate and about 33 bytes per sample and epoch: 0.5 GB in --folder, deleted at the end. It is in the page
+cache when it is read, unless the machine has little memory. The whole process is measured: imports, checksums of every
+row, the table.
 
 Ends with exit code 1 when a run takes more than 20 s or 2 GiB.
 """
@@ -31,22 +31,22 @@ CLASSES = 10
 
 
 def write_log(path: Path, n: int, epochs: int) -> None:
-    """A log of losses that fall, with a fifth of the labels wrong."""
+    """Write a log of decreasing losses, with a fifth of the labels wrong."""
     clean = np.arange(n) % CLASSES
     given = np.where(np.arange(n) % 5 == 0, (clean + 1) % CLASSES, clean)
     none = np.zeros(n, np.int16)
     samples = Samples(np.arange(n), given, clean, none, none, none)
     names = tuple(map(str, range(CLASSES)))
-    plan = LogLayout({"train": samples}, ("b3",), logged_epochs(epochs, 1), "eval", names)
-    SampleLogWriter.create(path, plan)
+    layout = LogLayout({"train": samples}, ("b3",), logged_epochs(epochs, 1), "eval", names)
+    SampleLogWriter.create(path, layout)
     writer = SampleLogWriter.open(path)
-    for epoch in plan.epochs:
+    for epoch in layout.epochs:
         writer.write(epoch, {"train": record(samples, epoch / epochs)})
     writer.close()
 
 
 def record(samples: Samples, progress: float) -> EpochRecord:
-    """One epoch: the right answer's probability grows, that of a wrong label later."""
+    """Simulated values of one epoch; ``progress`` from 0 to 1. Wrong labels are fitted later than clean ones."""
     n, draw = len(samples), np.random.default_rng(int(progress * 1e6))
     wrong = samples.given_label != samples.clean_label
     margin = draw.normal(np.where(wrong, 10 * progress - 5, 8 * progress), 2).astype(np.float32)
@@ -62,21 +62,21 @@ def record(samples: Samples, progress: float) -> EpochRecord:
 
 
 def measure(path: Path, block: int) -> None:
-    """In a fresh process: print the peak memory in GiB, processor seconds and the number of columns."""
+    """Print peak memory in GiB, processor seconds and the number of columns as JSON; called in a new process."""
     log = SampleLog(path)
     snapshot = Snapshot(log, "train", log.epochs("train"), log.samples("train"))
     table = summary_table(snapshot, (), block)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    found = {
+    measured = {
         "gib": used.ru_maxrss / 2**20,
         "cpu": used.ru_utime + used.ru_stime,
         "columns": len(table.columns),
     }
-    print(json.dumps(found))
+    print(json.dumps(measured))
 
 
 def main() -> int:
-    """Print a line per block size; 0 if all are within the limits."""
+    """Print a line per block size; the exit code is 0 if all are within the limits."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -97,13 +97,13 @@ def main() -> int:
         print(f"{arguments.samples:,} samples x {arguments.epochs} epochs, {size:.2f} GB", flush=True)
         for block in arguments.blocks:
             command = [sys.executable, __file__, "--measure", str(path), "--blocks", str(block)]
-            began = time.perf_counter()
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            seconds, found = time.perf_counter() - began, json.loads(done.stdout)
-            slow |= seconds > SECONDS or found["gib"] > GIB
+            start = time.perf_counter()
+            process = subprocess.run(command, capture_output=True, text=True, check=True)
+            seconds, measured = time.perf_counter() - start, json.loads(process.stdout)
+            slow |= seconds > SECONDS or measured["gib"] > GIB
             print(
-                f"blocks of {block:6d}: {seconds:5.1f} s ({found['cpu']:.1f} s of processor time), "
-                f"peak {found['gib']:.2f} GiB, {found['columns']} columns",
+                f"blocks of {block:6d}: {seconds:5.1f} s ({measured['cpu']:.1f} s of processor time), "
+                f"peak {measured['gib']:.2f} GiB, {measured['columns']} columns",
                 flush=True,
             )
     print(f"limits {SECONDS} s and {GIB} GiB: {'exceeded' if slow else 'kept'}")

@@ -1,4 +1,4 @@
-"""The command ``memgate``, also as ``python -m memgate``: the only module below ``app`` that imports from it."""
+"""Entry point of the command ``memgate`` and of ``python -m memgate``; the only module that imports from ``app``."""
 
 import importlib.util
 import sys
@@ -9,15 +9,15 @@ from memgate.errors import MemgateError
 
 
 def check_siblings() -> None:
-    """Make sure that noise, probes and app are the folders beside memgate, not somebody else's packages.
+    """Check that noise, probes and app are the packages beside memgate, not others of the same name.
 
     Raises:
-        MemgateError: another package of that name is found first (PyPI has a ``noise``).
+        MemgateError: another package of that name comes first (PyPI has a ``noise``).
     """
     here = Path(__file__).resolve().parents[1]
     for name in ("noise", "probes", "app"):
-        found = importlib.util.find_spec(name)
-        origin = Path(found.origin).resolve().parent if found and found.origin else None
+        spec = importlib.util.find_spec(name)
+        origin = Path(spec.origin).resolve().parent if spec and spec.origin else None
         if origin != here / name:
             raise MemgateError(
                 f"Another package called {name!r} ({origin or 'without files'}) hides memgate's own: "
@@ -26,17 +26,17 @@ def check_siblings() -> None:
 
 
 def main() -> None:
-    """Run the command that the process's arguments name.
+    """Run the command in the process's arguments.
 
     Raises:
-        SystemExit: with code 2 where another package hides one of ours, and as :func:`app.cli.main.run` does.
+        SystemExit: with code 2 where another package hides one of memgate's, else as :func:`app.cli.main.run` does.
     """
     try:
         check_siblings()
     except MemgateError as error:
         console.warn(str(error))
         raise SystemExit(2) from None
-    from app.cli.main import run  # only now is it certain to be ours
+    from app.cli.main import run  # only after the check
 
     run(sys.argv[1:])
 

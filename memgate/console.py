@@ -1,4 +1,4 @@
-"""Progress bars, epoch lines and messages: the only place that prints."""
+"""Prints progress bars, epoch lines and messages; nothing else in memgate prints."""
 
 import contextlib
 import sys
@@ -8,45 +8,45 @@ from typing import Literal, TypeVar
 from tqdm import tqdm
 
 Form = Literal["terminal", "markdown", "json"]
-"""How a report is written: plain text, GitHub's Markdown, or JSON."""
+"""Format of a report: plain text, GitHub's Markdown, or JSON."""
 
 GATES_IN_A_LINE = 4
-"""Of more gates than these an epoch's line tells the means."""
+"""With more gates than this, an epoch's line shows means over the gates."""
 
 T = TypeVar("T")
 
 
 def line(text: str = "") -> None:
-    """One result line, on standard output."""
+    """Print a line of results on standard output."""
     print(text, flush=True)
 
 
 def note(text: str) -> None:
-    """A line of a training that goes on although nobody reads it any more (a closed pipe or terminal)."""
+    """Print a line on standard output; a closed pipe or terminal is ignored, so that training continues."""
     with contextlib.suppress(OSError):
         line(text)
 
 
 def warn(text: str) -> None:
-    """One sentence the user should know, on standard error."""
+    """Print a sentence on standard error, after ``memgate:``."""
     with contextlib.suppress(OSError):
         print(f"memgate: {text}", file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """The items, with a bar while they are consumed on a terminal, and nothing elsewhere."""
+    """The same items, with a progress bar if standard error is a terminal."""
     return iter(tqdm(items, total=total, desc=label, leave=False, disable=None, dynamic_ncols=True))
 
 
 @contextlib.contextmanager
 def counter(total: int, label: str) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, for work that does not come one by one: call what it gives with what is newly done."""
+    """A progress bar for work in steps of any size; yields a function to call with the amount of each step."""
     with tqdm(total=total, desc=label, leave=False, disable=None, dynamic_ncols=True) as bar:
         yield bar.update
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:
-    """One epoch in one line: accuracies, mean gate and share routed on the training split, seconds."""
+    """One epoch as a line: learning rate, accuracies, per gate the mean g and the share routed, seconds."""
     parts = [f"epoch {int(row['epoch']):{len(str(epochs))}d}/{epochs}", f"lr {row['lr']:.4g}"]
     for split in ("train", "val", "test"):
         accuracy = row.get(f"{split}_accuracy")

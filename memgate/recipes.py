@@ -1,4 +1,4 @@
-"""Ready-made runs by name: ``memgate train --recipe NAME``, every flag still open to change. Imports no torch."""
+"""Configurations by name, for ``memgate train --recipe NAME``; flags override them. Imports no torch."""
 
 from dataclasses import dataclass, replace
 
@@ -29,12 +29,13 @@ _TWO_WAY = RunConfig(
 
 @dataclass(frozen=True)
 class Recipe:
-    """A configuration and what it is for."""
+    """A configuration and its purpose."""
 
     purpose: str
+    """Shown by ``memgate recipes``."""
     config: RunConfig
     reproduces: str = ""
-    """Row or table of the documents that it is, see :mod:`memgate.papers.rows`; empty for none."""
+    """Row or table of the documents that it reproduces, see :mod:`memgate.papers.rows`; empty for none."""
 
 
 RECIPES: dict[str, Recipe] = {
@@ -49,7 +50,7 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "memorise-small": Recipe(
-        "2,000 CIFAR-10 images, 40 % symmetric noise, no augmentation, no weight decay: nearly all of it is fitted",
+        "2,000 CIFAR-10 images, 40 % symmetric noise, no augmentation, no weight decay: nearly all are fitted",
         RunConfig(
             name="memorise-small",
             noise=("symmetric:0.4",),
@@ -59,7 +60,7 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "models-small": Recipe(
-        "4,000 CIFAR-10 images, 20 % symmetric noise, 3 epochs at depth 14: what benchmarks/models.py starts from",
+        "4,000 CIFAR-10 images, 20 % symmetric noise, 3 epochs at depth 14: the base of benchmarks/models.py",
         RunConfig(
             noise=("symmetric:0.2",),
             data=DataConfig(name="cifar10", train_limit=4000, test_limit=1000),
@@ -91,12 +92,12 @@ RECIPES: dict[str, Recipe] = {
         "paper-2-scratch-0.01-step50-text",
     ),
     "paper-resnet34": Recipe(
-        "the report's ResNet-34 as it meant it: scheme 1 (82, 123) for 164 epochs, He's initialisation",
+        "the report's ResNet-34 by its text: scheme 1 (lr /10 at 82 and 123), 164 epochs, He's initialisation",
         RunConfig(data=_PAPER, model=_RESNET34, train=replace(SCHEME_1, epochs=164)),
         "report-text-resnet34-text",
     ),
     "paper-resnet34-authors": Recipe(
-        "the same as the authors' scripts trained it: lr 0 to epoch 82, then 0.01 and 0.001; PyTorch's initialisation",
+        "the report's ResNet-34 by the authors' scripts: lr 0 to epoch 82, then 0.01 and 0.001; PyTorch's initialisation",
         RunConfig(
             data=_PAPER,
             model=replace(_RESNET34, initialisation="torch"),
@@ -105,11 +106,11 @@ RECIPES: dict[str, Recipe] = {
         "report-text-resnet34",
     ),
     "paper-two-way": Recipe(
-        "the report's two-way layer gates on 45k/5k, lambda 0.01 (its grid: 0.00001 to 1000; no table has them)",
+        "the report's two-way layer gates on 45k/5k images, lambda 0.01 (its grid: 0.00001 to 1000; in no table)",
         _TWO_WAY,
     ),
     "paper-two-way-authors": Recipe(
-        "the same as the authors' code had it: temperature 10,000, no bias, so that g stays at 1/2; 50,000 images",
+        "the two-way layer gates of the authors' code: temperature 10,000, no bias, so that g stays at 1/2; 50,000 images",
         replace(
             _TWO_WAY,
             data=_PAPER,
@@ -123,11 +124,18 @@ def recipe(name: str) -> RunConfig:
     """The configuration of a recipe, or of a row of the documents' tables.
 
     Args:
-        name: of :data:`RECIPES`; or a row's, such as ``report-2.1-0.01``, as the authors' code had it, and with
-            ``-text`` behind it as the document says (a row that starts from a baseline still needs ``init_from``).
+        name: a key of :data:`RECIPES`; or the name of a row: ``report-2.1-0.01`` is what the authors' code did,
+            ``report-2.1-0.01-text`` what the document says. A row that starts from a trained baseline still
+            needs ``init_from``.
 
     Raises:
         MemgateError: there is no recipe of this name.
+
+    Example:
+        >>> import memgate
+        >>> config = memgate.recipe("quickstart")
+        >>> config.noise, config.train.epochs
+        (('symmetric:0.2', 'randx:0.05'), 24)
     """
     if name in RECIPES:
         return RECIPES[name].config
@@ -141,14 +149,14 @@ def recipe(name: str) -> RunConfig:
 
 
 def check_start(name: str | None, config: RunConfig) -> None:
-    """Refuse to train from scratch what a recipe means to start from a trained baseline.
+    """Check that a run starts from a trained baseline where its recipe does.
 
     Args:
         name: of the recipe that the run was made from; None for none.
         config: of the run.
 
     Raises:
-        MemgateError: it has no ``init_from``.
+        MemgateError: the recipe starts from a baseline and the run has no ``init_from``.
     """
     row, reading = _row(name or "")
     require(
@@ -159,7 +167,7 @@ def check_start(name: str | None, config: RunConfig) -> None:
 
 
 def _row(name: str) -> tuple[PaperRow | None, Reading]:
-    """The row that a recipe's name means, if any, and in which reading."""
+    """The row that a recipe's name stands for (None for none), and its reading: by the code or by the text."""
     row_name = name.removesuffix("-text")
     reading: Reading = "code" if row_name == name else "text"
     return next((row for row in read_rows() if row.row == row_name), None), reading

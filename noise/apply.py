@@ -1,4 +1,4 @@
-"""Clean arrays and specs to corrupted arrays and a manifest."""
+"""Corrupt a data set: clean arrays and specs in, corrupted arrays and a manifest out."""
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,10 @@ RENDERED: dict[str, Callable[[Task, NDArray[np.int64]], NDArray[np.uint8]]] = {
     "occlusion": occlusion,
     **dict.fromkeys(RENDERERS, rendered),
 }
-"""Kinds that make new images of the samples at given positions; which ones is the same rule for all."""
+"""Kinds that render new images of the samples at given positions, each image by itself.
+
+The samples are chosen by the same rule for all of them: the first round(rate * N) free ones in hash order.
+"""
 
 CHOSEN: dict[str, Callable[[Task], Change]] = {
     "symmetric": symmetric,
@@ -52,17 +55,17 @@ CHOSEN: dict[str, Callable[[Task], Change]] = {
     "open": open_set,
     "open-list": open_list,
 }
-"""Kinds that say themselves which samples they touch."""
+"""Kinds with a rule of their own for which samples they change."""
 
 
 @dataclass(frozen=True, eq=False)
 class Corrupted:
-    """What training is given, and the record of it.
+    """A corrupted data set and its record.
 
     Attributes:
-        images: [N, H, W, C] uint8.
-        labels: [N] int64, the given labels.
-        manifest: one row per sample.
+        images: [N, H, W, C] uint8, as given to training.
+        labels: [N] int64 in [0, K), the given labels.
+        manifest: what was done to each of the N samples.
     """
 
     images: NDArray[np.uint8]
@@ -81,26 +84,27 @@ def corrupt(
     sample_id: ArrayLike | None = None,
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> Corrupted:
-    """Corrupt a data set as the specs say, in their order; the arrays passed are left as they are.
+    """Corrupted images [N, H, W, C] uint8, given labels [N] int64 and the manifest that reproduces them.
 
-    A sample gets at most one label operation and one image operation; one of each is allowed, and both are
-    recorded. Every operation reads the clean data. An operation takes the first round(rate * N) samples of
-    its own hash order that no earlier operation of the same target has taken; so the set chosen at a lower
-    rate lies inside the set chosen at a higher one, as long as the operations before it stay the same.
-    Kinds that decide sample by sample (``symmetric-iid``, ``matrix``, ``instance``, ``human`` and the lists)
-    leave those alone that were taken before.
+    The operations are carried out in the order of ``specs``, each on the clean data. A sample gets at most one
+    label operation and one image operation; one of each is allowed, and both are recorded. An operation takes the
+    first round(rate * N) samples of its own hash order that no earlier operation on the same target has taken, so
+    the samples chosen at a lower rate are a subset of those chosen at a higher rate, as long as the operations
+    before it stay the same. Kinds that decide for each sample separately (``symmetric-iid``, ``matrix``,
+    ``instance``, ``human`` and the lists) skip samples that an earlier operation has taken.
 
-    What happens to a chosen sample depends on (dataset, seed, kind, sample id) alone, not on its position,
-    on the rate or on the other samples. The exceptions: ``randx``, ``occlusion`` and ``instance`` use the
-    channel statistics of all images passed (``occlusion`` with black does not), and ``open`` hands out its images
-    in the order of selection.
+    The result for a chosen sample depends only on (dataset, seed, kind, sample id), not on its position, the rate
+    or the other samples. The exceptions: ``randx``, ``occlusion`` and ``instance`` use the channel statistics of all
+    images passed (``occlusion`` with ``fill=black`` does not), and ``open`` assigns its images in the order of
+    selection.
 
     Args:
-        images: [N, H, W, C] uint8, N at least 1.
-        labels: [N] integers in [0, K).
-        specs: what to do, as specs or as text (``symmetric:0.4``); none gives equal arrays and a clean manifest.
-        seed: in [0, 2^63), apart from any training seed.
-        dataset: name under which samples are hashed; two splits need two (``cifar10``, ``cifar10/test``).
+        images: [N, H, W, C] uint8, N at least 1; not changed.
+        labels: [N] integers in [0, K); not changed.
+        specs: corruptions as specs or as text (``symmetric:0.4``); an empty list gives equal arrays and a clean
+            manifest.
+        seed: in [0, 2^63), independent of any training seed.
+        dataset: name under which samples are hashed; give each split its own (``cifar10``, ``cifar10/test``).
         class_names: K names.
         sample_id: [N] distinct integers, 0 or above; ``0..N-1`` by default.
         sources: name to images [M, h, w, c] uint8 of the data sets that ``open`` kinds name (``svhn`` …).
@@ -111,12 +115,22 @@ def corrupt(
     Raises:
         NoiseError: the arrays do not fit together, a corruption is listed twice, a file cannot be used, or
             too few samples are left for an operation.
+
+    Example:
+        >>> import noise, numpy as np
+        >>> images, labels = np.zeros((10, 8, 8, 3), np.uint8), np.arange(10)
+        >>> names = [f"class {label}" for label in range(10)]
+        >>> result = noise.corrupt(
+        ...     images, labels, ["symmetric:0.4", "gaussian:0.2"], seed=0, dataset="mine", class_names=names
+        ... )
+        >>> int((result.labels != labels).sum()), int(result.manifest.image_corrupted.sum())
+        (4, 2)
     """
     images, clean, ids, names = checked(images, labels, seed, dataset, class_names, sample_id)
     seed = int(seed)
-    todo = parse_specs(specs)
+    parsed = parse_specs(specs)
     record = _Record(images, clean)
-    for code, spec in enumerate(todo, start=1):
+    for code, spec in enumerate(parsed, start=1):
         free = record.free(spec)
         task = Task(spec, images, clean, names, ids, free, dataset, seed, sources or {})
         record.add(code, task, changed(task))
@@ -138,12 +152,12 @@ def corrupt(
 
 
 def library_versions() -> dict[str, str]:
-    """Name to version of the libraries that may have a say in a pixel."""
+    """Name to version of the libraries whose version can change a pixel value."""
     return {"numpy": np.__version__, "scipy": scipy.__version__, "pillow": PIL.__version__}
 
 
 def changed(task: Task) -> Change:
-    """What the task's operation does."""
+    """The change that the operation of a task makes."""
     kind = task.spec.kind
     if kind in CHOSEN:
         return CHOSEN[kind](task)
@@ -152,7 +166,7 @@ def changed(task: Task) -> Change:
 
 
 class _Record:
-    """The data as far as it is corrupted, and what was done to it."""
+    """The corrupted data so far, and the operations that were carried out on it."""
 
     def __init__(self, images: NDArray[np.uint8], clean: NDArray[np.int64]) -> None:
         count = len(images)
@@ -164,31 +178,31 @@ class _Record:
         self.operations: list[Operation] = []
 
     def free(self, spec: CorruptionSpec) -> NDArray[np.bool_]:
-        """[N] samples without an operation on anything that ``spec`` changes."""
+        """[N] whether no earlier operation has changed what ``spec`` changes (label, image or both)."""
         taken = [self.operation[target] > 0 for target in spec.targets]
         return ~np.logical_or.reduce(taken)
 
     def add(self, code: int, task: Task, change: Change) -> None:
-        """Carry out a change under its code, and write down what it did."""
-        at = change.positions
-        wrong = np.zeros(len(at), np.bool_)
+        """Apply a change and record it under its code."""
+        positions = change.positions
+        corrupted = np.zeros(len(positions), np.bool_)
         if change.labels is not None:
-            self.given[at] = change.labels
-            self.operation["label"][at] = code
-            wrong |= change.labels != self.clean[at]
+            self.given[positions] = change.labels
+            self.operation["label"][positions] = code
+            corrupted |= change.labels != self.clean[positions]
         if change.images is not None:
-            self.images[at] = change.images
-            self.operation["image"][at] = code
-            self.severity[at] = task.spec.severity
-            self.pixels[at] = image_digests(change.images)
-            wrong[:] = True
-        for position, origin in zip(at.tolist(), change.sources, strict=False):
+            self.images[positions] = change.images
+            self.operation["image"][positions] = code
+            self.severity[positions] = task.spec.severity
+            self.pixels[positions] = image_digests(change.images)
+            corrupted[:] = True
+        for position, origin in zip(positions.tolist(), change.sources, strict=False):
             self.source[position] = origin
         self._check_files(task.spec, change)
-        self.operations.append(_operation(code, task, change, int(wrong.sum())))
+        self.operations.append(_operation(code, task, change, int(corrupted.sum())))
 
     def _check_files(self, spec: CorruptionSpec, change: Change) -> None:
-        """NoiseError when files that were read share a name, or one is opened twice for the same images."""
+        """Raise NoiseError when two files share a name, or one file is the source of two ``open`` operations."""
         known = dict(file for operation in self.operations for file in operation.files)
         opened = {
             file for operation in self.operations if operation.kind == "open" for file in operation.files
@@ -201,11 +215,11 @@ class _Record:
             )
             require(
                 spec.kind != "open" or (name, digest) not in opened,
-                f"open takes images of {name} twice, and both would be the same ones: give it once.",
+                f"open takes images of {name} twice, and both times the same ones: give it once.",
             )
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The manifest's columns after the clean ones."""
+        """The columns of the manifest that the operations have filled, each [N]."""
         return {
             "given_label": self.given,
             "label_op": self.operation["label"],
@@ -217,7 +231,7 @@ class _Record:
 
 
 def _operation(code: int, task: Task, change: Change, corrupted: int) -> Operation:
-    """The header's record of an operation that corrupted so many samples."""
+    """The header entry of an operation that corrupted ``corrupted`` samples."""
     spec, count = task.spec, len(task.labels)
     requested, by_class = spec.rate, None
     if change.requested is not None:
@@ -239,15 +253,17 @@ def _operation(code: int, task: Task, change: Change, corrupted: int) -> Operati
 
 def _rates(record: _Record) -> dict[str, dict[str, float | None]]:
     """Requested and realised rate of each target, and the realised rate of any corruption."""
-    wrong = {"label": record.given != record.clean, "image": record.operation["image"] > 0}
+    masks = {"label": record.given != record.clean, "image": record.operation["image"] > 0}
     rates: dict[str, dict[str, float | None]] = {}
-    for target, corrupted in wrong.items():
-        asked = [operation.requested for operation in record.operations if target in operation.spec.targets]
+    for target, corrupted in masks.items():
+        requested = [
+            operation.requested for operation in record.operations if target in operation.spec.targets
+        ]
         total = None
-        if None not in asked:
-            # Summed as written: 0.1 + 0.2 is 0.3 here. Kinds that take what is free know it as it came out,
-            # exact ones as it was planned: together that may pass 1.
-            total = min(1.0, float(sum((Fraction(repr(rate)) for rate in asked), Fraction(0))))
+        if None not in requested:
+            # Exact arithmetic on the decimal text, so that 0.1 + 0.2 is 0.3. Some kinds state the share that was
+            # still free and others the planned one; the sum of both can exceed 1.
+            total = min(1.0, float(sum((Fraction(repr(rate)) for rate in requested), Fraction(0))))
         rates[target] = {"requested": total, "realised": float(corrupted.mean())}
-    rates["any"] = {"realised": float((wrong["label"] | wrong["image"]).mean())}
+    rates["any"] = {"realised": float((masks["label"] | masks["image"]).mean())}
     return rates

@@ -1,4 +1,4 @@
-"""What is checked of the arrays before anything is done to them."""
+"""Checks of the arrays before a corruption."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def checked(
     class_names: Sequence[str],
     sample_id: ArrayLike | None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
-    """Images, clean labels, sample ids and class names in their final types.
+    """Images [N, H, W, C] uint8, clean labels [N], sample ids [N] and K class names, checked.
 
     Raises:
         NoiseError: the arrays do not fit together, or the seed or the name cannot be hashed.
@@ -29,7 +29,7 @@ def checked(
     )
     require(
         images.shape[-1] <= 4,
-        f"images are {list(images.shape)}, of {images.shape[-1]} channels: the channels stand last, so "
+        f"images are {list(images.shape)}, with {images.shape[-1]} channels: the channels must be the last axis; "
         "images.transpose(0, 2, 3, 1) may be what you mean.",
     )
     numbers = np.asarray(np.arange(len(images)) if sample_id is None else sample_id)
@@ -43,9 +43,9 @@ def checked(
     require(
         clean.min() >= 0 and clean.max() < len(names),
         f"labels run from {clean.min()} to {clean.max()}, but there are {len(names)} class names: "
-        "labels count from 0, and every class needs its name.",
+        "labels start at 0, and every class needs a name.",
     )
-    require(ids.min() >= 0, f"sample_id {ids.min()} is negative: ids are row numbers, from 0.")
+    require(ids.min() >= 0, f"sample_id {ids.min()} is negative: ids are row numbers, starting at 0.")
     values, counts = np.unique(ids, return_counts=True)
     require(
         len(values) == len(ids),
@@ -53,8 +53,8 @@ def checked(
     )
     require(
         isinstance(seed, int | np.integer) and not isinstance(seed, bool),
-        f"the noise seed {seed!r} is no whole number: from 0 to 2^63-1.",
+        f"the noise seed {seed!r} is not a whole number: give one from 0 to 2^63-1.",
     )
-    require(0 <= seed < 2**63, f"the noise seed {seed} is out of range: from 0 to 2^63-1.")
+    require(0 <= seed < 2**63, f"the noise seed {seed} is out of range: give one from 0 to 2^63-1.")
     hash_text(dataset)
     return images, clean, ids, names

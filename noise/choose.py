@@ -1,7 +1,7 @@
-"""Which samples: by the rank of a hash, never by a random generator.
+"""Choice of samples by the rank of a hash instead of a random generator.
 
-SHA-256 is the same in every language and version, and a rank has two properties that a random draw lacks:
-the first 20 % lie inside the first 40 %, and a sample's place depends on its id, not on where it is stored.
+SHA-256 is the same in every language and library version. A rank also has two properties that a random draw lacks:
+the first 20 % are a subset of the first 40 %, and the rank of a sample depends on its id, not on its position.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ HASH_DOMAIN = "memgate-noise-v1"
 
 
 def hash_text(*key_parts: object) -> str:
-    """``memgate-noise-v1|part|part|...``, the text under every hash of this package.
+    """The text ``memgate-noise-v1|part|part|...``, the prefix of every hash of this package.
 
     Raises:
         NoiseError: a part is empty or holds the separator ``|``, so that two keys could give one text.
@@ -31,14 +31,14 @@ def hash_text(*key_parts: object) -> str:
 
 
 def hash_order(sample_id: NDArray[np.integer], *key_parts: object) -> NDArray[np.int64]:
-    """Positions of the samples, sorted by the SHA-256 of ``memgate-noise-v1|<key parts...>|<sample id>``.
+    """Positions of the samples [N], sorted by the SHA-256 of ``memgate-noise-v1|<key parts...>|<sample id>``.
 
-    The first k of them are a seeded random subset that does not change with library versions, with the
-    order of the input, or with k (the smaller subset lies inside the larger).
+    The first k of them are a pseudo-random subset that does not depend on library versions or on the order of the
+    input; the subset for a smaller k is part of that for a larger k.
 
     Args:
         sample_id: [N] distinct integers.
-        key_parts: what the order depends on, such as a data set's name, a seed and a purpose.
+        key_parts: key of the order, such as a data set's name, a seed and a purpose.
 
     Returns:
         [N] int64, a permutation of ``0..N-1``: indices into ``sample_id``.
@@ -53,10 +53,10 @@ def hash_order(sample_id: NDArray[np.integer], *key_parts: object) -> NDArray[np
 
 
 def exact_count(rate: float, total: int) -> int:
-    """round(rate * total) with halves rounded up, in exact arithmetic on the rate as it is written.
+    """round(rate * total), halves rounded up, in exact arithmetic on the decimal text of the rate.
 
-    0.145 of 100 is 14.5 and gives 15, although the float product is 14.499...; 0.25 of 10 is 2.5 and gives 3,
-    where Python's ``round`` would give 2.
+    A rate of 0.145 of 100 samples gives 15, although the float product is 14.499...; 0.25 of 10 gives 3, where
+    Python's ``round`` gives 2.
 
     Args:
         rate: in [0, 1].

@@ -1,4 +1,4 @@
-"""The classes of CIFAR-10 and CIFAR-100 by their official names."""
+"""Class names of CIFAR-10 and CIFAR-100."""
 
 CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """In the order of the labels."""
@@ -28,8 +28,7 @@ CIFAR100_SUPERCLASSES = tuple(
     lawn_mower rocket streetcar tank tractor
     """.strip().splitlines()
 )
-"""The 20 superclasses in the order of their official ids; within each, the classes by their official fine
-ids, which are alphabetical."""
+"""The five classes of each of the 20 superclasses; superclasses and classes in the order of their official ids."""
 
 CIFAR100_NAMES = tuple(sorted(name for members in CIFAR100_SUPERCLASSES for name in members))
-"""The fine classes in the order of the labels, that of the official file ``meta``: alphabetical."""
+"""The 100 fine classes in the order of the labels, which is alphabetical as in the official file ``meta``."""

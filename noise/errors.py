@@ -1,12 +1,21 @@
-"""The one exception of this package that a user sees as a sentence."""
+"""Errors that a user can correct."""
 
 
 class NoiseError(ValueError):
-    """Something the caller can put right; the message says the value, the reason and the remedy."""
+    """An error that the caller can correct; the message states the value, the reason and the remedy.
+
+    Example:
+        >>> import noise
+        >>> try:
+        ...     noise.parse_spec("symmetric:1.4")
+        ... except noise.NoiseError as error:
+        ...     print(error)
+        symmetric:1.4: the rate is a share of the samples, in [0, 1], such as 0.4.
+    """
 
 
 class MissingFileError(NoiseError):
-    """A file that is not where it should be."""
+    """A file does not exist at its path."""
 
 
 def require(condition: bool, message: str) -> None:

@@ -1,7 +1,16 @@
-"""The table of kinds: what each corruption is called, what its rate means, and which parameters it takes.
+"""The table of kinds: the name of each corruption, the meaning of its rate, and its parameters.
 
-The functions that carry them out stand in :mod:`noise.apply`; this file imports nothing heavy, since the
-command line reads it to check what was typed.
+The functions that carry them out are in :mod:`noise.apply`. This module imports nothing heavy, because the command
+line reads it to check its arguments.
+
+Example:
+    >>> import noise
+    >>> noise.KINDS["gaussian"].target
+    'image'
+    >>> [kind for kind, row in noise.KINDS.items() if row.rate is None]
+    ['random', 'matrix', 'human', 'label-list', 'open-list']
+    >>> noise.KINDS["occlusion"].parameters["size"].default
+    16
 """
 
 import math
@@ -15,16 +24,16 @@ from noise.severity import DEFAULT_SEVERITY, RANGES, WHOLE
 Target = Literal["label", "image"]
 
 SHARE = "share of all samples, exactly"
-"""What the rate means for most kinds: round(rate * N) samples."""
+"""Meaning of the rate for most kinds: round(rate * N) samples."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One ``key=value`` of a kind.
+    """One parameter of a kind, written ``key=value``.
 
     Attributes:
-        read: its value from text; raises NoiseError.
-        values: what may be given, in words.
+        read: turns its text into its value; raises NoiseError.
+        values: the allowed values, in words.
         default: its value where it is not given; None where the kind decides.
         required: whether it must be given.
         path: whether it names a file.
@@ -39,15 +48,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Kind:
-    """One row of the table.
+    """One kind of corruption.
 
     Attributes:
-        target: what it acts on, ``label`` or ``image``.
-        convention: id of the convention, for the manifest: the field means several things by one name.
+        target: ``label`` or ``image``.
+        convention: id of the convention, for the manifest; the literature uses one name for different conventions.
         description: one line for the help text.
-        rate: what the rate means, or None for a kind that takes none.
-        parameters: the keys that it takes.
-        lists_samples: whether its file says what to do with each sample of one split, so that it fits no other.
+        rate: meaning of the rate; None for a kind without a rate.
+        parameters: parameter name to parameter.
+        lists_samples: whether its file lists the samples of one split, so that it cannot be used for another split.
     """
 
     target: Target
@@ -59,7 +68,7 @@ class Kind:
 
 
 def flag() -> Parameter:
-    """``true`` or ``false``, the default."""
+    """A parameter that is ``true`` or ``false``; ``false`` is the default."""
 
     def read(text: str) -> bool:
         require(text in ("true", "false"), f"{text!r} is neither 'true' nor 'false'.")
@@ -69,23 +78,23 @@ def flag() -> Parameter:
 
 
 def one_of(*names: str, required: bool = False) -> Parameter:
-    """One of ``names``; the first is the default where none is required."""
+    """A parameter that is one of ``names``; the first is the default unless the parameter is required."""
 
     def read(text: str) -> str:
-        require(text in names, f"{text!r} is none of {', '.join(names)}.")
+        require(text in names, f"{text!r} is not one of {', '.join(names)}.")
         return text
 
     return Parameter(read, ", ".join(names), None if required else names[0], required)
 
 
 def number(low: float, high: float) -> Parameter:
-    """A number in [low, high]."""
+    """A parameter that is a number in [low, high]."""
 
     def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError as error:
-            raise NoiseError(f"{text!r} is no number.") from error
+            raise NoiseError(f"{text!r} is not a number.") from error
         require(math.isfinite(value) and low <= value <= high, f"{text} is not in [{low:g}, {high:g}].")
         return value
 
@@ -93,10 +102,10 @@ def number(low: float, high: float) -> Parameter:
 
 
 def whole(low: int, high: int, default: int | None = None) -> Parameter:
-    """A whole number from low to high."""
+    """A parameter that is a whole number from ``low`` to ``high``, both included."""
 
     def read(text: str) -> int:
-        require(text.isascii() and text.isdigit() and len(text) < 10, f"{text[:20]!r} is no whole number.")
+        require(text.isascii() and text.isdigit() and len(text) < 10, f"{text[:20]!r} is not a whole number.")
         require(low <= int(text) <= high, f"{text} is not in {low} to {high}.")
         return int(text)
 
@@ -104,15 +113,15 @@ def whole(low: int, high: int, default: int | None = None) -> Parameter:
 
 
 def _source(text: str) -> str:
-    """Where open-set images come from: the name of a data set, or ``npz=FILE``."""
+    """The source of open-set images, checked: the name of a data set, or ``npz=FILE``."""
     name, equals, path = text.partition("=")
     known = name == "npz" and bool(path) if equals else name in ("cifar10", "cifar100", "svhn")
-    require(known, f"{text!r} is none of cifar10, cifar100, svhn, npz=FILE.")
+    require(known, f"{text!r} is not one of cifar10, cifar100, svhn, npz=FILE.")
     return text
 
 
 def _severities(name: str, description: str) -> Kind:
-    """A corruption of CIFAR-10-C: a severity, or the constants themselves."""
+    """A kind of CIFAR-10-C, with a severity or its constants as parameters."""
     free = {
         key: whole(int(low), int(high)) if (name, key) in WHOLE else number(low, high)
         for key, (low, high) in RANGES[name].items()
@@ -142,8 +151,8 @@ KINDS: dict[str, Kind] = {
     "symmetric-iid": Kind(
         "label",
         "sym_excl_iid",
-        "each label by itself flipped to one of the K-1 others (Co-teaching): about rate*N are wrong",
-        rate="probability of each sample",
+        "each label independently flipped to one of the K-1 others (Co-teaching): about rate*N are wrong",
+        rate="probability for each sample",
     ),
     "asymmetric": Kind(
         "label",
@@ -171,7 +180,7 @@ KINDS: dict[str, Kind] = {
     "instance": Kind(
         "label",
         "pmd_xia",
-        "part-dependent noise of Xia et al. 2020: which class depends on the picture",
+        "part-dependent noise of Xia et al. 2020: the new class depends on the image",
         rate="mean flip probability (sd 0.1, cut to [0, 1]; 0 is none)",
     ),
     "human": Kind(
@@ -202,7 +211,7 @@ KINDS: dict[str, Kind] = {
     "random-pixels": Kind(
         "image",
         "random_pixels",
-        "pixels permuted, each image its own way (Zhang 2017); scope=values: channels are mixed too",
+        "pixels permuted, each image differently (Zhang 2017); scope=values: channels are mixed too",
         parameters={"scope": _SCOPE},
     ),
     "shuffled-pixels": Kind(
@@ -214,26 +223,26 @@ KINDS: dict[str, Kind] = {
     "occlusion": Kind(
         "image",
         "occlusion_square",
-        "a square of size pixels covered at a random place, by the data set's mean, black or noise",
+        "a square of size x size pixels at a random place covered with the data set's mean, black or noise",
         parameters={
             "size": whole(1, 1024, 16),
             "fill": one_of("mean", "black", "noise"),
         },
     ),
     "gaussian": _severities("gaussian", "Gaussian noise added"),
-    "shot": _severities("shot", "Poisson noise of so many photons"),
+    "shot": _severities("shot", "Poisson noise at a number of photons per pixel"),
     "impulse": _severities("impulse", "salt and pepper"),
-    "speckle": _severities("speckle", "Gaussian noise in proportion to the value"),
+    "speckle": _severities("speckle", "Gaussian noise proportional to the pixel value"),
     "gaussian-blur": _severities("gaussian-blur", "Gaussian blur"),
     "defocus-blur": _severities("defocus-blur", "blur by a disk"),
-    "glass-blur": _severities("glass-blur", "pixels replaced by near ones between two blurs"),
-    "motion-blur": _severities("motion-blur", "blur along a line, at an angle of its own for each image"),
-    "zoom-blur": _severities("zoom-blur", "mean of zooms up to a factor"),
+    "glass-blur": _severities("glass-blur", "pixels replaced by nearby ones between two blurs"),
+    "motion-blur": _severities("motion-blur", "blur along a line, at a random angle for each image"),
+    "zoom-blur": _severities("zoom-blur", "mean of the image zoomed by factors up to a maximum"),
     "brightness": _severities("brightness", "HSV value raised"),
     "contrast": _severities("contrast", "contrast lowered around each channel's mean"),
     "saturate": _severities("saturate", "HSV saturation scaled and shifted"),
     "jpeg": _severities("jpeg", "compressed as JPEG"),
-    "pixelate": _severities("pixelate", "made smaller and larger again"),
+    "pixelate": _severities("pixelate", "downsampled and upsampled again"),
     "elastic": _severities("elastic", "random affine map and smooth random displacement"),
     "open": Kind(
         "image",

@@ -1,4 +1,4 @@
-"""What image noise of every kind needs: channel statistics, and steps that keep the temporaries small."""
+"""Channel statistics, and rendering in chunks that keep temporary arrays small."""
 
 import math
 from collections.abc import Callable
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK_VALUES = 2**20
-"""Pixel values per step: temporaries of eight bytes a value stay at 8 MB, whatever the image size."""
+"""Pixel values per chunk: a float64 temporary takes 8 MB, whatever the image size."""
 
 
 def chunk_length(shape: tuple[int, ...]) -> int:
-    """Images of this shape per step of :data:`CHUNK_VALUES`, at least one."""
+    """Number of images of shape (H, W, C) in a chunk of :data:`CHUNK_VALUES` pixel values, at least one."""
     return max(1, CHUNK_VALUES // math.prod(shape))
 
 
@@ -31,6 +31,9 @@ def channel_statistics(images: NDArray[np.uint8]) -> ChannelStatistics:
 
     Args:
         images: [N, H, W, C] uint8, N at least 1.
+
+    Returns:
+        In units of uint8 pixels.
     """
     channels = images.shape[-1]
     histogram = np.zeros((channels, 256), dtype=np.int64)
@@ -54,7 +57,7 @@ def in_steps(
     shape: tuple[int, ...],
     render: Callable[[NDArray[np.int64]], NDArray[np.uint8]],
 ) -> NDArray[np.uint8]:
-    """``render`` of all positions, some at a time.
+    """Images [n, H, W, C] uint8 of all positions, rendered in chunks.
 
     Args:
         positions: [n] int64.

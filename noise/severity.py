@@ -1,7 +1,7 @@
 """Constants of the CIFAR-10-C corruptions at severities 1 to 5, and the range of each constant given by hand.
 
 Hendrycks and Dietterich 2019 (arXiv 1903.12261); the values are those of their script for 32x32 images,
-``make_cifar_c.py``, not the stronger ones of ImageNet-C. This file imports nothing: the command line reads it.
+``make_cifar_c.py``, not the stronger ones of ImageNet-C. This module imports nothing: the command line reads it.
 """
 
 DEFAULT_SEVERITY = 3
@@ -18,10 +18,10 @@ CONSTANTS: dict[str, dict[str, tuple[float, float, float, float, float]]] = {
         "distance": (1, 1, 1, 1, 1),
         "passes": (1, 1, 1, 2, 2),
     },
-    # Severity 4 is severity 3: a half-Gaussian of two steps ends long before either radius.
+    # Severity 4 equals severity 3: a half-Gaussian of two steps is zero well within either radius.
     "motion-blur": {"radius": (6, 6, 6, 8, 9), "sigma": (1, 1.5, 2, 2, 2.5)},
-    # At severities 1 and 2 the script means these factors, but the rounding of its floating-point range gives
-    # it one zoom more, by 1.06 and by 1.11.
+    # These are the factors that the script states; at severities 1 and 2 the rounding of its floating-point range
+    # adds one more zoom, by 1.06 and by 1.11.
     "zoom-blur": {"factor": (1.05, 1.10, 1.15, 1.20, 1.25)},
     "brightness": {"shift": (0.05, 0.10, 0.15, 0.20, 0.30)},
     "contrast": {"factor": (0.75, 0.50, 0.40, 0.30, 0.15)},
@@ -49,9 +49,8 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "speckle": {"sigma": (0.001, 2)},
     "gaussian-blur": {"sigma": (0.1, 16)},
     "defocus-blur": {"radius": (0.1, 16), "alias": (0.1, 4)},
-    # One random word of a pixel holds its draws of four passes, 16 bits each.
+    # The random word of a pixel holds the draws of at most four passes, 16 bits each.
     "glass-blur": {"sigma": (0.01, 8), "distance": (1, 8), "passes": (1, 4)},
-    # Severity 4 is severity 3: a half-Gaussian of two steps ends long before either radius.
     "motion-blur": {"radius": (1, 32), "sigma": (0.1, 32)},
     "zoom-blur": {"factor": (1.01, 2)},
     "brightness": {"shift": (-1, 1)},
@@ -59,8 +58,8 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "saturate": {"factor": (0, 20), "shift": (-1, 1)},
     "jpeg": {"quality": (1, 100)},
     "pixelate": {"scale": (0.01, 1)},
-    # Points that move by less than a sixth of the side can never come to lie on one line, where the affine
-    # map of elastic would have no inverse.
+    # Points that move by less than a sixth of the side are never collinear, so the affine map of elastic always
+    # has an inverse.
     "elastic": {"amplitude": (0, 1), "smoothness": (0, 1), "affine": (0, 0.1)},
 }
 """Kind -> parameter -> (lowest, highest) allowed value, both included."""

@@ -1,4 +1,4 @@
-"""What is to be done: ``kind[:rate][:key=value...]`` as text and as a record."""
+"""Corruption specs, as text ``kind[:rate][:key=value...]`` and as records."""
 
 import difflib
 import math
@@ -16,15 +16,23 @@ from noise.severity import CONSTANTS
 
 @dataclass(frozen=True)
 class CorruptionSpec:
-    """One corruption: what, how much, and how.
+    """One corruption: its kind, rate and parameters.
 
     Attributes:
         kind: a key of :data:`noise.kinds.KINDS`.
-        rate: in [0, 1]; what it is a share of is said by its kind. None for a kind that takes no rate.
+        rate: in [0, 1]; the kind defines what it is a share of. None for a kind without a rate.
         parameters: (key, value) pairs as text, in the order given.
 
     Raises:
         NoiseError: unknown kind or key, missing or unreadable value, or rate missing or out of range.
+
+    Example:
+        >>> import noise
+        >>> spec = noise.CorruptionSpec("symmetric", 0.4, (("balanced", "true"),))
+        >>> str(spec)
+        'symmetric:0.4:balanced=true'
+        >>> spec.target
+        'label'
     """
 
     kind: str
@@ -39,7 +47,7 @@ class CorruptionSpec:
             require(key in allowed, f"{self.kind}: {_unknown('parameter', str(key), allowed)}")
             require(
                 isinstance(value, str) and ":" not in value,
-                f"{self.kind}: {key} is {value!r}: give it as text without a colon, which separates parameters.",
+                f"{self.kind}: {key} is {value!r}: give it as text without a colon (colons separate parameters).",
             )
             try:
                 allowed[key].read(value)
@@ -54,7 +62,7 @@ class CorruptionSpec:
             require(not parameter.required or key in keys, f"{self.kind} lacks its {key}: add :{key}=VALUE.")
         require(
             "severity" not in keys or len(keys) == 1,
-            f"{self.kind}: severity stands for all its constants: give severity=1 to 5, or the constants.",
+            f"{self.kind}: severity sets all its constants: give severity=1 to 5 or the constants, not both.",
         )
 
     def _check_rate(self) -> None:
@@ -67,13 +75,13 @@ class CorruptionSpec:
             return
         require(
             isinstance(self.rate, numbers.Real),
-            f"{self.kind}: the rate {self.rate!r} is no number: give it as a share, such as 0.4.",
+            f"{self.kind}: the rate {self.rate!r} is not a number: give it as a share, such as 0.4.",
         )
         require(
             meaning is not None,
-            f"{self.kind} takes no rate ({self.rate:g}): what it is given says which samples.",
+            f"{self.kind} takes no rate ({self.rate:g}): leave it out.",
         )
-        # A numpy scalar would print as "np.float64(0.4)" and an int as "1": one form for equal specs.
+        # repr of a numpy scalar is "np.float64(0.4)" and of an int "1": equal specs must have one text form.
         object.__setattr__(self, "rate", float(self.rate) + 0.0)
         require(
             math.isfinite(self.rate) and 0 <= self.rate <= 1,
@@ -87,41 +95,41 @@ class CorruptionSpec:
 
     @property
     def target(self) -> Target:
-        """What it acts on: ``label`` or ``image``."""
+        """``label`` or ``image``."""
         return KINDS[self.kind].target
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """All that it changes: an image operation may bring a label of its own."""
+        """Everything that it changes: ``open`` with ``labels=uniform`` changes the label as well as the image."""
         both = self.kind == "open" and self.parameter("labels") == "uniform"
         return ("image", "label") if both else (self.target,)
 
     def parameter(self, key: str) -> Any:
-        """The value of ``key`` as its kind reads it, or its default."""
+        """The value of ``key``, or its default where it is not given."""
         texts = dict(self.parameters)
         parameter = KINDS[self.kind].parameters[key]
         return parameter.read(texts[key]) if key in texts else parameter.default
 
     @property
     def severity(self) -> int:
-        """1 to 5; 0 where the kind has none, or its constants were given one by one."""
+        """1 to 5; 0 where the kind has no severity or its constants were given individually."""
         given = any(key != "severity" for key, _ in self.parameters)
         return 0 if self.kind not in CONSTANTS or given else self.parameter("severity")
 
     @property
     def constants(self) -> dict[str, float]:
-        """Constants of a CIFAR-10-C kind: those of its severity, or those given, the others at the default."""
+        """Constants of a CIFAR-10-C kind: those of its severity, or those given with defaults for the rest."""
         level = self.severity or KINDS[self.kind].parameters["severity"].default
         given = {key: self.parameter(key) for key, _ in self.parameters if key != "severity"}
         return {key: values[level - 1] for key, values in CONSTANTS[self.kind].items()} | given
 
     @property
     def short(self) -> str:
-        """The text form with its files by their names, without the folders."""
+        """The text form with file names instead of paths."""
         return str(self.with_paths(lambda path: Path(path).name))
 
     def with_paths(self, change: Callable[[str], str]) -> "CorruptionSpec":
-        """The same with every file that it names passed through ``change``."""
+        """The same spec with every path replaced by ``change(path)``."""
 
         def changed(key: str, value: str) -> str:
             if KINDS[self.kind].parameters[key].path:
@@ -133,10 +141,16 @@ class CorruptionSpec:
 
 
 def parse_spec(text: str) -> CorruptionSpec:
-    """One corruption from its text form, such as ``symmetric:0.4:balanced=true``.
+    """The spec of a text such as ``symmetric:0.4:balanced=true``.
 
     Raises:
-        NoiseError: the text does not have that form, or what it says does not hold.
+        NoiseError: the text does not have that form, or the kind, the rate or a parameter is not valid.
+
+    Example:
+        >>> import noise
+        >>> spec = noise.parse_spec("gaussian:0.2:severity=5")
+        >>> spec.kind, spec.rate, spec.severity, spec.constants
+        ('gaussian', 0.2, 5, {'sigma': 0.1})
     """
     kind, *rest = text.split(":")
     require(kind in KINDS, _unknown("corruption", kind, KINDS))
@@ -146,41 +160,44 @@ def parse_spec(text: str) -> CorruptionSpec:
         try:
             rate = float(rate_text)
         except ValueError as error:
-            message = f"{text!r}: {rate_text!r} is no number: write the rate as a share, such as {kind}:0.4."
+            message = (
+                f"{text!r}: {rate_text!r} is not a number: write the rate as a share, such as {kind}:0.4."
+            )
             raise NoiseError(message) from error
     parameters: list[tuple[str, str]] = []
     for pair in rest:
         key, equals, value = pair.partition("=")
         require(
             bool(key and equals and value),
-            f"{text!r}: {pair!r} is no parameter: write KEY=VALUE (a path cannot hold a colon).",
+            f"{text!r}: {pair!r} is not a parameter: write KEY=VALUE (a path cannot hold a colon).",
         )
         parameters.append((key, value))
     return CorruptionSpec(kind, rate, tuple(parameters))
 
 
 def parse_specs(specs: Iterable[CorruptionSpec | str]) -> tuple[CorruptionSpec, ...]:
-    """A list of corruptions, specs or texts, in the order in which they are applied.
+    """Specs from specs and texts, in the order in which they are applied.
 
     Raises:
-        NoiseError: a text cannot be read, an entry is neither, or two entries differ in the rate only.
+        NoiseError: a text cannot be read, an entry is neither, or two entries differ only in the rate.
     """
     require(not isinstance(specs, str), f"{specs!r} is one text: give a list of them, such as [{specs!r}].")
-    found = tuple(parse_spec(spec) if isinstance(spec, str) else spec for spec in specs)
-    for spec in found:
+    parsed = tuple(parse_spec(spec) if isinstance(spec, str) else spec for spec in specs)
+    for spec in parsed:
         require(
-            isinstance(spec, CorruptionSpec), f"{spec!r} is no corruption: give text such as 'symmetric:0.4'."
+            isinstance(spec, CorruptionSpec),
+            f"{spec!r} is not a corruption: give text such as 'symmetric:0.4'.",
         )
-    check_distinct(found)
-    return found
+    check_distinct(parsed)
+    return parsed
 
 
 def check_distinct(specs: tuple[CorruptionSpec, ...]) -> None:
-    """Raise NoiseError when a corruption is listed twice; different parameters make it another one.
+    """Raise NoiseError when two specs have the same kind and parameters.
 
-    Both entries would select by the same hash order, so they are one corruption with the summed rate and
-    the list would only hide that. Open-set noise is listed twice when its source is: both entries would hand
-    out the same images.
+    Both would select samples by the same hash order, so together they are one corruption with the summed rate.
+    Two ``open`` specs with the same source are refused whatever their other parameters: both would use the same
+    source images.
     """
     seen: dict[tuple[str, tuple[Any, ...]], CorruptionSpec] = {}
     for spec in specs:
@@ -192,14 +209,14 @@ def check_distinct(specs: tuple[CorruptionSpec, ...]) -> None:
                 total = float(Fraction(repr(seen[key].rate)) + Fraction(repr(spec.rate)))
                 remedy = f"give it once, with rate {total:g} if you meant the sum."
             raise NoiseError(
-                f"{spec.kind} is listed twice ({seen[key]} and {spec}) and both select by the same hash "
+                f"{spec.kind} is listed twice ({seen[key]} and {spec}), and both select by the same hash "
                 f"order: {remedy}"
             )
         seen[key] = spec
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not known, with the nearest known names first."""
+    """The message for an unknown name: similar known names, or all known names."""
     names = list(known)
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     if near:

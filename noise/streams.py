@@ -1,7 +1,7 @@
-"""Random numbers of one sample: a function of (key, sample id) alone.
+"""Random numbers of a sample as a function of (key, sample id) only.
 
-The words come from Philox4x64-10, whose output numpy guarantees; everything made of them is made here, since
-numpy does not promise the streams of its distributions across versions (NEP 19).
+The words come from Philox4x64-10, whose output numpy guarantees. The distributions are computed here, because numpy
+does not guarantee the streams of its distributions across versions (NEP 19).
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from noise.choose import hash_text
 
 
 def sample_words(sample_id: NDArray[np.integer], count: int, *key_parts: object) -> NDArray[np.uint64]:
-    """The first ``count`` random words of each sample's own stream.
+    """The first ``count`` random words [n, count] of the stream of each sample.
 
     The Philox key is the first 128 bits of the SHA-256 of ``memgate-noise-v1|<key parts...>|stream``; the
-    sample id stands in the third word of its counter, so the streams of two samples never meet.
+    third word of its counter is the sample id, so the streams of two samples never overlap.
 
     Args:
         sample_id: [n] integers, 0 or above.
         count: words per sample.
-        key_parts: what the streams depend on, such as data set, seed and operation.
+        key_parts: key of the streams, such as data set, seed and operation.
 
     Returns:
         [n, count] uint64. Row i depends on ``sample_id[i]`` and the key only.
     """
     digest = hashlib.sha256(f"{hash_text(*key_parts)}|stream".encode()).digest()
     generator = np.random.Philox(key=np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64))
-    # Moving one generator's counter is five times as fast as making a generator for every sample. The
-    # state is that of a new generator: its buffer is empty, so each row starts with a fresh block.
+    # Setting the counter of one generator is five times as fast as creating a generator for every sample. The
+    # state is that of a new generator, with an empty buffer, so each row starts with a fresh block.
     state: Any = generator.state
     counter = np.zeros(4, dtype=np.uint64)
     state["state"]["counter"] = counter
@@ -44,20 +44,20 @@ def sample_words(sample_id: NDArray[np.integer], count: int, *key_parts: object)
 
 
 def uniforms(words: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Uniform numbers in the open interval (0, 1): the midpoints of 2^52 equal cells, one per word."""
-    # The top 53 bits plus a half need 54 bits: the highest cell would round to 1.0, so 52 bits are kept.
+    """Uniform numbers in the open interval (0, 1), one per word: the midpoints of 2^52 equal cells."""
+    # 53 bits plus a half would need 54 bits, and the highest cell would round to 1.0; so 52 bits are kept.
     return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def below(words: NDArray[np.uint64], bound: int) -> NDArray[np.int64]:
-    """Integers uniform over ``0..bound-1``, one per word; the remainder's bias is under bound / 2^64."""
+    """Integers uniform over ``0..bound-1``, one per word; the bias of the remainder is below bound / 2^64."""
     return (words % np.uint64(bound)).astype(np.int64)
 
 
 def normals(words: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Standard normal numbers, one per word, by the inverse of the normal distribution function.
 
-    The last digit of a value may differ between builds of scipy; a pixel made of it differs only where that
-    crosses a rounding edge, about once in 10^13 pixels.
+    The last digit of a value may differ between builds of scipy; this changes a rounded pixel value about once in
+    10^13 pixels.
     """
     return ndtri(uniforms(words))

@@ -1,4 +1,4 @@
-"""Does a manifest hold? Recomputed from the clean data, and compared."""
+"""Check of a manifest: recompute it from the clean data and compare."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,32 +23,37 @@ def verify(
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
     folders: Sequence[Path] = (),
 ) -> list[str]:
-    """Recompute a manifest from the clean source and compare everything but the library versions.
+    """Differences between a manifest and its recomputation from the clean data, one sentence each.
+
+    Everything is compared except the library versions.
 
     Args:
         manifest: as loaded.
-        images: [N, H, W, C] uint8, the clean images in the manifest's order.
-        labels: [N] the clean labels.
-        class_names: the K names that the data set has, where they are known.
+        images: [N, H, W, C] uint8, the clean images in the order of the manifest.
+        labels: [N] clean labels.
+        class_names: the K class names of the data set, where known.
         sources: images of the data sets that open-set noise names, as for :func:`noise.apply.corrupt`.
         folders: where to look for a file that is no longer at its path.
 
     Returns:
-        One sentence per difference; empty when all is equal.
+        One sentence per difference; empty when everything is equal.
 
     Raises:
-        NoiseError: it cannot be recomputed, such as for want of a file.
+        NoiseError: the manifest cannot be recomputed, for example because a file is missing.
     """
     header = manifest.header
-    found = [
+    differences = [
         f"Column {name} is not the one that was written: its digest differs."
         for name in manifest.verify_columns()
     ]
     if class_names is not None and tuple(class_names) != header.class_names:
-        found.append("The class names are not those of the data set.")
+        differences.append("The class names are not those of the data set.")
     if (len(images), *images.shape[1:]) != (header.count, *header.image_shape):
         shape = [header.count, *header.image_shape]
-        return [*found, f"The source has images {list(images.shape)}, the manifest was made from {shape}."]
+        return [
+            *differences,
+            f"The source has images {list(images.shape)}, the manifest was made from {shape}.",
+        ]
     try:
         again = corrupt(
             images,
@@ -61,23 +66,23 @@ def verify(
             sources=sources,
         ).manifest
     except NoiseError as error:
-        said = " ".join([*found, f"The manifest cannot be recomputed from this source: {error}"])
-        raise type(error)(said) from error
-    return found + _differences(manifest, again)
+        message = " ".join([*differences, f"The manifest cannot be recomputed from this source: {error}"])
+        raise type(error)(message) from error
+    return differences + _differences(manifest, again)
 
 
 def _stated(operation: Operation) -> Operation:
-    """An operation without the folders of its files, which say nothing of what was done."""
+    """An operation without the paths and digests of its files, for a comparison of what was done."""
     return replace(operation, text=operation.short, files=())
 
 
 def _differences(manifest: Manifest, again: Manifest) -> list[str]:
-    """Sentences for what differs between a manifest and its recomputation."""
-    found: list[str] = []
+    """Differences between a manifest and its recomputation, one sentence each."""
+    differences: list[str] = []
     header, other = manifest.header, again.header
     if header.source_digest != other.source_digest:
-        found.append(
-            f"The source is another one: SHA-256 {other.source_digest[:12]}, and the manifest was made "
+        differences.append(
+            f"The source is another one: SHA-256 {other.source_digest[:12]}, but the manifest was made "
             f"from {header.source_digest[:12]}."
         )
     columns = again.columns()
@@ -85,17 +90,19 @@ def _differences(manifest: Manifest, again: Manifest) -> list[str]:
         rows = np.flatnonzero(column != columns[name])
         if len(rows):
             first = int(manifest.sample_id[rows[0]])
-            found.append(f"Column {name} differs in {len(rows)} samples, the first with sample_id {first}.")
+            differences.append(
+                f"Column {name} differs in {len(rows)} samples, the first with sample_id {first}."
+            )
     if header.pixels_digest != other.pixels_digest:
-        found.append("The corrupted images differ from those the manifest was written with.")
+        differences.append("The corrupted images differ from those the manifest was written with.")
     for before, after in zip(header.operations, other.operations, strict=True):
-        now = dict(after.files)
-        found += [
-            f"{name} is not what it was written with: SHA-256 {now.get(name, 'none')[:12]}, and then {digest[:12]}."
+        files = dict(after.files)
+        differences += [
+            f"{name} is not what it was written with: SHA-256 {files.get(name, 'none')[:12]} instead of {digest[:12]}."
             for name, digest in before.files
-            if now.get(name) != digest
+            if files.get(name) != digest
         ]
-    stated, carried_out = (list(map(_stated, one.operations)) for one in (header, other))
+    stated, carried_out = (list(map(_stated, header.operations)) for header in (manifest.header, other))
     if (stated, header.rates) != (carried_out, other.rates):
-        found.append("The header's operations or rates are not those that were carried out.")
-    return found
+        differences.append("The operations or rates in the header are not those that were carried out.")
+    return differences

@@ -1,8 +1,8 @@
-"""What a probe found out, a value per sample, kept in the run's ``probes/<probe>.h5``. No torch.
+"""Results of a probe, values per sample, stored in the run's ``probes/<probe>.h5``. No torch.
 
-The file (format memgate-probe/1) holds an entry for each split, epoch and variant of the probe:
-``/<split>/epoch_NNN/<variant>`` with the datasets ``sample_id`` [n] and one for each value (its last axis is n),
-and the attributes ``checkpoint``, ``epoch``, ``config`` and ``versions`` (the last two as JSON).
+The file (format memgate-probe/1) has a group ``/<split>/epoch_NNN/<variant>`` for each result, with the datasets
+``sample_id`` [n] and ``values/<name>`` [..., n], and the attributes ``checkpoint``, ``epoch``, ``config`` and
+``versions`` (the last two as JSON).
 """
 
 import io
@@ -24,30 +24,30 @@ from noise.files.lock import locked_folder
 SCHEMA = "memgate-probe/1"
 
 FORMER_NAMES = {"difficulty": "inside"}
-"""Probe to the name of its file in version 0.1.0; a run that has such a file keeps it."""
+"""Probe to the name of its file in version 0.1.0; a run with such a file continues to use it."""
 
 
 @dataclass(frozen=True, eq=False)
 class ProbeResult:
-    """One probe of one checkpoint on one split."""
+    """Result of one probe for one checkpoint and n samples of one split."""
 
     probe: str
-    """The file's name, such as ``csr``."""
+    """Name of the probe and of its file, such as ``csr``."""
     split: str
     epoch: int
-    """Of the checkpoint, counted from 1: what a result is filed under."""
+    """Epoch of the checkpoint, counted from 1."""
     variant: str
-    """What else tells results apart, such as the method."""
+    """What distinguishes results of the same checkpoint and split, such as the method."""
     checkpoint: str
-    """Name of the checkpoint that was read, such as ``last`` or ``epoch_024``."""
+    """Name of the checkpoint, such as ``last`` or ``epoch_024``."""
     sample_id: NDArray[np.int64]
-    """[n]: who was probed."""
+    """[n] ids of the probed samples."""
     values: Mapping[str, NDArray[Any]]
-    """Name to an array whose last axis is n."""
+    """Name to an array [..., n]."""
     config: Mapping[str, Any]
-    """How it was computed, as plain JSON values."""
+    """Settings of the computation, as JSON values."""
     versions: Mapping[str, Any] = field(default_factory=dict)
-    """With what, likewise."""
+    """Versions of the software and the device, as JSON values."""
 
     def __post_init__(self) -> None:
         for name, array in self.values.items():
@@ -56,30 +56,39 @@ class ProbeResult:
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """A later result of the same key takes this one's place."""
+        """Split, epoch and variant; a later result with the same key replaces this one."""
         return self.split, self.epoch, self.variant
 
-    def of(self, who: NDArray[np.bool_]) -> "ProbeResult":
-        """The same of some of the samples, bool [n]."""
+    def of(self, mask: NDArray[np.bool_]) -> "ProbeResult":
+        """The result for the samples of a mask, bool [n]."""
         return replace(
             self,
-            sample_id=self.sample_id[who],
-            values={name: array[..., who] for name, array in self.values.items()},
+            sample_id=self.sample_id[mask],
+            values={name: array[..., mask] for name, array in self.values.items()},
         )
 
 
 def probe_path(run: Run, probe: str) -> Path:
-    """The file in which a run keeps the results of a probe, whether it exists or not."""
+    """Path of the file with a probe's results, whether it exists or not."""
     folder = run.path / "probes"
     former = folder / f"{FORMER_NAMES.get(probe, probe)}.h5"
     return former if former.exists() else folder / f"{probe}.h5"
 
 
 def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
-    """Every stored result of a probe, by epoch and variant; () for none.
+    """Every stored result of a probe, sorted by epoch and variant; () if there is none.
+
+    Args:
+        run: the run.
+        probe: ``csr``, ``routing``, ``difficulty`` or ``ood``.
 
     Raises:
-        MemgateError: the file is damaged or of another format.
+        MemgateError: the file is damaged or has another format.
+
+    Example:
+        >>> import probes
+        >>> probes.load_results(run, "ood")
+        ()
     """
     path = probe_path(run, probe)
     if not path.exists():
@@ -89,24 +98,24 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
             schema = handle.attrs.get("schema")
             if schema != SCHEMA:
                 raise MemgateError(
-                    f"{path} has the format {schema!r} and not {SCHEMA!r}: remove it, and probe again."
+                    f"{path} has the format {schema!r}, not {SCHEMA!r}: remove it, and probe again."
                 )
-            found = list(_entries(probe, handle))
+            results = list(_entries(probe, handle))
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         raise MemgateError(f"{path} is damaged ({error}): remove it, and probe again.") from error
-    return tuple(sorted(found, key=lambda result: (result.epoch, result.variant)))
+    return tuple(sorted(results, key=lambda result: (result.epoch, result.variant)))
 
 
 def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
-    """Add results to a probe's file, or put them in the place of those of the same key; the rest stays.
+    """Add results to a probe's file; a result replaces a stored one with the same key, the others remain.
 
-    The new file is written whole and then takes the old one's name. Two calls at once take turns.
+    The new file is written completely before it replaces the old one. A lock makes concurrent calls wait.
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
-        MemgateError: the file that is there is damaged (it is left as it is), or cannot be written.
+        MemgateError: the existing file is damaged (it is left unchanged), or the file cannot be written.
     """
     path = probe_path(run, probe)
     try:
@@ -114,18 +123,18 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
         with locked_folder(path.parent):
             kept = {result.key: result for result in load_results(run, probe)}
             kept |= {result.key: result for result in results}
-            # By way of memory: HDF5 itself loses the error of a full disk.
+            # Written to memory first: HDF5 itself does not report the error of a full disk.
             content = _content(kept.values())
             atomic_write(path, lambda stream: stream.write(content))
     except OSError as error:
         raise MemgateError(
-            f"{path} cannot be written ({error.strerror or error}): free some space, or check who may write."
+            f"{path} cannot be written ({error.strerror or error}): free some space, or check the permissions."
         ) from error
     return path
 
 
 def _content(results: Iterable[ProbeResult]) -> memoryview:
-    """The bytes of a file with these results."""
+    """The bytes of an HDF5 file with these results."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", track_order=True) as handle:
         handle.attrs["schema"] = SCHEMA

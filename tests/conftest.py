@@ -1,6 +1,5 @@
 """Fixtures for all tests."""
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,12 +10,10 @@ import numpy as np
 import pytest
 
 from memgate.__main__ import main
-from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import ModelConfig
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from tests.helpers.made_runs import RunPlan, build_run
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch
 
 
 @pytest.fixture
@@ -95,7 +92,7 @@ def one_sentence(exit_code: Callable[..., int], capsys: pytest.CaptureFixture[st
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, int], None]:
-    """Has Ctrl-C come when a module's function is called for the so manyth time."""
+    """Raises KeyboardInterrupt at the n-th call of a module's function, as Ctrl-C would."""
 
     def at(module: object, name: str, call: int) -> None:
         calls, original = [], getattr(module, name)
@@ -135,47 +132,25 @@ def shared() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run really trained, on digits: two gates, a validation split, a corrupted copy, a checkpoint an epoch."""
-    from memgate.training.loop import train
-
-    config = RunConfig(
-        name="one",
-        out=tmp_path_factory.mktemp("trained") / "runs",
-        noise=("symmetric:0.2", "randx:0.1"),
-        noise_on=("test",),
-        device="cpu",
-        data=DataConfig(name="digits", image_size=8, train_limit=160, test_limit=60, val_fraction=0.2),
-        model=ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3", hidden_b3=16, hidden_b2=8)),
-        train=TrainConfig(epochs=3, batch_size=32, lr=0.05, checkpoint_every=1),
-    )
-    return train(config).path
-
-
 @pytest.fixture
 def trained_run(trained: Path, tmp_path: Path) -> Run:
-    """A copy of :func:`trained`: what is probed is stored in the run."""
+    """A copy of the run ``trained``, since probes store their results in the run."""
     shutil.copytree(trained, tmp_path / "runs" / "one")
     return Run(tmp_path / "runs" / "one")
 
 
 @pytest.fixture
 def plain_run(tmp_path: Path) -> Run:
-    """A run really trained for an epoch, on digits: no gate and no noise."""
-    return _trained_for_an_epoch(tmp_path, "plain", ModelConfig(name="resnet", depth=8))
+    """A run trained for one epoch on digits, without gate and noise."""
+    from tests.helpers.trained_runs import train_one_epoch  # torch
+
+    return train_one_epoch(tmp_path, "plain", ModelConfig(name="resnet", depth=8))
 
 
 @pytest.fixture
 def layer_gated(tmp_path: Path) -> Run:
-    """A run really trained for an epoch, on digits with noise: a gate in each of its six units."""
+    """A run trained for one epoch on digits with noise, with a gate in each of its six units."""
+    from tests.helpers.trained_runs import train_one_epoch  # torch
+
     model = ModelConfig(name="layer-exclusive", depth=14)
-    return _trained_for_an_epoch(tmp_path / "runs", "layers", model, noise=("symmetric:0.3",))
-
-
-def _trained_for_an_epoch(out: Path, name: str, model: ModelConfig, noise: tuple[str, ...] = ()) -> Run:
-    from memgate.training.loop import train
-
-    data = DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20)
-    schedule = TrainConfig(epochs=1, batch_size=32)
-    return train(RunConfig(name, out, noise=noise, device="cpu", data=data, model=model, train=schedule))
+    return train_one_epoch(tmp_path / "runs", "layers", model, noise=("symmetric:0.3",))

@@ -21,7 +21,8 @@ from memgate.errors import MemgateError
 from memgate.log.format import Samples, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.pictures import SplitPictures, pictures_of
-from memgate.runs.run import Run, Status, list_runs, manifest_path
+from memgate.runs.run import Run, list_runs, manifest_path
+from memgate.runs.status import Status
 from noise.manifest.manifest import Manifest
 
 

@@ -1,4 +1,4 @@
-"""Flags as they are typed, to values: one parser (tyro) for the command line and for what a sweep varies."""
+"""Parses flags with tyro: for the command line, and for the settings that a sweep varies."""
 
 import contextlib
 import io
@@ -17,37 +17,38 @@ from memgate.errors import MemgateError
 
 
 def parsed(kind: Any, arguments: Sequence[str], **options: Any) -> Any:
-    """What the arguments say, as a value of the type ``kind``.
+    """A value of type ``kind`` parsed from command-line arguments.
 
     Args:
         kind: a dataclass, or a union of commands.
         arguments: without the program's name.
-        options: further ones of ``tyro.cli``.
+        options: further arguments of ``tyro.cli``.
 
     Raises:
         MemgateError: an argument is misspelt, or a value is of another type or out of its range.
         SystemExit: with code 0 after --help.
     """
-    refusal = io.StringIO()
+    message = io.StringIO()
     try:
-        with contextlib.redirect_stderr(refusal):
+        with contextlib.redirect_stderr(message):
             return tyro.cli(kind, args=list(arguments), prog="memgate", **options)
     except SystemExit as exit_:
         if not exit_.code:  # --help
             raise
-        raise MemgateError(_sentence(refusal.getvalue())) from None
+        raise MemgateError(_sentence(message.getvalue())) from None
 
 
 def changed(config: RunConfig, values: Mapping[str, str]) -> RunConfig:
-    """A configuration with some flags of ``memgate train`` set.
+    """A configuration with some flags of ``memgate train`` changed.
 
     Args:
-        config: what the others stay as.
-        values: flag (``train.gate_lr``) to its value as it would be typed in a shell; a list's items stand apart by
-            spaces, an empty text is an empty list, and true or false are written so.
+        config: gives the values of all other flags.
+        values: flag (``train.gate_lr``) to its value as typed in a shell: items of a list separated by spaces, an
+        empty
+            text for an empty list, ``true`` or ``false``.
 
     Raises:
-        MemgateError: there is no such flag, or a value is none of its own.
+        MemgateError: there is no such flag, or its value is invalid.
     """
     known = flags(config)
     arguments = []
@@ -60,13 +61,14 @@ def changed(config: RunConfig, values: Mapping[str, str]) -> RunConfig:
             )
         words = _words(flag, value)
         if isinstance(known[flag], bool):
-            words = [word.capitalize() for word in words]  # tyro's own spelling is Python's
-        # A value that begins with a hyphen is one only behind '='.
+            words = [word.capitalize() for word in words]  # tyro expects True and False
+        # A value that begins with a hyphen is taken for a flag unless it follows '='.
         arguments += [f"--{flag}={words[0]}"] if len(words) == 1 else [f"--{flag}", *words]
     return parsed(RunConfig, arguments, default=config, config=(FlagConversionOff,))
 
 
 def _words(flag: str, value: str) -> list[str]:
+    """A value split as a shell does it."""
     try:
         return shlex.split(value)
     except ValueError as error:
@@ -76,11 +78,11 @@ def _words(flag: str, value: str) -> list[str]:
 
 
 def _sentence(box: str) -> str:
-    """The parser's box of lines as one line: what is wrong and what it suggests, without the frame."""
+    """The parser's framed error message as one line without the frame."""
     lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
     # Where the output is not UTF-8, tyro draws a title, a rule of dashes and no frame.
     lines = lines or [line.strip() for line in box.splitlines()[2:]]
     parts = [part.strip() for part in re.split(r"[─-]{3,}", " ".join(lines)) if part.strip()]
-    said = [part for part in parts if not part.startswith(("Argument helptext", "For full helptext"))]
-    said = [part if part.endswith((".", ":")) else f"{part}." for part in said]
-    return re.sub(r"\s+", " ", " ".join(said)) or box.strip()
+    sentences = [part for part in parts if not part.startswith(("Argument helptext", "For full helptext"))]
+    sentences = [part if part.endswith((".", ":")) else f"{part}." for part in sentences]
+    return re.sub(r"\s+", " ", " ".join(sentences)) or box.strip()

@@ -1,4 +1,4 @@
-"""A configuration as plain JSON values, and back: what config.json holds."""
+"""Converts a configuration to plain JSON values, as in config.json, and back."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ def to_json(config: Any) -> dict[str, Any]:
 
 
 def flags(config: Any, without: Collection[str] = ()) -> dict[str, Any]:
-    """A configuration as flags (``train.lr``) and their plain JSON values, to compare two of them by name.
+    """A configuration as a flat dict: flag (``train.lr``) to plain JSON value.
 
     Args:
         config: a configuration dataclass.
@@ -26,25 +26,26 @@ def flags(config: Any, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def flat(values: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
-    """Nested JSON values under dotted names, as :func:`flags` gives them."""
+    """Nested JSON values as a flat dict under dotted names; arguments as for :func:`flags`."""
     return {name: inner for key, value in values.items() for name, inner in _flags(key, value, without)}
 
 
 def text_of(value: Any) -> str:
-    """A plain JSON value for people: text as it is, a list of texts with blanks between them."""
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    """A plain JSON value as text to read: text unchanged, a list of texts joined by blanks, ``none`` for nothing."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return " ".join(value) or "none"
     return value if isinstance(value, str) else "none" if value is None else json.dumps(value)
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
-    """The flags in which several configurations differ, with the value of each; None where one has no such flag."""
-    names = dict.fromkeys(name for one in settings for name in one)
-    found = {name: tuple(one.get(name) for one in settings) for name in names}
-    return {name: values for name, values in found.items() if any(value != values[0] for value in values)}
+    """Flags in which configurations differ, each with its value per configuration (None where it has no such flag)."""
+    names = dict.fromkeys(name for flags_ in settings for name in flags_)
+    table = {name: tuple(flags_.get(name) for flags_ in settings) for name in names}
+    return {name: values for name, values in table.items() if any(value != values[0] for value in values)}
 
 
 def _flags(name: str, value: Any, without: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Dotted names and values below one name."""
     if name in without:
         return
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Which network: its backbone, and what gates it. Part of the configuration of a run; imports no torch."""
+"""Configuration of the network: its backbone and its gates. Imports no torch."""
 
 import math
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ ModelName = Literal[
 ]
 
 BLOCKS = {"cifar": ("b1", "b2", "b3"), "imagenet": ("b1", "b2", "b3", "b4")}
-"""Layout to the names of its blocks."""
+"""Layout to the names of its blocks, in the order of the forward pass."""
 
 IMAGENET_UNITS = {
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
     "bottleneck": {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)},
 }
-"""Residual unit to depth to units in each block (He et al. 2016, table 1)."""
+"""Kind of residual unit to depth to units per block (He et al. 2016, table 1)."""
 
 _OVER_BLOCKS = ("blocks", "hidden_b1", "hidden_b2", "hidden_b3", "hidden_b4", "input", "tap")
 
@@ -41,64 +41,72 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "layer-shortcut-only": ("penalty", "bias"),
     "layer-two-way": ("penalty", "bias", "window", "temperature"),
 }
-"""Gated network to the options of :class:`GateConfig` that do something for it."""
+"""Gated network to the options of :class:`GateConfig` that it uses."""
 
 
 @dataclass(frozen=True)
 class GateConfig:
-    """The gates, over blocks or in every residual unit; each network takes those options that mean something to it."""
+    """Options of the gates; each gated network uses those of :data:`GATE_OPTIONS`.
+
+    Example:
+        >>> from memgate import GateConfig
+        >>> GateConfig(blocks="b2,b3", curve="centred").names
+        ('b2', 'b3')
+    """
 
     blocks: str = "b3"
-    """entropy-gate and block-*: which blocks are gated, such as b3 (the papers), b2,b3 or b3,b4."""
+    """entropy-gate and block-*: the gated blocks, such as b3 (the papers), b2,b3 or b3,b4."""
     hidden_b3: int = 512
-    """Hidden units of B3's gate (papers: 512)."""
+    """Hidden units of B3's gate, 1 or more (papers: 512)."""
     hidden_b2: int = 216
-    """Hidden units of B2's gate (papers: 216)."""
+    """Hidden units of B2's gate, 1 or more (papers: 216)."""
     tap: Literal["o1", "o2"] = "o1"
-    """What a block's gate reads: the block's first unit (the papers), or its last (Model 4 as the authors released
-    it)."""
+    """Input of a block's gate. o1: output of the block's first unit (the papers); o2: of its last unit (Model 4 in the
+    authors' released code)."""
     curve: Curve = "normalised"
-    """entropy-gate and block-entropy: entropy H to gate value g. normalised: sigmoid(slope*(H/ln K - 1/2)), same
-    range for every class count; centred: sigmoid(H - ln(K)/2), as in the papers; stretched: the authors' code of
-    2020; identity; sigmoid."""
+    """entropy-gate and block-entropy: entropy H to gate value g. normalised: sigmoid(slope*(H/ln K - 1/2)), the same
+    range for every number of classes K; centred: sigmoid(H - ln(K)/2), as in the papers; stretched: the authors' code
+    of 2020; identity: H; sigmoid: sigmoid(H)."""
     slope: float = 8.0
-    """Slope of the normalised curve: 8 gives g in [0.018, 0.982]."""
+    """Slope of the normalised curve, above 0: 8 gives g in [0.018, 0.982]."""
     detach_gate: bool = False
-    """entropy-gate: keep the classification loss from shaping the features through g."""
+    """entropy-gate: keep the classification loss from training the features through g."""
     hidden_b1: int = 512
-    """Hidden units of B1's gate (in no paper)."""
+    """Hidden units of B1's gate, 1 or more (in no paper)."""
     hidden_b4: int = 512
-    """Hidden units of B4's gate (in no paper)."""
+    """Hidden units of B4's gate, 1 or more (in no paper)."""
     input: Literal["pooled", "flatten"] = "pooled"
-    """How a block's gate reads the map: its mean over positions (papers: Model 4), or every number of it (papers:
-    Models 1 to 3; the gate then has more weights than a ResNet-110)."""
+    """Features that a block's gate reads. pooled: the mean of the map over positions (papers: Model 4); flatten: the
+    whole map (papers: Models 1 to 3; such a gate has more weights than a ResNet-110)."""
     penalty: float = 0.0
-    """Weight (lambda) of what a gate adds to the loss; 0 for nothing (papers: 0.00001 to 1000). block-scalar and
-    layer-exclusive and -shortcut-only: the mean of g^2; block-displacement: of the squared distance between o1 and
-    the block's output; two-way gates: the cross-entropy towards skipping."""
+    """Weight lambda of the gates' penalty in the loss; 0 for none (papers: 0.00001 to 1000). block-scalar,
+    layer-exclusive, layer-shortcut-only: mean of g^2; block-displacement: mean squared distance between o1 and the
+    block's output; two-way gates: cross-entropy towards skipping."""
     target_loss: Literal["ce", "bce"] = "ce"
-    """block-two-way: cross-entropy of the pair towards (1, 0), or binary cross-entropy of each of the two."""
+    """block-two-way, loss of the penalty. ce: cross-entropy of the pair towards (1, 0); bce: binary cross-entropy of
+    each of the two."""
     window: Literal["tube-1x1", "tube-3x3", "element-1x1"] = "tube-1x1"
-    """layer-two-way: what a gate sees, and whether all channels share it (tube) or each has its own (element)."""
+    """layer-two-way: kernel of the gate's convolution, and one g for all channels of a position (tube) or one per
+    channel (element)."""
     temperature: float = 1.0
-    """layer-two-way: the gate is the softmax of its logits divided by this (the authors' code: 10000, so that g stays
-    at 1/2)."""
+    """layer-two-way: the gate is the softmax of its logits divided by this, above 0 (authors' code: 10000, which keeps
+    g at 1/2)."""
     bias: float = -6.0
-    """layer-*: of the gate's convolution at the start, in layer-two-way of the branch's logit; below 0 g starts near 0
-    and the shortcut open. (The authors' two-way gates had one of -6 on both logits, which is 0 here.)"""
+    """layer-*: initial bias of the gate's convolution, in layer-two-way of the branch's logit. Below 0, g starts near
+    0 with the shortcut open. (The authors' two-way gates had -6 on both logits, which equals 0 here.)"""
 
     def __post_init__(self) -> None:
         known = BLOCKS["imagenet"]
         given = self.blocks.split(",")
         require(
             given == [name for name in known if name in given],
-            f"--model.gate.blocks {self.blocks!r} must be some of {', '.join(known)} in this order, each once, with "
-            "commas between them, such as b2,b3.",
+            f"--model.gate.blocks {self.blocks!r} must name some of {', '.join(known)} in this order, each once, "
+            "separated by commas, such as b2,b3.",
         )
         for name in known:
             require(
                 self.hidden(name) >= 1,
-                f"--model.gate.hidden-{name} {self.hidden(name)} is no layer: at least 1 unit.",
+                f"--model.gate.hidden-{name} {self.hidden(name)} must be at least 1 unit.",
             )
         for flag, value in (("slope", self.slope), ("temperature", self.temperature)):
             require(0 < value < math.inf, f"--model.gate.{flag} {value} must be a number above 0.")
@@ -118,44 +126,53 @@ class GateConfig:
         return getattr(self, f"hidden_{block}")
 
     def changed(self) -> dict[str, Any]:
-        """Options that are not at their default, by name."""
-        values = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
+        """Name to value of the options that differ from their default."""
+        values = {option.name: (getattr(self, option.name), option.default) for option in fields(self)}
         return {name: value for name, (value, default) in values.items() if value != default}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network."""
+    """Backbone and gates of the network.
+
+    Example:
+        >>> from memgate import GateConfig, ModelConfig
+        >>> ModelConfig("entropy-gate", depth=56, gate=GateConfig(blocks="b2,b3")).gate_names
+        ('b2', 'b3')
+        >>> ModelConfig("layer-exclusive", depth=14).gate_names[:2]
+        ('b1u01', 'b1u02')
+    """
 
     name: ModelName = "entropy-gate"
-    """resnet: no gate. Gates over whole blocks: entropy-gate (Model 4, entropy of a classifier of its own),
-    block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2, entropy of its own softmax),
-    block-two-way (Model 3, skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
+    """resnet: no gate. Gates over whole blocks: entropy-gate (Model 4: entropy of the gate's own classifier),
+    block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2: entropy of the gate's softmax),
+    block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
     layer-two-way."""
     depth: int = 20
     """Layers. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29, 164).
     Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
     block: Literal["basic", "bottleneck"] = "basic"
-    """Residual unit: two 3x3 convolutions, or 1x1-3x3-1x1 with expansion 4."""
+    """Residual unit. basic: two 3x3 convolutions; bottleneck: 1x1-3x3-1x1 with expansion 4."""
     shortcut: Literal["projection", "pad"] = "projection"
-    """Where the width changes: 1x1 convolution and BatchNorm (option B), or zero padding (option A)."""
+    """Shortcut where the width changes. projection: 1x1 convolution and BatchNorm (option B); pad: zero padding
+    (option A)."""
     gate: GateConfig = field(default_factory=GateConfig)
     """The gates."""
     layout: Literal["cifar", "imagenet"] = "cifar"
-    """cifar: three blocks of n units, 16, 32 and 64 wide; imagenet: four blocks, 64 to 512 wide, behind a 3x3 stem
-    without pooling, for small images."""
+    """cifar: three blocks of n units, 16, 32 and 64 channels; imagenet: four blocks, 64 to 512 channels, after a 3x3
+    stem without pooling, for small images."""
     activation: Literal["post", "pre"] = "post"
-    """ReLU after the addition (ResNet), or BatchNorm and ReLU before each convolution (Pre-ResNet)."""
+    """post: ReLU after the addition (ResNet); pre: BatchNorm and ReLU before each convolution (Pre-ResNet)."""
     squeeze_excitation: bool = False
-    """Weigh the channels of each residual branch by squeeze-and-excitation (reduction 16)."""
+    """Weight the channels of each residual branch by squeeze-and-excitation (reduction 16)."""
     width: float = 1.0
-    """Multiplies the width of the stem and of every block."""
+    """Factor of the channels of the stem and of every block, above 0, to 64."""
     initialisation: Literal["he", "torch"] = "he"
-    """Of the convolutions: He normal by fan-out, or PyTorch's default (the papers' ResNet-34)."""
+    """Initial weights of the convolutions: he: normal by fan-out; torch: PyTorch's default (the papers' ResNet-34)."""
 
     def __post_init__(self) -> None:
         require(0 < self.width <= 64, f"--model.width {self.width} is out of range: above 0, to 64.")
-        units = self.units  # says what is wrong with the depth
+        units = self.units  # raises for a depth that does not exist
         if self.name != "resnet":
             self._check_gate(units)
 
@@ -189,27 +206,27 @@ class ModelConfig:
 
     @property
     def _layers_per_n(self) -> int:
-        """Layers that one more unit in each of the three CIFAR blocks has."""
+        """Layers that one more unit in each of the three CIFAR blocks adds."""
         return 6 if self.block == "basic" else 9
 
     @property
     def units(self) -> dict[str, int]:
-        """Block to its residual units, in the order of the forward pass."""
+        """Block to its number of residual units, in the order of the forward pass."""
         blocks = BLOCKS[self.layout]
         if self.layout == "imagenet":
             known = IMAGENET_UNITS[self.block]
             require(
                 self.depth in known,
-                f"--model.depth {self.depth} is no depth of a {self.block} ResNet of --model.layout imagenet: there "
-                f"are {', '.join(map(str, known))}.",
+                f"--model.depth {self.depth} is not a depth of a {self.block} ResNet of --model.layout imagenet: "
+                f"there are {', '.join(map(str, known))}.",
             )
             return dict(zip(blocks, known[self.depth], strict=True))
         per_n = self._layers_per_n
         n, rest = divmod(self.depth - 2, per_n)
         require(
             n >= 1 and rest == 0,
-            f"--model.depth {self.depth} is no depth of a {self.block} ResNet: it must be {per_n}n+2, "
-            f"such as {', '.join(str(per_n * some + 2) for some in (2, 3, 18))}.",
+            f"--model.depth {self.depth} is not a depth of a {self.block} ResNet: it must be {per_n}n+2, "
+            f"such as {', '.join(str(per_n * units + 2) for units in (2, 3, 18))}.",
         )
         return dict.fromkeys(blocks, n)
 
@@ -235,29 +252,29 @@ class ModelConfig:
 
     @property
     def penalty_names(self) -> tuple[str, ...]:
-        """Names of what the network adds to its loss."""
+        """Names of the penalties that the network adds to its loss; empty for none."""
         if self.name == "resnet" or not self.gate.penalty:
             return ()
         named = {"block-displacement": "displacement", "block-two-way": self.gate.target_loss}
         return (named.get(self.name, "ce" if self.name == "layer-two-way" else "l2"),)
 
     def uses(self, option: str) -> bool:
-        """Whether an option of :class:`GateConfig` does anything for this network."""
+        """Whether this network uses an option of :class:`GateConfig`."""
         return option in GATE_OPTIONS.get(self.name, ())
 
     @property
     def has_gate_classifier(self) -> bool:
-        """Whether the gates have classifiers of their own, which a loss and an optimiser of their own train."""
+        """Whether the gates have classifiers of their own, trained by their own loss and optimiser."""
         return self.name == "entropy-gate"
 
     @property
     def gate_is_entropy(self) -> bool:
-        """Whether the gate value is the entropy H itself, and so not in [0, 1]."""
+        """Whether the gate value is the entropy H, in [0, ln K] instead of [0, 1]."""
         return self.uses("curve") and self.gate.curve == "identity"
 
     @property
     def variant(self) -> tuple[str, ...]:
-        """In what its backbone departs from the CIFAR ResNet of its depth and unit, each as a word for a name."""
+        """Words for a run's name that say how the backbone differs from the CIFAR ResNet of its depth and unit."""
         return (
             *(["pad"] if self.shortcut == "pad" else []),
             *(["imagenet"] if self.layout == "imagenet" else []),
@@ -269,7 +286,7 @@ class ModelConfig:
 
 
 def unit_names(units: Mapping[str, int]) -> tuple[str, ...]:
-    """Names of all residual units, padded so that they sort: ``b1u01``, ``b1u02`` and so on.
+    """Names of all residual units in the order of the forward pass: ``b1u01``, ``b1u02``, padded so that they sort.
 
     Args:
         units: block to its number of units.
@@ -281,4 +298,4 @@ def unit_names(units: Mapping[str, int]) -> tuple[str, ...]:
 
 
 ROUTED_ABOVE = 0.5
-"""A sample with a larger g counts as routed through the block."""
+"""A sample with g above this counts as routed through the block."""

@@ -1,8 +1,8 @@
-"""The configuration of a run: frozen, validated dataclasses. Imports no torch.
+"""The configuration of a run: frozen dataclasses that check their values. Imports no torch.
 
 Each field is a flag of ``memgate train`` (``--train.epochs 24``); the string under it is the flag's help.
-Values of ``auto`` or ``None`` that mean "choose for me" are made explicit by :meth:`RunConfig.resolved`
-before a run starts, so that ``config.json`` says what was really done.
+:meth:`RunConfig.resolved` replaces ``auto`` and ``None`` by the values that they stand for before a run starts, so
+that ``config.json`` holds what was trained.
 """
 
 import math
@@ -26,36 +26,44 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bf16"]
 
 MIN_SIDE = 8
-"""Smallest side of an image in pixels: three blocks leave a map of 2x2."""
+"""Smallest side of an image in pixels: three blocks reduce it to a map of 2x2."""
 
 LEFT_RIGHT_MATTERS = ("digits", "svhn")
-"""Data sets of glyphs: a mirrored 2 is no 2, so ``augment=auto`` never flips them."""
+"""Data sets of glyphs: a mirrored 2 is not a 2, so ``augment=auto`` does not flip them."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which pictures."""
+    """Data set, subset, validation split and augmentation.
+
+    Example:
+        >>> from memgate import DataConfig
+        >>> DataConfig(name="digits", train_limit=500, val_fraction=0.1).augment
+        'auto'
+    """
 
     name: DataName = "cifar10"
-    """The data set. cifar10, cifar100 and svhn are downloaded by torchvision; digits come with scikit-learn."""
+    """Data set. cifar10, cifar100 and svhn are downloaded by torchvision; digits come with scikit-learn; npz and
+    folder are your own images."""
     root: Path = Path("data")
-    """Folder of the data (and of the cache NAME.npz); for 'npz' the file itself; for 'folder' the folder
-    that holds train/CLASS/*.png and test/CLASS/*.png."""
+    """Folder of the data and of its cache NAME.npz; for 'npz' the file; for 'folder' the folder that holds
+    train/CLASS/*.png and test/CLASS/*.png."""
     image_size: int = 32
-    """Side in pixels to which 'digits' and 'folder' images are resized (square)."""
+    """Side in pixels to which 'digits' and 'folder' images are resized (square; 8 to 1024)."""
     train_limit: int | None = None
-    """Keep this many training images: class-balanced, fixed by --data.split-seed; ids stay the original ones."""
+    """Number of training images to keep, balanced over classes and drawn by --data.split-seed; sample ids do not
+    change. None: all."""
     test_limit: int | None = None
-    """Keep this many test images, likewise."""
+    """Number of test images to keep, in the same way. None: all."""
     val_fraction: float = 0.0
-    """Share of the training images held out, uncorrupted, for validation; in [0, 1)."""
+    """Share of the training images held out for validation, never corrupted; in [0, 1)."""
     split_seed: int = 0
-    """Seed of the subset and of the validation split, apart from the training seed."""
+    """Seed of the subset and of the validation split, independent of --seed."""
     augment: Augment = "auto"
-    """Training augmentation: random 4-pixel crop, and mirror image. auto: crop-flip, but crop for glyphs
-    (digits, svhn)."""
+    """Training augmentation: random crop after padding by 4 pixels, random mirror image. auto: crop-flip, but crop
+    for digits and svhn."""
     normalisation: Literal["dataset", "legacy"] = "dataset"
-    """Channel mean and standard deviation: the data set's own, or the CIFAR-10 constants that the papers'
+    """Mean and standard deviation of each channel: those of the data set, or the CIFAR-10 constants that the papers'
     code used for every data set."""
 
     def __post_init__(self) -> None:
@@ -64,63 +72,69 @@ class DataConfig:
             f"--data.image-size {self.image_size} is out of range: from {MIN_SIDE} to 1024 pixels.",
         )
         for flag, limit in (("train-limit", self.train_limit), ("test-limit", self.test_limit)):
-            require(limit is None or limit >= 1, f"--data.{flag} {limit} leaves no image: at least 1.")
+            require(limit is None or limit >= 1, f"--data.{flag} {limit} must be at least 1.")
         require(
             0 <= self.val_fraction < 1,
-            f"--data.val-fraction {self.val_fraction} is no share to hold out: in [0, 1), such as 0.1.",
+            f"--data.val-fraction {self.val_fraction} is out of range: in [0, 1), such as 0.1.",
         )
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How it is trained: SGD with momentum, as in the papers."""
+    """Optimisation by SGD with momentum, as in the papers.
+
+    Example:
+        >>> from memgate import TrainConfig
+        >>> TrainConfig(epochs=24, milestones=(12, 19), lr=0.05).lr_decay
+        0.1
+    """
 
     epochs: int = 60
-    """Passes over the training set."""
+    """Passes over the training set (1 to 100000)."""
     batch_size: int = 128
-    """Images a step; the last, partial batch is kept."""
+    """Images per step (2 or more); the last, partial batch is kept."""
     lr: float = 0.1
-    """Learning rate of the trunk, and of gates without a classifier of their own."""
+    """Learning rate of the trunk, and of gates without a classifier of their own; above 0."""
     momentum: float = 0.9
-    """Momentum of trunk and gate."""
+    """Momentum of trunk and gates; in [0, 1)."""
     weight_decay: float = 1e-4
-    """Weight decay of every parameter, BatchNorm and biases included, as in the papers."""
+    """Weight decay of every parameter, BatchNorm and biases included, as in the papers; 0 or more."""
     schedule: Literal["milestones", "resnet34-authors"] = "milestones"
-    """Learning rate of the trunk: --train.lr times --train.lr-decay at each milestone; or what the authors' ResNet-34
-    really had: 0 in epochs 1-82, then one and two decays below --train.lr, and 0 from epoch 165."""
+    """Learning rate of the trunk. milestones: multiplied by --train.lr-decay at each milestone; resnet34-authors: what
+    the authors' ResNet-34 scripts did: 0 in epochs 1-82, then lr times the decay, from 124 times its square, and 0
+    from epoch 165."""
     milestones: tuple[int, ...] | None = None
-    """Epochs after which the learning rate decays. None: at 50 % and 75 % of the epochs."""
+    """Epochs after which the learning rate decays, rising. None: at 50 % and 75 % of the epochs."""
     lr_decay: float = 0.1
-    """Factor of the learning rate at each milestone (papers: 0.1; some of the authors' extra runs: 1/3)."""
+    """Factor of the learning rate at each milestone, in (0, 1] (papers: 0.1; some of the authors' extra runs: 1/3)."""
     warmup_iterations: int = 0
-    """Steps at --train.warmup-lr before the schedule begins (papers, depth >= 110: 391)."""
+    """Steps at --train.warmup-lr before the schedule begins (papers, depth 110 or more: 391)."""
     warmup_lr: float = 0.01
-    """Learning rate of the warm-up."""
+    """Learning rate of the warm-up; above 0."""
     gate_lr: float = 0.01
-    """entropy-gate: learning rate of the gate's classifier."""
+    """entropy-gate: learning rate of the gate's classifier; above 0."""
     gate_lr_schedule: Literal["constant", "step50"] = "constant"
     """entropy-gate: constant, or divided by 10 every 50 epochs."""
     gate_iters: int = 1
-    """entropy-gate: gate steps for each trunk step."""
+    """entropy-gate: gate steps per trunk step (1 or more)."""
     gate_iters_mode: Literal["extra", "starve"] = "extra"
-    """extra: the gate takes more steps on each batch (the papers' text); starve: the trunk steps on every
-    gate-iters-th batch only (the authors' code)."""
+    """entropy-gate, gate-iters k above 1. extra: k gate steps on each batch (the papers' text); starve: the trunk
+    steps on every k-th batch only (the authors' code)."""
     precision: Precision = "auto"
     """Arithmetic of the trunk. auto: bf16 autocast on CUDA, float32 on the CPU."""
     checkpoint_every: int = 50
-    """Keep epoch_NNN.pt every so many epochs, and after the last (0: only last.pt and best.pt)."""
+    """Keep epoch_NNN.pt every N epochs and after the last. 0: only last.pt and best.pt."""
 
     def __post_init__(self) -> None:
         require(
             1 <= self.epochs <= 100_000, f"--train.epochs {self.epochs} is out of range: from 1 to 100000."
         )
         require(
-            self.batch_size >= 2, f"--train.batch-size {self.batch_size}: BatchNorm needs at least 2 images."
+            self.batch_size >= 2,
+            f"--train.batch-size {self.batch_size} must be at least 2, since BatchNorm needs 2 images.",
         )
         for flag, rate in (("lr", self.lr), ("warmup-lr", self.warmup_lr), ("gate-lr", self.gate_lr)):
-            require(
-                0 < rate < math.inf, f"--train.{flag} {rate} does not learn: a number above 0, such as 0.1."
-            )
+            require(0 < rate < math.inf, f"--train.{flag} {rate} must be a number above 0, such as 0.1.")
         require(0 <= self.momentum < 1, f"--train.momentum {self.momentum} is out of range: in [0, 1).")
         require(
             0 <= self.weight_decay < math.inf,
@@ -129,9 +143,7 @@ class TrainConfig:
         require(
             self.warmup_iterations >= 0, f"--train.warmup-iterations {self.warmup_iterations} is negative."
         )
-        require(
-            self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters}: the gate takes at least 1 step."
-        )
+        require(self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters} must be at least 1.")
         require(self.checkpoint_every >= 0, f"--train.checkpoint-every {self.checkpoint_every} is negative.")
         require(
             0 < self.lr_decay <= 1,
@@ -152,48 +164,66 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class LogConfig:
-    """What is logged of every sample."""
+    """When and how the values of every sample are logged.
+
+    Example:
+        >>> from memgate import LogConfig
+        >>> LogConfig(every=5).mode
+        'eval'
+    """
 
     every: int = 1
-    """Evaluate and log every so many epochs, and after the last; best.pt is the best of these."""
+    """Evaluate and log every N epochs and after the last; best.pt is the best of these."""
     mode: Literal["eval", "online"] = "eval"
-    """eval: an evaluation pass over the training images as they are; online: the values of the training pass
-    itself, augmented and in training mode, at no extra cost. Test and validation always get an evaluation pass."""
+    """Training split. eval: an evaluation pass over the images without augmentation; online: the values of the
+    training pass, augmented and in training mode, at no extra cost. Other splits always get an evaluation pass."""
     tensorboard: bool = False
     """Write scalars and histograms of g for TensorBoard (needs the extra: pip install -e '.[tensorboard]')."""
 
     def __post_init__(self) -> None:
-        require(self.every >= 1, f"--log.every {self.every}: at least 1.")
+        require(self.every >= 1, f"--log.every {self.every} must be at least 1.")
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run."""
+    """One training run: what :func:`memgate.train` needs.
+
+    Raises:
+        MemgateError: a value is out of its range, or two do not go together.
+
+    Example:
+        >>> from memgate import DataConfig, ModelConfig, RunConfig
+        >>> config = RunConfig(
+        ...     noise=("symmetric:0.2",), data=DataConfig(name="digits"), model=ModelConfig(depth=14)
+        ... )
+        >>> config.resolved().name
+        'digits-entropy-gate14-b3-symmetric0.2-e60-s0'
+    """
 
     name: str | None = None
     """Name of the run and of its folder. None: made from data, model, noise and seed."""
     out: Path = Path("runs")
     """Folder that holds the runs."""
     seed: int = 0
-    """Seed of weights, order and augmentation."""
+    """Seed of the initial weights, the order of the images and the augmentation (0 to 2^63-1)."""
     noise: tuple[str, ...] = ()
-    """Corruptions as KIND:RATE[:KEY=VALUE...], such as symmetric:0.4 randx:0.05; 'memgate corrupt kinds' lists
-    them."""
+    """Corruptions of the training split as KIND:RATE[:KEY=VALUE...], such as symmetric:0.4 randx:0.05; 'memgate
+    corrupt kinds' lists the kinds."""
     noise_seed: int = 0
-    """Seed of the corruption, of copies too; apart from --seed."""
+    """Seed of the corruption, also on copies; independent of --seed."""
     noise_on: tuple[NoisySplit, ...] = ()
-    """Splits of which a copy, corrupted in the same way, is evaluated and logged too, as test_corrupted or
-    val_corrupted; the splits themselves stay clean."""
+    """Splits to copy, corrupt in the same way, evaluate and log as test_corrupted or val_corrupted; the splits
+    themselves stay clean."""
     manifest: Path | None = None
-    """Train on this manifest (see 'memgate corrupt') instead of on --noise; its samples, and so the limits and
-    the validation split, must be those of the run, and its seed counts."""
+    """Corrupt by this manifest (see 'memgate corrupt') instead of --noise. Its samples must be those of the run, so
+    limits and validation split must agree; its noise seed is used."""
     init_from: str | None = None
-    """Start from another run's trunk: RUN or RUN:CHECKPOINT (last, best or an epoch's number; last where none is
-    given). Every weight is accounted for; gates are fresh."""
+    """Start from another run's trunk weights: RUN or RUN:CHECKPOINT (last, best or an epoch's number; default last).
+    All trunk weights must match; gates start fresh."""
     init_head: Literal["fresh", "loaded"] = "fresh"
-    """Of --init-from: whether the head, the last linear layer, is fresh (the papers' intention) or loaded too."""
+    """With --init-from: start the head, the last linear layer, fresh (the papers' intention) or load it too."""
     device: Device = "auto"
-    """Where to train. auto: CUDA when there is one."""
+    """Where to train. auto: CUDA if there is a GPU, else the CPU."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -216,11 +246,11 @@ class RunConfig:
         )
         require(
             not (self.noise_seed and self.manifest),
-            f"--noise-seed {self.noise_seed} has no use beside --manifest, which has a seed of its own: leave it out.",
+            f"--noise-seed {self.noise_seed} has no effect with --manifest, which has its own seed: leave it out.",
         )
         require(
             bool(not self.noise_on or self.noise or self.manifest),
-            f"--noise-on {' '.join(self.noise_on)}: there is no --noise to put on it: add --noise, or leave it out.",
+            f"--noise-on {' '.join(self.noise_on)}: there is no --noise to apply to it: add --noise, or leave it out.",
         )
         require(
             self.init_head == "fresh" or self.init_from is not None,
@@ -236,7 +266,7 @@ class RunConfig:
         self._check_gate_training()
 
     def _check_gate_training(self) -> None:
-        """Refuse settings of a gate's own training where the gates have none (an ungated control may keep them)."""
+        """Refuse settings of the gates' own optimiser for gates without one; an ungated control may keep them."""
         if self.model.has_gate_classifier or not self.model.gate_names:
             return
         default = TrainConfig()
@@ -250,19 +280,19 @@ class RunConfig:
 
     @property
     def copies(self) -> dict[str, NoisySplit]:
-        """Corrupted copy to the split that it is made of."""
+        """Name of a corrupted copy (``test_corrupted``) to the split that it copies."""
         return {f"{split}_corrupted": split for split in self.noise_on}
 
     @property
     def corruptions(self) -> tuple[str, ...]:
-        """What is done to the training split, in words: files by their names."""
+        """The corruptions of the training split as short text (``symmetric:0.2``); files by their names."""
         if self.manifest is not None:
             return (f"manifest {self.manifest.name}",)
         return tuple(spec.short for spec in parse_specs(self.noise))
 
     @property
     def default_name(self) -> str:
-        """A folder name that says what the run is, for runs without one."""
+        """Name for a run without one, made from data, model, noise, epochs and seeds."""
         network = self.model
         size = "" if self.data.train_limit is None else f"-n{self.data.train_limit}"
         parts = [
@@ -279,9 +309,9 @@ class RunConfig:
         return fitted(parts, [f"e{self.train.epochs}", f"s{self.seed}", *noise_seed])
 
     def resolved(self) -> "RunConfig":
-        """The same run with all that was left open made explicit, and the paths of what it reads absolute.
+        """The same configuration with explicit values for ``auto`` and ``None``, and absolute input paths.
 
-        (A run is resumed and looked at from other folders than the one it was started in.)
+        Paths are absolute because a run may be resumed and read from another folder than it was started in.
         """
         data, train = replace(self.data, root=self.data.root.expanduser().absolute()), self.train
         if data.augment == "auto":
@@ -302,4 +332,4 @@ class RunConfig:
 
 
 UNSEEN_CLASS = 65_535
-"""Predicted class (uint16) of a sample that an epoch did not see; so there are at most as many classes."""
+"""Predicted class (uint16) of a sample that an epoch did not see; hence the largest number of classes."""

@@ -185,7 +185,7 @@ def split_validation(train: ImageSet, fraction: float, seed: int) -> tuple[Image
     total = exact_count(fraction, len(train))
     if total == 0:
         raise MemgateError(
-            f"--data.val-fraction {fraction} of {len(train)} training images is no image: "
+            f"--data.val-fraction {fraction} of {len(train)} training images is less than one image: "
             "raise it, or leave it out."
         )
     hash_rank, class_rank = _ranks(train, "val", seed)

@@ -1,12 +1,14 @@
-"""The format memgate-log/1: which datasets ``log.h5`` has, and the records that go in and come out.
+"""The format memgate-log/1: datasets of ``log.h5``, and the records that are written and read.
 
-Every dataset is allocated in full and contiguously when the file is made, so that writing an epoch never
-touches the file's metadata: that is what lets the log survive a kill at any moment.
+Every dataset is allocated in full and contiguously when the file is made. Writing an epoch then never changes the
+file's metadata, so that a process killed at any moment leaves a readable log.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noise.manifest.manifest import Manifest, causes
 
@@ -14,39 +16,51 @@ SCHEMA = "memgate-log/1"
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """One logged quantity: its type on disk, and whether each gate has a row of its own."""
+class LoggedQuantity:
+    """Type and meaning of one logged quantity."""
 
     dtype: str
+    """Type on disk, as numpy writes it."""
     per_gate: bool
+    """Whether each gate has a row of its own."""
     meaning: str
+    """Unit, range, and which direction is harder."""
 
 
-QUANTITIES: dict[str, Quantity] = {
-    "gate": Quantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
-    "entropy": Quantity(
+QUANTITIES: dict[str, LoggedQuantity] = {
+    "gate": LoggedQuantity("f4", True, "gate value g; in [0, 1] but for curve 'identity', where it is H"),
+    "entropy": LoggedQuantity(
         "f4", True, "gate entropy H in nats; in [0, ln K], of two-way gates in [0, ln 2]; NaN: none"
     ),
-    "gate_pred": Quantity("u2", True, "class that the gate's classifier predicts; 65535: none"),
-    "flags": Quantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
-    "loss": Quantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
-    "margin": Quantity("f4", False, "logit of the given label minus the largest other logit; low is harder"),
-    "p_given": Quantity("f4", False, "softmax probability of the given label; low is harder"),
-    "el2n": Quantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
-    "out_entropy": Quantity("f4", False, "entropy of the network's softmax in nats"),
-    "pred": Quantity("u2", False, "predicted class"),
+    "gate_pred": LoggedQuantity("u2", True, "class that the gate's classifier predicts; 65535: none"),
+    "flags": LoggedQuantity("u1", True, "bits of FLAGS; only 'routed' differs between gates"),
+    "loss": LoggedQuantity("f4", False, "cross-entropy against the given label in nats; high is harder"),
+    "margin": LoggedQuantity(
+        "f4", False, "logit of the given label minus the largest other logit; low is harder"
+    ),
+    "p_given": LoggedQuantity("f4", False, "softmax probability of the given label; low is harder"),
+    "el2n": LoggedQuantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
+    "out_entropy": LoggedQuantity("f4", False, "entropy of the network's softmax in nats"),
+    "pred": LoggedQuantity("u2", False, "predicted class"),
 }
 
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
-"""Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own arithmetic."""
+"""Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own precision."""
+PER_GATE = ("gate", "entropy", "gate_pred", "routed")
+"""Quantities and flags with one row per gate."""
 
+TABLE_QUANTITIES = (
+    "gate", "entropy", "routed",
+    "loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean",
+)  # fmt: skip
+"""Quantities and flags of a table with a row per sample and epoch, in the order of its columns."""
 
 COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
-"""Datasets of ``/commit/<split>``, a row per epoch; ``crc32`` has a column per quantity."""
+"""Datasets of ``/commit/<split>`` with their types, one row per epoch; ``crc32`` has one column per quantity."""
 
 STORED_MODES = {"eval": "sweep", "online": "online"}
-"""How the training split's values were obtained, to its name in files of this format: ``eval`` is an evaluation pass
-over the images as they are, ``online`` the augmented training pass itself."""
+"""Log mode to its name in files. The training split's values are from an evaluation pass over the images without
+augmentation (``eval``), or from the augmented training pass itself (``online``)."""
 
 SAMPLE_COLUMNS = {
     "sample_id": "i8",
@@ -56,57 +70,67 @@ SAMPLE_COLUMNS = {
     "image_op": "i2",
     "open_set": "u1",
 }
+"""Columns of :class:`Samples` with their types on disk."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Who the columns of a split are: one row per sample, in the order of the log's last axis.
-
-    ``label_op`` and ``image_op`` are 0 for none and k for the k-th corruption of the run's manifest;
-    ``open_set`` is 1 where the image is one of another data set.
-    """
+    """Samples of a split: arrays [N] in the order of the log's last axis."""
 
     sample_id: np.ndarray
+    """Ids in the data set."""
     given_label: np.ndarray
+    """Labels that the network is trained with."""
     clean_label: np.ndarray
+    """Labels before the corruption."""
     label_op: np.ndarray
+    """0, or k where the k-th corruption of the run's manifest was applied to the label."""
     image_op: np.ndarray
+    """0, or k where the k-th corruption of the run's manifest was applied to the image."""
     open_set: np.ndarray
+    """1 where the image is one of another data set, else 0."""
 
     def __len__(self) -> int:
         return len(self.sample_id)
 
     @property
     def cause(self) -> np.ndarray:
-        """What is wrong with each sample: one of :data:`noise.manifest.manifest.CAUSES`, [N].
+        """Cause [N] of each sample's corruption, one of :data:`noise.manifest.manifest.CAUSES`; ``clean`` for none.
 
-        A label is corrupted where it differs from the clean one: an operation may draw the clean one again.
+        A label is corrupted where it differs from the clean one: a corruption may draw the clean label again.
         """
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
+    def take(self, places: NDArray[np.integer] | slice) -> "Samples":
+        """The samples at some places, in the order of ``places``."""
+        return Samples(**{name: column[places] for name, column in vars(self).items()})
+
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
-        """Samples to which nothing was done (a test or validation split)."""
+        """Samples without corruption, as in a test or validation split."""
         none = np.zeros(len(sample_id), np.int16)
         return cls(sample_id, labels, labels, none, none, none)
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Samples":
-        """The samples of a corrupted split."""
+        """The samples of a corrupted split, from its manifest."""
         return cls(**{column: getattr(manifest, column) for column in SAMPLE_COLUMNS})
 
 
 @dataclass(frozen=True)
 class LogLayout:
-    """What a log will hold, known before the first epoch."""
+    """Splits, gates and epochs of a log, fixed before the first epoch."""
 
     splits: dict[str, Samples]
+    """Name of a split to its samples."""
     gates: tuple[str, ...]
+    """Names of the gates, in the order of the axis G."""
     epochs: tuple[int, ...]
-    """The epochs that get a row, counted from 1 (epoch e is the state after e passes)."""
+    """Epochs that get a row, counted from 1 (epoch e is the network after e passes)."""
     mode: str
-    """``eval`` or ``online``, a key of STORED_MODES: how the values of the training split were obtained."""
+    """``eval`` or ``online``, a key of STORED_MODES."""
     class_names: tuple[str, ...]
+    """Names of the K classes."""
 
     def shape(self, split: str, name: str) -> tuple[int, ...]:
         """Shape of one dataset: [E, G, N] per gate, else [E, N]; flags keep one row without a gate."""
@@ -116,8 +140,12 @@ class LogLayout:
         return rows, max(len(self.gates), 1 if name == "flags" else 0), samples
 
     def names(self) -> list[str]:
-        """The quantities this log has; an ungated network logs no gate."""
-        return [name for name, q in QUANTITIES.items() if self.gates or not q.per_gate or name == "flags"]
+        """Names of the quantities of this log; without gates, those of gates are left out."""
+        return [
+            name
+            for name, quantity in QUANTITIES.items()
+            if self.gates or not quantity.per_gate or name == "flags"
+        ]
 
     def bytes(self) -> int:
         """Size of all datasets in bytes."""
@@ -130,10 +158,10 @@ class LogLayout:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch of one split: a row for each logged quantity.
+    """Values of one epoch of one split, see :data:`QUANTITIES`.
 
-    ``gate``, ``entropy`` and ``gate_pred`` are [G, N], ``flags`` [max(G, 1), N], the rest [N]. A sample that
-    was not seen has NaN in every float, 65535 in every class and no bit in ``flags``.
+    ``gate``, ``entropy`` and ``gate_pred`` are [G, N], ``flags`` [max(G, 1), N], the rest [N]. A sample that the epoch
+    did not see has NaN in every float, 65535 in every class and no bit in ``flags``.
     """
 
     gate: np.ndarray
@@ -153,17 +181,36 @@ class EpochRecord:
         return bits[: len(self.gate)] if name == "routed" else bits[0]
 
 
+def table_columns(
+    gates: Sequence[str], quantities: Sequence[str] | None = None
+) -> dict[str, tuple[str, str | None]]:
+    """Column name to (quantity, gate or None): ``gate`` with one gate, ``gate_b2`` and ``gate_b3`` with several.
+
+    Args:
+        gates: names of the gates in the log.
+        quantities: keys of QUANTITIES and FLAGS in the order of the columns. None: :data:`TABLE_QUANTITIES`.
+    """
+    columns: dict[str, tuple[str, str | None]] = {}
+    for quantity in TABLE_QUANTITIES if quantities is None else quantities:
+        if quantity not in PER_GATE:
+            columns[quantity] = (quantity, None)
+            continue
+        for gate in gates:
+            columns[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
+    return columns
+
+
 def logged_epochs(epochs: int, every: int) -> tuple[int, ...]:
-    """The epochs that are logged: every so many, and always the last."""
+    """The epochs that are logged: the multiples of ``every``, and the last."""
     return tuple(epoch for epoch in range(1, epochs + 1) if epoch % every == 0 or epoch == epochs)
 
 
 def places_of(sample_id: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Where samples stand, in the order of ``ids``; all of these must be among ``sample_id``, each once: int [n].
+    """Indices [n] of ``ids`` in ``sample_id``, in the order of ``ids``.
 
     Args:
         sample_id: [N] in any order.
-        ids: [n].
+        ids: [n], all among ``sample_id``, each once.
     """
     order = np.argsort(sample_id, kind="stable")
     return order[np.searchsorted(sample_id, ids, sorter=order)]

@@ -1,6 +1,6 @@
 """Reads ``log.h5``: every sample's gate value, entropy, loss and prediction at every epoch.
 
-Readers never take the writer's lock, so looking at a run cannot disturb its training.
+Readers never take the writer's lock, so reading a run cannot disturb its training.
 """
 
 import json
@@ -14,17 +14,17 @@ import h5py
 import numpy as np
 
 from memgate.errors import MemgateError
-from memgate.log.format import FLAGS, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, EpochRecord, Samples
+from memgate.log.format import FLAGS, PER_GATE, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, EpochRecord, Samples
 
 
 class SampleLog:
-    """Reads a log: only epochs that were committed and whose checksums agree.
+    """Reader of a log: returns only epochs that were committed and whose checksums match.
 
     Every call opens, reads and closes the file without its lock, so a log can be read while it is written.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read what the log is.
+        """Read the log's splits, gates, planned epochs, mode and classes.
 
         Raises:
             MemgateError: the file is missing, damaged or of another format.
@@ -46,7 +46,7 @@ class SampleLog:
         self._whole: dict[str, tuple[bytes, np.ndarray]] = {}
 
     def opened(self) -> Any:
-        """The file, to be closed by a ``with``.
+        """The open HDF5 file, to be closed by ``with``.
 
         Raises:
             MemgateError: it is missing or damaged, or open elsewhere in this program in another way.
@@ -56,14 +56,14 @@ class SampleLog:
         except FileNotFoundError as error:
             raise MemgateError(f"{self.path} does not exist: the run has no log yet.") from error
         except OSError as error:
-            if "locking flag" in str(error):  # HDF5's words, which has no other sign for it
+            if "locking flag" in str(error):  # HDF5 has no error code for it
                 raise MemgateError(
                     f"{self.path} is open elsewhere in this program in another way: close it there first."
                 ) from error
             raise MemgateError(f"{self.path} is damaged or no HDF5 file ({error}).") from error
 
     def samples(self, split: str) -> Samples:
-        """Who the samples of a split are, in the order of the last axis of :meth:`values`.
+        """The samples [N] of a split, in the order of the last axis of :meth:`values`.
 
         Raises:
             MemgateError: the log has no such split, or was written before a column of it was known.
@@ -78,20 +78,20 @@ class SampleLog:
             return Samples(**{column: group[column][:] for column in SAMPLE_COLUMNS})
 
     def epochs(self, split: str) -> np.ndarray:
-        """Epochs, counted from 1, whose rows are committed and whole: int32 [E]."""
+        """Whole epochs (committed, checksums match), counted from 1: int32 [E], rising."""
         with self.opened() as handle:
             return self.planned[self._rows(handle, self._known(split))]
 
     def torn(self, split: str) -> np.ndarray:
-        """Epochs that were committed but whose checksum fails (damaged later): int32 [...]."""
+        """Epochs that were committed but whose checksums fail, because the file was damaged later: int32, rising."""
         with self.opened() as handle:
             done = np.flatnonzero(handle[f"commit/{self._known(split)}/done"][:])
             return self.planned[np.setdiff1d(done, self._rows(handle, split))]
 
     def checked(self, split: str) -> Iterator[tuple[int, bool]]:
-        """Every committed epoch and whether its checksum agrees, one after another as they are read.
+        """Every committed epoch and whether its checksums match, one after another as they are read.
 
-        What this object has verified before is not read again: a new object reads everything.
+        Rows that this object has verified before are not read again; a new object reads all of them.
         """
         with self.opened() as handle:
             for row, whole in self._checked(handle, self._known(split)):
@@ -100,16 +100,13 @@ class SampleLog:
     def values(
         self, split: str, name: str, gate: str | None = None, part: slice = slice(None)
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One quantity at every whole epoch.
+        """The whole epochs [E], and one quantity at each of them [E, N].
 
         Args:
             split: a split of this log.
             name: a key of QUANTITIES, or of FLAGS (then bool).
-            gate: for a quantity that each gate has: which gate.
-            part: which samples, in the log's order; only these are read.
-
-        Returns:
-            The epochs [E] and the values [E, N], or those of the part's samples.
+            gate: name of the gate, for a quantity that each gate has; not needed with one gate.
+            part: samples to read, in the log's order; N is their number.
 
         Raises:
             MemgateError: the log has no such split, quantity or gate.
@@ -118,30 +115,31 @@ class SampleLog:
         with self.opened() as handle:
             group = handle[self._known(split)]
             if stored not in group:
-                per_gate = stored in _PER_GATE
+                per_gate = stored in PER_GATE
                 why = "this network has no gate" if per_gate else "an older version wrote it, so train again"
                 raise MemgateError(f"{self.path} has no {name!r}: {why}.")
             rows = self._rows(handle, split)
             dataset, until = group[stored], rows[-1] + 1 if len(rows) else 0
             if dataset.ndim == 3:
-                values = dataset[:until, self._gate_row(gate) if name in ("routed", *_PER_GATE) else 0, part]
+                values = dataset[:until, self._gate_row(gate) if name in PER_GATE else 0, part]
             else:
                 values = dataset[:until, part]
         values = values if len(rows) == until else values[rows]
         return self.planned[rows], (values & FLAGS[name]) > 0 if name in FLAGS else values
 
     def records(self, split: str, epochs: Collection[int]) -> Iterator[tuple[int, EpochRecord]]:
-        """The given whole epochs in rising order with all their rows, one in memory at a time."""
+        """Epoch and all its values for each of ``epochs``, in rising order; one epoch is in memory at a time."""
         names = [field.name for field in fields(EpochRecord)]
         with self.opened() as handle:
             group = handle[self._known(split)]
-            nothing = np.empty((0, group["sample_id"].shape[0]))
+            no_gates = np.empty((0, group["sample_id"].shape[0]))
             for row, epoch in enumerate(self.planned.tolist()):
                 if epoch in epochs:
-                    values = {name: group[name][row] if name in group else nothing for name in names}
+                    values = {name: group[name][row] if name in group else no_gates for name in names}
                     yield epoch, EpochRecord(**values)
 
     def _gate_row(self, gate: str | None) -> int:
+        """Index of a gate on the axis G."""
         if gate is None and len(self.gates) == 1:
             return 0
         if gate not in self.gates:
@@ -149,12 +147,13 @@ class SampleLog:
         return self.gates.index(gate)
 
     def _known(self, split: str) -> str:
+        """The same name of a split, if the log has it."""
         if split not in self.splits:
             raise MemgateError(f"{self.path} has no split {split!r}: it has {', '.join(self.splits)}.")
         return split
 
     def _rows(self, handle: Any, split: str) -> np.ndarray:
-        """Rows that are done and whole; asked once per object while what was committed stays the same."""
+        """Rows that are done and whole; computed again only after further commits."""
         commit = handle[f"commit/{split}"]
         state = commit["done"][:].tobytes() + commit["crc32"][:].tobytes()
         kept = self._whole.get(split)
@@ -166,7 +165,7 @@ class SampleLog:
     def _checked(self, handle: Any, split: str) -> Iterator[tuple[int, bool]]:
         """Rows that are done, and whether each is whole, one after another.
 
-        A row's checksum is computed once per object while it stays the same.
+        A row is read once per object, and again when its stored checksum has changed.
         """
         commit = handle[f"commit/{split}"]
         checksums = commit["crc32"][:]
@@ -174,9 +173,6 @@ class SampleLog:
         for row in np.flatnonzero(commit["done"][:] == 1).tolist():
             key = (split, row, checksums[row].tobytes())
             if key not in self._verified:
-                found = [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
-                self._verified[key] = found == checksums[row].tolist()
+                computed = [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
+                self._verified[key] = computed == checksums[row].tolist()
             yield row, self._verified[key]
-
-
-_PER_GATE = tuple(name for name, quantity in QUANTITIES.items() if quantity.per_gate and name != "flags")

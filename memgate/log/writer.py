@@ -1,8 +1,8 @@
-"""Writes ``log.h5``: every sample's values at every epoch, in a file that survives a kill at any write.
+"""Writes ``log.h5``: every sample's values at every epoch, readable after a kill at any write.
 
-Measured in the project's study of HDF5, and tested by replaying every prefix of the writes: the metadata is
-complete before the file gets its name and never changes afterwards; an epoch touches only its own rows; it
-counts once ``done`` is set, which happens after its rows are on the disk; and a checksum tells a torn row.
+The metadata is complete before the file gets its name and never changes afterwards; an epoch changes only its own
+rows; readers use it once ``done`` is set, which happens after its rows are on the disk; a checksum detects a row that
+was written in part. Tests replay every prefix of the writes.
 """
 
 import json
@@ -33,7 +33,7 @@ from noise.files.lock import try_lock, unlocker
 
 
 def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
-    """A dataset whose place in the file is fixed now and whose content is left to the file system (zeros)."""
+    """A new dataset with a fixed place in the file; its content is not written (the file system gives zeros)."""
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_layout(h5py.h5d.CONTIGUOUS)
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -43,7 +43,7 @@ def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) 
 
 
 def write_layout(handle: h5py.File, layout: LogLayout) -> None:
-    """Write all metadata and the samples of every split into an empty file."""
+    """Write all metadata, and the samples of every split, into an empty file."""
     handle.attrs.update(
         schema=SCHEMA,
         memgate_version=__version__,
@@ -68,42 +68,44 @@ def write_layout(handle: h5py.File, layout: LogLayout) -> None:
         commit.attrs["quantities"] = json.dumps(names)
         for name, dtype in COMMIT.items():
             width = (len(names),) if name == "crc32" else ()
-            # Nothing fills an allocated dataset: the zeros of `done` have to be written.
+            # HDF5 does not fill an allocated dataset, so the zeros of `done` have to be written.
             _allocate(commit, name, (rows, *width), dtype)[...] = 0
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the rows of one dataset lie in the file."""
+    """Position of a dataset's rows in the file, in bytes."""
 
     offset: int
     row_bytes: int
     dtype: str
 
     def at(self, row: int) -> int:
+        """Offset of a row in the file."""
         return self.offset + row * self.row_bytes
 
 
 def _place(handle: Any, name: str) -> _Place:
+    """Position of a dataset's rows."""
     dataset = handle[name]
     row_bytes = int(np.prod(dataset.shape[1:])) * dataset.dtype.itemsize
     return _Place(dataset.id.get_offset(), row_bytes, dataset.dtype.str)
 
 
 class SampleLogWriter:
-    """Writes one epoch after the other. Use :meth:`open`.
+    """Writes a log, one epoch after the other. Create it by :meth:`open`.
 
-    It writes to the datasets' fixed places itself and not through HDF5, whose library keeps small writes back
-    and reports a full disk, if at all, when nobody can catch it any more.
+    It writes to the datasets' fixed places itself instead of through HDF5, whose library buffers small writes and
+    reports a full disk, if at all, only when the file is closed.
     """
 
     def __init__(self, handle: Any, store: Callable[[int, bytes], None], sync: Callable[[], None]) -> None:
-        """Learn the places of a log.
+        """Read the positions of the datasets of a log.
 
         Args:
-            handle: the open HDF5 file, which :func:`write_layout` has filled; needed in this call only.
+            handle: the open HDF5 file after :func:`write_layout`; not used after this call.
             store: writes bytes at an offset of the file.
-            sync: puts what was stored on the disk (fsync).
+            sync: flushes stored bytes to the disk (fsync).
         """
         self._store, self._sync = store, sync
         self._row = {int(epoch): row for row, epoch in enumerate(handle["epoch"][:])}
@@ -119,10 +121,10 @@ class SampleLogWriter:
 
     @staticmethod
     def create(path: Path, layout: LogLayout) -> None:
-        """Make the log and reserve its disk space.
+        """Create an empty log and reserve its disk space.
 
         Raises:
-            MemgateError: the disk has too little room for the whole log.
+            MemgateError: the disk has too little space for the whole log.
         """
         partial = path.with_name(path.name + ".tmp")
         try:
@@ -140,9 +142,9 @@ class SampleLogWriter:
 
     @classmethod
     def open(cls, path: Path) -> "SampleLogWriter":
-        """Open a log to go on with it, and lock it: a log has one writer.
+        """A writer that continues a log, which is locked: a log has one writer.
 
-        The lock is the one that HDF5 itself takes (flock); a killed process loses it.
+        The lock is the one that HDF5 takes (flock); it ends with the process.
 
         Raises:
             MemgateError: it is missing, damaged, or another process is writing to it.
@@ -174,7 +176,7 @@ class SampleLogWriter:
 
     @property
     def last_epoch(self) -> int:
-        """The last epoch that was committed; 0 before the first."""
+        """The last committed epoch; 0 before the first."""
         done = [epoch for epoch, row in self._row.items() if any(split[row] for split in self._done.values())]
         return max(done, default=0)
 
@@ -183,10 +185,10 @@ class SampleLogWriter:
         return epoch in self._row
 
     def write(self, epoch: int, records: Mapping[str, EpochRecord]) -> None:
-        """Write one epoch of every split and commit it; it is safe when this returns.
+        """Write one epoch of every split and commit it; it is on the disk when this returns.
 
         Raises:
-            OSError: the disk refuses (full, or gone). What was committed before stays readable.
+            OSError: the disk is full or gone. Epochs that were committed before stay readable.
         """
         row = self._row[epoch]
         again = [split for split in records if self._done[split][row]]
@@ -194,7 +196,7 @@ class SampleLogWriter:
             self._set(split, "done", row, 0)
             self._done[split][row] = 0
         if again:
-            self._sync()  # no reader may take the old mark for the new values
+            self._sync()  # else a reader could take the old mark for the new values
         for split, record in records.items():
             checksums = []
             for name, place in self._places[split].items():
@@ -213,10 +215,10 @@ class SampleLogWriter:
             self._done[split][row] = 1
 
     def keep(self, last_epoch: int) -> None:
-        """Drop the epochs after ``last_epoch``: they are going to be written again.
+        """Drop the epochs after ``last_epoch``, which are going to be written again.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk is full or gone.
         """
         dropped = [row for epoch, row in self._row.items() if epoch > last_epoch]
         for split, done in self._done.items():
@@ -227,20 +229,25 @@ class SampleLogWriter:
         self._sync()
 
     def _set(self, split: str, name: str, row: int, value: Any) -> None:
+        """Store one row of a dataset of ``/commit/<split>``."""
         place = self._commit[split][name]
         self._store(place.at(row), np.asarray(value, place.dtype).tobytes())
 
     def close(self) -> None:
-        """Close the file and give back its lock."""
+        """Close the file and release its lock."""
         self._close()
         self._close = lambda: None
 
 
 def lock(descriptor: int, taken: str) -> None:
-    """Lock an open file (flock) for this process; one that is killed loses the lock.
+    """Lock an open file (flock) for this process; the lock ends with the process.
+
+    Args:
+        descriptor: of the file.
+        taken: message of the error where another process holds the lock.
 
     Raises:
-        MemgateError: ``taken``, where it is locked already, or the file system has no locks.
+        MemgateError: another process holds the lock, or the file system has no locks.
     """
     try:
         free = try_lock(descriptor)
@@ -252,7 +259,7 @@ def lock(descriptor: int, taken: str) -> None:
 
 
 def _store(descriptor: int, offset: int, data: bytes) -> None:
-    """Write all the bytes at an offset: the system may take them in parts."""
+    """Write all bytes at an offset; the system may accept them in parts."""
     rest = memoryview(data)
     while rest:
         written = os.pwrite(descriptor, rest, offset)
@@ -260,7 +267,7 @@ def _store(descriptor: int, offset: int, data: bytes) -> None:
 
 
 def _reserve(path: Path) -> None:
-    """Allocate the blocks of a sparse file, so that a disk that fills up later cannot stop the log."""
+    """Allocate the blocks of a sparse file, so that the log does not run out of disk space later."""
     with path.open("r+b") as stream:
         size = path.stat().st_size
         if hasattr(os, "posix_fallocate"):

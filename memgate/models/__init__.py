@@ -1,4 +1,49 @@
-"""The networks, by name."""
+"""The networks by name, and the contract that a new one must meet.
+
+Example:
+    >>> import torch
+    >>> from memgate import MODELS, ModelConfig, build_model
+    >>> sorted(MODELS)[:3]
+    ['block-displacement', 'block-entropy', 'block-scalar']
+    >>> network = build_model(ModelConfig("entropy-gate", depth=14), classes=10, seed=0)
+    >>> forward = network(torch.zeros(2, 3, 32, 32))
+    >>> forward.logits.shape, [(gate.name, gate.value.shape) for gate in forward.gates]
+    (torch.Size([2, 10]), [('b3', torch.Size([2]))])
+
+A network is an ``nn.Module`` that maps normalised images [b, 3, H, W] to a :class:`Forward`: logits [b, K], one
+:class:`Gate` per gate, penalties by name. Training loop, log, scores and dashboard read nothing else of it. It must
+hold:
+
+- The gates in ``Forward.gates`` are those of ``ModelConfig.gate_names`` in this order; the penalties those of
+  ``ModelConfig.penalty_names``, each a scalar times its weight. A gate's ``value`` is g [b], high where the sample
+  goes through the gated part; ``entropy`` H [b] in nats and ``logits`` [b, K] are None where the gate has none.
+- Logits, g and H are float32 under autocast, since they are logged and ``routed`` (g > 0.5) is decided from them.
+- One backward pass of :func:`memgate.training.objective.total_loss` gives every parameter its gradient. A gate with
+  ``logits`` is trained by its own cross-entropy and optimiser: ``logits`` come from detached ``features``, its module
+  is an ``EntropyGate``, and ``ModelConfig.has_gate_classifier`` is true for the network.
+- Evaluation of a sample does not depend on the other samples of its batch, nor on the global random generator.
+- Probes take the residual network as ``network.trunk`` (or the network itself without gates) and the gates as
+  ``network.gates``, an ``nn.ModuleDict`` by gate name.
+
+To add a gate:
+
+1. Over whole blocks: subclass :class:`memgate.models.gated.block_gates.BlockGate` (``read``: features [b, d] to g;
+where
+   it adds to the loss, ``penalty``) and add it to ``BLOCK_GATES``. Inside residual units: subclass
+   :class:`memgate.models.gated.layer_gated.UnitGate` (``read``, ``merge``) and add it to ``UNIT_GATES``. Both tables
+   feed :data:`MODELS`. Anything else: a new module in ``gated/``, and an entry in :data:`MODELS` that takes
+   (ModelConfig, number of classes K, side of the images in pixels).
+2. In :mod:`memgate.config.model`: its name in ``ModelName`` (names of gates in units begin with ``layer-``), the
+options
+   it uses in ``GATE_OPTIONS``, new options as fields of ``GateConfig``, its penalty in ``ModelConfig.penalty_names``.
+   Gates that are neither over blocks nor in units also need their ``ModelConfig.gate_names``.
+3. In ``tests/memgate/models/test_behaviour.py``: a configuration in ``GATES`` with all of its losses on. Every entry
+of
+   :data:`MODELS` is then tested for shapes, gradients, 16-bit arithmetic, overfitting, a logged run, its resumption,
+   its probes and its cost; ``pytest tests/memgate/models -k NAME`` runs them.
+
+``memgate train --model.name NAME`` then trains it, and report, scores, export and dashboard show it.
+"""
 
 from collections.abc import Callable
 
@@ -32,22 +77,27 @@ MODELS: dict[str, Callable[[ModelConfig, int, int], nn.Module]] = {
     **dict.fromkeys(BLOCK_GATES, BlockGatedResNet),
     **dict.fromkeys(UNIT_GATES, _layer_gated),
 }
+"""Name of a network to its constructor from (configuration, number of classes K, side of the images in pixels)."""
 
 
 def build_model(config: ModelConfig, classes: int, seed: int, image_size: int = PAPERS_SIDE) -> nn.Module:
-    """The network of a configuration, initialised from ``seed`` alone.
+    """A new network: normalised images [b, 3, H, W] to a :class:`Forward` with logits [b, K].
 
     Args:
-        config: which network.
-        classes: K.
-        seed: of the weights; the global generator is left as it was.
-        image_size: side of the images in pixels; only gates that read flattened maps are bound to it.
-
-    Returns:
-        A module that maps normalised images [b, 3, H, W] to a :class:`Forward`.
+        config: of the network.
+        classes: number of classes K.
+        seed: of the initial weights, which depend on nothing else; the global generator keeps its state.
+        image_size: side of the images in pixels; only gates that read flattened maps need the images to have it.
 
     Raises:
-        MemgateError: the images are so small that BatchNorm would meet a map of one pixel.
+        MemgateError: the images are so small that the last block's map would be a single pixel.
+
+    Example:
+        >>> import torch
+        >>> from memgate import ModelConfig, build_model
+        >>> network = build_model(ModelConfig("resnet", depth=20), classes=10, seed=0)
+        >>> network(torch.zeros(1, 3, 32, 32)).logits.shape
+        torch.Size([1, 10])
     """
     last = list(config.units)[-1]
     require(

@@ -1,4 +1,4 @@
-"""Entropy, and the curves that turn it into a gate value. Pure functions, natural logarithm."""
+"""Entropy in nats, and the curves that map it to a gate value. Pure functions."""
 
 import math
 from collections.abc import Callable
@@ -8,44 +8,43 @@ from torch import Tensor
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Entropy of the softmax.
+    """Entropy H [b] of the softmax in nats, in [0, ln K].
+
+    It is exact near 0 because no logarithm of a probability is taken.
 
     Args:
         logits: [b, K].
-
-    Returns:
-        H in nats [b], in [0, ln K]; exact at 0 because it never takes the logarithm of a probability.
     """
     return entropy_of(torch.log_softmax(logits.float(), dim=1))
 
 
 def entropy_of(log_p: Tensor) -> Tensor:
-    """Entropy in nats [b] of distributions given by their log-probabilities [b, K]."""
+    """Entropy [b] in nats of distributions with log-probabilities [b, K]."""
     return -(log_p.exp() * log_p).sum(dim=1)
 
 
 def _normalised(h: Tensor, classes: int, slope: float) -> Tensor:
-    """Same range for every class count: [0.018, 0.982] at slope 8."""
+    """The same range for every number of classes: [0.018, 0.982] at slope 8."""
     return torch.sigmoid(slope * (h / math.log(classes) - 0.5))
 
 
 def _centred(h: Tensor, classes: int, _slope: float) -> Tensor:
-    """The papers' "entropy scaled about the origin": [0.24, 0.76] for 10 classes, [0.09, 0.91] for 100."""
+    """The papers' "entropy scaled about the origin": in [0.24, 0.76] for 10 classes, in [0.09, 0.91] for 100."""
     return torch.sigmoid(h - math.log(classes) / 2)
 
 
 def _stretched(h: Tensor, classes: int, _slope: float) -> Tensor:
-    """The authors' code of 2020: 8/2.3 per nat for every class count, its centre 0.0003 off zero."""
+    """The authors' code of 2020: slope 8/2.3 per nat for every number of classes, centre 0.0003 nats off ln(K)/2."""
     return torch.sigmoid((h - math.log(classes) / 2 + 1.15) * 8 / 2.3 - 4)
 
 
 def _identity(h: Tensor, _classes: int, _slope: float) -> Tensor:
-    """H itself, in [0, ln K]: the "without sigmoid" variant of Model 2, where 1 - g can be negative."""
+    """H, in [0, ln K]: Model 2 "without sigmoid", where 1 - g can be negative."""
     return h
 
 
 def _sigmoid(h: Tensor, _classes: int, _slope: float) -> Tensor:
-    """Without centring, in [0.5, K/(K+1)]: every sample counts as routed."""
+    """Not centred, in [0.5, K/(K+1)]: every sample counts as routed."""
     return torch.sigmoid(h)
 
 
@@ -56,18 +55,18 @@ CURVES: dict[str, Callable[[Tensor, int, float], Tensor]] = {
     "identity": _identity,
     "sigmoid": _sigmoid,
 }
+"""Name of a curve to its function of (H [b], K, slope)."""
 
 
 def gate_value(h: Tensor, curve: str, classes: int, slope: float) -> Tensor:
-    """Gate value g of an entropy; rises with H, so a sample the gate's classifier is unsure of goes through.
+    """Gate value g [b], rising with H: samples that the gate's classifier is unsure of go through.
+
+    At H = ln(K)/2, g is 0.5 for ``normalised`` and ``centred``, and within 0.001 of it for ``stretched``.
 
     Args:
         h: gate entropy H in nats [b].
         curve: a key of CURVES.
         classes: K.
-        slope: of the curve ``normalised``; the others have none.
-
-    Returns:
-        g [b]; at H = ln(K)/2 it is 0.5 on normalised and centred, and within 1e-3 of it on stretched.
+        slope: of the curve ``normalised``; the others ignore it.
     """
     return CURVES[curve](h, classes, slope)

@@ -1,4 +1,4 @@
-"""What a network returns: the one record that loop, log and probes read, gated or not."""
+"""The result of a forward pass: the record that training loop, log and probes read."""
 
 from dataclasses import dataclass, field
 
@@ -7,27 +7,29 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate in one forward pass."""
+    """Values of one gate for a batch."""
 
     name: str
+    """As in ``ModelConfig.gate_names``."""
     value: Tensor
-    """g [b]: the weight of o2 in a block's output; in a unit that of the residual branch (shortcut-only: 1 less that
-    of the shortcut), there the mean over positions and channels."""
+    """g [b]. Over a block: weight of o2 in the block's output. In a unit: weight of the residual branch
+    (shortcut-only: 1 minus that of the shortcut), mean over positions and channels."""
     entropy: Tensor | None = None
-    """H [b] in nats; None where the gate is no distribution."""
+    """H [b] in nats; None where the gate is not made from a distribution."""
     logits: Tensor | None = None
-    """Logits [b, K] of the gate's own classifier; their loss reaches the gate's weights and nothing else. None where
-    the gate has none."""
+    """Logits [b, K] of the gate's own classifier, whose loss trains the gate's weights only. None for a gate without
+    a classifier."""
     features: Tensor | None = None
-    """What that classifier read [b, d], detached: further gate steps on this batch start here."""
+    """Input [b, d] of that classifier, detached, for further gate steps on this batch."""
 
 
 @dataclass(frozen=True)
 class Forward:
-    """Result of a forward pass; an ungated network has no gates."""
+    """Result of a forward pass."""
 
     logits: Tensor
-    """[b, K]."""
+    """[b, K] float32."""
     gates: tuple[Gate, ...] = ()
+    """In the order of the forward pass; empty for a network without gates."""
     penalties: dict[str, Tensor] = field(default_factory=dict)
-    """Name to scalar: what the model adds to its loss, its weight included."""
+    """Name to scalar that is added to the loss, already multiplied by its weight."""

@@ -1,4 +1,4 @@
-"""A network as a function of plain pixels, with the normalisation of its training inside."""
+"""A network on images in [0, 1], with the normalisation of its training inside."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class PixelNetwork(nn.Module):
-    """Images in [0, 1] to logits, with the normalisation inside: a distance in pixels is the same in each channel."""
+    """Images [b, 3, H, W] in [0, 1] to logits [b, K]; a distance in pixels means the same in each channel."""
 
     mean: Tensor
     std: Tensor
@@ -16,8 +16,8 @@ class PixelNetwork(nn.Module):
         """Wrap a network of :mod:`memgate.models`.
 
         Args:
-            network: from normalised images to a :class:`memgate.models.Forward`.
-            mean: of each channel, in [0, 1] pixel space.
+            network: maps normalised images to a :class:`memgate.models.Forward`.
+            mean: of each channel, for pixels in [0, 1].
             std: standard deviation of each channel, likewise.
         """
         super().__init__()
@@ -30,5 +30,5 @@ class PixelNetwork(nn.Module):
         return self.network(self.normalised(images)).logits
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Images [b, 3, H, W] in [0, 1] to what the network takes, channels last in memory."""
+        """Normalised images [b, 3, H, W], channels last in memory, from images in [0, 1]."""
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)

@@ -1,15 +1,18 @@
-"""The training curves that the authors of the entropy gate left, read and told apart. Imports no torch.
+"""Reads the training curves that the authors of the entropy gate published, one per run. Imports no torch.
 
-A name says the setting, in two forms:
+The name of a run has its settings, in one of two forms:
 
     vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1[_lr1by34770|_lr1by347last]
     c10_resnet_gate_classifier110_scit1g-2cm-1_4770_5e-1
 
-``c10``/``c100``: CIFAR; 110: ResNet of basic units, 164: of bottleneck units; 3248, 4770: the trunk's rate falls after
-32k and 48k, or 47k and 70k steps; ``bi``: baseline initialisation (which loaded nothing), ``scratch``/``sc``; ``it3``:
-the trunk steps on every third batch; ``g-2``: gate rate 1e-2; ``c``: constant, else a tenth every 50 epochs; ``m-1``:
-trunk rate 1e-1; ``lr1by3``: divided by 3 in place of 10, ``47last`` at the first drop only; ``5e-1``: share of the
-training images held out for validation, a tenth (45k/5k) where none is named.
+- ``c10``, ``c100``: CIFAR-10, CIFAR-100
+- ``110``, ``164``: depth of the ResNet, of basic or bottleneck units
+- ``3248``, ``4770``: steps in thousands after which the trunk's rate drops, 32 and 48 or 47 and 70
+- ``bi``: baseline initialisation (which loaded nothing); ``scratch``, ``sc``: from scratch
+- ``it3``: the trunk is updated on every third batch
+- ``g-2``: gate rate 1e-2, constant with ``c``, else divided by 10 every 50 epochs; ``m-1``: trunk rate 1e-1
+- ``lr1by3``: the trunk's rate is divided by 3 instead of 10; with ``47last``, at the first drop only
+- ``5e-1``: share of the training images held out for validation; 0.1 (45,000/5,000) without it
 """
 
 import csv
@@ -43,49 +46,51 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a run's name says of it."""
+class AuthorSettings:
+    """The settings in the name of a run."""
 
     dataset: Literal["cifar10", "cifar100"]
     depth: int
     """110 or 164."""
     block: Literal["basic", "bottleneck"]
     drops: tuple[int, int]
-    """Steps (of a full training set of 391 batches an epoch) after which the trunk's rate was to fall."""
+    """Planned drops of the trunk's rate, in steps of a full training set (391 batches per epoch)."""
     init: Literal["scratch", "baseline"]
-    """``baseline`` is what they meant: their loader loaded nothing, so these runs are from scratch too."""
+    """``baseline`` is the intention only: the authors' loader loaded nothing, so these runs are from scratch too."""
     gate_iters: int
     """Gate steps for each trunk step, in the mode ``starve``."""
     lr: float
-    """Of the trunk, after the first epoch's warm-up."""
+    """Learning rate of the trunk, after the first epoch's warm-up."""
     gate_lr: float
     gate_lr_schedule: Literal["constant", "step50"]
     lr_decay: float
-    """Factor of the trunk's rate at a drop."""
+    """Factor of the trunk's rate at each drop."""
     val_fraction: float
     """Share of the 50,000 training images held out."""
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """One run of the authors', epoch by epoch; every array is [E]."""
+class AuthorRun:
+    """The curves of one of the authors' runs; every array is [E], one value per epoch."""
 
     name: str
-    setting: Setting
+    settings: AuthorSettings
     epoch: NDArray[np.int64]
-    """Counted from 1; the last one is usually missing from their files."""
+    """Epoch numbers, from 1; the last epoch of the training is usually missing."""
     accuracy: dict[str, NDArray[np.float64]]
-    """``train``, ``val``, ``test`` to the share of right answers, in evaluation mode; train images are augmented."""
+    """Split to its accuracy in [0, 1], in evaluation mode; training images are augmented."""
     loss: dict[str, NDArray[np.float64]]
-    """Split to the mean cross-entropy of a sample in nats: see :func:`per_sample`."""
+    """Split to the mean cross-entropy per sample in nats, see :func:`per_sample`."""
     gate_loss: dict[str, NDArray[np.float64]]
-    """Likewise of the gate's own classifier."""
+    """Split to the mean cross-entropy of the gate's own classifier per sample in nats."""
     lr: NDArray[np.float64]
+    """Learning rate of the trunk."""
     gate_lr: NDArray[np.float64]
+    """Learning rate of the gate."""
 
     @property
     def milestones(self) -> tuple[int, ...]:
-        """Epochs after which the trunk's rate really fell: what the rates say, whatever the name does."""
+        """Epochs after which the trunk's rate dropped, by its recorded values and not by the run's name."""
         return tuple(
             int(epoch)
             for epoch, (rate, following) in zip(self.epoch, pairwise(self.lr), strict=False)
@@ -94,56 +99,61 @@ class Curve:
 
 
 def per_sample(split: str, val_fraction: float) -> float:
-    """What turns their losses into the mean of a sample in nats.
+    """The factor that turns the authors' losses into means per sample in nats.
 
-    They add up the means of all batches of 128 and divide by the number of *samples*. So a mean over samples is
-    their number times samples per batch: about 128, exactly N / ceil(N / 128), which is 126.6 for the test images
-    and only 50 for a validation split of 50. (A smaller last batch weighs as much as the others; that remains.)
+    Their losses are the sum over batches of 128 of the batch's mean, divided by the number of *samples*. The mean per
+    sample is therefore that value times the mean batch size N / ceil(N / 128): 126.6 for the test images, and only 50
+    for a validation split of 50. (A smaller last batch still has the weight of a full one.)
+
+    Args:
+        split: ``train``, ``val`` or ``test``.
+        val_fraction: share of the 50,000 training images held out.
     """
     held = round(val_fraction * 50_000)
     samples = {"train": 50_000 - held, "val": held, "test": 10_000}[split]
     return samples / math.ceil(samples / 128)
 
 
-def parse_name(name: str) -> Setting:
-    """The setting of a run by its name.
+def parse_name(name: str) -> AuthorSettings:
+    """The settings in a run's name, whose form the module's docstring explains.
 
     Raises:
-        MemgateError: it does not follow the authors' grammar, which this module's text explains.
+        MemgateError: the name has another form.
     """
-    found = _NAME.fullmatch(name)
-    # Drops and initialisation stand in front, or behind in the short form: once, in either.
-    if found is None or (found["drops"] is None) != (
-        found["short"] is not None and found["held"] is not None
+    match = _NAME.fullmatch(name)
+    # Drops are named once: before the rates in the long form, after them in the short form.
+    if match is None or (match["drops"] is None) != (
+        match["short"] is not None and match["held"] is not None
     ):
         raise MemgateError(
             f"{name!r} is no run name of the authors', such as vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1."
         )
-    drops = (32_000, 48_000) if "3248" in (found["drops"], found["late_drops"]) else (47_000, 70_000)
-    return Setting(
-        dataset="cifar100" if found["classes"] == "100" else "cifar10",
-        depth=int(found["depth"]),
-        block="bottleneck" if found["depth"] == "164" else "basic",
+    drops = (32_000, 48_000) if "3248" in (match["drops"], match["late_drops"]) else (47_000, 70_000)
+    return AuthorSettings(
+        dataset="cifar100" if match["classes"] == "100" else "cifar10",
+        depth=int(match["depth"]),
+        block="bottleneck" if match["depth"] == "164" else "basic",
         drops=drops,
-        init="baseline" if found["init"] == "bi" else "scratch",
-        gate_iters=int(found["iters"]),
-        lr=float(f"1e-{found['trunk']}"),
-        gate_lr=float(f"1e-{found['gate']}"),
-        gate_lr_schedule="constant" if found["constant"] else "step50",
-        lr_decay=1 / 3 if found["thirds"] else 0.1,
-        val_fraction=float(f"{found['held']}e-{found['tens']}") if found["held"] else 0.1,
+        init="baseline" if match["init"] == "bi" else "scratch",
+        gate_iters=int(match["iters"]),
+        lr=float(f"1e-{match['trunk']}"),
+        gate_lr=float(f"1e-{match['gate']}"),
+        gate_lr_schedule="constant" if match["constant"] else "step50",
+        lr_decay=1 / 3 if match["thirds"] else 0.1,
+        val_fraction=float(f"{match['held']}e-{match['tens']}") if match["held"] else 0.1,
     )
 
 
-def load_curves(path: Path) -> dict[str, Curve]:
-    """Every run of a file, by its name, in the file's order.
+def load_curves(path: Path) -> dict[str, AuthorRun]:
+    """Run name to the run, in the order of a file.
 
     Args:
-        path: CSV, packed by gzip if it ends in ``.gz``; a line per run and epoch (``../shared/reference/README.md``).
+        path: CSV file with one line per run and epoch, compressed by gzip where it ends in ``.gz``
+            (``../shared/reference/README.md``).
 
     Raises:
-        MemgateError: the file is missing, damaged or another; a name is outside the grammar; epochs do not rise; a
-            number is impossible.
+        MemgateError: the file is missing, damaged or lacks a column; a name has another form; epochs do not
+            increase; a number is out of range.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
@@ -160,11 +170,12 @@ def load_curves(path: Path) -> dict[str, Curve]:
     runs: dict[str, list[dict[str, str]]] = {}
     for line in lines:
         runs.setdefault(line["run"], []).append(line)
-    return {name: _curve(name, found, path) for name, found in runs.items()}
+    return {name: _author_run(name, run_lines, path) for name, run_lines in runs.items()}
 
 
-def _curve(name: str, lines: list[dict[str, str]], path: Path) -> Curve:
-    setting = parse_name(name)
+def _author_run(name: str, lines: list[dict[str, str]], path: Path) -> AuthorRun:
+    """The run of a name and its lines; raises MemgateError where a number is out of range."""
+    settings = parse_name(name)
     try:
         columns = {column: np.array([line[column] for line in lines], np.float64) for column in _COLUMNS[1:]}
     except (TypeError, ValueError) as error:
@@ -182,10 +193,10 @@ def _curve(name: str, lines: list[dict[str, str]], path: Path) -> Curve:
         f"{path}: the epochs of {name} are no whole numbers from 1.",
     )
     require(bool((np.diff(epoch) > 0).all()), f"{path}: the epochs of {name} do not rise.")
-    scale = {split: per_sample(split, setting.val_fraction) for split in SPLITS}
-    return Curve(
+    scale = {split: per_sample(split, settings.val_fraction) for split in SPLITS}
+    return AuthorRun(
         name=name,
-        setting=setting,
+        settings=settings,
         epoch=epoch,
         accuracy={split: columns[f"{split}_accuracy"] / 100 for split in SPLITS},
         loss={split: columns[f"{split}_loss_cls"] * scale[split] for split in SPLITS},

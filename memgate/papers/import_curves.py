@@ -1,4 +1,4 @@
-"""The authors' curves as runs that can be listed: metrics by epoch, and no log, because no sample was logged."""
+"""Imports the authors' curves as runs, which have metrics per epoch and no log of samples."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from memgate import __version__
 from memgate.config.json_form import to_json
 from memgate.config.names import is_name
 from memgate.errors import require
-from memgate.papers.author_curves import SPLITS, Curve, load_curves
+from memgate.papers.author_curves import SPLITS, AuthorRun, load_curves
 from memgate.runs import metrics
 from memgate.runs.create import make_folder
 from memgate.runs.outline import Outline
@@ -19,64 +19,64 @@ from memgate.runs.run import Run
 
 
 def import_curves(path: Path, pattern: str, out: Path) -> list[Run]:
-    """Make a run of each curve in a file: all of those asked for, or none and an error.
+    """New runs from a file of curves; where one cannot be made, none is.
 
     Args:
-        path: see :func:`memgate.papers.author_curves.load_curves`.
-        pattern: of their names, with ``*`` and ``?``.
-        out: folder of the runs.
+        path: file of curves, see :func:`memgate.papers.author_curves.load_curves`.
+        pattern: selects names, with ``*`` and ``?``.
+        out: folder of the new runs.
 
     Raises:
-        MemgateError: no name matches, a run of a name is there already, or the file or the folder will not do.
+        MemgateError: no name matches, a run exists already, the file cannot be read, or the folder not written.
     """
-    curves = load_curves(path)
-    chosen = [curve for name, curve in curves.items() if fnmatchcase(name, pattern)]
-    names = list(curves)
+    author_runs = load_curves(path)
+    chosen = [author_run for name, author_run in author_runs.items() if fnmatchcase(name, pattern)]
+    names = list(author_runs)
     require(
         len(chosen) > 0,
         f"--runs {pattern!r} matches none of the {len(names)} runs in {path}, such as {names[0]}: use * and ?.",
     )
-    taken = [out / curve.name for curve in chosen if (out / curve.name).exists()]
+    taken = [out / author_run.name for author_run in chosen if (out / author_run.name).exists()]
     require(
         not taken,
         f"{taken[0] if taken else ''} exists already"
         f"{f', and {len(taken) - 1} more' if len(taken) > 1 else ''}: choose another --out, or fewer by --runs.",
     )
-    unsafe = [curve.name for curve in chosen if not is_name(curve.name)]
+    unsafe = [author_run.name for author_run in chosen if not is_name(author_run.name)]
     require(not unsafe, f"{path}: {', '.join(unsafe[:1])} cannot be a folder's name.")
     made: list[Run] = []
     try:
-        for curve in chosen:
-            made.append(_made(curve, path, out))
-    except (
-        BaseException
-    ):  # a full disk, Ctrl-C: with a part of them there, the command could not be typed again
+        for author_run in chosen:
+            made.append(_new_run(author_run, path, out))
+    except BaseException:
+        # Runs that were made before a full disk or Ctrl-C would make the repeated command fail.
         for run in made:
             shutil.rmtree(run.path, ignore_errors=True)
         raise
     return made
 
 
-def metrics_rows(curve: Curve) -> list[dict[str, float]]:
-    """The lines of metrics.csv: what is known, under the names of a trained run's; ``SPLIT_gate_loss`` in addition."""
+def metrics_rows(author_run: AuthorRun) -> list[dict[str, float]]:
+    """The lines of metrics.csv: the columns of a trained run that are known, and ``SPLIT_gate_loss``."""
     columns: dict[str, Sequence[float]] = {
-        "epoch": curve.epoch.tolist(),
-        "lr": curve.lr.tolist(),
-        "gate_lr": curve.gate_lr.tolist(),
+        "epoch": author_run.epoch.tolist(),
+        "lr": author_run.lr.tolist(),
+        "gate_lr": author_run.gate_lr.tolist(),
     }
     for split in SPLITS:
-        columns[f"{split}_loss"] = curve.loss[split].tolist()
-        columns[f"{split}_accuracy"] = curve.accuracy[split].tolist()
-        columns[f"{split}_gate_loss"] = curve.gate_loss[split].tolist()
+        columns[f"{split}_loss"] = author_run.loss[split].tolist()
+        columns[f"{split}_accuracy"] = author_run.accuracy[split].tolist()
+        columns[f"{split}_gate_loss"] = author_run.gate_loss[split].tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _made(curve: Curve, path: Path, out: Path) -> Run:
-    setting, last = curve.setting, int(curve.epoch[-1])
+def _new_run(author_run: AuthorRun, path: Path, out: Path) -> Run:
+    """A complete run with the metrics of one of the authors' runs."""
+    settings, last = author_run.settings, int(author_run.epoch[-1])
     outline = Outline(
-        data=setting.dataset,
-        model=f"entropy-gate-{setting.depth}",
-        gates=(),  # there is no log that could hold their values
+        data=settings.dataset,
+        model=f"entropy-gate-{settings.depth}",
+        gates=(),  # gate values are in the log, which these runs do not have
         noise=(),
         seed=None,
         epochs=last,
@@ -84,13 +84,13 @@ def _made(curve: Curve, path: Path, out: Path) -> Run:
     stored = {
         "curves": to_json(outline),
         "source": str(path.expanduser().absolute()),
-        "settings": {**to_json(setting), "milestones": list(curve.milestones)},
+        "settings": {**to_json(settings), "milestones": list(author_run.milestones)},
         "environment": {"memgate": __version__, "command": sys.argv, "started_unix": time.time()},
         "digests": {},
     }
 
     def fill(folder: Path) -> None:
-        metrics.write(folder / "metrics.csv", metrics_rows(curve))
+        metrics.write(folder / "metrics.csv", metrics_rows(author_run))
         Run(folder).set_status("complete", last)
 
-    return make_folder(out / curve.name, stored, {}, None, fill)
+    return make_folder(out / author_run.name, stored, {}, None, fill)

@@ -1,4 +1,4 @@
-"""Which runs reproduce a row of the documents' tables, as a sweep that can be resumed and grows. Imports no torch."""
+"""The runs that reproduce rows of the documents' tables, as a sweep that can be extended. Imports no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,78 +13,87 @@ from memgate.sweeps.grid import Sweep, SweepRun
 
 
 @dataclass(frozen=True)
-class Setting:
-    """How rows are reproduced."""
+class ReproductionSettings:
+    """Settings that all reproduced rows share."""
 
     scale: ScaleName
+    """How much of each run is trained."""
     reading: Reading
+    """``code`` or ``text``, see :mod:`memgate.papers.settings`."""
     seeds: tuple[int, ...]
+    """One run per row and seed."""
     out: Path = Path("runs")
+    """Folder of the runs."""
     data_root: Path = DataConfig.root
+    """Folder of the data sets."""
     device: Device = "auto"
+    """Device of the trainings."""
 
     @property
     def name(self) -> str:
-        """Of the sweep: one for each scale and reading, to which rows and seeds are added."""
+        """Name of the sweep; rows and seeds of the same scale and reading are added to the same sweep."""
         return f"reproduce-{self.scale}-{self.reading}"
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The runs of some rows."""
+    """The runs that reproduce rows."""
 
     rows: tuple[PaperRow, ...]
+    """The reproduced rows."""
     sweep: Sweep
+    """The sweep that lists the runs."""
     configs: tuple[RunConfig, ...]
-    """In the order in which they are to be carried out: a baseline stands before what starts from it."""
+    """Configurations in the order of training: a baseline comes before the runs that start from it."""
     comparable: bool
-    """Whether the scale is the documents' own."""
+    """Whether the runs are trained at the documents' scale."""
     notes: tuple[str, ...]
-    """What to know when ours is held against theirs."""
+    """Known differences between the runs and the documents, each a sentence."""
 
 
-def reproduction(rows: Sequence[PaperRow], setting: Setting) -> Reproduction:
-    """Plan the runs of rows.
+def reproduction(rows: Sequence[PaperRow], settings: ReproductionSettings) -> Reproduction:
+    """The runs that reproduce rows; nothing is trained.
 
     Args:
-        rows: which; at least one.
-        setting: how.
+        rows: at least one.
+        settings: settings of all runs.
     """
     runs: dict[str, SweepRun] = {}
     configs: dict[str, RunConfig] = {}
     for row in rows:
-        for seed in setting.seeds:
+        for seed in settings.seeds:
             needed = [row]
-            if starts_from_baseline(row, setting.reading):
+            if starts_from_baseline(row, settings.reading):
                 needed.insert(0, baseline_of(row))
-            for one in needed:
-                name = run_name(one, setting, seed)
-                runs[name] = SweepRun(name, {"row": one.row}, seed)
-                configs[name] = replace(_config(one, setting, seed), name=name)
-    base = RunConfig(name=setting.name, out=setting.out)
-    full = [row_config(row, setting.reading) for row in rows]
-    notes = scale_caveats(setting.scale, full)
-    notes += dict.fromkeys(note for row in rows for note in caveats(row, setting.reading))
-    planned = Sweep(setting.name, "reproduce", base, tuple(runs.values()))
-    comparable = setting.scale == "full"
-    return Reproduction(tuple(rows), planned, tuple(configs.values()), comparable, tuple(notes))
+            for needed_row in needed:
+                name = run_name(needed_row, settings, seed)
+                runs[name] = SweepRun(name, {"row": needed_row.row}, seed)
+                configs[name] = replace(_config(needed_row, settings, seed), name=name)
+    base = RunConfig(name=settings.name, out=settings.out)
+    full = [row_config(row, settings.reading) for row in rows]
+    notes = scale_caveats(settings.scale, full)
+    notes += dict.fromkeys(note for row in rows for note in caveats(row, settings.reading))
+    sweep = Sweep(settings.name, "reproduce", base, tuple(runs.values()))
+    comparable = settings.scale == "full"
+    return Reproduction(tuple(rows), sweep, tuple(configs.values()), comparable, tuple(notes))
 
 
-def run_name(row: PaperRow, setting: Setting, seed: int) -> str:
-    """The folder of a row's run."""
-    return fitted([row.row, setting.scale, setting.reading], [f"s{seed}"])
+def run_name(row: PaperRow, settings: ReproductionSettings, seed: int) -> str:
+    """The folder's name of a row's run."""
+    return fitted([row.row, settings.scale, settings.reading], [f"s{seed}"])
 
 
-def _config(row: PaperRow, setting: Setting, seed: int) -> RunConfig:
-    config = scaled(row_config(row, setting.reading), setting.scale)
+def _config(row: PaperRow, settings: ReproductionSettings, seed: int) -> RunConfig:
+    """The configuration of a row's run, without its name."""
+    config = scaled(row_config(row, settings.reading), settings.scale)
     baseline = None
-    if starts_from_baseline(row, setting.reading):
-        baseline = str(setting.out / run_name(baseline_of(row), setting, seed))
+    if starts_from_baseline(row, settings.reading):
+        baseline = str(settings.out / run_name(baseline_of(row), settings, seed))
     return replace(
         config,
-        out=setting.out,
+        out=settings.out,
         seed=seed,
-        device=setting.device,
-        data=replace(config.data, root=setting.data_root),
+        device=settings.device,
+        data=replace(config.data, root=settings.data_root),
         init_from=baseline,
     )

@@ -1,6 +1,6 @@
-"""The rows of the tables of the report on gating and of the soft-gating paper: settings and results. No torch.
+"""The rows of the tables in the report on gating and in the soft-gating paper. Imports no torch.
 
-They are facts out of the two documents, in ``paper_results.csv`` beside this module.
+Settings and results as the two documents state them, in ``paper_results.csv`` in this folder.
 """
 
 import csv
@@ -16,37 +16,43 @@ from memgate.errors import MemgateError
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One result of the documents, in their words for models and backbones."""
+    """One result of the documents, with their names of models and backbones."""
 
     row: str
-    """Our name of it, such as ``report-2.1-0.01``: the table, and what tells its rows apart."""
+    """Name of the row, such as ``report-2.1-0.01``: the table, and the settings that distinguish its rows."""
     table: str
-    """``report-1.1`` to ``report-3.7``, ``report-text`` (in running text), ``paper-1`` to ``paper-4``."""
+    """``report-1.1`` to ``report-3.7``, ``report-text`` (from the report's text), ``paper-1`` to ``paper-4``."""
     dataset: Literal["cifar10", "cifar100"]
     backbone: str
+    """``resnet110``, ``preresnet164``, ``resnet34``, ..."""
     model: str
+    """``baseline`` or a gated network, such as ``layer-exclusive``."""
     init: Literal["scratch", "baseline"]
-    """``baseline`` is what the documents say; their loader loaded nothing."""
+    """Initialisation by the documents; the authors' loader of ``baseline`` loaded nothing."""
     penalty: float | None
-    """Weight (lambda) of what the gate adds to the loss."""
+    """Weight (lambda) of the gate's penalty in the loss; None where the row states none."""
     gate_lr: float | None
+    """Learning rate of the gate; None where the row states none."""
     gate_lr_schedule: Literal["constant", "step50"] | None
+    """Schedule of the gate's rate: constant, or divided by 10 every 50 epochs."""
     accuracy: float
-    """On the test set, as a share; the mean where there are several runs."""
+    """Test accuracy in [0, 1]; the mean of several runs."""
     sd: float | None
-    """Standard deviation over the runs, as a share."""
+    """Standard deviation of the accuracy over the runs; None where the documents state none."""
     runs: int
+    """Number of runs."""
     note: str
-    """What is known of this number alone."""
+    """Remark on this number; empty for none."""
 
 
 def read_rows() -> tuple[PaperRow, ...]:
-    """Every row, in the order of the documents."""
+    """All rows, in the order of the documents."""
     text = resources.files("memgate.papers").joinpath("paper_results.csv").read_text("utf-8")
     return tuple(_row(line) for line in csv.DictReader(text.splitlines()))
 
 
 def _row(line: dict[str, str]) -> PaperRow:
+    """The row of a line of the CSV file; percentages become shares."""
     number = {name: float(line[name]) if line[name] else None for name in ("penalty", "gate_lr", "sd")}
     return PaperRow(
         row=line["row"],
@@ -73,15 +79,21 @@ _SCHEDULES: dict[str, Literal["constant", "step50"] | None] = {
 
 
 def find_rows(text: str) -> list[PaperRow]:
-    """The rows that a name means: a row's own, a table's (all its rows), or a pattern with ``*`` and ``?``.
+    """The rows of a name.
+
+    Args:
+        text: name of a row, name of a table (all its rows), or a pattern of row names with ``*`` and ``?``.
 
     Raises:
-        MemgateError: it means none.
+        MemgateError: no row has this name.
     """
     rows = read_rows()
-    found = [row for row in rows if row.row == text] or [row for row in rows if row.table == text]
-    found = found or [row for row in rows if fnmatchcase(row.row, text)]
-    if not found:
+    matches = (
+        [row for row in rows if row.row == text]
+        or [row for row in rows if row.table == text]
+        or [row for row in rows if fnmatchcase(row.row, text)]
+    )
+    if not matches:
         near = get_close_matches(
             text, dict.fromkeys(name for row in rows for name in (row.table, row.row)), 1
         )
@@ -89,22 +101,22 @@ def find_rows(text: str) -> list[PaperRow]:
             f"{text!r} is no row or table of the documents{f': perhaps {near[0]} is meant' if near else ''}; 'memgate "
             "reproduce --list' lists them."
         )
-    return found
+    return matches
 
 
 def baseline_of(row: PaperRow) -> PaperRow:
-    """The ungated network that a row was to start from: of its own document, where that has one."""
-    alike = [
-        one
-        for one in read_rows()
-        if one.model == "baseline" and (one.dataset, one.backbone) == (row.dataset, row.backbone)
+    """The row of the ungated network with the same data set and backbone, of the same document where it has one."""
+    baselines = [
+        other
+        for other in read_rows()
+        if other.model == "baseline" and (other.dataset, other.backbone) == (row.dataset, row.backbone)
     ]
     document = row.table.partition("-")[0]
-    return min(alike, key=lambda one: not one.table.startswith(document))
+    return min(baselines, key=lambda baseline: not baseline.table.startswith(document))
 
 
 def described(rows: Sequence[PaperRow]) -> str:
-    """What rows have in common, in a few words: what differs is given as a range or a list."""
+    """The settings of rows as a short text; settings that differ are given as a range or a list."""
     parts = []
     for name in ("dataset", "backbone", "model", "init"):
         parts.append("/".join(dict.fromkeys(str(getattr(row, name)) for row in rows)))

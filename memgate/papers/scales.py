@@ -1,11 +1,11 @@
-"""How much of a paper's run is carried out: all, a tenth of its epochs, or minutes on a CPU. Imports no torch."""
+"""Scales of a reproduction: the documents' own, a tenth of the epochs, or minutes on a CPU. Imports no torch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from memgate.config.run import ModelConfig, RunConfig, TrainConfig
-from memgate.training.schedule import RESNET34_AUTHORS
+from memgate.training.schedule import RESNET34_PHASES
 
 ScaleName = Literal["tiny", "short", "full"]
 
@@ -14,17 +14,20 @@ TRAIN_IMAGES = {"cifar10": 50_000, "cifar100": 50_000}
 
 @dataclass(frozen=True)
 class Scale:
-    """A part of a paper's run."""
+    """How much of a documents' run is trained."""
 
-    words: str
-    """What it is, for people."""
+    description: str
+    """Short text for messages."""
     fraction: float | None
-    """Of the epochs; None: ``epochs`` of them."""
+    """Share of the epochs; None: a fixed number of ``epochs``."""
     epochs: int = 0
+    """Number of epochs where ``fraction`` is None."""
     train_limit: int | None = None
+    """Number of training images; None: all."""
     test_limit: int | None = None
+    """Number of test images; None: all."""
     small: bool = False
-    """Whether the network is the smallest of its family that can be gated."""
+    """Whether the network is replaced by the smallest of its family that can be gated."""
 
 
 SCALES: dict[ScaleName, Scale] = {
@@ -37,38 +40,38 @@ SCALES: dict[ScaleName, Scale] = {
 
 
 def scaled(config: RunConfig, scale: ScaleName) -> RunConfig:
-    """A full run, cut down.
+    """The configuration at a scale.
 
-    Milestones move with the number of epochs. What the ResNet-34 authors had without any rate, epochs 1 to 82 and 165
-    on, is left out of a shortened run: it moves nothing but BatchNorm's statistics.
+    Milestones keep their share of the epochs. The epochs that the authors' ResNet-34 schedule trains at a rate of 0
+    (1 to 82, and from 165 on) are omitted from a shortened run: they change BatchNorm's statistics only.
 
     Args:
-        config: at the full scale.
-        scale: to which.
+        config: configuration at the full scale.
+        scale: name of the scale.
     """
-    how = SCALES[scale]
-    if how.fraction == 1.0:
+    settings = SCALES[scale]
+    if settings.fraction == 1.0:
         return config
-    train = _with_rates(config.train)
-    epochs = how.epochs if how.fraction is None else max(1, round(how.fraction * train.epochs))
+    train = _without_zero_rates(config.train)
+    epochs = settings.epochs if settings.fraction is None else max(1, round(settings.fraction * train.epochs))
     ratio = epochs / train.epochs
     drops = sorted({max(1, round(ratio * milestone)) for milestone in train.milestones or ()})
     train = replace(train, epochs=epochs, milestones=tuple(drop for drop in drops if drop < epochs))
-    if how.small:
+    if settings.small:
         train = replace(train, warmup_iterations=0)  # the papers' networks below 110 layers have none
-    data = replace(config.data, train_limit=how.train_limit, test_limit=how.test_limit)
+    data = replace(config.data, train_limit=settings.train_limit, test_limit=settings.test_limit)
     return replace(
-        config, data=data, model=_smallest(config.model) if how.small else config.model, train=train
+        config, data=data, model=_smallest(config.model) if settings.small else config.model, train=train
     )
 
 
-def _with_rates(train: TrainConfig) -> TrainConfig:
-    """The authors' ResNet-34 schedule without its epochs at a rate of 0, as milestones."""
+def _without_zero_rates(train: TrainConfig) -> TrainConfig:
+    """The training with the authors' ResNet-34 schedule replaced by milestones, without the epochs at a rate of 0."""
     if train.schedule != "resnet34-authors":
         return train
-    start = next(last for last, decays in RESNET34_AUTHORS if decays is None)
-    ends = [last - start for last, decays in RESNET34_AUTHORS if decays is not None]
-    first = next(decays for _, decays in RESNET34_AUTHORS if decays is not None)
+    start = next(last for last, decays in RESNET34_PHASES if decays is None)
+    ends = [last - start for last, decays in RESNET34_PHASES if decays is not None]
+    first = next(decays for _, decays in RESNET34_PHASES if decays is not None)
     return replace(
         train,
         schedule="milestones",
@@ -86,52 +89,56 @@ def _smallest(model: ModelConfig) -> ModelConfig:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What runs have before them."""
+class Workload:
+    """The computation that runs still need."""
 
     runs: int
+    """Number of runs."""
     epochs: int
+    """Epochs of all runs."""
     steps: int
-    """Batches."""
+    """Batches of all runs."""
     images: int
-    """Forward and backward passes of one image; evaluation is not counted."""
+    """Forward and backward passes of single images; evaluation is not counted."""
 
     @property
     def sentence(self) -> str:
-        """The cost for people."""
-        each = f"{self.runs} runs" if self.runs != 1 else "1 run"
+        """All numbers in one phrase."""
+        runs = f"{self.runs} runs" if self.runs != 1 else "1 run"
         epochs = f"{self.epochs:,} epochs" if self.epochs != 1 else "1 epoch"
-        return f"{each}, {epochs}, {self.steps:,} steps in all, {self.images:,} images forward and backward"
+        return f"{runs}, {epochs}, {self.steps:,} steps in all, {self.images:,} images forward and backward"
 
 
-def cost(runs: Iterable[tuple[RunConfig, int]]) -> Cost:
-    """Count what runs on CIFAR have before them.
+def workload(runs: Iterable[tuple[RunConfig, int]]) -> Workload:
+    """The computation that runs on CIFAR still need.
 
     Args:
-        runs: each with its epochs that are done.
+        runs: configuration and number of finished epochs of each run.
     """
-    found = Cost(0, 0, 0, 0)
+    total = Workload(0, 0, 0, 0)
     for config, done in runs:
         n = config.data.train_limit or TRAIN_IMAGES[config.data.name]
         n -= round(config.data.val_fraction * n)
         epochs = config.train.epochs - done
         steps = epochs * -(-n // config.train.batch_size)
-        found = Cost(found.runs + 1, found.epochs + epochs, found.steps + steps, found.images + epochs * n)
-    return found
+        total = Workload(
+            total.runs + 1, total.epochs + epochs, total.steps + steps, total.images + epochs * n
+        )
+    return total
 
 
 def scale_caveats(scale: ScaleName, configs: Iterable[RunConfig]) -> list[str]:
-    """What keeps runs of a scale from being compared with the documents' numbers, each a sentence."""
+    """Reasons why runs of a scale cannot be compared with the documents' numbers, each a sentence."""
     if scale == "full":
         return []
-    found = [f"Scale {scale} ({SCALES[scale].words}): not comparable with the documents' numbers."]
+    sentences = [f"Scale {scale} ({SCALES[scale].description}): not comparable with the documents' numbers."]
     if any(config.train.schedule == "resnet34-authors" for config in configs):
-        found.append(
+        sentences.append(
             "Of the authors' ResNet-34 schedule the epochs at a rate of 0 are left out at this scale."
         )
     if any(config.train.gate_lr_schedule == "step50" for config in configs):
-        found.append(
+        sentences.append(
             "A gate's rate that falls every 50 epochs does not fall in a run of fewer: rows of step50 are the same "
             "as those of constant at this scale."
         )
-    return found
+    return sentences

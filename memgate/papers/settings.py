@@ -1,6 +1,7 @@
-"""From a row of the documents' tables to a run, in either of two readings. Imports no torch.
+"""Configurations of the rows in the documents' tables, in two readings. Imports no torch.
 
-``code`` is what the authors' released code did, which made the numbers; ``text`` is what the documents say:
+The reading ``code`` is what the authors' released code did, which produced the numbers; ``text`` is what the documents
+say:
 
                                 code                                  text
     "baseline initialisation"   from scratch (the loader took         a trained baseline's stem and blocks
@@ -20,16 +21,16 @@ from memgate.papers.rows import PaperRow
 Reading = Literal["code", "text"]
 
 WARM_UP = 391
-"""Steps at the warm-up's rate for networks of 110 layers or more: an epoch of 50,000 images (the report: 390)."""
+"""Warm-up steps of networks with 110 layers or more: an epoch of 50,000 images (the report says 390)."""
 
 SCHEME_1 = TrainConfig(epochs=250, milestones=(82, 123))
-"""The report's training scheme 1."""
+"""Training scheme 1 of the report."""
 FINAL = TrainConfig(epochs=300, milestones=(120, 180))
-"""The soft-gating paper's."""
+"""Training scheme of the soft-gating paper."""
 FINAL_VALIDATED = TrainConfig(epochs=333, milestones=(133, 200), warmup_iterations=352)
-"""The soft-gating paper's on 45,000 images, 5,000 held out: about as many steps."""
+"""Training scheme of the soft-gating paper with 5,000 of the 50,000 images held out: about as many steps."""
 RESNET34_AUTHORS = TrainConfig(epochs=250, schedule="resnet34-authors")
-"""What the ResNet-34 scripts, meant for scheme 1, did; from epoch 165 on the rate is 0 again."""
+"""What the ResNet-34 scripts did in place of scheme 1; from epoch 165 on, the rate is 0 again."""
 
 _BACKBONES = {
     "resnet110": ModelConfig("resnet", 110),
@@ -40,7 +41,7 @@ _BACKBONES = {
 }
 
 _UNSTATED = {"layer-exclusive-l2": 0.01, "layer-shortcut-only-l2": 0.01, "block-scalar-displacement": 1e-4}
-"""Weight of the penalty where the table has none; the rows' notes say so."""
+"""Model to the weight of its penalty where the table states none; the rows' notes say so."""
 
 _FLATTEN = GateConfig(input="flatten")
 _GATED: dict[str, tuple[ModelName, GateConfig]] = {
@@ -58,16 +59,16 @@ _GATED: dict[str, tuple[ModelName, GateConfig]] = {
     "entropy-classifier-b3": ("entropy-gate", GateConfig(curve="centred")),
     "entropy-classifier-b2b3": ("entropy-gate", GateConfig("b2,b3", curve="centred")),
 }
-"""The documents' model to ours."""
+"""Model name in the documents to memgate's network and gate."""
 
 
 def row_config(row: PaperRow, reading: Reading) -> RunConfig:
-    """The run that a row is the result of.
+    """The configuration of a row's run.
 
     Args:
-        row: which.
-        reading: see the module. ``text`` of a row of baseline initialisation still lacks ``init_from``, because
-            that baseline has to be trained first.
+        row: a row of the documents.
+        reading: ``code`` or ``text``. For ``text`` and a row of baseline initialisation, ``init_from`` is not set,
+            because that baseline has to be trained first.
     """
     return RunConfig(
         data=DataConfig(name=row.dataset, normalisation="legacy", augment="crop-flip"),
@@ -77,26 +78,28 @@ def row_config(row: PaperRow, reading: Reading) -> RunConfig:
 
 
 def starts_from_baseline(row: PaperRow, reading: Reading) -> bool:
-    """Whether a baseline has to be trained first."""
+    """Whether a baseline has to be trained before the row's run."""
     return row.init == "baseline" and reading == "text"
 
 
 def _model(row: PaperRow, reading: Reading) -> ModelConfig:
+    """The network of a row."""
     name, gate = _GATED[row.model]
     penalty = row.penalty if row.penalty is not None else _UNSTATED.get(row.model, 0.0)
     gate = replace(gate, penalty=penalty)
     if row.model == "entropy-classifier-b3" and reading == "code":
         gate = replace(gate, tap="o2")
     if row.model == "block-entropy-sigmoid" and row.backbone == "resnet34":
-        gate = replace(gate, curve="sigmoid")  # there the entropy was not centred
+        gate = replace(gate, curve="sigmoid")  # the authors' code of this network does not centre the entropy
     initialisation = "torch" if row.backbone == "resnet34" and reading == "code" else "he"
     return replace(_BACKBONES[row.backbone], name=name, gate=gate, initialisation=initialisation)
 
 
 def _train(row: PaperRow, reading: Reading) -> TrainConfig:
+    """The training settings of a row."""
     scheme = SCHEME_1 if row.table.startswith("report") else FINAL
     if row.model == "block-scalar-displacement":
-        return replace(SCHEME_1, milestones=())  # "constant lr 0.1"
+        return replace(SCHEME_1, milestones=())  # the report: "constant lr 0.1"
     if row.backbone == "resnet34":
         scheme = RESNET34_AUTHORS if reading == "code" else SCHEME_1
         return replace(scheme, epochs=164) if row.model == "baseline" else scheme
@@ -107,38 +110,38 @@ def _train(row: PaperRow, reading: Reading) -> TrainConfig:
 
 
 def caveats(row: PaperRow, reading: Reading) -> list[str]:
-    """What stands between a row's number and a run of ours at the full scale, each a sentence."""
-    found = []
+    """Known differences between a row's result and a run at the full scale, each a sentence."""
+    sentences = []
     if row.note:
-        found.append(f"{row.row}: {row.note}.")
+        sentences.append(f"{row.row}: {row.note}.")
     if row.init == "baseline":
         done = "so are ours (--reading code)" if reading == "code" else "ours do load one (--reading text)"
-        found.append(
+        sentences.append(
             "Baseline initialisation: the authors' loader loaded nothing, so their rows of that name are runs from "
             f"scratch; {done}."
         )
     if row.backbone == "resnet34" and row.model != "block-scalar-displacement":
-        found.append(
+        sentences.append(
             "ResNet-34: the authors' scripts trained at a rate of 0 up to epoch 82, then at 0.01 and 0.001, and not "
             + ("at 0.1, as the report says; so do ours (--reading code)." if reading == "code" else
                "as the report says; ours follow the report (--reading text), and start by He's initialisation.")
         )  # fmt: skip
     if row.model == "entropy-classifier-b3":
         reads = "o2, and so does ours" if reading == "code" else "o2; ours reads o1, as the paper says"
-        found.append(f"Model 4 over B3: the gate of the authors' published code reads {reads}.")
+        sentences.append(f"Model 4 over B3: the gate of the authors' published code reads {reads}.")
     if row.model == "block-entropy-sigmoid" and row.dataset == "cifar100":
-        found.append(
+        sentences.append(
             "Model 2 on CIFAR-100: the authors' code centres H by the constant of 10 classes; ours by that of 100."
         )
     if row.model == "block-twoway-bce":
-        found.append(
+        sentences.append(
             "Model 3 with binary cross-entropy: the code is not released; our gate is the softmax of the two."
         )
     if row.row == "report-1.4-layer-exclusive" or row.table == "report-3.2":
-        found.append(
+        sentences.append(
             f"{row.table}, {row.model}: the authors' released code of this network cannot run on ResNet-164, so what "
             "made the number is not known."
         )
     if row.runs == 1:
-        found.append("A number of the documents with n = 1 is of a single run.")
-    return found
+        sentences.append("A number of the documents with n = 1 is of a single run.")
+    return sentences

@@ -1,4 +1,4 @@
-"""What a Recorder checks of single arguments, before anything is trained. No torch."""
+"""Checks of the Recorder's single arguments, before anything is trained. Imports no torch."""
 
 import json
 import operator
@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from memgate.config.names import is_name
 from memgate.errors import MemgateError, require
 
 
 def whole(value: Any, what: str) -> int:
-    """A whole number, numpy's too.
+    """The value as an int; NumPy integers are accepted.
 
     Raises:
-        MemgateError: it is none.
+        MemgateError: the value is not a whole number.
     """
     try:
         return operator.index(value)
@@ -25,58 +26,81 @@ def whole(value: Any, what: str) -> int:
 
 
 def text(value: Any, what: str) -> str:
-    """A text; raises MemgateError where it is none."""
+    """The value itself; raises MemgateError where it is not a string."""
     require(isinstance(value, str), f"{what} is {_shown(value)} and must be a text.")
     return value
 
 
-def folder(value: Any) -> Path:
-    """The folder for runs; raises MemgateError where it is no path."""
-    require(isinstance(value, str | Path), f"out is {_shown(value)} and must be a path.")
-    return Path(value).expanduser()
+def run_folder(out: Any, name: Any) -> Path:
+    """The folder of the run ``name`` under ``out``.
+
+    Raises:
+        MemgateError: ``out`` is not a path, or ``name`` cannot be the name of a folder.
+    """
+    require(
+        is_name(text(name, "name")),
+        f"name {name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",
+    )
+    require(isinstance(out, str | Path), f"out is {_shown(out)} and must be a path.")
+    return Path(out).expanduser() / name
+
+
+def split_counts(n_samples: Any) -> dict[str, int]:
+    """Split to its number of samples; a single number is that of the training split.
+
+    Raises:
+        MemgateError: a number is not whole.
+    """
+    numbers = n_samples if isinstance(n_samples, Mapping) else {"train": n_samples}
+    return {split: whole(number, f"n_samples of {split}") for split, number in numbers.items()}
 
 
 def class_list(names: Sequence[Any] | None) -> tuple[str, ...] | None:
-    """Names of classes as texts.
+    """The class names as strings; None stays None.
 
     Raises:
-        MemgateError: they are no list, or two are the same.
+        MemgateError: ``names`` is not a list, or two names are equal.
     """
     if names is None:
         return None
     try:
-        found = () if isinstance(names, str) else tuple(map(str, names))
+        classes = () if isinstance(names, str) else tuple(map(str, names))
     except TypeError:
-        found = ()
-    require(bool(found), f"class_names is {_shown(names)} and must be a list of names.")
-    twice = [name for name in found if found.count(name) > 1]
-    require(not twice, f"class_names hold {twice[0] if twice else ''!r} twice: give each class its own name.")
-    return found
+        classes = ()
+    require(bool(classes), f"class_names is {_shown(names)} and must be a list of names.")
+    repeated = [name for name in classes if classes.count(name) > 1]
+    require(
+        not repeated,
+        f"class_names hold {repeated[0] if repeated else ''!r} twice: give each class its own name.",
+    )
+    return classes
 
 
 def json_values(settings: Any) -> dict[str, Any]:
-    """Settings as JSON values; what JSON does not have (a path, a device, a function) as its text.
+    """The settings as JSON values; a value that JSON has no type for (path, device, function) becomes its text.
 
     Raises:
-        MemgateError: they are no mapping of names, or hold themselves.
+        MemgateError: the settings are not a mapping from names, or contain themselves.
     """
     settings = {} if settings is None else settings
     require(isinstance(settings, Mapping), f"settings is {_shown(settings)} and must map names to values.")
     try:
-        return json.loads(json.dumps(dict(settings), default=_plain))
+        return json.loads(json.dumps(dict(settings), default=_json_value))
     except (TypeError, ValueError, RecursionError) as error:
         raise MemgateError(f"settings cannot be written as JSON ({error}): leave that out.") from error
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
+    """What json.dumps takes in place of a value that it cannot write."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
-    # Without its address, which differs from process to process, a text can be compared.
+    # Addresses differ from process to process; without them, the texts of two processes can be compared.
     return re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))
 
 
 def _shown(value: Any) -> str:
+    """The value for an error message; a long one is replaced by its type."""
     shown = repr(value)
     return shown if len(shown) <= 40 and "\n" not in shown else f"a {type(value).__name__}"

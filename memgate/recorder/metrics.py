@@ -1,4 +1,4 @@
-"""The lines of metrics.csv of a recorded run: all of them but their seconds follow from its log."""
+"""Lines of metrics.csv of a recorded run: everything but the seconds is computed from its log."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ def metrics_row(
     gates: tuple[str, ...],
     seconds: float = float("nan"),
 ) -> dict[str, float]:
-    """One epoch's line; NaN for splits that it did not see, and for what only memgate's own training knows."""
+    """One epoch's line; NaN for splits without values in this epoch and for columns that only a trained run has."""
     row = {name: float("nan") for name in metric_names(splits, gates)}
     row |= {"epoch": epoch, "seconds": seconds}
     for split, record in records.items():
@@ -23,18 +23,18 @@ def metrics_row(
     return row
 
 
-def mended_rows(log: SampleLog, known: Iterable[Mapping[str, float]]) -> list[Mapping[str, float]]:
-    """A line for each epoch of the log, where a kill or a full disk came between the log and metrics.csv.
+def repaired_rows(log: SampleLog, known: Iterable[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    """One line for each epoch of the log; lines that a crash or a full disk left out are computed.
 
     Args:
-        log: what was recorded.
-        known: lines that there are; those of other epochs are left out.
+        log: the run's log.
+        known: the lines of metrics.csv; those of epochs that are not in the log are dropped.
     """
     rows = {int(row["epoch"]): row for row in known}
-    seen = {split: log.epochs(split).tolist() for split in log.splits}
-    for epoch in seen["train"]:
+    epochs = {split: log.epochs(split).tolist() for split in log.splits}
+    for epoch in epochs["train"]:
         if epoch not in rows:
-            found = [split for split in log.splits if epoch in seen[split]]
-            records = {split: dict(log.records(split, [epoch]))[epoch] for split in found}
+            splits = [split for split in log.splits if epoch in epochs[split]]
+            records = {split: dict(log.records(split, [epoch]))[epoch] for split in splits}
             rows[epoch] = metrics_row(epoch, records, log.splits, log.gates)
-    return [rows[epoch] for epoch in seen["train"]]
+    return [rows[epoch] for epoch in epochs["train"]]

@@ -1,14 +1,14 @@
-"""A recorder for other people's loops: any PyTorch training writes memgate's log, and becomes a run.
+"""Records the per-sample values of any PyTorch training loop in memgate's log; the result is a run.
 
     with Recorder(len(data), epochs=20, name="mine") as recorder:
         for _ in range(recorder.epoch, 20):
             for images, labels, index in loader:
-                ...  # the step, as it was
+                ...  # the training step, unchanged
                 recorder.update(index, logits, labels)
             recorder.end_epoch()
 
-Report, scores, export and dashboard then work on it as on a run that memgate has trained. What needs the network
-itself does not, since memgate has none.
+Report, scores, export and dashboard work on it as on a run that memgate trained. Probes that need the network itself
+do not, because memgate has no checkpoint of it.
 """
 
 import time
@@ -27,19 +27,13 @@ from memgate import console
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
-from memgate.recorder.arguments import whole
-from memgate.recorder.batch import (
-    Gates,
-    RecordedSplit,
-    checked_batch,
-    drop_pending,
-    in_order,
-    named,
-    splits_of,
-)
-from memgate.recorder.metrics import mended_rows, metrics_row
-from memgate.recorder.recording import plan
-from memgate.recorder.resume import take_up
+from memgate.recorder.arguments import class_list, json_values, run_folder, split_counts, text, whole
+from memgate.recorder.batch import Gates, checked_batch, in_order, named
+from memgate.recorder.labels import checked_labels, images_by_split, labels_by_split, loaded_manifest
+from memgate.recorder.metrics import metrics_row, repaired_rows
+from memgate.recorder.recording import Recording
+from memgate.recorder.resume import continue_run
+from memgate.recorder.splits import RecordedSplit, drop_pending, splits_of
 from memgate.runs import metrics
 from memgate.runs.create import reserve
 from memgate.runs.run import Run, is_run
@@ -48,12 +42,29 @@ from noise.manifest.manifest import Manifest
 
 
 class Recorder:
-    """Writes what a training loop says of its samples to a run directory of memgate's.
+    """Records what a training loop outside memgate computes for each sample, in a run directory.
 
-    The run is made at the end of the first epoch, when all labels have been seen. An epoch is on the disk when
-    :meth:`end_epoch` returns; a crash loses the one that is going on and no other. As a context manager, the run
-    is *failed* after an exception and *stopped* after Ctrl-C or where the loop ends early. One process writes;
-    of a training on several devices, record on one that sees all samples.
+    The run is created at the end of the first epoch, when all labels are known. An epoch is on the disk when
+    :meth:`end_epoch` returns; a crash loses the current epoch only. Used as a context manager, the run's state becomes
+    *failed* after an exception and *stopped* after Ctrl-C or where the loop ends early. One process writes a run: in
+    distributed training, record in a process that sees all samples.
+
+    Example:
+        >>> images, labels = torch.rand(32, 12), torch.arange(32) % 3
+        >>> network = torch.nn.Linear(12, 3)
+        >>> optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+        >>> with Recorder(len(images), epochs=2, name="mine", out=tmp_path / "recorded") as recorder:
+        ...     for _ in range(recorder.epoch, 2):
+        ...         for index in torch.randperm(32).split(8):
+        ...             logits = network(images[index])
+        ...             loss = torch.nn.functional.cross_entropy(logits, labels[index])
+        ...             optimiser.zero_grad()
+        ...             loss.backward()
+        ...             optimiser.step()
+        ...             recorder.update(index, logits, labels[index])
+        ...         recorder.end_epoch()
+        >>> Run(recorder.path).status().state
+        'complete'
     """
 
     def __init__(
@@ -75,51 +86,69 @@ class Recorder:
         settings: Mapping[str, Any] | None = None,
         resume: bool = False,
     ) -> None:
-        """Check everything and keep the name; the run itself is made at the end of the first epoch.
+        """Check all arguments and reserve the name; the run itself is created at the end of the first epoch.
 
         Args:
-            n_samples: of the training split, or split (``train``, and if you like ``val`` and ``test``) to number.
-            epochs: at most so many are going to be recorded.
-            name: of the run and its folder.
-            out: folder that holds the runs.
-            labels: given labels [N] of the training split, or by split. Needed for samples that no batch has before
-                the first :meth:`end_epoch`; what is known is compared with every batch.
-            clean_labels: [N], of the training split, where given ones are known to be wrong. None: the given ones.
-            manifest: instead, what 'memgate corrupt write' did to the training split; ``index`` counts its rows,
-                and their ids are the samples' ids.
-            class_names: K names. None: the manifest's, or the numbers.
-            images: uint8 [N, H, W, 3] or grey [N, H, W] of the training split, or by split, as the network is given
-                them before augmentation: the dashboard shows them. They are copied into the run.
-            mode: how the training split's values come about. ``online``: in the training pass itself; ``eval``: in
-                an evaluation pass over the images as they are.
-            data: name of the data set, for lists of runs.
-            model: name of the network, likewise.
-            seed: of the training, likewise.
-            settings: whatever else is to stand in config.json, such as ``vars(args)``; what is no JSON value as text.
-            resume: go on with the run of that name where it exists, after its last recorded epoch. What is left out
-                above is the run's; what is given must be the same.
+            n_samples: number of training samples, or split (``train``, optionally ``val`` and ``test``) to number.
+            epochs: number of epochs planned; fewer may be recorded, more may not.
+            name: name of the run and of its folder.
+            out: folder that contains the runs.
+            labels: given labels [N] of the training split, or split to labels. Needed for samples that are in no batch
+                before the first :meth:`end_epoch`; every batch is compared with the labels that are known.
+            clean_labels: clean labels [N] of the training split, where some given labels are known to be wrong. None:
+                the given labels are clean.
+            manifest: in place of ``clean_labels``, what 'memgate corrupt write' did to the training split; ``index``
+                counts its rows, and its sample ids become those of the run.
+            class_names: K names. None: those of the manifest, or the class numbers.
+            images: uint8 [N, H, W, 3], or grey [N, H, W], of the training split, or split to images, as the network
+                receives them before augmentation. They are copied into the run, and the dashboard shows them.
+            mode: source of the training split's values. ``online``: the training pass itself; ``eval``: an evaluation
+                pass over the images without augmentation.
+            data: name of the data set, shown in lists of runs.
+            model: name of the network, shown in lists of runs.
+            seed: seed of the training, shown in lists of runs.
+            settings: further settings for config.json, such as ``vars(args)``; values that JSON has no type for are
+                stored as text.
+            resume: continue the run of that name after its last recorded epoch, where it exists. Arguments that are
+                left out are taken from the run; those that are given must be the same.
 
         Raises:
-            MemgateError: an argument is out of its range, the name is taken, or the run to go on with is another.
+            MemgateError: an argument is out of its range, the name is taken, or the run to continue is another one.
         """
-        self._recording = recording = plan(
-            out, name, n_samples, epochs, labels, clean_labels, manifest, class_names, images,
-            mode=mode, data=data, model=model, seed=seed, settings=settings,
-        )  # fmt: skip
+        counts, manifest = split_counts(n_samples), loaded_manifest(manifest)
+        if manifest is not None and class_names is None:
+            class_names = manifest.header.class_names
+        self._recording = recording = Recording(
+            path=run_folder(out, name),
+            counts=counts,
+            epochs=whole(epochs, "epochs"),
+            class_names=class_list(class_names),
+            labels=labels_by_split(labels, counts),
+            clean=None
+            if clean_labels is None
+            else checked_labels(clean_labels, counts.get("train", 0), "clean_labels"),
+            manifest=manifest,
+            images=images_by_split(images, counts),
+            mode=mode,
+            data=text(data, "data"),
+            model=text(model, "model"),
+            seed=None if seed is None else whole(seed, "seed"),
+            settings=json_values(settings),
+        )
         self._splits = {
-            split: RecordedSplit(found, recording.clean_labels if split == "train" else None)
-            for split, found in recording.given.items()
+            split: RecordedSplit(given, recording.clean_labels if split == "train" else None)
+            for split, given in recording.given.items()
         }
         self._classes = None if recording.class_names is None else len(recording.class_names)
         self._gates: tuple[str, ...] | None = None
         self._device = torch.device("cpu")
         self._run: Run | None = None
         self._writer: SampleLogWriter | None = None
-        self._began = time.monotonic()
-        self._passed = 0  # epochs that ended, recorded or lost
+        self._epoch_start = time.monotonic()
+        self._ended_epochs = 0  # the last epoch that ended, whether it could be written or not
         self._counting = False  # whether end_epoch() is called without a number
-        self._metrics_whole = True
-        self._lost = ""
+        self._metrics_complete = True
+        self._write_error = ""
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
         self._release = weakref.finalize(self, reserve(self.path))
@@ -130,14 +159,14 @@ class Recorder:
                 f"{self.path} exists already: choose another name"
                 + (", or go on with it by resume=True." if is_run(self.path) else "."),
             )
-            self._go_on(Run(self.path))
+            self._continue(Run(self.path))
 
     @property
     def path(self) -> Path:
-        """The run's folder; it is there after the first epoch."""
+        """The run's folder; it exists after the first epoch."""
         return self._recording.path
 
-    @torch.inference_mode(False)  # what it keeps has to outlive the loop's inference mode
+    @torch.inference_mode(False)  # stored tensors must remain usable after the loop's inference mode
     @torch.no_grad()
     def update(
         self,
@@ -149,34 +178,34 @@ class Recorder:
         gate_logits: Gates = None,
         split: str = "train",
     ) -> None:
-        """Record one batch. The network's tensors may be on any device, of any precision, and of a graph.
+        """Record one batch. Tensors may be on any device, of any precision, and may require gradients.
 
         Args:
-            index: which samples [b], from 0: their positions in the data set. Of a sample that comes twice in an
-                epoch, the last values count.
-            logits: [b, K]. NaN, of a training that has diverged, is recorded as it is.
+            index: positions [b] of the samples in the data set, from 0. Where a sample occurs twice in an epoch, its
+                last values are kept.
+            logits: [b, K]. NaN, after a training has diverged, is recorded as NaN.
             labels: given labels [b].
-            gate: gate values g [b] or [b, 1] in [0, 1], or name to such values for several gates; above 0.5 counts
-                as routed through the block. A single tensor is the gate ``gate``.
-            gate_logits: logits [b, K] of the gates' own classifiers, likewise: their entropy H and their prediction
-                are recorded with g. Missing where a gate has none.
-            split: which split.
+            gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; a sample with g above 0.5 counts
+                as routed through the block. A gate without a name is called ``gate``.
+            gate_logits: logits [b, K] of the gates' own classifiers, in the same form; their entropy H and their
+                predicted class are recorded. Gates without a classifier are left out.
+            split: name of the split.
 
         Raises:
-            MemgateError: shapes do not fit, an index or label is out of range, a label is another than before (then
-                ``index`` is not the sample's position), or it is an epoch too many.
+            MemgateError: shapes do not fit, an index or label is out of range, a label differs from an earlier one
+                (then ``index`` is not the sample's position), or all planned epochs are recorded already.
         """
-        known = self._splits.get(split)
-        if known is None:
+        state = self._splits.get(split)
+        if state is None:
             raise MemgateError(f"There is no split {split!r}: n_samples has {', '.join(self._splits)}.")
         planned = self._recording.epochs
         require(
-            split != "train" or not self._counting or self._passed < planned,
+            split != "train" or not self._counting or self._ended_epochs < planned,
             f"This batch is of epoch {planned + 1}, and the Recorder has epochs={planned}: end the loop there, or "
             "record it anew with more epochs.",
         )
         values = in_order(named(gate), self._gates)
-        batch = checked_batch(index, logits, labels, values, named(gate_logits), len(known.given))
+        batch = checked_batch(index, logits, labels, values, named(gate_logits), len(state.given))
         if len(batch.index) == 0:
             return
         require(
@@ -186,50 +215,51 @@ class Recorder:
         if self._classes is None:
             self._recording.check_classes(batch.classes)
         device = batch.forward.logits.device
-        known.move(device)
-        batch.check(known.given[batch.index], "" if self._run is None else self._recording.wrong_labels)
+        state.move(device)
+        batch.check(state.given[batch.index], "" if self._run is None else self._recording.wrong_labels)
         self._classes, self._gates, self._device = batch.classes, batch.gates, device
-        known.add(batch)
+        state.add(batch)
 
     def end_epoch(self, epoch: int | None = None) -> None:
-        """Write the epoch to the disk; a full disk costs the epoch's rows and not the training.
+        """Write the epoch to the disk; where the disk is full, the epoch's rows are lost and the training continues.
 
         Args:
-            epoch: its number, from 1. None: the one after the last. Numbers may be left out. Where it was recorded
-                before (a training goes on from an older checkpoint), it and all later ones are dropped first.
+            epoch: number of the epoch, from 1; numbers may be skipped. None: the one after the last. Where the epoch
+                was recorded before (a training that was restarted from an older checkpoint), it and all later epochs
+                are deleted from the log first.
 
         Raises:
             MemgateError: the number is out of range, no training sample was seen, or, at the end of the first epoch,
-                labels are unknown or the run cannot be made.
+                labels are unknown or the run cannot be created.
         """
         self._counting = epoch is None
-        epoch = self._passed + 1 if epoch is None else whole(epoch, "epoch")
+        epoch = self._ended_epochs + 1 if epoch is None else whole(epoch, "epoch")
         planned = self._recording.epochs
         require(1 <= epoch <= planned, f"Epoch {epoch} is out of range: the Recorder has epochs={planned}.")
         require(
             self._splits["train"].buffer is not None,
             f"No training sample was seen in epoch {epoch}: call update() for each batch before end_epoch().",
         )
-        run, _ = self._begun()
-        closed = {split: known.closed() for split, known in self._splits.items()}
-        records = {split: record for split, record in closed.items() if record is not None}
-        seconds = time.monotonic() - self._began
-        self._passed, self._began = epoch, time.monotonic()
+        run, _ = self._opened()
+        by_split = {split: state.take_record() for split, state in self._splits.items()}
+        records = {split: record for split, record in by_split.items() if record is not None}
+        seconds = time.monotonic() - self._epoch_start
+        self._ended_epochs, self._epoch_start = epoch, time.monotonic()
         try:
             self._write(epoch, records, seconds)
         except OSError as error:
-            self._metrics_whole = False
-            self._lost = f"epoch {epoch} could not be written to {run.path} ({error})"
-            gone = not is_run(run.path)
+            self._metrics_complete = False
+            self._write_error = f"epoch {epoch} could not be written to {run.path} ({error})"
+            deleted = not is_run(run.path)
             remedy = (
-                "the run was deleted or moved, and nothing more is recorded" if gone else "free some space"
+                "the run was deleted or moved, and nothing more is recorded" if deleted else "free some space"
             )
-            console.warn(f"{self._lost}: {remedy}.")
+            console.warn(f"{self._write_error}: {remedy}.")
 
     def _write(self, epoch: int, records: Mapping[str, EpochRecord], seconds: float) -> None:
-        """Log, then metrics, then status: what a kill in between leaves undone can be mended from the log."""
-        run, writer = self._begun()
-        (run.path / "log.h5").stat()  # an open file that was deleted takes everything
+        """Write the log, then metrics, then status, so that after a crash the later two are repaired from the log."""
+        run, writer = self._opened()
+        (run.path / "log.h5").stat()  # writing to a file that was deleted while open would not fail
         try:
             if epoch <= self.epoch:
                 writer.keep(epoch - 1)
@@ -238,17 +268,17 @@ class Recorder:
         finally:
             self.epoch = writer.last_epoch
         row = metrics_row(epoch, records, list(self._splits), self._gates or (), seconds)
-        if self._metrics_whole:
+        if self._metrics_complete:
             run.append_metrics(row)
         else:
-            metrics.write(run.path / "metrics.csv", mended_rows(run.sample_log(), [*run.metrics(), row]))
-            self._metrics_whole = True
+            metrics.write(run.path / "metrics.csv", repaired_rows(run.sample_log(), [*run.metrics(), row]))
+            self._metrics_complete = True
         run.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
 
     def close(self) -> None:
-        """Say that no more epochs come, and give back the log's lock. The run stays as it is."""
+        """End the recording and release the log's lock; the run keeps its recorded epochs."""
         drop_pending(self._splits)
-        self._ended("stopped")
+        self._finish("stopped")
 
     def __enter__(self) -> "Recorder":
         return self
@@ -259,39 +289,40 @@ class Recorder:
         if kind is None:
             self.close()
         elif issubclass(kind, Exception):
-            self._ended("failed", f"{kind.__name__}: {error}")
+            self._finish("failed", f"{kind.__name__}: {error}")
         else:
-            self._ended("stopped")
+            self._finish("stopped")
 
-    def _ended(self, state: str, message: str = "") -> None:
+    def _finish(self, state: str, message: str = "") -> None:
+        """Set the run's state (``complete`` where all epochs are recorded), close the log and release the name."""
         if self._run is not None and self._writer is not None:
             if self.epoch == self._recording.epochs:
-                state = message = ""
-            elif self.epoch < self._passed:
-                message = message or self._lost
-            with suppress(OSError):  # a full disk must not hide what happened
-                self._run.set_status(state or "complete", self.epoch, message)
+                state, message = "complete", ""
+            elif self.epoch < self._ended_epochs:
+                message = message or self._write_error
+            with suppress(OSError):  # a full disk must not replace the exception that ended the loop
+                self._run.set_status(state, self.epoch, message)
             self._writer.close()
             self._writer = None
         self._release()
 
-    def _begun(self) -> tuple[Run, SampleLogWriter]:
-        """The run and its open log, made if need be."""
+    def _opened(self) -> tuple[Run, SampleLogWriter]:
+        """The run and the writer of its log; both are created on the first call."""
         if self._run is None:
-            given = {split: known.given.cpu().numpy() for split, known in self._splits.items()}
+            given = {split: state.given.cpu().numpy() for split, state in self._splits.items()}
             classes = self._classes or 0
-            self._run = self._recording.begin(given, classes, self._gates or (), describe(self._device))
+            self._run = self._recording.create_run(given, classes, self._gates or (), describe(self._device))
             self._release()
         if self._writer is None:
             self._writer = SampleLogWriter.open(self.path / "log.h5")
         return self._run, self._writer
 
-    def _go_on(self, run: Run) -> None:
-        """Take up a run where it was left.
+    def _continue(self, run: Run) -> None:
+        """Continue a run after its last epoch.
 
         Raises:
-            MemgateError: it is another run than the arguments say, or somebody writes to it.
+            MemgateError: the run is not the one that the arguments describe, or another process writes to it.
         """
-        log, self._writer, self.epoch = take_up(self._recording, run)
-        self._run, self._splits, self._passed = run, splits_of(log), self.epoch
+        log, self._writer, self.epoch = continue_run(self._recording, run)
+        self._run, self._splits, self._ended_epochs = run, splits_of(log), self.epoch
         self._classes, self._gates = len(log.class_names), log.gates

@@ -1,28 +1,17 @@
-"""The run that a Recorder makes for another program's training: what is checked, and what is written. No torch."""
+"""The Recorder's arguments as one checked record, and the run that is made from them. Imports no torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from memgate.config.json_form import to_json
-from memgate.config.names import is_name
 from memgate.errors import require
 from memgate.log.format import LogLayout, Samples
-from memgate.recorder.arguments import class_list, folder, json_values, text, whole
-from memgate.recorder.labels import (
-    GIVEN_LABELS,
-    by_split,
-    checked_images,
-    checked_labels,
-    label_list,
-    list_manifest,
-    load_manifest,
-    no_images,
-)
+from memgate.recorder.labels import GIVEN_LABELS, label_list, list_manifest, no_images
 from memgate.runs.create import make_folder
 from memgate.runs.outline import Outline
 from memgate.runs.pictures import save_pictures
@@ -32,32 +21,46 @@ from noise.files.digests import pixels_digest, source_digest
 from noise.manifest.manifest import Manifest
 
 SPLITS = ("train", "val", "test")
-"""Names that a split may have: report, export and dashboard know what they mean."""
+"""Split names that report, export and dashboard know."""
 
 OWN = "own"
-"""Name of a data set or network that got none."""
+"""Name of a data set or network that was given none."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a recorded run is, as far as it is known before the first epoch; the fields are Recorder's arguments."""
+    """Everything about a recorded run that is known before the first epoch: the Recorder's arguments, checked.
+
+    Raises:
+        MemgateError: an argument is out of its range, or two contradict each other.
+    """
 
     path: Path
+    """The run's folder."""
     counts: dict[str, int]
     """Split to its number of samples."""
     epochs: int
+    """Epochs planned."""
     class_names: tuple[str, ...] | None = None
+    """K names; None where K is known from the first batch only."""
     labels: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    """Split to given labels [N], as far as they are known."""
+    """Split to its given labels [N], where they were passed to the Recorder."""
     clean: NDArray[np.int64] | None = None
-    """Clean labels [N] of the training split; None where they are the given ones."""
+    """Clean labels [N] of the training split; None where the given labels are clean or the manifest has them."""
     manifest: Manifest | None = None
+    """What was done to the training split; None where no manifest was passed."""
     images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """Split to its images, uint8 [N, H, W, 3]."""
     mode: Literal["online", "eval"] = "online"
+    """Where the training split's values come from: the training pass, or an evaluation pass."""
     data: str = OWN
+    """Name of the data set."""
     model: str = OWN
+    """Name of the network."""
     seed: int | None = None
+    """Seed of the training, where it was given."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """Further settings, as JSON values."""
 
     def __post_init__(self) -> None:
         require(1 <= self.epochs <= 100_000, f"epochs {self.epochs} is out of range: from 1 to 100000.")
@@ -82,26 +85,26 @@ class Recording:
 
     @property
     def given(self) -> dict[str, NDArray[np.int64]]:
-        """Split to given labels [N], -1 where only the first epoch will tell."""
+        """Split to its given labels [N]; -1 where a label is not known before the first epoch."""
         known = {} if self.manifest is None else {"train": self.manifest.given_label}
         known |= self.labels
         return {split: known.get(split, np.full(count, -1)) for split, count in self.counts.items()}
-
-    @property
-    def wrong_labels(self) -> str:
-        """What to do where the run's labels turn out to be others than a batch's."""
-        return (
-            f" Where an epoch in {self.path} was recorded with other positions, the labels that it keeps are wrong: "
-            "delete that run, or choose another name."
-        )
 
     @property
     def clean_labels(self) -> NDArray[np.int64] | None:
         """Clean labels [N] of the training split; None where they are the given ones."""
         return self.clean if self.manifest is None else self.manifest.clean_label
 
+    @property
+    def wrong_labels(self) -> str:
+        """Remedy, appended to the error message where a batch's label differs from the one in the run."""
+        return (
+            f" Where an epoch in {self.path} was recorded with other positions, the labels that it keeps are wrong: "
+            "delete that run, or choose another name."
+        )
+
     def check_classes(self, classes: int) -> None:
-        """Raise MemgateError where a label that is known beforehand is none of K classes."""
+        """Raise MemgateError where a known label is not below the number of classes."""
         known = {f"labels of {split}": labels for split, labels in self.given.items()}
         if self.clean_labels is not None:
             known["clean_labels"] = self.clean_labels
@@ -112,6 +115,7 @@ class Recording:
             )
 
     def _check_manifest(self, manifest: Manifest) -> None:
+        """Raise MemgateError where the manifest is damaged or contradicts another argument."""
         damage = manifest.damage()
         require(not damage, f"manifest: its {damage}")
         header, count = manifest.header, self.counts["train"]
@@ -135,6 +139,7 @@ class Recording:
         )
 
     def _check_images(self, split: str, images: NDArray[Any]) -> None:
+        """Raise MemgateError unless the images are uint8 [N, H, W, 3], one for each sample."""
         require(split in self.counts, f"images name the split {split}, which n_samples does not.")
         require(
             images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3 and images.size > 0,
@@ -143,39 +148,27 @@ class Recording:
         count = self.counts[split]
         require(len(images) == count, f"images of {split} are {len(images)} and its samples {count}.")
 
-    def begin(
+    def create_run(
         self,
         given: Mapping[str, NDArray[np.int64]],
         classes: int,
         gates: tuple[str, ...],
         environment: dict[str, Any],
     ) -> Run:
-        """Make the run, when all that its log keeps of the samples is known.
+        """The new run, with an empty log; called when every label is known.
 
         Args:
             given: split to its given labels [N].
-            classes: K.
-            gates: their names.
-            environment: what :func:`memgate.training.environment.describe` says of this machine.
+            classes: number of classes K.
+            gates: names of the gates.
+            environment: description of the machine, :func:`memgate.training.environment.describe`.
 
         Raises:
             MemgateError: a label is unknown, the folder cannot be made, or the disk has no room for the log.
         """
-        for split, labels in given.items():
-            unknown = int((labels < 0).sum())
-            require(
-                unknown == 0,
-                f"The labels of {unknown} of the {len(labels)} samples of {split} are unknown, since no batch had "
-                "them before the first end_epoch() (drop_last=True, or a split that is evaluated later): give the "
-                f'Recorder all of them beforehand, labels={{"{split}": [...]}}, {len(labels)} integers in '
-                "the order of index.",
-            )
+        _check_labels_known(given)
         names = self.class_names or tuple(map(str, range(classes)))
-        listed, manifest = b"", self.manifest
-        if manifest is None:
-            clean = given["train"] if self.clean is None else self.clean
-            listed = b"" if np.array_equal(clean, given["train"]) else label_list(clean, given["train"])
-            manifest = list_manifest(listed, clean, names, self.data, self.images.get("train"))
+        listed, manifest = self._manifest(given["train"], names)
         samples = {"train": Samples.of(manifest)}
         for split, labels in given.items():
             if split != "train":
@@ -193,8 +186,8 @@ class Recording:
             "settings": self.settings,
             "environment": environment,
             "digests": {
-                split: source_digest(self.images.get(split, no_images(len(found))), found.clean_label)
-                for split, found in samples.items()
+                split: source_digest(self.images.get(split, no_images(len(columns))), columns.clean_label)
+                for split, columns in samples.items()
             },
         }
 
@@ -206,61 +199,23 @@ class Recording:
         layout = LogLayout(samples, gates, tuple(range(1, self.epochs + 1)), self.mode, names)
         return make_folder(self.path, stored, {"train": manifest}, layout, fill)
 
+    def _manifest(self, given: NDArray[np.int64], names: tuple[str, ...]) -> tuple[bytes, Manifest]:
+        """The manifest of the training split, and the label list that it refers to (empty for none)."""
+        if self.manifest is not None:
+            return b"", self.manifest
+        clean = given if self.clean is None else self.clean
+        listed = b"" if np.array_equal(clean, given) else label_list(clean, given)
+        return listed, list_manifest(listed, clean, names, self.data, self.images.get("train"))
 
-def plan(
-    out: str | Path,
-    name: str,
-    n_samples: int | Mapping[str, int],
-    epochs: int,
-    labels: ArrayLike | Mapping[str, ArrayLike] | None,
-    clean_labels: ArrayLike | None,
-    manifest: Manifest | str | Path | None,
-    class_names: Sequence[str] | None,
-    images: ArrayLike | Mapping[str, ArrayLike] | None,
-    *,
-    mode: Literal["online", "eval"],
-    data: str,
-    model: str,
-    seed: int | None,
-    settings: Mapping[str, Any] | None,
-) -> Recording:
-    """Recorder's arguments, checked and in one form.
 
-    Raises:
-        MemgateError: one is out of its range, or two do not fit each other.
-    """
-    require(
-        is_name(text(name, "name")),
-        f"name {name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",
-    )
-    numbers = n_samples if isinstance(n_samples, Mapping) else {"train": n_samples}
-    counts = {split: whole(number, f"n_samples of {split}") for split, number in numbers.items()}
-    if isinstance(manifest, str | Path):
-        manifest = load_manifest(Path(manifest))
-    require(
-        manifest is None or isinstance(manifest, Manifest),
-        f"manifest is a {type(manifest).__name__} and must be the path of a manifest, or one that was loaded.",
-    )
-    if manifest is not None and class_names is None:
-        class_names = manifest.header.class_names
-    labels = {
-        split: checked_labels(found, counts[split], f"labels of {split}")
-        for split, found in by_split(labels, "labels", counts).items()
-    }
-    return Recording(
-        path=folder(out) / name,
-        counts=counts,
-        epochs=whole(epochs, "epochs"),
-        class_names=class_list(class_names),
-        labels=labels,
-        clean=None
-        if clean_labels is None
-        else checked_labels(clean_labels, counts.get("train", 0), "clean_labels"),
-        manifest=manifest,
-        images={split: checked_images(found) for split, found in by_split(images, "images", counts).items()},
-        mode=mode,
-        data=text(data, "data"),
-        model=text(model, "model"),
-        seed=None if seed is None else whole(seed, "seed"),
-        settings=json_values(settings),
-    )
+def _check_labels_known(given: Mapping[str, NDArray[np.int64]]) -> None:
+    """Raise MemgateError where a label of a split [N] is -1, which means unknown."""
+    for split, labels in given.items():
+        unknown = int((labels < 0).sum())
+        require(
+            unknown == 0,
+            f"The labels of {unknown} of the {len(labels)} samples of {split} are unknown, since no batch had "
+            "them before the first end_epoch() (drop_last=True, or a split that is evaluated later): give the "
+            f'Recorder all of them beforehand, labels={{"{split}": [...]}}, {len(labels)} integers in '
+            "the order of index.",
+        )

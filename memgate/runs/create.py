@@ -1,4 +1,4 @@
-"""Makes the directory of a new run, whole or not at all. Never imports torch."""
+"""Creates the directory of a new run, completely or not at all. Never imports torch."""
 
 import errno
 import os
@@ -12,9 +12,11 @@ from memgate.config.json_form import to_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
-from memgate.log.writer import SampleLogWriter, lock, unlocker
-from memgate.runs.run import SCHEMA, Run, command, is_run, manifest_path, write_json
+from memgate.log.writer import SampleLogWriter, lock
+from memgate.runs.json_files import write_json
+from memgate.runs.run import SCHEMA, Run, command, is_run, manifest_path
 from noise.files.atomic import sync_folder
+from noise.files.lock import unlocker
 from noise.manifest.manifest import Manifest
 
 
@@ -27,19 +29,19 @@ def create_run(
     layout: LogLayout,
     fill: Callable[[Path], object] = lambda _: None,
 ) -> Run:
-    """Make the directory of a run that memgate is going to train, with its empty log.
+    """A new run that memgate is going to train: its directory with an empty log.
 
     Args:
-        requested: the configuration as it was asked for; another run can be started like this one from it.
-        config: the same resolved, which is what is trained.
-        environment: what :func:`memgate.training.environment.describe` says of this machine.
-        manifests: corrupted split to what was done to each of its samples; ``train`` is always among them.
+        requested: the configuration as requested, from which ``--like`` starts another run.
+        config: the resolved configuration, which is trained.
+        environment: of :func:`memgate.training.environment.describe`.
+        manifests: corrupted split to its manifest; ``train`` is always among them.
         digests: split to the digest of its images and labels as they are on disk.
-        layout: what the log will hold.
+        layout: of the log.
         fill: as for :func:`make_folder`.
 
     Raises:
-        MemgateError: the name is taken, or the folder cannot be made, or the disk has no room for the log.
+        MemgateError: the name is taken, the folder cannot be made, or the disk has no space for the log.
     """
     assert config.name is not None, "resolve the configuration first"
     path = config.out / config.name
@@ -62,20 +64,20 @@ def make_folder(
     layout: LogLayout | None,
     fill: Callable[[Path], object] = lambda _: None,
 ) -> Run:
-    """Make a run directory with an empty log, if it is to have one.
+    """A new run of any origin: its directory, with an empty log if it has one.
 
     Args:
-        path: where; nothing may be there.
-        stored: content of config.json, but for its schema: ``environment``, ``digests``, and either ``config`` and
+        path: of the run; must not exist.
+        stored: content of config.json without its schema: ``environment``, ``digests``, and either ``config`` and
             ``requested``, or ``recorded``, or ``curves`` and ``source``.
         manifests: as for :func:`create_run`.
-        layout: what the log will hold; None for a run without one.
-        fill: is given the folder, and may put further files into it.
+        layout: of the log; None for a run without one.
+        fill: called with the folder, to write further files into it.
 
     Raises:
-        MemgateError: the folder cannot be made, or the disk has no room for the log.
+        MemgateError: the folder cannot be made, or the disk has no space for the log.
     """
-    # Under another name until it is whole: a kill in between leaves no half of a run behind.
+    # Under another name until it is complete, so that a kill in between leaves no half of a run.
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         (partial / "checkpoints").mkdir(parents=True)
@@ -103,16 +105,16 @@ def make_folder(
 
 
 def reserve(path: Path) -> Callable[[], None]:
-    """Keep a name for a run that will be made later.
+    """Reserve the name of a run that will be made later.
 
     Args:
         path: of the run; its parent folder is made.
 
     Returns:
-        What gives the name back: to be called when the run is there, or will not come.
+        A function that releases the name, to be called when the run exists or will not be made.
 
     Raises:
-        MemgateError: somebody else keeps it, or no run can be made there.
+        MemgateError: another process has reserved it, or no run can be made there.
     """
     file = path.with_name(f".{path.name}.reserved")
     try:
@@ -128,7 +130,7 @@ def reserve(path: Path) -> Callable[[], None]:
     owner, unlock = os.getpid(), unlocker(descriptor)
 
     def release() -> None:
-        if os.getpid() == owner:  # and no process that was forked from it
+        if os.getpid() == owner:  # not in a process that was forked from it
             file.unlink(missing_ok=True)
         unlock()
 

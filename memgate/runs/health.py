@@ -1,4 +1,4 @@
-"""Is a run's log whole? Epochs, checksums, coverage and sizes, also of a run that cannot be opened. No torch."""
+"""Checks the files of a run: epochs, checksums, coverage, sizes; also of a run that cannot be opened. No torch."""
 
 import shlex
 import shutil
@@ -18,35 +18,35 @@ from noise.errors import NoiseError
 from noise.manifest.manifest import Manifest
 
 EpochState = Literal["whole", "torn", "missing"]
-"""``torn``: committed, but its checksum fails; ``missing``: nothing was committed (yet)."""
+"""``whole``; ``torn``: committed, but a checksum fails; ``missing``: not committed (yet)."""
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """The first bytes of an HDF5 file."""
 
-
 UNREADABLE = (
     MemgateError, NoiseError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError,
 )  # fmt: skip
-"""What a damaged file makes of its reader."""
+"""Exceptions that reading a damaged file may raise."""
 
 
 @dataclass(frozen=True, eq=False)
 class SplitHealth:
-    """The planned epochs of one split; every array is [E]."""
+    """State of the planned epochs of one split; every array is [E]."""
 
     split: str
     samples: int
+    """Number of samples N."""
     epochs: NDArray[np.int32]
     """Counted from 1."""
     state: NDArray[np.str_]
     """See :data:`EpochState`."""
     seen: NDArray[np.float64]
-    """Samples that the epoch has seen; NaN where it is not whole."""
+    """Number of samples that the epoch has seen; NaN where it is not whole."""
     written: NDArray[np.float64]
     """Unix time of the commit; NaN where there is none."""
 
     def count(self, state: EpochState) -> int:
-        """How many epochs are so."""
+        """Number of epochs in a state."""
         return int((self.state == state).sum())
 
 
@@ -65,7 +65,7 @@ class StoredArray:
 
 @dataclass(frozen=True)
 class FileState:
-    """One file of a run: whether it can be read, and what to do where it cannot."""
+    """One file of a run: whether it can be read, and the remedy where it cannot."""
 
     name: str
     bytes: int | None
@@ -73,13 +73,13 @@ class FileState:
     problem: str = ""
     """Why it cannot be read; empty where it can."""
     remedy: str = ""
-    """What to do about it, a sentence."""
+    """The remedy, a sentence."""
     command: str = ""
-    """What to type for that, where there is a command."""
+    """Command of the remedy; empty for none."""
 
 
 def split_health(log: SampleLog, split: str) -> SplitHealth:
-    """The state of every planned epoch; checksums that this reader has computed before are believed.
+    """State of every planned epoch; checksums that this reader has verified before are not computed again.
 
     Raises:
         MemgateError: the log has no such split or cannot be read.
@@ -102,11 +102,11 @@ def _state(whole: bool | None) -> EpochState:
 
 
 def verify(path: Path, step: Callable[[int, int], object] = lambda *_: None) -> tuple[SplitHealth, ...]:
-    """Read every committed epoch of a log anew and compare its checksum.
+    """State of every split, after reading every committed epoch again and comparing its checksums.
 
     Args:
         path: of log.h5.
-        step: called with epochs read and epochs to read, over all splits.
+        step: called with the number of epochs read and the number to read, over all splits.
 
     Raises:
         MemgateError: the log cannot be read.
@@ -125,66 +125,71 @@ def verify(path: Path, step: Callable[[int, int], object] = lambda *_: None) -> 
 
 
 def stored_arrays(log: SampleLog) -> tuple[StoredArray, ...]:
-    """Type, shape and size of every quantity of a log.
+    """Type, shape and size of every quantity in a log.
 
     Raises:
         MemgateError: it cannot be read.
     """
-    found = []
+    arrays = []
     with log.opened() as handle:
         for split in log.splits:
             for name, quantity in QUANTITIES.items():
                 if name in handle[split]:
-                    one = handle[split][name]
-                    found.append(
-                        StoredArray(split, name, str(one.dtype), one.shape, one.nbytes, quantity.meaning)
+                    data = handle[split][name]
+                    arrays.append(
+                        StoredArray(split, name, str(data.dtype), data.shape, data.nbytes, quantity.meaning)
                     )
-    return tuple(found)
+    return tuple(arrays)
 
 
 def sizes(run: Path) -> dict[str, int]:
-    """Bytes of a run's parts: its log, each of its folders, and the other files together."""
-    found = {"log.h5": 0, "checkpoints": 0, "probes": 0, "exports": 0, "other files": 0}
+    """Size in bytes of a run's log, of each of its folders, and of its other files together."""
+    bytes_of = {"log.h5": 0, "checkpoints": 0, "probes": 0, "exports": 0, "other files": 0}
     for path in run.rglob("*"):
         try:
             size = path.stat().st_size if path.is_file() and not path.is_symlink() else 0
-        except OSError:  # a training replaces its files while we look
+        except OSError:  # a training has just replaced the file
             continue
         part = path.relative_to(run).parts[0]
-        key = part if part in found or (run / part).is_dir() else "other files"
-        found[key] = found.get(key, 0) + size
-    return found
+        key = part if part in bytes_of or (run / part).is_dir() else "other files"
+        bytes_of[key] = bytes_of.get(key, 0) + size
+    return bytes_of
 
 
 def free_bytes(path: Path) -> int:
-    """Room left on the disk of a path."""
+    """Free bytes on the disk of a path."""
     return shutil.disk_usage(path).free
 
 
 def files(run: Run) -> tuple[FileState, ...]:
-    """Every file that a run needs, each read by itself: one that is damaged does not hide the others."""
-    recorded = _told(lambda: run.recorded, False)
+    """State of every file that a run needs; each is read by itself, so that a damaged one does not hide others."""
+    recorded = _or(lambda: run.recorded, False)
     again = "record it again." if recorded else "train it again:"
     command = "" if recorded else again_command(run)
     log_remedy = f"Put back a copy of the file, or {again}"
-    found = [
+    states = [
         _file(run, "config.json", lambda: run.outline, "Put back a copy of the file: every page needs it."),
-        _file(run, "status.json", run.status, "Remove the file: it says only how far the run came."),
+        _file(
+            run,
+            "status.json",
+            run.status,
+            "Remove the file: it holds only the state of the run and its last epoch.",
+        ),
     ]
-    if _told(lambda: run.only_curves, False):
+    if _or(lambda: run.only_curves, False):
         remedy = "Remove the run's folder, and import it again: memgate import-curves."
-        return (*found, _file(run, "metrics.csv", run.metrics, remedy))
-    found.append(_file(run, "log.h5", lambda: _whole_log(run), log_remedy, command))
-    for split in ("train", *_told(lambda: run.outline.copies, ())):
+        return (*states, _file(run, "metrics.csv", run.metrics, remedy))
+    states.append(_file(run, "log.h5", lambda: _whole_log(run), log_remedy, command))
+    for split in ("train", *_or(lambda: run.outline.copies, ())):
         path = manifest_path(run.path, split)
-        remedy = f"Put back a copy of the file: what was done to the samples is told from it; or {again}"
-        found.append(_file(run, path.name, lambda path=path: Manifest.load(path), remedy, command))
-    found.append(_file(run, "metrics.csv", run.metrics, "Nothing: the dashboard goes by the log."))
-    return tuple(found)
+        remedy = f"Put back a copy of the file, which says what was done to the samples, or {again}"
+        states.append(_file(run, path.name, lambda path=path: Manifest.load(path), remedy, command))
+    states.append(_file(run, "metrics.csv", run.metrics, "Nothing to do: the dashboard reads the log."))
+    return tuple(states)
 
 
-def _told(read: Callable[[], Any], otherwise: Any) -> Any:
-    """What a run says of itself, or something else where its config.json is damaged."""
+def _or(read: Callable[[], Any], otherwise: Any) -> Any:
+    """The result of ``read``, or ``otherwise`` where it raises because a file is damaged."""
     try:
         return read()
     except UNREADABLE:
@@ -192,12 +197,14 @@ def _told(read: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _whole_log(run: Run) -> None:
+    """Read the samples of every split of the log."""
     log = run.sample_log()
     for split in log.splits:
         log.samples(split)
 
 
 def _file(run: Run, name: str, read: Callable[[], Any], remedy: str, command: str = "") -> FileState:
+    """State of one file, which ``read`` reads."""
     path = run.path / name
     size = path.stat().st_size if path.is_file() else None
     try:
@@ -207,27 +214,28 @@ def _file(run: Run, name: str, read: Callable[[], Any], remedy: str, command: st
     except UNREADABLE as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if name == "log.h5" and size is not None and not _has_signature(path):
-            reason = "it does not begin as an HDF5 file does: something else has been written over it"
+            reason = "it does not begin like an HDF5 file: it has been overwritten"
         return FileState(name, size, reason, remedy, command)
     return FileState(name, size)
 
 
 def _has_signature(path: Path) -> bool:
+    """Whether a file begins like an HDF5 file."""
     with path.open("rb") as stream:
         return stream.read(len(SIGNATURE)) == SIGNATURE
 
 
 def again_command(run: Run) -> str:
-    """What trains the same anew, under another name."""
+    """Command that trains the same configuration again under another name."""
     return f"{command('train --like', run.path)} --name {shlex.quote(run.name + '-again')}"
 
 
 def go_on_command(run: Run, state: str) -> str:
-    """What goes on with a run that has not ended; empty where it has, or is going on.
+    """Command that resumes a run; empty where it is complete or running.
 
     Args:
         run: the run.
-        state: as :attr:`memgate.runs.run.Status.shown` has it.
+        state: :attr:`memgate.runs.status.Status.shown`.
     """
     if state in ("complete", "running"):
         return ""

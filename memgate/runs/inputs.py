@@ -1,55 +1,52 @@
-"""What a run trains on: its data loaded, its training images and labels corrupted. No torch.
+"""The images of a run: its data as loaded, and its splits after corruption. Imports no torch.
 
-The one place that turns a configuration into pictures, for the training, the evaluation and the dashboard
-alike, so that all of them see the same sample under the same id.
+The only module that makes images from a configuration or a run. Training, evaluation, probes and dashboard all
+use it, so a sample id means the same image everywhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config.run import DataConfig, DataName, RunConfig
+from memgate.config.run import DataConfig, RunConfig
 from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, normalisation
-from memgate.data.sources import read_source
 from memgate.errors import MemgateError
 from memgate.log.format import Samples
+from memgate.runs.corruption import (
+    CorruptedSplit,
+    RestorableSplit,
+    corrupted_split,
+    not_restored,
+    restorable_split,
+    restored_split,
+    source_folders,
+    sources_for,
+)
 from memgate.runs.run import Run
-from noise.apply import corrupt
-from noise.errors import MissingFileError, NoiseError
+from noise.errors import NoiseError
+from noise.files.digests import image_digests
 from noise.files.read import located
 from noise.kinds import KINDS
 from noise.manifest.manifest import Manifest
-from noise.restore import restore
 from noise.spec import CorruptionSpec, parse_specs
 
-Sources = Mapping[str, NDArray[np.uint8]]
-"""Name to images [M,h,w,3] of the data sets that open-set noise may take from."""
 
-
-@dataclass(frozen=True)
-class CorruptedSplit:
-    """A split after its corruption."""
-
-    images: ImageSet
-    """Corrupted images, given labels."""
-    manifest: Manifest
-    """What was done to each sample."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inputs:
-    """The pictures of a run."""
+    """The images of a run.
+
+    Only ``train``, ``image_set`` and ``subset`` render images where the corrupted splits are restored from a run's
+    manifests (:func:`inputs_of`); everything else needs the clean data and the manifests alone.
+    """
 
     config: DataConfig
     clean: Splits
-    """As they are on disk."""
-    corrupted: Mapping[str, CorruptedSplit]
-    """``train`` as it is trained on, and the copies ``val_corrupted`` and ``test_corrupted``, where asked for."""
+    """The splits as they are on disk."""
+    corrupted: Mapping[str, CorruptedSplit | RestorableSplit]
+    """``train`` as it is trained on, and the copies ``val_corrupted`` and ``test_corrupted`` that the run has."""
 
     @property
     def train(self) -> ImageSet:
@@ -64,34 +61,63 @@ class Inputs:
     @property
     def manifests(self) -> dict[str, Manifest]:
         """Corrupted split to what was done to each of its samples."""
-        return {split: found.manifest for split, found in self.corrupted.items()}
+        return {split: corrupted.manifest for split, corrupted in self.corrupted.items()}
 
     def image_set(self, split: str) -> ImageSet:
-        """A split as the network sees it.
+        """All samples of a split as the network is given them.
 
         Raises:
-            MemgateError: the run has no such split.
+            MemgateError: the run has no such split, or its images cannot be restored.
         """
-        if split not in self.splits:
-            raise MemgateError(f"This run has no split {split!r}: it has {', '.join(self.splits)}.")
+        self._check(split)
         return self.corrupted[split].images if split in self.corrupted else self.clean.present[split]
 
+    def subset(self, split: str, rows: NDArray[np.integer]) -> ImageSet:
+        """The samples at ``rows`` [n] of a split, in that order, as the network is given them.
+
+        Restores only these samples, each of them once.
+
+        Raises:
+            MemgateError: the run has no such split, or these images cannot be restored.
+        """
+        self._check(split)
+        source = self.corrupted[split] if split in self.corrupted else self.clean.present[split]
+        return source.subset(rows)
+
     def clean_images(self, split: str) -> ImageSet:
-        """The same samples as they are on disk.
+        """The samples of a split as they are on disk.
 
         Raises:
             MemgateError: the run has no such split.
         """
-        return self.clean.present[self.image_set(split).split]
+        self._check(split)
+        original = self.corrupted[split].original if split in self.corrupted else split
+        return self.clean.present[original]
+
+    def image_digests(self, split: str) -> NDArray[np.uint64]:
+        """First eight bytes of the SHA-256 of each image [N] of :meth:`image_set`, without rendering any.
+
+        Raises:
+            MemgateError: the run has no such split.
+        """
+        digests = image_digests(self.clean_images(split).images)
+        if split in self.corrupted:
+            manifest = self.corrupted[split].manifest
+            digests = np.where(manifest.image_corrupted, manifest.pixels, digests)
+        return digests
+
+    def _check(self, split: str) -> None:
+        if split not in self.splits:
+            raise MemgateError(f"This run has no split {split!r}: it has {', '.join(self.splits)}.")
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits there are; corrupted copies stand last."""
+        """Names of the splits; corrupted copies are last."""
         return tuple(dict.fromkeys([*self.clean.present, *self.corrupted]))
 
     @property
     def digests(self) -> dict[str, str]:
-        """Split to the digest of its images and labels as they are on disk."""
+        """Split to the SHA-256 of its images and labels as they are on disk."""
         return self.clean.digests
 
     @cached_property
@@ -100,7 +126,11 @@ class Inputs:
         return normalisation(self.config, self.clean.train)
 
     def samples(self, split: str) -> Samples:
-        """Ids, labels and operations of a split, for the log."""
+        """Ids, labels and operations of a split [N], for the log.
+
+        Raises:
+            MemgateError: the run has no such split.
+        """
         if split in self.corrupted:
             return Samples.of(self.corrupted[split].manifest)
         images = self.image_set(split)
@@ -108,7 +138,7 @@ class Inputs:
 
 
 def load_inputs(config: RunConfig) -> Inputs:
-    """Load the data of a configuration, and corrupt its training split and the copies that it asks for.
+    """The images that a configuration trains on: its data loaded, its training split and its copies corrupted.
 
     Raises:
         MemgateError: the data is missing or wrong, or a corruption cannot be carried out on it.
@@ -118,17 +148,17 @@ def load_inputs(config: RunConfig) -> Inputs:
         if config.manifest is None:
             specs, seed, name = parse_specs(config.noise), config.noise_seed, config.data.name
             sources = sources_for(specs, config.data)
-            train = corrupted(clean.train, specs, seed, name, sources)
+            train = corrupted_split(clean.train, specs, seed, name, sources)
         else:
             manifest = Manifest.load(config.manifest)
             folders = source_folders(config.data, config.manifest.parent)
             specs = tuple(located(operation.spec, folders) for operation in manifest.header.operations)
             seed, name = manifest.header.seed, manifest.header.dataset
             sources = sources_for(specs, config.data)
-            train = _restored(clean.train, manifest, sources, folders)
+            train = restored_split(clean.train, manifest, sources, folders)
         _check_copies(config, specs)
         copies = {
-            copy: corrupted(clean.present[split], specs, seed, f"{name}/{split}", sources)
+            copy: corrupted_split(clean.present[split], specs, seed, f"{name}/{split}", sources)
             for copy, split in config.copies.items()
         }
     except NoiseError as error:
@@ -140,91 +170,32 @@ def load_inputs(config: RunConfig) -> Inputs:
 
 
 def _check_copies(config: RunConfig, specs: Iterable[CorruptionSpec]) -> None:
-    """MemgateError when a copy of the test split is asked for of a list of training samples."""
+    """Raise MemgateError when a corruption that lists training samples is to be applied to the test split."""
     for spec in specs:
         if "test" in config.noise_on and KINDS[spec.kind].lists_samples:
             raise MemgateError(f"--noise-on test: {spec.kind} lists training samples only: leave test out.")
 
 
 def _check_apart(splits: Mapping[str, CorruptedSplit]) -> None:
-    """MemgateError when an open-set image of the training is in a copy: that would test what was trained on."""
-    sources = {split: set(found.manifest.source[found.manifest.open_set]) for split, found in splits.items()}
+    """Raise MemgateError when a copy holds an open-set image of the training split: it would test a training image."""
+    manifests = {split: corrupted.manifest for split, corrupted in splits.items()}
+    sources = {split: set(manifest.source[manifest.open_set]) for split, manifest in manifests.items()}
     for split, used in sources.items():
         shared = sources["train"] & used if split != "train" else set()
         if shared:
             raise MemgateError(
                 f"--noise-on: {len(shared)} open-set images would be both in the training and in {split}: leave that "
-                "copy out, lower the rate, or take a source with images enough for both."
+                "copy out, lower the rate, or take a source with enough images for both."
             )
 
 
-def corrupted(
-    images: ImageSet, specs: tuple[CorruptionSpec, ...], seed: int, name: str, sources: Sources
-) -> CorruptedSplit:
-    """A clean split corrupted; its samples are hashed under ``name``, ``sources`` are :func:`sources_for` it.
-
-    Raises:
-        NoiseError: a corruption cannot be carried out on it.
-    """
-    result = corrupt(
-        images.images,
-        images.labels,
-        specs,
-        seed=seed,
-        dataset=name,
-        class_names=images.class_names,
-        sample_id=images.sample_id,
-        sources=sources,
-    )
-    return CorruptedSplit(images.with_content(result.images, result.labels), result.manifest)
-
-
-def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> Sources:
-    """The training images [M,h,w,3] of the data sets that open-set noise names, read from the data's folder.
-
-    Raises:
-        MemgateError: one of them is missing and cannot be fetched.
-    """
-    named = {dict(spec.parameters).get("source", "") for spec in specs}
-    root = _folder(data)
-    return {
-        name: read_source(DataConfig(name=name, root=root)).train.images
-        for name in get_args(DataName)
-        if name in named
-    }
-
-
-def source_folders(data: DataConfig, *first: Path) -> list[Path]:
-    """Where a file that a corruption reads is looked for when it is not at its path: ``first``, then the data's."""
-    return [*first, _folder(data)]
-
-
-def _folder(data: DataConfig) -> Path:
-    """The folder of the data."""
-    root = data.root.expanduser()
-    return root.parent if root.is_file() else root
-
-
-def _restored(
-    images: ImageSet, manifest: Manifest, sources: Sources, folders: Sequence[Path]
-) -> CorruptedSplit:
-    """A clean split as a manifest describes it; files that are not at their path are looked for in ``folders``."""
-    result = restore(
-        manifest,
-        images.images,
-        images.labels,
-        images.sample_id,
-        sources=sources,
-        folders=folders,
-    )
-    return CorruptedSplit(images.with_content(result.images, result.labels), manifest)
-
-
 def inputs_of(run: Run) -> Inputs:
-    """The pictures of a run, as it was trained on them: made from the manifests that it keeps.
+    """The images of a run as it was trained on them; corrupted images are rendered when they are first asked for.
+
+    The clean data is compared with the digests of the run and of its manifests at once.
 
     Raises:
-        MemgateError: the data is missing, or it or what is made of it is no longer what the run recorded.
+        MemgateError: the data or a manifest is missing, or differs from what the run recorded.
     """
     config = run.config
     clean = load_splits(config.data)
@@ -237,13 +208,11 @@ def inputs_of(run: Run) -> Inputs:
     folders = source_folders(config.data, run.path, *([config.manifest.parent] if config.manifest else []))
     try:
         # A copy is made by the same operations as the training split.
-        specs = [operation.spec for operation in run.manifest.header.operations]
-        sources = sources_for(specs, config.data)
+        sources = sources_for((operation.spec for operation in run.manifest.header.operations), config.data)
         corrupted = {
-            split: _restored(clean.present[originals[split]], manifest, sources, folders)
+            split: restorable_split(run, clean.present[originals[split]], manifest, sources, folders)
             for split, manifest in run.manifests.items()
         }
     except NoiseError as error:
-        hint = f" It may also be put into {run.path}." if isinstance(error, MissingFileError) else ""
-        raise MemgateError(f"The pictures of {run.name} cannot be made again: {error}{hint}") from error
+        raise not_restored(run, error) from error
     return Inputs(config.data, clean, corrupted)

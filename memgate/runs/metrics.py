@@ -1,4 +1,4 @@
-"""metrics.csv: one line of means per epoch. No torch."""
+"""Reads and writes metrics.csv: one line of means per epoch. No torch."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from noise.files.atomic import atomic_write, sync_folder
 
 
 def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = ()) -> list[str]:
-    """Columns of metrics.csv for a run with these splits, gates and penalties, in order."""
+    """Columns of metrics.csv for these splits, gates and penalties, in their order."""
     names = ["epoch", "lr", "gate_lr", "trunk_updates", "gate_updates", "seconds"]
     names += [penalty_column(name) for name in penalties]
     for split in splits:
@@ -22,21 +22,21 @@ def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequenc
 
 
 def penalty_column(name: str) -> str:
-    """Column of what a penalty added to the loss, in the mean over the samples of an epoch's training pass."""
+    """Name of a penalty's column: what it added to the loss, mean over the samples of an epoch's training pass."""
     return f"train_penalty_{name}"
 
 
 def last_known(rows: Sequence[Mapping[str, float]], column: str) -> float | None:
-    """The last value of a column that is there: epochs may go without, and a recorded run without the column."""
+    """The last value of a column that is not NaN; None where there is none, or no such column."""
     known = [value for row in rows if not math.isnan(value := row.get(column, math.nan))]
     return known[-1] if known else None
 
 
 def read(path: Path) -> list[dict[str, float]]:
-    """One dict per line; a half-written last one is left out, and NaN stands for what is empty.
+    """One dict (column to value) per line; NaN for an empty cell. A half-written last line is left out.
 
     Raises:
-        MemgateError: the file holds something else than numbers.
+        MemgateError: the file holds a value that is not a number.
     """
     if not path.exists():
         return []
@@ -54,7 +54,7 @@ def read(path: Path) -> list[dict[str, float]]:
 
 
 def write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Put these lines, which have the same columns, in the place of all others; no file where there are none."""
+    """Replace all lines by these, which have the same columns; without lines, remove the file."""
     if not rows:
         path.unlink(missing_ok=True)
         return
@@ -66,7 +66,7 @@ def write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def append(path: Path, row: Mapping[str, float]) -> None:
-    """Add one line and put it on the disk."""
+    """Add one line and flush it to the disk."""
     with path.open("a", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         first = stream.tell() == 0
@@ -80,7 +80,7 @@ def append(path: Path, row: Mapping[str, float]) -> None:
 
 
 def _cell(value: float) -> str:
-    """A number as it is read back: whole numbers without a point, the rest to full precision."""
+    """A number as text that reads back as the same number: integers without a point, NaN as an empty cell."""
     if value != value:
         return ""
     return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,4 +1,4 @@
-"""What a run says of itself, whoever trained it: what lists of runs, report and dashboard go by. No torch."""
+"""Outline of a run of any origin, for lists of runs, report and dashboard. No torch."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from memgate.config.run import RunConfig
 
 @dataclass(frozen=True)
 class Outline:
-    """A run in a few words. Of a trained run it follows from its configuration; a recorded run has nothing else."""
+    """Data, model, noise and length of a run, derived from its configuration; a recorded run stores it."""
 
     data: str
     """Name of the data set."""
@@ -16,15 +16,15 @@ class Outline:
     gates: tuple[str, ...]
     """Names of the gates in the log."""
     noise: tuple[str, ...]
-    """What was done to the training split, in words."""
+    """Corruptions of the training split, as short text."""
     seed: int | None
-    """Of the training; None where nobody said."""
+    """Of the training; None where it is unknown."""
     epochs: int
     """Epochs planned."""
     copies: tuple[str, ...] = ()
     """Corrupted copies of other splits, such as ``test_corrupted``."""
     gate_is_entropy: bool = False
-    """Whether the gate value is H itself (curve ``identity``), and so not in [0, 1]."""
+    """Whether the gate value is the entropy H (curve ``identity``), in [0, ln K] instead of [0, 1]."""
 
 
 def outline_of(config: RunConfig) -> Outline:

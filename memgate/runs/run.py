@@ -1,71 +1,61 @@
-"""The run directory: opened, listed; its status and metrics. Never imports torch.
+"""The run directory: open it, list several, read what it holds. Never imports torch.
 
 runs/<name>/
   config.json    resolved configuration, versions, git revision, command, device
   manifest.npz   what was done to each training sample (manifest-test_corrupted.npz: of a corrupted copy)
-  log.h5         every sample, every epoch
+  log.h5         values of every sample at every epoch
   metrics.csv    one line per epoch
   checkpoints/   last.pt, epoch_NNN.pt, best.pt
-  probes/        <probe>.h5: what was asked of checkpoints later
-  exports/
+  probes/        <probe>.h5: results that probes computed from checkpoints
+  exports/       exported tables
                  (of imported curves there are only config.json, metrics.csv and status.json)
-  images.npz, given_labels.csv   of a recorded run: pictures for the dashboard, labels that somebody corrupted
+  images.npz, given_labels.csv   of a recorded run: pictures for the dashboard, labels that the user corrupted
   status.json    running / complete / stopped / failed
 """
 
-import json
-import os
+import importlib
 import shlex
-import socket
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memgate.config.json_form import from_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
+from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
+from memgate.runs.json_files import read_json
 from memgate.runs.outline import Outline, outline_of
-from noise.files.atomic import atomic_write
+from memgate.runs.status import Status, read_status, write_status
 from noise.manifest.manifest import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "memgate-run/1"
 
-_SORTS = (("config", "requested"), ("recorded",), ("curves", "source"))
-"""What config.json holds of a run that memgate trained, that another program did, and of imported curves."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a run is."""
-
-    state: str
-    """running, complete, stopped (by the user) or failed."""
-    epoch: int
-    epochs: int
-    message: str = ""
-    pid: int = 0
-    host: str = ""
-    updated: float = 0.0
-    """Unix time of the last change."""
-
-    @property
-    def shown(self) -> str:
-        """The state; a run that says it is running although its process is gone has crashed."""
-        if self.state != "running" or self.host != socket.gethostname():
-            return self.state
-        return "running" if _alive(self.pid) else "crashed"
+_ORIGIN_KEYS = (("config", "requested"), ("recorded",), ("curves", "source"))
+"""Keys of config.json by the run's origin: trained by memgate, recorded from another program, imported curves."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run directory, opened for reading."""
+    """One run directory, opened for reading.
+
+    Example:
+        >>> import memgate
+        >>> run = memgate.open_run(run.path)
+        >>> run.log("train")["loss"].shape == (3, 128)  # 3 epochs, 128 training samples
+        True
+        >>> list(run.scores().columns)[:3]
+        ['sample_id', 'split', 'given_label']
+    """
 
     path: Path
+    """The run's folder."""
 
     @property
     def name(self) -> str:
@@ -74,10 +64,11 @@ class Run:
 
     @cached_property
     def _stored(self) -> dict[str, Any]:
+        """Content of config.json, checked for its schema and keys."""
         path = self.path / "config.json"
         stored = read_json(path)
-        keys = {"environment", "digests", *next((keys for keys in _SORTS if keys[0] in stored), _SORTS[0])}
-        if stored.get("schema") != SCHEMA or not keys <= stored.keys():
+        origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
+        if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
             raise MemgateError(
                 f"{path} is no configuration of the format {SCHEMA}: the run is damaged or too old."
             )
@@ -90,15 +81,15 @@ class Run:
 
     @property
     def only_curves(self) -> bool:
-        """Whether it is somebody's curves (``memgate import-curves``): metrics by epoch, no log and no network."""
+        """Whether it was imported by ``memgate import-curves``: metrics by epoch, no log and no network."""
         return "curves" in self._stored
 
     @cached_property
     def outline(self) -> Outline:
-        """What the run says of itself, whoever trained it."""
-        for sort in ("recorded", "curves"):
-            if sort in self._stored:
-                return from_json(Outline, self._stored[sort], str(self.path / "config.json"))
+        """Data set, model, gates, noise, seed and planned epochs, of a run of any origin."""
+        for origin in ("recorded", "curves"):
+            if origin in self._stored:
+                return from_json(Outline, self._stored[origin], str(self.path / "config.json"))
         return outline_of(self.config)
 
     @cached_property
@@ -112,7 +103,7 @@ class Run:
 
     @property
     def requested(self) -> RunConfig:
-        """The configuration as it was asked for, with all that was left open; raises as :attr:`config` does."""
+        """The configuration as it was requested, before it was resolved; raises as :attr:`config` does."""
         return self._config("requested")
 
     def _config(self, key: str) -> RunConfig:
@@ -134,12 +125,12 @@ class Run:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, git revision, command, device and threads of the run's start."""
+        """Versions, git revision, command, device and threads at the start of the run."""
         return self._stored["environment"]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a run that memgate did not train was said to be trained with, as JSON values."""
+        """Settings that a recorded or imported run was given as JSON values; empty for none."""
         return self._stored.get("settings", {})
 
     @cached_property
@@ -150,20 +141,94 @@ class Run:
 
     @property
     def manifests(self) -> dict[str, Manifest]:
-        """Corrupted split to what was done to its samples: ``train``, and the copies of ``--noise-on``."""
+        """Corrupted split to its manifest: ``train``, and the copies of ``--noise-on``."""
         copies = {split: manifest_path(self.path, split) for split in self.outline.copies}
         return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
     def sample_log(self) -> SampleLog:
-        """The per-sample log.
+        """The reader of log.h5.
 
         Raises:
-            MemgateError: there is none, because the run is only curves.
+            MemgateError: there is no log, because the run is only curves.
         """
         path = self.path / "log.h5"
-        if not path.exists():  # a log can be read whatever has become of config.json
+        if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
         return SampleLog(path)
+
+    def log(self, split: str = "train") -> SplitLog:
+        """Everything logged of one split, as arrays by name.
+
+        Args:
+            split: ``train``, ``test``, ``val``, or a corrupted copy such as ``test_corrupted``.
+
+        Returns:
+            ``log["gate"]`` [E, G, N], ``log["loss"]`` [E, N], ``log["sample_id"]`` [N], and the other names of
+            :class:`memgate.log.split_log.SplitLog`, each read when it is asked for; ``log.to_frame()`` is a table.
+
+        Raises:
+            MemgateError: the run has no log, or its log has no such split.
+
+        Example:
+            >>> run.log("train")["gate"].shape  # 3 epochs, 2 gates, 128 samples
+            (3, 2, 128)
+        """
+        return open_split(self.sample_log(), split)
+
+    def scores(self, split: str = "train") -> "pd.DataFrame":
+        """Every score of every sample, one row per sample, by rising ``sample_id``: what ``memgate score`` writes.
+
+        Columns and directions: :data:`probes.SCORES`.
+
+        Raises:
+            MemgateError: no epoch is finished, or there is no such split.
+
+        Example:
+            >>> {"sample_id", "cause", "loss_mean", "aum"} <= set(run.scores("train").columns)
+            True
+        """
+        return _of_probes("scores.table", "score_table")(self, split)
+
+    def report(self, **options: Any) -> Any:
+        """The numbers that ``memgate report`` prints, as a record; ``str`` of it is that text.
+
+        Args:
+            options: ``resamples``, ``over_epochs`` and ``externals``, see :func:`probes.report.report.report`.
+
+        Returns:
+            A :class:`probes.report.report.Report`: accuracies, groups of samples, and what each score detects.
+
+        Raises:
+            MemgateError: no epoch is finished.
+
+        Example:
+            >>> report = run.report()
+            >>> report.epoch, report.groups[0].name, report.groups[0].n
+            (3, 'all', 128)
+        """
+        return _of_probes("report.report", "report")(self, **options)
+
+    def export(self, out: Path | str | None = None, *, yes: bool = False, **plan: Any) -> Path:
+        """Write a table of the run to a file, as ``memgate export`` does; with ``<name>.meta.json`` beside it.
+
+        Args:
+            out: the file, or a folder to put it into. None: the run's ``exports/``.
+            yes: write a CSV or JSONL of more than 2,000,000 rows.
+            plan: fields of :class:`probes.ExportPlan`, such as ``shape="long"``, ``format="parquet"``.
+
+        Returns:
+            Path of the written file or folder.
+
+        Raises:
+            MemgateError: nothing matches the plan, its fields do not go together, or the file cannot be written.
+
+        Example:
+            >>> path = run.export(tmp_path / "train.csv", quantities=("cause", "loss_mean"))
+            >>> path.read_text().splitlines()[0]
+            'sample_id,cause,loss_mean'
+        """
+        export, make_plan = _of_probes("export.export", "export"), _of_probes("export.plan", "ExportPlan")
+        return export(self, make_plan(**plan), None if out is None else Path(out), yes)
 
     def _need_more_than_curves(self) -> None:
         if self.only_curves:
@@ -174,23 +239,12 @@ class Run:
             )
 
     def status(self) -> Status:
-        """How far the run is."""
-        path = self.path / "status.json"
-        if not path.exists():
-            return Status("failed", 0, self.outline.epochs, "it ended before it began")
-        try:
-            return Status(**read_json(path))
-        except TypeError as error:
-            raise MemgateError(
-                f"{path} has other keys than a status ({error}): the run is damaged."
-            ) from error
+        """State and progress of the run."""
+        return read_status(self.path / "status.json", self.outline.epochs)
 
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
         """Write status.json atomically."""
-        status = Status(
-            state, epoch, self.outline.epochs, message, os.getpid(), socket.gethostname(), time.time()
-        )
-        write_json(self.path / "status.json", asdict(status))
+        write_status(self.path / "status.json", state, epoch, self.outline.epochs, message)
 
     def metrics(self) -> list[dict[str, float]]:
         """One dict per finished epoch, from metrics.csv; a half-written last line is left out."""
@@ -215,10 +269,10 @@ class Run:
         folder = self.path / "checkpoints"
         path = folder / (f"epoch_{int(which):03d}.pt" if which.isdecimal() else f"{which}.pt")
         if not path.exists():
-            _ = self.config  # of a recorded run, this says that it has no network at all
-            found = sorted(entry.stem for entry in folder.glob("*.pt"))
+            _ = self.config  # raises for a recorded run, which has no network at all
+            present = sorted(entry.stem for entry in folder.glob("*.pt"))
             raise MemgateError(
-                f"{self.name} has no checkpoint {which!r}: it has {', '.join(found) or 'none yet'}."
+                f"{self.name} has no checkpoint {which!r}: it has {', '.join(present) or 'none yet'}."
             )
         return path
 
@@ -230,7 +284,7 @@ class Run:
 
 
 def manifest_path(run: Path, split: str) -> Path:
-    """Where a run keeps the manifest of a corrupted split."""
+    """Path of the manifest of a corrupted split in a run's folder."""
     return run / ("manifest.npz" if split == "train" else f"manifest-{split}.npz")
 
 
@@ -244,57 +298,50 @@ def is_run(path: Path) -> bool:
     return (path / "config.json").is_file()
 
 
-def open_run(name: str | Path, root: Path = Path("runs")) -> Run:
-    """The run at a path, or of that name under ``root``.
+def open_run(name: str | Path, root: str | Path = "runs") -> Run:
+    """The run at a path, or the run of that name under ``root``.
 
     Raises:
         MemgateError: there is no such run.
+
+    Example:
+        >>> import memgate
+        >>> memgate.open_run(run.path).name
+        'one'
+        >>> memgate.open_run("one", root=run.path.parent).status().state
+        'complete'
     """
+    root = Path(root)
     for path in (Path(name), root / name):
         if is_run(path):
             return Run(path)
     known = [run.name for run in list_runs(root)]
-    raise MemgateError(
-        f"{name} is no run: it has no config.json. "
-        + (
-            f"Under {root} there are: {', '.join(known)}."
-            if known
-            else f"There are no runs under {root} yet."
-        )
+    remedy = (
+        f"Under {root} there are: {', '.join(known)}." if known else f"There are no runs under {root} yet."
     )
+    raise MemgateError(f"{name} is no run: it has no config.json. {remedy}")
 
 
-def list_runs(root: Path) -> list[Run]:
-    """Every run directly under ``root``, the newest first."""
+def list_runs(root: str | Path = "runs") -> list[Run]:
+    """Every run directly under a folder, the newest first; empty where there is no such folder.
+
+    Example:
+        >>> import memgate
+        >>> [run.name for run in memgate.list_runs(run.path.parent)]
+        ['one']
+    """
+    root = Path(root)
     if not root.is_dir():
         return []
-    found = [entry for entry in root.iterdir() if is_run(entry) and not entry.name.startswith(".")]
-    found.sort(key=lambda entry: (-(entry / "config.json").stat().st_mtime, entry.name))
-    return [Run(entry) for entry in found]
+    folders = [entry for entry in root.iterdir() if is_run(entry) and not entry.name.startswith(".")]
+    folders.sort(key=lambda entry: (-(entry / "config.json").stat().st_mtime, entry.name))
+    return [Run(entry) for entry in folders]
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; raises MemgateError where the file holds none."""
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise MemgateError(f"{path} cannot be read ({error}): the run is damaged.") from error
-    if not isinstance(value, dict):
-        raise MemgateError(f"{path} holds no JSON object: the run is damaged.")
-    return value
+def _of_probes(module: str, name: str) -> Any:
+    """A function or class of the package probes, imported now and by name.
 
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON file atomically."""
-    text = json.dumps(value, indent=2) + "\n"
-    atomic_write(path, lambda stream: stream.write(text.encode()))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    Imports go one way: probes imports memgate. A run still offers what probes computes of it, so this is imported only
+    when such a method is called, by when memgate itself is complete.
+    """
+    return getattr(importlib.import_module(f"probes.{module}"), name)

@@ -1,1 +1,1 @@
-"""Grids of runs: their settings, and training them here or on Ray."""
+"""Grids of runs: their settings, and their training in this process or on Ray."""

@@ -1,4 +1,4 @@
-"""A sweep: the runs of a grid of settings and seeds, what they are called, and the file that lists them. No torch."""
+"""A sweep: the runs of a grid of settings and seeds, their names, and the file that lists them. Imports no torch."""
 
 import csv
 import itertools
@@ -13,7 +13,8 @@ from memgate.config.json_form import differing, flags, from_json, to_json
 from memgate.config.names import fitted
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
-from memgate.runs.run import Run, is_run, read_json, write_json
+from memgate.runs.json_files import read_json, write_json
+from memgate.runs.run import Run, is_run
 from noise.files.lock import locked_folder
 
 SCHEMA = "memgate-sweep/1"
@@ -23,10 +24,10 @@ NOT_VARIED = {
     "out": "the runs of a sweep lie together",
     "seed": "give the seeds by --seeds 0,1,2",
 }
-"""Flags that --over cannot vary, and why."""
+"""Flags that --over cannot vary, and the reason."""
 
 PLACES = ("name", "out", "seed", "device", "data.root")
-"""Flags that may change between two starts of a sweep: they say where, or are each run's own."""
+"""Flags that may differ between two starts of a sweep: places, and values of a single run."""
 
 
 @dataclass(frozen=True)
@@ -35,42 +36,43 @@ class SweepRun:
 
     name: str
     point: dict[str, str]
-    """Flag that is varied to its value, in the words of :func:`worded`."""
+    """Varied flag to its value as text, see :func:`value_text`."""
     seed: int
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep's file holds."""
+    """The content of a sweep's file."""
 
     name: str
     recipe: str
-    """Where the base was taken from."""
+    """Name of the recipe that the base is taken from."""
     base: RunConfig
-    """What all runs share."""
+    """The settings that all runs share."""
     runs: tuple[SweepRun, ...]
     schema: str = SCHEMA
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """The flags that are varied, in order; none where the seeds alone differ."""
+        """The varied flags, in order; empty where only the seeds differ."""
         return tuple(self.runs[0].point)
 
 
 def sweep_path(out: Path, name: str) -> Path:
-    """The file of a sweep, beside its runs."""
+    """The sweep's file, in the folder of its runs."""
     return out / f"{name}.sweep.json"
 
 
 def parse_axis(text: str) -> tuple[str, tuple[str, ...]]:
-    """One ``--over``: the flag, with underscores, and its values as they would be typed after it.
+    """The flag (with underscores) and the values of one ``--over``, as they would be typed on the command line.
 
-    ``FLAG=V1,V2``: commas part the values. A value that has a comma itself stands in double quotes, a list's items
-    are parted by spaces, and nothing between two commas is an empty list: ``train.milestones=30 45,40 50``,
-    ``model.gate.blocks=b3,"b2,b3"``, ``noise=,symmetric:0.4``.
+    Args:
+        text: ``FLAG=V1,V2``, values separated by commas. A value that contains a comma is written in double quotes,
+            the items of a list are separated by spaces, and an empty value is an empty list:
+            ``train.milestones=30 45,40 50``, ``model.gate.blocks=b3,"b2,b3"``, ``noise=,symmetric:0.4``.
 
     Raises:
-        MemgateError: it has another form, or the flag cannot be varied.
+        MemgateError: the text has another form, or the flag cannot be varied.
     """
     flag, equals, values = text.partition("=")
     flag = flag.strip().removeprefix("--").replace("-", "_")
@@ -80,17 +82,17 @@ def parse_axis(text: str) -> tuple[str, tuple[str, ...]]:
     )
     require(flag not in NOT_VARIED, f"--over {flag} cannot be varied: {NOT_VARIED.get(flag)}.")
     try:
-        found = next(csv.reader([values], strict=True, skipinitialspace=True))
+        fields = next(csv.reader([values], strict=True, skipinitialspace=True))
     except csv.Error as error:
         raise MemgateError(f"--over {text!r} cannot be read ({error}): close the quotation mark.") from error
-    return flag, tuple(value.strip() for value in found or [""])  # of nothing at all, csv makes no value
+    return flag, tuple(value.strip() for value in fields or [""])  # csv reads an empty line as no field
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """``--seeds 0,1,2``.
+    """The seeds of ``--seeds 0,1,2``.
 
     Raises:
-        MemgateError: it is no list of different whole numbers.
+        MemgateError: the text is not a list of distinct whole numbers.
     """
     words = [word.strip() for word in text.split(",")]
     require(
@@ -102,29 +104,29 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def worded(value: Any) -> str:
-    """A flag's JSON value in words: a list's items parted by spaces, ``none`` for none and for an empty list."""
+def value_text(value: Any) -> str:
+    """A flag's JSON value as text: list items separated by spaces, ``none`` for None and for an empty list."""
     if isinstance(value, list):
-        return " ".join(map(worded, value)) or "none"
+        return " ".join(map(value_text, value)) or "none"
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def plan(
     recipe: str, base: RunConfig, over: Sequence[str], seeds: Sequence[int]
 ) -> tuple[Sweep, list[RunConfig]]:
-    """Every run of a grid, checked before anything is started.
+    """The sweep over a grid, and the configuration of each of its runs.
 
     Args:
-        recipe: where the base comes from; it names the sweep where the base has no name.
-        base: what all runs share.
-        over: what is varied, see :func:`parse_axis`.
-        seeds: of each point of the grid.
+        recipe: name of the recipe; the sweep's name where the base has none.
+        base: the settings that all runs share.
+        over: the varied flags with their values, see :func:`parse_axis`.
+        seeds: seeds for each point of the grid.
 
     Returns:
-        The sweep, and each run's configuration in the same order.
+        The sweep, and the configurations in the order of its runs.
 
     Raises:
-        MemgateError: a flag or a value is wrong, or the same run is meant twice.
+        MemgateError: a flag or a value is wrong, or two runs would have the same name.
     """
     axes = [parse_axis(text) for text in over]
     names = [flag for flag, _ in axes]
@@ -135,10 +137,10 @@ def plan(
     )
     sweep_name = base.name or recipe
     runs, configs = [], []
-    for values in itertools.product(*(found for _, found in axes)):
+    for values in itertools.product(*(choices for _, choices in axes)):
         config = changed(base, dict(zip(names, values, strict=True)))
-        found = flags(config)
-        point = {flag: worded(found[flag]) for flag in names}
+        settings = flags(config)
+        point = {flag: value_text(settings[flag]) for flag in names}
         for seed in seeds:
             run = SweepRun(run_name(sweep_name, point, seed), point, seed)
             runs.append(run)
@@ -148,28 +150,29 @@ def plan(
 
 
 def run_name(sweep: str, point: Mapping[str, str], seed: int) -> str:
-    """The folder of a run: it follows from what the run is, and from nothing else of the sweep."""
+    """The name of a run's folder; it depends on this run only, so that a sweep can grow."""
     parts = [f"{flag}_{re.sub('[ ,]+', '.', value)}" for flag, value in point.items()]
     return fitted([sweep, *parts], [f"s{seed}"])
 
 
 def _check_different(runs: Sequence[SweepRun]) -> None:
+    """Raise MemgateError where two runs have the same name."""
     seen: dict[str, SweepRun] = {}
     for run in runs:
-        before = seen.setdefault(run.name, run)
-        what = ", ".join(f"{flag} {value}" for flag, value in run.point.items())
+        first = seen.setdefault(run.name, run)
+        point = ", ".join(f"{flag} {value}" for flag, value in run.point.items())
         require(
-            before is run,
-            f"Two runs of this sweep would be called {run.name} ({what}): give each value once, and no two that "
+            first is run,
+            f"Two runs of this sweep would be called {run.name} ({point}): give each value once, and no two that "
             "differ only in signs that a folder's name cannot hold.",
         )
 
 
 def read_sweep(path: Path) -> Sweep:
-    """The sweep that a file holds.
+    """The sweep of a file.
 
     Raises:
-        MemgateError: the file is damaged or another.
+        MemgateError: the file is damaged or is not a sweep's file.
     """
     content = read_json(path)
     require(content.get("schema") == SCHEMA, f"{path} is no sweep of the format {SCHEMA}.")
@@ -180,11 +183,11 @@ def find_sweep(name: str, out: Path) -> tuple[Sweep, Path]:
     """A sweep and the folder of its runs.
 
     Args:
-        name: of the sweep, or the path of its file.
-        out: folder to look for the name in.
+        name: name of the sweep, or path of its file.
+        out: folder in which a name is searched.
 
     Raises:
-        MemgateError: there is none, or its file is damaged.
+        MemgateError: there is no such sweep, or its file is damaged.
     """
     for path in (Path(name), sweep_path(out, name)):
         if path.is_file():
@@ -197,13 +200,11 @@ def find_sweep(name: str, out: Path) -> tuple[Sweep, Path]:
 
 
 def record(sweep: Sweep, out: Path) -> Sweep:
-    """Write a sweep's file; runs that it lists from an earlier start stay listed, so a grid can grow.
-
-    Returns:
-        What the file holds now.
+    """The sweep as it is written to its file: its own runs and those of an earlier start, so that a grid can grow.
 
     Raises:
-        MemgateError: a sweep of that name has another base or varies other flags, or the file cannot be written.
+        MemgateError: a sweep of that name has a different base or varies different flags, or the file cannot be
+            written.
     """
     path = sweep_path(out, sweep.name)
     try:
@@ -220,9 +221,9 @@ def record(sweep: Sweep, out: Path) -> Sweep:
 
 
 def _grown(before: Sweep, sweep: Sweep, path: Path) -> Sweep:
-    """A sweep with the runs that its file lists already; raises MemgateError where that is another sweep."""
-    apart = _apart(before.base, sweep.base, PLACES)
-    require(not apart, f"{path} is a sweep with another base ({apart}): choose another --name.")
+    """The sweep with the runs of its file added; raises MemgateError where base or varied flags differ."""
+    difference = _difference(before.base, sweep.base, PLACES)
+    require(not difference, f"{path} is a sweep with another base ({difference}): choose another --name.")
     require(
         before.varied == sweep.varied,
         f"{path} is a sweep over {', '.join(before.varied) or 'seeds'}, and not over "
@@ -235,32 +236,34 @@ def _grown(before: Sweep, sweep: Sweep, path: Path) -> Sweep:
 def check_existing(
     configs: Sequence[RunConfig], places: Sequence[str] = PLACES, remedy: str = "choose another --name"
 ) -> None:
-    """Make sure that runs which are there already are those that are meant.
+    """Raise MemgateError where a run exists already with different settings.
 
     Args:
-        configs: what is meant.
+        configs: configurations of the runs.
         places: flags that may differ.
-        remedy: what to do where another does.
+        remedy: end of the error message: what the user can do.
 
     Raises:
-        MemgateError: one has other settings.
+        MemgateError: a run has different settings.
     """
     for config in configs:
         path = config.out / str(config.name)
         if not is_run(path):
             continue
-        apart = _apart(Run(path).requested, config, places)
-        require(not apart, f"{path} is a run of other settings ({apart}): {remedy}.")
+        difference = _difference(Run(path).requested, config, places)
+        require(not difference, f"{path} is a run of other settings ({difference}): {remedy}.")
 
 
-def _apart(old: RunConfig, new: RunConfig, places: Sequence[str]) -> str:
-    """The first three flags, but for ``places``, that two configurations set otherwise; empty where none is."""
-    found = list(differing([flags(one, places) for one in (old, new)]).items())
-    return "; ".join(f"{flag} {worded(before)}, not {worded(after)}" for flag, (before, after) in found[:3])
+def _difference(old: RunConfig, new: RunConfig, places: Sequence[str]) -> str:
+    """The first three flags in which two configurations differ, without ``places``; empty where they are equal."""
+    differences = list(differing([flags(config, places) for config in (old, new)]).items())
+    return "; ".join(
+        f"{flag} {value_text(before)}, not {value_text(after)}" for flag, (before, after) in differences[:3]
+    )
 
 
 def state_of(out: Path, name: str) -> str:
-    """How far a run is: a status as shown, ``missing``, or ``damaged`` where its files do not tell."""
+    """State of a run: that of its status, ``missing``, or ``damaged`` where its files cannot be read."""
     path = out / name
     if not is_run(path):
         return "missing"
@@ -271,6 +274,6 @@ def state_of(out: Path, name: str) -> str:
 
 
 def still_failed(configs: Sequence[RunConfig], failed: Mapping[str, str]) -> dict[str, str]:
-    """Those of the failed runs, to their reasons, that another process has not completed in the meantime."""
-    places = {str(config.name): config.out for config in configs}
-    return {name: reason for name, reason in failed.items() if state_of(places[name], name) != "complete"}
+    """Name of each failed run to its reason, without runs that another process has completed in the meantime."""
+    folders = {str(config.name): config.out for config in configs}
+    return {name: reason for name, reason in failed.items() if state_of(folders[name], name) != "complete"}

@@ -1,4 +1,4 @@
-"""The runs of a sweep, carried out: finished ones are kept, broken ones resumed, missing ones started."""
+"""Trains the runs of a sweep one after another: starts missing runs and resumes incomplete ones."""
 
 import gc
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from memgate.training.loop import resume, train
 from noise.errors import NoiseError
 
 
-def carry_out(config: RunConfig) -> None:
-    """Bring one run to its end, from wherever it is.
+def complete_run(config: RunConfig) -> None:
+    """Start or resume one run, unless it is complete.
 
     Raises:
-        MemgateError: it cannot be trained, or is being trained by somebody else.
-        Stopped: by Ctrl-C or SIGTERM; it can be carried out further.
+        MemgateError: the run cannot be trained, or another process trains it.
+        Stopped: Ctrl-C or SIGTERM; the run can be resumed.
     """
     path = config.out / str(config.name)
     if not is_run(path):
@@ -30,16 +30,16 @@ def carry_out(config: RunConfig) -> None:
 
 
 def attempt(config: RunConfig) -> str:
-    """Carry a run out, and say why it failed; empty where it did not. Whoever stops it stops us."""
+    """The reason why a run failed, after trying to complete it; empty where it is complete. Raises Stopped."""
     threads = torch.get_num_threads()
     try:
-        carry_out(config)
+        complete_run(config)
     except (MemgateError, NoiseError) as error:
         return str(error)
-    except Exception as error:  # the next run may well succeed
+    except Exception as error:  # the next run may still succeed
         return f"{type(error).__name__}: {error}"
     finally:
-        torch.set_num_threads(threads)  # a run on the CPU is resumed with those that it had
+        torch.set_num_threads(threads)  # resuming a run on the CPU sets the number it was started with
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -47,14 +47,14 @@ def attempt(config: RunConfig) -> str:
 
 
 def run_here(configs: Sequence[RunConfig]) -> dict[str, str]:
-    """Carry runs out one after another, in this process.
+    """Complete runs one after another, in this process.
 
     Returns:
-        Name of each run that failed to the reason.
+        Name of each failed run to the reason.
 
     Raises:
-        Stopped: by Ctrl-C or SIGTERM.
-        Interrupted: likewise, where no run is being trained or the last batch of one is done already.
+        Stopped: Ctrl-C or SIGTERM during the training of a run.
+        Interrupted: Ctrl-C or SIGTERM between two trainings, or after the last batch of one.
     """
     failed = {}
     with Interrupt(at_once=True) as interrupt:

@@ -1,7 +1,7 @@
-"""The runs of a sweep as tasks of Ray, here or on a cluster. Ray decides which runs when and where; we hand them over.
+"""Training the runs of a sweep as Ray tasks, on this machine or on a cluster; Ray schedules them.
 
-Ray comes with the extra ``.[ray]``. On a cluster every machine needs memgate, and the runs' folder and the data under
-the same paths.
+Ray is installed by the extra ``.[ray]``. Every machine of a cluster needs memgate, and the runs' folder and the data
+under the same paths.
 """
 
 import importlib
@@ -23,22 +23,22 @@ from memgate.sweeps.grid import still_failed
 from memgate.training.interrupt import Interrupt, Interrupted
 
 STOPPED = "stopped"
-"""What a task returns whose run was stopped: it can be resumed."""
+"""Result of a task that was stopped by a signal; its run can be resumed."""
 
 PATIENCE = 120
-"""Seconds that cancelled runs have to reach the end of a batch, before Ray ends their processes."""
+"""Seconds that cancelled runs have to finish a batch before Ray ends their processes."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Where the tasks run, and what each is given."""
+    """The Ray instance, and the resources of each task."""
 
     address: str | None = None
-    """Of a cluster (``auto`` or ``HOST:PORT``); None: a Ray of our own on this machine."""
+    """Address of a cluster (``auto`` or ``HOST:PORT``); None: start Ray on this machine."""
     gpus: float | None = None
-    """GPUs a run, or a fraction of one; None: one where there are any, unless the runs are to use the CPU."""
+    """GPUs per run, which may be a fraction; None: one where there are any, and none for runs on the CPU."""
     cpus: int = 1
-    """CPU cores a run."""
+    """CPU cores per run."""
 
     def __post_init__(self) -> None:
         require(self.cpus >= 1, f"--cpus-per-run {self.cpus}: a run needs at least 1.")
@@ -50,43 +50,43 @@ class Workers:
 
 
 def run_on_ray(configs: Sequence[RunConfig], workers: Workers) -> dict[str, str]:
-    """Carry runs out as Ray's tasks, as many at once as Ray has room for.
+    """Complete runs as Ray tasks, as many in parallel as the resources allow.
 
     Returns:
-        Name of each run that failed to the reason.
+        Name of each failed run to the reason.
 
     Raises:
-        MemgateError: Ray is missing, cannot be reached, or no machine of its is large enough for a run.
-        Interrupted: by Ctrl-C or SIGTERM, when the runs have stopped; they can be resumed.
+        MemgateError: Ray is not installed or cannot be reached, or no machine has the resources for a run.
+        Interrupted: Ctrl-C or SIGTERM, after the runs have stopped; they can be resumed.
     """
     with _connected(workers.address) as ray:
-        gpus = _fitting(ray, workers, cpu_only=all(config.device == "cpu" for config in configs))
-        task = ray.remote(num_cpus=workers.cpus, num_gpus=gpus, max_retries=0)(_carried_out)
+        gpus = _gpus_per_run(ray, workers, cpu_only=all(config.device == "cpu" for config in configs))
+        task = ray.remote(num_cpus=workers.cpus, num_gpus=gpus, max_retries=0)(_task)
         tasks = {task.remote(config, str(Path.cwd())): str(config.name) for config in configs}
         with Interrupt() as interrupt:
             try:
-                return still_failed(configs, _followed(ray, tasks, configs, interrupt))
+                return still_failed(configs, _wait_for_all(ray, tasks, configs, interrupt))
             except (Interrupted, KeyboardInterrupt):
                 _cancel(ray, list(tasks))
                 raise
 
 
-def _carried_out(config: RunConfig, folder: str) -> str:
-    """One task, in a process of Ray's: the reason why the run failed, or nothing, or :data:`STOPPED`."""
+def _task(config: RunConfig, folder: str) -> str:
+    """The task: the reason why the run failed, an empty text, or :data:`STOPPED`; runs in a process of Ray."""
     from memgate.sweeps.local import attempt
     from memgate.training.loop import Stopped
 
-    os.chdir(folder)  # paths were typed there
+    os.chdir(folder)  # relative paths refer to the folder of the command
     try:
         return attempt(config)
     except (Stopped, KeyboardInterrupt):
         return STOPPED
 
 
-def _followed(
+def _wait_for_all(
     ray: Any, tasks: dict[Any, str], configs: Sequence[RunConfig], interrupt: Interrupt
 ) -> dict[str, str]:
-    """Wait for all tasks, with a bar of epochs and a line for each run that ends."""
+    """Name of each failed run to the reason; shows a progress bar of epochs and a line for each finished run."""
     failed, pending, shown = {}, list(tasks), 0
     with console.counter(sum(config.train.epochs for config in configs), "epochs") as advance:
         while pending:
@@ -107,6 +107,7 @@ def _followed(
 
 
 def _result(ray: Any, reference: Any) -> str:
+    """The result of a task, or the reason why Ray has none."""
     try:
         return str(ray.get(reference))
     except ray.exceptions.RayError as error:
@@ -114,11 +115,12 @@ def _result(ray: Any, reference: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
+    """First line of the message, or the exception's type where the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _epochs(config: RunConfig) -> int:
-    """Finished epochs of a run."""
+    """Number of finished epochs of a run; 0 where it does not exist or cannot be read."""
     path = config.out / str(config.name)
     try:
         return Run(path).status().epoch if is_run(path) else 0
@@ -127,19 +129,19 @@ def _epochs(config: RunConfig) -> int:
 
 
 def _cancel(ray: Any, tasks: list[Any]) -> None:
-    """Stop all tasks as Ctrl-C stops a training, each after its batch, and wait until they have stopped."""
+    """Stop all tasks after their current batch, as Ctrl-C does, and wait for them."""
     console.note(f"Stopping {len(tasks)} runs after their batches; Ctrl-C again ends them at once.")
     for reference in tasks:
-        ray.cancel(reference, force=False)  # reaches the task as SIGINT
+        ray.cancel(reference, force=False)  # sends SIGINT to the task
     ray.wait(tasks, num_returns=len(tasks), timeout=PATIENCE)
 
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
-    """Ray, started or joined; it reports to nobody, and one of our own listens on this machine alone."""
+    """The module ray, connected; no usage statistics, and a Ray that is started here listens on 127.0.0.1 only."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if address is None:
-        # Ray's way to bind 127.0.0.1 and nothing else; it is read when Ray is imported.
+        # With this value Ray binds to 127.0.0.1 only; the variable is read when Ray is imported.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ.pop("RAY_ADDRESS", None)
     try:
@@ -150,11 +152,11 @@ def _connected(address: str | None) -> Iterator[Any]:
         ) from error
     _check_reachable(address)
     try:
-        # Of a cluster it is not ours to say whether it has a dashboard.
-        dashboard = {"include_dashboard": False} if address is None else {"address": address}
-        with _heeding_interrupts():
-            ray.init(**dashboard, log_to_driver=False, logging_level="error")
-    except Exception as error:  # Ray raises a handful of kinds
+        # Whether a cluster has a dashboard is not decided by memgate.
+        options = {"include_dashboard": False} if address is None else {"address": address}
+        with _interrupts_enabled():
+            ray.init(**options, log_to_driver=False, logging_level="error")
+    except Exception as error:  # Ray raises several types of exceptions
         raise MemgateError(
             f"Ray cannot be reached at {address or 'this machine'} ({_first_line(error)}): start it by "
             "'ray start --head', or leave --ray-address out."
@@ -166,8 +168,8 @@ def _connected(address: str | None) -> Iterator[Any]:
 
 
 @contextmanager
-def _heeding_interrupts() -> Iterator[None]:
-    """Keep Ray's processes from inheriting that SIGINT is ignored (a script's background): no cancel reaches them."""
+def _interrupts_enabled() -> Iterator[None]:
+    """Enable SIGINT while Ray starts its processes: they inherit an ignored SIGINT and could not be cancelled."""
     before = signal.getsignal(signal.SIGINT)
     ignored = before == signal.SIG_IGN and threading.current_thread() is threading.main_thread()
     if ignored:
@@ -180,7 +182,7 @@ def _heeding_interrupts() -> Iterator[None]:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Raise MemgateError where nothing listens at ``HOST:PORT``: Ray itself would go on trying for many minutes."""
+    """Raise MemgateError where ``HOST:PORT`` refuses a connection; Ray itself would retry for many minutes."""
     host, colon, port = (address or "").rpartition(":")
     if not colon or not port.isdecimal():
         return
@@ -192,8 +194,8 @@ def _check_reachable(address: str | None) -> None:
         ) from error
 
 
-def _fitting(ray: Any, workers: Workers, cpu_only: bool) -> float:
-    """GPUs of each run; raises MemgateError where no machine could ever hold one, since Ray would wait for ever."""
+def _gpus_per_run(ray: Any, workers: Workers, cpu_only: bool) -> float:
+    """GPUs per run; raises MemgateError where no machine has enough resources, for which Ray would wait forever."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     largest = max((machine.get("GPU", 0.0) for machine in machines), default=0.0)
     gpus = workers.gpus if workers.gpus is not None else min(1.0, largest) * (not cpu_only)

@@ -1,4 +1,4 @@
-"""The state of a training, saved and restored whole; atomic, and read with ``weights_only=True``."""
+"""Checkpoints: the whole state of a training, written atomically and read with ``weights_only=True``."""
 
 import io
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SCHEMA = "memgate-checkpoint/1"
 
 @dataclass
 class TrainState:
-    """Everything that changes while a network is trained. Randomness is keyed by (seed, epoch): no generator."""
+    """Everything that changes during training; no random generator, since randomness depends on (seed, epoch) only."""
 
     model: nn.Module
     trunk_optimiser: torch.optim.Optimizer
@@ -25,9 +25,11 @@ class TrainState:
     epoch: int = 0
     """Finished epochs."""
     step: int = 0
-    """Batches seen."""
+    """Batches processed since the run's start."""
     trunk_updates: int = 0
+    """Optimiser steps of the trunk."""
     gate_updates: int = 0
+    """Optimiser steps of the gates."""
     best_accuracy: float = -1.0
     """Best validation accuracy so far; -1 without a validation split."""
 
@@ -36,10 +38,10 @@ _COUNTERS = ("epoch", "step", "trunk_updates", "gate_updates", "best_accuracy")
 
 
 def save(state: TrainState, path: Path) -> None:
-    """Write a checkpoint; an older one of that name stays until the new one is whole on the disk.
+    """Write a checkpoint; a file of that name is replaced only when the new one is completely on the disk.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written.
+        OSError: the disk is full, or the folder is not writable.
     """
     content: dict[str, Any] = {
         "schema": SCHEMA,
@@ -48,14 +50,14 @@ def save(state: TrainState, path: Path) -> None:
         "gate_optimiser": state.gate_optimiser.state_dict() if state.gate_optimiser else None,
         **{name: getattr(state, name) for name in _COUNTERS},
     }
-    # By way of memory: onto a full disk torch.save itself fails with a RuntimeError of its zip writer.
+    # Serialised in memory first: on a full disk, torch.save itself raises a RuntimeError and no OSError.
     buffer = io.BytesIO()
     torch.save(content, buffer)
     atomic_write(path, lambda stream: stream.write(buffer.getbuffer()))
 
 
 def restore(state: TrainState, path: Path, device: torch.device) -> None:
-    """Put a checkpoint's content into ``state``; every key must match.
+    """Load a checkpoint into ``state``; every key must match.
 
     Raises:
         MemgateError: the file is damaged or of another network.
@@ -70,7 +72,7 @@ def restore(state: TrainState, path: Path, device: torch.device) -> None:
 
 
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> int:
-    """Put a checkpoint's weights into a network and return the epoch they are of.
+    """The epoch of a checkpoint whose weights are loaded into ``model``.
 
     Raises:
         MemgateError: the file is damaged or of another network.
@@ -81,7 +83,7 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> int:
 
 
 def read_model(path: Path, device: torch.device) -> tuple[dict[str, Tensor], int]:
-    """A checkpoint's weights by name, and the epoch they are of.
+    """A checkpoint's weights by name, and their epoch.
 
     Raises:
         MemgateError: the file is damaged.
@@ -91,6 +93,7 @@ def read_model(path: Path, device: torch.device) -> tuple[dict[str, Tensor], int
 
 
 def _load_model(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load weights; raises MemgateError where a name or a shape differs."""
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -98,9 +101,10 @@ def _load_model(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    """A checkpoint's content; raises MemgateError where the file is damaged or not a checkpoint."""
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+    except Exception as error:  # torch raises many types of exceptions for a damaged file
         raise MemgateError(
             f"{path} cannot be read ({type(error).__name__}): take another checkpoint."
         ) from error

@@ -1,4 +1,4 @@
-"""What a run was made with: device, versions, git revision, command."""
+"""Device and precision of a training, and the description of its environment: versions, revision, command."""
 
 import platform
 import subprocess
@@ -18,10 +18,10 @@ _PACKAGES = ("torchvision", "numpy", "h5py", "scikit-learn", "scipy", "pillow")
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of ``--device``.
+    """The device that ``auto``, ``cpu`` or ``cuda`` means on this machine.
 
     Raises:
-        MemgateError: CUDA is asked for and there is none.
+        MemgateError: CUDA is requested and not available.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
@@ -32,18 +32,18 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: Precision, device: torch.device) -> Precision:
-    """The arithmetic of ``--train.precision`` on a device: ``auto`` is bf16 on CUDA and float32 on the CPU."""
+    """``--train.precision`` on a device: ``auto`` is ``bf16`` on CUDA and ``float32`` on the CPU."""
     if name != "auto":
         return name
     return "bf16" if device.type == "cuda" else "float32"
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """Versions, revision, command and machine as plain JSON values."""
+    """Versions, git revision, command and machine as JSON values, for config.json."""
     return {
         "memgate": __version__,
         "python": platform.python_version(),
-        # torch.__version__ names the build (+cpu, +cu132), which its metadata may not.
+        # torch.__version__ includes the build (+cpu, +cu132), which the package's metadata may lack.
         "packages": {"torch": torch.__version__, **{name: metadata.version(name) for name in _PACKAGES}},
         "git_revision": git_revision(),
         "command": sys.argv,
@@ -55,7 +55,7 @@ def describe(device: torch.device) -> dict[str, Any]:
 
 
 def git_revision() -> str | None:
-    """Revision of memgate's own checkout, with ``+changes`` where files differ; None outside of one."""
+    """Git revision of memgate's own source, with ``+changes`` where files are modified; None outside a checkout."""
     folder = Path(__file__).parent
     try:
         revision, changes = (

@@ -1,4 +1,4 @@
-"""One pass over a split becomes one EpochRecord; numbers that sum it up."""
+"""Evaluation passes over a split, their summary, and the network of a checkpoint."""
 
 import contextlib
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from memgate.training.loader import DeviceImages
 from memgate.training.sample_buffer import SampleBuffer
 
 EVAL_BATCH = {"cpu": 256, "cuda": 1024}
-"""Images a batch when nothing is trained: the fastest of those tried on 2 cores, and enough to fill a GPU."""
+"""Images per batch without training: the fastest of several sizes on 2 CPU cores; large enough for a GPU."""
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """The arithmetic of a resolved ``--train.precision``: ``float32`` or ``bf16``."""
+    """The context of a forward pass in the precision ``float32`` or ``bf16``."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
@@ -33,14 +33,14 @@ def evaluate_split(
     precision: str,
     between: Callable[[], None] = lambda: None,
 ) -> EpochRecord:
-    """Evaluate every sample of a split without augmentation; the model's mode is put back.
+    """The per-sample values of a whole split, without augmentation; the model's training mode is restored.
 
     Args:
         model: a network of :mod:`memgate.models`.
-        images: the split.
+        images: the split, N samples.
         gates: names of the network's gates.
-        precision: of ``--train.precision``.
-        between: called before each batch; it may raise to break the pass off.
+        precision: ``float32`` or ``bf16``.
+        between: called before each batch; it may raise to end the pass.
     """
     buffer = SampleBuffer(images.given, images.clean, gates)
     training = model.training
@@ -57,7 +57,16 @@ def evaluate_split(
 
 
 def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[str, float]:
-    """Means over the samples that were seen, under the names that metrics.csv uses."""
+    """Means over the samples that were seen: loss in nats, accuracies, gate values and routed shares in [0, 1].
+
+    Args:
+        record: per-sample values of a pass.
+        split: name of the split, which is the prefix of each key.
+        gates: names of the gates.
+
+    Returns:
+        Column of metrics.csv to its value.
+    """
     seen = record.flag("seen")
     values = {
         f"{split}_loss": float(record.loss[seen].mean(dtype="f8")),
@@ -71,17 +80,17 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
 
 
 def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module, int]:
-    """The network of a checkpoint on a device, as it was trained: on normalised images; and the checkpoint's epoch.
+    """The network of a checkpoint, which takes normalised images, and the checkpoint's epoch.
 
-    Its number of classes stands in the log and the side of its images in the manifest, so no picture is read.
+    The number of classes is read from the log and the image size from the manifest, so no image is loaded.
 
     Args:
-        run: whose.
+        run: a run that memgate trained.
         which: ``last``, ``best`` or an epoch's number.
-        device: where to put it.
+        device: device of the network.
 
     Raises:
-        MemgateError: there is no such checkpoint, or it is damaged.
+        MemgateError: the checkpoint does not exist or is damaged.
     """
     classes, side = len(run.sample_log().class_names), run.manifest.header.image_shape[0]
     model = build_model(run.config.model, classes, seed=0, image_size=side).to(device)
@@ -89,7 +98,7 @@ def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module,
 
 
 def load_model(run: Run, which: str = "last", device: str = "auto") -> PixelNetwork:
-    """The network of a checkpoint as a module from images to logits, in evaluation mode.
+    """The network of a checkpoint in evaluation mode: images [b, 3, H, W] in [0, 1] to logits [b, K].
 
     Args:
         run: a run that memgate trained.
@@ -97,31 +106,37 @@ def load_model(run: Run, which: str = "last", device: str = "auto") -> PixelNetw
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
-        Images [b, 3, H, W] in [0, 1] to logits [b, K]; the normalisation of the run is inside.
+        A module that normalises the images as in the run's training and calls the trained network.
 
     Raises:
-        MemgateError: there is no such checkpoint, it is damaged, or the run's data is missing or has changed.
+        MemgateError: the checkpoint does not exist or is damaged, or the run's data is missing or has changed.
+
+    Example:
+        >>> network = load_model(run, "last", device="cpu")
+        >>> images = torch.rand(2, 3, 8, 8)
+        >>> network(images).shape  # two images, ten classes
+        torch.Size([2, 10])
     """
     network, _ = load_network(run, which, choose_device(device))
     return pixel_network(network, inputs_of(run)).eval()
 
 
 def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str, dict[str, float]]]:
-    """Evaluate a checkpoint again on every split of its run.
+    """The epoch of a checkpoint, and its metrics on every split of the run.
 
     Args:
-        run: the run.
+        run: a run that memgate trained.
         which: ``last``, ``best`` or an epoch's number.
         device_name: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
-        The checkpoint's epoch, and for each split the numbers of :func:`summarise`.
+        The checkpoint's epoch, and split to the numbers of :func:`summarise`.
 
     Raises:
-        MemgateError: the run has no such checkpoint, or its data has changed.
+        MemgateError: the checkpoint does not exist, or the run's data is missing or has changed.
     """
     config, device = run.config, choose_device(device_name)
-    run.checkpoint(which)  # a missing one is said before the data is read
+    run.checkpoint(which)  # raises before the data is loaded, which takes longer
     inputs = inputs_of(run)
     model, epoch = load_network(run, which, device)
     gates = config.model.gate_names
@@ -136,6 +151,6 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
 
 
 def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:
-    """A network of :mod:`memgate.models` with its run's normalisation inside, on the device where it is."""
+    """The network with its run's normalisation: images [b, 3, H, W] in [0, 1] to logits [b, K], on the same device."""
     device = next(model.parameters()).device
     return PixelNetwork(model, *inputs.normalisation).to(device)

@@ -1,30 +1,49 @@
-"""What a training starts from: a fresh network, or another run's trunk in it."""
+"""The state that a training starts from: fresh weights, or the trunk of another run (``--init-from``).
 
+``--init-from`` is what the papers meant by baseline initialisation: stem and blocks of a trained, ungated network are
+loaded by name; head and gates are fresh; the optimiser has no state, warm-up and schedule start from the beginning.
+Every tensor of both networks is counted, and a trunk that does not fit is an error. (The authors' own loader took an
+empty dict with ``strict=False``, so their "baseline" rows are runs from scratch.)
+"""
+
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from memgate import console
 from memgate.config.run import RunConfig
 from memgate.data.image_set import ImageSet
+from memgate.errors import MemgateError
 from memgate.models import build_model
+from memgate.models.pretrained import differences
+from memgate.runs.run import Run, is_run, open_run
 from memgate.training import checkpoint
-from memgate.training.baseline import find_baseline, load_baseline
 from memgate.training.checkpoint import TrainState
 from memgate.training.objective import parameter_groups
 from memgate.training.seeding import stream_seed
 
+TRUNK, HEAD, GATES = "trunk.", "head", "gates"
+"""Names in a state dict: the prefix of a gated network's backbone, a backbone's last linear layer, the gates."""
+
 
 def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> TrainState:
-    """Fresh network and optimisers for a training split: SGD with momentum over trunk and gates, disjoint."""
+    """Fresh network and optimisers: SGD with momentum, one for the trunk and one for the gates.
+
+    Args:
+        config: the run's resolved configuration.
+        train: the training split, which determines the number of classes and the image size.
+        device: device of the network.
+    """
     seed = stream_seed(config.seed, "weights")
     model = build_model(config.model, train.class_count, seed, train.side).to(device)
     trunk, gates = parameter_groups(model)
 
-    def sgd(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    def sgd(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         settings = config.train
         return torch.optim.SGD(
             parameters, settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
@@ -33,22 +52,149 @@ def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> Train
     return TrainState(model, sgd(trunk), sgd(gates) if gates else None)
 
 
-def initialised(
+def with_initial_weights(
     config: RunConfig, train: ImageSet, environment: dict[str, Any], device: torch.device
 ) -> tuple[RunConfig, dict[str, Any], Callable[[Path], object]]:
-    """What ``--init-from`` adds to a new run: the place of its weights made explicit, their account, a checkpoint.
+    """The configuration, the environment and the initial checkpoint of a new run; unchanged without ``--init-from``.
 
-    The network as it starts is the new run's last.pt, of epoch 0: whoever goes on with the run, even one that
-    died in its first epoch, goes on from there and never reads the other run again.
+    The initial network is stored as last.pt of epoch 0: a run that stops in its first epoch resumes from it, and the
+    other run is never read again.
+
+    Args:
+        config: the run's resolved configuration.
+        train: the training split.
+        environment: description of the machine.
+        device: device of the network.
+
+    Returns:
+        The configuration with the absolute path of the other run, the environment with what was loaded, and a function
+        that writes the initial checkpoint into the new run's folder.
     """
     if config.init_from is None:
         return config, environment, lambda _: None
     baseline = find_baseline(config.init_from)
     state = new_state(config, train, device)
-    account = load_baseline(state.model, baseline, config.init_head)
-    console.note(account.sentence)
+    loaded = load_baseline(state.model, baseline, config.init_head)
+    console.note(loaded.sentence)
     return (
         replace(config, init_from=str(baseline)),
-        {**environment, "initialisation": asdict(account)},
+        {**environment, "initialisation": asdict(loaded)},
         lambda folder: checkpoint.save(state, folder / "checkpoints" / "last.pt"),
     )
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A checkpoint to start from."""
+
+    run: Run
+    which: str
+    """``last``, ``best`` or an epoch's number."""
+
+    def __str__(self) -> str:
+        """The value of ``--init-from``, with an absolute path."""
+        return f"{self.run.path.absolute()}:{self.which}"
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint's file; raises MemgateError where the run has none."""
+        return self.run.checkpoint(self.which)
+
+
+@dataclass(frozen=True)
+class LoadedTensors:
+    """Numbers of tensors that were loaded, left fresh, or not taken from the baseline."""
+
+    source: str
+    """Run and checkpoint."""
+    epoch: int
+    """Epoch of the baseline's weights."""
+    loaded: int
+    """Tensors of the trunk that were loaded."""
+    fresh: dict[str, int]
+    """Part of the new network (``head``, ``gates``) to its number of tensors with fresh values."""
+    left: dict[str, int]
+    """Part of the baseline to its number of tensors that were not taken."""
+
+    @property
+    def sentence(self) -> str:
+        """All numbers in one sentence."""
+        fresh, left = (
+            ", ".join(f"{part} {count}" for part, count in parts.items()) or "nothing"
+            for parts in (self.fresh, self.left)
+        )
+        return (
+            f"Started from {self.source} (epoch {self.epoch}): {self.loaded} tensors loaded; fresh: {fresh}; of the "
+            f"baseline left out: {left}."
+        )
+
+
+def find_baseline(text: str) -> Baseline:
+    """The checkpoint that a value of ``--init-from`` names.
+
+    Args:
+        text: ``RUN`` or ``RUN:CHECKPOINT``, where RUN is a folder or a name under runs/.
+
+    Raises:
+        MemgateError: there is no such run or checkpoint, or the run has no network.
+    """
+    run, colon, which = text.rpartition(":")
+    if not colon or is_run(Path(text)):  # a path may contain a colon
+        run, which = text, "last"
+    baseline = Baseline(open_run(run), which)
+    _ = baseline.path
+    return baseline
+
+
+def load_baseline(
+    model: nn.Module, baseline: Baseline, head: Literal["fresh", "loaded"] = "fresh"
+) -> LoadedTensors:
+    """Load a baseline's whole trunk into a network, by name.
+
+    Args:
+        model: a fresh network on any device, changed in place; where gated, its backbone is the module ``trunk``.
+        baseline: checkpoint of a gated or ungated network.
+        head: whether the last linear layer stays fresh or is loaded too.
+
+    Raises:
+        MemgateError: the trunks differ in a name or a shape, or the file is damaged; nothing is loaded then.
+    """
+    state, epoch = checkpoint.read_model(baseline.path, torch.device("cpu"))
+    excluded = (GATES,) if head == "loaded" else (GATES, HEAD)
+    source_trunk, left = _split_state(state, excluded)
+    trunk, fresh = _split_state(model.state_dict(), excluded)
+    wrong = differences(source_trunk, trunk)
+    if wrong:
+        other = baseline.run.config.model
+        raise MemgateError(
+            f"--init-from {baseline.run.path}: that trunk is of a {other.name} of depth {other.depth} "
+            f"({other.block}, {other.shortcut}) and does not fit this network: {wrong}. Take a baseline of the same "
+            f"--model.depth, --model.block and --model.shortcut"
+            f"{' (and number of classes, or --init-head fresh)' if head == 'loaded' else ''}."
+        )
+    with torch.no_grad():
+        for name, tensor in source_trunk.items():
+            trunk[name].copy_(tensor)
+    source = f"{baseline.run.path}, checkpoint {baseline.which}"
+    return LoadedTensors(source, epoch, len(source_trunk), fresh, left)
+
+
+def _split_state(
+    state: dict[str, Tensor], excluded: tuple[str, ...]
+) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """The backbone's tensors by their names in an ungated network, and part to number of tensors for all others."""
+    gated = any(name.startswith(TRUNK) for name in state)
+    trunk, others = {}, Counter[str]()
+    for name, tensor in state.items():
+        part = _part(name.removeprefix(TRUNK))
+        if part in excluded or (gated and not name.startswith(TRUNK)):
+            others[part] += 1
+        else:
+            trunk[name.removeprefix(TRUNK)] = tensor
+    return trunk, dict(others)
+
+
+def _part(name: str) -> str:
+    """The part that a tensor belongs to: ``gates`` for the gate of any unit or block, else its first name."""
+    names = name.split(".")
+    return GATES if {"gate", GATES} & set(names) else names[0]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that the training asks where it can stop cleanly."""
+"""Deferred handling of Ctrl-C and SIGTERM: a training checks for them where it can stop cleanly."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Interrupted(BaseException):
-    """The user asked the training to stop; ``code`` is the shell's exit code for the signal."""
+    """A signal to stop was received; ``code`` is the shell's exit code for it."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -15,45 +15,46 @@ class Interrupted(BaseException):
 
 
 class Interrupt:
-    """While it is entered, a first SIGINT or SIGTERM only takes note; :meth:`check` then raises.
+    """A context in which the first SIGINT or SIGTERM is only stored; the next :meth:`check` raises.
 
-    So neither a checkpoint nor a row of the log is ever broken off in the middle. A second signal raises
-    KeyboardInterrupt at once, for a user who will not wait for the batch. Outside the main thread, where
-    Python delivers no signals, it does nothing.
+    Checkpoints and rows of the log are therefore never left incomplete. A second signal raises KeyboardInterrupt
+    immediately, for users who do not want to wait for the end of the batch. Outside the main thread, where Python
+    delivers no signals, the context does nothing.
 
     Args:
-        at_once: of a series of trainings: a signal that comes between them raises Interrupted at once, and one
-            that comes within another's Interrupt is noted by both, so that a training which was too far to be
-            stopped does not hide it.
+        at_once: for a series of trainings, each with an Interrupt of its own. A signal between two trainings raises
+            Interrupted immediately. A signal within a training is stored here too, so that the series also stops
+            after a training that was in its last batch.
     """
 
     def __init__(self, at_once: bool = False) -> None:
         self._at_once = at_once
-        self._number = 0
-        self._before: dict[int, Any] = {}
+        self._signal = 0
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                self._previous[number] = signal.signal(number, self._store)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
-        self._before.clear()
+        self._previous.clear()
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self._number:
+    def _store(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        if self._signal:
             raise KeyboardInterrupt
-        self._number = number
-        outer = getattr(self._before.get(number), "__self__", None)
+        self._signal = number
+        outer = getattr(self._previous.get(number), "__self__", None)
         if isinstance(outer, Interrupt):
-            outer._number = number
+            outer._signal = number
         if self._at_once:
             self.check()
 
     def check(self) -> None:
-        """Raise Interrupted if a signal has come."""
-        if self._number:
-            raise Interrupted(128 + self._number)
+        """Raise Interrupted where a signal was received."""
+        if self._signal:
+            raise Interrupted(128 + self._signal)

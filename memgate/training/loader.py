@@ -1,4 +1,4 @@
-"""A whole image set on the device as uint8; an epoch is a permutation; augmentation is batched tensor code."""
+"""Batches from a whole split that is kept on the device as uint8; augmentation is computed per batch there."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,31 +11,31 @@ from memgate.runs.inputs import Inputs
 from memgate.training.seeding import stream
 
 CROP_PADDING = 4
-"""Pixels of zeros around an image before the random crop (He et al. 2016)."""
+"""Zero pixels added on each side of an image before the random crop (He et al. 2016)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples as the network sees them."""
+    """b samples, ready for the network."""
 
     images: Tensor
-    """Normalised [b, 3, H, W], channels last in memory."""
+    """Normalised, possibly augmented images, float32 [b, 3, H, W], channels last in memory."""
     labels: Tensor
     """Given labels [b]."""
     index: Tensor
-    """Rows in the image set [b]: where per-sample values go (not sample ids)."""
+    """Rows of the samples in the split [b], which are not their sample ids."""
 
 
 class DeviceImages:
-    """A split on a device, ready to be permuted, cropped, flipped and normalised there."""
+    """A split on a device, from which batches are cropped, flipped and normalised."""
 
     def __init__(self, inputs: Inputs, split: str, device: torch.device) -> None:
         """Copy a split to the device.
 
         Args:
-            inputs: pictures and labels of a resolved configuration.
-            split: which of them; only ``train`` is augmented.
-            device: where to keep the split and make the batches.
+            inputs: images and labels of a resolved configuration.
+            split: name of the split; only ``train`` is augmented.
+            device: device of the split and of its batches.
         """
         images = inputs.image_set(split)
         mean, std = inputs.normalisation
@@ -50,7 +50,7 @@ class DeviceImages:
         """Given labels [N]."""
         self.clean = torch.from_numpy(inputs.samples(split).clean_label.astype(np.int64)).to(device)
         """Clean labels [N]."""
-        # (x/255 - mean)/std as one multiplication and one addition.
+        # (x / 255 - mean) / std as one multiplication and one addition.
         self._scale = torch.tensor(1 / (255 * np.asarray(std)), dtype=torch.float32, device=device)
         self._shift = torch.tensor(-np.asarray(mean) / np.asarray(std), dtype=torch.float32, device=device)
 
@@ -58,9 +58,14 @@ class DeviceImages:
         return len(self.given)
 
     def training_batches(self, seed: int, epoch: int, batch_size: int) -> Iterator[Batch]:
-        """One epoch in random order, augmented; every sample once, the last batch partial.
+        """The batches of one epoch: every sample once, in random order, augmented; the last batch may be smaller.
 
         Order, crop and flip of sample i in epoch e depend on (seed, e, i) only.
+
+        Args:
+            seed: the run's seed.
+            epoch: number of the epoch, from 1.
+            batch_size: b.
         """
         generator = stream(seed, "epoch", epoch)
         order = torch.randperm(len(self), generator=generator).to(self.device)
@@ -74,7 +79,7 @@ class DeviceImages:
             yield Batch(self._normalised(cropped), self.given[index], index)
 
     def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
-        """Every sample once, in order, as it is."""
+        """The batches of every sample once, in order, without augmentation."""
         p, (height, width) = self.padding, self.size
         for index in torch.arange(len(self), device=self.device).split(batch_size):
             rows = slice(int(index[0]), int(index[0]) + len(index)) if index.device.type == "cpu" else index
@@ -82,7 +87,7 @@ class DeviceImages:
             yield Batch(self._normalised(plain), self.given[index], index)
 
     def _crop(self, index: Tensor, offsets: Tensor, flips: Tensor) -> Tensor:
-        """Windows [b, H, W, 3] at ``offsets`` (row, column) of the padded images, mirrored where ``flips``."""
+        """Windows [b, H, W, 3] of the padded images at ``offsets`` [b, 2] (row, column), mirrored by ``flips``."""
         height, width = self.size
         rows = offsets[:, :1] + torch.arange(height, device=self.device)
         columns = torch.arange(width, device=self.device).expand(len(index), width)
@@ -90,5 +95,5 @@ class DeviceImages:
         return self.pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]]
 
     def _normalised(self, pixels: Tensor) -> Tensor:
-        """uint8 [b, H, W, 3] to float [b, 3, H, W]; the permuted view is what channels_last means."""
+        """Normalised images, float32 [b, 3, H, W], from uint8 [b, H, W, 3]; permuting makes them channels last."""
         return torch.addcmul(self._shift, pixels.float(), self._scale).permute(0, 3, 1, 2)

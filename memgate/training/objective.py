@@ -1,4 +1,4 @@
-"""Which loss trains which parameters. Losses are per sample and unreduced first."""
+"""Losses of a batch, and the division of the parameters into trunk and gates."""
 
 from collections.abc import Mapping
 
@@ -11,21 +11,21 @@ from memgate.models.gated.block_gates import EntropyGate
 
 
 def classification_loss(forward: Forward, labels: Tensor) -> Tensor:
-    """Cross-entropy of the network's output in nats [b]; high is harder."""
+    """Cross-entropy of the network's output for the given labels, in nats [b]; higher is harder."""
     return functional.cross_entropy(forward.logits.float(), labels, reduction="none")
 
 
 def gate_losses(logits: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
-    """Cross-entropy of each gate's own classifier in nats, each [b]; reaches that gate's weights only."""
-    return {name: functional.cross_entropy(z, labels, reduction="none") for name, z in logits.items()}
+    """Gate name to the cross-entropy of the gate's own classifier, in nats [b]; trains that gate only."""
+    return {name: functional.cross_entropy(own, labels, reduction="none") for name, own in logits.items()}
 
 
 def total_loss(forward: Forward, labels: Tensor) -> Tensor:
-    """One scalar whose gradient is right for every parameter.
+    """The scalar to minimise: mean losses of network and gates plus the gates' penalties, in nats.
 
-    The loss of a gate's own classifier reaches that gate and nothing else, and the classification loss all but it:
-    the network detaches where the two meet, so one backward pass serves all. Gates without a classifier are trained
-    as the rest of the network is, by the classification loss and their penalties.
+    The loss of a gate's own classifier has a gradient for that gate only, and the classification loss for all other
+    parameters: the network detaches tensors between the two, so that one backward pass computes every gradient.
+    Gates without a classifier are trained as the trunk is, by the classification loss and their penalties.
     """
     parts = [classification_loss(forward, labels).mean(), *forward.penalties.values()]
     with_classifier = {gate.name: gate.logits for gate in forward.gates if gate.logits is not None}
@@ -34,16 +34,16 @@ def total_loss(forward: Forward, labels: Tensor) -> Tensor:
 
 
 def gate_modules(model: nn.Module) -> dict[str, EntropyGate]:
-    """The gates that have a classifier and so a loss of their own, by name; empty for most networks."""
+    """Name to gate, for gates with a classifier and therefore a loss of their own."""
     gates = getattr(model, "gates", None)
     items = gates.items() if isinstance(gates, nn.ModuleDict) else ()
     return {name: gate for name, gate in items if isinstance(gate, EntropyGate)}
 
 
 def parameter_groups(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The parameters as (trunk, gates): disjoint, and together all of them.
+    """All parameters, divided into (trunk, gates).
 
-    To the trunk belong gates without a classifier of their own: they are trained with it.
+    Gates without a classifier of their own are trained with the trunk and belong to it.
     """
     gates = [parameter for gate in gate_modules(model).values() for parameter in gate.parameters()]
     own = {id(parameter) for parameter in gates}

@@ -1,4 +1,4 @@
-"""What is logged of a batch: the network's answer as a row of numbers for each sample, collected on the device."""
+"""The logged values of each sample, computed from the network's output and collected on the device."""
 
 import torch
 from torch import Tensor
@@ -13,14 +13,14 @@ _FLOATS = ("loss", "margin", "p_given", "el2n", "out_entropy")
 
 
 class SampleBuffer:
-    """Collects the per-sample values of one pass on the device: no loop over samples, one copy at the end."""
+    """Per-sample values of one pass over a split, collected on the device and copied to the CPU once, at the end."""
 
     def __init__(self, given: Tensor, clean: Tensor, gates: tuple[str, ...]) -> None:
-        """Start a pass over a split through a network with these gates.
+        """Start a pass in which no sample has been seen.
 
         Args:
             given: given labels, int64 [N], on the device.
-            clean: clean labels, likewise.
+            clean: clean labels, int64 [N], on the device.
             gates: names of the network's gates.
         """
         device, n = given.device, len(given)
@@ -31,17 +31,17 @@ class SampleBuffer:
 
     @torch.no_grad()
     def update(self, index: Tensor, forward: Forward) -> None:
-        """Put one batch in its rows; logits that have no softmax (NaN, or infinite at the top) predict no class.
+        """Store one batch; logits without a softmax (NaN, or a largest logit that is infinite) predict no class.
 
         Args:
-            index: rows of the split [b].
-            forward: the network's answer for them.
+            index: rows of the samples in the split [b].
+            forward: the network's output for them.
         """
         given, clean = self.given[index], self.clean[index]
         logits = forward.logits.float()
         self.floats[:, index] = torch.stack(
             [
-                *_fit(logits, given),
+                *_values(logits, given),
                 *(gate.value for gate in forward.gates),
                 *(_or_missing(gate.entropy, gate.value) for gate in forward.gates),
             ]
@@ -60,7 +60,7 @@ class SampleBuffer:
         self.flags[:, index] = torch.stack([seen + bit for bit in routed] or [seen]).to(torch.uint8)
 
     def record(self) -> EpochRecord:
-        """The pass as arrays of the host."""
+        """The collected values as NumPy arrays."""
         floats = self.floats.cpu().numpy()
         classes = self.classes.cpu().numpy().astype("u2")
         count = len(self.gates)
@@ -77,31 +77,31 @@ class SampleBuffer:
 
 
 def _or_missing(entropy: Tensor | None, value: Tensor) -> Tensor:
-    """An entropy [b], or NaN where a gate of this value [b] has none."""
+    """The entropy [b], or NaN [b] for a gate without one."""
     return torch.full_like(value, torch.nan) if entropy is None else entropy
 
 
 def _predicted(logits: Tensor) -> Tensor:
-    """The class [b] that logits [b, K] predict; UNSEEN_CLASS, which is no label, where they have no softmax."""
-    top, pred = logits.max(dim=1)  # NaN where one of them is
+    """The predicted class [b] of logits [b, K]; UNSEEN_CLASS, which is no label, where they have no softmax."""
+    top, pred = logits.max(dim=1)  # NaN where any logit is NaN
     return pred.where(top.isfinite(), UNSEEN_CLASS)
 
 
-def _fit(logits: Tensor, given: Tensor) -> tuple[Tensor, ...]:
-    """How logits [b, K] fit labels [b]: the values of :data:`_FLOATS`, [b] each."""
+def _values(logits: Tensor, given: Tensor) -> tuple[Tensor, ...]:
+    """The values of :data:`_FLOATS`, [b] each, from logits [b, K] and given labels [b]."""
     own = given[:, None]
     log_p = torch.log_softmax(logits, dim=1)
     own_log_p = log_p.gather(1, own)
     others = logits.scatter(1, own, -torch.inf).amax(dim=1)
     margin = logits.gather(1, own)[:, 0] - others
-    # An infinite margin of a diverged or masked network would meet its opposite in a mean over epochs.
+    # Infinite margins (a diverged network, or masked classes) would make the mean over epochs infinite or NaN.
     margin = margin.where(logits.amax(dim=1).isfinite() & (margin < torch.inf), torch.nan)
-    # p - 1 of the given label by expm1: of a fitted sample float32 would round it to 0.
+    # p - 1 of the given label by expm1: for a fitted sample, float32 would round p to 1.
     error = log_p.exp().scatter(1, own, torch.expm1(own_log_p))
     return (
         -own_log_p[:, 0],
         margin,
         own_log_p[:, 0].exp(),
         error.norm(dim=1),
-        entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min)),  # 0 ln 0 is 0, for a class masked by -inf
+        entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min)),  # 0 ln 0 = 0 for classes masked by -inf
     )

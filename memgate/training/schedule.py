@@ -1,26 +1,23 @@
-"""Learning rates as pure functions of the step: resuming a run needs nothing but the step's number."""
+"""Learning rates as pure functions of epoch and step, so that a resumed run needs no state of a scheduler."""
 
 from memgate.config.run import TrainConfig
 
-RESNET34_AUTHORS = ((82, None), (123, 1), (164, 2))
-"""Last epoch of each phase, and its decays; None is a rate of 0, as are all epochs after these.
+RESNET34_PHASES = ((82, None), (123, 1), (164, 2))
+"""Phases of the schedule ``resnet34-authors``: (last epoch, number of decays); None and all later epochs: a rate of 0.
 
-Read off the schedule helper of the authors' ResNet-34 scripts, which is called at epoch 0 too and whose default is
-0: every ResNet-34 row of their tables (2.1 to 2.3) was trained so, and never at the full rate. The schedule that was
-meant is the report's scheme 1, the milestones 82 and 123.
+Source: the schedule function of the authors' ResNet-34 scripts, which is called at epoch 0 too and whose default is 0.
+Every ResNet-34 row of their tables (2.1 to 2.3) was trained with it, so never at the full rate. The intended schedule
+is the report's scheme 1, the milestones 82 and 123.
 """
 
 
 def trunk_lr(config: TrainConfig, epoch: int, step: int) -> float:
-    """Learning rate of the trunk.
+    """Learning rate of the trunk: above 0, except in the epochs that ``resnet34-authors`` trains at a rate of 0.
 
     Args:
-        config: resolved (milestones are set).
-        epoch: being trained, counted from 1; a milestone m takes effect after m epochs.
-        step: batches since the run's start, counted from 0; the warm-up is in these.
-
-    Returns:
-        A number above 0; or 0, in an epoch in which ``resnet34-authors`` trains nothing.
+        config: resolved, so that the milestones are set.
+        epoch: the current epoch, from 1; a milestone m takes effect after m epochs.
+        step: batches since the run's start, from 0; the warm-up is counted in these.
     """
     if step < config.warmup_iterations:
         return config.warmup_lr
@@ -29,12 +26,12 @@ def trunk_lr(config: TrainConfig, epoch: int, step: int) -> float:
 
 
 def _decays(config: TrainConfig, epoch: int) -> int | None:
-    """How often the rate has decayed; None where it is 0."""
+    """Number of decays up to an epoch; None where the rate is 0."""
     if config.schedule == "resnet34-authors":
-        return next((decays for last, decays in RESNET34_AUTHORS if epoch <= last), None)
+        return next((decays for last, decays in RESNET34_PHASES if epoch <= last), None)
     return sum(milestone < epoch for milestone in config.milestones or ())
 
 
 def gate_lr(config: TrainConfig, epoch: int) -> float:
-    """Learning rate of the gate in ``epoch``, counted from 1: constant, or a tenth in epochs 50, 100, ..."""
+    """Learning rate of the gates in an epoch (from 1): constant, or divided by 10 in epochs 50, 100, ..."""
     return config.gate_lr * (1.0 if config.gate_lr_schedule == "constant" else 0.1 ** (epoch // 50))

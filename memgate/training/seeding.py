@@ -1,4 +1,4 @@
-"""One seed, many independent named streams: nothing random depends on what was drawn before it."""
+"""Independent random streams from one seed and a name: no draw depends on earlier draws."""
 
 import hashlib
 
@@ -6,16 +6,16 @@ import torch
 
 
 def stream_seed(seed: int, *names: object) -> int:
-    """A 63-bit seed that depends on ``seed`` and the stream's name only.
+    """A seed of 63 bits that depends on ``seed`` and ``names`` only.
 
     Args:
         seed: the run's seed.
-        names: what the stream is for, such as ``("augment", epoch)``.
+        names: purpose of the stream, such as ``("epoch", 3)``.
     """
     text = "|".join(["memgate", str(seed), *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def stream(seed: int, *names: object) -> torch.Generator:
-    """A CPU generator for one named stream; draws are made on the CPU so that every device gets the same."""
+    """The random generator of a stream, on the CPU so that all devices get the same numbers."""
     return torch.Generator().manual_seed(stream_seed(seed, *names))

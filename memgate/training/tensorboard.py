@@ -1,4 +1,4 @@
-"""TensorBoard as an extra: the scalars of metrics.csv, and the histograms of g that the papers' authors logged."""
+"""Optional TensorBoard events: the columns of metrics.csv as scalars, and histograms of g as in the authors' code."""
 
 import contextlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from memgate.log.format import EpochRecord
 
 
 def check_installed(enabled: bool) -> None:
-    """Raise MemgateError if TensorBoard is asked for and the extra is not installed."""
+    """Raise MemgateError where TensorBoard is enabled and not installed."""
     if not enabled:
         return
     try:
@@ -25,7 +25,7 @@ def check_installed(enabled: bool) -> None:
 
 
 class TensorBoard:
-    """Writes event files into the run directory; does nothing when it is off."""
+    """Writer of event files in the run directory; does nothing where it is disabled."""
 
     def __init__(self, folder: Path, enabled: bool, finished_epochs: int) -> None:
         """Open the writer.
@@ -33,10 +33,10 @@ class TensorBoard:
         Args:
             folder: the run directory.
             enabled: ``--log.tensorboard``.
-            finished_epochs: later events of a stopped run are dropped, since those epochs are trained again.
+            finished_epochs: number of finished epochs; events of later epochs, which are trained again, are dropped.
 
         Raises:
-            MemgateError: the extra is not installed.
+            MemgateError: tensorboard is not installed.
         """
         self._writer: Any = None
         if not enabled:
@@ -49,9 +49,9 @@ class TensorBoard:
     def write(
         self, row: Mapping[str, float], records: Mapping[str, EpochRecord], gates: tuple[str, ...]
     ) -> None:
-        """Add one epoch: a scalar for each column, and for each split and gate the histogram of g.
+        """Write one epoch: a scalar for each column, and a histogram of g for each split and gate.
 
-        A disk that refuses costs the events and not the training.
+        Where the disk is full, no more events are written and the training continues.
         """
         if self._writer is None:
             return
@@ -64,6 +64,7 @@ class TensorBoard:
     def _add(
         self, row: Mapping[str, float], records: Mapping[str, EpochRecord], gates: tuple[str, ...]
     ) -> None:
+        """Write one epoch; raises OSError where the disk is full."""
         epoch = int(row["epoch"])
         for name, value in row.items():
             if name != "epoch" and not np.isnan(value):
@@ -75,7 +76,7 @@ class TensorBoard:
         self._writer.flush()
 
     def close(self) -> None:
-        """Close the event file; what its writer still complains of has been said, or is too late."""
+        """Close the event file; an error of the disk is ignored, because :meth:`write` has reported it."""
         writer, self._writer = self._writer, None
         if writer is not None:
             with contextlib.suppress(OSError):

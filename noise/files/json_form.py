@@ -82,7 +82,7 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
         # Not NaN, not infinite, and no whole number beyond every float.
         _check(type(value) in (int, float) and abs(value) <= sys.float_info.max, value, "a number", where)
         return float(value)
-    # type(), not isinstance(): true is no whole number.
+    # type(), not isinstance(): true is not a whole number.
     _check(
         type(value) is hint, value, {int: "a whole number", str: "text", bool: "true or false"}[hint], where
     )

@@ -33,12 +33,12 @@ class ReadFile:
         """The content as JSON values.
 
         Raises:
-            NoiseError: it is no JSON.
+            NoiseError: it is not JSON.
         """
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError) as error:
-            raise NoiseError(f"{self.path} is no JSON ({error}): check the file.") from error
+            raise NoiseError(f"{self.path} is not JSON ({error}): check the file.") from error
 
 
 def expanded(path: str | Path) -> Path:
@@ -51,7 +51,7 @@ def expanded(path: str | Path) -> Path:
         found = Path(path).expanduser()
         found.is_file()
     except (ValueError, RuntimeError) as error:  # a zero byte; a home folder of nobody
-        raise NoiseError(f"{str(path)!r} is no path ({error}): check it.") from error
+        raise NoiseError(f"{str(path)!r} is not a path ({error}): check it.") from error
     return found
 
 

@@ -1,1 +1,1 @@
-"""Kinds of image noise: replaced images, CIFAR-10-C, images of other data sets."""
+"""Kinds of image noise: replaced images, corruptions of CIFAR-10-C, images of other data sets."""

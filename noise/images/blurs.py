@@ -1,8 +1,8 @@
 """Blurs of CIFAR-10-C: gaussian, defocus, glass, motion, zoom.
 
-Every function maps images, uint8 [n, H, W, C], and words, uint64 [n, k] random words, to float32 or float64
-[n, H, W, C] in units of uint8 pixels, not yet rounded. Row i depends on image i and words i only. What is
-summed over many pixels is summed in a fixed order, never by BLAS, so that the result is the same everywhere.
+Every function maps images uint8 [n, H, W, C] and random words uint64 [n, k] to float32 or float64 [n, H, W, C] in
+units of uint8 pixels, not yet rounded. Row i depends on image i and words i only. Sums over many pixels have a fixed
+order and never use BLAS, so that the result is the same on every machine.
 """
 
 import math
@@ -18,7 +18,7 @@ from noise.streams import below, uniforms
 def gaussian_blur(
     images: NDArray[np.uint8] | NDArray[np.float32], _words: NDArray[np.uint64], *, sigma: float
 ) -> NDArray[np.float32]:
-    """Gaussian blur of ``sigma`` pixels, cut at four sigma; beyond the edge the edge pixels go on."""
+    """Images [n, H, W, C] blurred by a Gaussian of ``sigma`` pixels, truncated at 4 sigma; the edge is replicated."""
     values = images.astype(np.float32)
     ndimage.gaussian_filter(values, (0, sigma, sigma, 0), output=values, mode="nearest", truncate=4.0)
     return values
@@ -27,30 +27,30 @@ def gaussian_blur(
 def defocus_blur(
     images: NDArray[np.uint8], _words: NDArray[np.uint64], *, radius: float, alias: float
 ) -> NDArray[np.float32]:
-    """Blur by :func:`disk`; beyond the edge the image is mirrored at the centre of the edge pixels."""
+    """Images [n, H, W, C] blurred by :func:`disk`; the image is mirrored at the centre of its edge pixels."""
     values = np.empty(images.shape, dtype=np.float32)
     ndimage.correlate(images, disk(radius, alias)[None, :, :, None], output=values, mode="mirror")
     return values
 
 
 def disk(radius: float, alias: float) -> NDArray[np.float64]:
-    """A uniform disk of ``radius`` pixels, its rim smoothed by a small Gaussian of ``alias`` pixels.
+    """Kernel [m, m]: a uniform disk of ``radius`` pixels whose rim is smoothed by a Gaussian of ``alias`` pixels.
 
-    The Gaussian has 3 taps a side up to radius 8 and 5 above. The grid has room for all of it, also near
-    radius 8, where that of the original cuts it off.
+    The Gaussian has 3 x 3 taps up to radius 8 and 5 x 5 above. The grid is large enough for all of it, also near
+    radius 8, where the original truncates it.
 
     Returns:
-        [m, m] float64, m odd, without rims that are zero; sums to 1.
+        [m, m] float64, m odd, without zero rows and columns at the border; sums to 1.
     """
     reach = math.floor(radius) + 2
     distance = np.arange(-reach, reach + 1)
-    inside = distance[:, None] ** 2 + distance**2 <= radius**2
+    disk_pixels = distance[:, None] ** 2 + distance**2 <= radius**2
     taps = np.arange(-1, 2) if radius <= 8 else np.arange(-2, 3)
     smooth = np.exp(-(taps**2) / (2 * alias**2))
-    kernel = inside / inside.sum()
+    kernel = disk_pixels / disk_pixels.sum()
     for axis in (0, 1):
         kernel = ndimage.correlate1d(kernel, smooth / smooth.sum(), axis, mode="constant")
-    # Below 1e-9 nothing is left of a pixel after rounding; every tap dropped saves a pass over the images.
+    # A tap below 1e-9 cannot change a rounded pixel, and each dropped tap saves a pass over the images.
     kernel[kernel < 1e-9] = 0
     rim = np.flatnonzero(kernel.any(axis=0))[0]
     return kernel[rim : len(kernel) - rim, rim : len(kernel) - rim]
@@ -59,18 +59,18 @@ def disk(radius: float, alias: float) -> NDArray[np.float64]:
 def glass_blur(
     images: NDArray[np.uint8], words: NDArray[np.uint64], *, sigma: float, distance: float, passes: float
 ) -> NDArray[np.float32]:
-    """Gaussian blur, then each pixel replaced by a near one, then the blur once more.
+    """Images [n, H, W, C] blurred, with each pixel replaced by a nearby one, and blurred again.
 
-    The original writes down a swap of two pixels, but its assignment between views of one array copies one
-    over the other, and that is what the images of CIFAR-10-C show: so it is a copy here. (A swap carries
-    single pixels far away.) Its cutting of digits after the first blur is rounding here.
+    The code of CIFAR-10-C states a swap of two pixels, but its assignment between views of one array copies one over
+    the other, and the published images show the copy; so this is a copy too. (A swap would carry single pixels far
+    away.) Where the original truncates after the first blur, values are rounded here.
 
     Args:
         images: [n, H, W, C] uint8.
         words: [n, H*W], one per pixel.
-        sigma: of both blurs, in pixels.
-        distance: how far away the near one may lie, in pixels.
-        passes: how often every pixel is replaced, 1 to 4.
+        sigma: standard deviation of both Gaussian blurs, in pixels.
+        distance: largest distance of the nearby pixel along each axis, in pixels.
+        passes: number of replacements of every pixel, 1 to 4.
     """
     values = np.rint(gaussian_blur(images, words, sigma=sigma))
     places = near_places(words, images.shape[1:3], int(distance), int(passes))
@@ -82,15 +82,15 @@ def glass_blur(
 def near_places(
     words: NDArray[np.uint64], shape: tuple[int, ...], distance: int, passes: int
 ) -> NDArray[np.int64]:
-    """Where each pixel comes from after all passes.
+    """Index of the original pixel that each pixel shows after all passes, [n, H*W].
 
-    From the last row up and from the right to the left, every pixel that is far enough from the edge becomes
-    what one that lies -distance to distance-1 rows and columns away is at that moment.
+    Pixels are visited from the last row up and from right to left. Each pixel at least ``distance`` from the edge
+    takes the current value of the pixel -distance to distance-1 rows and columns away.
 
     Args:
         words: [n, H*W]; bits 16p to 16p+15 of a pixel's word are its draw in pass p.
         shape: (H, W).
-        distance: in pixels.
+        distance: in pixels, 1 or more.
         passes: 1 to 4.
 
     Returns:
@@ -98,7 +98,7 @@ def near_places(
     """
     height, width = shape
     count, span = len(words), 2 * distance
-    # A row per pixel, not per image: each step then reads and writes one contiguous row.
+    # One row per pixel, not per image, so that each step reads and writes one contiguous row.
     places = np.repeat(np.arange(height * width)[:, None], count, axis=1)
     flat = places.reshape(-1)
     for turn in range(passes):
@@ -114,16 +114,16 @@ def near_places(
 def motion_blur(
     images: NDArray[np.uint8], words: NDArray[np.uint64], *, radius: float, sigma: float
 ) -> NDArray[np.float32]:
-    """Blur along a line, at an angle uniform over (-45, 45) degrees from the horizontal.
+    """Images [n, H, W, C] blurred along a line at an angle uniform over (-45, 45) degrees from the horizontal.
 
-    ImageMagick's: 2 * radius + 1 steps to one side of the pixel, weighted by half a Gaussian of ``sigma``
-    steps, each at the nearest pixel; beyond the edge the edge pixels go on.
+    As in ImageMagick: 2 * radius + 1 steps to one side of the pixel, weighted by half a Gaussian of ``sigma`` steps,
+    each at the nearest pixel; the edge is replicated.
 
     Args:
         images: [n, H, W, C] uint8.
         words: [n, 1].
         radius: half the number of steps, rounded up.
-        sigma: in steps of one pixel.
+        sigma: standard deviation of the Gaussian, in steps of one pixel.
     """
     steps = np.arange(2 * math.ceil(radius) + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))
@@ -131,7 +131,7 @@ def motion_blur(
     angles = (uniforms(words[:, 0]) - 0.5) * (math.pi / 2)
     directions = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     offsets = np.ceil(directions[:, None] * steps[:, None] - 0.5).astype(np.int64)
-    # Few angles differ after rounding, and images of one pattern are shifted together.
+    # Rounding leaves few distinct patterns of offsets; images of one pattern are shifted together.
     patterns, member = np.unique(offsets.reshape(len(images), -1), axis=0, return_inverse=True)
     result = np.empty(images.shape, dtype=np.float32)
     for number, pattern in enumerate(patterns.reshape(-1, len(steps), 2).tolist()):
@@ -143,7 +143,7 @@ def motion_blur(
 def _shifted_sum(
     images: NDArray[np.uint8], offsets: list[list[int]], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """sum_i weights[i] * image moved by offsets[i] = (rows, columns), the edge pixels going on."""
+    """Sum over i of weights[i] * image shifted by offsets[i] = (rows, columns), the edge replicated: [n, H, W, C]."""
     height, width = images.shape[1:3]
     margin = max(max(abs(down), abs(right)) for down, right in offsets)
     frame = ((0, 0), (margin, margin), (margin, margin), (0, 0))
@@ -156,7 +156,7 @@ def _shifted_sum(
 
 
 def zoom_blur(images: NDArray[np.uint8], _words: NDArray[np.uint64], *, factor: float) -> NDArray[np.float64]:
-    """Mean of the image and of its zooms by 1.00, 1.01, ... up to ``factor``, all of them into its centre."""
+    """Mean [n, H, W, C] of the image and of its centre zoomed by 1.00, 1.01, ... up to ``factor``."""
     count, height, width, channels = images.shape
     columns = images.reshape(count, height * width, channels).swapaxes(0, 1).reshape(height * width, -1)
     blurred = _zoom_operator(height, width, factor) @ columns.astype(np.float64)
@@ -165,9 +165,9 @@ def zoom_blur(images: NDArray[np.uint8], _words: NDArray[np.uint64], *, factor: 
 
 @lru_cache(maxsize=1)
 def _zoom_operator(height: int, width: int, factor: float) -> sparse.csr_array:
-    """All of :func:`zoom_blur` as one sparse matrix, [H*W, H*W]: a zoom is linear in the pixels.
+    """The sparse matrix [H*W, H*W] that maps an image to its :func:`zoom_blur`, which is linear in the pixels.
 
-    Kept for the next images: for large ones it takes longer than its use.
+    Cached, because for large images building it takes longer than using it.
     """
     zooms = [1 + hundredths / 100 for hundredths in range(math.floor((factor - 1) * 100 + 1e-6) + 1)]
     total = sparse.eye_array(height * width, format="csr")
@@ -177,10 +177,10 @@ def _zoom_operator(height: int, width: int, factor: float) -> sparse.csr_array:
 
 
 def zoom_matrix(length: int, zoom: float) -> sparse.csr_array:
-    """The matrix that enlarges the centre of ``length`` pixels by ``zoom`` to ``length`` pixels again.
+    """The matrix [length, length] that enlarges the centre of a row of ``length`` pixels by ``zoom``.
 
-    The ceil(length / zoom) pixels in the middle become round(that * zoom) by linear interpolation between
-    the centres of the first and the last, and the middle of these is kept.
+    The n = ceil(length / zoom) central pixels become round(n * zoom) pixels by linear interpolation between the
+    centres of the first and the last, and the central ``length`` of these are kept.
 
     Returns:
         [length, length] sparse; every row sums to 1.

@@ -1,4 +1,4 @@
-"""The corruptions of CIFAR-10-C by name, from words and constants to uint8 images."""
+"""The corruptions of CIFAR-10-C by name: random words and constants in, uint8 images out."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ from noise.task import Task
 
 @dataclass(frozen=True)
 class Renderer:
-    """How one kind is made.
+    """Rendering of one kind.
 
     Attributes:
-        words: random words per image of shape (H, W, C).
-        render: (images uint8 [n, H, W, C], words uint64 [n, k], **constants) to [n, H, W, C] in units of uint8
-            pixels, not yet rounded; row i depends on row i of both and on the constants only.
+        words: number of random words per image of shape (H, W, C).
+        render: maps images uint8 [n, H, W, C], words uint64 [n, k] and the constants to [n, H, W, C] in units of
+            uint8 pixels, not yet rounded; row i depends on row i of both and on the constants only.
     """
 
     words: Callable[[tuple[int, ...]], int]
@@ -53,16 +53,17 @@ RENDERERS: dict[str, Renderer] = {
 def render(
     kind: str, images: NDArray[np.uint8], words: NDArray[np.uint64], constants: Mapping[str, float]
 ) -> NDArray[np.uint8]:
-    """Images corrupted by one kind, rounded to the nearest integer and clipped to [0, 255].
+    """Images [n, H, W, C] uint8 corrupted by one kind, rounded to the nearest integer and clipped to [0, 255].
 
-    CIFAR-10-C itself cuts the digits off when it casts to uint8, which darkens every image by half a level
-    and makes the last bit of a library visible wherever an integer comes out; here values are rounded.
+    CIFAR-10-C truncates when it casts to uint8, which darkens every image by half a level and turns differences in
+    the last bit between library versions into different pixels wherever a value is near an integer. Values are
+    rounded here.
 
     Args:
         kind: a key of :data:`RENDERERS`.
         images: [n, H, W, C] uint8.
-        words: [n, k], k as ``RENDERERS[kind].words((H, W, C))`` says.
-        constants: every parameter of the kind and its value, such as a column of
+        words: [n, k] with k = ``RENDERERS[kind].words((H, W, C))``.
+        constants: value of every constant of the kind, for example at a severity of
             :data:`noise.severity.CONSTANTS`.
 
     Returns:
@@ -75,11 +76,11 @@ def render(
 
 
 def rendered(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The task's kind with its constants, on the images at ``positions``: uint8 [n, H, W, C]."""
+    """Images [n, H, W, C] uint8 at ``positions``, corrupted by the kind of the task with its constants."""
     kind, shape = task.spec.kind, task.images.shape[1:]
     count = RENDERERS[kind].words(shape)
     return in_steps(
         positions,
         shape,
-        lambda some: render(kind, task.images[some], task.words(some, count), task.spec.constants),
+        lambda chunk: render(kind, task.images[chunk], task.words(chunk, count), task.spec.constants),
     )

@@ -19,17 +19,17 @@ def elastic(
     smoothness: float,
     affine: float,
 ) -> NDArray[np.float32]:
-    """A random affine map, then a random displacement of every pixel, both sampled bilinearly.
+    """Images [n, H, W, C] after a random affine map and a random displacement of every pixel, bilinear sampling.
 
-    Simard et al. 2003 in the form of CIFAR-10-C. Positions are exact, where OpenCV's ``warpAffine`` rounds
-    them to 1/32 pixel. Of images that are not square, the shorter side counts.
+    Simard et al. 2003 as in CIFAR-10-C. Positions are exact, whereas OpenCV's ``warpAffine`` rounds them to 1/32
+    pixel. For images that are not square, "side" is the shorter side.
 
     Args:
         images: [n, H, W, C] uint8.
         words: [n, 6 + 2*H*W]: three points of the affine map, then the displacements down and to the right.
-        amplitude: of the displacement before it is smoothed, as a share of the side; 0 for none.
-        smoothness: standard deviation of the Gaussian that smooths it, as a share of the side.
-        affine: how far the three points move at most along each axis, as a share of the side.
+        amplitude: largest displacement before smoothing, as a share of the side; 0 for none.
+        smoothness: standard deviation of the Gaussian that smooths the displacement, as a share of the side.
+        affine: largest movement of the three points along each axis, as a share of the side.
 
     Returns:
         [n, H, W, C] float32 in units of uint8 pixels, not yet rounded; row i depends on image i and words i.
@@ -52,7 +52,7 @@ def elastic(
 def affine_source(
     moves: NDArray[np.float64], height: int, width: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where each pixel comes from under the affine map that moves three corners of a central square.
+    """Source rows and columns [n, H, W] of each pixel under the affine map that moves corners of a central square.
 
     Args:
         moves: [n, 3, 2] in pixels, (right, down) of the corners bottom right, top right and top left.
@@ -66,8 +66,8 @@ def affine_source(
     centre = np.array([width // 2, height // 2])
     corners = centre + np.array([[half, half], [half, -half], [-half, -half]])
     moved = corners + moves
-    # The inverse map takes the moved corners back. Both squares have two edges from the top right corner on:
-    # to the bottom right, (0, 2 half) before the move, and to the top left, (-2 half, 0).
+    # The inverse map takes the moved corners back. Before the move, the edges from the top right corner are
+    # (0, 2 half) to the bottom right and (-2 half, 0) to the top left.
     down_edge, left_edge = moved[:, 0] - moved[:, 1], moved[:, 2] - moved[:, 1]
     area = down_edge[:, 0] * left_edge[:, 1] - left_edge[:, 0] * down_edge[:, 1]
     down_edge, left_edge = ((2 * half / area)[:, None] * edge for edge in (down_edge, left_edge))
@@ -86,14 +86,14 @@ def sample(
     right: NDArray[np.float64],
     border: Border,
 ) -> NDArray[np.float32]:
-    """Images at fractional positions, bilinear.
+    """Images [n, H, W, C] sampled at fractional positions, bilinear.
 
     Args:
         images: [n, H, W, C].
         down: [n, H, W] rows, any number.
         right: [n, H, W] columns, any number.
-        border: how the image goes on: mirrored at the centre of its edge pixels (``mirror``) or at their
-            outer edge (``reflect``); the names are scipy's.
+        border: continuation beyond the border, by scipy's names: mirrored at the centre of the edge pixels
+            (``mirror``) or at their outer edge (``reflect``).
     """
     count, height, width, channels = images.shape
     flat = images.reshape(-1, channels)
@@ -112,16 +112,16 @@ def sample(
 def _folded(
     position: NDArray[np.float64], length: int, border: Border
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Index of the pixel that stands at each whole position, and at the next one, folded at the border."""
+    """Pixel index at each position rounded down, and at the next position, folded into the image at the border."""
     whole = position.astype(np.int64)
     first = int(whole.min())
-    # Positions lie in a narrow range: a table of it is far cheaper than a division for each of them.
-    outside = np.arange(first, int(whole.max()) + 2)
+    # Positions are in a narrow range, so a table of the range is far cheaper than a division for each position.
+    table = np.arange(first, int(whole.max()) + 2)
     if border == "reflect":
-        outside %= 2 * length
-        inside = np.minimum(outside, 2 * length - 1 - outside)
+        table %= 2 * length
+        folded = np.minimum(table, 2 * length - 1 - table)
     else:
-        outside %= max(1, 2 * (length - 1))
-        inside = np.minimum(outside, 2 * (length - 1) - outside)
+        table %= max(1, 2 * (length - 1))
+        folded = np.minimum(table, 2 * (length - 1) - table)
     whole -= first
-    return inside.take(whole), inside.take(whole + 1)
+    return folded.take(whole), folded.take(whole + 1)

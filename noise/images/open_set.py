@@ -1,4 +1,4 @@
-"""Open-set noise: an image of another data set under one of our labels (EvidentialMix, Sachdeva et al. 2021)."""
+"""Open-set noise: images of another data set under labels of ours (EvidentialMix, Sachdeva et al. 2021)."""
 
 import io
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from noise.task import Change, Task
 
 @dataclass(frozen=True, eq=False)
 class ImageSource:
-    """A foreign data set.
+    """Images of another data set.
 
     Attributes:
-        name: as it stands in the manifest's ``source`` column, before the row number.
+        name: name in the ``source`` column of the manifest, before the row number.
         images: [M, h, w] or [M, h, w, c] uint8.
-        record: (name, SHA-256), of the file or else of the pixels.
+        record: (name, SHA-256) of the file, or of the pixels of a data set that was passed in.
     """
 
     name: str
@@ -35,20 +35,20 @@ class ImageSource:
 
 
 def source_of(task: Task) -> ImageSource:
-    """The data set that the spec's ``source`` names.
+    """The image source that the spec names.
 
     Raises:
-        NoiseError: its file is missing or holds no images, or it was not passed in.
+        NoiseError: its file is missing or holds no images, or the data set was not passed in.
     """
     text = task.spec.parameter("source")
     if not text.startswith("npz="):
         require(
             text in task.sources,
-            f"{task.spec}: the images of {text} are not at hand: pass them as sources={{{text!r}: images}}.",
+            f"{task.spec}: the images of {text} were not passed in: pass them as sources={{{text!r}: images}}.",
         )
         require(
             text != task.data_set,
-            f"{task.spec}: images of {text} are no open-set noise for {text} itself: take another source.",
+            f"{task.spec}: images of {text} cannot be open-set noise for {text} itself: take another source.",
         )
         images = _checked(task.sources[text], text)
         return ImageSource(text, images, (text, pixels_digest(images)))
@@ -56,7 +56,7 @@ def source_of(task: Task) -> ImageSource:
 
 
 def read_images(path: str | Path, names: Sequence[str]) -> ImageSource:
-    """The images of an .npz file, under the first of some names that it has; its name is the file's.
+    """Images of an .npz file: the first array of ``names`` that it holds.
 
     Raises:
         NoiseError: the file is missing, damaged, or holds no images under these names.
@@ -72,7 +72,7 @@ def read_images(path: str | Path, names: Sequence[str]) -> ImageSource:
 
 
 def _checked(images: ArrayLike, name: str) -> NDArray[np.uint8]:
-    """Images as they must be, or NoiseError."""
+    """Images [M, h, w] or [M, h, w, c] uint8; raises NoiseError for anything else."""
     images = np.asarray(images)
     require(
         images.dtype == np.uint8 and images.ndim in (3, 4) and images.size > 0,
@@ -82,14 +82,14 @@ def _checked(images: ArrayLike, name: str) -> NDArray[np.uint8]:
 
 
 def fitted(images: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Images in the shape of ours: resized bilinearly (antialiased, Pillow), grey ones in three channels.
+    """Images [n, H, W, C] uint8: resized bilinearly (antialiased, Pillow), grey images with repeated channels.
 
     Args:
         images: [n, h, w] or [n, h, w, c] uint8.
         shape: (H, W, C).
 
     Returns:
-        [n, H, W, C] uint8; images that have this shape already are passed through unchanged.
+        [n, H, W, C] uint8; images that already have this shape are returned unchanged.
 
     Raises:
         NoiseError: the channels do not fit.
@@ -101,7 +101,7 @@ def fitted(images: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint
         images = np.repeat(images, channels, axis=-1)
     require(
         images.shape[-1] == channels,
-        f"the open-set source has {images.shape[-1]} channels and the data {channels}: convert one of them.",
+        f"the open-set source has {images.shape[-1]} channels, the data has {channels}: convert one of them.",
     )
     if images.shape[1:3] == (height, width):
         return images
@@ -126,21 +126,21 @@ def _replaced(
 
 
 def open_set(task: Task) -> Change:
-    """``open:rate:source=…``: the i-th sample taken gets the i-th image of the source in its own hash order.
+    """Change for ``open:rate:source=…``: the i-th chosen sample gets the i-th source image in the source's hash order.
 
-    It uses no image of the source twice; validation and test begin at the end of that order, so that a network is not
+    No source image is used twice. Validation and test splits start at the end of that order, so that a network is not
     tested on foreign images that it was trained on, as long as the source is large enough for both. With
     ``labels=uniform`` the label is drawn from all K classes.
 
     Raises:
-        NoiseError: the source is missing or has fewer images than are asked for.
+        NoiseError: the source is missing or has too few images.
     """
     source = source_of(task)
     positions = task.take(task.order())
     require(
         len(positions) <= len(source.images),
-        f"{task.spec} needs {len(positions)} images and {source.name} has {len(source.images)}: "
-        "lower the rate, or take a larger source.",
+        f"{task.spec} needs {len(positions)} images, {source.name} has {len(source.images)}: "
+        "lower the rate or use a larger source.",
     )
     rows = hash_order(np.arange(len(source.images)), task.data_set, task.seed, task.spec.kind, "source")
     if task.split in ("val", "test"):
@@ -153,7 +153,7 @@ def open_set(task: Task) -> Change:
 
 
 def open_list(task: Task) -> Change:
-    """``open-list``: the images that a file of EvidentialMix lists, for the samples that are there and free.
+    """Change for ``open-list``: the images that an EvidentialMix file lists, for the listed samples that are free.
 
     Raises:
         NoiseError: a file is missing or wrong, or lists an image that the source does not have.
@@ -164,7 +164,7 @@ def open_list(task: Task) -> Change:
     largest = int(pairs[:, 1].max(initial=-1))
     require(
         largest < len(source.images),
-        f"{file.path} lists image {largest} and {source.name} has {len(source.images)}: take the right source.",
+        f"{file.path} lists image {largest}, but {source.name} has {len(source.images)}: use the right source.",
     )
     row_of = dict(pairs.tolist())
     chosen = task.free & np.isin(task.sample_id, pairs[:, 0])
@@ -175,10 +175,10 @@ def open_list(task: Task) -> Change:
 
 
 def images_at(task: Task, references: Sequence[str]) -> NDArray[np.uint8]:
-    """The images that the ``source`` column of a manifest names, [n, H, W, C] uint8.
+    """Images [n, H, W, C] uint8 that entries of the ``source`` column of a manifest name.
 
     Raises:
-        NoiseError: the source is missing or is another one.
+        NoiseError: the source is missing or is not the one that the manifest names.
     """
     source = source_of(task)
     rows: list[int] = []

@@ -1,7 +1,7 @@
 """Noise of single pixel values: gaussian, shot, impulse, speckle of CIFAR-10-C.
 
-Every function maps images, uint8 [n, H, W, C], and words, uint64 [n, H*W*C] or one random word per value, to
-float64 [n, H, W, C] in units of uint8 pixels, not yet rounded. Row i depends on image i and words i only.
+Every function maps images uint8 [n, H, W, C] and random words uint64 [n, H*W*C], one per value, to float64
+[n, H, W, C] in units of uint8 pixels, not yet rounded. Row i depends on image i and words i only.
 """
 
 import math
@@ -14,11 +14,11 @@ from scipy.special import pdtr
 from noise.streams import normals, uniforms
 
 CELL_BITS = 11
-"""2^11 equal cells of (0, 1): tables of 2 MB, small enough for the cache of one core."""
+"""(0, 1) is divided into 2^11 equal cells; tables of 2 MB fit into the cache of one core."""
 
 
 def gaussian(images: NDArray[np.uint8], words: NDArray[np.uint64], *, sigma: float) -> NDArray[np.float64]:
-    """Normal noise of standard deviation ``sigma`` (a share of full intensity) on every value; clipped."""
+    """Images plus normal noise of standard deviation ``sigma`` (a share of full intensity) on every value, clipped."""
     values = normals(words).reshape(images.shape)
     values *= 255 * sigma
     values += images
@@ -26,7 +26,7 @@ def gaussian(images: NDArray[np.uint8], words: NDArray[np.uint64], *, sigma: flo
 
 
 def speckle(images: NDArray[np.uint8], words: NDArray[np.uint64], *, sigma: float) -> NDArray[np.float64]:
-    """Normal noise of standard deviation ``sigma`` times the value itself; clipped."""
+    """Images plus normal noise of standard deviation ``sigma`` times the value on every value, clipped."""
     values = normals(words).reshape(images.shape)
     values *= sigma
     values += 1
@@ -35,9 +35,9 @@ def speckle(images: NDArray[np.uint8], words: NDArray[np.uint64], *, sigma: floa
 
 
 def impulse(images: NDArray[np.uint8], words: NDArray[np.uint64], *, amount: float) -> NDArray[np.float64]:
-    """Salt and pepper: with probability ``amount`` a value becomes 0 or 255, equally likely.
+    """Images in which each value becomes 0 or 255 with probability ``amount``, both equally likely.
 
-    Every channel is drawn by itself, as scikit-image does it, so that most hits change the colour.
+    Channels are drawn independently, as in scikit-image, so most changes alter the colour.
     """
     draws = uniforms(words).reshape(images.shape)
     values = images.astype(np.float64)
@@ -47,11 +47,11 @@ def impulse(images: NDArray[np.uint8], words: NDArray[np.uint64], *, amount: flo
 
 
 def shot(images: NDArray[np.uint8], words: NDArray[np.uint64], *, photons: float) -> NDArray[np.float64]:
-    """Photon noise: Poisson(x * photons) / photons for intensity x = pixel / 255; clipped at full intensity.
+    """Images with photon noise: Poisson(x * photons) / photons for intensity x = pixel / 255, clipped at 1.
 
-    The Poisson number is exact: the smallest count whose distribution function reaches the word's uniform
-    number. Nearly always the cell in which that number lies holds one count only, which a table gives; the
-    others are found by bisection.
+    The Poisson number is exact: the smallest count whose distribution function reaches the uniform number of the
+    word. Nearly always the cell of that number contains a single count, which a table holds; the other counts are
+    found by bisection.
     """
     below, first = _poisson_tables(float(photons))
     pixels, draws = images.reshape(-1).astype(np.intp), words.reshape(-1)
@@ -67,19 +67,19 @@ def shot(images: NDArray[np.uint8], words: NDArray[np.uint64], *, photons: float
         high = np.where(reached, middle, high)
         low = np.where(reached, low, np.minimum(middle + 1, high))
     counts[ambiguous] = low
-    # One division after an exact product: a value that lies halfway between two pixels is exactly there.
+    # A single division after an exact product: a value halfway between two integers is exactly halfway.
     return np.minimum(counts * 255.0 / photons, 255).reshape(images.shape)
 
 
 @lru_cache(maxsize=2)
 def _poisson_tables(photons: float) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Distribution functions of the Poisson numbers of all 256 pixel values, and where their cells begin.
+    """Distribution functions of the Poisson numbers of all 256 pixel values, and the first count of each cell.
 
-    Kept for the next images, because both depend on ``photons`` alone and take as long as 300 images.
+    Cached, because both depend on ``photons`` only and take as long as 300 images.
 
     Returns:
-        below: [256, K] float64, P(count <= k) for k = 0..K-1, read only. More than K - 1 = ``photons`` counts
-            are full intensity like K - 1 of them, so the last column is 1.
+        below: [256, K] float64, P(count <= k) for k = 0..K-1, read only. Counts above K - 1 = ``photons`` are
+            full intensity too, so the last column is 1.
         first: [256, 2^CELL_BITS + 1] int32, the smallest k with below[k] >= j / 2^CELL_BITS, read only.
     """
     mean = np.arange(256) / 255 * photons

@@ -1,4 +1,4 @@
-"""Images replaced or covered: random ones, permuted pixels, a square. Each is (Task, positions) -> images."""
+"""Replaced or covered images: Gaussian pixels, permuted pixels, a square; (Task, positions) -> images."""
 
 import math
 
@@ -14,14 +14,14 @@ from noise.task import Task
 def gaussian_pixels(
     statistics: ChannelStatistics, shape: tuple[int, ...], words: NDArray[np.uint64]
 ) -> NDArray[np.uint8]:
-    """Images of independent Gaussian pixels with the given channel mean and deviation (``randx_gaussian``).
+    """Images [n, H, W, C] uint8 of independent Gaussian pixels with the given channel mean and deviation.
 
     The Gaussian images of Zhang et al. 2017 (arXiv 1611.03530) and the randX of Arpit et al. 2017
-    (arXiv 1706.05394). Rounded to the nearest integer and clipped to [0, 255], which narrows the spread a
-    little for channels of high contrast.
+    (arXiv 1706.05394). Values are rounded to the nearest integer and clipped to [0, 255], which slightly reduces the
+    deviation of channels with high contrast.
 
     Args:
-        statistics: of the clean data set.
+        statistics: channel statistics of the clean data set.
         shape: (H, W, C) of one image.
         words: [n, H*W*C] random words, one per pixel value.
 
@@ -36,21 +36,23 @@ def gaussian_pixels(
 
 
 def randx(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """``randx``: :func:`gaussian_pixels` with the statistics of all clean images of the task."""
+    """Images [n, H, W, C] for ``randx``: :func:`gaussian_pixels` with the statistics of all clean images."""
     shape = task.images.shape[1:]
     statistics = channel_statistics(task.images)
     return in_steps(
-        positions, shape, lambda some: gaussian_pixels(statistics, shape, task.words(some, math.prod(shape)))
+        positions,
+        shape,
+        lambda chunk: gaussian_pixels(statistics, shape, task.words(chunk, math.prod(shape))),
     )
 
 
 def permuted(images: NDArray[np.uint8], permutations: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Images with their pixels in another order.
+    """Images [n, H, W, C] uint8 with their pixels in another order.
 
     Args:
         images: [n, H, W, C] uint8.
-        permutations: [n or 1, H*W] to move whole pixels, the channels together, or [n or 1, H*W*C] to move
-            every value by itself.
+        permutations: [n or 1, H*W] to move whole pixels with all channels, or [n or 1, H*W*C] to move single
+            values.
 
     Returns:
         [n, H, W, C] uint8 with the same values.
@@ -60,32 +62,32 @@ def permuted(images: NDArray[np.uint8], permutations: NDArray[np.int64]) -> NDAr
 
 
 def _moved(task: Task) -> int:
-    """What a permutation of the task moves: pixels, or all values of an image."""
+    """Length of the task's permutation: number of pixels of an image, or of its values for ``scope=values``."""
     height, width, channels = task.images.shape[1:]
     return height * width * (channels if task.spec.parameter("scope") == "values" else 1)
 
 
 def random_pixels(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """``random-pixels``: a permutation of its own for each image (Zhang et al. 2017)."""
+    """Images [n, H, W, C] for ``random-pixels``: another permutation for each image (Zhang et al. 2017)."""
 
-    def render(some: NDArray[np.int64]) -> NDArray[np.uint8]:
-        words = task.words(some, _moved(task))
-        return permuted(task.images[some], np.argsort(words, axis=1, kind="stable"))
+    def render(chunk: NDArray[np.int64]) -> NDArray[np.uint8]:
+        words = task.words(chunk, _moved(task))
+        return permuted(task.images[chunk], np.argsort(words, axis=1, kind="stable"))
 
     return in_steps(positions, task.images.shape[1:], render)
 
 
 def shuffled_pixels(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """``shuffled-pixels``: one permutation for all images, of the test split too (Zhang et al. 2017)."""
+    """Images [n, H, W, C] for ``shuffled-pixels``: one permutation for all images (Zhang et al. 2017)."""
     permutation = np.argsort(task.shared_words(0, _moved(task)), kind="stable")[None]
     shape = task.images.shape[1:]
-    return in_steps(positions, shape, lambda some: permuted(task.images[some], permutation))
+    return in_steps(positions, shape, lambda chunk: permuted(task.images[chunk], permutation))
 
 
 def occlusion(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """``occlusion``: a square at a place uniform over those where it lies inside the image.
+    """Images [n, H, W, C] for ``occlusion``: a covered square, its place uniform over all places within the image.
 
-    Filled with the data set's mean colour, with black, or with :func:`gaussian_pixels`.
+    The square is filled with the data set's mean colour, with black, or with :func:`gaussian_pixels`.
 
     Raises:
         NoiseError: the square is larger than the image.
@@ -94,20 +96,20 @@ def occlusion(task: Task, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
     size, fill = task.spec.parameter("size"), task.spec.parameter("fill")
     require(
         size <= min(height, width),
-        f"{task.spec}: a square of {size} pixels does not fit into images of {height}x{width}: take a smaller size.",
+        f"{task.spec}: a square of {size} pixels does not fit into images of {height}x{width}: use a smaller size.",
     )
     statistics = channel_statistics(task.images)
 
-    def render(some: NDArray[np.int64]) -> NDArray[np.uint8]:
-        words = task.words(some, 2 + (size * size * channels if fill == "noise" else 0))
-        images = task.images[some]
+    def render(chunk: NDArray[np.int64]) -> NDArray[np.uint8]:
+        words = task.words(chunk, 2 + (size * size * channels if fill == "noise" else 0))
+        images = task.images[chunk]
         rows = below(words[:, 0], height - size + 1)[:, None] + np.arange(size)
         columns = below(words[:, 1], width - size + 1)[:, None] + np.arange(size)
         if fill == "noise":
             patch = gaussian_pixels(statistics, (size, size, channels), words[:, 2:])
         else:
             patch = np.rint(statistics.mean if fill == "mean" else 0).astype(np.uint8)
-        images[np.arange(len(some))[:, None, None], rows[:, :, None], columns[:, None, :]] = patch
+        images[np.arange(len(chunk))[:, None, None], rows[:, :, None], columns[:, None, :]] = patch
         return images
 
     return in_steps(positions, task.images.shape[1:], render)

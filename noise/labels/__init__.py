@@ -1,1 +1,1 @@
-"""Kinds of label noise: at random, by class, by picture, by people, from files."""
+"""Kinds of label noise: random, by class, by image, by human annotators, from files."""

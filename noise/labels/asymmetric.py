@@ -1,8 +1,8 @@
-"""Class-dependent label noise: every class has at most one other that its samples are mistaken for.
+"""Class-dependent label noise: each class has at most one similar class that its labels are flipped to.
 
-"Asymmetric noise" of CIFAR-100 means several things: the next fine class in the true superclass, or the next
-in a block of five consecutive ids, which many programs take for the superclasses although the ids are
-alphabetical and the superclasses are not contiguous in them. Both are here, under two names.
+"Asymmetric noise" on CIFAR-100 has two meanings: the next class in the true superclass, or the next class in a block
+of five consecutive ids. Many programs take these blocks for the superclasses, although the ids are alphabetical and
+the superclasses are not contiguous in them. Both are available, under different names.
 """
 
 from collections.abc import Sequence
@@ -23,23 +23,23 @@ CIFAR10_SIMILAR = {
     "cat": "dog",
     "dog": "cat",
 }
-"""The map of Patrini et al. 2017 (arXiv 1609.03683), section 5."""
+"""Class to similar class: the map of Patrini et al. 2017 (arXiv 1609.03683), section 5."""
 
 BLOCK = 5
-"""Consecutive ids per block of ``legacy-block5``: the size of a superclass of CIFAR-100."""
+"""Number of consecutive ids in a block of ``legacy-block5``, the size of a CIFAR-100 superclass."""
 
 
 def similar_classes(class_names: Sequence[str]) -> tuple[NDArray[np.int64], str]:
-    """The similar class of each class, by names: the order of the classes does not matter.
+    """Similar class of each class [K], found by names so that the order of the classes does not matter.
 
     Args:
         class_names: the K names of CIFAR-10 or of CIFAR-100.
 
     Returns:
-        [K] int64 with the class itself where it has no similar one; and the convention's id.
+        [K] int64, the class itself where it has no similar class; and the id of the convention.
 
     Raises:
-        NoiseError: the names are those of another data set.
+        NoiseError: the names belong to another data set.
     """
     if set(class_names) == CIFAR10_CLASSES:
         similar, convention = CIFAR10_SIMILAR, "asym_patrini_cifar10"
@@ -49,37 +49,37 @@ def similar_classes(class_names: Sequence[str]) -> tuple[NDArray[np.int64], str]
             similar |= dict(zip(members, (*members[1:], members[0]), strict=True))
         require(
             set(class_names) == set(similar),
-            f"asymmetric knows which classes are similar for CIFAR-10 and CIFAR-100 only, and these "
-            f"{len(class_names)} classes ({', '.join(class_names[:3])}, …) are neither's: take pair, or "
-            "write the chances into a table and take matrix:file=FILE.",
+            f"asymmetric knows similar classes only for CIFAR-10 and CIFAR-100, and these {len(class_names)} classes "
+            f"({', '.join(class_names[:3])}, …) belong to neither: use pair, or write a transition matrix to a file "
+            "and use matrix:file=FILE.",
         )
-    place = {name: label for label, name in enumerate(class_names)}
-    return np.array([place[similar.get(name, name)] for name in class_names]), convention
+    label_of = {name: label for label, name in enumerate(class_names)}
+    return np.array([label_of[similar.get(name, name)] for name in class_names]), convention
 
 
 def next_in_block(class_count: int) -> NDArray[np.int64]:
-    """[K] int64: the next id in its block of five, cyclic (0 1 2 3 4 -> 1 2 3 4 0).
+    """Next id of each class in its block of five, [K] int64, cyclic (0 1 2 3 4 -> 1 2 3 4 0).
 
     Raises:
-        NoiseError: K is no multiple of five.
+        NoiseError: K is not a multiple of five.
     """
     require(
         class_count % BLOCK == 0,
-        f"convention=legacy-block5 needs blocks of {BLOCK} classes and there are {class_count}: take pair, "
-        "or write the chances into a table and take matrix:file=FILE.",
+        f"convention=legacy-block5 needs blocks of {BLOCK} classes, but there are {class_count}: use pair, "
+        "or write a transition matrix to a file and use matrix:file=FILE.",
     )
     label = np.arange(class_count)
     return label // BLOCK * BLOCK + (label + 1) % BLOCK
 
 
 def asymmetric(task: Task) -> Change:
-    """``asymmetric:rate[:convention=…][:sampling=…]``: labels become those of a similar class.
+    """Change for ``asymmetric:rate[:convention=…][:sampling=…]``: labels flipped to a similar class.
 
-    ``sampling=per-class`` flips exactly round(rate * n) of the n samples of every class that has a similar
-    one: of CIFAR-10, where five classes have, a rate of 0.4 makes 20 % wrong. ``sampling=whole`` is
-    DivideMix's: round(rate * N) of all samples are selected, and those among them whose class has no similar
-    one keep their label and count as untouched. Each target is that of the clean label: an in-place loop over
-    the classes would turn some cats to dogs and back again.
+    ``sampling=per-class`` flips exactly round(rate * n) of the n samples of every class that has a similar class.
+    On CIFAR-10, where five classes have one, a rate of 0.4 makes 20 % of all labels wrong. ``sampling=whole`` is the
+    convention of DivideMix: round(rate * N) of all samples are selected, and those whose class has no similar class
+    keep their label and count as untouched. The new label depends on the clean label; an in-place loop over the
+    classes would turn some cats to dogs and back.
 
     Raises:
         NoiseError: the data set has no such map, or too few samples are free.

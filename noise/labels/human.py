@@ -1,6 +1,6 @@
 """Human label noise: CIFAR-10N and CIFAR-100N of Wei et al. 2022 (arXiv 2110.12088).
 
-The labels are CC BY-NC 4.0 and are read from the user's own copy, never shipped.
+The labels are licensed CC BY-NC 4.0; they are read from the user's own copy and not distributed with this package.
 """
 
 import _codecs
@@ -26,14 +26,14 @@ COLUMNS = {
     "random3": "random_label3",
     "noisy": "noisy_label",
 }
-"""Our name of a column to that of the official files; either may stand in a file."""
+"""Our column name to the name in the official files; a file may use either."""
 
 
 def human(task: Task) -> Change:
-    """``human:column=…:file=FILE``: every free sample gets its label of the column.
+    """Change for ``human:column=…:file=FILE``: every free sample gets its label in the column.
 
-    Row i of the file belongs to sample_id i of the training split in torchvision's order. That is checked,
-    not believed: the file's own clean labels must be the data's, sample by sample.
+    Row i of the file belongs to sample_id i of the training split in torchvision's order. This is checked: the clean
+    labels in the file must equal those of the data.
 
     Raises:
         NoiseError: the file is missing, damaged, unsafe, lacks the column, or belongs to other data.
@@ -51,55 +51,55 @@ def human(task: Task) -> Change:
 
 
 def known_columns(file: ReadFile) -> dict[str, Any]:
-    """The columns of a CIFAR-N file (the official .pt, or an .npz) that are known, by our names.
+    """Columns of a CIFAR-N file (the official .pt file or an .npz file) by our names; others are left out.
 
     Raises:
-        NoiseError: it is damaged, unsafe, or no such file.
+        NoiseError: the file is damaged, unsafe, or not a file with named columns.
     """
     suffix = file.path.suffix.lower()
     require(
         suffix in (".npz", ".pt"),
-        f"{file.path} is neither an .npz nor a .pt file: take CIFAR-10_human.pt, CIFAR-100_human.pt or an "
+        f"{file.path} is neither an .npz nor a .pt file: use CIFAR-10_human.pt, CIFAR-100_human.pt or an "
         ".npz file with the same columns.",
     )
     if suffix == ".npz":
         content: Any = arrays_of(io.BytesIO(file.content), str(file.path))
     else:
         content = _load_pt(file)
-    require(isinstance(content, dict), f"{file.path} holds no named columns: take the official file.")
-    found = {name: content.get(name, content.get(official)) for name, official in COLUMNS.items()}
-    return {name: values for name, values in found.items() if values is not None}
+    require(isinstance(content, dict), f"{file.path} holds no named columns: use the official file.")
+    columns = {name: content.get(name, content.get(official)) for name, official in COLUMNS.items()}
+    return {name: values for name, values in columns.items() if values is not None}
 
 
 def labels_of(file: ReadFile, columns: dict[str, Any], name: str) -> NDArray[np.int64]:
-    """One column as [M] int64, row i that of sample_id i in torchvision's order.
+    """Labels of a column, [M] int64; row i belongs to sample_id i in torchvision's order.
 
     Raises:
-        NoiseError: the file lacks it, or it holds no labels.
+        NoiseError: the file has no such column, or the column does not hold labels.
     """
     if name not in columns:
         raise NoiseError(
             f"{file.path} has no column {name} (it has {', '.join(columns) or 'none that is known'}): "
-            + ("its order cannot be checked without." if name == "clean" else "take one of those.")
+            + ("without it the order cannot be checked." if name == "clean" else "use one of those.")
         )
     values = columns[name]
     require(
         isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu",
-        f"{file.path}: column {name} is no list of whole numbers: take the official file.",
+        f"{file.path}: column {name} is not a list of whole numbers: use the official file.",
     )
     return values.astype(np.int64)
 
 
 def _load_pt(file: ReadFile) -> Any:
-    """What ``torch.save`` wrote, if that is arrays, lists and dicts: anything else is refused, not run."""
+    """Content of a file of ``torch.save``: arrays, lists and dicts; anything else is refused and not executed."""
     try:
         import torch
     except ImportError as error:
         raise NoiseError(
-            f"{file.path} needs torch to be read: install torch, or take an .npz file."
+            f"{file.path} can only be read with torch: install torch or use an .npz file."
         ) from error
-    # An array's own pickle names the function that rebuilds it. The official files were written with numpy 1,
-    # where it lived in another module than in numpy 2: both names mean it.
+    # The pickle of an array names the function that rebuilds it. The official files were written with numpy 1, in
+    # which that function is in another module than in numpy 2; both names are allowed.
     rebuild = np.empty(0).__reduce__()[0]
     integers = [type(np.dtype(code)) for code in np.typecodes["AllInteger"]]
     allowed = [
@@ -113,8 +113,8 @@ def _load_pt(file: ReadFile) -> Any:
     try:
         with torch.serialization.safe_globals(allowed):
             return torch.load(io.BytesIO(file.content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle may raise anything
+    except Exception as error:  # a damaged pickle may raise any exception
         raise NoiseError(
             f"{file.path} was not read: it is damaged or holds more than arrays of whole numbers "
-            f"({type(error).__name__}); take the official file."
+            f"({type(error).__name__}): use the official file."
         ) from error

@@ -1,4 +1,4 @@
-"""Label noise that somebody else made: a list of given labels from a file, row by row or by sample id."""
+"""Given labels from a file, listed by row or by sample id."""
 
 import csv
 import dataclasses
@@ -17,18 +17,18 @@ from noise.task import Change, Task
 def check_length(task: Task, path: Path, length: int) -> None:
     """Raise NoiseError when ``length`` rows, one per image of a split, cannot be those of the task's split.
 
-    Every sample needs its row; and where the ids are those of a whole split, there are no other rows.
+    Every sample needs a row; and where the ids are those of a whole split, there must be no other rows.
     """
     largest, count = int(task.sample_id.max()), len(task.sample_id)
     require(
         length > largest,
-        f"{path} lists {length} labels and the data has a sample_id {largest}: the file belongs to another "
+        f"{path} lists {length} labels, but the data has a sample_id {largest}: the file belongs to another "
         "data set or split.",
     )
-    # Ids are distinct and from 0, so the largest says whether they are 0..N-1, in whatever order.
+    # Ids are distinct and start at 0, so the largest shows whether they are 0..N-1, in any order.
     require(
         largest != count - 1 or length == count,
-        f"{path} lists {length} labels and the data has {count}, another length: the file belongs to another "
+        f"{path} lists {length} labels, but the data has {count} samples: the file belongs to another "
         "data set or split.",
     )
 
@@ -38,12 +38,13 @@ def check_rows(task: Task, path: Path, rows: NDArray[np.int64]) -> None:
     count, largest = len(task.sample_id), int(rows.max(initial=-1))
     require(
         int(task.sample_id.max()) != count - 1 or largest < count,
-        f"{path} names sample {largest} and the data has {count}: the file belongs to another data set or split.",
+        f"{path} names sample {largest}, but the data has {count} samples: the file belongs to another data set or "
+        "split.",
     )
 
 
 def check_clean(task: Task, path: Path, clean: NDArray[np.int64]) -> None:
-    """Raise NoiseError when a file's clean labels [N], one per sample, are not the task's own."""
+    """Raise NoiseError unless the clean labels [N] of a file, one per sample, are those of the task."""
     differing = np.flatnonzero(clean != task.labels)
     if len(differing):
         raise NoiseError(
@@ -53,25 +54,25 @@ def check_clean(task: Task, path: Path, clean: NDArray[np.int64]) -> None:
 
 
 def check_classes(task: Task, path: Path, given: NDArray[np.int64]) -> None:
-    """Raise NoiseError when a label of ``given`` [N], one per sample, is none of the task's K classes."""
+    """Raise NoiseError unless every label of ``given`` [N] is in [0, K)."""
     outside = np.flatnonzero((given < 0) | (given >= task.class_count))
     if len(outside):
         raise NoiseError(
-            f"{path} gives sample_id {task.sample_id[outside[0]]} the label {given[outside[0]]}, and the labels "
+            f"{path} gives sample_id {task.sample_id[outside[0]]} the label {given[outside[0]]}, but the labels "
             f"of {task.class_count} classes run from 0 to {task.class_count - 1}: the file belongs to another data "
             "set."
         )
 
 
 def label_list(task: Task) -> Change:
-    """``label-list:file=FILE``: every free sample gets the label that the file lists for it.
+    """Change for ``label-list:file=FILE``: every free sample gets the label that the file lists for it.
 
-    DivideMix's JSON list, whose row i belongs to sample_id i; EvidentialMix's JSON object, whose
-    ``noise_labels`` is such a list; or, where the name ends in ``.csv``, a table with the columns
-    ``sample_id`` and ``given_label``, its rows in any order; ``clean_label`` is compared where it is there.
+    The file is DivideMix's JSON list, whose row i belongs to sample_id i; EvidentialMix's JSON object, whose
+    ``noise_labels`` is such a list; or, if its name ends in ``.csv``, a table with the columns ``sample_id`` and
+    ``given_label`` and rows in any order, whose optional ``clean_label`` is compared with the data.
 
     Raises:
-        NoiseError: the file is missing, no such list, or not one of this data.
+        NoiseError: the file is missing, has another form, or belongs to other data.
     """
     file = read_file(task.spec.parameter("file"))
     given = _from_csv(task, file) if file.path.suffix.lower() == ".csv" else _from_json(task, file)
@@ -80,63 +81,63 @@ def label_list(task: Task) -> Change:
 
 
 def open_pairs(file: ReadFile) -> NDArray[np.int64]:
-    """Which images EvidentialMix's file (arXiv 2011.05704) replaces: its ``open_noise``.
+    """Pairs [m, 2] of ``open_noise`` in an EvidentialMix file (arXiv 2011.05704), the images to replace.
 
     Returns:
-        [m, 2] int64, 0 or above: row of the sample, distinct, and row of the image in its source.
+        [m, 2] int64, 0 or above: row of the sample (distinct), and row of the image in its source.
 
     Raises:
-        NoiseError: the file holds no such list.
+        NoiseError: the file holds no valid list ``open_noise``.
     """
     content = file.json()
     pairs = content.get("open_noise") if isinstance(content, dict) else None
     if not isinstance(pairs, list):
         raise NoiseError(
-            f"{file.path} holds no list 'open_noise' of [sample, source image] pairs: take EvidentialMix's JSON "
+            f"{file.path} holds no list 'open_noise' of [sample, source image] pairs: use EvidentialMix's JSON "
             "file."
         )
     for number, pair in enumerate(pairs):
         require(
             isinstance(pair, list) and len(pair) == 2 and all(_is_whole(row) and row >= 0 for row in pair),
-            f"{file.path}: open_noise holds {pair!r} at place {number} and must hold [sample, source image] pairs "
-            "of row numbers, from 0: mend it.",
+            f"{file.path}: open_noise holds {pair!r} at index {number} but must hold [sample, source image] pairs "
+            "of row numbers, starting at 0: correct it.",
         )
     rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     samples, counts = np.unique(rows[:, 0], return_counts=True)
     if len(samples) < len(rows):
         raise NoiseError(
-            f"{file.path}: open_noise replaces sample {samples[counts.argmax()]} more than once: keep one pair of "
+            f"{file.path}: open_noise replaces sample {samples[counts.argmax()]} more than once: keep one pair for "
             "each sample."
         )
     return rows
 
 
 def _from_json(task: Task, file: ReadFile) -> NDArray[np.int64]:
-    """[N] labels from a list of one per row of the official file."""
+    """Given labels [N] from a JSON list with one label per row of the official file."""
     content = file.json()
     if isinstance(content, dict):
         content = content.get("noise_labels")
     if not isinstance(content, list):
         raise NoiseError(
-            f"{file.path} holds neither a list of labels nor an object with such a list as 'noise_labels': take "
+            f"{file.path} holds neither a list of labels nor an object with such a list as 'noise_labels': use "
             "a file of DivideMix or EvidentialMix, or a .csv file."
         )
     for number, label in enumerate(content):
         require(
             _is_whole(label),
-            f"{file.path} holds {label!r} at place {number}, which is no whole number: mend it.",
+            f"{file.path} holds {label!r} at index {number}, which is not a whole number: correct it.",
         )
     check_length(task, file.path, len(content))
     return np.array(content, dtype=np.int64)[task.sample_id]
 
 
 def _from_csv(task: Task, file: ReadFile) -> NDArray[np.int64]:
-    """[N] labels from a table with the columns sample_id and given_label."""
+    """Given labels [N] from a table with the columns sample_id and given_label."""
     try:
         reader = csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline=""))
         names, lines = reader.fieldnames or [], list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise NoiseError(f"{file.path} is no CSV file ({error}): write it as UTF-8 text.") from error
+        raise NoiseError(f"{file.path} is not a CSV file ({error}): write it as UTF-8 text.") from error
     for name in ("sample_id", "given_label"):
         require(
             name in names,
@@ -148,7 +149,7 @@ def _from_csv(task: Task, file: ReadFile) -> NDArray[np.int64]:
     for line in lines:
         number, label = (_number(file, line[name]) for name in ("sample_id", "given_label"))
         require(
-            number not in listed, f"{file.path} lists sample_id {number} twice: keep one row of each sample."
+            number not in listed, f"{file.path} lists sample_id {number} twice: keep one row for each sample."
         )
         listed[number] = label
         if "clean_label" in names:
@@ -167,16 +168,16 @@ def _from_csv(task: Task, file: ReadFile) -> NDArray[np.int64]:
 
 
 def _is_whole(value: Any) -> bool:
-    """Whether a JSON value is a whole number that an int64 holds (``true`` is no number)."""
+    """Whether a JSON value is a whole number that fits into int64 (``true`` does not count as a number)."""
     return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _number(file: ReadFile, text: str | None) -> int:
-    """A cell of the table as a whole number from 0; None where the line is too short."""
+    """A cell of the table as a whole number, 0 or above; ``text`` is None where the line is too short."""
     text = (text or "").strip()
     valid = text.isascii() and text.isdigit() and len(text) <= 18
     require(
         valid,
-        f"{file.path} holds {text!r}, where sample_id and given_label are whole numbers, from 0: mend it.",
+        f"{file.path} holds {text!r}, but sample_id and labels must be whole numbers from 0: correct it.",
     )
     return int(text)

@@ -1,7 +1,7 @@
-"""Label noise that reads nothing but the labels: symmetric in three meanings, pair, random.
+"""Label noise that depends only on the labels: symmetric in three conventions, pair, random.
 
-``symmetric``, ``symmetric-incl`` and ``symmetric-iid`` are three things that the literature calls "p percent
-symmetric noise"; their realised rates differ, and the manifest names the convention.
+``symmetric``, ``symmetric-incl`` and ``symmetric-iid`` are three conventions that the literature calls "p percent
+symmetric noise". Their realised rates differ, and the manifest names the convention.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ from noise.task import Change, Task
 def flip_symmetric(
     clean_labels: NDArray[np.int64], class_count: int, words: NDArray[np.uint64]
 ) -> NDArray[np.int64]:
-    """New labels, uniform over the K-1 classes that are not the clean one.
+    """New labels [n], uniform over the K-1 classes other than the clean one.
 
     Args:
-        clean_labels: [n] labels in [0, K), never given ones: re-flipping a given label distorts the rates.
+        clean_labels: [n] clean labels in [0, K); flipping given labels again would distort the rates.
         class_count: K, at least 2.
         words: [n] random words, one per sample.
 
@@ -34,9 +34,10 @@ def flip_symmetric(
 
 
 def symmetric(task: Task) -> Change:
-    """``symmetric:rate[:balanced=true]``: exactly round(rate * N) labels, each to another class.
+    """Change for ``symmetric:rate[:balanced=true]``: exactly round(rate * N) labels flipped to another class.
 
-    The convention of CSL-Mem and D2L; see :func:`flip_symmetric`. Balanced: exact within every class.
+    The convention of CSL-Mem and D2L; see :func:`flip_symmetric`. With ``balanced=true`` the count is exact within
+    every class.
     """
     balanced = task.spec.parameter("balanced")
     positions = task.take_in_classes(range(task.class_count)) if balanced else task.take(task.order())
@@ -45,30 +46,30 @@ def symmetric(task: Task) -> Change:
 
 
 def symmetric_incl(task: Task) -> Change:
-    """``symmetric-incl:rate``: exactly round(rate * N) labels drawn anew from all K classes.
+    """Change for ``symmetric-incl:rate``: exactly round(rate * N) labels drawn from all K classes.
 
-    Zhang et al. 2017 (arXiv 1611.03530), DivideMix (arXiv 2002.07394), EvidentialMix (arXiv 2011.05704). The
-    true class is among the K, so about rate * (K-1)/K of all labels are wrong in the end.
+    Zhang et al. 2017 (arXiv 1611.03530), DivideMix (arXiv 2002.07394), EvidentialMix (arXiv 2011.05704). The true
+    class may be drawn, so about rate * (K-1)/K of all labels are wrong.
     """
     positions = task.take(task.order())
     return Change(positions, labels=below(task.words(positions, 1)[:, 0], task.class_count))
 
 
 def symmetric_iid(task: Task) -> Change:
-    """``symmetric-iid:rate``: every free label by itself flipped with probability ``rate``, to another class.
+    """Change for ``symmetric-iid:rate``: each free label independently flipped with probability ``rate``.
 
-    Co-teaching (arXiv 1804.06872) and its descendants, which draw each label by its row of a matrix with
-    1-rate on the diagonal: the realised rate is ``rate`` up to sqrt(rate * (1-rate) / N).
+    The convention of Co-teaching (arXiv 1804.06872) and later work, which draws each label from its row of a matrix
+    with 1-rate on the diagonal. The standard deviation of the realised rate is sqrt(rate * (1-rate) / N).
     """
-    # The second word alone says which class: so a flipped label is the same at every rate.
-    whether, which = task.words(np.arange(len(task.labels)), 2).T
-    flipped = flip_symmetric(task.labels, task.class_count, which)
-    given = np.where(uniforms(whether) < task.rate, flipped, task.labels)
+    # The second word alone decides the class, so a flipped label is the same at every rate.
+    flip_words, class_words = task.words(np.arange(len(task.labels)), 2).T
+    flipped = flip_symmetric(task.labels, task.class_count, class_words)
+    given = np.where(uniforms(flip_words) < task.rate, flipped, task.labels)
     return task.relabelled(given, requested=np.full(task.class_count, task.rate))
 
 
 def pair(task: Task) -> Change:
-    """``pair:rate``: exactly round(rate * N) labels i become i+1 mod K (Co-teaching's pair flip).
+    """Change for ``pair:rate``: exactly round(rate * N) labels i become i+1 mod K (pair flip of Co-teaching).
 
     Raises:
         NoiseError: there is only one class.
@@ -79,32 +80,32 @@ def pair(task: Task) -> Change:
 
 
 def random_labels(task: Task) -> Change:
-    """``random``: every free label drawn anew from all K classes (Zhang et al. 2017's random labels)."""
+    """Change for ``random``: every free label drawn from all K classes (random labels of Zhang et al. 2017)."""
     positions = np.flatnonzero(task.free)
     labels = below(task.words(positions, 1)[:, 0], task.class_count)
     return Change(positions, labels=labels, requested=task.free_share())
 
 
 def draw_classes(chances: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """One class per row of chances, by the inverse of its distribution function.
+    """One class per row of probabilities, [n], by the inverse of the row's distribution function.
 
     Args:
-        chances: [n, K], 0 or above, a positive sum in every row, which need not be one.
+        chances: [n, K], 0 or above; the sum of every row must be positive but need not be one.
         points: [n] in the open interval (0, 1).
 
     Returns:
-        [n] int64 in [0, K), never a class of chance 0.
+        [n] int64 in [0, K), never a class of probability 0.
     """
     summed = np.cumsum(chances, axis=1)
-    # Divided, not multiplied into the points: the last sum is then exactly 1 and no point lies beyond it.
+    # Dividing the sums (instead of scaling the points) makes the last sum exactly 1, above every point.
     summed /= summed[:, -1:]
     return (summed <= points[:, None]).sum(axis=1)
 
 
 def require_another_class(class_count: int) -> None:
-    """Raise NoiseError where there is only one class."""
+    """Raise NoiseError when there is only one class."""
     require(
         class_count >= 2,
-        f"this label noise needs another class to flip to, and there is {class_count} class: "
-        "leave it out, or take data with more classes.",
+        f"this label noise needs another class to flip to, but there is only {class_count} class: "
+        "leave it out or use data with more classes.",
     )

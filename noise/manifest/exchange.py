@@ -1,6 +1,6 @@
-"""A manifest as what other tools read: label lists, tables, noise matrices.
+"""Export of a manifest to formats of other tools: label lists, tables, noise matrices.
 
-The way back exists as kinds of corruption: ``label-list:file=`` (JSON or CSV), ``open-list:file=:source=`` and
+The files are read back by the kinds ``label-list:file=`` (JSON or CSV), ``open-list:file=:source=`` and
 ``matrix:file=``. Equal manifests give equal bytes.
 """
 
@@ -30,30 +30,29 @@ CSV_COLUMNS = (
 
 
 def dividemix(manifest: Manifest) -> bytes:
-    """The noise file of DivideMix (Li et al. 2020, github.com/LiJunnan1992/DivideMix).
+    """Noise file for DivideMix (Li et al. 2020, github.com/LiJunnan1992/DivideMix).
 
     Returns:
         A JSON list of N integers: entry i is the given label of row i of the official training file.
 
     Raises:
-        NoiseError: the manifest is not of a whole split.
+        NoiseError: the manifest does not cover a whole split.
     """
     _check_whole(manifest, "DivideMix")
     return json.dumps(manifest.given_label.tolist()).encode()
 
 
 def evidentialmix(manifest: Manifest) -> bytes:
-    """The noise file of EvidentialMix (Sachdeva et al. 2021, github.com/ragavsachdeva/EvidentialMix).
+    """Noise file for EvidentialMix (Sachdeva et al. 2021, github.com/ragavsachdeva/EvidentialMix).
 
     Returns:
         A JSON object: ``noise_labels``, the N given labels; ``open_noise``, a pair [sample row, source row] for
-        each image of another data set; ``closed_noise``, the rows whose given label is not the clean one,
-        without those in ``open_noise``. (EvidentialMix's own files also list the rows that drew their clean
-        label again.)
+        each image of another data set; ``closed_noise``, the rows not in ``open_noise`` whose given label differs
+        from the clean one. (EvidentialMix's own files also list rows that drew their clean label again.)
 
     Raises:
-        NoiseError: the manifest is not of a whole split, or its open-set images come from several data sets,
-            of which the file cannot name any.
+        NoiseError: the manifest does not cover a whole split, or its open-set images come from several data sets,
+            which the file cannot name.
     """
     _check_whole(manifest, "EvidentialMix")
     rows = np.flatnonzero(manifest.open_set).tolist()
@@ -61,7 +60,7 @@ def evidentialmix(manifest: Manifest) -> bytes:
     names = sorted({name for name, _, _ in origins})
     require(
         len(names) <= 1,
-        f"its open-set images come from {' and '.join(names)}, and EvidentialMix's file can mean one source only: "
+        f"its open-set images come from {' and '.join(names)}, but EvidentialMix's file can hold only one source: "
         "export it as csv, which names the source of each image.",
     )
     content = {
@@ -73,10 +72,11 @@ def evidentialmix(manifest: Manifest) -> bytes:
 
 
 def table(manifest: Manifest) -> bytes:
-    """A CSV with a header row and a row per sample, in the manifest's order; lines end in LF.
+    """CSV table with :data:`CSV_COLUMNS` and a row per sample, in the order of the manifest.
 
     Returns:
-        UTF-8 text with :data:`CSV_COLUMNS`; labels are class numbers, kinds are ``none`` where there is none.
+        UTF-8 text with a header row and LF line ends; labels are class numbers, kinds are ``none`` without an
+        operation.
     """
     columns = (
         manifest.sample_id,
@@ -96,9 +96,9 @@ def table(manifest: Manifest) -> bytes:
 
 
 def noise_matrix(manifest: Manifest) -> NDArray[np.float64]:
-    """The realised transition matrix, [K, K], row i: P(given label | clean label i).
+    """The realised transition matrix [K, K]; row i is P(given label | clean label i) and sums to one.
 
-    A class without a sample keeps its label, so that every row sums to one.
+    The row of a class without samples has a one on the diagonal.
     """
     counts = label_counts(manifest)
     np.fill_diagonal(counts, np.where(counts.sum(axis=1) == 0, 1, counts.diagonal()))
@@ -106,14 +106,14 @@ def noise_matrix(manifest: Manifest) -> NDArray[np.float64]:
 
 
 def matrix(manifest: Manifest) -> bytes:
-    """:func:`noise_matrix` as CSV, for ``matrix:file=FILE`` and ``numpy.loadtxt(path, delimiter=",")``."""
+    """CSV of :func:`noise_matrix`, for ``matrix:file=FILE`` and ``numpy.loadtxt(path, delimiter=",")``."""
     return _matrix_text(manifest, noise_matrix(manifest), "row i, column j: P(given j | clean i)")
 
 
 def cleanlab(manifest: Manifest) -> bytes:
-    """The same as cleanlab has its ``noise_matrix``: columns are the true classes and sum to one.
+    """CSV of the transposed :func:`noise_matrix`, as in cleanlab: columns are the true classes and sum to one.
 
-    For ``matrix:file=FILE:orientation=cleanlab`` too.
+    It is also read by ``matrix:file=FILE:orientation=cleanlab``.
     """
     return _matrix_text(
         manifest, noise_matrix(manifest).T, "row i, column j: P(given i | clean j), as in cleanlab"
@@ -127,13 +127,13 @@ FORMATS: dict[str, Callable[[Manifest], bytes]] = {
     "cleanlab": cleanlab,
     "matrix": matrix,
 }
-"""What ``memgate corrupt export`` writes; each raises NoiseError where it cannot hold the manifest."""
+"""Formats of ``memgate corrupt export``; each raises NoiseError for a manifest that it cannot hold."""
 
 
 def left_out(manifest: Manifest, name: str) -> str:
-    """What the format ``name`` cannot say of this manifest, as a sentence; empty where nothing is lost.
+    """Message about corrupted images that the format ``name`` omits; empty where it omits none.
 
-    (A matrix says nothing of single samples, and nobody expects it to.)
+    The matrix formats hold no single samples, so nothing is reported for them.
     """
     images = {
         "dividemix": manifest.image_corrupted,
@@ -143,18 +143,19 @@ def left_out(manifest: Manifest, name: str) -> str:
     if not count:
         return ""
     return (
-        f"the {name} format cannot say what was done to {count} images, so that whoever reads it trains on clean "
-        "ones: csv names the operation, and the manifest makes the images again."
+        f"the {name} format omits the operations on {count} images, so training on it uses the clean images: "
+        "the csv format names the operations, and the manifest reproduces the images."
     )
 
 
 def format_of(file: ReadFile) -> str:
-    """Which of the formats that list samples a file has: ``dividemix``, ``evidentialmix`` or ``csv``.
+    """Format of a file that lists samples: ``dividemix``, ``evidentialmix`` or ``csv``.
 
-    By the rule of the kind ``label-list``: a table is known by its name's ending, JSON by what it holds.
+    By the rule of the kind ``label-list``: a file name that ends in ``.csv`` is a table, JSON is told apart by its
+    content.
 
     Raises:
-        NoiseError: it is neither a table nor JSON.
+        NoiseError: the file is neither a table nor JSON.
     """
     if file.path.suffix.lower() == ".csv":
         return "csv"
@@ -162,25 +163,25 @@ def format_of(file: ReadFile) -> str:
 
 
 def corrupted_images(file: ReadFile) -> int:
-    """How many rows of a CSV that :func:`table` wrote name an image operation; none in a CSV without the column."""
+    """Number of rows of a CSV of :func:`table` that name an image operation; 0 for a CSV without that column."""
     lines = csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline=""))
     return sum(line.get("image_kind") not in (None, "", "none") for line in lines)
 
 
 def _check_whole(manifest: Manifest, tool: str) -> None:
-    """NoiseError unless row i of the manifest is sample i, as a list without ids must have it."""
+    """Raise NoiseError unless row i of the manifest is sample i, which a list without ids requires."""
     require(
         bool(np.array_equal(manifest.sample_id, np.arange(manifest.header.count))),
-        f"{tool}'s file lists every row of the official file in its order, and this manifest holds "
+        f"{tool}'s file lists every row of the official file in order, but this manifest holds "
         f"{manifest.header.count} samples with ids up to {manifest.sample_id.max()}: write it without a limit or a "
         "validation split, or export it as csv.",
     )
 
 
 def _matrix_text(manifest: Manifest, values: NDArray[np.float64], orientation: str) -> bytes:
-    """A comment that says what it is, and a line per row; every number reads back to the same float."""
+    """CSV of a matrix [K, K] after a comment line; every number reads back as the same float."""
     header = manifest.header
-    # As JSON the names are ASCII on one line, whatever they hold: readers differ in the encoding they assume.
+    # JSON text is ASCII on one line whatever the names hold; readers differ in the encoding they assume.
     comment = (
         f"# {json.dumps(header.dataset)}, seed {header.seed}; {orientation}; {json.dumps(header.class_names)}"
     )

@@ -1,4 +1,4 @@
-"""The manifest's header: which data, which operations, which rates, and the digests that pin them down."""
+"""Header of a manifest: data set, operations, rates, and the digests that identify them."""
 
 import dataclasses
 import json
@@ -18,10 +18,10 @@ class Operation:
     """One corruption as it was carried out.
 
     Attributes:
-        code: k, from 1; what the columns ``label_op`` and ``image_op`` hold.
-        text: the spec's text form.
+        code: k, from 1; the value of the columns ``label_op`` and ``image_op`` for samples that it touched.
+        text: text form of the spec.
         convention: id of the convention, such as ``sym_excl_exact``.
-        requested: share of all samples that it was to touch; None where only a file knows.
+        requested: share of all samples to be touched; None where only a file determines it.
         class_requested: the same for each class.
         selected: number of samples the operation touched.
         realised: share of all samples that it corrupted; below ``selected / N`` where a new label may equal
@@ -29,7 +29,7 @@ class Operation:
         files: (name, SHA-256) of what it read: label files, matrices, image sources.
 
     Raises:
-        NoiseError: the text is no spec.
+        NoiseError: the text is not a spec.
     """
 
     code: int
@@ -51,18 +51,18 @@ class Operation:
 
     @property
     def short(self) -> str:
-        """The text form with its files by their names, without the folders."""
+        """The text form with file names instead of paths."""
         return self.spec.short
 
     @cached_property
     def spec(self) -> CorruptionSpec:
-        """What was carried out."""
+        """The spec that was carried out."""
         return parse_spec(self.text)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for the whole data set.
+    """Facts about the whole data set.
 
     Attributes:
         dataset: the name under which samples are hashed.
@@ -74,7 +74,7 @@ class Header:
         operations: in the order in which they were applied; the k-th has code k.
         rates: ``{"label": {"requested", "realised"}, "image": {...}, "any": {"realised"}}``; requested is
             None where it is not known for every operation.
-        versions: of Python and the libraries, for information.
+        versions: versions of Python and the libraries, for information.
         column_digests: column name to SHA-256.
         pixels_digest: SHA-256 of all images after corruption.
         schema: ``memgate-manifest/2``.
@@ -99,7 +99,7 @@ class Header:
         return len(self.class_names)
 
     def to_json(self) -> str:
-        """JSON text with sorted keys: equal headers give equal text."""
+        """The header as JSON text with sorted keys; equal headers give equal text."""
         return json.dumps({**dataclasses.asdict(self), "class_count": self.class_count}, sort_keys=True)
 
     @staticmethod
@@ -107,25 +107,25 @@ class Header:
         """The header of a JSON text.
 
         Raises:
-            NoiseError: it is no JSON, has another schema, lacks or adds a key, or holds what cannot be.
+            NoiseError: it is not JSON, has another schema, a missing or unknown key, or an invalid value.
         """
         try:
             values: Any = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise NoiseError(f"the header is no JSON ({error}): write the manifest again.") from error
+            raise NoiseError(f"the header is not JSON ({error}): write the manifest again.") from error
         schema = values.get("schema") if isinstance(values, dict) else None
-        require(schema == SCHEMA, f"the header has the schema {schema!r}, and only {SCHEMA!r} can be read.")
+        require(schema == SCHEMA, f"the header has the schema {schema!r}; only {SCHEMA!r} can be read.")
         values.pop("class_count", None)
         header = restored(Header, values, "the header")
         codes = [operation.code for operation in header.operations]
         require(
             codes == list(range(1, len(codes) + 1)),
-            f"the header's operations have the codes {codes} and must count from 1.",
+            f"the operations in the header have the codes {codes} and must be numbered from 1.",
         )
         for operation in header.operations:
             shares = operation.class_requested
             require(
                 shares is None or len(shares) == header.class_count,
-                f"the header's {operation.text} asks for {len(shares or ())} classes of {header.class_count}.",
+                f"{operation.text} in the header has shares for {len(shares or ())} classes of {header.class_count}.",
             )
         return header

@@ -1,4 +1,4 @@
-"""The manifest: one row per sample that says what was done to it, and the header that reproduces it."""
+"""The manifest: one row per sample with what was done to it, and a header with everything to reproduce it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +25,17 @@ COLUMNS: dict[str, str] = {
 """Column name to dtype, in the order of the file."""
 
 CAUSES = ("clean", "label", "image", "label+image", "open")
+"""What is corrupted in a sample: nothing, its label, its image, both, or the image is from another data set."""
+
 CORRUPTED_CAUSES = CAUSES[1:]
 
 
 def causes(
     label_corrupted: NDArray[np.bool_], image_corrupted: NDArray[np.bool_], open_set: NDArray[np.bool_]
 ) -> NDArray[np.str_]:
-    """What is wrong with each sample: one of CAUSES, [N], from three columns [N].
+    """Cause of each sample, one of :data:`CAUSES` [N], from three masks [N].
 
-    An image of another data set is ``open`` under whatever label: none of the classes is right for it.
+    An image of another data set is ``open`` whatever its label, since no class is right for it.
     """
     return np.array(CAUSES)[np.where(open_set, 4, label_corrupted + 2 * image_corrupted)]
 
@@ -43,18 +45,30 @@ class Manifest:
     """What was done to each of N samples.
 
     Attributes:
-        header: what holds for the whole data set.
+        header: facts about the whole data set.
         sample_id: [N] int64, distinct; the row of the sample in the official file.
         clean_label: [N] int64 in [0, K).
-        given_label: [N] int64 in [0, K); what training sees.
-        label_op: [N] int16, 0 for none, k for the header's k-th operation.
-        image_op: [N] int16, likewise.
+        given_label: [N] int64 in [0, K), the label that training is given.
+        label_op: [N] int16, code of the label operation in the header; 0 for none.
+        image_op: [N] int16, code of the image operation in the header; 0 for none.
         severity: [N] int8, 1 to 5 for image kinds that have one, else 0.
-        source: [N] text, ``dataset:index`` where the image came from elsewhere, else empty.
-        pixels: [N] uint64, first eight bytes of the corrupted image's SHA-256; 0 without an image operation.
+        source: [N] text, ``dataset:index`` for an image from another data set, else empty.
+        pixels: [N] uint64, first eight bytes of the SHA-256 of the corrupted image; 0 without an image operation.
 
     Raises:
-        NoiseError: a column has another length, dtype or range than this.
+        NoiseError: a column has another length, dtype or range.
+
+    Example:
+        >>> import noise, numpy as np
+        >>> images, labels = np.zeros((10, 8, 8, 3), np.uint8), np.arange(10)
+        >>> names = [f"class {label}" for label in range(10)]
+        >>> result = noise.corrupt(images, labels, ["pair:0.2"], seed=0, dataset="mine", class_names=names)
+        >>> result.manifest.save(tmp_path / "manifest.npz")
+        >>> manifest = noise.Manifest.load(tmp_path / "manifest.npz")
+        >>> int(manifest.label_corrupted.sum()), manifest.header.operations[0].text
+        (2, 'pair:0.2')
+        >>> sorted(set(manifest.cause.tolist()))
+        ['clean', 'label']
     """
 
     header: Header
@@ -69,7 +83,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         count, kinds = self.header.count, len(self.header.operations)
-        require(count >= 1, f"the header counts {count} samples: a manifest has at least 1.")
+        require(count >= 1, f"the header states {count} samples: a manifest has at least 1.")
         for name, column in self.columns().items():
             dtype = "str" if column.dtype.kind == "U" else column.dtype.name
             require(
@@ -84,12 +98,13 @@ class Manifest:
             ("severity", 6),
         ):
             column = self.columns()[name]
-            inside = bool(((column >= 0) & (column < bound)).all())
+            within = bool(((column >= 0) & (column < bound)).all())
             require(
-                inside, f"column {name} holds {column.min()} to {column.max()}, outside 0 to {bound - 1}."
+                within, f"column {name} holds {column.min()} to {column.max()}, outside 0 to {bound - 1}."
             )
         require(
-            len(np.unique(self.sample_id)) == count, "column sample_id holds an id twice: ids are distinct."
+            len(np.unique(self.sample_id)) == count,
+            "column sample_id holds an id twice: ids must be distinct.",
         )
         for operation in self.header.operations:
             for target, column in (("label", self.label_op), ("image", self.image_op)):
@@ -104,7 +119,7 @@ class Manifest:
 
     @property
     def label_corrupted(self) -> NDArray[np.bool_]:
-        """[N] whether the given label is not the clean one (an operation may have drawn the clean one)."""
+        """[N] whether the given label differs from the clean one (an operation may draw the clean label again)."""
         return self.given_label != self.clean_label
 
     @property
@@ -114,7 +129,7 @@ class Manifest:
 
     @property
     def open_set(self) -> NDArray[np.bool_]:
-        """[N] whether the image is one of another data set."""
+        """[N] whether the image is from another data set."""
         return self.source != ""
 
     @property
@@ -129,30 +144,30 @@ class Manifest:
 
     @property
     def label_kinds(self) -> NDArray[np.str_]:
-        """[N] kind of the label operation that touched the sample, or ``none``."""
+        """[N] kind of the sample's label operation, or ``none``."""
         return self._kinds()[self.label_op]
 
     @property
     def image_kinds(self) -> NDArray[np.str_]:
-        """[N] kind of the image operation that touched the sample, or ``none``."""
+        """[N] kind of the sample's image operation, or ``none``."""
         return self._kinds()[self.image_op]
 
     def _kinds(self) -> NDArray[np.str_]:
-        """Kind by operation code."""
+        """[number of operations + 1] kind of each operation code; ``none`` for code 0."""
         return np.array(["none", *(operation.kind for operation in self.header.operations)])
 
     def verify_columns(self) -> list[str]:
-        """Names of the columns whose digest is not the one in the header; empty when all are as written."""
+        """Names of the columns whose digest differs from the header; empty when the manifest is undamaged."""
         digests = self.header.column_digests
         return [name for name, column in self.columns().items() if column_digest(column) != digests.get(name)]
 
     def damage(self) -> str:
-        """A sentence that names the columns of :meth:`verify_columns`; empty when all are as written."""
+        """Message that names the columns of :meth:`verify_columns`; empty when the manifest is undamaged."""
         names = ", ".join(self.verify_columns())
         return names and f"column {names} is not the one that was written: take an undamaged copy."
 
     def save(self, path: str | Path) -> None:
-        """Write the manifest to ``path``, atomically, in place of any file there; equal manifests give equal bytes.
+        """Write the manifest to ``path`` atomically, replacing an existing file; equal manifests give equal bytes.
 
         Raises:
             NoiseError: the file cannot be written.
@@ -164,13 +179,13 @@ class Manifest:
         """The manifest at ``path``.
 
         Raises:
-            NoiseError: the file is missing, damaged, or no manifest of this schema.
+            NoiseError: the file is missing, damaged, or not a manifest of this schema.
         """
         arrays = read_npz(Path(path))
         missing = [name for name in ("header", *COLUMNS) if name not in arrays]
-        require(not missing, f"{path} is no manifest ({SCHEMA}): it lacks {', '.join(missing)}.")
+        require(not missing, f"{path} is not a manifest ({SCHEMA}): it lacks {', '.join(missing)}.")
         try:
             header = Header.from_json(str(arrays["header"]))
             return cls(header, **{name: arrays[name] for name in COLUMNS})
         except NoiseError as error:
-            raise NoiseError(f"{path} is no valid manifest: {error}") from error
+            raise NoiseError(f"{path} is not a valid manifest: {error}") from error

@@ -1,4 +1,4 @@
-"""A manifest in numbers: rates overall and for each class, counts, and who became what."""
+"""Numbers of a manifest: rates overall and per class, counts, and label transitions."""
 
 import dataclasses
 from typing import Any
@@ -10,7 +10,7 @@ from noise.manifest.manifest import CAUSES, Manifest
 
 
 def label_counts(manifest: Manifest) -> NDArray[np.int64]:
-    """[K, K] number of samples by clean label (row) and given label (column)."""
+    """Number of samples [K, K] by clean label (row) and given label (column)."""
     counts = np.zeros((manifest.header.class_count,) * 2, dtype=np.int64)
     np.add.at(counts, (manifest.clean_label, manifest.given_label), 1)
     return counts
@@ -24,7 +24,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
         realised); ``operations`` (one dict each, see :class:`noise.manifest.header.Operation`); ``causes`` (cause
         to count); ``classes`` (per clean class: count, requested and realised label and image rate);
         ``transition`` ([K][K] shares, row = clean class, column = given class; zeros for an empty class).
-        A requested rate that only a file knows is None.
+        A requested rate that only a file determines is None.
     """
     header = manifest.header
     counts = label_counts(manifest)
@@ -36,8 +36,8 @@ def summary(manifest: Manifest) -> dict[str, Any]:
     for label, name in enumerate(header.class_names):
         row = {"class": label, "name": name, "count": int(totals[label])}
         for target in corrupted:
-            asked = requested[target]
-            row[f"{target}_requested"] = None if asked is None else float(asked[label])
+            shares = requested[target]
+            row[f"{target}_requested"] = None if shares is None else float(shares[label])
             row[f"{target}_realised"] = float(corrupted[target][label] / max(1, totals[label]))
         classes.append(row)
     cause = manifest.cause
@@ -47,7 +47,9 @@ def summary(manifest: Manifest) -> dict[str, Any]:
         "count": header.count,
         "class_names": list(header.class_names),
         "rates": header.rates,
-        "operations": [{"kind": one.kind, **dataclasses.asdict(one)} for one in header.operations],
+        "operations": [
+            {"kind": operation.kind, **dataclasses.asdict(operation)} for operation in header.operations
+        ],
         "causes": {name: int((cause == name).sum()) for name in CAUSES},
         "classes": classes,
         "transition": (counts / np.maximum(totals, 1)[:, None]).tolist(),
@@ -55,7 +57,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 
 
 def _requested(manifest: Manifest, target: str) -> NDArray[np.float64] | None:
-    """[K] share of each class that operations on ``target`` were to touch, at most 1; None where one is unknown."""
+    """Share [K] of each class that operations on ``target`` request, at most 1; None where one is unknown."""
     total = np.zeros(manifest.header.class_count)
     for operation in manifest.header.operations:
         if target not in operation.spec.targets:

@@ -1,4 +1,4 @@
-"""How critical samples are looked for: methods, their constants, and which values make sense."""
+"""Options of the critical-sample probe: methods, their constants, and which values are valid. No torch."""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from memgate.errors import require
-from probes.csr.search import Walk
-from probes.csr.table import PAPER_RADIUS
+
+PROBE = "csr"
+"""Name of the probe and of its file."""
+
+NEIGHBOURS = "neighbours"
+"""Name of the file with the nearest images that get another prediction."""
+
+PAPER_RADIUS = 0.3
+"""Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
+
+MOST = 100
+"""How many samples get a neighbour by default: the critical ones nearest to the boundary."""
 
 Method = Literal["first-order", "lass", "fgsm", "pgd"]
 
@@ -27,6 +37,23 @@ PGD-20 with the runner-up alone, 96.0 % with two and 96.1 % with three or all, a
 
 PGD_STEP = 0.25
 """Length of PGD's step as a share of the radius."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How one box is searched; lengths in grey levels."""
+
+    radius: float
+    steps: int
+    alpha: float
+    """Length of the step along the gradient's sign."""
+    beta: float
+    """Standard deviation of the normal noise that is added to every step."""
+    restarts: int
+    """Walks for a sample whose prediction changed in none before."""
+    random_start: bool
+    """Start at a uniformly random point of the box instead of at the sample."""
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +93,46 @@ class CsrConfig:
             random_start=self.method == "pgd",
             seed=self.seed,
         )
+
+
+@dataclass(frozen=True)
+class CsrOptions:
+    """A search of critical samples as it is asked for; :meth:`resolved` fills in what is left open."""
+
+    method: Method = "first-order"
+    """first-order: the distance to the boundary from one gradient, for every radius at once; fgsm: one step;
+    lass: the search of the paper (Arpit et al. 2017); pgd: many steps from a random point of the box."""
+    radius: tuple[float, ...] = (PAPER_RADIUS,)
+    """Largest change of a pixel in grey levels (0 to 255; the paper's is 0.3); several allowed."""
+    steps: int | None = None
+    """Steps of the search. None: 10 for lass, 20 for pgd."""
+    others: int | None = None
+    """first-order: how many other classes are looked at, from the runner-up on, a gradient each. None: 2; more judge
+    more samples as pgd does (a public ResNet-20 at radius 1: 94.9 % of all with 1, 96.0 % with 2, 96.1 % with 3)."""
+    seed: int = 0
+    """Seed of the noise in lass and pgd."""
+    neighbours: int = MOST
+    """Of how many of the nearest critical samples an image within the box that gets another prediction is kept, in
+    probes/neighbours.h5, for the dashboard; 0 for none."""
+
+    def __post_init__(self) -> None:
+        configure(self.method, self.radius, steps=self.steps, others=self.others, seed=self.seed)
+        check_neighbours(self.neighbours)
+
+    def resolved(self) -> CsrConfig:
+        """The search with every value; first-order gets the radii of :data:`CURVE` too, which cost nothing more."""
+        if self.method == "first-order":
+            return configure(self.method, (*self.radius, *CURVE), others=self.others)
+        return configure(self.method, self.radius, steps=self.steps, seed=self.seed)
+
+
+def check_neighbours(most: int) -> None:
+    """Refuse a negative number of neighbours.
+
+    Raises:
+        MemgateError: ``most`` is below 0.
+    """
+    require(most >= 0, f"neighbours {most} is no number of samples: 1 or more, or 0 for none.")
 
 
 def configure(

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
-from probes.csr.config import CsrConfig, Method, configure
+from probes.csr.config import PAPER_RADIUS, CsrConfig, Method, configure
 from probes.csr.first_order import critical_radii
 from probes.csr.search import BoxSearch
-from probes.csr.table import PAPER_RADIUS
 from probes.network.frozen import Logits, frozen, place_of
-from probes.network.pixels import BATCH, in_batches, load_batch
+from probes.network.pixels import BATCH, batch_size_on, check_images, in_batches, load_batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +150,7 @@ def find_critical(
     ids = np.arange(len(images)) if sample_id is None else np.asarray(sample_id, np.int64)
     _check(images, ids)
     place = place_of(model, images)
-    batch_size = BATCH.get(place[0].type, BATCH["cpu"]) if batch_size is None else batch_size
+    batch_size = batch_size_on(place[0], batch_size, BATCH)
     config = replace(config, precision=str(place[1]).removeprefix("torch."))
     with frozen(model) as logits:
         if config.method == "first-order":
@@ -207,19 +206,7 @@ def _predictions(
 
 def _check(images: Tensor, ids: NDArray[np.int64]) -> None:
     """Refuse images that are none, and ids that could give two samples the same noise."""
-    if images.ndim != 4 or not len(images):
-        raise MemgateError(
-            f"images have the shape {tuple(images.shape)}: they must be [n, C, H, W], n at least 1."
-        )
-    if images.is_floating_point():
-        low, high = float(images.min()), float(images.max())
-        if not (low >= 0 and high <= 1):
-            raise MemgateError(
-                f"images reach from {low:g} to {high:g} and not within [0, 1]: give them before normalisation, "
-                "which belongs into the model."
-            )
-    elif images.dtype != torch.uint8:
-        raise MemgateError(f"images are {images.dtype}: they must be floats in [0, 1], or uint8.")
+    check_images(images)
     if ids.shape != (len(images),) or len(np.unique(ids)) != len(ids) or ids.min() < 0:
         raise MemgateError(
             f"sample_id must be {len(images)} distinct numbers, 0 or above, one for each image."

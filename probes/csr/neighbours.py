@@ -12,14 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from probes.csr.config import configure
+from probes.csr.config import MOST, configure
 from probes.csr.critical import CriticalSamples
 from probes.csr.search import GREY_LEVEL, BoxSearch
 from probes.network.frozen import Logits, frozen, place_of
-from probes.network.pixels import BATCH, in_batches, load_batch
-
-MOST = 100
-"""How many samples get a neighbour where nobody says otherwise: the critical ones nearest to the boundary."""
+from probes.network.pixels import BATCH, batch_size_on, in_batches, load_batch
 
 HALVINGS = 7
 """Of the way from the sample to what the search found: 1/128 of it is left, more than float32's rounding."""
@@ -75,7 +72,7 @@ def find_neighbours(
     nearest = np.argsort(found.critical_radius, kind="stable")
     rows = nearest[found.critical[-1][nearest]][:most].astype(np.int64)
     place = place_of(model, images)
-    size = BATCH.get(place[0].type, BATCH["cpu"]) if batch_size is None else batch_size
+    size = batch_size_on(place[0], batch_size, BATCH)
     parts = [(rows[:0], *_nothing(tuple(images.shape[1:])))]
     with frozen(model) as logits:
         for some in in_batches(len(rows), size) if len(rows) else ():

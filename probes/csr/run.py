@@ -6,14 +6,13 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from memgate import console
-from memgate.errors import require
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
-from probes.csr.config import CsrConfig
+from probes.csr.config import MOST, NEIGHBOURS, PROBE, CsrConfig, check_neighbours
 from probes.csr.critical import CriticalSamples, find_critical
-from probes.csr.neighbours import MOST, STEPS, Neighbours, find_neighbours
-from probes.csr.table import NEIGHBOURS, PROBE
-from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples
+from probes.csr.neighbours import STEPS, Neighbours, find_neighbours
+from probes.network.checkpoints import CheckpointSamples, checkpoint_samples
+from probes.network.plan import Plan
 from probes.result import ProbeResult, load_results, save_results
 
 
@@ -38,7 +37,7 @@ def probe_run(
     Raises:
         MemgateError: see :func:`probes.network.checkpoints.checkpoint_samples`.
     """
-    require(most >= 0, f"neighbours {most} is no number of samples: 1 or more, or 0 for none.")
+    check_neighbours(most)
     load_results(run, NEIGHBOURS)  # a damaged file is noticed before anything is computed
     for visit in checkpoint_samples(run, plan, PROBE):
         network = pixel_network(visit.model, visit.inputs)

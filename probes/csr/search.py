@@ -13,28 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from noise.streams import normals, sample_words, uniforms
+from probes.csr.config import Walk
 from probes.network.frozen import Logits, gradient
 from probes.network.pixels import load_batch
 
 GREY_LEVEL = 1 / 255
 """One grey level in [0, 1] pixel space."""
-
-
-@dataclass(frozen=True)
-class Walk:
-    """How one box is searched; lengths in grey levels."""
-
-    radius: float
-    steps: int
-    alpha: float
-    """Length of the step along the gradient's sign."""
-    beta: float
-    """Standard deviation of the normal noise that is added to every step."""
-    restarts: int
-    """Walks for a sample that changes in none before."""
-    random_start: bool
-    """Begin at a uniformly random point of the box, instead of at the sample."""
-    seed: int
 
 
 @dataclass(eq=False)

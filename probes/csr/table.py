@@ -14,15 +14,6 @@ from probes.samples.notes import not_shown, routes_unknown
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.estimate import Estimate, percent, share
 
-PAPER_RADIUS = 0.3
-"""Half the box's side in grey levels (Arpit et al. 2017, section 4.2 and footnote 6)."""
-
-PROBE = "csr"
-"""Name of the probe and of its file."""
-
-NEIGHBOURS = "neighbours"
-"""Name of the file with what lies just beyond the boundary of its nearest critical samples."""
-
 UNITS = (
     "CSR(r): share of samples with another prediction within r grey levels (1/255) in every pixel, a lower bound "
     "where it is searched; in brackets Wilson's 95 % interval over samples. rho: estimated distance to the "

@@ -1,22 +1,24 @@
 """Prediction depth: how deep in the network a sample's prediction is made (Baldock et al. 2021, arXiv 2106.09647).
 
-At each point of the network the nearest training samples vote on the class. The prediction depth is the first point
-from which on every vote agrees with the network's final prediction. What a layer alone can tell apart is easy, so
-deep is harder.
+At each layer of the network the nearest training samples vote on the class. The prediction depth is the first layer
+from which on every vote agrees with the network's final prediction. A sample that an early layer can tell apart is
+easy, so deep is harder.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import pairwise_distances_chunked
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from memgate.errors import MemgateError, require
-from memgate.models.pixels import PixelNetwork
-from probes.network.features import PENULTIMATE, features, head_logits, points
+from probes.difficulty.config import DifficultyConfig
+from probes.network.features import features, features_and_logits
+from probes.network.layers import PENULTIMATE, head_logits, layers_of, pooled
+from probes.network.pixels import as_labels
 
 SIDE = 4
 """Maps are averaged to 4x4 before distances are taken: a 4th to a 64th of the numbers, and no worse votes. Of a
@@ -25,119 +27,104 @@ maps, as in the paper, for 23 %, and with means over the map for 31 %. Depths by
 correlation of 0.83, by means and by whole maps 0.66."""
 
 FEATURE_BYTES = 2**29
-"""Room for features of queries and support; where they need more, the network goes over the images again."""
+"""Memory for features of queries and support; where they need more, the images are passed again."""
 
 DISTANCE_MIB = 256
-"""Room for distances between queries and support, in MiB."""
-
-
-@dataclass(frozen=True)
-class DepthConfig:
-    """How the votes are taken."""
-
-    neighbours: int = 30
-    """k, how many vote; the paper's."""
-    support: int = 5000
-    """Most training samples that may be neighbours: the first of a hash order; 0 for all (the paper's). One sample's
-    depth hangs on who votes, a group's hardly: of a ResNet-14 on 8,000 CIFAR-10 images, 5,000 and all gave 62 % of
-    the samples the same depth (rank correlation 0.85), and put 51 and 49 % of them into B3."""
-
-    def __post_init__(self) -> None:
-        require(self.neighbours >= 1, f"neighbours {self.neighbours} cannot vote: at least 1.")
-        require(
-            self.support >= 0, f"support {self.support} is no number of samples: 1 or more, or 0 for all."
-        )
-
-    def check(self, train: int) -> None:
-        """Refuse votes in which a training sample has no k neighbours.
-
-        Args:
-            train: training samples that there are.
-
-        Raises:
-            MemgateError: the support, or all there is, holds not one more than k.
-        """
-        if 0 < self.support <= min(self.neighbours, train):
-            raise MemgateError(
-                f"support {self.support} holds no {self.neighbours} neighbours of a sample of its own: "
-                f"at least {self.neighbours + 1}, or fewer neighbours."
-            )
-        if train <= self.neighbours:
-            raise MemgateError(
-                f"{train} training samples hold no {self.neighbours} neighbours of one of them: at most "
-                f"{train - 1} neighbours, or no prediction_depth among the scores."
-            )
+"""Memory for distances between queries and support, in MiB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """The samples that vote."""
+    """The training samples that vote."""
 
-    pixels: Tensor
-    """Images, uint8 [S, 3, H, W] or floating in [0, 1]."""
-    labels: NDArray[np.int64]
-    """Given labels [S]: what they vote for."""
+    images: Tensor
+    """[S, C, H, W], floats in [0, 1] or uint8."""
+    labels: ArrayLike | Tensor
+    """Given labels [S], for which they vote."""
 
 
 @dataclass(frozen=True, eq=False)
 class Depths:
-    """Of n samples, at L points."""
+    """Prediction depths of n samples, and the votes at L layers."""
 
     points: tuple[str, ...]
-    """Names of the points [L], from shallow to deep, see :func:`probes.network.features.points`."""
+    """Names of the layers [L], from shallow to deep."""
     knn_prediction: NDArray[np.uint16]
-    """What the neighbours voted for [L, n]."""
+    """Class for which most neighbours voted [L, n]."""
     prediction: NDArray[np.uint16]
-    """What the network says [n]."""
+    """The network's prediction [n]."""
     depth: NDArray[np.int32]
-    """Prediction depth [n] in [0, L]; L where even the last vote disagrees, and the head alone decides."""
+    """Prediction depth [n], from 0 to L; L where even the last vote disagrees with the network. High is harder."""
 
 
 def prediction_depths(
-    network: PixelNetwork,
-    pixels: Tensor,
+    model: nn.Module,
+    images: Tensor,
     support: Support,
-    neighbours: int = DepthConfig.neighbours,
+    neighbours: int = DifficultyConfig.neighbours,
     *,
+    layers: Sequence[str] | None = None,
     own: NDArray[np.integer] | None = None,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
 ) -> Depths:
-    """Prediction depth of every sample.
+    """Prediction depth int32 [n] of every sample, with the votes [L, n] at each layer; high is harder.
 
-    Points are the stem, each unit of B1 to B3, and what the head reads; Euclidean distance between maps averaged to
-    4x4 (the paper takes them whole, and has probes on the image and on the softmax as well). In a gated block the
-    units stand for the way through the block; what the gate made of it is the last point, ``penultimate``.
+    Distances are Euclidean, between maps averaged to 4x4 (the paper takes them whole, and has probes on the image and
+    on the softmax as well). In a gated block of memgate's networks the units are those of the way through the block;
+    the gate's mixture is the last layer, ``penultimate``.
 
     Args:
-        network: of a run; in eval mode while it is asked, and left as it was.
-        pixels: images, uint8 [n, 3, H, W] or floating in [0, 1].
-        support: the samples that vote.
-        neighbours: k.
-        own: [n] where in the support the sample itself stands, which has no vote on it; -1 where it does not.
-        batch_size: images in a pass; None for what suits the device.
-        finished: called with how much is newly done: each of the n + S images counts once for every point.
+        model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it. It
+            runs in eval mode and in its own precision, and is left as it was.
+        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1.
+        support: the training samples that vote.
+        neighbours: k, how many of them vote.
+        layers: names of submodules from shallow to deep, ``penultimate`` for the input of the last linear layer; None
+            for the stem, each unit and ``penultimate`` of memgate's networks.
+        own: [n] row of the sample itself in the support, where it has no vote; -1 where it is not in the support.
+            None: no sample is.
+        batch_size: images in a pass; None for 256 on a CPU and 1024 on a GPU.
+        finished: called with the number of images newly done: each of the n + S images counts once for every layer.
+
+    Returns:
+        The depths in the order of the images.
 
     Raises:
-        MemgateError: the support is too small, or the network has diverged.
+        MemgateError: the support has no more than k samples, there is no such layer, the images are not in [0, 1], or
+            the network gives no finite logits.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AvgPool2d(6), nn.Flatten(), nn.Linear(8, 10))
+        >>> images, labels = torch.rand(40, 3, 8, 8), torch.arange(40) % 10
+        >>> support = Support(images[5:], labels[5:])
+        >>> depths = prediction_depths(model, images[:5], support, 3, layers=["1", "penultimate"])
+        >>> depths.depth.shape, depths.knn_prediction.shape
+        ((5,), (2, 5))
     """
-    DepthConfig(neighbours, support=0).check(len(support.labels))
-    own = np.full(len(pixels), -1) if own is None else own
-    names, votes = points(network.network), {}
+    DifficultyConfig(neighbours=neighbours, support=0).check(len(support.images))
+    labels = as_labels(support.labels, len(support.images)).numpy()
+    own = np.full(len(images), -1) if own is None else own
+    names, votes = layers_of(model, layers), {}
     prediction = np.empty(0, np.int64)
-    for some in _portions(network, pixels[:1], len(pixels) + len(support.labels)):
+    for part in _portions(model, images[:1], names, len(images) + len(labels)):
 
-        def seen(images: int, count: int = len(some)) -> None:
-            finished(images * count)
+        def seen(count: int, layers: int = len(part)) -> None:
+            finished(count * layers)
 
-        theirs, ours = (
-            features(network, images, some, reduce=coarse, batch_size=batch_size, finished=seen)
-            for images in (support.pixels, pixels)
+        (theirs, _), (ours, logits) = (
+            features_and_logits(model, some, part, reduce=coarse, batch_size=batch_size, finished=seen)
+            for some in (support.images, images)
         )
-        for name in some:
-            votes[name] = knn_vote(ours[name], theirs[name], support.labels, neighbours, own)
-        if PENULTIMATE in some:
-            prediction = head_logits(network, ours[PENULTIMATE]).argmax(1).numpy()
+        for name in part:
+            votes[name] = knn_vote(ours[name], theirs[name], labels, neighbours, own)
+        if PENULTIMATE in part:
+            prediction = head_logits(model, torch.from_numpy(ours[PENULTIMATE])).argmax(1).numpy()
+        elif PENULTIMATE not in names:
+            prediction = logits.argmax(1)
     knn_prediction = np.stack([votes[name] for name in names])
     return Depths(
         names,
@@ -154,7 +141,7 @@ def knn_vote(
     neighbours: int,
     own: NDArray[np.integer],
 ) -> NDArray[np.int64]:
-    """The class that most of the k nearest samples have, by Euclidean distance.
+    """The class that most of the k nearest samples have, by Euclidean distance [n].
 
     Of samples equally far, those that come first in the support are taken; of classes with as many votes, the
     smallest, as scikit-learn does.
@@ -164,7 +151,7 @@ def knn_vote(
         support: [S, d], S above k.
         labels: [S].
         neighbours: k.
-        own: [n] which sample of the support is the query itself and has no vote; -1 for none.
+        own: [n] row of the query itself in the support, where it has no vote; -1 for none.
 
     Returns:
         [n].
@@ -172,9 +159,9 @@ def knn_vote(
     classes = np.arange(labels.max() + 1)
 
     def vote(distance: NDArray[np.floating], start: int) -> NDArray[np.int64]:
-        self = own[start : start + len(distance)]
-        inside = np.flatnonzero(self >= 0)
-        distance[inside, self[inside]] = np.inf
+        rows = own[start : start + len(distance)]
+        in_support = np.flatnonzero(rows >= 0)
+        distance[in_support, rows[in_support]] = np.inf
         furthest = np.partition(distance, neighbours - 1, axis=1)[:, neighbours - 1, None]
         nearer, level = distance < furthest, distance == furthest
         free = neighbours - nearer.sum(1, keepdims=True)
@@ -187,35 +174,38 @@ def knn_vote(
 
 
 def depth_of(knn_prediction: NDArray[np.integer], prediction: NDArray[np.integer]) -> NDArray[np.int32]:
-    """First point from which on every vote is the network's own prediction.
+    """First layer from which on every vote is the network's own prediction [n].
 
     Args:
         knn_prediction: votes [L, n], from shallow to deep.
         prediction: of the network [n].
 
     Returns:
-        [n] in [0, L]: 0 where all agree, L where the last disagrees.
+        [n], from 0 to L: 0 where all agree, L where the last disagrees.
     """
     differs = knn_prediction != prediction
-    # argmax finds the first disagreement from the deep end; without any it would say 0.
+    # argmax finds the first disagreement from the deep end; without any it would be 0.
     depth = np.where(differs.any(0), len(differs) - differs[::-1].argmax(0), 0)
     return depth.astype(np.int32)
 
 
-def coarse(x: Tensor) -> Tensor:
-    """Maps [b, C, h, w] averaged to 4x4, or left as they are where they are smaller, and flattened [b, d]."""
-    height, width = (min(SIDE, side) for side in x.shape[2:])
-    return functional.adaptive_avg_pool2d(x, (height, width)).flatten(1)
+def coarse(output: Tensor) -> Tensor:
+    """Maps [b, C, h, w] averaged to at most 4x4 and flattened [b, d]; other outputs as :func:`pooled` has them."""
+    if output.ndim != 4:
+        return pooled(output)
+    height, width = (min(SIDE, side) for side in output.shape[2:])
+    return functional.adaptive_avg_pool2d(output, (height, width)).flatten(1)
 
 
-def _portions(network: PixelNetwork, image: Tensor, rows: int) -> Sequence[Sequence[str]]:
-    """The points in order, as many at a time as there is room for features of so many images."""
-    one = features(network, image, points(network.network), reduce=coarse)
-    found, used = [], 0
-    for name, values in one.items():
-        size = values.nbytes * rows
-        if not found or used + size > FEATURE_BYTES:
-            found, used = [*found, []], 0
-        found[-1].append(name)
+def _portions(model: nn.Module, image: Tensor, layers: Sequence[str], count: int) -> list[list[str]]:
+    """The layers in order, split so that the features of ``count`` images at each part's layers fit into memory."""
+    portions: list[list[str]] = []
+    used = 0
+    for name, values in features(model, image, layers, reduce=coarse).items():
+        size = values.nbytes * count
+        if not portions or used + size > FEATURE_BYTES:
+            portions.append([])
+            used = 0
+        portions[-1].append(name)
         used += size
-    return found
+    return portions

@@ -1,8 +1,8 @@
-"""Gradients of one sample's loss in a trained network: by its pixels, by the last layer, by the whole trunk.
+"""Norms of the gradient of one sample's loss: by its pixels, by the last layer, by all trained parameters.
 
 The loss is the cross-entropy against the given label in nats; in every score high is harder. Its derivative by the
-logits is softmax - one-hot, and everything here starts from that difference (:func:`residual`) and not from the
-loss, whose own derivative float32 rounds to nothing for samples that are fitted well.
+logits is softmax - one-hot, and every score here starts from that difference (:func:`residual`) and not from the loss:
+float32 rounds the loss's own derivative to 0 for samples that are fitted well.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,16 +10,18 @@ from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from memgate.errors import require
+from memgate.errors import MemgateError, require
+from memgate.models import Forward
 from memgate.models.pixels import PixelNetwork
 from memgate.training.objective import parameter_groups
-from probes.network.features import PENULTIMATE, features, head_logits
+from probes.network.features import features_and_logits
 from probes.network.frozen import frozen, gradient, place_of
-from probes.network.pixels import BATCH, in_batches, load_batch
+from probes.network.layers import PENULTIMATE, head_logits, head_of
+from probes.network.pixels import BATCH, as_labels, batch_size_on, check_images, in_batches, load_batch
 
 Floats = NDArray[np.float32]
 
@@ -27,19 +29,19 @@ GRAND_BATCH = {"cpu": 32, "cuda": 256}
 """Images whose gradients by every parameter are held at once; more are not faster."""
 
 GRAND_BYTES = 2**28
-"""... and how much room those gradients may take: fewer images at once where the network is large."""
+"""Memory for those gradients; of a large network fewer images are held at once."""
 
 
 def residual(logits: Tensor, labels: Tensor) -> Tensor:
-    """Derivative of the cross-entropy by the logits: softmax - one-hot.
+    """Derivative of the cross-entropy by the logits, softmax - one-hot [..., K], in the logits' type.
 
     Args:
         logits: [..., K].
-        labels: [...].
+        labels: [...], from 0 to K - 1.
 
     Returns:
-        [..., K] of the logits' type. The label's own entry is minus the sum of the others: p - 1 would keep no digit
-        of it once p is 1 in float32.
+        [..., K]. The label's own entry is minus the sum of the others: p - 1 would have no correct digit once p is 1
+        in float32.
     """
     chance = logits.double().softmax(-1)
     own = torch.arange(logits.shape[-1], device=logits.device) == labels[..., None]
@@ -48,139 +50,220 @@ def residual(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def input_gradient_norm(
-    network: PixelNetwork,
-    pixels: Tensor,
-    labels: NDArray[np.integer],
+    model: nn.Module,
+    images: Tensor,
+    labels: ArrayLike | Tensor,
     *,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
 ) -> Floats:
-    """Euclidean norm of the loss's gradient by the pixels in [0, 1], in nats per pixel; high is harder.
+    """Euclidean norm of the loss's gradient by the pixels, float32 [n], in nats per unit of a pixel; high is harder.
 
-    What several tools call "loss sensitivity". Arpit et al. 2017 (arXiv 1706.05394) mean another thing by it, the
-    gradient through the training's own steps, which takes O(steps) of memory.
+    Pixels range from 0 to 1. Several tools call this score "loss sensitivity". Arpit et al. 2017 (arXiv 1706.05394)
+    use that name for another quantity, the gradient through the training's own steps, which takes O(steps) of memory.
 
     Args:
-        network: of a run; in eval mode while it is asked, and left as it was.
-        pixels: images, uint8 [n, 3, H, W] or floating in [0, 1].
-        labels: given labels [n].
+        model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it. It
+            runs in eval mode and in its own precision, and is left as it was.
+        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1; on any device.
+        labels: given labels [n], from 0 to K - 1.
         batch_size: images in a pass; None for 64 on a CPU and 512 on a GPU.
-        finished: called with how many samples are newly done.
+        finished: called after each batch with its number of images.
 
     Returns:
-        [n]; it does not depend on the batch, but for the last digits.
+        [n], 0 or above; it does not depend on the batch, except in the last digits.
 
     Raises:
-        MemgateError: the network has diverged, or ``batch_size`` is below 1.
+        MemgateError: the images are not in [0, 1], a label is no class, the network gives no finite logits, or
+            ``batch_size`` is below 1.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10))
+        >>> images, labels = torch.rand(5, 3, 8, 8), torch.tensor([0, 1, 2, 3, 4])
+        >>> input_gradient_norm(model, images, labels).shape
+        (5,)
     """
-    device, dtype = place_of(network, pixels)
-    given, found = torch.from_numpy(labels).to(device), []
-    with frozen(network) as logits:
-        for rows in in_batches(len(pixels), BATCH[device.type] if batch_size is None else batch_size):
-            batch = load_batch(pixels, rows, device, dtype).requires_grad_()
-            values = logits(batch)
-            slope = (values * residual(values.detach(), given[torch.from_numpy(rows).to(device)])).sum()
-            found.append(_norm([gradient(slope, batch)]))
+    given = _checked(images, labels)
+    device, dtype = place_of(model, images)
+    norms = []
+    with frozen(model) as ask:
+        for rows in in_batches(len(images), batch_size_on(device, batch_size, BATCH)):
+            batch = load_batch(images, rows, device, dtype).requires_grad_()
+            logits = ask(batch)
+            _check_classes(given, logits)
+            slope = (logits * residual(logits.detach(), given[torch.from_numpy(rows)].to(device))).sum()
+            norms.append(_norm([gradient(slope, batch)]))
             finished(len(rows))
-    return _checked(found)
+    return _finite(norms)
 
 
 def grand_last_layer(
-    network: PixelNetwork,
-    pixels: Tensor,
-    labels: NDArray[np.integer],
+    model: nn.Module,
+    images: Tensor,
+    labels: ArrayLike | Tensor,
     *,
+    head: str | None = None,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
 ) -> Floats:
     """GraNd of the last layer alone: norm of the loss's gradient by the head's weights and bias; high is harder.
 
     With logits z = W h + b, dL/dW = (p - y) h^T and dL/db = p - y, so that the norm is exactly
-    |p - y|_2 sqrt(|h|_2^2 + 1): EL2N (Paul et al. 2021, arXiv 2107.07075) times the length of what the head reads.
-    It takes a forward pass and no backward.
+    |p - y|_2 sqrt(|h|_2^2 + 1): EL2N (Paul et al. 2021, arXiv 2107.07075) times the length of the head's input
+    (without a bias the 1 is left out). It takes a forward pass and no backward pass.
 
     Args:
-        network: see :func:`input_gradient_norm`.
-        pixels: likewise.
-        labels: likewise.
-        batch_size: images in a pass; None for what suits the device.
-        finished: called with how many samples are newly done.
+        model: see :func:`input_gradient_norm`; its logits are the output of a linear layer.
+        images: see :func:`input_gradient_norm`.
+        labels: see :func:`input_gradient_norm`.
+        head: name of that linear layer; None for the last one of the model.
+        batch_size: images in a pass; None for 256 on a CPU and 1024 on a GPU.
+        finished: called after each batch with its number of images.
 
     Returns:
-        [n], in nats per unit of a weight.
+        float32 [n], 0 or above, in nats per unit of a weight.
 
     Raises:
-        MemgateError: see :func:`input_gradient_norm`.
+        MemgateError: see :func:`input_gradient_norm`; or the logits are not the output of that layer.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 16), nn.ReLU(), nn.Linear(16, 10))
+        >>> images, labels = torch.rand(5, 3, 8, 8), torch.tensor([0, 1, 2, 3, 4])
+        >>> grand_last_layer(model, images, labels, head="3").shape
+        (5,)
     """
-    read = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=finished)[PENULTIMATE]
-    error = residual(head_logits(network, read), torch.from_numpy(labels)).norm(dim=1)
-    length = torch.from_numpy(read).double().square().sum(1).add(1).sqrt()
-    return _checked([error * length])
+    given = _checked(images, labels)
+    layer = head_of(model, head)
+    values, logits = features_and_logits(
+        model, images, [PENULTIMATE], head=head, batch_size=batch_size, finished=finished
+    )
+    read = torch.from_numpy(values[PENULTIMATE])
+    exact = head_logits(model, read, head)
+    _check_head(exact, torch.from_numpy(logits))
+    _check_classes(given, exact)
+    error = residual(exact, given).norm(dim=1)
+    length = read.double().square().sum(1).add(0 if layer.bias is None else 1).sqrt()
+    return _finite([error * length])
 
 
 def grand(
-    network: PixelNetwork,
-    pixels: Tensor,
-    labels: NDArray[np.integer],
+    model: nn.Module,
+    images: Tensor,
+    labels: ArrayLike | Tensor,
     *,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
 ) -> Floats:
-    """GraNd (Paul et al. 2021, arXiv 2107.07075): norm of the loss's gradient by all parameters of the trunk.
+    """GraNd (Paul et al. 2021, arXiv 2107.07075): norm of the loss's gradient by all parameters; high is harder.
 
-    The trunk is what the classification loss trains: the ResNet with its head, and not the gates' own classifiers,
-    which that loss sees as constants. The gradient through g into the trunk belongs to it, as in training (unless
-    the run detached its gates). Unlike in training, BatchNorm has its running statistics: a sample's gradient is
-    its own, and not its batch's. Weight decay plays no part. High is harder.
+    Of memgate's networks the parameters are those that the classification loss trains: the ResNet with its head, and
+    not the gates' own classifiers, for which that loss is constant. The gradient through g into the ResNet is
+    included, as in training (unless the run detached its gates). Unlike in training, BatchNorm uses its running
+    statistics, so that a sample's gradient does not depend on its batch. Weight decay is left out.
 
     The paper's GraNd is an expectation over initialisations, taken after few epochs; this is the norm in the one
-    network that is given, at whatever epoch it is.
+    network that is given.
 
     Args:
-        network: see :func:`input_gradient_norm`.
-        pixels: likewise.
-        labels: likewise.
+        model: see :func:`input_gradient_norm`; its operations must work under :func:`torch.func.vmap`.
+        images: see :func:`input_gradient_norm`.
+        labels: see :func:`input_gradient_norm`.
         batch_size: most images at once; None for 32 on a CPU and 256 on a GPU, and never more than what keeps their
             gradients within 256 MiB.
-        finished: called with how many samples are newly done.
+        finished: called after each batch with its number of images.
 
     Returns:
-        [n], in nats per unit of a weight; never below :func:`grand_last_layer`, which is a part of it.
+        float32 [n], 0 or above, in nats per unit of a weight; never below :func:`grand_last_layer`, which is a part
+        of it.
 
     Raises:
-        MemgateError: see :func:`input_gradient_norm`.
+        MemgateError: see :func:`input_gradient_norm`; or the model has no parameter.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 16), nn.ReLU(), nn.Linear(16, 10))
+        >>> images, labels = torch.rand(5, 3, 8, 8), torch.tensor([0, 1, 2, 3, 4])
+        >>> bool((grand(model, images, labels) >= grand_last_layer(model, images, labels)).all())
+        True
     """
-    device, dtype = place_of(network, pixels)
-    given, found = torch.from_numpy(labels).to(device), []
-    trained = {id(parameter) for parameter in parameter_groups(network.network)[0]}
-    with frozen(network):
-        named = network.network.named_parameters()
-        weights = {name: weight.detach() for name, weight in named if id(weight) in trained}
+    given = _checked(images, labels)
+    device, dtype = place_of(model, images)
+    norms = []
+    with frozen(model) as ask:
+        module, weights = _trained(model)
+        require(bool(weights), "The model has no parameter, so that there is no gradient by them.")
+        with torch.no_grad():  # under vmap no value can be checked
+            _check_classes(given, ask(load_batch(images, np.arange(1), device, dtype)))
         room = GRAND_BYTES // sum(weight.nbytes for weight in weights.values())
-        size = GRAND_BATCH[device.type] if batch_size is None else batch_size
-        gradients = vmap(grad(partial(_slope, network)), in_dims=(None, 0, 0))
-        for rows in in_batches(len(pixels), min(size, max(room, 1))):
-            images = network.normalised(load_batch(pixels, rows, device, dtype))
-            parts = gradients(weights, images, given[torch.from_numpy(rows).to(device)])
-            found.append(_norm(list(parts.values())))
+        size = batch_size_on(device, batch_size, GRAND_BATCH)
+        gradients = vmap(grad(partial(_slope, module)), in_dims=(None, 0, 0))
+        for rows in in_batches(len(images), min(size, max(room, 1))):
+            batch = load_batch(images, rows, device, dtype)
+            if isinstance(model, PixelNetwork):
+                batch = model.normalised(batch)
+            parts = gradients(weights, batch, given[torch.from_numpy(rows)].to(device))
+            norms.append(_norm(list(parts.values())))
             finished(len(rows))
-    return _checked(found)
+    return _finite(norms)
 
 
-def _slope(network: PixelNetwork, weights: Mapping[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
-    """A number whose gradient by the weights is the loss's, for one normalised image [3, H, W]."""
-    logits = functional_call(network.network, dict(weights), (image[None],)).logits
+def _trained(model: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The module that is differentiated, and the parameters by name: of a memgate network those of the trunk."""
+    if not isinstance(model, PixelNetwork):
+        return model, {name: weight.detach() for name, weight in model.named_parameters()}
+    trunk = {id(parameter) for parameter in parameter_groups(model.network)[0]}
+    named = model.network.named_parameters()
+    return model.network, {name: weight.detach() for name, weight in named if id(weight) in trunk}
+
+
+def _slope(module: nn.Module, weights: Mapping[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
+    """A scalar with the loss's gradient by the weights, for one image [C, H, W] as the module takes it."""
+    output = functional_call(module, dict(weights), (image[None],))
+    logits = output.logits if isinstance(output, Forward) else output
     return (logits * residual(logits.detach(), label[None])).sum()
 
 
 def _norm(parts: list[Tensor]) -> Tensor:
-    """Length [b] of the vectors that stand, sample by sample, in several tensors [b, ...] together."""
+    """Euclidean norms [b] over all entries of a sample in several tensors [b, ...]."""
     return torch.stack([part.flatten(1).double().square().sum(1) for part in parts]).sum(0).sqrt()
 
 
-def _checked(found: list[Tensor]) -> Floats:
-    norms = torch.cat(found).float().cpu().numpy()
+def _checked(images: Tensor, labels: ArrayLike | Tensor) -> Tensor:
+    """The labels int64 [n], after the images have been checked."""
+    check_images(images)
+    return as_labels(labels, len(images))
+
+
+def _check_classes(labels: Tensor, logits: Tensor) -> None:
+    """Refuse labels [n] that have no logit among [b, K]."""
+    classes, largest = logits.shape[1], int(labels.max())
     require(
-        bool(np.isfinite(norms).all()), "The network's gradients are not finite: its training has diverged."
+        largest < classes,
+        f"labels hold the class {largest}, and the network has the {classes} classes from 0 to {classes - 1}.",
     )
-    return norms
+
+
+def _check_head(exact: Tensor, logits: Tensor) -> None:
+    """Refuse a head whose output [n, K] is not the model's logits [n, K], but for rounding."""
+    scale = float(logits.abs().max())
+    if exact.shape != logits.shape or float((exact - logits).abs().max()) > 0.05 * scale:
+        raise MemgateError(
+            "The network's logits are not the output of its last linear layer: name the layer that gives them by "
+            "head=..."
+        )
+
+
+def _finite(norms: list[Tensor]) -> Floats:
+    values = torch.cat(norms).float().cpu().numpy()
+    require(
+        bool(np.isfinite(values).all()), "The network's gradients are not finite: its training has diverged."
+    )
+    return values

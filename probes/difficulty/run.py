@@ -1,21 +1,21 @@
 """Scores from a checkpoint that look inside the network: gradients and prediction depth, over a run."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
-from memgate.errors import require
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
-from probes.difficulty.depth import SIDE, DepthConfig, Support, prediction_depths
+from probes.difficulty.config import PREDICTION_DEPTH, PROBE, DifficultyConfig
+from probes.difficulty.depth import SIDE, Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
-from probes.difficulty.table import PREDICTION_DEPTH, PROBE
-from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples, probed_rows
-from probes.network.features import points
+from probes.network.checkpoints import CheckpointSamples, checkpoint_samples, probed_rows
+from probes.network.layers import points
 from probes.network.pixels import as_pixels
+from probes.network.plan import Plan
 from probes.result import ProbeResult, save_results
 
 Found = tuple[dict[str, NDArray[Any]], dict[str, Any]]
@@ -28,15 +28,11 @@ GRADIENTS: Mapping[str, tuple[Callable[..., NDArray[np.float32]], str]] = {
 }
 """Score to its function, and by what it derives the loss."""
 
-SCORES = (*GRADIENTS, PREDICTION_DEPTH)
-"""Every score of this probe; also the name of its variant and of its column."""
-
 
 def probe_run(
     run: Run,
-    scores: Sequence[str],
+    config: DifficultyConfig,
     plan: Plan,
-    depth: DepthConfig | None = None,
     batch_size: int | None = None,
 ) -> Iterator[ProbeResult]:
     """Compute scores of a run, checkpoint by checkpoint, split by split, score by score.
@@ -45,30 +41,25 @@ def probe_run(
 
     Args:
         run: whose checkpoints.
-        scores: some of :data:`SCORES`.
+        config: the scores, and the votes of the prediction depth.
         plan: which checkpoints, splits and samples.
-        depth: of the votes for the prediction depth.
         batch_size: images in a pass; None for what suits the device and the score.
 
     Yields:
         One result for each checkpoint, split and score, which is already in the run's ``probes/difficulty.h5``.
 
     Raises:
-        MemgateError: there is no such score, the training split is too small for the votes, the network has
+        MemgateError: the training split is too small for the votes, the network has
             diverged, or see :func:`probes.network.checkpoints.checkpoint_samples`.
     """
-    require(bool(scores), f"scores names none: there are {', '.join(SCORES)}.")
-    unknown = [score for score in scores if score not in SCORES]
-    require(not unknown, f"scores {', '.join(unknown)!r} is unknown: there are {', '.join(SCORES)}.")
-    depth = depth or DepthConfig()
-    if PREDICTION_DEPTH in scores:
-        depth.check(len(run.sample_log().samples("train")))
+    if PREDICTION_DEPTH in config.scores:
+        config.check(len(run.sample_log().samples("train")))
     for visit in checkpoint_samples(run, plan, PROBE):
-        for score in dict.fromkeys(scores):
+        for score in dict.fromkeys(config.scores):
             if score == PREDICTION_DEPTH:
-                values, config = _depth(visit, depth, batch_size)
+                values, settings = _depth(visit, config, batch_size)
             else:
-                values, config = _gradient(visit, score, batch_size)
+                values, settings = _gradient(visit, score, batch_size)
             result = ProbeResult(
                 probe=PROBE,
                 split=visit.split,
@@ -77,7 +68,7 @@ def probe_run(
                 checkpoint=visit.checkpoint,
                 sample_id=visit.images.sample_id,
                 values=values,
-                config=config,
+                config=settings,
                 versions=visit.versions,
             )
             save_results(run, PROBE, [result])
@@ -94,9 +85,8 @@ def _gradient(visit: CheckpointSamples, score: str, batch_size: int | None) -> F
     return {score: norms}, {"norm": "L2", "of": "cross-entropy against the given label", "by": by}
 
 
-def _depth(visit: CheckpointSamples, config: DepthConfig, batch_size: int | None) -> Found:
-    train = visit.inputs.image_set("train")
-    voters = train.subset(probed_rows(visit.inputs, "train", config.support))
+def _depth(visit: CheckpointSamples, config: DifficultyConfig, batch_size: int | None) -> Found:
+    voters = visit.inputs.subset("train", probed_rows(visit.inputs, "train", config.support))
     support = Support(as_pixels(voters.images), voters.labels)
     own = None
     if visit.split == "train":

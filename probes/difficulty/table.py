@@ -9,21 +9,13 @@ from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from probes.difficulty.config import O1, PREDICTION_DEPTH
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown, routes_unknown
 from probes.samples.probe_groups import heading, logged, of_gate, probed_members
 from probes.stats.estimate import Estimate, average, estimate, percent, share
 from probes.stats.intervals import median_interval, spearman_interval
-
-PROBE = "difficulty"
-"""Name of the probe and of its file."""
-
-PREDICTION_DEPTH = "prediction_depth"
-"""The score that counts points of the network; the others are norms of gradients."""
-
-O1 = "b3.1"
-"""The point whose output is o1 of B3: a sample that skips keeps it, and the gate weighs what comes after."""
 
 HEAD = "head"
 """What stands for a depth beyond the last point: no vote of neighbours agrees with the network, the head decides."""

@@ -1,1 +1,1 @@
-"""Training dynamics: one value per sample, reduced from the log over epochs."""
+"""Training dynamics: values per sample, computed from the log over epochs."""

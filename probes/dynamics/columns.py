@@ -1,4 +1,4 @@
-"""The columns of the summary table that the log decides: name to what computes it from some samples' training."""
+"""The columns of the summary table that are computed from the log: name to the function that computes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,60 +12,60 @@ from probes.dynamics import events, reductions
 from probes.dynamics.snapshot import Snapshot
 
 EARLY = 0.1
-"""Share of the planned epochs that must be done before "early" EL2N is taken."""
+"""Share of the planned epochs after which "early" EL2N is taken."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some samples with all their epochs; what has been read of them is kept."""
+    """A block of n samples with all epochs; arrays that were read are kept."""
 
     snapshot: Snapshot
     part: slice
-    """Which samples, in the log's order."""
+    """Positions of the samples in the log."""
     _kept: dict[tuple[str, str | None], NDArray] = field(default_factory=dict)
 
     def read(self, name: str, gate: str | None = None) -> NDArray:
-        """One logged quantity or flag, [E, n]."""
+        """A logged quantity or flag [E, n], see :meth:`probes.dynamics.snapshot.Snapshot.values`."""
         if (name, gate) not in self._kept:
             self._kept[name, gate] = self.snapshot.values(name, gate, self.part)
         return self._kept[name, gate]
 
     @property
     def seen(self) -> NDArray:
-        """[E, n]."""
+        """[E, n] whether the sample was seen in the epoch."""
         return self.read("seen")
 
     @property
     def epochs(self) -> NDArray:
-        """[E]."""
+        """[E] epoch numbers."""
         return self.snapshot.epochs
 
     def last(self, name: str, gate: str | None = None) -> NDArray:
-        """One logged quantity or flag when each sample was last seen, [n]."""
+        """A logged quantity or flag at the last epoch in which each sample was seen, [n]."""
         return reductions.last(self.read(name, gate), self.seen)
 
     def mean(self, name: str, gate: str | None = None) -> NDArray:
-        """Its mean over the epochs seen, [n]."""
+        """Mean of a logged quantity or flag over the epochs seen, [n]."""
         return reductions.mean(self.read(name, gate), self.seen)
 
     def gate_agrees(self, gate: str) -> NDArray:
-        """Whether the gate's own classifier predicts the given label, [E, n]."""
+        """[E, n] whether the gate's side classifier predicts the given label."""
         return self.read("gate_pred", gate) == self.snapshot.samples.given_label[self.part]
 
 
 def floats(values: NDArray) -> NDArray:
-    """Float32: the log's own precision."""
+    """Values as float32, the precision of the log."""
     return values.astype(np.float32)
 
 
 def _integers(values: NDArray) -> Any:
-    """Whole numbers with NaN as nullable Int32."""
+    """Whole numbers, NaN for missing, as nullable Int32."""
     missing = np.isnan(values)
     return pd.arrays.IntegerArray(np.where(missing, 0, values).astype(np.int32), missing)
 
 
 def _bools(values: NDArray) -> Any:
-    """0, 1 and NaN as nullable boolean."""
+    """0 and 1, NaN for missing, as nullable boolean."""
     missing = np.isnan(values)
     return pd.arrays.BooleanArray(np.where(missing, 0, values).astype(bool), missing)
 
@@ -109,7 +109,7 @@ LOG: dict[str, Callable[[Block], Any]] = {
     ),
     "threshold_closeness": lambda b: floats(reductions.threshold_closeness(b.mean("p_given"))),
 }
-"""Of any log, in the order of the table; the columns of the gates follow ``correct_clean_last``."""
+"""Columns of any log, in the order of the table; the columns of the gates follow ``correct_clean_last``."""
 
 GATE: dict[str, Callable[[Block, str], Any]] = {
     "gate_last": lambda b, gate: floats(b.last("gate", gate)),
@@ -132,4 +132,4 @@ GATE: dict[str, Callable[[Block, str], Any]] = {
         reductions.signed_mean(b.read("entropy", gate), b.gate_agrees(gate), b.seen)
     ),
 }
-"""Of each gate, under the names that the only gate's columns have."""
+"""Columns of each gate, under the names that they have in a run with one gate."""

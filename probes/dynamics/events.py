@@ -1,8 +1,8 @@
-"""Training dynamics that are events: when a sample was learned, forgotten, or sent past the block.
+"""Training dynamics of samples as events: the epochs in which a sample was learned, forgotten or skipped the block.
 
-As in :mod:`probes.dynamics.reductions`: matrices [E, N] (epochs in rising order, one column per sample) and ``seen``
-[E, N] give [N] in float64; an epoch in which a sample was not seen counts as if it had not been. What never happened
-is missing (NaN), never epoch 0 and never a large number: how that ranks, :class:`probes.scores.catalogue.Score` says.
+As in :mod:`probes.dynamics.reductions`, matrices [E, N] (epochs in ascending order, one column per sample) and
+``seen`` [E, N] give [N] in float64; epochs in which a sample was not seen are ignored. An event that never happened is
+NaN, not epoch 0 and not a large number; :attr:`probes.scores.catalogue.Score.never` defines how it ranks.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from probes.dynamics.reductions import Bools, Floats
 
 
 def changes(state: Bools, seen: Bools, downward_only: bool = False) -> Floats:
-    """How often a yes/no state changes between the epochs in which the sample was seen, in [0, E - 1].
+    """Number of changes of a boolean state between the epochs in which the sample was seen, in [0, E - 1].
 
     Args:
         state: [E, N], such as ``routed``.
@@ -22,18 +22,18 @@ def changes(state: Bools, seen: Bools, downward_only: bool = False) -> Floats:
     total = np.zeros(seen.shape[1])
     before = np.zeros(seen.shape[1], bool)
     known = np.zeros(seen.shape[1], bool)
-    for now, there in zip(state, seen, strict=True):
+    for now, seen_now in zip(state, seen, strict=True):
         changed = before & ~now if downward_only else before != now
-        total += changed & known & there
-        before = np.where(there, now, before)
-        known = known | there
+        total += changed & known & seen_now
+        before = np.where(seen_now, now, before)
+        known = known | seen_now
     return np.where(known, total, np.nan)
 
 
 def turns(state: Bools, seen: Bools, epochs: NDArray) -> tuple[NDArray, Bools]:
-    """When one sample's yes/no state changed: the epochs, and the state from each of them on.
+    """The epochs in which one sample's boolean state changed, and the state from each of them on.
 
-    As many as :func:`changes` counts.
+    Their number is that of :func:`changes`.
 
     Args:
         state: [E].
@@ -46,11 +46,11 @@ def turns(state: Bools, seen: Bools, epochs: NDArray) -> tuple[NDArray, Bools]:
 
 
 def forgetfulness(correct: Bools, seen: Bools) -> Floats:
-    """Forgetting events: transitions from right to wrong, in [0, E / 2]; NaN for a never learned sample.
+    """Number of forgetting events, changes from correct to wrong, in [0, E / 2]; NaN for a never learned sample.
 
-    Toneva et al. 2019 (arXiv 1812.05159); high is harder, weakly: in short runs corrupted samples are rarely
-    learned and so rarely forgotten. For the never learned the conventions clash: the number of presentations
-    (Toneva's code), 1000 (cartography's), infinity (data_diet's). Missing cannot be mistaken for a count.
+    Toneva et al. 2019 (arXiv 1812.05159); high is harder, but weakly so: in short runs corrupted samples are rarely
+    learned and thus rarely forgotten. Codes differ for never learned samples: the number of presentations (Toneva),
+    1000 (cartography), infinity (data_diet). NaN cannot be mistaken for a count.
 
     Args:
         correct: [E, N] whether the given label was predicted.
@@ -60,9 +60,9 @@ def forgetfulness(correct: Bools, seen: Bools) -> Floats:
 
 
 def first_learned_epoch(correct: Bools, seen: Bools, epochs: NDArray) -> Floats:
-    """First epoch in which the sample was right; NaN if it never was. Late is harder.
+    """First epoch in which the given label was predicted; NaN if it never was. Late is harder.
 
-    Toneva et al. 2019, whose code counts it from 0.
+    Toneva et al. 2019; their code counts epochs from 0.
 
     Args:
         correct: [E, N] whether the given label was predicted.
@@ -73,7 +73,7 @@ def first_learned_epoch(correct: Bools, seen: Bools, epochs: NDArray) -> Floats:
 
 
 def stable_learned_epoch(correct: Bools, seen: Bools, epochs: NDArray) -> Floats:
-    """First epoch from which the sample was right to the end; NaN if it was wrong when last seen. Late is harder.
+    """First epoch from which the given label was always predicted; NaN if it was not when last seen. Late is harder.
 
     "Iteration learned": the epoch after the last wrong one, ``presentations_needed_to_learn`` in the code of
     Toneva et al. 2019, which counts from 0 and gives E for a sample that is wrong at the end.
@@ -83,8 +83,8 @@ def stable_learned_epoch(correct: Bools, seen: Bools, epochs: NDArray) -> Floats
         seen: [E, N].
         epochs: [E] epoch numbers, as above.
     """
-    right_from_here = np.logical_and.accumulate((correct | ~seen)[::-1])[::-1]
-    return _epoch_where_any(right_from_here & seen, epochs)
+    correct_from_here = np.logical_and.accumulate((correct | ~seen)[::-1])[::-1]
+    return _epoch_where_any(correct_from_here & seen, epochs)
 
 
 def first_skip_epoch(routed: Bools, seen: Bools, epochs: NDArray) -> Floats:
@@ -106,7 +106,7 @@ def last_skip_epoch(routed: Bools, seen: Bools, epochs: NDArray) -> Floats:
 
 
 def _epoch_where_any(condition: Bools, epochs: NDArray) -> Floats:
-    """Epoch of the first true row of each column, NaN where there is none (argmax alone would say 0)."""
+    """Epoch of the first true row of each column; NaN where there is none, for which argmax alone gives 0."""
     if len(epochs) == 0:
         return np.full(condition.shape[1], np.nan)
     return np.where(condition.any(axis=0), epochs[np.argmax(condition, axis=0)], np.nan)

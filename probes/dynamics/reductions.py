@@ -1,10 +1,10 @@
-"""Training dynamics: the numbers of a sample that are a reduction over the log's epochs.
+"""Training dynamics of samples as reductions over the log's epochs.
 
-Events, such as when it was learned, are in :mod:`probes.dynamics.events`.
+Events, such as the epoch in which a sample was learned, are in :mod:`probes.dynamics.events`.
 
-Every function takes matrices [E, N] (epochs in rising order, one column per sample) and ``seen`` [E, N] bool,
-and gives [N]. What was not seen is left out of that sample's reduction, never counted as 0; a sample that was
-never seen gets NaN. Results are float64 so that NaN can say "missing"; nothing here warns or reads files.
+Every function takes matrices [E, N] (epochs in ascending order, one column per sample) and ``seen`` [E, N] bool, and
+returns [N]. Epochs in which a sample was not seen are left out of its reduction, not counted as 0; a sample that was
+never seen gets NaN. Results are float64, in which NaN means missing. No function warns or reads files.
 """
 
 import numpy as np
@@ -25,8 +25,8 @@ def mean(values: NDArray, seen: Bools) -> Floats:
     - Of ``loss``: CSL / E, the cumulative sample loss (Ravikumar et al. 2025) per epoch; high is harder.
     - Of ``margin``: AUM, the area under the margin (Pleiss et al. 2020, arXiv 2001.10528); low is harder.
       Defined on the values of the training pass: compare only logs of one mode.
-    - Of ``el2n``: the error's norm (Paul et al. 2021, arXiv 2107.07075) over the epochs; high is harder. Some
-      average its square: the epochs then weigh otherwise.
+    - Of ``el2n``: norm of the error vector (Paul et al. 2021, arXiv 2107.07075); high is harder. Some codes average
+      its square, which weights the epochs differently.
     - Of ``p_given`` and ``correct_given``: confidence and correctness of dataset cartography (Swayamdipta
       et al. 2020, arXiv 2009.10795); low is harder. Correctness is a count in their code, a share here.
 
@@ -34,7 +34,7 @@ def mean(values: NDArray, seen: Bools) -> Floats:
         values: [E, N] numbers or bools.
         seen: [E, N].
     """
-    # 0/0 would warn: divide by NaN where nothing was seen.
+    # Division by NaN where nothing was seen, since 0/0 would warn.
     total = np.where(seen, values, 0).sum(axis=0, dtype=np.float64)
     epochs = count(seen)
     return total / np.where(epochs == 0, np.nan, epochs)
@@ -45,7 +45,7 @@ def std(values: NDArray, seen: Bools) -> Floats:
 
     Of ``p_given``: variability of dataset cartography (Swayamdipta et al. 2020); high is ambiguous.
     """
-    # A diverged run has infinite losses: inf - inf is NaN, which is the answer, and no reason to warn.
+    # A diverged run has infinite losses; inf - inf is NaN, which is the correct result and needs no warning.
     with np.errstate(invalid="ignore"):
         centred = np.where(seen, values, 0).astype(np.float64) - mean(values, seen)
     return np.sqrt(mean(centred * centred, seen))
@@ -58,7 +58,7 @@ def largest(values: NDArray, seen: Bools) -> Floats:
 
 
 def last(values: NDArray, seen: Bools) -> Floats:
-    """Value at the last epoch in which the sample was seen (with every sample seen: the last epoch)."""
+    """Value at the last epoch in which the sample was seen."""
     if len(seen) == 0:
         return np.full(seen.shape[1], np.nan)
     row = len(seen) - 1 - np.argmax(seen[::-1], axis=0)
@@ -67,23 +67,23 @@ def last(values: NDArray, seen: Bools) -> Floats:
 
 
 def first_from(values: NDArray, seen: Bools, epochs: NDArray, epoch: float) -> Floats:
-    """Value at the first epoch in which the sample was seen that is not before ``epoch``; NaN if there is none.
+    """Value at the first epoch from ``epoch`` on in which the sample was seen; NaN if there is none.
 
     Args:
         values: [E, N] numbers.
         seen: [E, N].
-        epochs: [E] rising epoch numbers.
-        epoch: where to begin; in the unit of ``epochs``, and not necessarily one of them.
+        epochs: [E] epoch numbers in ascending order.
+        epoch: first epoch considered; need not be one of ``epochs``.
     """
     after = epochs >= epoch
     return last(values[after][::-1], seen[after][::-1])
 
 
 def signed_mean(values: NDArray, agrees: Bools, seen: Bools) -> Floats:
-    """Mean over the epochs seen of the values, negative where the prediction is not the given label.
+    """Mean over the epochs seen of the values, taken as negative where the prediction is not the given label.
 
-    Of the output's entropy: the signed entropy integral (SEI, arXiv 2605.31090) over the number of epochs, in
-    [-ln K, ln K] nats; low is harder. Without the sign entropy does not know the label.
+    Of the output's entropy: the signed entropy integral (SEI, arXiv 2605.31090) divided by the number of epochs, in
+    [-ln K, ln K] nats; low is harder. Without the sign, entropy does not depend on the label.
 
     Args:
         values: [E, N] numbers >= 0, such as entropies.
@@ -94,18 +94,18 @@ def signed_mean(values: NDArray, agrees: Bools, seen: Bools) -> Floats:
 
 
 def normalised_margin(p_given: Floats, loss: Floats, margin: Floats) -> Floats:
-    """Half of 1 + p(given label) - the largest other p, in [0, 1]; low is harder.
+    """Normalised margin (1 + p(given label) - largest other p) / 2, in [0, 1]; low is harder.
 
-    The quality score of that name in cleanlab (Northcutt et al. 2021, arXiv 1911.00068). The largest other
-    probability follows from what is logged: its logit lies ``margin`` below that of the given label, whose
-    log-probability is ``-loss``.
+    The label quality score of that name in cleanlab (Northcutt et al. 2021, arXiv 1911.00068). The largest other
+    probability is computed from the logged values: its logit is ``margin`` below that of the given label, which has
+    the log-probability ``-loss``.
 
     Args:
         p_given: [N] probability of the given label.
         loss: [N] cross-entropy against it in nats.
         margin: [N] logit of the given label minus the largest other.
     """
-    # What diverged is NaN, which is no reason to warn; rounding must not make a probability above 1.
+    # Diverged values become NaN without a warning; the minimum keeps rounding from a probability above 1.
     with np.errstate(invalid="ignore"):
         p_other = np.exp(np.minimum(-loss - margin, 0))
     return (p_given - p_other + 1) / 2

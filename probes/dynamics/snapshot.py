@@ -1,7 +1,6 @@
-"""The whole epochs of one split of a run, fixed at the moment of asking.
+"""The complete epochs of one split of a run at one moment.
 
-A training that is still going on adds epochs between two reads; everything that is computed from one snapshot
-uses the same epochs.
+A running training adds epochs between two reads; everything that is computed from one snapshot uses the same epochs.
 """
 
 from collections.abc import Iterator
@@ -16,72 +15,79 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 
 FAR = 2048
-"""Samples of the log that are rather read for nothing than left out by a second look at the disk."""
+"""Largest gap, in samples, that is read along with its neighbours; above it a second read is faster."""
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What can be read of a split, in the log's own sample order."""
+    """The complete epochs of a split, in the sample order of the log."""
 
     log: SampleLog
     split: str
     epochs: NDArray
-    """[E] rising epoch numbers, counted from 1, at least one."""
+    """[E] epoch numbers in ascending order, counted from 1; E >= 1."""
     samples: Samples
+    """The N samples of the split."""
 
     def values(self, name: str, gate: str | None = None, part: slice = slice(None)) -> NDArray:
-        """One logged quantity or flag, [E, N], or of a part of the samples; see :meth:`SampleLog.values`."""
-        found, values = self.log.values(self.split, name, gate, part)
-        kept = np.isin(found, self.epochs)
+        """A logged quantity or flag [E, N], or of a part of the samples; see :meth:`SampleLog.values`."""
+        logged, values = self.log.values(self.split, name, gate, part)
+        kept = np.isin(logged, self.epochs)
         return values if kept.all() else values[kept]
 
     def values_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray:
-        """One logged quantity or flag [E, n] of the samples at some places, in their order; few are read fast."""
-        first = self.values(name, gate, slice(0, 0))
-        found = np.empty((len(self.epochs), len(places)), first.dtype)
+        """A logged quantity or flag [E, n] of the samples at n positions, in their order, without reading the rest.
+
+        Args:
+            places: [n] positions in the split, each once, in any order.
+            name: as in :meth:`values`.
+            gate: as in :meth:`values`.
+        """
+        empty = self.values(name, gate, slice(0, 0))
+        result = np.empty((len(self.epochs), len(places)), empty.dtype)
         for part, which in spans(places, len(self.samples)):
-            found[:, which] = self.values(name, gate, part)[:, places[which] - part.start]
-        return found
+            result[:, which] = self.values(name, gate, part)[:, places[which] - part.start]
+        return result
 
     def until(self, epoch: int) -> "Snapshot":
-        """The same without the epochs after ``epoch``."""
+        """The snapshot without the epochs after ``epoch``."""
         return replace(self, epochs=self.epochs[self.epochs <= epoch])
 
     def records(self) -> Iterator[tuple[int, EpochRecord]]:
-        """Epoch and all its rows, one epoch in memory at a time."""
+        """Epoch number and its record, one epoch in memory at a time."""
         return self.log.records(self.split, set(self.epochs.tolist()))
 
 
 def spans(places: NDArray[np.integer], longest: int) -> Iterator[tuple[slice, NDArray[np.intp]]]:
-    """Parts of the log that together hold some samples.
+    """Ranges of the log that together contain given samples; gaps above :data:`FAR` are left out.
 
     Args:
-        places: [n] where the samples stand, each once, in any order.
-        longest: samples in a part, at most.
+        places: [n] positions of the samples, each once, in any order.
+        longest: samples in a range, at most.
 
     Yields:
-        The part, and which of ``places`` lie in it.
+        A range of positions, and the indices into ``places`` of those that it contains.
     """
     order = np.argsort(places, kind="stable")
-    rising = places[order]
-    starts = np.flatnonzero(np.diff(rising, prepend=-FAR - 1) > FAR)
-    for one, group in zip(np.split(rising, starts[1:]), np.split(order, starts[1:]), strict=True):
-        cuts = np.flatnonzero(np.diff((one - one[:1]) // longest)) + 1
-        for piece, which in zip(np.split(one, cuts), np.split(group, cuts), strict=True):
+    ascending = places[order]
+    starts = np.flatnonzero(np.diff(ascending, prepend=-FAR - 1) > FAR)
+    for cluster, members in zip(np.split(ascending, starts[1:]), np.split(order, starts[1:]), strict=True):
+        cuts = np.flatnonzero(np.diff((cluster - cluster[:1]) // longest)) + 1
+        for piece, which in zip(np.split(cluster, cuts), np.split(members, cuts), strict=True):
             if len(piece):
                 yield slice(int(piece[0]), int(piece[-1]) + 1), which
 
 
 def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapshot:
-    """The epochs of a split that are whole now.
+    """A snapshot of the epochs of a split that are complete now.
 
     Args:
         run: the run.
         split: a split of its log.
-        log: its log, if it has been opened already: a reader remembers which rows it has verified.
+        log: its log if it is open already, which saves verifying rows again; None to open it.
 
     Raises:
-        MemgateError: there is none yet, every one is damaged_epochs, or there is no such split.
+        MemgateError: there is no complete epoch yet, every epoch is damaged, or there is no such split.
     """
     log = log or run.sample_log()
     epochs = log.epochs(split)
@@ -92,7 +98,7 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
         )
     if len(epochs) == 0:
         raise MemgateError(
-            f"{run.name} has no finished epoch in its log: wait for it, or go on with the training "
+            f"{run.name} has no finished epoch in its log: wait for it, or continue the training "
             f"(memgate resume {run.path})."
         )
     return Snapshot(log, split, epochs, log.samples(split))

@@ -1,4 +1,4 @@
-"""The summary table: one row per sample, what was done to it and what its training looked like."""
+"""The summary table: labels, corruption and training dynamics of every sample, one row each."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate import console
-from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
 from probes.dynamics.columns import GATE, LOG, Block, floats
@@ -17,28 +16,35 @@ from probes.dynamics.snapshot import Snapshot, spans, take_snapshot
 from probes.samples.columns import gate_column, identity
 
 SAMPLES_PER_BLOCK = 4096
-"""Samples whose whole training is in memory at once: so a log of any size fits."""
+"""Samples of which all epochs are in memory at once, so that a log of any size can be read."""
 
 MIXTURES = {"loss_gmm_mean": "loss_mean", "loss_gmm_last": "loss_last"}
-"""Columns of all samples at once to the losses that they are about."""
+"""Columns that depend on all samples, to the column of losses that they are computed from."""
 
 
 def summary(run: Run, split: str = "train") -> pd.DataFrame:
-    """What the log says of every sample of a split, one row each, sorted by ``sample_id``.
+    """Table of N rows with the training dynamics of every sample of a split, sorted by ``sample_id``.
 
-    "Last" is the last epoch in which the sample was seen; everything else is over the epochs in which it was
-    seen. What a never seen sample cannot have is missing (NaN or pandas' NA). Numbers that come from the
-    log's float32 stay float32. An ungated network has no gate columns.
+    ``last`` means the last epoch in which the sample was seen; all other columns are over the epochs in which it was
+    seen. Values that a never seen sample cannot have are missing (NaN or pandas' NA). Numbers computed from the log's
+    float32 are float32. An ungated network has no gate columns.
 
     Args:
         run: with at least one finished epoch.
         split: a split of its log.
 
     Returns:
-        A table [N rows] with nullable types where an integer or bool can be missing.
+        The columns of :func:`probes.samples.columns.identity` and of :func:`column_names`, with nullable types where
+        an integer or bool can be missing.
 
     Raises:
         MemgateError: no finished epoch, or no such split.
+
+    Example:
+        >>> import probes
+        >>> table = probes.summary(run)
+        >>> list(table.columns[:4]), table["loss_mean"].dtype
+        (['sample_id', 'split', 'given_label', 'clean_label'], dtype('float32'))
     """
     return summary_table(take_snapshot(run, split), run.manifest.header.operations)
 
@@ -50,19 +56,20 @@ def summary_table(
     only: Collection[str] | None = None,
     places: NDArray[np.integer] | None = None,
 ) -> pd.DataFrame:
-    """:func:`summary` of a snapshot.
+    """:func:`summary` of a snapshot, of all samples or of n of them.
 
     Args:
         snapshot: of a split.
         operations: those of the run's manifest.
-        samples_per_block: whose training is in memory at once; the table is the same for any number above 0.
-        only: columns to compute beside who the samples are, in the order of the table; None for all.
-        places: where the samples of the table stand in the log; None for all. The numbers are those of the whole
-            table: a column about all samples at once stays about all of them.
+        samples_per_block: samples of which all epochs are in memory at once; the table is the same for any number
+            above 0.
+        only: columns to compute besides the identity columns; None for all.
+        places: [n] positions in the log of the samples of the table; None for all. The values are those of the whole
+            table: a column that depends on all samples (:data:`MIXTURES`) is computed from all of them.
     """
     samples = snapshot.samples
     if places is not None:
-        samples = Samples(**{name: column[places] for name, column in vars(samples).items()})
+        samples = samples.take(places)
     columns = identity(samples, snapshot.split, operations)
     columns |= dict(log_columns(snapshot, samples_per_block, only, places))
     order = np.argsort(samples.sample_id, kind="stable")
@@ -75,32 +82,32 @@ def log_columns(
     only: Collection[str] | None = None,
     places: NDArray[np.integer] | None = None,
 ) -> Iterator[tuple[str, Any]]:
-    """Name and values [N] of the columns that the log decides, in the log's own sample order or that of ``places``.
+    """Name and values [N] of the columns computed from the log, in the order of the log or of ``places``.
 
     Arguments are those of :func:`summary_table`.
     """
     gates, n = snapshot.log.gates, len(snapshot.samples)
     wanted = {name: None for name in column_names(gates) if only is None or name in only}
     losses = {MIXTURES[name]: None for name in wanted if name in MIXTURES}
-    # One column is computed at once, and the dashboard asks for it.
+    # No progress bar for chosen columns: they take no time, and the dashboard computes them.
     bar = only is None
     if places is None:
-        found = everyone = _block_rows(snapshot, wanted | losses, np.arange(n), samples_per_block, bar)
+        table = all_samples = _block_rows(snapshot, wanted | losses, np.arange(n), samples_per_block, bar)
     else:
-        found = _block_rows(snapshot, wanted, places, samples_per_block, bar)
-        everyone = _block_rows(snapshot, losses, np.arange(n), samples_per_block, bar) if losses else found
+        table = _block_rows(snapshot, wanted, places, samples_per_block, bar)
+        all_samples = _block_rows(snapshot, losses, np.arange(n), samples_per_block, bar) if losses else table
     for name in wanted:
         if name in MIXTURES:
-            share = low_loss_probability(everyone[MIXTURES[name]].to_numpy())
-            yield name, floats(share if places is None else share[places])
+            probability = low_loss_probability(all_samples[MIXTURES[name]].to_numpy())
+            yield name, floats(probability if places is None else probability[places])
         else:
-            yield name, found[name].array
+            yield name, table[name].array
 
 
 def _block_rows(
     snapshot: Snapshot, names: Collection[str], places: NDArray[np.integer], longest: int, bar: bool
 ) -> pd.DataFrame:
-    """Columns of the samples at some places, in their order."""
+    """Columns of the samples at given positions, in the order of ``places``; each block has at most ``longest``."""
     parts = list(spans(places, longest)) or [(slice(0, 0), np.arange(0))]
     shown = console.progress(parts, len(parts), f"{snapshot.split}: reading the log") if bar else parts
     rows = [
@@ -111,7 +118,7 @@ def _block_rows(
 
 
 def column_names(gates: Sequence[str]) -> Iterator[str]:
-    """The columns that the log decides, in the order of the table; of several gates, each one's."""
+    """Names of the columns computed from the log, in the order of the table, with those of each gate."""
     names = list(LOG)
     first = names.index("correct_clean_last") + 1
     yield from names[:first]
@@ -124,10 +131,10 @@ def column_names(gates: Sequence[str]) -> Iterator[str]:
 
 
 def _rows(block: Block, names: Collection[str]) -> pd.DataFrame:
-    """Columns of the samples in a block, in its order."""
+    """Columns of the samples of a block, in its order."""
     gates = block.snapshot.log.gates
-    found = {name: compute(block) for name, compute in LOG.items() if name in names}
+    columns = {name: compute(block) for name, compute in LOG.items() if name in names}
     for gate in gates:
-        columns = {gate_column(name, gate, gates): compute for name, compute in GATE.items()}
-        found |= {name: compute(block, gate) for name, compute in columns.items() if name in names}
-    return pd.DataFrame(found)
+        of_gate = {gate_column(name, gate, gates): compute for name, compute in GATE.items()}
+        columns |= {name: compute(block, gate) for name, compute in of_gate.items() if name in names}
+    return pd.DataFrame(columns)

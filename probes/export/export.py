@@ -48,7 +48,7 @@ class Meta:
     """The command that writes the same."""
 
 
-def export(run: Run, plan: ExportPlan | None = None, out: Path | None = None, yes: bool = False) -> Path:
+def export_run(run: Run, plan: ExportPlan | None = None, out: Path | None = None, yes: bool = False) -> Path:
     """Write some of a run, whole or not at all, with ``<name>.meta.json`` beside it; say what is left out of it.
 
     Args:
@@ -91,10 +91,10 @@ def export(run: Run, plan: ExportPlan | None = None, out: Path | None = None, ye
 
 
 def export_bytes(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> bytes:
-    """What :func:`export` would write, in memory; of a folder its ``.zip``. The disk is only passed through.
+    """What :func:`export_run` would write, in memory; of a folder its ``.zip``. The disk is only passed through.
 
     Raises:
-        MemgateError: as :func:`export` does, but for the number of rows.
+        MemgateError: as :func:`export_run` does, but for the number of rows.
     """
     plan = checked(plan)
     chosen = choose(run, plan, log)

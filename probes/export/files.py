@@ -10,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from memgate.log.format import table_columns
 from memgate.runs.run import Run
 from noise.files.npz import write_arrays
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
 from probes.export.schemas import TABLES
-from probes.export.shapes import arrow_array, columns, element_type, long_schema, long_tables, matrix_arrays
+from probes.export.shapes import arrow_array, element_type, long_schema, long_tables, matrix_arrays
 from probes.export.summary import export_summary
 from probes.export.writers import WRITERS, arrow_table, plain_arrays, write_h5
 
@@ -55,7 +56,7 @@ def file_content(run: Run, plan: ExportPlan, chosen: Chosen) -> Content:
     if plan.shape == "summary":
         table, notes = summary_frame(run, plan, chosen)
         return _frame(table, str(plan.format), notes)
-    names = chosen_columns(plan.quantities, columns(chosen.snapshot.log.gates))
+    names = chosen_columns(plan.quantities, table_columns(chosen.snapshot.log.gates))
     return (_long if plan.shape == "long" else _matrix)(chosen, names, str(plan.format))
 
 
@@ -118,7 +119,7 @@ def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
 
 
 def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
-    known = columns(chosen.snapshot.log.gates)
+    known = table_columns(chosen.snapshot.log.gates)
     kinds = [(name, pa.list_(element_type(known[name][0]))) for name in names]
     epochs = json.dumps(chosen.snapshot.epochs.tolist())
     return pa.schema([("sample_id", pa.int64()), *kinds], metadata={"epochs": epochs})
@@ -126,7 +127,7 @@ def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
 
 def list_tables(chosen: Chosen, names: Sequence[str]) -> Iterator[pa.Table]:
     """A row per sample with a list over the epochs, a group of samples at once; the metadata names the epochs."""
-    schema, known = _list_schema(chosen, names), columns(chosen.snapshot.log.gates)
+    schema, known = _list_schema(chosen, names), table_columns(chosen.snapshot.log.gates)
     length = len(chosen.snapshot.epochs)
     for start in range(0, len(chosen), SAMPLES_PER_GROUP):
         group = chosen.places[start : start + SAMPLES_PER_GROUP]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from memgate.errors import MemgateError, require
+from memgate.log.format import table_columns
 from memgate.runs.pictures import pictures_of
 from memgate.runs.run import Run
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
-from probes.export.shapes import columns
 from probes.export.summary import export_summary
 from probes.export.writers import arrow_table, write_csv
 from probes.scores.catalogue import SCORES
@@ -159,7 +159,7 @@ Points = tuple[Chosen, NDArray[np.float64], list[str], tuple[str, ...]]
 
 def _trajectories(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:  # noqa: ARG001 (as _scores)
     """Logged quantities, [n, quantities x E]."""
-    gates, known = chosen.snapshot.log.gates, columns(chosen.snapshot.log.gates)
+    gates, known = chosen.snapshot.log.gates, table_columns(chosen.snapshot.log.gates)
     usual = [name for name, what in known.items() if gates and what == ("gate", plan.gate or gates[-1])]
     names = chosen_columns(plan.quantities or usual or ("p_given",), known)
     seen = chosen.snapshot.values_at(chosen.places, "seen")

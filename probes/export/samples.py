@@ -36,8 +36,7 @@ class Chosen:
     @property
     def samples(self) -> Samples:
         """Who they are."""
-        columns = vars(self.snapshot.samples).items()
-        return Samples(**{name: column[self.places] for name, column in columns})
+        return self.snapshot.samples.take(self.places)
 
     def first(self, n: int) -> "Chosen":
         """Only the first samples."""

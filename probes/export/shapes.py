@@ -6,22 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.log.format import FLAGS, EpochRecord
+from memgate.log.format import FLAGS, EpochRecord, table_columns
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot, take_snapshot
-
-GATE_QUANTITIES = ("gate", "entropy", "routed")
-QUANTITIES = ("loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean")
-"""The logged quantities in the order of the columns; those of the gates come first."""
-
-
-def columns(gates: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
-    """Column name to (quantity, gate): ``gate``, or ``gate_b2`` and ``gate_b3`` with several gates."""
-    found: dict[str, tuple[str, str | None]] = {}
-    for quantity in GATE_QUANTITIES:
-        for gate in gates:
-            found[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
-    return found | {quantity: (quantity, None) for quantity in QUANTITIES}
 
 
 def element_type(quantity: str) -> pa.DataType:
@@ -32,13 +19,13 @@ def element_type(quantity: str) -> pa.DataType:
 
 
 def long_schema(gates: tuple[str, ...], names: Sequence[str] | None = None) -> pa.Schema:
-    """Names and types of the long table; ``names`` are those of :func:`columns` that it has, None all."""
+    """Names and types of the long table; ``names`` are those of :func:`table_columns` that it has, None all."""
     kinds = [("sample_id", pa.int64()), ("epoch", pa.int32())]
     return pa.schema(kinds + [(name, element_type(what)) for name, (what, _) in _taken(gates, names).items()])
 
 
 def _taken(gates: tuple[str, ...], names: Sequence[str] | None) -> dict[str, tuple[str, str | None]]:
-    known = columns(gates)
+    known = table_columns(gates)
     return {name: known[name] for name in (known if names is None else names)}
 
 
@@ -61,7 +48,7 @@ def long_tables(
     Args:
         snapshot: of a split.
         places: where the samples stand in the log, by rising ids; None for all.
-        names: columns of :func:`columns`; None for all.
+        names: columns of :func:`table_columns`; None for all.
     """
     gates = snapshot.log.gates
     schema, taken = long_schema(gates, names), _taken(gates, names)
@@ -97,7 +84,7 @@ def matrix(run: Run, split: str = "train") -> Iterator[tuple[str, NDArray]]:
     """The arrays of the matrix export, by name, one held at a time.
 
     ``sample_id`` [N] int64 (rising), ``epochs`` [E] int32, ``seen`` [E, N] bool, then each column of
-    :func:`columns` as [E, N] in the log's own type. Where ``seen`` is false, a float is NaN, ``pred`` is
+    :func:`table_columns` as [E, N] in the log's own type. Where ``seen`` is false, a float is NaN, ``pred`` is
     65535 and a bool false.
 
     Raises:

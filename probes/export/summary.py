@@ -8,10 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.log.format import Samples
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.csr import table as csr_table
+from probes.csr import config as csr_config
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import column_names, summary_table
 from probes.export.plan import chosen_columns
@@ -49,8 +48,8 @@ def stored_columns(run: Run, split: str, until: int) -> Stored:
     """
     scores, notes = stored_scores(run, split, until)
     found = {one.score.column: one.by_id for one in scores}
-    results, _ = _results(run, csr_table.PROBE)  # the scores' notes say already what a damaged file costs
-    found |= _critical(_latest(results, VARIANTS[csr_table.PROBE], split, until))
+    results, _ = _results(run, csr_config.PROBE)  # the scores' notes say already what a damaged file costs
+    found |= _critical(_latest(results, VARIANTS[csr_config.PROBE], split, until))
     results, sentences = _results(run, routes.PROBE)
     found |= _cut(_latest(results, routes.VARIANT, split, until))
     return Stored(found, (*notes, *sentences))
@@ -98,8 +97,7 @@ def _cut(result: ProbeResult | None) -> dict[str, pd.Series]:
 
 def summary_names(snapshot: Snapshot, stored: Stored, operations: Sequence[Operation]) -> list[str]:
     """Every column that the summary can have, in its order; ``sample_id`` is the first."""
-    nobody = Samples(**{name: column[:0] for name, column in vars(snapshot.samples).items()})
-    who = identity(nobody, snapshot.split, operations)
+    who = identity(snapshot.samples.take(slice(0)), snapshot.split, operations)
     return [*who, *column_names(snapshot.log.gates), *stored.columns]
 
 

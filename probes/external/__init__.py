@@ -1,1 +1,1 @@
-"""Other people's labels and hardness, joined by sample."""
+"""External hardness values and labels from other work, joined to a run's samples by id."""

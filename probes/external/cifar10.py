@@ -1,11 +1,11 @@
-"""Files about CIFAR-10 that others have published, by their names: the C-scores, CIFAR-10N and CIFAR-10H.
+"""Readers of published files about CIFAR-10: C-scores, CIFAR-10N and CIFAR-10H.
 
-Nothing of this is shipped: every file is the user's own copy.
+None of the files is included in this package; the user downloads them.
 
 - ``cscores``: C-scores of CIFAR-10's training images (Jiang et al. 2021, arXiv 2002.03206), the npz file in the
   original order, ``scores`` [50000] and ``labels`` [50000]. Low is harder.
-- ``cifar10n``: share of the three annotators of CIFAR-10N (Wei et al. 2022, arXiv 2110.12088) who chose another
-  class than the clean one; the official ``CIFAR-10_human.pt``, or an npz with its columns. High is harder.
+- ``cifar10n``: share of the three annotators of CIFAR-10N (Wei et al. 2022, arXiv 2110.12088) who did not choose the
+  clean class; the official ``CIFAR-10_human.pt``, or an npz with its columns. High is harder.
 - ``cifar10h``: entropy of the votes on CIFAR-10's test images (Peterson et al. 2019, arXiv 1908.07086), in nats; an
   npz with ``counts`` [10000, 10], or the official npy file of counts or probabilities. High is harder.
 """
@@ -27,8 +27,8 @@ TRAIN, TEST = 50_000, 10_000
 """Images of CIFAR-10's splits."""
 
 MAJORITY = 0.9
-"""Share of the test labels that the majority of CIFAR-10H's votes must meet: it meets 99 % in the right order,
-10 % in another."""
+"""Smallest share of the test labels that must equal the majority of CIFAR-10H's votes: 99 % do in the right order,
+10 % in a wrong one."""
 
 
 def _cscores(path: Path) -> External:
@@ -77,11 +77,11 @@ def _cifar10h(path: Path) -> External:
             f"{path} has no votes [{TEST}, 10]: take cifar10h-counts.npy, or an .npz file with an array 'counts'."
         )
     votes = votes.astype(np.float64)
-    found = np.asarray(entropy(votes, axis=1))
+    hardness = np.asarray(entropy(votes, axis=1))
     what = "the entropy of CIFAR-10H's votes in nats"
     majority = votes.argmax(axis=1).astype(np.int64)
     ids = np.arange(TEST)
-    return External("cifar10h", what, path.name, "test", +1, ids, found, majority, MAJORITY, votes=votes)
+    return External("cifar10h", what, path.name, "test", +1, ids, hardness, majority, MAJORITY, votes=votes)
 
 
 def _votes(path: Path) -> NDArray | None:
@@ -100,4 +100,4 @@ OFFICIAL: dict[str, Callable[[Path], External]] = {
     "cifar10n": _cifar10n,
     "cifar10h": _cifar10h,
 }
-"""Name of a known file about CIFAR-10 to what reads it."""
+"""Name of a published file about CIFAR-10 to its reader."""

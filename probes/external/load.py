@@ -1,7 +1,7 @@
-"""Hardness that others have measured, as the user names it: joined to a run's samples by their id.
+"""Load external hardness from the files that the user names with ``--join``.
 
-The files of :mod:`probes.external.cifar10`, or any other name: a column of a CSV file with the columns ``sample_id``
-and, for the check of the order, ``label``.
+A file is one of :mod:`probes.external.cifar10`, or a CSV file with the columns ``sample_id``, the named column and, to
+check the order of the samples, ``label``.
 """
 
 import re
@@ -18,40 +18,42 @@ from probes.external.record import External
 from probes.scores.catalogue import SCORES
 
 OWN_COLUMNS = frozenset((*SCORES, *LOG, *GATE))
-"""What memgate computes itself: where that is shown beside what is joined, a name cannot mean both."""
+"""Columns that memgate computes itself, which an external column must not have as its name."""
 
 
 def load_externals(texts: Sequence[str], taken: Container[str] = ()) -> tuple[External, ...]:
-    """What a list of ``--join`` values names, see :func:`load_external`; each name once.
+    """The external values that a list of ``--join`` values names, see :func:`load_external`.
 
     Args:
-        texts: the values.
-        taken: names that mean something else where the externals are going to be used.
+        texts: the values of ``--join``.
+        taken: names that are not allowed, because they have another meaning where the external values are used.
 
     Raises:
-        MemgateError: a name is given twice or taken, or a value is wrong.
-        NoiseError: a file is.
+        MemgateError: a name is given twice or is taken, or a value is invalid.
+        NoiseError: a file is damaged.
     """
-    found = tuple(load_external(text) for text in texts)
-    names = [external.name for external in found]
+    externals = tuple(load_external(text) for text in texts)
+    names = [external.name for external in externals]
     for name in names:
         require(names.count(name) == 1, f"--join names {name!r} twice: give each file a name of its own.")
         require(
             name not in taken,
             f"--join {name}=… has the name of one of memgate's own columns: choose another.",
         )
-    return found
+    return externals
 
 
 def load_external(text: str) -> External:
-    """What ``--join`` names: ``cscores=FILE``, ``cifar10n=FILE``, ``cifar10h=FILE`` or ``NAME=FILE.csv:COLUMN``.
+    """The external values that one ``--join`` value names.
 
-    Of a column, high is harder unless ``:low`` follows it. A CSV file may say in a column ``split`` that it is
-    about the test split; without, it is about the training split.
+    Args:
+        text: ``cscores=FILE``, ``cifar10n=FILE``, ``cifar10h=FILE`` or ``NAME=FILE.csv:COLUMN``. In a column high is
+            harder unless ``:low`` follows its name. A CSV file may name its split in a column ``split``; without one
+            it is about the training split.
 
     Raises:
-        MemgateError: the text has another form, or the file is missing or none of that kind.
-        NoiseError: likewise.
+        MemgateError: the text has another form, or the file is missing or of another kind.
+        NoiseError: the file is damaged.
     """
     name, equals, value = text.partition("=")
     require(
@@ -64,32 +66,30 @@ def load_external(text: str) -> External:
     match = re.fullmatch(r"(?P<file>.+\.csv):(?P<column>.+?)(?P<low>:low)?", value)
     if match is None:
         raise MemgateError(
-            f"--join {text!r} is neither one of {', '.join(OFFICIAL)} nor a column of a CSV file: write "
+            f"--join {text!r} names neither one of {', '.join(OFFICIAL)} nor a column of a CSV file: write "
             f"{name}=FILE.csv:COLUMN (and :low after it if low is harder)."
         )
     return _own(name, Path(match["file"]).expanduser(), match["column"], -1 if match["low"] else +1)
 
 
 def _own(name: str, path: Path, column: str, direction: int) -> External:
-    """A column of a CSV file."""
+    """External values from a column of a CSV file."""
     try:
         table = pd.read_csv(path)
     except FileNotFoundError as error:
         raise MemgateError(f"{path} does not exist: check the path.") from error
-    except (OSError, ValueError) as error:  # of pandas' own errors, those of a file are ValueErrors
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise MemgateError(f"{path} cannot be read as a CSV file ({error}): check the file.") from error
     for needed in ("sample_id", column):
         require(
             needed in table,
             f"{path} has no column {needed!r}: it has {', '.join(map(str, table.columns)) or 'none'}.",
         )
-    require(
-        len(table) > 0, f"{path} has only a header: below it must stand a row for each sample, with its id."
-    )
+    require(len(table) > 0, f"{path} has only a header: it needs a row for each sample, with its id.")
     for numeric in ("sample_id", column):
         require(
             pd.api.types.is_numeric_dtype(table[numeric]),
-            f"{path}: column {numeric!r} holds something that is no number: mend it, or take another column.",
+            f"{path}: column {numeric!r} contains values that are not numbers: correct them, or name another column.",
         )
     ids = table["sample_id"].to_numpy()
     require(
@@ -104,7 +104,8 @@ def _own(name: str, path: Path, column: str, direction: int) -> External:
         "column out, which means train.",
     )
     require(
-        len(splits) == 1, f"{path} is about several splits ({', '.join(map(str, splits))}): keep one of them."
+        len(splits) == 1,
+        f"{path} contains several splits ({', '.join(map(str, splits))}): keep the rows of one.",
     )
     label = next((known for known in ("label", "clean_label") if known in table), None)
     labels = None

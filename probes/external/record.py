@@ -1,4 +1,4 @@
-"""What others have found out about a data set's samples, and a check that both mean the same samples."""
+"""External values about the samples of a data set, and a check that they belong to the run's samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,70 +12,71 @@ from memgate.errors import MemgateError, require
 
 @dataclass(frozen=True, eq=False)
 class External:
-    """One number per sample from elsewhere."""
+    """External hardness: one number per sample, read from a file."""
 
     name: str
-    """What the user calls it."""
+    """Name given by the user."""
     what: str
-    """What it is, for people."""
+    """Description for tables and pages."""
     file: str
+    """Name of the file."""
     split: str
     direction: int
     """+1: high is harder; -1: low is."""
     sample_id: NDArray[np.int64]
-    """[m] distinct; row of the sample in the official file."""
+    """[m] distinct ids; the id of a sample is its row in the official data set."""
     values: NDArray[np.float64]
     """[m]; NaN is missing."""
     labels: NDArray[np.int64] | None = None
-    """[m] the file's own clean labels, or None: then its order cannot be checked."""
+    """[m] clean labels of the file; None if it has none, so that its order cannot be checked."""
     agreement: float = 1.0
-    """Share of ``labels`` that must be those of the run."""
+    """Smallest share of ``labels`` that must equal the run's clean labels."""
     choices: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    """Who labelled the images, to the class [m] that they chose."""
+    """Annotator to the chosen classes [m]."""
     votes: NDArray[np.float64] | None = None
-    """How many people chose each class, or which share of them: [m, K]."""
+    """[m, K] number or share of people who chose each class."""
 
     def row(self, sample_id: int) -> int | None:
-        """Where a sample stands in the arrays; None for one that the file does not know."""
-        found = np.flatnonzero(self.sample_id == sample_id)
-        return int(found[0]) if len(found) else None
+        """Position of a sample in the arrays; None if the file does not have it."""
+        rows = np.flatnonzero(self.sample_id == sample_id)
+        return int(rows[0]) if len(rows) else None
 
 
 def aligned(external: External, table: pd.DataFrame) -> tuple[NDArray[np.float64], str]:
-    """The external values of a run's samples, after a check that both mean the same samples.
+    """External values [N] of a run's samples, and how it was checked that they belong to these samples.
 
     Args:
-        external: what to join.
-        table: [N rows] of the run's split of that name, with ``sample_id`` and ``clean_label``.
+        external: the values to join.
+        table: table of N rows about the split ``external.split`` of the run, with ``sample_id`` and ``clean_label``.
 
     Returns:
-        [N] values in the table's order, NaN where there is none; and how the order was checked, in words.
+        Values [N] in the table's order, NaN where the file has none; and the check in words.
 
     Raises:
-        MemgateError: they share no sample, or the labels differ.
+        MemgateError: file and run share no sample, or their labels differ.
     """
     ids, clean = table["sample_id"].to_numpy(), table["clean_label"].to_numpy()
     order = np.argsort(external.sample_id, kind="stable")
-    rising = external.sample_id[order]
-    place = np.minimum(np.searchsorted(rising, ids), len(rising) - 1)
-    there = rising[place] == ids
+    ascending = external.sample_id[order]
+    place = np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)
+    known = ascending[place] == ids
     place = order[place]
     require(
-        bool(there.any()),
+        bool(known.any()),
         f"{external.file} has none of the run's {len(table)} sample ids of {external.split}: it belongs to "
         "another data set or split.",
     )
-    values = np.where(there, external.values[place], np.nan)
+    values = np.where(known, external.values[place], np.nan)
     if external.labels is None:
         return values, f"the order of {external.file} could not be checked: it has no labels"
-    same = external.labels[place[there]] == clean[there]
-    differing = ids[there][~same]
+    same = external.labels[place[known]] == clean[known]
+    differing = ids[known][~same]
     if same.mean() < external.agreement:
         raise MemgateError(
-            f"{external.file} has other labels for {len(differing)} of the {int(there.sum())} samples that it shares "
+            f"{external.file} has other labels for {len(differing)} of the {int(known.sum())} samples that it shares "
             f"with the run, the first with sample_id {differing[0]}: it belongs to another data set or is in another "
             "order."
         )
     if external.agreement < 1:
         return values, f"order checked: the majority vote is the clean label of {same.mean():.1%}"
-    return values, f"order checked: its labels are the clean labels of all {int(there.sum())}"
+    return values, f"order checked: its labels are the clean labels of all {int(known.sum())}"

@@ -1,6 +1,6 @@
 """What a probe of a trained network goes through: its checkpoints, and in each of them some samples of each split."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,23 +18,8 @@ from memgate.training.environment import choose_device, describe
 from memgate.training.evaluate import load_network
 from noise.choose import hash_order
 from probes.network.pixels import as_pixels
+from probes.network.plan import Plan, checkpoint_names
 from probes.result import load_results
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which checkpoints, splits and samples of a run are probed, and where."""
-
-    checkpoints: Sequence[str] = ("last",)
-    """``last``, ``best`` or numbers of epochs; two that hold the same epoch are visited once."""
-    every: int | None = None
-    """Also each kept epoch that this divides."""
-    splits: Sequence[str] = ()
-    """Which; () for all that the run has."""
-    n: int = 1000
-    """Samples of each split: the first of a hash order, the same for every checkpoint and probe; 0 for all."""
-    device: str = "auto"
-    """``auto``, ``cpu`` or ``cuda``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +74,18 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     load_results(run, probe)
     versions = _versions(device)
     inputs, done = inputs_of(run), set()
+    # The same samples at every checkpoint: kept, and made when a split is first visited.
+    subsets: dict[str, tuple[NDArray[np.int64], ImageSet]] = {}
     for name in names:
         model, epoch = load_network(run, name, device)
         if epoch in done:
             continue
         done.add(epoch)
         for split in dict.fromkeys(plan.splits) or log.splits:
-            rows = probed_rows(inputs, split, plan.n)
-            images = inputs.image_set(split).subset(rows)
+            if split not in subsets:
+                rows = probed_rows(inputs, split, plan.n)
+                subsets[split] = rows, inputs.subset(split, rows)
+            rows, images = subsets[split]
             yield CheckpointSamples(
                 model, inputs, epoch, run.checkpoint(name).stem, split, rows, images, device, versions
             )
@@ -107,29 +96,6 @@ def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:
     original = inputs.clean_images(split)
     order = hash_order(original.sample_id, "probe", original.name, original.split)
     return np.sort(order[: n or None])
-
-
-def checkpoint_names(run: Run, plan: Plan) -> list[str]:
-    """Which checkpoints of a run a plan checkpoint_samples, in the order asked for; all of them exist.
-
-    Raises:
-        MemgateError: one does not, or none is due.
-    """
-    names = list(plan.checkpoints)
-    if plan.every is not None:
-        if plan.every < 1:
-            raise MemgateError(f"every {plan.every} is no distance between epochs: 1 or more.")
-        kept = run.checkpoint_epochs
-        due = [str(epoch) for epoch in kept if epoch % plan.every == 0]
-        if not due:
-            raise MemgateError(
-                f"{run.name} keeps no checkpoint whose epoch {plan.every} divides: it keeps "
-                f"{', '.join(map(str, kept)) or 'none but last'} (--train.checkpoint-every sets which)."
-            )
-        names = due + names
-    for name in names:
-        run.checkpoint(name)
-    return names
 
 
 def _versions(device: torch.device) -> dict[str, Any]:

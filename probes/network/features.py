@@ -1,108 +1,95 @@
-"""What a network makes of its samples inside: features at the stem, after every unit, and before the head."""
+"""Outputs of a network's layers for every sample, in one pass over the images."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
-from memgate.models.backbones.resnet import ResNet, pool
-from memgate.models.pixels import PixelNetwork
+from memgate.errors import MemgateError
 from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
-from probes.network.pixels import in_batches, load_batch
-
-PENULTIMATE = "penultimate"
-"""The point before the head: what is pooled of B3's output, after its gate has mixed it."""
+from probes.network.layers import caught, layers_of, pooled
+from probes.network.pixels import batch_size_on, check_images, in_batches, load_batch
 
 
-def trunk_of(model: nn.Module) -> ResNet:
-    """The ResNet inside a network of :mod:`memgate.models`, gated or not."""
-    return cast(ResNet, getattr(model, "trunk", model))
-
-
-def points(model: nn.Module) -> tuple[str, ...]:
-    """Where features can be read, from shallow to deep: ``stem``, ``b1.1`` (B1's first unit) to ``penultimate``."""
-    return (*_units(model), PENULTIMATE)
-
-
-def _units(model: nn.Module) -> dict[str, nn.Module]:
-    trunk = trunk_of(model)
-    units = {
-        f"{name}.{number}": unit
-        for name, block in trunk.blocks.items()
-        for number, unit in enumerate(cast(nn.Sequential, block), start=1)
-    }
-    return {"stem": trunk.stem, **units}
-
-
-@torch.no_grad()
-def head_logits(network: PixelNetwork, penultimate: NDArray[np.floating]) -> Tensor:
-    """Logits float64 [n, K] on the host, from what the head reads [n, C]."""
-    head = trunk_of(network.network).head
-    read = torch.from_numpy(penultimate).double()
-    return nn.functional.linear(read, head.weight.double().cpu(), head.bias.double().cpu())
-
-
-@torch.no_grad()
 def features(
-    network: PixelNetwork,
-    pixels: Tensor,
-    at: Sequence[str],
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str] | None = None,
     *,
-    reduce: Callable[[Tensor], Tensor] = pool,
+    reduce: Callable[[Tensor], Tensor] = pooled,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Features of every sample at some points of the network, in eval mode; the network is left as it was.
+    """Pooled outputs of a network's layers, each float32 [n, C], by the layers' names.
+
+    The network runs in eval mode and in its own precision, and is left as it was.
 
     Args:
-        network: of a run.
-        pixels: images, uint8 [n, 3, H, W] or floating in [0, 1].
-        at: of :func:`points`.
-        reduce: a unit's map [b, C, h, w] to what is kept of it [b, d]; the mean over the map by default.
-        batch_size: images in a pass; None for what suits the device.
-        finished: called with how many samples are newly done.
+        model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it.
+        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1; on any device.
+        layers: names of submodules such as ``layer1`` or ``layer2.0``, or ``penultimate`` for the input of the last
+            linear layer. Of memgate's networks also ``stem``, ``b1.1`` and so on
+            (:func:`probes.network.layers.points`), which are what None stands for.
+        reduce: from a layer's output to what is kept of it [b, ...]; by default the mean over positions of
+            [b, C, h, w] or [b, T, C]. ``penultimate`` is kept as it is.
+        batch_size: images in a pass; None for 256 on a CPU and 1024 on a GPU.
+        finished: called after each batch with its number of images.
 
     Returns:
-        Point to [n, d]; at :data:`PENULTIMATE` what the head reads [n, C].
+        Layer to [n, C].
+
+    Raises:
+        MemgateError: there is no such layer or it takes no part in the forward pass, the images are not in [0, 1], or
+            the network gives no finite logits.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AvgPool2d(6), nn.Flatten(), nn.Linear(8, 10))
+        >>> images = torch.rand(5, 3, 8, 8)
+        >>> {name: values.shape for name, values in features(model, images, ["1", "penultimate"]).items()}
+        {'1': (5, 8), 'penultimate': (5, 8)}
     """
-    caught: dict[str, Tensor] = {}
-    kept: dict[str, list[NDArray[np.float32]]] = {name: [] for name in at}
-    handles = _hooks(network.network, at, caught, reduce)
-    device, dtype = place_of(network, pixels)
-    try:
-        with frozen(network) as logits, torch.no_grad():
-            size = EVAL_BATCH[device.type] if batch_size is None else batch_size
-            for rows in in_batches(len(pixels), size):
-                logits(load_batch(pixels, rows, device, dtype))
-                for name in at:
-                    kept[name].append(caught[name][: len(rows)].float().cpu().numpy())
-                finished(len(rows))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {name: np.concatenate(parts) for name, parts in kept.items()}
+    values, _ = features_and_logits(
+        model, images, layers, reduce=reduce, batch_size=batch_size, finished=finished
+    )
+    return values
 
 
-def _hooks(
-    model: nn.Module, at: Sequence[str], caught: dict[str, Tensor], reduce: Callable[[Tensor], Tensor]
-) -> list[RemovableHandle]:
-    """Have what passes the points put into ``caught``."""
-    units, handles = _units(model), []
-    for name in at:
-        if name == PENULTIMATE:
-            head = trunk_of(model).head
-            handles.append(
-                head.register_forward_pre_hook(lambda _module, given: caught.update({PENULTIMATE: given[0]}))
-            )
-        else:
+def features_and_logits(
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str] | None = None,
+    *,
+    head: str | None = None,
+    reduce: Callable[[Tensor], Tensor] = pooled,
+    batch_size: int | None = None,
+    finished: Callable[[int], object] = lambda _: None,
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    """As :func:`features`, with the logits float32 [n, K] of the same pass; ``head`` names the last linear layer."""
+    check_images(images)
+    names = layers_of(model, layers)
+    device, dtype = place_of(model, images)
+    kept: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+    logits: list[NDArray[np.float32]] = []
+    with caught(model, names, reduce, head) as outputs, frozen(model) as ask, torch.no_grad():
+        for rows in in_batches(len(images), batch_size_on(device, batch_size, EVAL_BATCH)):
+            outputs.clear()
+            logits.append(_on_host(ask(load_batch(images, rows, device, dtype)), len(rows)))
+            for name in names:
+                if name not in outputs:
+                    raise MemgateError(
+                        f"The layer {name!r} takes no part in the forward pass: name another one."
+                    )
+                # A batch of one image is passed twice, see probes.network.frozen.
+                kept[name].append(_on_host(outputs[name], len(rows)))
+            finished(len(rows))
+    return {name: np.concatenate(parts) for name, parts in kept.items()}, np.concatenate(logits)
 
-            def keep(_module: nn.Module, _given: object, out: Tensor, name: str = name) -> None:
-                caught[name] = reduce(out)
 
-            handles.append(units[name].register_forward_hook(keep))
-    return handles
+def _on_host(values: Tensor, count: int) -> NDArray[np.float32]:
+    return values[:count].float().cpu().numpy()

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from memgate.models import Forward
 from memgate.models.pixels import PixelNetwork
-from probes.network.features import PENULTIMATE, features
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE
 
 
 @dataclass(frozen=True, eq=False)

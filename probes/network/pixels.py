@@ -1,20 +1,73 @@
-"""A run's network as a function of plain pixels: what every probe that asks the network starts from."""
+"""Images and labels as probes take them: checked, in batches, on the device of the network."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from memgate.errors import require
+from memgate.errors import MemgateError, require
+
+BATCH = {"cpu": 64, "cuda": 512}
+"""Default number of images in a forward and backward pass."""
 
 
 def as_pixels(images: NDArray[np.uint8]) -> Tensor:
-    """Images uint8 [n, H, W, 3], as they are stored, as uint8 [n, 3, H, W] on the host; no copy."""
+    """Images uint8 [n, 3, H, W] on the host, from stored images uint8 [n, H, W, 3]; no copy."""
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
+def check_images(images: Tensor) -> None:
+    """Refuse what is not a batch of images before normalisation.
+
+    Args:
+        images: [n, C, H, W], floats in [0, 1] or uint8, n at least 1.
+
+    Raises:
+        MemgateError: the shape, the type or the range is another one.
+    """
+    if images.ndim != 4 or not len(images):
+        raise MemgateError(
+            f"images have the shape {tuple(images.shape)}: they must be [n, C, H, W], n at least 1."
+        )
+    if images.is_floating_point():
+        low, high = float(images.min()), float(images.max())
+        if not (low >= 0 and high <= 1):
+            raise MemgateError(
+                f"images reach from {low:g} to {high:g} and not within [0, 1]: give them before normalisation, "
+                "which belongs into the model."
+            )
+    elif images.dtype != torch.uint8:
+        raise MemgateError(f"images are {images.dtype}: they must be floats in [0, 1], or uint8.")
+
+
+def as_labels(labels: ArrayLike | Tensor, n: int) -> Tensor:
+    """Labels int64 [n] on the host.
+
+    Args:
+        labels: class numbers [n], 0 or above.
+        n: number of images.
+
+    Raises:
+        MemgateError: they are not n whole numbers, 0 or above.
+    """
+    numbers = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    require(
+        numbers.shape == (n,) and np.issubdtype(numbers.dtype, np.integer) and bool((numbers >= 0).all()),
+        f"labels {numbers.dtype} of the shape {numbers.shape} must be {n} class numbers, 0 or above, one for each "
+        "image.",
+    )
+    return torch.from_numpy(numbers.astype(np.int64))
+
+
+def batch_size_on(device: torch.device, batch_size: int | None, default: Mapping[str, int]) -> int:
+    """Images in a pass: ``batch_size``, or for None the default of the device's type (the CPU's for other types)."""
+    return default.get(device.type, default["cpu"]) if batch_size is None else batch_size
+
+
 def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
-    """The rows 0 to count-1, ``size`` of them at a time.
+    """The rows 0 to count - 1 in order, in parts of ``size``.
 
     Raises:
         MemgateError: ``size`` is below 1.
@@ -24,10 +77,6 @@ def in_batches(count: int, size: int) -> list[NDArray[np.int64]]:
 
 
 def load_batch(images: Tensor, rows: NDArray[np.integer], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Some of the images [b, C, H, W] on a device, in [0, 1]; uint8 is divided by 255."""
+    """The images of ``rows`` [b, C, H, W] on a device, in [0, 1]; uint8 is divided by 255."""
     batch = images[torch.from_numpy(rows).to(images.device)].to(device, dtype)
     return batch if images.is_floating_point() else batch / 255
-
-
-BATCH = {"cpu": 64, "cuda": 512}
-"""Images in a forward and backward pass, where nobody says otherwise."""

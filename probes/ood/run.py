@@ -15,45 +15,21 @@ from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
 from noise.files.digests import image_digests
-from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples, probed_rows
-from probes.network.features import PENULTIMATE, features
+from probes.network.checkpoints import CheckpointSamples, checkpoint_samples, probed_rows
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE
 from probes.network.outputs import answers
 from probes.network.pixels import as_pixels
+from probes.network.plan import Plan
+from probes.ood.config import PROBE, TEST_SPLIT, OodConfig
 from probes.ood.detectors import LOGIT_DETECTORS, knn_distance, msp
 from probes.ood.sets import OodSet, plain
-from probes.ood.table import INSIDE, PROBE, split_of
+from probes.ood.table import split_of
 from probes.result import ProbeResult, load_results, save_results
 from probes.samples.columns import gate_column
 
 Scores = dict[str, NDArray[np.floating]]
 """Detector to a score of each image [n], high for foreign."""
-
-PAPER_K = 50
-"""Sun et al. 2022 for CIFAR-10, and OpenOOD for every set."""
-
-
-@dataclass(frozen=True)
-class OodConfig:
-    """What the detectors are told."""
-
-    k: int = PAPER_K
-    """Which nearest training sample the k-NN detector measures the distance to."""
-    support: int = 0
-    """Training samples that it looks among, the first of a hash order; 0 for all."""
-
-    n: int = 0
-    """Images asked for of the test split and of each set; 0 for all."""
-
-    @property
-    def variant(self) -> str:
-        """What results are filed under: those of other settings stay, and none is compared with another's."""
-        return f"n{self.n}_k{self.k}_support{self.support}"
-
-    def __post_init__(self) -> None:
-        require(self.k >= 1, f"k {self.k} is no neighbour: 1 or more.")
-        require(
-            self.support >= 0, f"support {self.support} is no number of samples: 1 or more, or 0 for all."
-        )
 
 
 def probe_run(
@@ -94,7 +70,7 @@ def probe_run(
         yield _before(run, visit, config.variant, origin) or _stored(
             run,
             visit,
-            INSIDE,
+            TEST_SPLIT,
             config.variant,
             visit.images.sample_id,
             scorer.scores(visit.pixels, visit.label),
@@ -121,7 +97,7 @@ def _before(
 ) -> ProbeResult | None:
     """The stored result of the test samples, where it is of this network, of these samples and by this memgate."""
     for result in load_results(run, PROBE):
-        same = result.key == (INSIDE, visit.epoch, variant) and result.config == config
+        same = result.key == (TEST_SPLIT, visit.epoch, variant) and result.config == config
         if same and result.versions.get("memgate") == visit.versions["memgate"]:
             return result
     return None
@@ -172,7 +148,7 @@ class _Scorer:
         )
         network = pixel_network(visit.model, inputs)
         with console.counter(len(rows), f"training features, epoch {visit.epoch}") as finished:
-            pixels = as_pixels(inputs.train.images[rows])
+            pixels = as_pixels(inputs.subset("train", rows).images)
             found = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=finished)
         return cls(network, found[PENULTIMATE], config.k, batch_size)
 
@@ -216,7 +192,7 @@ class Seen:
             read[code] if source else read[0]
             for code, source in zip(manifest.image_op.tolist(), sources, strict=True)
         )
-        train, test = (image_digests(inputs.image_set(split).images) for split in ("train", INSIDE))
+        train, test = (inputs.image_digests(split) for split in ("train", TEST_SPLIT))
         return cls(train, test, np.array(sources), files)
 
     def known(self, foreign: OodSet) -> dict[str, int]:

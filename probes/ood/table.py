@@ -7,6 +7,7 @@ from tabulate import tabulate
 from memgate import console
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from probes.ood.config import PROBE, TEST_SPLIT
 from probes.ood.detectors import detector_titles
 from probes.ood.metrics import OodFigures, ood_figures
 from probes.ood.sets import OodFacts, has_groups
@@ -14,12 +15,6 @@ from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown
 from probes.stats.estimate import Estimate, decimal, percent
-
-PROBE = "ood"
-"""Name of the probe and of its file."""
-
-INSIDE = "test"
-"""The split that is in-distribution."""
 
 UNITS = (
     "OpenOOD's convention: foreign is positive, a high score says foreign, AUPR by trapezoids, FPR95 is the share "
@@ -56,9 +51,9 @@ def to_terminal(run: Run, log: SampleLog, results: Sequence[ProbeResult]) -> Ite
 
 def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) -> str:
     """The tables of one checkpoint, from the results of its splits."""
-    inside = results[INSIDE]
+    inside = results[TEST_SPLIT]
     settings = inside.config["detectors"]
-    foreign = [result for split, result in results.items() if split != INSIDE]
+    foreign = [result for split, result in results.items() if split != TEST_SPLIT]
     sets = {_facts(result): result for result in foreign if result.config["detectors"] == settings}
     first = {facts.digest: facts.name for facts in reversed(sets)}
     twice = {facts.name: first[facts.digest] for facts in sets if first[facts.digest] != facts.name}
@@ -72,7 +67,7 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
         figures = ood_figures(tested, scores, several, finished=finished)
     parts = [
         f"{run.name}: {PROBE}, epoch {inside.epoch} ({inside.checkpoint}), {len(inside.sample_id)} of "
-        f"{len(log.samples(INSIDE))} {INSIDE} samples are in-distribution; k-NN: k = {settings['k']} among "
+        f"{len(log.samples(TEST_SPLIT))} {TEST_SPLIT} samples are in-distribution; k-NN: k = {settings['k']} among "
         f"{settings['support']} training samples"
     ]
     for facts, result in sets.items():
@@ -86,7 +81,7 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
     left = [_facts(result).name for result in foreign if result not in sets.values()]
     if left:
         parts.append(
-            f"Left out, because another network of this epoch scored them than the {INSIDE} samples: "
+            f"Left out, because another network of this epoch scored them than the {TEST_SPLIT} samples: "
             f"{', '.join(left)}. Probe them again."
         )
     return "\n\n".join([*parts, *not_shown(log)])
@@ -108,7 +103,7 @@ def _heading(facts: OodFacts, result: ProbeResult, alone: bool, data: str) -> st
     if facts.group is None:
         why = "No list of OpenOOD's has it" if has_groups(data) else f"OpenOOD has no groups for {data}"
         lines.append(f"{why}: --near {facts.name} or --far {facts.name} puts it into a group.")
-    for key, split in (("in_train", "training"), ("in_test", INSIDE)):
+    for key, split in (("in_train", "training"), ("in_test", TEST_SPLIT)):
         if result.config[key]:
             lines.append(
                 f"Not foreign: {result.config[key]} of these images, which the {split} split has too."

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.papers.author_curves import Curve
+from memgate.papers.author_curves import AuthorRun
 from memgate.papers.rows import PaperRow
 from memgate.papers.settings import FINAL_VALIDATED
 from memgate.runs.run import Run
@@ -43,7 +43,7 @@ def line_of_run(run: Run) -> Line:
     return Line(run.name, epoch[known], run.outline.epochs, accuracy[known])
 
 
-def authors_lines(rows: Iterable[PaperRow], curves: Mapping[str, Curve]) -> list[Line]:
+def authors_lines(rows: Iterable[PaperRow], curves: Mapping[str, AuthorRun]) -> list[Line]:
     """The authors' curves of the settings of some rows.
 
     They are of their 45k/5k runs: 333 epochs, one gate step for each trunk step.
@@ -69,8 +69,8 @@ def _key_of_row(row: PaperRow) -> tuple[object, ...]:
     return row.dataset, row.backbone, row.init, row.gate_lr, row.gate_lr_schedule
 
 
-def _key_of_curve(curve: Curve) -> tuple[object, ...] | None:
-    setting = curve.setting
+def _key_of_curve(curve: AuthorRun) -> tuple[object, ...] | None:
+    setting = curve.settings
     usual = (setting.gate_iters, setting.drops, setting.lr, setting.lr_decay, setting.val_fraction)
     if usual != (1, (47_000, 70_000), 0.1, 0.1, 0.1):
         return None

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError
+from memgate.config.json_form import flags
+from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command, open_run
 from probes.result import ProbeResult, load_results
-from probes.routing.routes import PROBE, against_control, contrasts
+from probes.routing.routes import PROBE, against_control, check_blocks, contrasts, cut_point
 from probes.routing.table import contrast_row, table, to_terminal
 from probes.samples.probe_groups import probed_members
 
@@ -116,3 +117,56 @@ def comparison_rows(
         {"run": f"{run.name} - {control.name}", **contrast_row(one, beside=True)}
         for one in against_control(result, control_result, inside)
     ]
+
+
+NO_MATTER = (
+    "name", "out", "device", "seed", "log", "manifest", "noise", "noise_seed", "data.root", "model.name", "model.gate",
+    "train.checkpoint_every", "train.gate_lr", "train.gate_lr_schedule", "train.gate_iters", "train.gate_iters_mode",
+)  # fmt: skip
+"""What a control may have otherwise, by its flag: the training's seed is told beside the figures, the noise is
+compared by what was carried out, and an ungated network has no gate that would take a step."""
+
+
+def check_control(run: Run, control: Run) -> None:
+    """Make sure that two runs differ in the gates, and in nothing that would explain a difference otherwise.
+
+    Raises:
+        MemgateError: the first has no gates over blocks, or not up to its last one, the second has gates, or they
+            differ in anything else that was configured or in their data or corruption.
+    """
+    require(
+        bool(run.config.model.gate_names),
+        f"{run.name} has no gates: it is a control itself, so leave --control out.",
+    )
+    require(
+        not control.config.model.gate_names,
+        f"--control {control.name} has gates: give an ungated run (memgate train --model.name resnet).",
+    )
+    check_blocks(run.name, run.config.model)
+    gated, cut = (cut_point(one.config.model).partition(".")[0] for one in (run, control))
+    require(
+        gated == cut,
+        f"--control {control.name} can only be cut in its last block, {cut}, and {run.name} is gated up to {gated}: "
+        "there is no control for it.",
+    )
+    train = run.config.train
+    require(
+        train.gate_iters == 1 or train.gate_iters_mode == "extra",
+        f"{run.name} steps its trunk on every {train.gate_iters}th batch only (--train.gate-iters-mode starve), an "
+        "ungated run on each: there is no control for it.",
+    )
+    mine, theirs = (flags(one.config, NO_MATTER) for one in (run, control))
+    found = [f"{key} ({theirs[key]}, not {mine[key]})" for key in mine if theirs[key] != mine[key]]
+    found += ["the data on disk"] if run.digests != control.digests else []
+    found += ["the noise, or its seed"] if _pictures(run) != _pictures(control) else []
+    require(
+        not found,
+        f"--control {control.name} differs from {run.name} in more than the gate: {', '.join(found)}. Train one like "
+        f"it ({command('train --like', run.path)} --model.name resnet).",
+    )
+
+
+def _pictures(run: Run) -> dict[str, tuple[dict[str, str], str]]:
+    """Corrupted split to the digests of what was made of it."""
+    headers = {split: manifest.header for split, manifest in run.manifests.items()}
+    return {split: (header.column_digests, header.pixels_digest) for split, header in headers.items()}

@@ -22,7 +22,7 @@ from memgate.models.gated.block_gated import AS_LEARNED, BlockGatedResNet, Route
 from memgate.models.pixels import PixelNetwork
 from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
-from probes.network.pixels import in_batches, load_batch
+from probes.network.pixels import batch_size_on, in_batches, load_batch
 from probes.routing.routes import HARD, LEARNED, SKIP, THROUGH, route_of
 
 
@@ -104,7 +104,7 @@ def answers_along_routes(
     """
     routes = routes_of(gates)
     device, dtype = place_of(network, pixels)
-    size = EVAL_BATCH[device.type] if batch_size is None else batch_size
+    size = batch_size_on(device, batch_size, EVAL_BATCH)
     parts = []
     with frozen(_EveryRoute(network, routes)) as ask, torch.no_grad():
         for rows in in_batches(len(pixels), size):

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -27,9 +28,11 @@ from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
 from noise.choose import hash_order
-from probes.network.checkpoints import CheckpointSamples, Plan, checkpoint_samples
-from probes.network.features import PENULTIMATE, features, head_logits, trunk_of
+from probes.network.checkpoints import CheckpointSamples, checkpoint_samples
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE, head_logits, trunk_of
 from probes.network.pixels import as_pixels
+from probes.network.plan import Plan
 from probes.result import ProbeResult, save_results
 from probes.routing.interventions import RouteAnswers, answers_along_routes
 from probes.routing.readout import Readout, fit_readout, shuffled_hits
@@ -111,7 +114,7 @@ def _features(
 ) -> Features:
     """What the read-outs read of images uint8 [n, H, W, 3]."""
     pixels = as_pixels(images)
-    trunk = trunk_of(network.network)
+    trunk = trunk_of(network)
     # The last block's o1 as the head would have it, with the BatchNorm and ReLU before a Pre-ResNet's head.
     reduce = trunk.pooled if at[0].startswith(f"{list(trunk.blocks)[-1]}.") else pool
     with console.counter(len(images), label) as finished:
@@ -139,7 +142,9 @@ def _probe(
         at = tuple(readouts.at.values())
         inside = _features(network, visit.images.images, f"{visit.label}, o1", at, batch_size)
     if not model.gate_names and blocks_of(model):
-        at_o1 = softmax(head_logits(network, inside[readouts.at[READOUT_O1]]).numpy(), axis=1)
+        at_o1 = softmax(
+            head_logits(network, torch.from_numpy(inside[readouts.at[READOUT_O1]])).numpy(), axis=1
+        )
         found = found.joined(SKIP, at_o1, given, clean)
     for name, point in readouts.at.items():
         chance = readouts.trained[name].probabilities(inside[point])

@@ -14,7 +14,6 @@ from probes.routing.routes import (  # fmt: skip
     HARD,
     LEARNED,
     OF_FITTED,
-    PROBE,
     THROUGH,
     Contrast,
     Cut,
@@ -28,8 +27,6 @@ from probes.samples.notes import IDENTITY
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.bootstrap import MEAN_RESAMPLES
 from probes.stats.estimate import Estimate, average, difference, percent, points, share
-
-__all__ = ["PROBE", "UNITS", "contrast_row", "table", "to_terminal", "with_difference"]
 
 UNITS = f"""\
 learned: g as it is; skip: g = 0, the block puts out o1, what its first unit gives; through: g = 1, it puts out o2;

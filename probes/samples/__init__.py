@@ -1,1 +1,1 @@
-"""Groups of samples: by cause, by route, by filter, by name."""
+"""Groups of samples by cause, route and class, and the columns that identify a sample."""

@@ -1,4 +1,4 @@
-"""Named sets of samples of a run, kept in its ``cohorts/<name>.json`` (format memgate-cohort/1). No torch."""
+"""Named sets of samples (cohorts) of a run, stored in its ``cohorts/<name>.json`` (memgate-cohort/1). No torch."""
 
 import json
 import re
@@ -16,33 +16,36 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Cohort:
-    """Chosen samples of one split of one run, and how they were chosen."""
+    """Selected samples of one split of one run, and how they were selected."""
 
     name: str
     split: str
     sample_ids: tuple[int, ...]
-    """Rising, each once."""
+    """In ascending order, without duplicates."""
     how: str
-    """In words, such as ``g in [0.80, 1.00] at any of the epochs 10 to 20``."""
+    """The selection in words, such as ``g in [0.80, 1.00] at any of the epochs 10 to 20``."""
 
 
 def cohort_names(run: Run) -> list[str]:
-    """Names of a run's cohorts, in the alphabet's order."""
+    """Names of a run's cohorts in alphabetical order."""
     return sorted(path.stem for path in (run.path / "cohorts").glob("*.json") if NAME.fullmatch(path.stem))
 
 
 def save_cohort(run: Run, cohort: Cohort) -> Path:
-    """Keep a cohort under its name, in the place of one of the same name.
+    """Store a cohort under its name, replacing one of the same name.
+
+    Returns:
+        Its file.
 
     Raises:
-        MemgateError: the name is none, nobody is in it, or it cannot be written.
+        MemgateError: the name is invalid, the cohort is empty, or it cannot be written.
     """
     path = _path(run, cohort.name)
     require(
         len(cohort.sample_ids) > 0, f"The cohort {cohort.name} would be empty: select some samples first."
     )
     content = {"schema": SCHEMA, "run": run.name, **asdict(cohort)}
-    content["sample_ids"] = sorted({int(one) for one in cohort.sample_ids})
+    content["sample_ids"] = sorted({int(sample_id) for sample_id in cohort.sample_ids})
     try:
         path.parent.mkdir(exist_ok=True)
         atomic_write(path, lambda stream: stream.write((json.dumps(content) + "\n").encode()))
@@ -52,34 +55,34 @@ def save_cohort(run: Run, cohort: Cohort) -> Path:
 
 
 def load_cohort(run: Run, name: str) -> Cohort:
-    """A run's cohort by its name.
+    """The cohort of a run with a given name.
 
     Raises:
-        MemgateError: there is none of that name, or its file is damaged.
+        MemgateError: the run has no cohort of that name, or its file is damaged.
     """
     path = _path(run, name)
     if not path.is_file():
         known = ", ".join(cohort_names(run)) or "none yet"
         raise MemgateError(f"{run.name} has no cohort {name!r}: it has {known}.")
     try:
-        found = json.loads(path.read_text())
-        if found["schema"] != SCHEMA:
-            raise ValueError(f"format {found['schema']!r}")
-        ids = tuple(_ids(found["sample_ids"]))
-        return Cohort(name, str(found["split"]), ids, str(found["how"]))
+        content = json.loads(path.read_text())
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"format {content['schema']!r}")
+        ids = tuple(_ids(content["sample_ids"]))
+        return Cohort(name, str(content["split"]), ids, str(content["how"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MemgateError(f"{path} is damaged ({error}): remove it, and save the cohort again.") from error
 
 
-def _ids(found: Sequence[int]) -> list[int]:
-    if not all(type(one) is int for one in found):
-        raise ValueError("ids that are no whole numbers")
-    return sorted(set(found))
+def _ids(sample_ids: Sequence[int]) -> list[int]:
+    if not all(type(sample_id) is int for sample_id in sample_ids):
+        raise ValueError("sample_ids are not all whole numbers")
+    return sorted(set(sample_ids))
 
 
 def _path(run: Run, name: str) -> Path:
     require(
         NAME.fullmatch(name) is not None,
-        f"{name[:80]!r} is no name for a cohort: take up to 64 letters, digits, dots, dashes and underscores.",
+        f"{name[:80]!r} is no name for a cohort: use up to 64 letters, digits, dots, dashes and underscores.",
     )
     return run.path / "cohorts" / f"{name}.json"

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The columns that identify a sample in every table, and the column names of several gates."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,19 @@ from memgate.log.format import Samples
 from noise.manifest.header import Operation
 
 SHOWN_GATES = 4
-"""Most gates of which tables for people tell every figure."""
+"""Up to this number of gates a printed table shows all of them."""
 
 
 def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
-    """Column name of one gate's number: the gate follows the quantity's name when there are several gates.
+    """Column name of a gate's quantity; with several gates the gate's name follows the quantity.
 
     ``gate_last`` becomes ``gate_b2_last``, and ``route_flips``, which has no reduction in its name,
     ``route_flips_b2``.
+
+    Args:
+        quantity: the column's name in a run with one gate.
+        gate: name of the gate.
+        gates: names of all gates of the run.
     """
     if len(gates) == 1:
         return quantity
@@ -27,12 +32,13 @@ def gate_column(quantity: str, gate: str, gates: Sequence[str]) -> str:
 
 
 def shown_gates(gates: Sequence[str]) -> tuple[str, ...]:
-    """The gates that tables for people show: all where they are few, else the last of each block, or the last ones.
-
-    Exports have all of them.
+    """The gates that printed tables show; exports have all of them.
 
     Args:
         gates: names of a run's gates.
+
+    Returns:
+        All gates up to :data:`SHOWN_GATES`; of more, the last gate of each block, or the last :data:`SHOWN_GATES`.
     """
     if len(gates) <= SHOWN_GATES:
         return tuple(gates)
@@ -41,15 +47,15 @@ def shown_gates(gates: Sequence[str]) -> tuple[str, ...]:
 
 
 def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> dict[str, Any]:
-    """Who the samples of a split are and what was done to them: the first columns of every table.
+    """The first columns of every table: id, split, labels and corruption of each sample.
 
     Args:
-        samples: as the log has them.
+        samples: the log's record of a split's N samples.
         split: its name.
         operations: those of the run's manifest, which ``label_op`` and ``image_op`` count from 1.
 
     Returns:
-        Column name to [N] values, in the order of ``samples``.
+        Column name to values [N], in the order of ``samples``.
     """
     cause = samples.cause
     kinds = np.array([None, *(operation.kind for operation in operations)], object)

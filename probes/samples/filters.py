@@ -1,4 +1,4 @@
-"""Which samples of a split are meant: by what was done to them, where a gate sends them, and their class."""
+"""Select samples of a split by cause of corruption, route and class."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,14 +13,22 @@ Route = Literal["all", "routed", "skipped"]
 
 @dataclass(frozen=True)
 class Filter:
-    """Conditions that a sample has to meet, all of them."""
+    """Conditions on a sample, all of which must hold.
+
+    Example:
+        >>> import numpy as np, probes
+        >>> cause = np.array(["clean", "label", "image"])
+        >>> labels, seen, routed = np.array([0, 0, 1]), np.ones(3, bool), np.array([False, True, True])
+        >>> probes.Filter(cause="corrupted", route="routed", classes=(0,)).matching(cause, labels, routed, seen)
+        array([False,  True, False])
+    """
 
     cause: str = "all"
     """``all``, ``clean``, ``corrupted`` (any cause) or one cause."""
     route: Route = "all"
-    """Where one gate sends it at one epoch."""
+    """Route of the sample at one gate and epoch."""
     classes: tuple[int, ...] = ()
-    """Its clean label is one of these; empty for any."""
+    """Allowed clean labels; empty for all."""
 
     def matching(
         self,
@@ -29,31 +37,31 @@ class Filter:
         routed: NDArray[np.bool_],
         seen: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
-        """Which samples meet it: bool [N].
+        """The samples that meet the conditions, bool [N].
 
         Args:
-            cause: [N].
+            cause: [N] one of :data:`noise.manifest.manifest.CAUSES` for each sample.
             clean_label: [N].
-            routed: [N] g > 0.5 at the epoch in question.
-            seen: [N] whether that epoch has seen the sample; one that it has not seen took neither route.
+            routed: [N] g > 0.5 at the epoch considered.
+            seen: [N] whether the sample was seen in that epoch; an unseen sample took neither route.
         """
-        found = of_cause(cause, self.cause)
+        matches = of_cause(cause, self.cause)
         if self.route != "all":
-            found = found & seen & (routed == (self.route == "routed"))
+            matches = matches & seen & (routed == (self.route == "routed"))
         if self.classes:
-            found = found & np.isin(clean_label, self.classes)
-        return found
+            matches = matches & np.isin(clean_label, self.classes)
+        return matches
 
 
 def of_cause(cause: NDArray[np.str_], wanted: str) -> NDArray[np.bool_]:
-    """Which samples [N] have a cause; ``all`` and ``corrupted`` pool several."""
+    """The samples with a cause, bool [N]; ``all`` and ``corrupted`` stand for several causes."""
     if wanted == "all":
         return np.ones(len(cause), bool)
     return cause != "clean" if wanted == "corrupted" else cause == wanted
 
 
 def causes_to_ask(cause: NDArray[np.str_]) -> list[str]:
-    """The causes that make a difference for these samples, ``all`` first."""
+    """The values of :attr:`Filter.cause` that select different samples here, ``all`` first."""
     present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     if not present:
         return ["all"]

@@ -1,4 +1,4 @@
-"""What became of clean and of corrupted samples: which labels they fit, and whether the block holds them."""
+"""Groups of samples by corruption: share that fits the given or the clean label, and routing by each gate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from probes.stats.estimate import Estimate, average, share
 
 @dataclass(frozen=True)
 class GateUse:
-    """What one gate does with a group at the last epoch."""
+    """Gate value and routing of a group at one gate and the last epoch."""
 
     gate: str
     mean: Estimate
-    """Mean gate value g."""
+    """Mean gate value g, in [0, 1] (entropy in nats where the gate's curve is ``identity``)."""
     routed: Estimate
-    """Share routed through the block."""
+    """Share routed through the block (g > 0.5)."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The samples to which one thing was done, at the last epoch."""
+    """Fit and routing of one group of samples at the last epoch."""
 
     name: str
     """``all``, ``clean``, ``corrupted`` (every cause), one cause, or one kind of corruption."""
@@ -38,14 +38,14 @@ class Group:
 
 
 def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
-    """Group name to who is in it, [N] bool, for the groups of a summary table that are not empty.
+    """Group name to membership, bool [N], for the groups of a summary table that are not empty.
 
-    Where several corruptions act on labels, or several on images (open-set noise apart), each kind is a group
-    as well: those of its samples that it corrupted, whatever else was done to them.
+    Where several operations corrupt labels, or several corrupt images (not counting open-set noise), each kind is a
+    group as well: the samples that it corrupted, whatever other corruption they have.
     """
     cause = table["cause"].to_numpy(str)
     wrong_label = (table["given_label"] != table["clean_label"]).to_numpy(bool)
-    found = {
+    masks = {
         "all": np.ones(len(table), bool),
         "clean": cause == "clean",
         "corrupted": cause != "clean",
@@ -53,11 +53,11 @@ def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         **_by_kind(table["label_kind"].fillna("").to_numpy(str), wrong_label),
         **_by_kind(table["image_kind"].fillna("").to_numpy(str), cause != "open"),
     }
-    return {name: inside for name, inside in found.items() if inside.any()}
+    return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 def _by_kind(kinds: NDArray[np.str_], corrupted: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
-    """Kind to who is corrupted by it, where there is more than one; no kind is empty text."""
+    """Kind to the samples that it corrupted, bool [N], if there are at least two kinds; a missing kind is ``""``."""
     names = np.where(corrupted, kinds, "")
     present = sorted(set(names.tolist()) - {""})
     return {kind: names == kind for kind in present} if len(present) > 1 else {}
@@ -70,9 +70,9 @@ def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:
         table: a summary table, see :func:`probes.dynamics.summary.summary`.
         gates: names of the run's gates; none for an ungated network.
     """
-    found = []
-    for name, inside in members(table).items():
-        rows = table[inside]
+    result = []
+    for name, mask in members(table).items():
+        rows = table[mask]
         uses = [
             GateUse(
                 gate,
@@ -82,5 +82,5 @@ def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:
             for gate in gates
         ]
         fits = share(rows["correct_given_last"]), share(rows["correct_clean_last"])
-        found.append(Group(name, len(rows), *fits, gates=tuple(uses)))
-    return tuple(found)
+        result.append(Group(name, len(rows), *fits, gates=tuple(uses)))
+    return tuple(result)

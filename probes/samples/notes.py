@@ -1,4 +1,4 @@
-"""TODO."""
+"""Sentences below a table that say what it leaves out or how its values were obtained."""
 
 from collections.abc import Iterable
 
@@ -7,23 +7,24 @@ from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 
 IDENTITY = "The gate's curve is 'identity': its value g is the entropy H in nats, and no share in [0, 1]."
-
+"""Note for a run whose gate passes the entropy on unchanged."""
 
 ONLINE = (
     "The log's mode is 'online': training values come from the augmented training passes, while the weights "
     "still changed, and not from an evaluation of the images as they are."
 )
+"""Note for a run whose log has the mode ``online``."""
 
 
 def routes_unknown(log: SampleLog, result: ProbeResult) -> list[str]:
-    """A sentence where groups by route are missing although there are gates; else nothing."""
+    """A sentence if a gated run's result has no groups by route, because the log lacks the epoch; else []."""
     if not log.gates or result.epoch in log.epochs(result.split):
         return []
     return [f"The log has no whole epoch {result.epoch}: who was routed in it is not known."]
 
 
 def not_shown(log: SampleLog) -> tuple[str, ...]:
-    """A sentence where tables do not show every gate, see :func:`probes.samples.columns.shown_gates`."""
+    """A sentence if tables do not show every gate (:func:`probes.samples.columns.shown_gates`); else ()."""
     shown = shown_gates(log.gates)
     if len(shown) == len(log.gates):
         return ()
@@ -31,17 +32,17 @@ def not_shown(log: SampleLog) -> tuple[str, ...]:
 
 
 def damaged_epochs(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:
-    """The sentence for a reader about epochs that are left out because they are damaged; () where there are none."""
+    """A sentence about the damaged epochs that are left out; () where there are none."""
     torn = sorted({epoch for split in splits for epoch in log.torn(split).tolist()})
     return (f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.",) if torn else ()
 
 
 def epochs_not_logged(log: SampleLog, last: int) -> tuple[str, ...]:
-    """The sentence for a reader about epochs that were never to be logged (``--log.every``); () where there are none.
+    """A sentence about epochs that were not planned to be logged (``--log.every``); () where there are none.
 
     Args:
-        log: whose.
-        last: the last epoch that counts.
+        log: of the run.
+        last: the last epoch that is considered.
     """
     planned = int((log.planned <= last).sum())
     if planned == last:

@@ -1,4 +1,4 @@
-"""Who the probed samples are: what was done to each of them, and where the gates sent it. No torch."""
+"""Groups of the samples of a probe's result: by corruption, and by route at the checkpoint. No torch."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memgate.log.format import FLAGS, Samples, places_of
+from memgate.log.format import FLAGS, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.result import ProbeResult
@@ -15,7 +15,7 @@ from probes.samples.groups import members
 
 
 def heading(run: Run, log: SampleLog, result: ProbeResult) -> str:
-    """What a result is of, in a line."""
+    """One line: run, probe, variant, split, checkpoint and number of samples of a result."""
     return (
         f"{run.name}: {result.probe} by {result.variant}, {result.split}, epoch {result.epoch} "
         f"({result.checkpoint}), {len(result.sample_id)} of {len(log.samples(result.split))} samples"
@@ -25,45 +25,44 @@ def heading(run: Run, log: SampleLog, result: ProbeResult) -> str:
 def probed_members(
     run: Run, log: SampleLog, result: ProbeResult, gates: Sequence[str] | None = None
 ) -> dict[str, NDArray[np.bool_]]:
-    """Group to who of the probed samples is in it, bool [n]; without the groups that are empty.
+    """Group name to membership of the probed samples, bool [n], without empty groups.
 
     Args:
-        run: whose.
-        log: its log, for what was done to the samples and where the gates sent them.
-        result: of a probe.
-        gates: whose routes are groups. None: of those that tables show (:func:`probes.samples.columns.shown_gates`).
+        run: the run.
+        log: its log, for the corruption and the routes of the samples.
+        result: of a probe, about n samples.
+        gates: gates of which the routes are groups. None: those that tables show
+            (:func:`probes.samples.columns.shown_gates`).
 
     Returns:
-        Groups by what was done (:func:`probes.samples.groups.members`; only ``all`` where nothing was done to the
-        split); then ``routed`` and ``skipped`` (with the gate's name, of several) by where each gate sent the sample:
-        as the result itself has it (``routed`` [G, n]), else as the log has it, where it has the checkpoint's epoch
-        whole.
+        Groups by corruption (:func:`probes.samples.groups.members`; only ``all`` for a clean split), then ``routed``
+        and ``skipped`` (with the gate's name if there are several) by route: from the result itself if it has
+        ``routed`` [G, n], else from the log if it has the checkpoint's epoch undamaged.
     """
     samples, places = log.samples(result.split), _places(log, result)
-    probed = Samples(**{name: column[places] for name, column in vars(samples).items()})
-    table = pd.DataFrame(identity(probed, result.split, run.manifest.header.operations))
-    inside = members(table)
-    if inside.get("clean", np.zeros(1, bool)).all():
-        del inside["clean"]  # the row would repeat the first
-    inside |= _routes(log, result, shown_gates(log.gates) if gates is None else gates)
-    return {name: who for name, who in inside.items() if who.any()}
+    table = pd.DataFrame(identity(samples.take(places), result.split, run.manifest.header.operations))
+    groups = members(table)
+    if groups.get("clean", np.zeros(1, bool)).all():
+        del groups["clean"]  # it would repeat the group "all"
+    groups |= _routes(log, result, shown_gates(log.gates) if gates is None else gates)
+    return {name: mask for name, mask in groups.items() if mask.any()}
 
 
 def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = None) -> NDArray | None:
-    """What the log has of the probed samples at the checkpoint's epoch; None where it lacks that epoch.
+    """A logged quantity of the probed samples at the checkpoint's epoch.
 
     Args:
         log: of the run.
-        result: of a probe.
+        result: of a probe, about n samples.
         name: a quantity or a flag, see :meth:`memgate.log.reader.SampleLog.values`.
-        gate: for what each gate has.
+        gate: the gate, for a quantity that each gate has.
 
     Returns:
-        [n], in the order of the result; a float is NaN where the sample was not seen.
+        [n] in the order of the result, floats NaN where the sample was not seen; None if the log lacks the epoch.
     """
     if result.epoch not in log.epochs(result.split):
         return None
-    # One epoch, and not the whole matrix of which it is a row: a run has been probed at many.
+    # Read one epoch and not the whole matrix, since a run may have been probed at many epochs.
     ((_, record),) = log.records(result.split, {result.epoch})
     values = record.flag(name) if name in FLAGS else getattr(record, name)
     values = values if gate is None else values[log.gates.index(gate)]
@@ -71,13 +70,13 @@ def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = No
 
 
 def of_gate(log: SampleLog, gate: str) -> str:
-    """``" (b3)"`` to tell a gate's rows and columns from those of the others, empty where there is only one."""
+    """Suffix ``" (b3)"`` for a gate's rows and columns; empty for a run with one gate."""
     return "" if len(log.gates) == 1 else f" ({gate})"
 
 
 def _routes(log: SampleLog, result: ProbeResult, gates: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-    """Who was routed and who skipped at the checkpoint; nothing where neither result nor log tells."""
-    found, own = {}, result.values.get("routed")
+    """``routed`` and ``skipped`` of each gate at the checkpoint, bool [n]; {} if neither result nor log has them."""
+    groups, own = {}, result.values.get("routed")
     for gate in gates:
         if own is None:
             known, through = logged(log, result, "seen"), logged(log, result, "routed", gate)
@@ -85,10 +84,10 @@ def _routes(log: SampleLog, result: ProbeResult, gates: Sequence[str]) -> dict[s
             known, through = np.ones(len(result.sample_id), bool), own[log.gates.index(gate)]
         if known is not None and through is not None:
             name = of_gate(log, gate)
-            found |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}
-    return found
+            groups |= {f"routed{name}": known & through, f"skipped{name}": known & ~through}
+    return groups
 
 
 def _places(log: SampleLog, result: ProbeResult) -> NDArray[np.intp]:
-    """Where in the log's split the probed samples stand."""
+    """Positions [n] of the probed samples in the log's split."""
     return places_of(log.samples(result.split).sample_id, result.sample_id)

@@ -1,4 +1,4 @@
-"""Are two runs about the same samples? What must be so before their samples can be set beside each other."""
+"""Check that two runs were trained on the same samples, which is required to compare them sample by sample."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from memgate.log.format import Samples
 
 @dataclass(frozen=True, eq=False)
 class RunData:
-    """What a run says of the data that it was trained on."""
+    """A run's record of the data that it was trained on."""
 
     run: str
-    """Its name."""
+    """Name of the run."""
     data: str
     """Name of the data set."""
     class_names: Sequence[str]
     digests: Mapping[str, str]
     """Split to the digest of its images and labels on disk; empty for a recorded run, which need not have any."""
     samples: Mapping[str, Samples]
-    """Split to who its samples are."""
+    """Split to the log's record of its samples."""
 
 
 def check_same_data(first: RunData, second: RunData, split: str) -> None:
-    """Make sure that the samples of two runs are the same ones, by their ids, in every split that both have.
+    """Check that two runs have the same samples, by id, in every split that both have.
 
-    What was done to them may differ: see :func:`corruption_apart`.
+    Their corruption may differ: see :func:`corruption_apart`.
 
     Args:
-        first: a run.
-        second: another.
-        split: this one both must have.
+        first: data of a run.
+        second: data of another run.
+        split: a split that both must have.
 
     Raises:
         MemgateError: another data set, other classes, sizes, ids or clean labels, or other bytes on disk.
@@ -45,15 +45,15 @@ def check_same_data(first: RunData, second: RunData, split: str) -> None:
 
 
 def _difference(first: RunData, second: RunData, split: str) -> str:
-    """What is not the same, in words; empty where nothing is."""
+    """The first difference in words; empty if there is none."""
     if first.data != second.data:
         return f"their data sets are {second.data} and {first.data}"
     if tuple(first.class_names) != tuple(second.class_names):
         return f"their classes differ ({len(second.class_names)} and {len(first.class_names)})"
-    for one, other in ((first, second), (second, first)):
-        if split not in one.samples:
-            return f"{one.run} has no split {split}, and {other.run} has one"
-    # The split that is shown first: a reason should be about what is looked at.
+    for run, other in ((first, second), (second, first)):
+        if split not in run.samples:
+            return f"{run.run} has no split {split}, and {other.run} has one"
+    # The chosen split comes first, so that the reason is about what the user looks at.
     common = [split, *(name for name in first.samples if name != split and name in second.samples)]
     return next(filter(None, (_split_difference(first, second, name) for name in common)), "")
 
@@ -62,27 +62,29 @@ def _split_difference(first: RunData, second: RunData, split: str) -> str:
     mine, theirs = first.samples[split], second.samples[split]
     if len(mine) != len(theirs):
         return f"their {split} splits have {len(theirs):,} and {len(mine):,} samples"
-    orders = [np.argsort(one.sample_id, kind="stable") for one in (mine, theirs)]
-    ids = [one.sample_id[order] for one, order in zip((mine, theirs), orders, strict=True)]
+    orders = [np.argsort(samples.sample_id, kind="stable") for samples in (mine, theirs)]
+    ids = [samples.sample_id[order] for samples, order in zip((mine, theirs), orders, strict=True)]
     if not np.array_equal(ids[0], ids[1]):
         apart = len(np.setdiff1d(ids[1], ids[0]))
         return f"{apart:,} samples of their {split} splits are others (by their ids)"
-    labels = [one.clean_label[order] for one, order in zip((mine, theirs), orders, strict=True)]
+    labels = [samples.clean_label[order] for samples, order in zip((mine, theirs), orders, strict=True)]
     if not np.array_equal(labels[0], labels[1]):
         return f"{int((labels[0] != labels[1]).sum()):,} clean labels of their {split} splits differ"
-    digests = [one.digests.get(split) for one in (second, first)]
+    digests = [run.digests.get(split) for run in (second, first)]
     if None not in digests and digests[0] != digests[1]:
-        shown = " and ".join(str(one)[:8] for one in digests)
+        shown = " and ".join(str(digest)[:8] for digest in digests)
         return f"the images or labels of {split} on disk were not the same (digests {shown})"
     return ""
 
 
 def corruption_apart(first: Samples, second: Samples) -> tuple[int, int]:
-    """In how many given labels, and in how many images' being corrupted, two copies of the same samples differ.
+    """Number of samples with different given labels, and number of samples whose image only one run corrupts.
 
-    Both in any order; their ids must be the same.
+    Args:
+        first: samples of one run, in any order.
+        second: samples of another run with the same ids, in any order.
     """
-    mine, theirs = (np.argsort(one.sample_id, kind="stable") for one in (first, second))
+    mine, theirs = (np.argsort(samples.sample_id, kind="stable") for samples in (first, second))
     labels = first.given_label[mine] != second.given_label[theirs]
     images = (first.image_op[mine] > 0) != (second.image_op[theirs] > 0)
     return int(labels.sum()), int(images.sum())

@@ -1,1 +1,1 @@
-"""Scores of samples: the catalogue, the table, and how well each finds the corruption."""
+"""Scores of samples: the catalogue, the table of values, and how well each score detects corrupted samples."""

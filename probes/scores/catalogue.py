@@ -1,4 +1,11 @@
-"""Every score that memgate knows: its column, which way is harder, its range, and what it needs. No torch."""
+"""Catalogue of the scores: column, direction, range, source and requirements of each. No torch.
+
+Example:
+    >>> import probes
+    >>> aum = probes.SCORES["aum"]
+    >>> aum.title, aum.direction, aum.range
+    ('mean margin (AUM)', -1, '(-inf, inf) logits')
+"""
 
 import math
 from dataclasses import dataclass
@@ -8,20 +15,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Bound = float | Literal["-ln K", "ln K", "E", "L"]
-"""End of a range: a number, or what follows from K classes, E planned epochs or L points of the network."""
+"""End of a range: a number, or an expression in K classes, E planned epochs or L points of the network."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number per sample that might tell corrupted samples from clean ones."""
+    """Definition of one score: a number per sample that may separate corrupted from clean samples."""
 
     column: str
-    """Its column in the table of scores; with several gates the gate's name follows the quantity."""
+    """Column in the table of scores; with several gates the gate's name follows the quantity."""
     title: str
-    """Its name in a table for people."""
+    """Name in printed tables and pages."""
     needs: Literal["log", "gate", "checkpoint", "file"]
-    """``log``: any log; ``gate``: the log of a gated network, one column a gate; ``checkpoint``: the network;
-    ``file``: somebody else's, joined by the user."""
+    """Source of the values. ``log``: any log; ``gate``: the log of a gated network, a column for each gate;
+    ``checkpoint``: a probe of the network; ``file``: an external file that the user joins."""
     direction: Literal[-1, 1]
     """+1: high is harder and more suspicious; -1: low is."""
     low: Bound
@@ -29,47 +36,52 @@ class Score:
     high: Bound
     """Largest value; inf where there is none."""
     unit: str
-    """Of the values; empty for a share or a norm."""
+    """Unit of the values; empty for a share or a norm."""
     meaning: str
-    """What it is, and whose."""
+    """Definition and literature source."""
     never: Literal["", "learned", "learned to stay", "skipped"] = ""
-    """Where the number is the time or the count of something that may never happen: what. A sample that was seen
-    and lacks the number then ranks as harder than every other (Toneva's sort); else the missing are left out."""
+    """The event that the score counts or times, if it may never happen. A sample that was seen and has no value then
+    ranks as harder than all others (as in Toneva's sort); for other scores missing values are left out."""
     probe: Literal["", "csr", "difficulty"] = ""
-    """For ``checkpoint``: whose results in the run's ``probes/<probe>.h5`` hold it."""
+    """For ``checkpoint``: the probe of which the results (``probes/<probe>.h5``) contain it."""
 
     @property
     def suspicious(self) -> str:
-        """Which end is harder, in a word."""
+        """``high`` or ``low``: the harder end of the range."""
         return harder(self.direction)
 
     @property
     def range(self) -> str:
-        """Smallest and largest value, and the unit."""
+        """Smallest and largest value and unit as text, such as ``[-ln K, ln K] nats``."""
         left = "(" if self.low == -math.inf else "["
         right = ")" if self.high == math.inf else "]"
         return f"{left}{_text(self.low)}, {_text(self.high)}{right} {self.unit}".rstrip()
 
     def bounds(self, classes: int, epochs: int) -> tuple[float, float]:
-        """Smallest and largest value in numbers; inf for L, which only the network knows.
+        """Smallest and largest value as numbers, for instance for the axis of a plot; inf for L.
 
         Args:
-            classes: K.
-            epochs: E, how many were planned.
+            classes: number of classes K.
+            epochs: number of planned epochs E.
+
+        Example:
+            >>> import probes
+            >>> probes.SCORES["routed_epochs"].bounds(classes=10, epochs=160)
+            (0.0, 160.0)
         """
         known = {"-ln K": -math.log(classes), "ln K": math.log(classes), "E": float(epochs), "L": math.inf}
         low, high = (known[end] if isinstance(end, str) else end for end in (self.low, self.high))
-        return low, high
+        return float(low), float(high)
 
     def suspicion(self, values: ArrayLike, seen: ArrayLike) -> NDArray[np.float64]:
-        """The score turned so that high is harder.
+        """The score [N] turned so that high is harder.
 
         Args:
-            values: [N] numbers; NaN is missing.
-            seen: [N] bool, whether the log has the sample at all.
+            values: [N] values of the score; NaN is missing.
+            seen: [N] bool, whether the sample was seen in any epoch.
 
         Returns:
-            [N]; inf for a seen sample without the number where :attr:`never` says so, NaN where it is missing.
+            [N]; NaN is missing. With :attr:`never`, a seen sample without a value has inf.
         """
         turned = np.asarray(values, np.float64) * self.direction
         never = np.isnan(turned) & np.asarray(seen, bool) & bool(self.never)
@@ -77,7 +89,7 @@ class Score:
 
 
 def harder(direction: int) -> str:
-    """Which end of a number is harder, in a word: high for +1, low for -1."""
+    """The harder end of a score: ``high`` for direction +1, ``low`` for -1."""
     return "high" if direction > 0 else "low"
 
 
@@ -91,58 +103,58 @@ TONEVA = "Toneva et al. 2019"
 
 LOG = (
     Score("loss_mean", "mean loss (CSL)", "log", +1, 0, INF, "nats",
-          "cumulative sample loss / E; Ravikumar et al. 2025"),
+          "mean loss over the epochs: cumulative sample loss / E; Ravikumar et al. 2025"),
     Score("loss_last", "last loss", "log", +1, 0, INF, "nats", "loss at the last epoch"),
     Score("loss_gmm_mean", "GMM of mean loss", "log", -1, 0, 1, "",
-          "probability of the lower of two normal components; DivideMix, Li et al. 2020"),
+          "probability that the mean loss is of the lower of two normal components; DivideMix, Li et al. 2020"),
     Score("loss_gmm_last", "GMM of last loss", "log", -1, 0, 1, "",
-          "the same of the last epoch's losses, as DivideMix has it"),
+          "probability that the last loss is of the lower of two normal components, as in DivideMix"),
     Score("aum", "mean margin (AUM)", "log", -1, -INF, INF, "logits",
-          "area under the margin: given logit - largest other; Pleiss et al. 2020"),
+          "area under the margin: mean of given logit - largest other logit; Pleiss et al. 2020"),
     Score("margin_last", "last margin", "log", -1, -INF, INF, "logits", "margin at the last epoch"),
     Score("confidence", "confidence", "log", -1, 0, 1, "", f"mean p(given label); {CARTOGRAPHY}"),
     Score("variability", "variability", "log", +1, 0, 0.5, "",
-          f"standard deviation of p(given label), where high is ambiguous and not hard; {CARTOGRAPHY}"),
+          f"standard deviation of p(given label) over the epochs; high means ambiguous; {CARTOGRAPHY}"),
     Score("correctness", "correctness", "log", -1, 0, 1, "",
-          f"share of epochs that predict the given label; {CARTOGRAPHY}"),
+          f"share of epochs in which the given label is predicted; {CARTOGRAPHY}"),
     Score("p_given_last", "last self-confidence", "log", -1, 0, 1, "",
-          "p(given label) at the last epoch; cleanlab's, who ask for probabilities out of sample"),
+          "p(given label) at the last epoch; cleanlab, which expects out-of-sample probabilities"),
     Score("normalised_margin_last", "last normalised margin", "log", -1, 0, 1, "",
-          "(1 + p(given label) - largest other p) / 2 at the last epoch; cleanlab's, likewise"),
+          "(1 + p(given label) - largest other p) / 2 at the last epoch; cleanlab, out-of-sample likewise"),
     Score("el2n_mean", "mean EL2N", "log", +1, 0, math.sqrt(2), "",
-          "|softmax - one-hot given label|_2 over the epochs; Paul et al. 2021"),
+          "mean |softmax - one-hot given label|_2 over the epochs; Paul et al. 2021"),
     Score("el2n_last", "last EL2N", "log", +1, 0, math.sqrt(2), "", "EL2N at the last epoch"),
     Score("el2n_early", "early EL2N", "log", +1, 0, math.sqrt(2), "",
-          "EL2N once 10 % of the planned epochs are done; Paul et al. 2021, who average over runs too"),
+          "EL2N after 10 % of the planned epochs; Paul et al. 2021, who also average over runs"),
     Score("signed_entropy_mean", "signed entropy (SEI)", "log", -1, "-ln K", "ln K", "nats",
           "mean output entropy, negative where the given label is not predicted; arXiv 2605.31090"),
     Score("out_entropy_mean", "mean output entropy", "log", +1, 0, "ln K", "nats",
-          "the same without the sign, which does not know the label"),
+          "mean entropy of the network's softmax; does not depend on the given label"),
     Score("forgetfulness", "forgetting events", "log", +1, 0, "E", "events",
-          f"changes from right to wrong; {TONEVA}, whose sort puts the never learned above all counts; the order can "
-          "turn round where training is short or all is memorised", "learned"),
+          f"changes from correct to wrong; {TONEVA}; never learned samples rank last; the direction can be reversed "
+          "in short trainings or where all samples are memorised", "learned"),
     Score("first_learned_epoch", "first learned", "log", +1, 1, "E", "epoch",
-          f"first epoch that predicts the given label; {TONEVA}; the never learned rank last", "learned"),
+          f"first epoch that predicts the given label; {TONEVA}; never learned samples rank last", "learned"),
     Score("stable_learned_epoch", "learned to stay", "log", +1, 1, "E", "epoch",
-          f"first epoch from which it is right to the end; {TONEVA}; wrong at the end ranks last",
+          f"first epoch from which the given label is always predicted; {TONEVA}; samples wrong at the end rank last",
           "learned to stay"),
 )  # fmt: skip
 """Scores from any log."""
 
 GATE = (
-    Score("gate_mean", "mean gate value g", "gate", +1, 0, 1, "", "g over the epochs"),
+    Score("gate_mean", "mean gate value g", "gate", +1, 0, 1, "", "mean g over the epochs"),
     Score("gate_last", "last gate value g", "gate", +1, 0, 1, "", "g at the last epoch"),
-    Score("gate_max", "largest gate value g", "gate", +1, 0, 1, "", "largest g of any epoch"),
-    Score("entropy_mean", "mean gate entropy H", "gate", +1, 0, "ln K", "nats", "H over the epochs"),
+    Score("gate_max", "largest gate value g", "gate", +1, 0, 1, "", "largest g over the epochs"),
+    Score("entropy_mean", "mean gate entropy H", "gate", +1, 0, "ln K", "nats", "mean H over the epochs"),
     Score("entropy_last", "last gate entropy H", "gate", +1, 0, "ln K", "nats", "H at the last epoch"),
     Score("gate_signed_entropy_mean", "signed gate entropy", "gate", -1, "-ln K", "ln K", "nats",
           "mean H, negative where the gate's classifier does not predict the given label"),
     Score("routed_share", "share of epochs routed", "gate", +1, 0, 1, "", "epochs with g > 0.5 / epochs seen"),
     Score("routed_epochs", "epochs routed", "gate", +1, 0, "E", "epochs", "epochs with g > 0.5"),
     Score("route_flips", "route flips", "gate", +1, 0, "E", "flips",
-          "changes between routed and skipped; many is undecided"),
+          "changes between routed and skipped; high means undecided"),
     Score("first_skip_epoch", "first epoch skipped", "gate", +1, 1, "E", "epoch",
-          "first epoch with g <= 0.5; those never sent past the block rank last", "skipped"),
+          "first epoch with g <= 0.5; samples that never skip the block rank last", "skipped"),
 )  # fmt: skip
 """Scores from the log of a gated network, a column for each gate."""
 
@@ -150,16 +162,16 @@ CHECKPOINT = (
     Score("critical_radius", "critical radius", "checkpoint", -1, 0, INF, "grey levels",
           "first-order distance to the decision boundary; 'memgate probe csr'", probe="csr"),
     Score("input_gradient_norm", "input-gradient norm", "checkpoint", +1, 0, INF, "",
-          "norm of the loss's gradient at the image", probe="difficulty"),
+          "norm of the loss gradient with respect to the image", probe="difficulty"),
     Score("grand", "GraNd", "checkpoint", +1, 0, INF, "",
-          "norm of the loss's gradient in all weights; Paul et al. 2021", probe="difficulty"),
+          "norm of the loss gradient with respect to all weights; Paul et al. 2021", probe="difficulty"),
     Score("grand_last_layer", "GraNd of the last layer", "checkpoint", +1, 0, INF, "",
-          "the same in the last layer's weights, in closed form", probe="difficulty"),
+          "norm of the loss gradient with respect to the last layer's weights", probe="difficulty"),
     Score("prediction_depth", "prediction depth", "checkpoint", +1, 0, "L", "points",
-          "first of the network's L points (stem, units, pooled) from which on k-NN agrees with the prediction, "
-          "L for none; Baldock et al. 2021", probe="difficulty"),
+          "first of the network's L points (stem, units, pooled) from which k-NN always agrees with the prediction, "
+          "L if there is none; Baldock et al. 2021", probe="difficulty"),
 )  # fmt: skip
-"""Scores from a trained network, where a probe has been asked for them."""
+"""Scores from a trained network, available after a probe has computed them."""
 
 SCORES: dict[str, Score] = {score.column: score for score in (*LOG, *GATE, *CHECKPOINT)}
-"""Column of the table of scores to what it is, in the order of the tables for people."""
+"""Column of the table of scores to its definition, in the order of printed tables."""

@@ -1,42 +1,167 @@
-"""What a score finds when its most suspicious samples are flagged: average precision, precision at k, FPR at 95 % TPR.
+"""How well a score detects corrupted samples: AUROC, average precision, precision at k, FPR at 95 % TPR.
 
-Equal scores are kept together, so no figure depends on the order of the samples. Intervals are a bootstrap's, in
-which a resample is a weight for every sample, the number of times it was drawn: a score is sorted once for all.
+Samples with equal scores pass a threshold together, so no figure depends on the order of the samples. The intervals
+of all but the AUROC are a bootstrap's, in which a resample is a weight for every sample, the number of times that it
+was drawn: a score is sorted once for all resamples.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from probes.stats.bootstrap import RESAMPLES, resampled
 from probes.stats.estimate import Estimate
-from probes.stats.intervals import CONFIDENCE
+from probes.stats.intervals import CONFIDENCE, auroc_interval
 from probes.stats.ranking import Ranking, order
+
+
+@dataclass(frozen=True)
+class Separation:
+    """One AUROC with its 95 % interval, or the reason why there is none."""
+
+    value: float | None
+    """In [0, 1]: chance that a corrupted sample scores as more suspicious than a clean one, ties one half."""
+    low: float | None
+    high: float | None
+    """Ends of DeLong's interval; None where a group has a single sample."""
+    n_positive: int
+    """Corrupted samples with a score."""
+    n_negative: int
+    """Clean samples with a score."""
+    n_missing: int
+    """Samples left out because their score is missing (NaN)."""
+    reason: str = ""
+    """Why ``value`` is None."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The detection figures of one score against one set of corrupted samples, which are the positives."""
+
+    auroc: Separation
+    average_precision: Estimate
+    """In [0, 1], see :func:`average_precision`; chance is ``prevalence``."""
+    precision_at_k: Estimate
+    """In [0, 1], see :func:`precision_at_k`, k = number of corrupted samples; chance is ``prevalence``."""
+    fpr95: Estimate
+    """In [0, 1], see :func:`fpr95`; low is good, chance is 0.95."""
+    prevalence: float | None
+    """Share of the corrupted among the samples with a score, in [0, 1]; None where no sample has one."""
+
+
+def detection(
+    score: ArrayLike,
+    corrupted: ArrayLike,
+    direction: int = 1,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Detection:
+    """AUROC, average precision, precision at k and FPR at 95 % TPR of a score, each with its 95 % interval.
+
+    Args:
+        score: [N] numbers; NaN is missing and left out, infinities are ranked.
+        corrupted: [N] bool, the samples to detect.
+        direction: +1 if a high score is suspicious, -1 if a low one is.
+        resamples: bootstrap resamples for the intervals of all but the AUROC, each class resampled by itself; 0 for
+            no interval.
+        seed: of the resamples.
+
+    Returns:
+        The figures, without values where one of the two classes has no score. The same as the row ``corrupted`` of
+        :func:`probes.scores.separation.separations` for the same samples, resamples and seed.
+
+    Raises:
+        ValueError: score and mask have different shapes.
+
+    Example:
+        >>> import probes
+        >>> loss = [0.1, 2.3, 0.2, 1.9, 0.4, 0.3]
+        >>> corrupted = [False, True, False, True, False, True]
+        >>> figures = probes.detection(loss, corrupted)
+        >>> round(figures.auroc.value, 3), round(figures.precision_at_k.value, 3)
+        (0.889, 0.667)
+    """
+    values, positive = np.asarray(score, np.float64) * direction, np.asarray(corrupted, bool)
+    if values.ndim != 1 or values.shape != positive.shape:
+        raise ValueError(f"score {values.shape} and corrupted {positive.shape} are not both [N]")
+    weights = np.empty((resamples, len(positive)), np.uint16)
+    for name, members in (("corrupted", positive), ("clean", ~positive)):
+        weights[:, members] = resampled(int(members.sum()), resamples, seed, name)
+    return weighted_detection(values, positive, weights)
+
+
+def weighted_detection(
+    suspicion: NDArray[np.float64], corrupted: NDArray[np.bool_], weights: NDArray[np.integer]
+) -> Detection:
+    """:func:`detection` with given resamples, so that several scores see the same ones.
+
+    Args:
+        suspicion: [N] the score, high is suspicious; NaN is missing.
+        corrupted: [N].
+        weights: [B, N] resamples of all samples, those without the score too; B may be 0.
+    """
+    area = auroc(suspicion, corrupted, 1)
+    n = area.n_positive + area.n_negative
+    figures = detection_figures(suspicion, corrupted, weights)
+    return Detection(area, *figures, prevalence=area.n_positive / n if n else None)
+
+
+def auroc(score: ArrayLike, corrupted: ArrayLike, direction: int) -> Separation:
+    """Area under the ROC curve of a score against corruption, with DeLong's 95 % interval.
+
+    Args:
+        score: [n] numbers; NaN is missing and left out.
+        corrupted: [n] bool, the positive class.
+        direction: +1 if a high score is suspicious, -1 if a low one is.
+
+    Returns:
+        The AUROC in [0, 1], never flipped: below 0.5 the score is worse than chance. Without a value where a class
+        is empty.
+    """
+    values = np.asarray(score, np.float64) * direction
+    known = ~np.isnan(values)
+    values, positive = values[known], np.asarray(corrupted, bool)[known]
+    n_positive = int(positive.sum())
+    counts = n_positive, len(values) - n_positive, int((~known).sum())
+    if 0 in counts[:2]:
+        group = "corrupted" if n_positive == 0 else "clean"
+        return Separation(None, None, None, *counts, reason=f"no {group} sample has this score")
+    low, high = auroc_interval(values, positive)
+    return Separation(
+        order(values, positive).ranking().auroc,
+        None if np.isnan(low) else low,
+        None if np.isnan(high) else high,
+        *counts,
+    )
 
 
 def average_precision(ranking: Ranking) -> float:
     """Sum over the thresholds of (gain in recall) x precision, in [0, 1].
 
-    Equal to scikit-learn's ``average_precision_score``: equal scores are one threshold, and nothing is
-    interpolated. A score that knows nothing has the prevalence of the positives.
+    Equal to scikit-learn's ``average_precision_score``: equal scores are one threshold, and nothing is interpolated.
+    A random score has the prevalence of the positives.
     """
-    chosen = ranking.positives + ranking.negatives
-    # A threshold above which a resample has drawn nobody gains no recall, whatever its precision is said to be.
-    precision = ranking.positives / np.maximum(chosen, 1)
+    selected = ranking.positives + ranking.negatives
+    # Above a threshold a resample may have drawn no sample: recall gains nothing there, whatever the precision.
+    precision = ranking.positives / np.maximum(selected, 1)
     gain = np.diff(ranking.positives, prepend=0.0) / ranking.positives[-1]
     return float((gain * precision).sum())
 
 
 def precision_at_k(ranking: Ranking) -> float:
-    """Share of positives among the k with the highest scores, k = number of positives; in [0, 1].
+    """Share of positives among the k samples with the highest scores, k = number of positives; in [0, 1].
 
-    With this k it is the recall at k as well. Where equal scores stand across the k-th place, the value is the
-    expected one when such ties are broken at random. Chance is the prevalence.
+    With this k it equals the recall at k. Where samples with equal scores cover the k-th place, the value is the
+    expectation over random orders of these samples. Chance is the prevalence.
     """
     k = ranking.positives[-1]
-    chosen = ranking.positives + ranking.negatives
-    tied = int(np.searchsorted(chosen, k))
-    hits, before = (0.0, 0.0) if tied == 0 else (ranking.positives[tied - 1], chosen[tied - 1])
-    # The k-th place lies among these: each of them is taken with the same chance.
-    share = (ranking.positives[tied] - hits) / (chosen[tied] - before)
+    selected = ranking.positives + ranking.negatives
+    tied = int(np.searchsorted(selected, k))
+    hits, before = (0.0, 0.0) if tied == 0 else (ranking.positives[tied - 1], selected[tied - 1])
+    # Share of positives among the tied samples, of which k - before are selected at random.
+    share = (ranking.positives[tied] - hits) / (selected[tied] - before)
     return float((hits + (k - before) * share) / k)
 
 
@@ -46,16 +171,16 @@ def fpr95(ranking: Ranking) -> float:
 
 
 FPR95_POSITIVES = 100
-"""Fewest positives with which FPR95 gets a bootstrap interval. It hangs on the lowest 5 % of the positives, of which
-few samples have none to resample: 95 % intervals held the true FPR95 in 28 % of draws with 6 positives, in 70 % with
-20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250 draws)."""
+"""Fewest positives with which FPR95 gets a bootstrap interval. It depends on the lowest 5 % of the positives, of
+which few samples have none to resample: 95 % intervals held the true FPR95 in 28 % of draws with 6 positives, in 70 %
+with 20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250 draws)."""
 
 FIGURES = (average_precision, precision_at_k, fpr95)
-"""The figures that :func:`detection_figures` gives, in order."""
+"""The figures of :func:`detection_figures`, in order."""
 
 
 def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np.integer]) -> list[Estimate]:
-    """The :data:`FIGURES` of a score with their 95 % bootstrap intervals.
+    """The :data:`FIGURES` of a score, each with its 95 % bootstrap interval.
 
     Args:
         score: [n] numbers, high is suspicious; NaN is missing and left out.
@@ -63,30 +188,30 @@ def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np
         weights: [B, n] resamples of all samples, those without the score too; B may be 0.
 
     Returns:
-        An estimate for each figure: the percentiles of the resamples are its interval, which has no ends where
-        there are no resamples or a class has a single sample, and no value where a class is empty. FPR95 has no
-        ends below :data:`FPR95_POSITIVES` positives.
+        An estimate for each figure; its interval are percentiles of the resamples. No ends where there are no
+        resamples or a class has a single sample, no value where a class is empty. FPR95 has no ends below
+        :data:`FPR95_POSITIVES` positives.
     """
     values, labels = np.asarray(score, np.float64), np.asarray(positive, bool)
-    there = ~np.isnan(values)
-    labels = labels[there]
+    known = ~np.isnan(values)
+    labels = labels[known]
     n, smaller = len(labels), int(min(labels.sum(), (~labels).sum()))
     if smaller == 0:
         return [Estimate(None, None, None, n) for _ in FIGURES]
-    in_order = order(values[there], labels)
-    plain = in_order.ranking()
-    found = [figure(plain) for figure in FIGURES]
+    in_order = order(values[known], labels)
+    unweighted = in_order.ranking()
+    figures = [figure(unweighted) for figure in FIGURES]
     drawn = []
     for weight in weights if smaller > 1 else ():
-        ranking = in_order.ranking(weight[there])
-        # With many values missing, a resample may have drawn none of one class.
+        ranking = in_order.ranking(weight[known])
+        # With many values missing, a resample may hold no sample of one class.
         if ranking.positives[-1] > 0 and ranking.negatives[-1] > 0:
             drawn.append([figure(ranking) for figure in FIGURES])
     if not drawn:
-        return [Estimate(value, None, None, n) for value in found]
+        return [Estimate(value, None, None, n) for value in figures]
     low, high = np.quantile(drawn, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2], axis=0).tolist()
-    sound = [figure is not fpr95 or labels.sum() >= FPR95_POSITIVES for figure in FIGURES]
+    has_interval = [figure is not fpr95 or labels.sum() >= FPR95_POSITIVES for figure in FIGURES]
     return [
         Estimate(value, *(ends if enough else (None, None)), n=n)
-        for value, enough, *ends in zip(found, sound, low, high, strict=True)
+        for value, enough, *ends in zip(figures, has_interval, low, high, strict=True)
     ]

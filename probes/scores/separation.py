@@ -1,7 +1,7 @@
-"""How well a score tells corrupted samples from clean ones.
+"""How well each score of a table separates corrupted from clean samples.
 
-Positive means corrupted. A score declares its direction, and every figure here is given with the score turned
-so that high means suspicious: below one half is worse than chance, and never silently flipped.
+Positive means corrupted. Every figure is that of the score turned by its direction, so that high is suspicious: an
+AUROC below 0.5 is worse than chance and is never flipped silently.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,89 +9,42 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from memgate import console
 from probes.samples.groups import members
 from probes.scores.catalogue import SCORES, Score
-from probes.scores.detection import detection_figures
+from probes.scores.detection import Separation, weighted_detection
 from probes.scores.table import score_columns, suspicion
 from probes.stats.bootstrap import resampled
 from probes.stats.estimate import Estimate
-from probes.stats.intervals import auroc_interval
-from probes.stats.ranking import order
-
-
-@dataclass(frozen=True)
-class Separation:
-    """One AUROC with its 95 % interval, or the reason why there is none."""
-
-    value: float | None
-    """In [0, 1]: chance that a corrupted sample scores as more suspicious than a clean one, ties one half."""
-    low: float | None
-    high: float | None
-    """Ends of DeLong's interval; None where a group has a single sample."""
-    n_positive: int
-    """Corrupted samples with a score."""
-    n_negative: int
-    """Clean samples with a score."""
-    n_missing: int
-    """Samples left out because their score is missing (NaN)."""
-    reason: str = ""
-    """Why ``value`` is None."""
-
-
-def auroc(score: ArrayLike, corrupted: ArrayLike, direction: int) -> Separation:
-    """Area under the ROC curve of a score against corruption.
-
-    Args:
-        score: [n] numbers; NaN is missing and left out.
-        corrupted: [n] bool, the positive class.
-        direction: +1 if a high score is suspicious, -1 if a low one is.
-
-    Returns:
-        The AUROC with DeLong's 95 % interval; without a value where a group is empty.
-    """
-    values = np.asarray(score, np.float64) * direction
-    there = ~np.isnan(values)
-    values, positive = values[there], np.asarray(corrupted, bool)[there]
-    n_positive = int(positive.sum())
-    counts = n_positive, len(values) - n_positive, int((~there).sum())
-    if 0 in counts[:2]:
-        group = "corrupted" if n_positive == 0 else "clean"
-        return Separation(None, None, None, *counts, reason=f"no {group} sample has this score")
-    low, high = auroc_interval(values, positive)
-    return Separation(
-        order(values, positive).ranking().auroc,
-        None if np.isnan(low) else low,
-        None if np.isnan(high) else high,
-        *counts,
-    )
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
-    """One score of every sample."""
+class ScoreValues:
+    """The values of one score for n samples."""
 
     name: str
     """A key of :data:`probes.scores.catalogue.SCORES`."""
     gate: str | None
     score: Score
     hardness: NDArray[np.float64]
-    """[n] the score, turned so that high is harder and more suspicious; NaN is missing, and inf where what it
-    counts or times never happened (:attr:`probes.scores.catalogue.Score.never`)."""
+    """[n] the score, turned so that high is harder and more suspicious; NaN is missing, and inf where the event that
+    it counts or times never happened (:attr:`probes.scores.catalogue.Score.never`)."""
 
 
-def columns(table: pd.DataFrame, gates: Sequence[str]) -> list[Column]:
-    """Every score that a table has, those of the gate for each gate.
+def score_values(table: pd.DataFrame, gates: Sequence[str]) -> list[ScoreValues]:
+    """Every score that a table has, the gate scores once for each gate.
 
     Args:
-        table: a table of scores, see :func:`probes.scores.table.score_table`; those that it lacks are left out.
+        table: a table of scores, see :func:`probes.scores.table.score_table`; scores that it lacks are left out.
         gates: names of the run's gates.
     """
     return [
-        Column(found.score.column, found.gate, found.score, suspicion(table, found.column, found.score))
-        for found in score_columns(table, gates, tuple(SCORES.values()))
+        ScoreValues(
+            column.score.column, column.gate, column.score, suspicion(table, column.column, column.score)
+        )
+        for column in score_columns(table, gates, tuple(SCORES.values()))
     ]
 
 
@@ -103,6 +56,7 @@ class ScoreSeparation:
     """A key of :data:`probes.scores.catalogue.SCORES`."""
     gate: str | None
     direction: int
+    """+1: high is suspicious; -1: low is."""
     against: str
     """A group of :func:`probes.samples.groups.members`, against the clean samples."""
     auroc: Separation
@@ -120,52 +74,57 @@ class ScoreSeparation:
 def separations(
     table: pd.DataFrame, gates: Sequence[str], resamples: int = 0, seed: int = 0
 ) -> tuple[ScoreSeparation, ...]:
-    """How well every score finds the corruption, pooled and per cause; nothing if all samples are of one kind.
+    """How well every score finds the corrupted samples, all of them and those of each cause and kind.
 
     Args:
-        table: a table of scores, see :func:`probes.scores.table.score_table`; those that it lacks are left out.
-        gates: names of the run's gates; the scores of the gate are given for each.
+        table: a table of scores, see :func:`probes.scores.table.score_table`; scores that it lacks are left out.
+        gates: names of the run's gates; the gate scores are given for each.
         resamples: bootstrap resamples for the intervals of all but AUROC, which needs none; 0 for no interval.
-            Every score sees the same ones, so that two scores can be compared.
+            Every score sees the same resamples, so that two scores can be compared.
         seed: of the resamples.
+
+    Returns:
+        A row for each score, gate and group; () where the table has no corrupted or no clean samples.
+
+    Example:
+        >>> import probes
+        >>> rows = probes.separations(probes.score_table(run), run.sample_log().gates)
+        >>> loss = next(row for row in rows if row.score == "loss_mean" and row.against == "corrupted")
+        >>> 0 <= loss.auroc.low <= loss.auroc.value <= loss.auroc.high <= 1
+        True
     """
-    inside = members(table)
-    targets = [name for name in inside if name not in ("all", "clean")]
-    if not targets or "clean" not in inside:
+    groups = members(table)
+    targets = [name for name in groups if name not in ("all", "clean")]
+    if not targets or "clean" not in groups:
         return ()
     weights = {
-        name: resampled(int(inside[name].sum()), resamples, seed, name) for name in ("clean", *targets)
+        name: resampled(int(groups[name].sum()), resamples, seed, name) for name in ("clean", *targets)
     }
-    scores = columns(table, gates)
-    # Without resamples it is done at once, and the dashboard asks for it.
+    scores = score_values(table, gates)
+    # Without resamples it takes no time, and the dashboard calls it.
     shown = console.progress(scores, len(scores), "bootstrap") if resamples else scores
-    return tuple(found for column in shown for found in _separations_of(column, inside, targets, weights))
+    return tuple(row for values in shown for row in _separations_of(values, groups, targets, weights))
 
 
 def _separations_of(
-    column: Column,
-    inside: Mapping[str, NDArray[np.bool_]],
+    values: ScoreValues,
+    groups: Mapping[str, NDArray[np.bool_]],
     targets: Sequence[str],
     weights: Mapping[str, NDArray[np.uint16]],
 ) -> Iterator[ScoreSeparation]:
-    """One score against every target; a cause that is all of the corruption has the pooled figures."""
-    clean = column.hardness[inside["clean"]]
+    """A row of one score for each target group; a group that is all of the corruption repeats the pooled figures."""
+    clean = values.hardness[groups["clean"]]
     pooled: ScoreSeparation | None = None
     for target in targets:
-        if pooled is not None and (inside[target] == inside["corrupted"]).all():
+        if pooled is not None and (groups[target] == groups["corrupted"]).all():
             yield replace(pooled, against=target)
             continue
-        corrupted = column.hardness[inside[target]]
+        corrupted = values.hardness[groups[target]]
         hardness = np.concatenate([corrupted, clean])
         positive = np.arange(len(hardness)) < len(corrupted)
-        area = auroc(hardness, positive, 1)
-        n = area.n_positive + area.n_negative
-        found = detection_figures(
+        figures = weighted_detection(
             hardness, positive, np.concatenate([weights[target], weights["clean"]], axis=1)
         )
-        prevalence = area.n_positive / n if n else None
-        row = ScoreSeparation(
-            column.name, column.gate, column.score.direction, target, area, *found, prevalence=prevalence
-        )
+        row = ScoreSeparation(values.name, values.gate, values.score.direction, target, **vars(figures))
         pooled = pooled or row
         yield row

@@ -1,1 +1,1 @@
-"""Estimates with intervals, rankings and tables of counts."""
+"""Statistics: estimates with intervals, the bootstrap, rankings and tables of counts."""

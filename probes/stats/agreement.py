@@ -1,4 +1,4 @@
-"""Do two runs send the same samples through the block? Agreement of two yes-or-no answers about the same samples."""
+"""Agreement of two boolean values about the same samples, such as their routes in two runs."""
 
 from dataclasses import dataclass
 
@@ -12,50 +12,50 @@ from probes.stats.intervals import CONFIDENCE
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two answers about the same samples, counted against each other, with 95 % intervals over samples."""
+    """Counts and agreement of two boolean values about n samples, with 95 % intervals over samples."""
 
     both: int
-    """Samples that both answers say yes to: routed by both gates."""
+    """Samples for which both are true, such as those routed by both gates."""
     first_only: int
     second_only: int
     neither: int
     same: Estimate
-    """Share of the samples about which the two agree, in [0, 1], with Wilson's interval. Where nearly all samples, or
-    nearly none, are routed, it is high by chance alone."""
+    """Share of the samples with two equal values, in [0, 1], with Wilson's interval. It is high by chance alone where
+    nearly all samples, or nearly none, are routed."""
     jaccard: Estimate
-    """Of the samples that either says yes to, the share that both do, in [0, 1]; Wilson's interval, given how many
-    either says yes to. No value where nobody is routed by either. Jaccard 1912."""
+    """Samples for which both are true over those for which at least one is, in [0, 1], with Wilson's interval for this
+    denominator. No value where the denominator is 0. Jaccard 1912."""
     kappa: Estimate
-    """Cohen's kappa: agreement beyond what the two shares alone would give, 0 for chance and 1 for the same answers;
-    percentile interval of the bootstrap over samples. No value where both answer the same to everybody; no interval
-    where that happens in a resample. Cohen 1960, "A coefficient of agreement for nominal scales"."""
+    """Cohen's kappa, the agreement in excess of that expected from the two shares: 0 for chance, 1 for equal values;
+    percentile interval of the bootstrap over samples. No value where both are constant and equal; no interval where
+    that happens in a resample. Cohen 1960, "A coefficient of agreement for nominal scales"."""
 
     @property
     def n(self) -> int:
-        """Samples that both have answered about."""
+        """Number of samples."""
         return self.both + self.first_only + self.second_only + self.neither
 
 
 def agreement(
     first: ArrayLike, second: ArrayLike, *, seed: int = 0, resamples: int = MEAN_RESAMPLES
 ) -> Agreement:
-    """How far two answers about the same samples agree.
+    """Agreement of two boolean values about the same n samples.
 
     Args:
-        first: [n] bool, such as who is routed by the gate of one run.
-        second: [n] bool, the other answer about the same samples in the same order.
+        first: [n] bool, such as the routes in one run.
+        second: [n] bool, the other value of the same samples in the same order.
         seed: of the bootstrap.
-        resamples: B of the bootstrap.
+        resamples: number of bootstrap resamples.
 
     Raises:
-        ValueError: the two are not about equally many samples.
+        ValueError: the shapes differ.
     """
-    one, other = np.asarray(first, bool), np.asarray(second, bool)
-    if one.shape != other.shape or one.ndim != 1:
-        raise ValueError(f"the answers have the shapes {one.shape} and {other.shape}, not one [n]")
-    counts = np.array([(a & b).sum() for a in (one, ~one) for b in (other, ~other)], np.int64)
+    a, b = np.asarray(first, bool), np.asarray(second, bool)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"the two values have the shapes {a.shape} and {b.shape}, not both [n]")
+    counts = np.array([(a & b).sum(), (a & ~b).sum(), (~a & b).sum(), (~a & ~b).sum()], np.int64)
     both, first_only, second_only, neither = (int(count) for count in counts)
-    n = len(one)
+    n = len(a)
     return Agreement(
         both=both,
         first_only=first_only,
@@ -68,13 +68,13 @@ def agreement(
 
 
 def kappa(counts: ArrayLike) -> NDArray[np.float64]:
-    """Cohen's kappa of tables of two by two.
+    """Cohen's kappa [...] of 2 x 2 tables, in [-1, 1].
 
     Args:
-        counts: [..., 4] samples that both say yes to, only the first, only the second, neither.
+        counts: [..., 4] samples for which both values are true, only the first, only the second, neither.
 
     Returns:
-        In [-1, 1], [...]; NaN where both say the same to everybody, or there is nobody.
+        NaN where both values are constant and equal, or there are no samples.
     """
     both, first_only, second_only, neither = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
     n = both + first_only + second_only + neither
@@ -86,7 +86,7 @@ def kappa(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def _kappa_interval(counts: NDArray[np.int64], seed: int, resamples: int) -> tuple[float, float, float]:
-    """Kappa, lower and upper end. Drawing samples anew is drawing the four counts anew (multinomial)."""
+    """Kappa, lower and upper end. To resample the samples is to resample the four counts (multinomial)."""
     n = int(counts.sum())
     value = float(kappa(counts))
     if np.isnan(value):

@@ -1,4 +1,4 @@
-"""Which clean label became which given one, how often, and what a flag says of those samples. No torch."""
+"""Pairs of clean and given label: number of samples, and share of them for which a flag holds. No torch."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from probes.stats.intervals import wilson
 
 @dataclass(frozen=True)
 class LabelPair:
-    """The samples of one clean and one given label."""
+    """The samples with one clean and one given label."""
 
     clean: int
     given: int
     n: int
     hits: Estimate
-    """Share of those for whom the flag is known and holds, with Wilson's interval."""
+    """Share of the samples with a known flag for which it holds, with Wilson's interval."""
 
 
 def label_pairs(
@@ -26,7 +26,7 @@ def label_pairs(
     hit: NDArray[np.bool_],
     known: NDArray[np.bool_],
 ) -> tuple[LabelPair, ...]:
-    """Every pair of a clean and a given label that occurs, the most frequent first.
+    """Every pair of clean and given label that occurs, the most frequent first.
 
     Args:
         clean: clean labels [N].
@@ -34,15 +34,17 @@ def label_pairs(
         hit: a flag [N], such as routed.
         known: whether the flag is known [N].
     """
-    pairs, of = np.unique(np.stack([clean, given]).astype(np.int64), axis=1, return_inverse=True)
-    of = of.ravel()
-    n, seen, hits = (np.bincount(of[who], minlength=pairs.shape[1]) for who in (of >= 0, known, known & hit))
+    labels, pair_of = np.unique(np.stack([clean, given]).astype(np.int64), axis=1, return_inverse=True)
+    pair_of = pair_of.ravel()
+    n, seen, hits = (
+        np.bincount(pair_of[mask], minlength=labels.shape[1]) for mask in (pair_of >= 0, known, known & hit)
+    )
     low, high = wilson(hits, seen)
     value = hits / np.where(seen == 0, np.nan, seen)
-    found = [
-        LabelPair(one, other, count, estimate(*numbers, n=samples))
-        for (one, other), count, samples, *numbers in zip(
-            pairs.T.tolist(), n.tolist(), seen.tolist(), value, low, high, strict=True
+    pairs = [
+        LabelPair(clean_label, given_label, count, estimate(*numbers, n=samples))
+        for (clean_label, given_label), count, samples, *numbers in zip(
+            labels.T.tolist(), n.tolist(), seen.tolist(), value, low, high, strict=True
         )
     ]
-    return tuple(sorted(found, key=lambda pair: -pair.n))
+    return tuple(sorted(pairs, key=lambda pair: -pair.n))

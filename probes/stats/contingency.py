@@ -1,4 +1,4 @@
-"""Routed or skipped against corrupted or clean: the 2 x 2 table, and how strongly the two go together."""
+"""The 2 x 2 table of routed or skipped against corrupted or clean samples, and its odds ratio."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from probes.stats.estimate import Estimate, estimate
-from probes.stats.intervals import CONFIDENCE, wilson
+from probes.stats.estimate import Estimate, estimate, ratio
+from probes.stats.intervals import CONFIDENCE
 
 
 @dataclass(frozen=True)
 class Contingency:
-    """Counts of samples; corrupted is what a gate is meant to route, so routed counts as "found"."""
+    """Counts of samples by route and corruption; the gate is judged as a detector that flags the routed samples."""
 
     routed_corrupted: int
     routed_clean: int
@@ -21,7 +21,7 @@ class Contingency:
 
     @property
     def n(self) -> int:
-        """All of them."""
+        """Number of samples."""
         return sum(self.cells)
 
     @property
@@ -31,72 +31,67 @@ class Contingency:
 
     @property
     def routed(self) -> int:
-        """Of either kind."""
+        """Number of routed samples, corrupted and clean."""
         return self.routed_corrupted + self.routed_clean
 
     @property
     def skipped(self) -> int:
-        """Of either kind."""
+        """Number of skipped samples, corrupted and clean."""
         return self.skipped_corrupted + self.skipped_clean
 
     @property
     def corrupted(self) -> int:
-        """On either route."""
+        """Number of corrupted samples, routed and skipped."""
         return self.routed_corrupted + self.skipped_corrupted
 
     @property
     def clean(self) -> int:
-        """On either route."""
+        """Number of clean samples, routed and skipped."""
         return self.routed_clean + self.skipped_clean
 
     @property
     def has_odds(self) -> bool:
-        """Whether there are samples of both kinds and on both routes: else there is no odds ratio."""
+        """Whether both routes and both kinds have samples; without them there is no odds ratio."""
         return min(self.routed, self.skipped, self.corrupted, self.clean) > 0
 
     @property
     def continuity(self) -> bool:
-        """Whether the odds ratio needs half a sample more in each cell, because one of them is empty."""
+        """Whether 0.5 is added to each cell for the odds ratio, because one of them is empty."""
         return self.has_odds and 0 in self.cells
 
     @property
     def odds_ratio(self) -> Estimate:
-        """The odds of being routed of a corrupted sample over those of a clean one; 1 is no association.
+        """Odds of being routed for corrupted samples divided by those for clean ones; 1 is no association.
 
         In (0, inf), with the interval of Woolf 1955, "On estimating the relation between blood group and disease":
-        normal on the logarithm's scale, its variance the sum of the cells' reciprocals. Where a cell is empty, 0.5
-        is added to every one first (Haldane 1956, Anscombe 1956).
+        normal on the log scale, its variance the sum of the cells' reciprocals. Where a cell is empty, 0.5 is added
+        to each cell first (Haldane 1956, Anscombe 1956).
         """
         if not self.has_odds:
             return estimate(np.nan, np.nan, np.nan, self.n)
         a, b, c, d = np.asarray(self.cells, np.float64) + (0.5 if self.continuity else 0.0)
-        ratio = float(a * d / (b * c))
+        odds = float(a * d / (b * c))
         reach = float(np.exp(norm.ppf(0.5 + CONFIDENCE / 2) * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)))
-        return estimate(ratio, ratio / reach, ratio * reach, self.n)
+        return estimate(odds, odds / reach, odds * reach, self.n)
 
     @property
     def precision(self) -> Estimate:
         """Share of the routed that are corrupted, with Wilson's interval."""
-        return _share(self.routed_corrupted, self.routed)
+        return ratio(self.routed_corrupted, self.routed)
 
     @property
     def recall(self) -> Estimate:
         """Share of the corrupted that are routed, with Wilson's interval."""
-        return _share(self.routed_corrupted, self.corrupted)
+        return ratio(self.routed_corrupted, self.corrupted)
 
 
 def contingency(routed: ArrayLike, corrupted: ArrayLike) -> Contingency:
-    """Count samples.
+    """The counts of samples by route and corruption.
 
     Args:
         routed: [n] bool, g > 0.5.
         corrupted: [n] bool.
     """
-    found, wrong = np.asarray(routed, bool), np.asarray(corrupted, bool)
-    cells = found & wrong, found & ~wrong, ~found & wrong, ~found & ~wrong
+    through, wrong = np.asarray(routed, bool), np.asarray(corrupted, bool)
+    cells = through & wrong, through & ~wrong, ~through & wrong, ~through & ~wrong
     return Contingency(*(int(cell.sum()) for cell in cells))
-
-
-def _share(hits: int, n: int) -> Estimate:
-    low, high = wilson(hits, n)
-    return estimate(hits / n if n else np.nan, float(low), float(high), n)

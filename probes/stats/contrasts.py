@@ -1,8 +1,8 @@
-"""What is special about some samples: the columns whose distributions differ most from those of the others.
+"""Columns in which selected samples differ most from the others, by the distance of the two distributions.
 
-Renumics Spotlight ranks columns so. Here each distance has an interval that holds for any distribution and any number
-of samples, and the ranking goes by its lower end: among many classes or few samples chance alone makes large
-distances.
+Renumics Spotlight ranks columns in this way. Here each distance has an interval that is valid for any distribution and
+any number of samples, and the ranking uses its lower end: with many classes or few samples, large distances arise by
+chance.
 """
 
 import math
@@ -14,65 +14,61 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import ks_2samp
 
-from probes.stats.estimate import Estimate, estimate
-from probes.stats.intervals import CONFIDENCE, median_interval, wilson
+from probes.stats.estimate import Estimate, estimate, ratio
+from probes.stats.intervals import CONFIDENCE, median_interval
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """How one column differs between the selected samples and the others."""
+class ColumnContrast:
+    """Difference of one column between the selected samples and the others."""
 
     column: str
     distance: Estimate
-    """In [0, 1], 0 for equal distributions, with a 95 % interval; ``n`` of all samples that have the column. Numbers:
-    the Kolmogorov-Smirnov distance. Categories: the total variation."""
+    """In [0, 1], 0 for equal distributions, with a 95 % interval; ``n`` counts all samples with a value. For numbers
+    the Kolmogorov-Smirnov distance, for categories the total variation."""
     selected: Estimate
-    """Numbers: the median (inf where half of them never did what the column times). Categories: the share that has
-    ``category``. With its 95 % interval."""
+    """Of the selected samples, with its 95 % interval. For numbers the median (inf where the event that the column
+    times never happened to half of them), for categories the share of ``category``."""
     others: Estimate
-    """The same of the others."""
+    """The median or share of the other samples, with its 95 % interval."""
     category: str | None = None
-    """Of categories: the one that the selected have most in excess."""
+    """For categories: the category with the largest excess share among the selected samples."""
 
 
-def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> Contrast | None:
-    """Contrast a column of numbers by the Kolmogorov-Smirnov distance.
+def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> ColumnContrast | None:
+    """Contrast of a column of numbers by the Kolmogorov-Smirnov distance; None where a side has no number.
 
     The interval is that of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), for each side at half the
     error.
 
     Args:
-        column: its name.
+        column: name of the column.
         selected: [n] numbers; NaN is missing and left out, inf ranks above all.
         others: [m] likewise.
-
-    Returns:
-        None where a side has no number.
     """
     sides = [_known(side) for side in (selected, others)]
     if min(side.size for side in sides) == 0:
         return None
-    here, there = sides
-    # Only the distance is used: its exact p value would take minutes.
-    theirs: Any = ks_2samp(here, there, method="asymp")
-    apart = _distance(float(theirs.statistic), [here.size, there.size], 2)
+    # Only the distance is used: the exact p value would take minutes.
+    test: Any = ks_2samp(*sides, method="asymp")
+    distance = _distance(float(test.statistic), [side.size for side in sides], 2)
     medians = [estimate(*median_interval(side), side.size) for side in sides]
-    return Contrast(column, apart, medians[0], medians[1])
+    return ColumnContrast(column, distance, medians[0], medians[1])
 
 
-def contrast_categories(column: str, selected: ArrayLike, others: ArrayLike) -> Contrast | None:
-    """Contrast a column of categories by the total variation: half the sum of the shares' differences.
+def contrast_categories(column: str, selected: ArrayLike, others: ArrayLike) -> ColumnContrast | None:
+    """Contrast of a column of categories by the total variation, half the sum of the absolute differences of shares.
 
     The interval is that of Weissman et al. 2003, "Inequalities for the L1 deviation of the empirical distribution",
-    for each side at half the error, with as many categories as occur.
+    for each side at half the error, with the number of categories that occur.
 
     Args:
-        column: its name.
-        selected: [n] texts, each a category.
+        column: name of the column.
+        selected: [n] category names.
         others: [m] likewise.
 
     Returns:
-        None where a side is empty, or where there is one category only.
+        The contrast; None where a side is empty or there is only one category.
     """
     sides = [np.asarray(side, str) for side in (selected, others)]
     if min(side.size for side in sides) == 0:
@@ -85,26 +81,26 @@ def contrast_categories(column: str, selected: ArrayLike, others: ArrayLike) -> 
     shares = [count / size for count, size in zip(counts, sizes, strict=True)]
     excess = shares[0] - shares[1]
     widest = int(excess.argmax())
-    told = []
-    for count, size in zip(counts, sizes, strict=True):
-        low, high = wilson(count[widest], size)
-        told.append(estimate(float(count[widest] / size), float(low), float(high), size))
-    apart = _distance(float(np.abs(excess).sum() / 2), sizes, len(names))
-    return Contrast(column, apart, told[0], told[1], str(names[widest]))
+    selected_share, other_share = (
+        ratio(int(count[widest]), size) for count, size in zip(counts, sizes, strict=True)
+    )
+    distance = _distance(float(np.abs(excess).sum() / 2), sizes, len(names))
+    return ColumnContrast(column, distance, selected_share, other_share, str(names[widest]))
 
 
-def most_different(found: Iterable[Contrast | None], top: int = 8) -> tuple[Contrast, ...]:
-    """The columns that differ by more than chance, each at 95 %; the surest distance first.
+def most_different(contrasts: Iterable[ColumnContrast | None], top: int = 8) -> tuple[ColumnContrast, ...]:
+    """The contrasts with an interval above 0, by descending lower end.
 
     Args:
-        found: contrasts of the same samples; None is skipped.
-        top: how many at most.
-
-    Returns:
-        Those whose interval leaves 0 out, by falling lower end.
+        contrasts: contrasts of the same samples; None is skipped.
+        top: largest number of contrasts.
     """
-    apart = [one for one in found if one is not None and (one.distance.low or 0) > 0]
-    return tuple(sorted(apart, key=lambda one: (-(one.distance.low or 0), one.column))[:top])
+    differing = [
+        contrast for contrast in contrasts if contrast is not None and (contrast.distance.low or 0) > 0
+    ]
+    return tuple(
+        sorted(differing, key=lambda contrast: (-(contrast.distance.low or 0), contrast.column))[:top]
+    )
 
 
 def _known(values: ArrayLike) -> NDArray[np.float64]:
@@ -113,11 +109,11 @@ def _known(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _distance(distance: float, sizes: list[int], categories: int) -> Estimate:
-    """A distance with its interval: P(half the L1 error of n samples >= r) <= (2^K - 2) exp(-2 n r^2).
+    """A distance with its interval from P(half the L1 error of n samples >= r) <= (2^K - 2) exp(-2 n r^2).
 
-    For two categories that is what Massart's inequality says of a distribution function.
+    For two categories this is Massart's inequality for a distribution function.
     """
-    # ln(2^K - 2), which overflows for many categories.
+    # ln(2^K - 2), rewritten since 2^K overflows for many categories.
     events = categories * math.log(2) + math.log1p(-(2.0 ** (1 - categories)))
     error = (1 - CONFIDENCE) / 2
     reach = sum(math.sqrt((events - math.log(error)) / (2 * size)) for size in sizes)

@@ -1,4 +1,8 @@
-"""TODO."""
+"""A number with its 95 % interval: how it is computed from samples, and how it is written as text.
+
+Every table, report and page writes an estimate with the functions of this module, so that intervals look the same
+everywhere: ``0.842 [0.801, 0.877]``, ``84.2% [80.1, 87.7]``, ``+4.2 [1.0, 7.4]`` (percentage points).
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,64 +13,6 @@ from numpy.typing import ArrayLike
 
 from probes.stats.bootstrap import paired_bootstrap
 from probes.stats.intervals import mean_interval, wilson
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A share or a mean with its 95 % interval."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    """Samples behind it."""
-
-
-def share(hits: ArrayLike) -> Estimate:
-    """Share of true values with Wilson's interval; missing values are left out."""
-    known = pd.Series(hits).dropna().to_numpy(bool)
-    return ratio(int(known.sum()), len(known))
-
-
-def ratio(count: int, n: int) -> Estimate:
-    """A share as count of n, with Wilson's interval; without a value where n is 0."""
-    low, high = wilson(count, n)
-    return estimate(count / n if n else np.nan, float(low), float(high), n)
-
-
-def average(values: ArrayLike) -> Estimate:
-    """Mean with its t interval; missing values are left out."""
-    known = pd.Series(values).dropna().to_numpy(np.float64)
-    return estimate(*mean_interval(known), len(known))
-
-
-def estimate(value: float, low: float, high: float, n: int) -> Estimate:
-    """A number of n samples with the ends of its interval; NaN is what is undefined."""
-    found = [None if np.isnan(number) else float(number) for number in (value, low, high)]
-    return Estimate(*found, n=n)
-
-
-def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
-    """Mean of per-sample differences, or how much larger it is than that of ``others``, with the bootstrap's interval.
-
-    See :func:`probes.stats.bootstrap.paired_bootstrap`.
-    """
-    n = len(np.asarray(values)) + (0 if others is None else len(np.asarray(others)))
-    return estimate(*paired_bootstrap(values, others), n)
-
-
-def percent(found: Estimate) -> str:
-    """A share as text with its interval; ``-`` where it is undefined."""
-    if found.value is None or found.low is None or found.high is None:
-        return "-"
-    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
-
-
-def points(found: Estimate) -> str:
-    """A difference of shares in percentage points with its interval; ``-`` where it is undefined."""
-    if found.value is None or found.low is None or found.high is None:
-        return "-"
-    return f"{100 * found.value:+.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 class Interval(Protocol):
@@ -80,10 +26,105 @@ class Interval(Protocol):
     def high(self) -> float | None: ...  # noqa: D102
 
 
-def decimal(found: Interval) -> str:
-    """A number as text with its interval, where it has one; ``-`` where it is undefined."""
-    if found.value is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{found.value:.3f}"
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+@dataclass(frozen=True)
+class Estimate:
+    """A share, a mean or another number with its 95 % interval."""
+
+    value: float | None
+    """None where it is undefined."""
+    low: float | None
+    """Lower end of the interval, in the unit of ``value``; None where there is no interval."""
+    high: float | None
+    """Upper end."""
+    n: int
+    """Number of samples that it was computed from."""
+
+
+def estimate(value: float, low: float, high: float, n: int) -> Estimate:
+    """A number computed from n samples with the ends of its interval; NaN becomes None."""
+    numbers = [None if np.isnan(number) else float(number) for number in (value, low, high)]
+    return Estimate(*numbers, n=n)
+
+
+def share(hits: ArrayLike) -> Estimate:
+    """Share of true values, in [0, 1], with Wilson's interval; missing values are left out."""
+    known = pd.Series(hits).dropna().to_numpy(bool)
+    return ratio(int(known.sum()), len(known))
+
+
+def ratio(count: int, n: int) -> Estimate:
+    """Share ``count / n``, in [0, 1], with Wilson's interval; no value where n is 0."""
+    low, high = wilson(count, n)
+    return estimate(count / n if n else np.nan, float(low), float(high), n)
+
+
+def average(values: ArrayLike) -> Estimate:
+    """Mean with Student's t interval, in the unit of ``values``; missing values are left out."""
+    known = pd.Series(values).dropna().to_numpy(np.float64)
+    return estimate(*mean_interval(known), len(known))
+
+
+def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
+    """Mean of per-sample differences, or how much it exceeds the mean of ``others``, with a bootstrap interval.
+
+    See :func:`probes.stats.bootstrap.paired_bootstrap`.
+    """
+    n = len(np.asarray(values)) + (0 if others is None else len(np.asarray(others)))
+    return estimate(*paired_bootstrap(values, others), n)
+
+
+def with_interval(number: Interval, form: str = ".3f", missing: str = "-") -> str:
+    """``value [low, high]``, each in one number format; the value alone where there is no interval.
+
+    Args:
+        number: what to write.
+        form: format specification of each of the three, such as ``.2f``, ``.3g`` or ``.1%``.
+        missing: text for an undefined value.
+    """
+    if number.value is None:
+        return missing
+    ends = interval_text(number, form, ", ", missing="")
+    return f"{number.value:{form}} [{ends}]" if ends else f"{number.value:{form}}"
+
+
+def interval_text(number: Interval, form: str = ".3f", separator: str = " – ", missing: str = "–") -> str:
+    """The ends of an interval, ``low – high``; ``missing`` where there is no interval."""
+    if number.low is None or number.high is None:
+        return missing
+    return f"{number.low:{form}}{separator}{number.high:{form}}"
+
+
+def decimal(number: Interval, missing: str = "-") -> str:
+    """A number with three decimals, ``0.842 [0.801, 0.877]``; the value alone where there is no interval."""
+    return with_interval(number, ".3f", missing)
+
+
+def significant(number: Interval, missing: str = "-") -> str:
+    """A number with three significant digits, ``12.3 [9.87, 15]``; the value alone where there is no interval."""
+    return with_interval(number, ".3g", missing)
+
+
+def percent(share: Interval, digits: int = 1, missing: str = "-") -> str:
+    """A share in percent, ``84.2% [80.1, 87.7]``; the value alone where there is no interval.
+
+    Args:
+        share: in [0, 1].
+        digits: decimals of the percentages.
+        missing: text for an undefined share.
+    """
+    if share.value is None:
+        return missing
+    value = f"{share.value:.{digits}%}"
+    if share.low is None or share.high is None:
+        return value
+    return f"{value} [{100 * share.low:.{digits}f}, {100 * share.high:.{digits}f}]"
+
+
+def points(change: Interval, missing: str = "-") -> str:
+    """A difference of shares in percentage points with its sign, ``+4.2 [1.0, 7.4]``.
+
+    ``missing`` where it or its interval is undefined.
+    """
+    if change.value is None or change.low is None or change.high is None:
+        return missing
+    return f"{100 * change.value:+.1f} [{100 * change.low:.1f}, {100 * change.high:.1f}]"

@@ -1,7 +1,7 @@
-"""How well a score ranks positives above negatives, at every threshold at once: AUROC, AUPR, FPR at a TPR.
+"""Ranking of positives and negatives by a score, counted at every threshold: AUROC, AUPR, FPR at a TPR.
 
-High means positive, always; a score with the other direction is negated first. Samples with equal scores pass a
-threshold together, so nothing depends on the order in which they come.
+High always means positive; a score with the other direction is negated first. Samples with equal scores pass a
+threshold together, so that nothing depends on the order of the samples.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from scipy.integrate import trapezoid
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """How many positives and negatives lie at or above each of m falling thresholds; the last has all of them."""
+    """Number of positives and negatives at or above each of m descending thresholds; the last includes all of them."""
 
     positives: NDArray[np.float64]
-    """[m], not falling, the last above 0."""
+    """[m] in ascending order, the last above 0."""
     negatives: NDArray[np.float64]
-    """[m], likewise."""
+    """[m] likewise."""
 
     @property
     def turned(self) -> "Ranking":
-        """The ranking of the negated score, with negatives as what is looked for."""
-        # Below a threshold is who was not above it, and so lies strictly above the next lower one.
+        """The ranking of the negated score, in which the negatives are the samples to detect."""
+        # A score is <= t for all samples but those at or above the next higher threshold.
         below = [
             (counts[-1] - np.concatenate([[0.0], counts[:-1]]))[::-1]
             for counts in (self.negatives, self.positives)
@@ -32,43 +32,42 @@ class Ranking:
 
     @property
     def roc(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The ROC curve from (0, 0) on, [m + 1] each: shares of the negatives and of the positives that are above."""
+        """FPR and TPR [m + 1] of the ROC curve, which begins at (0, 0)."""
         return tuple(  # pyright: ignore[reportReturnType]
             np.concatenate([[0.0], counts / counts[-1]]) for counts in (self.negatives, self.positives)
         )
 
     @property
     def precision_recall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Recall and precision [m] at each threshold, from the highest; scikit-learn's, without its added (0, 1)."""
-        chosen = self.positives + self.negatives
-        # Nobody above a threshold happens where samples have weight 0: such a threshold is not there.
-        precision = np.divide(self.positives, chosen, out=np.ones_like(chosen), where=chosen > 0)
+        """Recall and precision [m] at each threshold from the highest, as scikit-learn without its added (0, 1)."""
+        selected = self.positives + self.negatives
+        # No sample is above a threshold only where samples have weight 0; precision 1 leaves the curve unchanged.
+        precision = np.divide(self.positives, selected, out=np.ones_like(selected), where=selected > 0)
         return self.positives / self.positives[-1], precision
 
     @property
     def auroc(self) -> float:
-        """Area under the ROC curve, in [0, 1]: chance that a positive scores above a negative, ties one half."""
+        """Area under the ROC curve, in [0, 1]: probability that a positive scores above a negative, ties one half."""
         pairs = self.positives[-1] * self.negatives[-1]
         return _area(self.negatives, self.positives, 0.0) / float(pairs)
 
     @property
     def aupr(self) -> float:
-        """Area under precision over recall by the trapezoid rule, in [0, 1]; it begins at precision 1.
+        """Area under the precision-recall curve by the trapezoid rule, in [0, 1]; the curve begins at precision 1.
 
-        What OpenOOD and pytorch-ood report: ``auc(recall, precision)``. It is not the average precision, which
-        takes the precision at the end of each step of recall and interpolates nothing.
+        As in OpenOOD and pytorch-ood: ``auc(recall, precision)``. It differs from the average precision, which takes
+        the precision at the end of each step of recall without interpolation.
         """
         return _area(*self.precision_recall, 1.0)
 
     def fpr_at_tpr(self, tpr: float = 0.95) -> float:
-        """Share of negatives at or above the highest threshold that keeps ``tpr`` of the positives, in [0, 1].
+        """Share of negatives at or above the highest threshold with at least this TPR, in [0, 1]; low is good.
 
-        Low is good. FPR@95 with the positives as what is to be found: OpenOOD v1.5 and pytorch-ood count so, with
-        out-of-distribution as positive. The older convention keeps 95 % of the in-distribution samples instead, and
-        gives other numbers (those of :attr:`turned`).
+        With out-of-distribution as positive it is the FPR@95 of OpenOOD v1.5 and pytorch-ood. The older convention
+        keeps 95 % of the in-distribution samples instead and gives different numbers (those of :attr:`turned`).
 
         Args:
-            tpr: in (0, 1].
+            tpr: share of the positives to keep, in (0, 1].
         """
         kept = self.positives / self.positives[-1]
         first = int(np.searchsorted(kept, tpr))
@@ -77,20 +76,20 @@ class Ranking:
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """Samples in the order of their scores, sorted once and counted with any weights."""
+    """n samples sorted by score, which can be counted with any weights."""
 
     rows: NDArray[np.intp]
     """[n] from the highest score to the lowest."""
     last: NDArray[np.intp]
-    """[m] positions in ``rows`` of the last sample of each distinct score."""
+    """[m] positions in ``rows`` of the last sample with each distinct score."""
     positive: NDArray[np.bool_]
-    """[n] in the order of ``rows``."""
+    """[n] the classes in the order of ``rows``."""
 
     def ranking(self, weight: ArrayLike | None = None) -> Ranking:
-        """The counts at each distinct score.
+        """The weighted numbers of positives and negatives at each distinct score.
 
         Args:
-            weight: [n] how often each sample counts, in the samples' own order; None for once each.
+            weight: [n] weight of each sample in the original order; None for 1.
         """
         if weight is None:
             positives = np.cumsum(self.positive, dtype=np.float64)[self.last]
@@ -101,14 +100,14 @@ class Order:
 
 
 def order(score: ArrayLike, positive: ArrayLike) -> Order:
-    """Sort samples by their scores.
+    """Samples sorted by score.
 
     Args:
-        score: [n] numbers without NaN (infinities are numbers); high means positive.
-        positive: [n] bool, with at least one of each kind.
+        score: [n] numbers without NaN, may be infinite; high means positive.
+        positive: [n] bool, with at least one sample of each class.
 
     Raises:
-        ValueError: the shapes differ, a score is NaN, or a kind is missing.
+        ValueError: the shapes differ, a score is NaN, or a class is empty.
     """
     scores, labels = np.asarray(score), np.asarray(positive, bool)
     if scores.ndim != 1 or scores.shape != labels.shape:
@@ -118,11 +117,11 @@ def order(score: ArrayLike, positive: ArrayLike) -> Order:
     if labels.all() or not labels.any():
         raise ValueError("there must be positives and negatives")
     rows = np.argsort(scores, kind="stable")[::-1]
-    falling = scores[rows]
-    last = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(rows) - 1)
+    descending = scores[rows]
+    last = np.append(np.flatnonzero(descending[1:] != descending[:-1]), len(rows) - 1)
     return Order(rows, last, labels[rows])
 
 
 def _area(x: NDArray[np.float64], y: NDArray[np.float64], start: float) -> float:
-    """Area by trapezoids below the curve through (0, start) and the points [m]."""
+    """Area under the curve through (0, start) and the points [m], by the trapezoid rule."""
     return float(trapezoid(np.concatenate([[start], y]), np.concatenate([[0.0], x])))

@@ -217,7 +217,7 @@ def test_a_matrix_goes_out_and_comes_in(data, memgate):
 def test_what_an_export_or_import_loses_is_said(data, memgate):
     memgate("--noise", "symmetric:0.25", "randx:0.1", *data)
     _, errors = memgate("export", "manifest.npz", "--format", "dividemix", "--out", "list.json")
-    assert "cannot say what was done to 12 images" in errors
+    assert "omits the operations on 12 images" in errors
     memgate("export", "manifest.npz", "--format", "csv", "--out", "list.csv")
     rows = list(csv.DictReader(Path("list.csv").read_text().splitlines()))
     assert sum(row["image_kind"] == "randx" for row in rows) == 12
@@ -284,10 +284,10 @@ WRONG = [
     (["--noise", "symmetric:1.5"], "--noise: symmetric:1.5: the rate is a share of the samples, in [0, 1]"),
     (["--noise", "symmetric:0.4", "symmetric:0.1"], "symmetric is listed twice"),
     (["--noise", "symmetric:0.8", "pair:0.4"], "pair:0.4 needs 48 of 120 samples but only 24 have no label"),
-    (["--noise", "matrix:file=two-thirds.csv"], "row 1 sums to 0.8 and must sum to one"),
+    (["--noise", "matrix:file=two-thirds.csv"], "row 1 sums to 0.8 but must sum to one"),
     (["--noise", "matrix:file=nothing.csv"], "nothing.csv does not exist"),
     (["--noise", "label-list:file=short.json"], "short.json lists 119 labels"),
-    (["--noise", "open:0.5:source=npz=../foreign.npz"], "needs 60 images and foreign.npz has 30"),
+    (["--noise", "open:0.5:source=npz=../foreign.npz"], "needs 60 images, foreign.npz has 30"),
     (["--noise", "open:0.5"], "open lacks its source"),
     (["--noise", "pair:0.1", "--out", "limited.npz"], "limited.npz exists already: choose another --out"),
     (["--noise", "pair:0.1", "--out", "taken.npz"], "taken.png exists already: choose another --sheet"),
@@ -307,7 +307,7 @@ WRONG = [
     (["export", "damaged.npz", "--format", "csv", "--out", "new.csv"], "damaged.npz: column severity"),
     (["vrify", "limited.npz"], "Available subcommands: write, show, verify"),
     (["show", "nothing.npz"], "nothing.npz does not exist"),
-    (["show", "../set.npz"], "is no manifest"),
+    (["show", "../set.npz"], "is not a manifest"),
     (
         ["verify", "cifar100.npz"],
         "is a manifest of cifar100 and the data is npz: verify it with --data.name cifar100",
@@ -320,13 +320,13 @@ WRONG = [
     (["export", "limited.npz", "--format", "csv", "--out", "taken.png"], "taken.png exists already"),
     (["export", "limited.npz", "--format", "csv", "--out", "none/new.csv"], "there is no folder none"),
     (["import", "open.json"], "open.json inserts 12 images and does not say of which data set: add --source"),
-    (["import", "open.json", "--source", "mnist"], "'mnist' is none of cifar10, cifar100, svhn, npz=FILE"),
+    (["import", "open.json", "--source", "mnist"], "'mnist' is not one of cifar10, cifar100, svhn, npz=FILE"),
     (["import", "open.json", "--source", "npz=nothing.npz"], "nothing.npz does not exist"),
     (["import", "short.json", "--source", "svhn"], "--source svhn has no use"),
     (["import", "short.json"], "short.json lists 119 labels"),
-    (["import", "words.json"], "words.json holds 'cat' at place 0"),
-    (["import", "broken.json"], "broken.json is no JSON"),
-    (["import", "../set.npz"], "set.npz is no JSON"),
+    (["import", "words.json"], "words.json holds 'cat' at index 0"),
+    (["import", "broken.json"], "broken.json is not JSON"),
+    (["import", "../set.npz"], "set.npz is not JSON"),
     (["import", "two-thirds.csv"], "two-thirds.csv has no column sample_id"),
     (["import", "nothing.csv"], "nothing.csv does not exist"),
 ]

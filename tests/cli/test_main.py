@@ -175,7 +175,7 @@ def test_data_info_and_prepare(tmp_path):
 
 
 WRONG = [
-    (["train", "--model.depth", "21"], "--model.depth 21 is no depth of a basic ResNet"),
+    (["train", "--model.depth", "21"], "--model.depth 21 is not a depth of a basic ResNet"),
     (["train", "--model.depth", "8"], "o1 = o2 and there is nothing to gate"),
     (["train", "--noise", "symetric:0.4"], "symmetric"),
     (["train", "--recipe", "nothing"], "--recipe 'nothing' is unknown: there are quickstart"),
@@ -184,7 +184,7 @@ WRONG = [
     (["train", "--train.epoch", "3"], "Perhaps you meant"),
     (["train", "--data.name", "npz", "--data.root", "missing.npz"], "missing.npz"),
     (["train", *SMALL, "--out", "/proc/nothing"], "cannot be made"),
-    (["train", "--train.lr", "inf"], "--train.lr inf does not learn"),
+    (["train", "--train.lr", "inf"], "--train.lr inf must be a number above 0"),
     (["resume", "nothing"], "nothing is no run"),
     (["report", "nothing"], "nothing is no run"),
     (["corrupt", "verify", "nothing.npz", "--data.name", "digits"], "nothing.npz does not exist"),

@@ -16,11 +16,14 @@ from memgate.errors import MemgateError
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
 from probes.network import checkpoints
-from probes.network.checkpoints import Plan, probed_rows
-from probes.network.features import PENULTIMATE, features, trunk_of
+from probes.network.checkpoints import probed_rows
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE, trunk_of
+from probes.network.plan import Plan
 from probes.ood import run as ood_run
+from probes.ood.config import OodConfig
 from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, knn_distance
-from probes.ood.run import OodConfig, probe_run
+from probes.ood.run import probe_run
 from probes.ood.sets import parse_sets, read_set
 from probes.ood.table import to_terminal
 from probes.result import load_results

@@ -11,6 +11,7 @@ import torch
 from app.cli import main
 from memgate import console
 from memgate.errors import MemgateError
+from memgate.runs.corruption import CorruptedSplit
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
 from probes.csr import run as csr_run
@@ -19,7 +20,8 @@ from probes.csr.critical import critical_samples
 from probes.csr.run import probe_run
 from probes.csr.table import critical_groups
 from probes.network import checkpoints
-from probes.network.checkpoints import Plan, probed_rows
+from probes.network.checkpoints import probed_rows
+from probes.network.plan import Plan
 from probes.result import load_results
 from probes.stats.intervals import wilson
 
@@ -142,7 +144,7 @@ def test_labels_play_no_part(trained_run, monkeypatch):
     inputs = inputs_of(trained_run)
     train = inputs.corrupted["train"]
     turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
-    other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
+    other = replace(inputs, corrupted={**inputs.corrupted, "train": CorruptedSplit(turned, train.manifest)})
     monkeypatch.setattr(checkpoints, "inputs_of", lambda _: other)
     for name, values in probed().values.items():
         np.testing.assert_array_equal(values, expected.values[name])

@@ -11,17 +11,20 @@ import torch
 from scipy.stats import spearmanr
 
 from app.cli import main
-from app.cli.commands.difficulty import ProbeDifficulty, ScoreName
+from app.cli.commands.difficulty import ProbeDifficulty
 from memgate.errors import MemgateError
+from memgate.runs.corruption import CorruptedSplit
 from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
 from probes.difficulty import run as difficulty_run
-from probes.difficulty.depth import DepthConfig, Support, prediction_depths
+from probes.difficulty.config import SCORES, DifficultyConfig, ScoreName
+from probes.difficulty.depth import Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
-from probes.difficulty.run import SCORES, probe_run
+from probes.difficulty.run import probe_run
 from probes.difficulty.table import difficulty_groups, to_terminal
 from probes.network import checkpoints
-from probes.network.checkpoints import Plan, probed_rows
+from probes.network.checkpoints import probed_rows
+from probes.network.plan import Plan
 from probes.result import load_results
 from probes.stats.intervals import mean_interval, wilson
 
@@ -96,7 +99,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_gi
 
 def test_gradients_agree_with_what_was_logged(trained_run):
     """EL2N is in the log: GraNd of the last layer is it times a length that is at least 1."""
-    (result,) = probe_run(trained_run, ["grand_last_layer"], Plan(splits=["test"], n=0))
+    (result,) = probe_run(trained_run, DifficultyConfig(("grand_last_layer",)), Plan(splits=["test"], n=0))
     epochs, el2n = trained_run.sample_log().values("test", "el2n")
     read = result.values["grand_last_layer"] / el2n[epochs == 3][0]
     assert read.min() > 1
@@ -105,7 +108,8 @@ def test_gradients_agree_with_what_was_logged(trained_run):
 
 def test_groups_their_intervals_and_the_gates(trained_run):
     results = {
-        result.variant: result for result in probe_run(trained_run, SCORES, Plan(splits=["train"], n=60))
+        result.variant: result
+        for result in probe_run(trained_run, DifficultyConfig(SCORES), Plan(splits=["train"], n=60))
     }
     log = trained_run.sample_log()
     samples = log.samples("train")
@@ -159,13 +163,13 @@ def test_later_calls_add_scores_and_replace_only_their_own(trained_run, capsys):
 
 def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
     def probed():
-        found = probe_run(trained_run, SCORES, Plan(splits=["train"], n=40))
+        found = probe_run(trained_run, DifficultyConfig(SCORES), Plan(splits=["train"], n=40))
         return {result.variant: result.values for result in found}
 
     before, inputs = probed(), inputs_of(trained_run)
     train = inputs.corrupted["train"]
     turned = train.images.with_content(train.images.images, np.roll(train.images.labels, 7))
-    other = replace(inputs, corrupted={**inputs.corrupted, "train": replace(train, images=turned)})
+    other = replace(inputs, corrupted={**inputs.corrupted, "train": CorruptedSplit(turned, train.manifest)})
     monkeypatch.setattr(checkpoints, "inputs_of", lambda _: other)
     after = probed()
     for score in ("input_gradient_norm", "grand_last_layer", "grand"):
@@ -212,7 +216,7 @@ def test_a_run_without_gate_and_without_noise(plain_run, capsys):
 
 
 def test_points_by_name_and_numbers_that_are_undefined(trained_run):
-    (result,) = probe_run(trained_run, ["prediction_depth"], Plan(splits=["train"], n=40))
+    (result,) = probe_run(trained_run, DifficultyConfig(("prediction_depth",)), Plan(splits=["train"], n=40))
     depth = np.full(40, 8, np.int32)
     depth[:19] = 5  # b3.1; 8 is beyond the last point
     deepest = replace(result, values={**result.values, "prediction_depth": depth})
@@ -240,8 +244,8 @@ def test_points_by_name_and_numbers_that_are_undefined(trained_run):
 
 def test_the_command_line_knows_every_score():
     assert get_args(ScoreName) == SCORES
-    assert ProbeDifficulty("x").neighbours == DepthConfig().neighbours
-    assert ProbeDifficulty("x").support == DepthConfig().support
+    assert ProbeDifficulty("x").neighbours == DifficultyConfig().neighbours
+    assert ProbeDifficulty("x").support == DifficultyConfig().support
 
 
 WRONG = [
@@ -293,9 +297,9 @@ def test_who_votes_matters_only_where_there_is_a_vote(trained_run):
     assert set(results_of(trained_run)) == {("val", 3, "grand")}
 
 
-def test_scores_are_checked_for_other_callers_too(trained_run):
+def test_scores_are_checked_for_other_callers_too():
     with pytest.raises(MemgateError, match="scores 'el3n' is unknown: there are input_gradient_norm"):
-        next(probe_run(trained_run, ["grand", "el3n"], Plan()))
+        DifficultyConfig(("grand", "el3n"))  # pyright: ignore[reportArgumentType]
 
 
 def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, monkeypatch):

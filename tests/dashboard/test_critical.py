@@ -19,7 +19,7 @@ from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
 from probes.csr.config import configure
 from probes.csr.run import probe_run as probe_csr
-from probes.network.checkpoints import Plan
+from probes.network.plan import Plan
 from probes.result import ProbeResult, load_results, probe_path, save_results
 from probes.routing.run import probe_run as probe_routing
 from probes.stats.intervals import wilson

@@ -14,7 +14,7 @@ from PIL import Image
 from memgate.papers.import_curves import import_curves
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
-from probes.scores.separation import auroc
+from probes.scores.detection import auroc
 from probes.stats.intervals import wilson
 from tests.helpers.pages import CASES, decoded, errors, figure, texts
 

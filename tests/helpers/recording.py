@@ -1,4 +1,4 @@
-"""A made-up training that tests of the recorder write down."""
+"""A deterministic training of 40 samples for tests of the Recorder: labels, logits, and a loop that records them."""
 
 from typing import Any
 
@@ -13,29 +13,37 @@ from memgate.runs.run import Run
 N, K = 40, 4
 GIVEN = np.arange(N) % K
 CLEAN = np.where(np.arange(N) < 8, (GIVEN + 1) % K, GIVEN)
-"""Eight wrong labels."""
+"""Clean labels; the first eight differ from the given ones."""
 
 
 def logits_of(epoch: int, n: int = N) -> Tensor:
-    """The same logits [n, K] for the same epoch."""
+    """Logits [n, K] that depend on the epoch only."""
     return torch.randn(n, K, generator=torch.Generator().manual_seed(epoch)) * epoch
 
 
-def feed(recorder: Recorder, epoch: int, order: Any = None, **more: Any) -> None:
-    """One epoch in batches of 7, in some order."""
+def feed(recorder: Recorder, epoch: int, order: Any = None, **columns: Any) -> None:
+    """Record one epoch in batches of 7.
+
+    Args:
+        recorder: receives the batches.
+        epoch: number of the epoch, which determines the logits.
+        order: order of the samples [N]; None: ascending.
+        columns: further arguments of update(), [N, ...] or gate name to [N, ...].
+    """
     logits = logits_of(epoch)
     order = np.arange(N) if order is None else order
     for start in range(0, N, 7):
         rows = order[start : start + 7]
-        extra: dict[str, Any] = {
-            key: {name: value[rows] for name, value in found.items()}
-            if isinstance(found, dict)
-            else found[rows]
-            for key, found in more.items()
+        batch: dict[str, Any] = {
+            key: {name: values[rows] for name, values in column.items()}
+            if isinstance(column, dict)
+            else column[rows]
+            for key, column in columns.items()
         }
-        recorder.update(torch.from_numpy(rows), logits[rows], torch.from_numpy(GIVEN)[rows], **extra)
+        recorder.update(torch.from_numpy(rows), logits[rows], torch.from_numpy(GIVEN)[rows], **batch)
     recorder.end_epoch()
 
 
 def recorded(recorder: Recorder, epoch: int, split: str = "train") -> EpochRecord:
+    """The log's values of one epoch."""
     return dict(Run(recorder.path).sample_log().records(split, [epoch]))[epoch]

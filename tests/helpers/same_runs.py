@@ -1,27 +1,29 @@
-"""Whether two runs are the same to the bit: log, checkpoints and metrics."""
+"""Comparison of two runs bit by bit: log, checkpoints and metrics."""
 
 import numpy as np
 import torch
 
 from memgate.log.format import FLAGS, QUANTITIES
 
+GATE_COLUMNS = ("gate", "entropy", "gate_pred", "routed")
+
 
 def logged(run):
-    """Every logged value of a run, by (split, quantity)."""
+    """(split, quantity, gate) to the logged epochs and values."""
     log = run.sample_log()
-    found = {}
+    columns = {}
     for split in log.splits:
         for name in (*QUANTITIES, *FLAGS):
-            if name == "flags" or (not log.gates and name in ("gate", "entropy", "gate_pred", "routed")):
+            if name == "flags" or (not log.gates and name in GATE_COLUMNS):
                 continue
-            for gate in log.gates if name in ("gate", "entropy", "gate_pred", "routed") else [None]:
+            for gate in log.gates if name in GATE_COLUMNS else [None]:
                 epochs, values = log.values(split, name, gate)
-                found[split, name, gate] = (epochs.tolist(), values)
-    return found
+                columns[split, name, gate] = (epochs.tolist(), values)
+    return columns
 
 
 def flat(content, path=()):
-    """Every leaf of a checkpoint by its path."""
+    """Path to leaf, for every leaf of a nested checkpoint."""
     if isinstance(content, dict | list):
         items = content.items() if isinstance(content, dict) else enumerate(content)
         return {key: leaf for name, value in items for key, leaf in flat(value, (*path, name)).items()}
@@ -29,6 +31,7 @@ def flat(content, path=()):
 
 
 def assert_same_run(one, two):
+    """Compare everything but the seconds of metrics.csv."""
     first, second = logged(one), logged(two)
     assert first.keys() == second.keys()
     for key, (epochs, values) in first.items():

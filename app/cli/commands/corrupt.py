@@ -17,7 +17,7 @@ from noise.spec import CorruptionSpec, parse_specs
 
 if TYPE_CHECKING:
     from memgate.data.image_set import ImageSet
-    from memgate.runs.inputs import CorruptedSplit
+    from memgate.runs.corruption import CorruptedSplit
     from noise.manifest.manifest import Manifest
 
 ExchangeFormat = Literal["dividemix", "evidentialmix", "csv", "cleanlab", "matrix"]
@@ -73,7 +73,7 @@ class CorruptVerify:
     def run(self) -> None:
         """Print that all is equal, or end with exit code 1 after naming what differs."""
         from memgate.data.image_set import load_splits
-        from memgate.runs.inputs import source_folders, sources_for
+        from memgate.runs.corruption import source_folders, sources_for
         from noise.manifest.manifest import Manifest
         from noise.verify import verify
 
@@ -241,7 +241,7 @@ def _corrupt_and_write(
     ``said`` is what the user typed that an error is about.
     """
     from memgate.data.image_set import load_splits
-    from memgate.runs.inputs import corrupted, sources_for
+    from memgate.runs.corruption import corrupted_split, sources_for
     from probes.report.corruption import describe_manifest
 
     _check_new(out, "--out")
@@ -257,7 +257,7 @@ def _corrupt_and_write(
     clean = _images_of(load_splits(data).present, split, f"--split {split}")
     name = data.name if split == "train" else f"{data.name}/{split}"
     try:
-        result = corrupted(clean, specs, seed, name, sources_for(specs, data))
+        result = corrupted_split(clean, specs, seed, name, sources_for(specs, data))
     except NoiseError as error:
         raise MemgateError(f"{said}: {error}") from error
     picture, text = _sheet(clean, result), describe_manifest(result.manifest)

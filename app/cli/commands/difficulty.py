@@ -1,14 +1,11 @@
 """memgate probe difficulty: scores of a sample that a checkpoint alone can tell."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from app.cli.commands.probe import ProbeCommand, stored_one_by_one
 from memgate import console
 from memgate.runs.run import command, open_run
-
-ScoreName = Literal["input_gradient_norm", "grand_last_layer", "grand", "prediction_depth"]
-"""Those of :data:`probes.difficulty.run.SCORES`, which cannot be imported here without torch; a test compares them."""
+from probes.difficulty.config import PROBE, DifficultyConfig, ScoreName
 
 
 @dataclass(frozen=True)
@@ -29,15 +26,14 @@ class ProbeDifficulty(ProbeCommand):
 
     def run(self) -> None:
         """Probe, and print a table for each checkpoint, split and score as soon as it is stored."""
-        from probes.difficulty.depth import DepthConfig
         from probes.difficulty.run import probe_run
-        from probes.difficulty.table import PROBE, UNITS, to_terminal
+        from probes.difficulty.table import UNITS, to_terminal
         from probes.result import probe_path
 
         run = open_run(self.name)
-        depth = DepthConfig(self.neighbours, self.support)
+        config = DifficultyConfig(self.scores, self.neighbours, self.support)
         path = probe_path(run, PROBE)
-        results = probe_run(run, self.scores, self.plan(), depth, self.batch_size)
+        results = probe_run(run, config, self.plan(), self.batch_size)
         for result in stored_one_by_one(results, path, by_variant=True):
             console.line(to_terminal(run, run.sample_log(), result) + "\n")
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")

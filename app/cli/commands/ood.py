@@ -30,13 +30,14 @@ class ProbeOod(CheckpointCommand):
 
     def run(self) -> None:
         """Score, and print the tables of each checkpoint as soon as all of it is stored."""
-        from probes.ood.run import OodConfig, probe_run
+        from probes.ood.config import PROBE, TEST_SPLIT, OodConfig
+        from probes.ood.run import probe_run
         from probes.ood.sets import parse_sets, read_set
-        from probes.ood.table import INSIDE, PROBE, UNITS, to_terminal
+        from probes.ood.table import UNITS, to_terminal
         from probes.result import probe_path
 
         run = open_run(self.name)
-        config, plan = OodConfig(self.k, self.support, self.n), self.visiting((INSIDE,), self.n)
+        config, plan = OodConfig(self.n, self.k, self.support), self.visiting((TEST_SPLIT,), self.n)
         asked = parse_sets(self.ood, run.config.data.name, self.near, self.far)
         side = run.manifest.header.image_shape[0]
         sets = [read_set(one, side, self.n) for one in asked]

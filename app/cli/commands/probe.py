@@ -14,7 +14,7 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command, open_run
 
 if TYPE_CHECKING:
-    from probes.network.checkpoints import Plan
+    from probes.network.plan import Plan
     from probes.result import ProbeResult
 
 
@@ -35,7 +35,7 @@ class CheckpointCommand:
 
     def visiting(self, splits: Sequence[str], n: int) -> "Plan":
         """The flags as what the probes understand, for n samples of some splits (of all for (); 0: all samples)."""
-        from probes.network.checkpoints import Plan
+        from probes.network.plan import Plan
 
         names = self.checkpoints if self.checkpoints is not None else () if self.every else ("last",)
         return Plan(names, self.every, splits, n, self.device)
@@ -102,17 +102,15 @@ class ProbeCsr(ProbeCommand):
 
     def run(self) -> None:
         """Probe, and print a table for each checkpoint and split as soon as it is stored."""
-        from probes.csr.config import CURVE, configure
+        from probes.csr.config import PROBE, CsrOptions
         from probes.csr.run import probe_run
-        from probes.csr.table import PROBE, UNITS, to_terminal
+        from probes.csr.table import UNITS, to_terminal
         from probes.result import probe_path
 
         run = open_run(self.name)
-        config = configure(self.method, self.radius, steps=self.steps, others=self.others, seed=self.seed)
-        if self.method == "first-order":  # a curve costs nothing more
-            config = configure(self.method, (*self.radius, *CURVE), others=self.others)
+        options = CsrOptions(self.method, self.radius, self.steps, self.others, self.seed, self.neighbours)
         path = probe_path(run, PROBE)
-        results = probe_run(run, config, self.plan(), self.batch_size, self.neighbours)
+        results = probe_run(run, options.resolved(), self.plan(), self.batch_size, self.neighbours)
         for result in stored_one_by_one(results, path):
             console.line(to_terminal(run, run.sample_log(), result) + "\n")
         console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")
@@ -148,17 +146,20 @@ ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to what makes tables of its results, and what explains them."""
+    from probes.csr import config as csr_config
     from probes.csr import table as csr_table
+    from probes.difficulty import config as difficulty_config
     from probes.difficulty import table as difficulty_table
+    from probes.ood import config as ood_config
     from probes.ood import table as ood_table
-    from probes.routing import control
+    from probes.routing import control, routes
     from probes.routing import table as routing_table
 
     return {
-        csr_table.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
-        routing_table.PROBE: (control.stored, routing_table.UNITS),
-        difficulty_table.PROBE: (_each(difficulty_table.to_terminal), difficulty_table.UNITS),
-        ood_table.PROBE: (ood_table.to_terminal, ood_table.UNITS),
+        csr_config.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
+        routes.PROBE: (control.stored, routing_table.UNITS),
+        difficulty_config.PROBE: (_each(difficulty_table.to_terminal), difficulty_table.UNITS),
+        ood_config.PROBE: (ood_table.to_terminal, ood_table.UNITS),
     }
 
 

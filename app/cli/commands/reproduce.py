@@ -14,9 +14,9 @@ from memgate import console
 from memgate.config.names import fitted
 from memgate.config.run import Device, RunConfig
 from memgate.errors import MemgateError, require
-from memgate.papers.reproduction import Reproduction, Setting, reproduction
+from memgate.papers.reproduction import Reproduction, ReproductionSettings, reproduction
 from memgate.papers.rows import find_rows, read_rows
-from memgate.papers.scales import SCALES, ScaleName, cost
+from memgate.papers.scales import SCALES, ScaleName, workload
 from memgate.papers.settings import Reading
 from memgate.runs.run import Run, is_run, open_run
 from memgate.sweeps import grid
@@ -80,7 +80,7 @@ class Reproduce:
         seeds = grid.parse_seeds(self.seeds)
         root = self.data_root.expanduser()
         plan = reproduction(
-            find_rows(self.row), Setting(self.scale, self.reading, seeds, out, root, self.device)
+            find_rows(self.row), ReproductionSettings(self.scale, self.reading, seeds, out, root, self.device)
         )
         theirs = self._authors(plan)
         beside = [] if self.beside is None else [curves_figure.line_of_run(open_run(self.beside))]
@@ -133,14 +133,14 @@ class Reproduce:
         from memgate.training.environment import choose_device
 
         device = choose_device(self.device).type
-        ahead = cost((config, _done(out, config)) for config in left)
+        ahead = workload((config, _done(out, config)) for config in left)
         smaller = {"full": ", or --scale short", "short": ", or --scale tiny"}.get(self.scale, "")
         require(
             ahead.images <= MANY_IMAGES[device] or self.yes,
             f"--scale {self.scale} has before it {ahead.sentence}, which takes long on {device}: add --yes, or take "
             f"fewer rows or seeds{smaller}.",
         )
-        console.note(f"Scale {self.scale} ({SCALES[self.scale].words}): {ahead.sentence}.")
+        console.note(f"Scale {self.scale} ({SCALES[self.scale].description}): {ahead.sentence}.")
 
 
 def _done(out: Path, config: RunConfig) -> int:

@@ -53,7 +53,7 @@ class Export:
 
     def run(self) -> None:
         """Write the table and print its path."""
-        from probes.export.export import export
+        from probes.export.export import export_run
         from probes.export.plan import ExportPlan, class_numbers
         from probes.samples.filters import Filter
 
@@ -63,7 +63,7 @@ class Export:
             self.shape, self.format, self.split, self.schema, self.quantities, self.epochs, self.epoch,
             Filter(self.cause, self.route, classes), self.gate, self.cohort, self.ids,
         )  # fmt: skip
-        console.line(str(export(run, plan, out=self.out, yes=self.yes)))
+        console.line(str(export_run(run, plan, out=self.out, yes=self.yes)))
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class SweepRuns:
         """Raise MemgateError where a flag is typed that is varied too, with a value that no run takes."""
         typed, usual = flags(self.config), flags(recipe(self.recipe))
         for flag in planned.varied:
-            value = grid.worded(typed[flag])
+            value = grid.value_text(typed[flag])
             require(
                 typed[flag] == usual[flag] or any(run.point[flag] == value for run in planned.runs),
                 f"--{flag} {value} would do nothing, because --over {flag} takes its place: leave one of them out.",

@@ -63,8 +63,8 @@ class Quickstart:
     def run(self) -> None:
         """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
         from memgate.training.loop import train
-        from probes.export.export import export
-        from probes.network.checkpoints import Plan
+        from probes.export.export import export_run
+        from probes.network.plan import Plan
         from probes.routing.run import probe_run
 
         numbered = (f"quickstart-{number}" for number in itertools.count(2))
@@ -81,7 +81,7 @@ class Quickstart:
         print_summary(run)
         list(probe_run(run, Plan(splits=("train",), n=0, device=self.device)))
         console.line(f"\nWhat B3 does to each sample:  {command('probe show', run.path)}")
-        console.line(f"One row per training sample:  {export(run)}")
+        console.line(f"One row per training sample:  {export_run(run)}")
         console.line(f"Look at every sample:         {command('dashboard', self.out)}")
 
 

@@ -97,7 +97,7 @@ def coming(view: View, plan: ExportPlan, side: int) -> Outlook:
     """Size and first rows of what a plan gives.
 
     Raises:
-        MemgateError: as :func:`probes.export.export.export` does before it writes.
+        MemgateError: as :func:`probes.export.export.export_run` does before it writes.
     """
     with logs.reading(str(view.run.path)):
         return _coming(view.run, view.log, _state(view, plan), view.at, plan, side)

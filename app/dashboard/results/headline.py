@@ -6,7 +6,7 @@ import numpy as np
 
 from app.dashboard.results import scores
 from app.dashboard.view.state import View
-from probes.scores.separation import Separation
+from probes.scores.detection import Separation
 from probes.stats.estimate import Estimate, Interval
 
 COLUMNS = ("correct_given_last", "routed_last", "gate_mean", "loss_mean", "epochs_logged")

@@ -12,15 +12,15 @@ from app.dashboard.logs import Stamp
 from app.dashboard.view.state import View, root
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.csr import table as csr_table
+from probes.csr import config as csr_config
 from probes.csr.table import CriticalGroup, critical_groups
 from probes.result import ProbeResult, load_results, probe_path
-from probes.routing import table as routing_table
+from probes.routing import routes
 from probes.routing.control import comparison_rows
 from probes.routing.routes import Contrast, check_blocks, contrasts, cuts_of, p_lost
 from probes.samples.probe_groups import logged, probed_members
 
-CSR, NEIGHBOURS, ROUTING = csr_table.PROBE, csr_table.NEIGHBOURS, routing_table.PROBE
+CSR, NEIGHBOURS, ROUTING = csr_config.PROBE, csr_config.NEIGHBOURS, routes.PROBE
 
 FileState = tuple[int, int]
 """Size and time of the last change."""

@@ -18,7 +18,7 @@ from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import MIXTURES, log_columns
 from probes.samples.columns import gate_column
 from probes.scores.catalogue import CHECKPOINT, SCORES, Score
-from probes.scores.separation import Separation, auroc
+from probes.scores.detection import Separation, auroc
 from probes.scores.table import StoredScore, stored_scores
 from probes.stats.estimate import Estimate, share
 

@@ -18,7 +18,8 @@ from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from memgate.runs.run import command
-from probes.csr.table import PAPER_RADIUS, UNITS, CriticalGroup
+from probes.csr.config import PAPER_RADIUS
+from probes.csr.table import UNITS, CriticalGroup
 from probes.result import ProbeResult
 from probes.samples.probe_groups import of_gate
 

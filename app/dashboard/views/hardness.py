@@ -18,7 +18,7 @@ from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.scores.over_epochs import QUANTITIES
+from probes.scores.over_epochs import EPOCH_QUANTITIES
 from probes.stats.estimate import Interval
 
 DEFAULTS = ("gate_mean", "entropy_mean", "loss_mean", "aum", "forgetfulness", "variability")
@@ -138,7 +138,7 @@ def over_epochs(view: View) -> None:
     """At which epoch what is logged tells corrupted from clean best."""
     quantities = {
         f"{one.title}, {view.gate.upper()}" if one.per_gate and view.gate else one.title: one
-        for one in QUANTITIES
+        for one in EPOCH_QUANTITIES
         if view.gate or not one.per_gate
     }
     preferred = [name for name, one in quantities.items() if one.name in ("loss", "gate")]

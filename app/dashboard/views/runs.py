@@ -16,7 +16,7 @@ from memgate.errors import MemgateError
 from memgate.runs import health
 from memgate.runs.metrics import last_known
 from memgate.runs.run import Run
-from probes.csr.table import PAPER_RADIUS
+from probes.csr.config import PAPER_RADIUS
 
 REDRAWN_SECONDS = 1.0
 FEW = 4  # gates that are named

@@ -61,7 +61,7 @@ def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = No
         return f"it lacks {' and '.join(missing)}"
     names = official.class_names if official else arrays.get("class_names")
     if names is not None and np.ndim(names) != 1:
-        return "class_names is no list"
+        return "class_names is not a list"
     class_count = UNSEEN_CLASS if names is None else len(names)
     side = 32 if official else None
     for split, most in zip(("train", "test"), official.counts if official else (None, None), strict=True):

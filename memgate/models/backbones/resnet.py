@@ -1,8 +1,8 @@
 """ResNets for small images: a 3x3 stem, blocks of residual units, a linear head on the pooled map.
 
-Layout ``cifar`` (He et al. 2016, section 4.2) has three blocks of n units, ``imagenet`` four (their table 1, behind a
-stem that keeps the size), either of basic or of bottleneck units, post- or pre-activation. The head pools whatever
-map arrives, so images of other sizes will do, odd ones too; at 32x32 the shapes are those of the papers. With
+Layout ``cifar`` (He et al. 2016, section 4.2) has three blocks of n units, ``imagenet`` four (their table 1, after a
+stem that keeps the size), of basic or bottleneck units, post- or pre-activation. The head pools a map of any size, so
+images may have any side, odd ones too. Shapes for 32x32 images, as in the papers, with
 expansion e = 1 or 4: ``cifar`` B1 [b, 16e, 32, 32], B2 [b, 32e, 16, 16], B3 [b, 64e, 8, 8]; ``imagenet`` B1
 [b, 64e, 32, 32], B2 [b, 128e, 16, 16], B3 [b, 256e, 8, 8], B4 [b, 512e, 4, 4].
 """
@@ -17,18 +17,18 @@ from memgate.models.backbones.units import Unit
 from memgate.models.forward import Forward
 
 STEM = {"cifar": 16, "imagenet": 64}
-"""Layout to the width of the stem and of B1; each further block is twice as wide."""
+"""Layout to the channels of the stem and of B1; each further block has twice as many."""
 
 
 class ResNet(nn.Module):
-    """Stem, blocks, linear head."""
+    """A ResNet without gates: normalised images [b, 3, H, W] to logits [b, K]."""
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
         """Build and initialise with the global generator (:func:`memgate.models.build_model` seeds it).
 
         Args:
-            config: which network; its name and gate are not looked at.
-            classes: K.
+            config: of the network; its name and gate are ignored.
+            classes: number of classes K.
         """
         super().__init__()
         channels = max(round(config.width * STEM[config.layout]), 1)
@@ -51,13 +51,13 @@ class ResNet(nn.Module):
             self.apply(he_normal)
 
     def pooled(self, x: Tensor) -> Tensor:
-        """What the head reads [b, C] of a last block's map [b, C, h, w]."""
+        """Input [b, C] of the head, from the last block's output [b, C, h, w]."""
         return pool(self.last(x))
 
     def classify(self, x: Tensor) -> Tensor:
         """Logits [b, K] from the last block's output [b, C, h, w].
 
-        Always in float32: the log keeps every sample's loss and margin, and 16 bits would round them coarsely.
+        Always in float32, since every sample's loss and margin are logged, which 16 bits would round coarsely.
         """
         with torch.autocast(x.device.type, enabled=False):
             return self.head(self.pooled(x.float()))
@@ -71,7 +71,7 @@ class ResNet(nn.Module):
 
 
 def he_normal(module: nn.Module) -> None:
-    """Convolutions: normal by fan-out; linear layers keep PyTorch's default, as in the papers' code."""
+    """Draw a convolution's weights normal by fan-out; other layers keep PyTorch's default, as in the papers' code."""
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
         nn.init.normal_(module.weight, 0.0, math.sqrt(2 / fan_out))

@@ -1,4 +1,4 @@
-"""Residual units: basic and bottleneck, post- and pre-activation, with squeeze-and-excitation on request."""
+"""Residual units: basic or bottleneck, post- or pre-activation, with or without squeeze-and-excitation."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ from torch.nn import functional
 from memgate.config.run import ModelConfig
 
 EXPANSION = {"basic": 1, "bottleneck": 4}
-"""How many times wider a unit's output is than its 3x3 convolutions."""
+"""Kind of unit to its expansion: channels of its output over those of its 3x3 convolutions."""
 
 REDUCTION = 16
-"""Of squeeze-and-excitation (Hu et al. 2018)."""
+"""Channels per hidden unit of squeeze-and-excitation (Hu et al. 2018)."""
 
 Merge = Callable[[Tensor, Tensor], Tensor]
-"""Residual branch and shortcut, both [b, C, h, w], to what becomes of them."""
+"""Function of residual branch and shortcut, both [b, C, h, w], to the unit's output [b, C, h, w] before its ReLU."""
 
 
 class PadShortcut(nn.Module):
-    """Option A: subsample, and fill the new channels with zeros (half before, half after)."""
+    """Option A shortcut: take every stride-th pixel, add channels of zeros (half before, half after)."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class PadShortcut(nn.Module):
 
 
 def shortcut(config: ModelConfig, channels_in: int, channels_out: int, stride: int) -> nn.Module:
-    """Identity where shapes agree, else option B or option A; in a Pre-ResNet option B has no BatchNorm."""
+    """Shortcut of a unit: identity where shapes agree, else option B (in a Pre-ResNet without BatchNorm) or A."""
     if stride == 1 and channels_in == channels_out:
         return nn.Identity()
     if config.shortcut == "pad":
@@ -45,9 +45,9 @@ def shortcut(config: ModelConfig, channels_in: int, channels_out: int, stride: i
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels weighed by what they are on average (Hu et al. 2018): pool, two linear layers, sigmoid.
+    """Weights channels by their means (Hu et al. 2018): pooling, two linear layers, sigmoid.
 
-    The layers have no biases, as the authors found better on ResNets.
+    The layers have no biases, which the authors found better in ResNets.
     """
 
     def __init__(self, channels: int) -> None:
@@ -56,17 +56,17 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Linear(self.squeeze.out_features, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[b, C, h, w] to [b, C, h, w], each channel times a number in (0, 1)."""
+        """[b, C, h, w] to [b, C, h, w], each channel multiplied by a weight in (0, 1)."""
         weight = torch.sigmoid(self.excite(functional.relu(self.squeeze(x.mean(dim=(2, 3))))))
         return x * weight[:, :, None, None]
 
 
 class Unit(nn.Module):
-    """A residual branch beside a shortcut.
+    """A residual unit: branch plus shortcut.
 
-    Post-activation (He et al. 2016): convolution-BatchNorm, a ReLU between them and one after the addition.
-    Pre-activation (He et al. 2016, "Identity mappings"): BatchNorm-ReLU-convolution, the shortcut from the raw input
-    and nothing after the addition. The stride is on the (first) 3x3 convolution.
+    Post-activation (He et al. 2016): convolution and BatchNorm, ReLU in between and after the addition.
+    Pre-activation (He et al. 2016, "Identity mappings"): BatchNorm, ReLU, convolution; the shortcut starts at the
+    unit's input, and nothing follows the addition. The stride is that of the (first) 3x3 convolution.
     """
 
     def __init__(self, config: ModelConfig, channels_in: int, width: int, stride: int) -> None:
@@ -100,7 +100,7 @@ class Unit(nn.Module):
 
         Args:
             x: the unit's input.
-            merge: of branch and shortcut; their sum, unless a gate weighs them.
+            merge: combines branch and shortcut; a gate in the unit weights them, by default they are added.
         """
         out = merge(self.branch(x), self.shortcut(x))
         return out if self.pre else functional.relu(out)

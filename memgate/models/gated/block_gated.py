@@ -1,7 +1,8 @@
-"""ResNets whose blocks can be skipped softly, sample by sample (the report on gating; soft-gating paper, section 4).
+"""ResNets with gates over blocks: each sample's output of a block is a mixture weighted by g.
 
-In a gated block, o1 is the output of the first unit and o2 that of the last. The gate reads the ``tap``, and the block
-puts out g*o2 + (1-g)*o1. The gates themselves: :mod:`memgate.models.gated.block_gates`.
+In a gated block, o1 is the output of the first unit and o2 that of the last. The gate reads one of them (``tap``), and
+the block's output is g*o2 + (1-g)*o1 (the report on gating; soft-gating paper, section 4). The gates are in
+:mod:`memgate.models.gated.block_gates`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,46 +20,47 @@ from memgate.models.forward import Forward, Gate
 from memgate.models.gated.block_gates import BLOCK_GATES, BlockGate
 
 Mixing = Callable[[Tensor], Tensor]
-"""A gate's value g [b] to the weight [b] of o2 in the block's output."""
+"""Function of a gate's value g [b] to the weight [b] of o2 in the block's output."""
 
 Route = Mapping[str, Mixing]
-"""Gated block to its mixing; a block that is not named is mixed by g as learned."""
+"""Gated block to its mixing; blocks that are not named are mixed by g as learned."""
 
 AS_LEARNED: Route = MappingProxyType({})
+"""Every block is mixed by its g."""
 
 
 def skip(g: Tensor) -> Tensor:
-    """The block puts out o1, what its first unit gives: the units after it are skipped."""
+    """Weight 0: the block's output is o1, and the units after the first are skipped."""
     return torch.zeros_like(g)
 
 
 def through(g: Tensor) -> Tensor:
-    """The block puts out o2, what its last unit gives."""
+    """Weight 1: the block's output is o2."""
     return torch.ones_like(g)
 
 
 def hard(g: Tensor) -> Tensor:
-    """A sample that counts as routed goes through, any other skips."""
+    """Weight 1 for samples with g > 0.5, which count as routed, 0 for all others."""
     return (g > ROUTED_ABOVE).to(g.dtype)
 
 
 @dataclass(frozen=True)
 class _Passed:
-    """What the gates on the way so far have said."""
+    """Gates and penalties of the blocks up to here."""
 
     gates: tuple[Gate, ...] = ()
     penalties: tuple[Tensor, ...] = ()
 
 
 class BlockGatedResNet(nn.Module):
-    """A ResNet with a gate over some of its blocks."""
+    """A ResNet with gates over some of its blocks: normalised images [b, 3, H, W] to logits [b, K] and the gates."""
 
     def __init__(self, config: ModelConfig, classes: int, image_size: int) -> None:
         """Build and initialise with the global generator.
 
         Args:
-            config: which network; its name says which gate.
-            classes: K.
+            config: of the network; its name selects the class of the gates.
+            classes: number of classes K.
             image_size: side of the images in pixels, for gates that read flattened maps.
         """
         super().__init__()
@@ -75,30 +77,28 @@ class BlockGatedResNet(nn.Module):
 
         Args:
             images: the batch.
-            route: what becomes of each gate's value; as it is, where nothing is said. The gates that are
-                returned hold g as it was computed on the way, whatever it was replaced by.
+            route: replacements of g. The returned gates hold g as computed, not what replaced it.
         """
         return self.along(images, {"": route})[""]
 
     def along(self, images: Tensor, routes: Mapping[str, Route]) -> dict[str, Forward]:
-        """The same images along several routes; what the routes have in common is computed once.
+        """Name of a route to the :class:`Forward` of the images along it, bit-identical to :meth:`forward`.
+
+        Blocks that several routes share are computed once.
 
         Args:
             images: normalised [b, 3, H, W].
             routes: name to route, at least one.
-
-        Returns:
-            Name to what :meth:`forward` gives for that route, to the bit.
         """
-        found = self._follow(self.trunk.stem(images), tuple(self.trunk.blocks), routes, _Passed())
-        return {name: found[name] for name in routes}
+        results = self._follow(self.trunk.stem(images), tuple(self.trunk.blocks), routes, _Passed())
+        return {name: results[name] for name in routes}
 
     def _follow(
         self, x: Tensor, blocks: Sequence[str], routes: Mapping[str, Route], passed: _Passed
     ) -> dict[str, Forward]:
-        """The rest of the way from a map x, for routes that agree on how it came about."""
+        """The forward pass from a map x on, for routes that agree on all blocks before it."""
         if not blocks:
-            # Several gates' penalties are added up, as the losses of several gates' classifiers are.
+            # Penalties of several gates are summed, like the losses of several gates' classifiers.
             total = {name: self.weight * torch.stack(passed.penalties).sum() for name in self.penalty_names}
             return dict.fromkeys(routes, Forward(self.trunk.classify(x), passed.gates, total))
         name, rest = blocks[0], blocks[1:]
@@ -109,17 +109,17 @@ class BlockGatedResNet(nn.Module):
         for unit in further_units:
             o2 = unit(o2)
         module = cast(BlockGate, self.gates[name])
-        read = module(o1 if self.tap == "o1" else o2)
-        found: dict[str, Forward] = {}
+        output = module(o1 if self.tap == "o1" else o2)
+        results: dict[str, Forward] = {}
         for mixing in dict.fromkeys(route.get(name) for route in routes.values()):
-            weight = read.gate.value if mixing is None else mixing(read.gate.value)
+            weight = output.gate.value if mixing is None else mixing(output.gate.value)
             g = weight[:, None, None, None].to(o2.dtype)
             out = g * o2 + (1 - g) * o1
-            penalty = module.penalty(read, o1, out) if self.penalty_names else None
+            penalty = module.penalty(output, o1, out) if self.penalty_names else None
             further = _Passed(
-                (*passed.gates, read.gate),
+                (*passed.gates, output.gate),
                 passed.penalties if penalty is None else (*passed.penalties, penalty),
             )
             same = {key: route for key, route in routes.items() if route.get(name) is mixing}
-            found |= self._follow(out, rest, same, further)
-        return found
+            results |= self._follow(out, rest, same, further)
+        return results

@@ -1,10 +1,10 @@
-"""The gates over whole blocks: from a block's map at the tap to g, and to what each adds to the loss.
+"""Gates over whole blocks: from a block's map at the tap to g [b], and the penalty that each adds to the loss.
 
-All have two linear layers with nothing between them, as in the papers' code: a linear map of limited rank, from the
-pooled or the flattened map to k numbers z. With o1 and o2 the outputs of the block's first and last unit, the block
-puts out g*o2 + (1-g)*o1 (:mod:`memgate.models.gated.block_gated`). Models 1 to 3 are those of the report on gating,
-Model 4 that of the soft-gating paper (section 4). In Models 1 to 3 nothing is detached, and every loss trains
-everything.
+All have two linear layers without an activation between them, as in the papers' code, which is a linear map of limited
+rank: pooled or flattened map [b, d] to z [b, k]. With o1 and o2 the outputs of the block's first and last unit, the
+block's output is g*o2 + (1-g)*o1 (:mod:`memgate.models.gated.block_gated`). Models 1 to 3 are from the report on
+gating, Model 4 from the soft-gating paper (section 4). In Models 1 to 3 nothing is detached: every loss trains all
+parameters.
 """
 
 from typing import NamedTuple
@@ -19,27 +19,28 @@ from memgate.models.entropy import entropy, gate_value
 from memgate.models.forward import Gate
 
 
-class Read(NamedTuple):
-    """What a gate made of a block's map."""
+class BlockGateOutput(NamedTuple):
+    """Output of a gate for one batch."""
 
     gate: Gate
+    """g, and where the gate has them H, logits and features."""
     z: Tensor
-    """[b, k], what its layers put out."""
+    """[b, k], output of its layers."""
 
 
 class BlockGate(nn.Module):
-    """What all gates over a block share: the layers, in float32."""
+    """Base of the gates over blocks: two linear layers in float32. Subclasses implement ``read``, and ``penalty``."""
 
     outputs: int | None = None
-    """k; None for one of each class."""
+    """k, the outputs of the second layer; None for one per class."""
 
     def __init__(self, name: str, features: int, classes: int, config: GateConfig) -> None:
         """Two linear layers with PyTorch's initialisation, as in the papers' code.
 
         Args:
             name: of the block.
-            features: numbers that the gate reads of a sample.
-            classes: K of the network.
+            features: number of features d that the gate reads per sample.
+            classes: number of classes K.
             config: of the gates.
         """
         super().__init__()
@@ -51,37 +52,37 @@ class BlockGate(nn.Module):
         """Features [b, d] to z [b, k]."""
         return self.output(self.hidden(features))
 
-    def forward(self, tapped: Tensor) -> Read:
-        """The gate for the block's map at the tap [b, C, h, w]."""
-        # Outside autocast: 16 bits would decide "routed" differently from the logged float32 value.
+    def forward(self, tapped: Tensor) -> BlockGateOutput:
+        """Gate value and z for the block's map at the tap [b, C, h, w]."""
+        # Outside autocast: with 16 bits, "routed" would differ from g > 0.5 of the logged float32 value.
         with torch.autocast(tapped.device.type, enabled=False):
             tapped = tapped.float()
             return self.read(pool(tapped) if self.config.input == "pooled" else tapped.flatten(1))
 
-    def read(self, features: Tensor) -> Read:
-        """The gate for features [b, d]."""
+    def read(self, features: Tensor) -> BlockGateOutput:
+        """Gate value and z for features [b, d]."""
         raise NotImplementedError
 
-    def penalty(self, read: Read, o1: Tensor, out: Tensor) -> Tensor | None:
-        """What the gate adds to the loss before its weight, a mean over the batch; None for nothing.
+    def penalty(self, output: BlockGateOutput, o1: Tensor, out: Tensor) -> Tensor | None:
+        """Scalar that the gate adds to the loss before its weight, a mean over the batch; None for nothing.
 
         Args:
-            read: what :meth:`forward` gave.
+            output: of :meth:`forward`.
             o1: output of the block's first unit [b, C, h, w].
             out: output of the block, likewise.
         """
-        del read, o1, out
+        del output, o1, out
 
 
 class EntropyGate(BlockGate):
-    """Model 4: the entropy of a classifier of its own, which its own cross-entropy trains."""
+    """Model 4: g is a curve of the entropy of the gate's own classifier, which its own cross-entropy trains."""
 
-    def read(self, features: Tensor) -> Read:
-        """The gate for features [b, d].
+    def read(self, features: Tensor) -> BlockGateOutput:
+        """Gate value and z for features [b, d].
 
-        Two passes through two small layers keep the two losses apart: ``logits`` see detached features, so
-        the gate's loss moves the gate only; ``value`` sees detached weights, so the classification loss
-        moves the trunk only (through g too, unless ``detach_gate``).
+        Two passes through the two layers keep the two losses apart: ``logits`` come from detached features, so the
+        gate's loss trains the gate only; ``value`` comes from detached weights, so the classification loss trains the
+        trunk only (through g too, unless ``detach_gate``).
         """
         logits = self.classify(features.detach())
         if self.config.detach_gate or not torch.is_grad_enabled():
@@ -91,7 +92,7 @@ class EntropyGate(BlockGate):
             frozen = functional.linear(hidden, self.output.weight.detach(), self.output.bias.detach())
             h = entropy(frozen)
         g = gate_value(h, self.config.curve, self.classes, self.config.slope)
-        return Read(Gate(self.name, g, h, logits, features.detach()), logits)
+        return BlockGateOutput(Gate(self.name, g, h, logits, features.detach()), logits)
 
 
 class ScalarGate(BlockGate):
@@ -99,39 +100,40 @@ class ScalarGate(BlockGate):
 
     outputs = 1
 
-    def read(self, features: Tensor) -> Read:
-        """The gate for features [b, d]."""
+    def read(self, features: Tensor) -> BlockGateOutput:
+        """Gate value and z for features [b, d]."""
         z = self.classify(features)
-        return Read(Gate(self.name, torch.sigmoid(z[:, 0])), z)
+        return BlockGateOutput(Gate(self.name, torch.sigmoid(z[:, 0])), z)
 
-    def penalty(self, read: Read, o1: Tensor, out: Tensor) -> Tensor | None:
+    def penalty(self, output: BlockGateOutput, o1: Tensor, out: Tensor) -> Tensor | None:
         """Mean of g^2 over the batch."""
         del o1, out
-        return read.gate.value.square().mean()
+        return output.gate.value.square().mean()
 
 
 class DisplacementGate(ScalarGate):
-    """Model 1.2: as Model 1; penalty: how far the block's output is from o1, which is g^2 |o2 - o1|^2."""
+    """Model 1.2: g as in Model 1; penalty: squared distance of the block's output from o1, g^2 |o2 - o1|^2."""
 
-    def penalty(self, read: Read, o1: Tensor, out: Tensor) -> Tensor | None:
+    def penalty(self, output: BlockGateOutput, o1: Tensor, out: Tensor) -> Tensor | None:
         """Mean over the batch of |o1 - out|^2.
 
-        The report has a sum and says no more, and there is no code of it. Summed here is over the map, which makes it
-        a squared distance; the mean over samples keeps a weight from meaning something else in another batch.
+        The report writes a sum without saying over what, and the authors' code lacks this model. Here it is the sum
+        over the map, a squared distance, and the mean over samples, so that a weight means the same for any batch
+        size.
         """
-        del read
+        del output
         return (o1.float() - out.float()).square().flatten(1).sum(dim=1).mean()
 
 
 class SoftmaxEntropyGate(BlockGate):
-    """Model 2: the entropy of a softmax over the classes that nothing but the classification loss trains."""
+    """Model 2: g is a curve of the entropy of a softmax of K outputs, trained by the classification loss alone."""
 
-    def read(self, features: Tensor) -> Read:
-        """The gate for features [b, d]."""
+    def read(self, features: Tensor) -> BlockGateOutput:
+        """Gate value and z for features [b, d]."""
         z = self.classify(features)
         h = entropy(z)
         g = gate_value(h, self.config.curve, self.classes, self.config.slope)
-        return Read(Gate(self.name, g, h), z)
+        return BlockGateOutput(Gate(self.name, g, h), z)
 
 
 class TwoWayGate(BlockGate):
@@ -139,25 +141,25 @@ class TwoWayGate(BlockGate):
 
     outputs = 2
 
-    def read(self, features: Tensor) -> Read:
-        """The gate for features [b, d]."""
+    def read(self, features: Tensor) -> BlockGateOutput:
+        """Gate value and z for features [b, d]."""
         z = self.classify(features)
-        return Read(Gate(self.name, torch.softmax(z, dim=1)[:, 1], entropy(z)), z)
+        return BlockGateOutput(Gate(self.name, torch.softmax(z, dim=1)[:, 1], entropy(z)), z)
 
-    def penalty(self, read: Read, o1: Tensor, out: Tensor) -> Tensor | None:
+    def penalty(self, output: BlockGateOutput, o1: Tensor, out: Tensor) -> Tensor | None:
         """Mean over the batch: ``ce`` against the index of skipping, ``bce`` of each sigmoid(z) against (1, 0).
 
-        Of ``bce`` the authors' code has commented-out lines only, which do not say how g is made then: so, as in
-        ``ce``, by the softmax. Its mean is over the two outputs too, as PyTorch's is.
+        For ``bce`` the authors' code has only commented-out lines, which do not show how g is computed: here by the
+        softmax, as for ``ce``. Its mean is over the two outputs too, as in PyTorch.
         """
         del o1, out
         if self.config.target_loss == "ce":
             return functional.cross_entropy(
-                read.z, torch.zeros(len(read.z), dtype=torch.int64, device=read.z.device)
+                output.z, torch.zeros(len(output.z), dtype=torch.int64, device=output.z.device)
             )
-        skip = torch.zeros_like(read.z)
+        skip = torch.zeros_like(output.z)
         skip[:, 0] = 1
-        return functional.binary_cross_entropy_with_logits(read.z, skip)
+        return functional.binary_cross_entropy_with_logits(output.z, skip)
 
 
 BLOCK_GATES: dict[str, type[BlockGate]] = {
@@ -167,4 +169,4 @@ BLOCK_GATES: dict[str, type[BlockGate]] = {
     "block-entropy": SoftmaxEntropyGate,
     "block-two-way": TwoWayGate,
 }
-"""Network to its gate."""
+"""Name of a network (``ModelConfig.name``) to the class of its gates."""

@@ -1,16 +1,16 @@
 """ResNets with a gate in every residual unit (the report on gating; He et al. 2016, "Identity mappings").
 
-With x the input of a unit, F its residual branch and s its shortcut, a gate's convolution reads x (with the unit's
-stride) and weighs F and s where they meet:
+With x the input of a unit, F its residual branch and s its shortcut, the gate is a convolution of x (with the unit's
+stride) that weights F and s before they are added:
 
-    layer-exclusive       g F + (1-g) s       g = sigmoid, of each channel and position
+    layer-exclusive       g F + (1-g) s       g = sigmoid(logits), per channel and position
     layer-shortcut-only     F + (1-g) s       likewise
     layer-two-way        g1 F +   g2  s       (g1, g2) = softmax(logits / temperature), and g = g1
 
-Two-way gates have one pair of logits for all channels of a position (``tube``) or one for each (``element``). All
-gates start near the shortcut, by a bias of -6 (the authors' code), in two-way gates that of the branch's logit alone.
-The penalty is the mean over the units of g^2, or of the cross-entropy of the logits (at temperature 1) towards g2: in
-a unit a mean over batch, channels and positions, as in the authors' code (the report writes sums).
+Two-way gates have one pair of logits for all channels of a position (``tube``) or one per channel (``element``). A
+bias of -6 makes g start near 0 (the authors' code), in two-way gates on the branch's logit alone. The penalty is the
+mean over units of g^2, or of the cross-entropy of the logits (at temperature 1) towards g2: within a unit a mean over
+batch, channels and positions, as in the authors' code (the report writes sums).
 """
 
 from collections.abc import Iterator
@@ -28,19 +28,19 @@ from memgate.models.backbones.units import Unit
 from memgate.models.forward import Forward, Gate
 
 
-class Read(NamedTuple):
-    """What a gate makes of a unit's input."""
+class UnitGateOutput(NamedTuple):
+    """Output of a gate for one batch of a unit's inputs."""
 
     weight: Tensor
-    """g [b, C or 1, h, w] in float32, of each channel and position or of each position."""
+    """g [b, C or 1, h, w] in float32, per channel and position or per position."""
     entropy: Tensor | None
-    """H [b] in nats, the mean over them of that of each pair."""
+    """H [b] in nats, mean over positions (and channels) of the entropy of each pair; None for sigmoid gates."""
     penalty: Tensor | None
-    """Scalar, before its own weight; None where nothing is added to the loss."""
+    """Scalar added to the loss, before its weight; None for nothing."""
 
 
 class UnitGate(nn.Module):
-    """One convolution on the unit's input."""
+    """Base of the gates in units: one convolution on the unit's input. Subclasses implement ``read`` and ``merge``."""
 
     def __init__(self, unit: Unit, channels: int, kernel: int, config: GateConfig) -> None:
         super().__init__()
@@ -48,63 +48,63 @@ class UnitGate(nn.Module):
         self.penalised = config.penalty > 0
 
     def he_initialised(self) -> None:
-        """Draw the convolution's weights as the trunk's are."""
+        """Draw the convolution's weights like those of the trunk."""
         he_normal(self.conv)
 
-    def forward(self, x: Tensor) -> Read:
-        """[b, C_in, H, W] to the weight of what the unit adds up."""
-        # The convolution in the arithmetic of the trunk; what it says, in float32, as it is logged.
+    def forward(self, x: Tensor) -> UnitGateOutput:
+        """Gate value, entropy and penalty for the unit's input [b, C_in, H, W]."""
+        # The convolution runs in the precision of the trunk; g is float32, as it is logged.
         return self.read(self.conv(x).float())
 
-    def read(self, logits: Tensor) -> Read:
-        """Logits [b, k, h, w] to the weight."""
+    def read(self, logits: Tensor) -> UnitGateOutput:
+        """Gate value, entropy and penalty from logits [b, k, h, w]."""
         raise NotImplementedError
 
     def merge(self, weight: Tensor, branch: Tensor, shortcut: Tensor) -> Tensor:
-        """What the unit puts out [b, C, h, w], before its ReLU: g F + (1-g) s."""
+        """Output of the unit [b, C, h, w] before its ReLU: g F + (1-g) s."""
         return torch.lerp(shortcut, branch, weight.to(branch.dtype))
 
 
 class ExclusiveGate(UnitGate):
-    """g F + (1-g) s."""
+    """Output g F + (1-g) s with g = sigmoid(logits)."""
 
     def __init__(self, unit: Unit, config: GateConfig) -> None:
         super().__init__(unit, unit.channels_out, 1, config)
         nn.init.constant_(cast(Tensor, self.conv.bias), config.bias)
 
-    def read(self, logits: Tensor) -> Read:
-        """Logits [b, C, h, w] to the weight."""
+    def read(self, logits: Tensor) -> UnitGateOutput:
+        """Gate value and penalty from logits [b, C, h, w]."""
         g = torch.sigmoid(logits)
-        return Read(g, None, g.square().mean() if self.penalised else None)
+        return UnitGateOutput(g, None, g.square().mean() if self.penalised else None)
 
 
 class ShortcutOnlyGate(ExclusiveGate):
-    """F + (1-g) s."""
+    """Output F + (1-g) s with g = sigmoid(logits)."""
 
     def merge(self, weight: Tensor, branch: Tensor, shortcut: Tensor) -> Tensor:
-        """What the unit puts out [b, C, h, w], before its ReLU."""
+        """Output of the unit [b, C, h, w] before its ReLU: F + (1-g) s."""
         return branch + (1 - weight).to(shortcut.dtype) * shortcut
 
 
 class TwoWayUnitGate(UnitGate):
-    """g1 F + g2 s, where g2 = 1 - g1."""
+    """Output g1 F + g2 s with (g1, g2) = softmax(logits / temperature)."""
 
     def __init__(self, unit: Unit, config: GateConfig) -> None:
         channels = unit.channels_out if config.window == "element-1x1" else 1
         super().__init__(unit, 2 * channels, 3 if config.window == "tube-3x3" else 1, config)
-        # Of the branch's logits alone. The authors' code has it on both, where it cancels out: then every unit halves
-        # its shortcut, a ResNet-110 starts with a gradient of norm 10^5, and at temperature 1 one step is its end.
+        # On the branch's logits alone. The authors' code has it on both, where it cancels: then every unit halves its
+        # shortcut, the first gradient of a ResNet-110 has norm 10^5, and at temperature 1 training diverges at once.
         bias = cast(Tensor, self.conv.bias)
         nn.init.zeros_(bias)
         nn.init.constant_(bias[:channels], config.bias)
         self.temperature = config.temperature
 
     def he_initialised(self) -> None:
-        """By fan-in: by that of two outputs the logits start so large that each position is decided at random."""
+        """Draw the weights by fan-in; by the fan-out of 2, logits would be so large that g is 0 or 1 at random."""
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
-    def read(self, logits: Tensor) -> Read:
-        """Logits [b, 2C, h, w] to the weight: the first half of the channels is of the branch."""
+    def read(self, logits: Tensor) -> UnitGateOutput:
+        """Gate value, entropy and penalty from logits [b, 2C, h, w], those of the branch first."""
         branch, shortcut = logits.chunk(2, dim=1)
         # The softmax of two is the sigmoid of their difference d: H = softplus(d) - d g, -ln g2 = softplus(d).
         difference = branch - shortcut
@@ -112,7 +112,7 @@ class TwoWayUnitGate(UnitGate):
         g = torch.sigmoid(cooled)
         h = functional.softplus(cooled) - cooled * g
         towards_skip = functional.softplus(difference).mean() if self.penalised else None
-        return Read(g, h.mean(dim=(1, 2, 3)), towards_skip)
+        return UnitGateOutput(g, h.mean(dim=(1, 2, 3)), towards_skip)
 
 
 UNIT_GATES: dict[str, type[ExclusiveGate | TwoWayUnitGate]] = {
@@ -120,18 +120,18 @@ UNIT_GATES: dict[str, type[ExclusiveGate | TwoWayUnitGate]] = {
     "layer-shortcut-only": ShortcutOnlyGate,
     "layer-two-way": TwoWayUnitGate,
 }
-"""Network to its gate."""
+"""Name of a network (``ModelConfig.name``) to the class of its gates."""
 
 
 class LayerGatedResNet(nn.Module):
-    """A ResNet with a gate in every unit."""
+    """A ResNet with a gate in every unit: normalised images [b, 3, H, W] to logits [b, K] and the gates."""
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
         """Build and initialise with the global generator.
 
         Args:
-            config: which network; its name says which gate.
-            classes: K.
+            config: of the network; its name selects the class of the gates.
+            classes: number of classes K.
         """
         super().__init__()
         self.trunk = ResNet(config, classes)
@@ -147,15 +147,15 @@ class LayerGatedResNet(nn.Module):
             yield from cast(Iterator[Unit], iter(cast(nn.Sequential, block)))
 
     def forward(self, images: Tensor) -> Forward:
-        """Normalised images [b, 3, H, W] to logits [b, K] and a gate for each unit, in the order of the units."""
+        """Normalised images [b, 3, H, W] to logits [b, K] and one gate per unit, in the order of the units."""
         x = self.trunk.stem(images)
         gates: list[Gate] = []
         penalties: list[Tensor] = []
         for (name, gate), unit in zip(self.gates.items(), self._units(), strict=True):
             module = cast(UnitGate, gate)
-            found: Read = module(x)
-            x = unit(x, partial(module.merge, found.weight))
-            gates.append(Gate(name, found.weight.mean(dim=(1, 2, 3)), found.entropy))
-            penalties += [] if found.penalty is None else [found.penalty]
+            output: UnitGateOutput = module(x)
+            x = unit(x, partial(module.merge, output.weight))
+            gates.append(Gate(name, output.weight.mean(dim=(1, 2, 3)), output.entropy))
+            penalties += [] if output.penalty is None else [output.penalty]
         total = {name: self.weight * torch.stack(penalties).mean() for name in self.penalty_names}
         return Forward(self.trunk.classify(x), tuple(gates), total)

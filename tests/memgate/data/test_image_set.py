@@ -207,7 +207,7 @@ def test_validation_of_equal_classes_is_equal():
 @pytest.mark.parametrize(
     ("labels", "fraction", "message"),
     [
-        ([0, 1] * 10, 0.01, "val-fraction 0.01 of 20 training images is no image"),
+        ([0, 1] * 10, 0.01, "val-fraction 0.01 of 20 training images is less than one image"),
         ([0] * 30 + [1], 0.9, "leaves none of class class 1 for training"),
     ],
 )

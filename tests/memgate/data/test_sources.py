@@ -299,7 +299,7 @@ def test_npz_class_names_are_kept_and_must_suffice(tmp_path):
     with pytest.raises(MemgateError, match="train_labels has the label 2, outside 0 to 1"):
         load_splits(DataConfig(name="npz", root=named))
     named = save(tmp_path / "c.npz", {**content, "class_names": np.array("cat")})
-    with pytest.raises(MemgateError, match="class_names is no list"):
+    with pytest.raises(MemgateError, match="class_names is not a list"):
         load_splits(DataConfig(name="npz", root=named))
 
 

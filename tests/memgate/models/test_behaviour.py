@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from torch.nn import functional
 
 import memgate.training.loop
+import memgate.training.step
 from app.cli import main
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.console import epoch_line
@@ -23,10 +24,11 @@ from memgate.runs.run import Run
 from memgate.training.evaluate import load_network, pixel_network
 from memgate.training.initial import new_state
 from memgate.training.loader import Batch
-from memgate.training.loop import Stopped, resume, train, train_step
+from memgate.training.loop import Stopped, resume, train
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
-from probes.export.export import export
+from memgate.training.step import train_step
+from probes.export.export import export_run
 from probes.export.plan import ExportPlan
 from probes.result import load_results
 from probes.samples.columns import shown_gates
@@ -247,13 +249,13 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
         assert not GATES[model.name].penalty
         return
     (name,), seen = model.penalty_names, []
-    original = memgate.training.loop.total_loss
+    original = memgate.training.step.total_loss
 
     def watched(forward, labels):
         seen.append((forward.penalties[name].item(), len(labels)))
         return original(forward, labels)
 
-    monkeypatch.setattr(memgate.training.loop, "total_loss", watched)
+    monkeypatch.setattr(memgate.training.step, "total_loss", watched)
     again = train(small(tmp_path, "again", model.name))
     for epoch, batches in enumerate((seen[:3], seen[3:])):
         value, count = np.array(batches).T
@@ -286,7 +288,7 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
         assert "there is none to skip" in one_sentence("probe", "routing", run.path)
     main.parse(["report", str(run.path)]).run()
     assert run.config.model.name in capsys.readouterr().out
-    assert export(run, ExportPlan("summary", "csv")).exists()
+    assert export_run(run, ExportPlan("summary", "csv")).exists()
 
 
 def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one_sentence):

@@ -1,4 +1,4 @@
-"""The authors' training curves: their names, their scale, and the runs that they become."""
+"""The authors' training curves: names of runs, units of the losses, and the import as runs."""
 
 import gzip
 
@@ -32,19 +32,19 @@ def write(path, names=NAMES, columns=COLUMNS, cell="50.5", epochs=(1, 2, 3, 4, 5
     return path
 
 
-def test_a_name_in_its_long_form():
-    setting = parse_name("vc100_resnet_gate_classifier164_4770_bi_it3g-3m-1")
-    assert (setting.dataset, setting.depth, setting.block) == ("cifar100", 164, "bottleneck")
-    assert (setting.drops, setting.init, setting.gate_iters) == ((47_000, 70_000), "baseline", 3)
-    assert (setting.lr, setting.gate_lr, setting.gate_lr_schedule) == (0.1, 0.001, "step50")
-    assert (setting.lr_decay, setting.val_fraction) == (0.1, 0.1)
+def test_settings_of_a_name_in_the_long_form():
+    settings = parse_name("vc100_resnet_gate_classifier164_4770_bi_it3g-3m-1")
+    assert (settings.dataset, settings.depth, settings.block) == ("cifar100", 164, "bottleneck")
+    assert (settings.drops, settings.init, settings.gate_iters) == ((47_000, 70_000), "baseline", 3)
+    assert (settings.lr, settings.gate_lr, settings.gate_lr_schedule) == (0.1, 0.001, "step50")
+    assert (settings.lr_decay, settings.val_fraction) == (0.1, 0.1)
     thirds = parse_name("vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1_lr1by347last")
     assert (thirds.lr_decay, thirds.gate_lr_schedule, thirds.init) == (1 / 3, "constant", "scratch")
 
 
-def test_a_name_in_its_short_form_says_how_much_is_held_out():
-    setting = parse_name("c10_resnet_gate_classifier110_scit1g-2cm-1_3248_5e-1")
-    assert (setting.init, setting.drops, setting.val_fraction) == ("scratch", (32_000, 48_000), 0.5)
+def test_settings_of_a_name_in_the_short_form_include_the_validation_share():
+    settings = parse_name("c10_resnet_gate_classifier110_scit1g-2cm-1_3248_5e-1")
+    assert (settings.init, settings.drops, settings.val_fraction) == ("scratch", (32_000, 48_000), 0.5)
     assert parse_name("c10_resnet_gate_classifier110_scit1g-2cm-1_4770_1e-3").val_fraction == 0.001
 
 
@@ -57,7 +57,7 @@ def test_a_name_in_its_short_form_says_how_much_is_held_out():
         "quickstart",
     ],
 )
-def test_a_name_outside_the_grammar_is_refused(name):
+def test_a_name_of_another_form_raises(name):
     with pytest.raises(MemgateError, match="is no run name of the authors'"):
         parse_name(name)
 
@@ -66,8 +66,8 @@ def test_a_name_outside_the_grammar_is_refused(name):
     ("split", "fraction", "samples"),
     [("train", 0.1, 45_000), ("val", 0.1, 5000), ("test", 0.1, 10_000), ("val", 0.001, 50)],
 )
-def test_losses_become_means_of_a_sample(split, fraction, samples):
-    # Sum over batches of the batch's mean, divided by the samples: what their scripts print.
+def test_per_sample_turns_losses_into_means_per_sample(split, fraction, samples):
+    # The authors' scripts print the sum of the batches' means divided by the number of samples.
     losses = np.full(samples, 1.7)
     theirs = sum(losses[start : start + 128].mean() for start in range(0, samples, 128)) / samples
     assert theirs * per_sample(split, fraction) == pytest.approx(1.7)
@@ -100,13 +100,13 @@ def test_curves_are_read(tmp_path, file):
         ({"epochs": (0, 1, 2, 3, 4)}, "the epochs of .* are no whole numbers from 1"),
     ],
 )
-def test_a_file_that_is_none_is_refused(tmp_path, changes, sentence):
+def test_a_file_that_is_wrong_raises_and_imports_nothing(tmp_path, changes, sentence):
     with pytest.raises(MemgateError, match=sentence):
         import_curves(write(tmp_path / "c.csv", **changes), "*", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_missing_or_a_torn_file_is_a_sentence(tmp_path):
+def test_a_missing_or_truncated_file_raises(tmp_path):
     with pytest.raises(MemgateError, match="does not exist"):
         load_curves(tmp_path / "none.csv")
     whole = write(tmp_path / "c.csv.gz")
@@ -115,14 +115,14 @@ def test_a_missing_or_a_torn_file_is_a_sentence(tmp_path):
         load_curves(whole)
 
 
-def test_a_file_that_a_spreadsheet_has_saved_is_read(tmp_path):
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
     file = write(tmp_path / "c.csv")
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     assert list(load_curves(file)) == list(NAMES)
 
 
 @pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_an_import_that_breaks_off_leaves_nothing(tmp_path, monkeypatch, stop):
+def test_an_interrupted_import_leaves_no_run(tmp_path, monkeypatch, stop):
     rows, made = memgate.papers.import_curves.metrics_rows, []
 
     def second_fails(curve):
@@ -161,7 +161,7 @@ def test_imported_curves_are_runs_without_a_log(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "read",
     [
         lambda run: run.sample_log(),
         lambda run: run.config,
@@ -172,25 +172,25 @@ def test_imported_curves_are_runs_without_a_log(tmp_path):
         report,
     ],
 )
-def test_what_curves_do_not_have_is_said_in_words(tmp_path, ask):
+def test_an_imported_run_raises_for_what_it_does_not_have(tmp_path, read):
     (run,) = import_curves(write(tmp_path / "c.csv"), NAMES[1], tmp_path / "runs")
     with pytest.raises(
         MemgateError, match=r"is only the curves that were imported from c\.csv: .* no log of samples"
     ):
-        ask(run)
+        read(run)
 
 
-def test_nothing_is_imported_where_something_is_in_the_way(tmp_path, one_sentence):
+def test_an_unmatched_pattern_or_an_existing_run_imports_nothing(tmp_path, one_sentence):
     file, out = write(tmp_path / "c.csv"), tmp_path / "runs"
-    said = one_sentence("import-curves", file, "--runs", "none*", "--out", out)
-    assert "matches none of the 2 runs" in said
+    message = one_sentence("import-curves", file, "--runs", "none*", "--out", out)
+    assert "matches none of the 2 runs" in message
     (out / NAMES[1]).mkdir(parents=True)
     assert f"{NAMES[1]} exists already" in one_sentence("import-curves", file, "--out", out)
     assert [path.name for path in out.iterdir()] == [NAMES[1]]
 
 
 @pytest.mark.shared
-def test_the_authors_file(shared):
+def test_the_published_file(shared):
     curves = load_curves(shared / "reference" / "authors_model4_curves.csv.gz")
     assert len(curves) == 55
     known = curves["vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1"]
@@ -198,12 +198,12 @@ def test_the_authors_file(shared):
     assert [round(at[epoch], 3) for epoch in (10, 20, 50, 134)] == [0.764, 0.817, 0.863, 0.924]
     assert known.milestones == (133, 200)
     for curve in curves.values():
-        # In the first epoch nothing is fitted yet, so all splits have about the same loss, if the scale is right.
+        # In the first epoch no split is fitted yet: with the right factors, all have about the same loss.
         first = [curve.loss[split][0] for split in ("train", "val", "test")]
         assert max(first) < 1.12 * min(first), curve.name
         assert curve.milestones[1:] or "last" in curve.name
 
 
-def test_probe_show_of_curves_says_once_that_there_is_no_log(tmp_path, one_sentence):
+def test_probe_show_of_an_imported_run_says_that_there_is_no_log(tmp_path, one_sentence):
     (run,) = import_curves(write(tmp_path / "c.csv"), NAMES[1], tmp_path / "runs")
     assert "no log of samples" in one_sentence("probe", "show", run.path)

@@ -1,4 +1,4 @@
-"""The documents' rows as runs: against the tables themselves, and each network against its number of parameters."""
+"""Configurations of the documents' rows, compared with the tables and with the networks' numbers of parameters."""
 
 import csv
 from dataclasses import replace
@@ -10,7 +10,7 @@ import torch
 from memgate.errors import MemgateError
 from memgate.models import MODELS
 from memgate.papers.rows import baseline_of, find_rows, read_rows
-from memgate.papers.scales import SCALES, cost, scale_caveats, scaled
+from memgate.papers.scales import SCALES, scale_caveats, scaled, workload
 from memgate.papers.settings import caveats, row_config
 from memgate.recipes import RECIPES, recipe
 from memgate.training.schedule import trunk_lr
@@ -37,6 +37,7 @@ B2_GATE_R110 = 9_298
 
 
 def expected_parameters(row) -> int:
+    """Number of parameters of the row's network in the documents."""
     classes = 100 if row.dataset == "cifar100" else 10
     trunk = BACKBONES[row.backbone, classes]
     flattened = {"resnet34": R34_FLATTENED, "resnet110": R110_FLATTENED, "resnet164": R164_FLATTENED}
@@ -53,13 +54,13 @@ def expected_parameters(row) -> int:
 
 
 @pytest.mark.shared
-def test_our_file_holds_every_row_of_the_two_documents_and_nothing_else(shared):
+def test_the_csv_file_equals_the_tables_of_both_documents(shared):
     with (shared / "reference" / "paper_tables.csv").open(newline="") as stream:
         theirs = [line for line in csv.DictReader(stream) if line["table"].split()[0] in DOCUMENTS.values()]
     assert len(theirs) == len(ROWS) == 127
 
-    words = [(line["dataset"], line["backbone"], line["model"], line["init"]) for line in theirs]
-    assert [(row.dataset, row.backbone, row.model, row.init) for row in ROWS] == words
+    models = [(line["dataset"], line["backbone"], line["model"], line["init"]) for line in theirs]
+    assert [(row.dataset, row.backbone, row.model, row.init) for row in ROWS] == models
     assert [row.gate_lr_schedule or "" for row in ROWS] == [line["gate_lr_schedule"] for line in theirs]
     tables = [line["table"].replace("text 1.2", "text") for line in theirs]
     assert [f"{DOCUMENTS[row.table.split('-')[0]]} {row.table.split('-')[1]}" for row in ROWS] == tables
@@ -76,12 +77,12 @@ def test_our_file_holds_every_row_of_the_two_documents_and_nothing_else(shared):
         assert [mine for mine, _ in pairs] == pytest.approx([other for _, other in pairs], abs=1e-4, rel=1e-9)
 
 
-def test_the_file_belongs_to_the_package():
+def test_the_csv_file_is_package_data():
     assert resources.files("memgate.papers").joinpath("paper_results.csv").is_file()
 
 
 @pytest.mark.parametrize("reading", ["code", "text"])
-def test_every_row_is_a_run_whose_network_has_the_documents_parameters(reading):
+def test_every_rows_network_has_the_documents_number_of_parameters(reading):
     counted = {}  # many rows have the same network
     for row in ROWS:
         config = row_config(row, reading).resolved()
@@ -94,16 +95,16 @@ def test_every_row_is_a_run_whose_network_has_the_documents_parameters(reading):
         assert counted[shape] == expected_parameters(row), row.row
 
 
-def test_a_row_has_its_own_settings():
-    found = recipe("paper-2-baseline-0.001-step50")
-    assert (found.data.name, found.data.normalisation, found.data.augment) == (
+def test_settings_of_a_row():
+    config = recipe("paper-2-baseline-0.001-step50")
+    assert (config.data.name, config.data.normalisation, config.data.augment) == (
         "cifar100",
         "legacy",
         "crop-flip",
     )
-    assert (found.model.name, found.model.depth, found.model.block) == ("entropy-gate", 164, "bottleneck")
-    assert (found.train.gate_lr, found.train.gate_lr_schedule) == (0.001, "step50")
-    assert (found.train.epochs, found.train.milestones, found.train.warmup_iterations) == (
+    assert (config.model.name, config.model.depth, config.model.block) == ("entropy-gate", 164, "bottleneck")
+    assert (config.train.gate_lr, config.train.gate_lr_schedule) == (0.001, "step50")
+    assert (config.train.epochs, config.train.milestones, config.train.warmup_iterations) == (
         300,
         (120, 180),
         391,
@@ -117,7 +118,7 @@ def test_a_row_has_its_own_settings():
     assert recipe("report-text-displacement").train.milestones == ()
 
 
-GATES_OF_ROWS = [  # row, network, and what its gate departs in from the defaults: spec/gating.md, sections 2 to 4
+GATES_OF_ROWS = [  # row, network, and the gate's settings that are not the defaults: spec/gating.md, sections 2 to 4
     ("report-1.3-layer-exclusive", "layer-exclusive", {}),
     ("report-1.3-layer-shortcut-only-l2", "layer-shortcut-only", {"penalty": 0.01}),
     ("report-1.4-layer-exclusive-l2", "layer-exclusive", {"penalty": 0.01}),
@@ -143,8 +144,8 @@ def test_a_row_has_the_documents_gate(row, network, changed):
 
 
 @pytest.mark.parametrize("reading", ["code", "text"])
-def test_every_row_is_trained_as_the_documents_say_or_their_code_did(reading):
-    """Section 5 of spec/gating.md: SGD alike for all; epochs, milestones and warm-up by backbone and document."""
+def test_every_rows_training_settings_in_both_readings(reading):
+    """Section 5 of spec/gating.md: the same SGD for all; epochs, milestones and warm-up by backbone and document."""
     for row in ROWS:
         config = row_config(row, reading)
         train, resnet34 = config.train, row.backbone == "resnet34"
@@ -187,7 +188,7 @@ def test_the_schemes_and_layer_gates_that_no_table_has():
     assert text.train == code.train == scheme_1.train
 
 
-def test_the_two_readings_differ_in_what_they_are_about_and_in_nothing_else():
+def test_the_two_readings_differ_in_the_listed_settings_only():
     code, text = recipe("paper-1-scratch-0.01-constant"), recipe("paper-1-scratch-0.01-constant-text")
     assert (code.model.gate.tap, text.model.gate.tap) == ("o2", "o1")
     assert replace(text, model=code.model) == code
@@ -195,19 +196,19 @@ def test_the_two_readings_differ_in_what_they_are_about_and_in_nothing_else():
     assert both == recipe("paper-4-0.01-constant-text")
     code, text = recipe("report-2.1-0.01"), recipe("report-2.1-0.01-text")
     rates = [
-        {epoch: trunk_lr(found.train, epoch, epoch * 391) for epoch in (1, 100, 130, 250)}
-        for found in (code, text)
+        {epoch: trunk_lr(config.train, epoch, epoch * 391) for epoch in (1, 100, 130, 250)}
+        for config in (code, text)
     ]
     assert rates[0] == pytest.approx({1: 0.0, 100: 0.01, 130: 0.001, 250: 0.0})
     assert rates[1] == pytest.approx({1: 0.1, 100: 0.01, 130: 0.001, 250: 0.001})
 
 
 @pytest.mark.parametrize("name", [name for name, entry in RECIPES.items() if entry.reproduces])
-def test_a_recipe_is_the_row_that_it_says_it_is(name):
+def test_a_recipe_equals_the_row_that_it_reproduces(name):
     assert RECIPES[name].config == recipe(RECIPES[name].reproduces)
 
 
-def test_names_tables_and_patterns_mean_rows():
+def test_rows_are_found_by_name_table_and_pattern():
     assert [row.row for row in find_rows("report-2.1-0.01")] == ["report-2.1-0.01"]
     assert len(find_rows("report-2.1")) == 9
     assert {row.table for row in find_rows("paper-*-step50")} == {"paper-1", "paper-2", "paper-3", "paper-4"}
@@ -222,23 +223,23 @@ def test_names_tables_and_patterns_mean_rows():
     assert baseline_of(find_rows("report-2.2-10")[0]).row == "report-text-resnet34"
 
 
-def test_caveats_say_what_stands_between_the_number_and_ours():
-    said = " ".join(caveats(find_rows("report-2.2-0.01")[0], "code"))
-    assert "loaded nothing" in said
-    assert "rate of 0 up to epoch 82" in said
-    assert "single run" in said
-    said = caveats(find_rows("paper-1-scratch-0.01-constant")[0], "text")
-    assert said == [
+def test_caveats_name_the_differences_from_the_documents():
+    sentences = " ".join(caveats(find_rows("report-2.2-0.01")[0], "code"))
+    assert "loaded nothing" in sentences
+    assert "rate of 0 up to epoch 82" in sentences
+    assert "single run" in sentences
+    sentences = caveats(find_rows("paper-1-scratch-0.01-constant")[0], "text")
+    assert sentences == [
         "Model 4 over B3: the gate of the authors' published code reads o2; ours reads o1, as the paper says."
     ]
     assert caveats(find_rows("paper-1-baseline")[0], "code") == []
-    assert caveats(find_rows("paper-3-baseline")[0], "code") == []  # of five runs, though without a deviation
+    assert caveats(find_rows("paper-3-baseline")[0], "code") == []  # five runs, no standard deviation
     assert not any("without ±" in text for row in ROWS for text in caveats(row, "code"))
     assert any("diverged" in text for text in caveats(find_rows("report-3.6-1000")[0], "code"))
 
 
 @pytest.mark.parametrize("row", ["paper-1-scratch-0.01-step50", "report-2.1-1", "report-1.2-preresnet164"])
-def test_a_scale_keeps_the_rates_at_their_share_of_the_epochs(row):
+def test_a_scale_keeps_all_learning_rates_and_other_settings(row):
     full = recipe(row)
     for scale in ("tiny", "short"):
         cut = scaled(full, scale)
@@ -251,14 +252,14 @@ def test_a_scale_keeps_the_rates_at_their_share_of_the_epochs(row):
     assert scaled(full, "short").model == full.model
 
 
-def test_every_row_can_be_cut_down():
+def test_every_row_can_be_scaled():
     small = set()
     for row in ROWS:
         for scale in SCALES:
-            found = scaled(row_config(row, "text"), scale).resolved()
-            assert found.train.epochs == {"tiny": 6}.get(scale, found.train.epochs)
+            config = scaled(row_config(row, "text"), scale).resolved()
+            assert config.train.epochs == {"tiny": 6}.get(scale, config.train.epochs)
             if scale == "tiny":
-                small.add(replace(found.model, gate=replace(found.model.gate, penalty=0.0)))
+                small.add(replace(config.model, gate=replace(config.model.gate, penalty=0.0)))
     for model in small:
         with torch.device("meta"):
             network = MODELS[model.name](model, 10, 32)
@@ -269,10 +270,12 @@ def test_every_row_can_be_cut_down():
     assert (short.epochs, short.milestones) == (30, (12, 18))
 
 
-def test_the_cost_of_runs():
-    found = cost([(recipe("paper-1-baseline"), 10), (recipe("paper-c10-val"), 0)])  # ten epochs are done
-    assert (found.runs, found.epochs) == (2, 290 + 333)
-    assert found.steps == 290 * 391 + 333 * 352
-    assert found.images == 290 * 50_000 + 333 * 45_000
+def test_workload_counts_epochs_steps_and_images():
+    left = workload(
+        [(recipe("paper-1-baseline"), 10), (recipe("paper-c10-val"), 0)]
+    )  # ten epochs are finished
+    assert (left.runs, left.epochs) == (2, 290 + 333)
+    assert left.steps == 290 * 391 + 333 * 352
+    assert left.images == 290 * 50_000 + 333 * 45_000
     assert scale_caveats("full", []) == []
     assert "not comparable" in scale_caveats("short", [recipe("paper-1-baseline")])[0]

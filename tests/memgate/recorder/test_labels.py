@@ -1,4 +1,4 @@
-"""The recorder: labels, and what is known to be wrong with them."""
+"""The Recorder's labels: clean labels, manifests, and labels that are not known in advance."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from probes.report.report import report
 from tests.helpers.recording import CLEAN, GIVEN, N, feed, logits_of, recorded
 
 
-def test_corrupted_labels_are_a_cause_and_a_label_list(make_recorder: Any) -> None:
+def test_wrong_labels_get_a_cause_and_a_label_list(make_recorder: Any) -> None:
     with make_recorder(
         clean_labels=CLEAN, class_names=list("abcd"), data="letters", seed=7, model="mlp"
     ) as recorder:
@@ -31,9 +31,9 @@ def test_corrupted_labels_are_a_cause_and_a_label_list(make_recorder: Any) -> No
     kinds = table["label_kind"].tolist()
     assert kinds[:8] == ["label-list"] * 8
     assert all(pd.isna(kind) for kind in kinds[8:])
-    found = report(run)
-    assert found.noise[0].realised == 0.2
-    assert "label-list:file=given_labels.csv: requested by the file, realised 20.00%" in to_terminal(found)
+    result = report(run)
+    assert result.noise[0].realised == 0.2
+    assert "label-list:file=given_labels.csv: requested by the file, realised 20.00%" in to_terminal(result)
     assert run.manifest.damage() == ""
     rows = list(csv.DictReader(io.StringIO((run.path / "given_labels.csv").read_text())))
     assert [int(row["given_label"]) for row in rows] == GIVEN.tolist()
@@ -42,7 +42,7 @@ def test_corrupted_labels_are_a_cause_and_a_label_list(make_recorder: Any) -> No
     assert run.sample_log().class_names == ("a", "b", "c", "d")
 
 
-def test_the_label_list_of_a_recorded_run_is_one_that_corrupt_reads(make_recorder: Any) -> None:
+def test_corrupt_reads_the_label_list_of_a_recorded_run(make_recorder: Any) -> None:
     images = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), np.uint8)
     with make_recorder(clean_labels=CLEAN, images=images, data="letters") as recorder:
         feed(recorder, 1)
@@ -54,7 +54,7 @@ def test_the_label_list_of_a_recorded_run_is_one_that_corrupt_reads(make_recorde
     assert again.header.operations[0].files == run.manifest.header.operations[0].files
 
 
-def test_without_clean_labels_nothing_is_known_to_be_wrong(make_recorder: Any) -> None:
+def test_without_clean_labels_every_sample_is_clean(make_recorder: Any) -> None:
     with make_recorder() as recorder:
         feed(recorder, 1)
     run = Run(recorder.path)
@@ -65,35 +65,35 @@ def test_without_clean_labels_nothing_is_known_to_be_wrong(make_recorder: Any) -
     assert not (run.path / "given_labels.csv").exists()
 
 
-def test_a_manifest_of_memgate_names_samples_and_causes(make_recorder: Any) -> None:
+def test_a_manifest_gives_sample_ids_and_causes(make_recorder: Any) -> None:
     images = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), np.uint8)
     ids = np.arange(N) * 3 + 5
-    done = corrupt(
+    corrupted = corrupt(
         images, CLEAN, ["symmetric:0.2", "randx:0.1"], seed=0, dataset="d", class_names=list("0123"), sample_id=ids
     )  # fmt: skip
-    with make_recorder(manifest=done.manifest, images=done.images) as recorder:
-        recorder.update(torch.arange(N), logits_of(1), torch.from_numpy(done.labels))
+    with make_recorder(manifest=corrupted.manifest, images=corrupted.images) as recorder:
+        recorder.update(torch.arange(N), logits_of(1), torch.from_numpy(corrupted.labels))
         recorder.end_epoch()
     run = Run(recorder.path)
-    np.testing.assert_array_equal(run.manifest.cause, done.manifest.cause)
+    np.testing.assert_array_equal(run.manifest.cause, corrupted.manifest.cause)
     np.testing.assert_array_equal(summary(run)["sample_id"], ids)
     assert run.outline.noise == ("symmetric:0.2", "randx:0.1")
     with pytest.raises(MemgateError, match="images of the training split are not those that the manifest"):
-        make_recorder(name="x", manifest=done.manifest, images=images)
+        make_recorder(name="x", manifest=corrupted.manifest, images=images)
     with pytest.raises(MemgateError, match="labels of train are not the given labels of the manifest"):
-        make_recorder(name="x", manifest=done.manifest, labels=CLEAN)
+        make_recorder(name="x", manifest=corrupted.manifest, labels=CLEAN)
     with pytest.raises(MemgateError, match="both say what the clean labels are"):
-        make_recorder(name="x", manifest=done.manifest, clean_labels=CLEAN)
+        make_recorder(name="x", manifest=corrupted.manifest, clean_labels=CLEAN)
     with pytest.raises(MemgateError, match="manifest is of 40 samples and the training split has 41"):
-        make_recorder(41, name="x", manifest=done.manifest)
+        make_recorder(41, name="x", manifest=corrupted.manifest)
     with pytest.raises(MemgateError, match="class_names are not those of the manifest"):
-        make_recorder(name="x", manifest=done.manifest, class_names=list("abcd"))
+        make_recorder(name="x", manifest=corrupted.manifest, class_names=list("abcd"))
     with pytest.raises(MemgateError, match="gone.npz"):
         make_recorder(name="x", manifest="gone.npz")
 
 
-def test_samples_that_the_first_epoch_misses_need_their_labels(make_recorder: Any) -> None:
-    def partly(recorder: Recorder) -> None:
+def test_labels_missing_from_the_first_epoch_must_be_given(make_recorder: Any) -> None:
+    def record_30_samples(recorder: Recorder) -> None:
         recorder.update(torch.arange(30), logits_of(1)[:30], torch.from_numpy(GIVEN)[:30])
         recorder.end_epoch()
 
@@ -102,12 +102,12 @@ def test_samples_that_the_first_epoch_misses_need_their_labels(make_recorder: An
         MemgateError,
         match="labels of 10 of the 40 .* of train are unknown.*drop_last.*labels=..train.: ",
     ):
-        partly(recorder)
+        record_30_samples(recorder)
     assert not recorder.path.exists()
     recorder.close()
-    told = make_recorder(labels=GIVEN)
-    partly(told)
-    record = recorded(told, 1)
+    labelled = make_recorder(labels=GIVEN)
+    record_30_samples(labelled)
+    record = recorded(labelled, 1)
     assert record.flag("seen").sum() == 30
     assert np.isnan(record.loss[30:]).all()
-    np.testing.assert_array_equal(Run(told.path).sample_log().samples("train").given_label, GIVEN)
+    np.testing.assert_array_equal(Run(labelled.path).sample_log().samples("train").given_label, GIVEN)

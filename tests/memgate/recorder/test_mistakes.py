@@ -1,4 +1,4 @@
-"""The recorder: what a user can get wrong, and what goes wrong on the way."""
+"""The Recorder's error messages, full disks, crashes and forks."""
 
 import os
 import shutil
@@ -19,8 +19,9 @@ from tests.helpers.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorde
 
 
 def batch(**changed: Any) -> dict[str, Any]:
-    found = {"index": torch.arange(3), "logits": torch.zeros(3, K), "labels": torch.tensor([0, 1, 2])}
-    return found | changed
+    """Arguments of update() for three samples, with some changed."""
+    valid = {"index": torch.arange(3), "logits": torch.zeros(3, K), "labels": torch.tensor([0, 1, 2])}
+    return valid | changed
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,7 @@ def batch(**changed: Any) -> dict[str, Any]:
         ({"gate_logits": torch.zeros(3, K)}, "gate_logits name gate, and gate has none"),
     ],
 )
-def test_a_wrong_batch_is_a_sentence_and_nothing_of_it_is_kept(
-    make_recorder: Any, changed: Any, sentence: str
-) -> None:
+def test_a_wrong_batch_raises_and_stores_nothing(make_recorder: Any, changed: Any, sentence: str) -> None:
     with make_recorder() as recorder:
         feed(recorder, 1)
         feed(recorder, 2)
@@ -70,7 +69,7 @@ def test_a_wrong_batch_is_a_sentence_and_nothing_of_it_is_kept(
         (torch.rand(3), torch.zeros(3, 2), r"gate_logits of gate are \[3, 2\] and must be \[3, 4\]"),
     ],
 )
-def test_a_wrong_gate_is_a_sentence(make_recorder: Any, gate: Any, own: Any, sentence: str) -> None:
+def test_a_wrong_gate_raises(make_recorder: Any, gate: Any, own: Any, sentence: str) -> None:
     with pytest.raises(MemgateError, match=sentence):
         make_recorder().update(**batch(gate=gate, gate_logits=own))
 
@@ -110,12 +109,12 @@ def test_a_wrong_gate_is_a_sentence(make_recorder: Any, gate: Any, own: Any, sen
         ({"images": np.zeros((3, 8, 8, 3), np.uint8)}, "images of train are 3 and its samples 40"),
     ],
 )
-def test_a_wrong_argument_is_a_sentence(make_recorder: Any, wrong: Any, sentence: str) -> None:
+def test_a_wrong_argument_raises(make_recorder: Any, wrong: Any, sentence: str) -> None:
     with pytest.raises(MemgateError, match=sentence):
         make_recorder(**wrong)
 
 
-def test_an_epoch_without_a_batch_and_labels_without_a_class_are_sentences(make_recorder: Any) -> None:
+def test_an_empty_epoch_and_labels_beyond_the_classes_raise(make_recorder: Any) -> None:
     with pytest.raises(MemgateError, match="No training sample was seen in epoch 1: call update"):
         make_recorder().end_epoch()
     recorder = make_recorder(clean_labels=GIVEN + 1)
@@ -124,7 +123,7 @@ def test_an_epoch_without_a_batch_and_labels_without_a_class_are_sentences(make_
     assert not recorder.path.exists()
 
 
-def test_mistakes_of_the_place_are_said_before_anything_is_trained(
+def test_an_unusable_or_reserved_folder_raises_before_the_first_epoch(
     make_recorder: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("x")
@@ -141,7 +140,7 @@ def test_mistakes_of_the_place_are_said_before_anything_is_trained(
     assert [path.name for path in third.path.parent.iterdir()] == ["mine"]
 
 
-def test_settings_of_a_parser_are_recorded(make_recorder: Any) -> None:
+def test_settings_of_an_argument_parser_are_stored(make_recorder: Any) -> None:
     settings = {
         "out": Path("x"),
         "lr": np.float32(0.5),
@@ -161,9 +160,9 @@ def test_settings_of_a_parser_are_recorded(make_recorder: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [lambda found: found.tolist(), lambda found: found.numpy(), lambda found: found]
+    "form", [lambda tensor: tensor.tolist(), lambda tensor: tensor.numpy(), lambda tensor: tensor]
 )
-def test_batches_of_any_form_and_gates_with_a_column(make_recorder: Any, form: Any) -> None:
+def test_lists_arrays_tensors_and_gate_columns_are_accepted(make_recorder: Any, form: Any) -> None:
     logits, gate = logits_of(1), torch.linspace(0, 1, N)
     recorder = make_recorder()
     recorder.update(np.arange(N), form(logits), GIVEN.tolist(), form(gate[:, None]), gate_logits=form(logits))
@@ -173,25 +172,25 @@ def test_batches_of_any_form_and_gates_with_a_column(make_recorder: Any, form: A
     np.testing.assert_array_equal(recorded(recorder, 1).gate_pred[0], logits.argmax(1))
 
 
-def test_inference_mode_may_come_and_go(make_recorder: Any) -> None:
+def test_inference_mode_may_change_between_batches(make_recorder: Any) -> None:
     with torch.inference_mode():
         recorder, logits = make_recorder(), logits_of(1)
     halves = (slice(0, 20), slice(20, N))
-    for epoch, inside in ((1, True), (2, False)):
+    for epoch, first in ((1, True), (2, False)):
         for half in halves:
-            with torch.inference_mode(inside == (half.start == 0)):
+            with torch.inference_mode(first == (half.start == 0)):
                 recorder.update(torch.arange(N)[half], logits[half] * 1, torch.from_numpy(GIVEN)[half])
         recorder.end_epoch()
         np.testing.assert_array_equal(recorded(recorder, epoch).pred, logits.argmax(1))
 
 
-def test_labels_beyond_the_classes_are_said_at_the_first_batch(make_recorder: Any) -> None:
+def test_the_first_batch_finds_known_labels_beyond_the_classes(make_recorder: Any) -> None:
     recorder = make_recorder({"train": N, "test": 5}, labels={"test": [0, 1, 2, 3, 9]})
     with pytest.raises(MemgateError, match="labels of test hold 9, and there are 4 classes"):
         recorder.update(**batch())
 
 
-def test_a_forgotten_end_epoch_is_said(make_recorder: Any, capsys: Any) -> None:
+def test_a_forgotten_end_epoch_gives_a_warning(make_recorder: Any, capsys: Any) -> None:
     with make_recorder() as recorder:
         for epoch in (1, 2):
             recorder.update(torch.arange(30), logits_of(epoch)[:30], torch.from_numpy(GIVEN)[:30])
@@ -201,7 +200,7 @@ def test_a_forgotten_end_epoch_is_said(make_recorder: Any, capsys: Any) -> None:
 
 
 @pytest.mark.parametrize("until", ["write", "metrics"])
-def test_what_the_disk_refused_at_the_end_is_the_status(
+def test_the_status_says_that_the_last_epoch_could_not_be_written(
     make_recorder: Any, monkeypatch: Any, until: str
 ) -> None:
     def full(*_: object) -> None:
@@ -226,7 +225,9 @@ def test_what_the_disk_refused_at_the_end_is_the_status(
     assert [row["epoch"] for row in Run(recorder.path).metrics()] == list(range(1, recorder.epoch + 1))
 
 
-def test_a_kill_between_log_and_metrics_is_mended(tmp_path: Path, make_recorder: Any) -> None:
+def test_metrics_are_repaired_after_a_kill_between_log_and_metrics(
+    tmp_path: Path, make_recorder: Any
+) -> None:
     counts = {"train": N, "test": 5}
     code = f"""
 import os, torch
@@ -256,7 +257,7 @@ for epoch in (1, 2, 3):
         np.testing.assert_equal(mine | {"seconds": 0}, other | {"seconds": 0})
 
 
-def test_resume_says_what_differs(make_recorder: Any) -> None:
+def test_resume_names_the_argument_that_differs(make_recorder: Any) -> None:
     images = np.zeros((N, 8, 8, 3), np.uint8)
     given: dict[str, Any] = {"clean_labels": CLEAN, "images": images, "seed": 1, "data": "d", "model": "m"}
     given["settings"] = {"lr": 0.1, "nothing": float("nan")}
@@ -280,7 +281,7 @@ def test_resume_says_what_differs(make_recorder: Any) -> None:
             make_recorder(resume=True, **wrong).close()
 
 
-def test_wrong_positions_that_were_recorded_cannot_be_resumed(make_recorder: Any) -> None:
+def test_a_run_with_wrong_positions_cannot_be_resumed(make_recorder: Any) -> None:
     with make_recorder() as recorder:
         recorder.update(torch.arange(N), logits_of(1), GIVEN[::-1].copy())
         recorder.end_epoch()
@@ -293,7 +294,7 @@ def test_wrong_positions_that_were_recorded_cannot_be_resumed(make_recorder: Any
         feed(recorder, 2)
 
 
-def test_a_deleted_run_is_said_and_nothing_more_counts_as_recorded(make_recorder: Any, capsys: Any) -> None:
+def test_after_the_run_is_deleted_nothing_counts_as_recorded(make_recorder: Any, capsys: Any) -> None:
     with make_recorder() as recorder:
         feed(recorder, 1)
         shutil.rmtree(recorder.path)

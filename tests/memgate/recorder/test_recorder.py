@@ -1,4 +1,4 @@
-"""The recorder: what other people's loops write is what memgate would have written."""
+"""The Recorder writes the values that memgate's own training would have written."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ from probes.scores.table import snapshot_scores
 from tests.helpers.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 
 
-def test_values_equal_those_of_memgates_own_sweep(trained_run: Run, make_recorder: Any) -> None:
+def test_values_equal_those_of_evaluate_split(trained_run: Run, make_recorder: Any) -> None:
     inputs, cpu = inputs_of(trained_run), torch.device("cpu")
     model, epoch = load_network(trained_run, "last", cpu)
     expected = evaluate_split(model, DeviceImages(inputs, "train", cpu), ("b2", "b3"), "float32")
@@ -36,15 +36,15 @@ def test_values_equal_those_of_memgates_own_sweep(trained_run: Run, make_recorde
         len(images),
         3,
         manifest=trained_run.path / "manifest.npz",
-        mode="evaluate_split",
+        mode="eval",
         images=inputs.train.images,
     )
     with torch.no_grad(), recorder:
         for batch in images.evaluation_batches(50):
-            found = model.eval()(batch.images)
-            gate = {one.name: one.value for one in found.gates}
-            own = {one.name: one.logits for one in found.gates}
-            recorder.update(batch.index, found.logits, images.given[batch.index], gate, gate_logits=own)
+            forward = model.eval()(batch.images)
+            values = {gate.name: gate.value for gate in forward.gates}
+            own = {gate.name: gate.logits for gate in forward.gates}
+            recorder.update(batch.index, forward.logits, images.given[batch.index], values, gate_logits=own)
         recorder.end_epoch()
     ours = recorded(recorder, 1)
     theirs = dict(trained_run.sample_log().records("train", [epoch]))[epoch]
@@ -55,15 +55,15 @@ def test_values_equal_those_of_memgates_own_sweep(trained_run: Run, make_recorde
             np.testing.assert_allclose(getattr(ours, name), getattr(record, name), rtol=2e-4, atol=2e-5)
     run = Run(recorder.path)
     assert run.sample_log().gates == ("b2", "b3")
-    assert run.sample_log().mode == "evaluate_split"
-    mine, others = (one.sample_log().samples("train") for one in (run, trained_run))
+    assert run.sample_log().mode == "eval"
+    mine, others = (either.sample_log().samples("train") for either in (run, trained_run))
     for column in vars(others):
         np.testing.assert_array_equal(getattr(mine, column), getattr(others, column))
     for name in ("label_kind", "image_kind"):
         assert summary(run)[name].equals(summary(trained_run)[name])
 
 
-def test_values_are_those_of_a_ten_line_loop(make_recorder: Any) -> None:
+def test_values_equal_numpy_formulas_on_the_logits(make_recorder: Any) -> None:
     with make_recorder() as recorder:
         feed(recorder, 1)
     record, chance = recorded(recorder, 1), torch.softmax(logits_of(1).double(), 1).numpy()
@@ -80,12 +80,12 @@ def test_values_are_those_of_a_ten_line_loop(make_recorder: Any) -> None:
     assert np.isnan(row["lr"])
 
 
-def test_order_batches_and_the_form_of_tensors_do_not_matter(make_recorder: Any) -> None:
+def test_values_do_not_depend_on_order_batch_size_or_type(make_recorder: Any) -> None:
     one, two = make_recorder(name="one"), make_recorder(name="two")
     feed(one, 1)
     logits = logits_of(1)
     order = np.random.default_rng(0).permutation(N)
-    for row in order:  # a batch of one, plain lists, a graph
+    for row in order:  # batches of one sample, lists, tensors with a gradient
         two.update([int(row)], logits[[row]].requires_grad_() * 1, [int(GIVEN[row])])
     two.end_epoch()
     for field in fields(EpochRecord):
@@ -101,7 +101,7 @@ def test_half_precision_is_computed_in_float32(make_recorder: Any) -> None:
     np.testing.assert_array_equal(recorded(recorder, 1).loss, -own.numpy())
 
 
-def test_of_a_sample_that_comes_twice_the_last_counts(make_recorder: Any) -> None:
+def test_the_last_values_of_a_repeated_sample_are_kept(make_recorder: Any) -> None:
     recorder = make_recorder()
     logits = logits_of(1)
     recorder.update(torch.arange(N), torch.zeros(N, K), torch.from_numpy(GIVEN))
@@ -113,10 +113,10 @@ def test_of_a_sample_that_comes_twice_the_last_counts(make_recorder: Any) -> Non
     np.testing.assert_array_equal(Run(recorder.path).sample_log().samples("train").given_label, GIVEN)
 
 
-def test_a_diverged_network_is_recorded(make_recorder: Any) -> None:
+def test_logits_that_are_nan_are_recorded(make_recorder: Any) -> None:
     recorder = make_recorder()
     own = torch.full((N, K), torch.nan)
-    labels = torch.zeros(N, dtype=torch.long)  # 0 is what argmax says of NaN
+    labels = torch.zeros(N, dtype=torch.long)  # argmax of NaN logits is 0
     recorder.update(torch.arange(N), own, labels, torch.rand(N), gate_logits=own)
     recorder.end_epoch()
     record = recorded(recorder, 1)
@@ -129,7 +129,9 @@ def test_a_diverged_network_is_recorded(make_recorder: Any) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_infinite_logits_warn_of_nothing_and_a_masked_class_counts_as_impossible(make_recorder: Any) -> None:
+def test_infinite_logits_give_no_warning_and_minus_infinity_means_probability_zero(
+    make_recorder: Any,
+) -> None:
     labels = torch.arange(N) % 2
     with make_recorder(epochs=4) as recorder:
         for top in (torch.inf, -torch.inf, 0.0, torch.inf):
@@ -172,7 +174,7 @@ def test_gates_with_and_without_a_classifier(make_recorder: Any) -> None:
     assert "routed to B3" in text
 
 
-def test_splits_are_recorded_when_they_are_evaluated(make_recorder: Any) -> None:
+def test_splits_need_not_be_recorded_in_every_epoch(make_recorder: Any) -> None:
     counts = {"train": N, "val": 5, "test": 6}
     tests = torch.tensor([0, 1, 2, 3, 0, 1])
     with make_recorder(counts, labels={"val": np.zeros(5, int)}) as recorder:
@@ -190,14 +192,14 @@ def test_splits_are_recorded_when_they_are_evaluated(make_recorder: Any) -> None
         [3],
         [1, 3],
     ]
-    found = report(run)
-    assert found.epoch == 3
-    assert found.test_accuracy is not None
-    assert found.test_accuracy.value == 1
+    result = report(run)
+    assert result.epoch == 3
+    assert result.test_accuracy is not None
+    assert result.test_accuracy.value == 1
     assert np.isnan([row["test_accuracy"] for row in run.metrics()]).tolist() == [False, True, False]
 
 
-def test_epochs_may_be_left_out(make_recorder: Any) -> None:
+def test_epoch_numbers_may_be_skipped(make_recorder: Any) -> None:
     with make_recorder(epochs=10) as recorder:
         for epoch in (5, 10):
             recorder.update(torch.arange(N), logits_of(epoch), torch.from_numpy(GIVEN))
@@ -216,7 +218,7 @@ def test_epochs_may_be_left_out(make_recorder: Any) -> None:
         (None, "stopped", ""),
     ],
 )
-def test_how_it_ended_is_its_status(
+def test_status_says_how_the_loop_ended(
     make_recorder: Any, error: BaseException | None, state: str, message: str
 ) -> None:
     def loop() -> Recorder:
@@ -251,9 +253,7 @@ def test_the_last_epoch_completes_the_run_without_close(make_recorder: Any) -> N
         recorder.end_epoch()
 
 
-def test_a_kill_between_epochs_leaves_a_readable_run_that_can_be_resumed(
-    tmp_path: Path, make_recorder: Any
-) -> None:
+def test_a_killed_recording_is_readable_and_resumes(tmp_path: Path, make_recorder: Any) -> None:
     code = f"""
 import os, sys, torch
 from memgate.recorder.recorder import Recorder
@@ -285,7 +285,7 @@ for epoch in (1, 2):
     assert [row["epoch"] for row in Run(recorder.path).metrics()] == [1, 2, 3]
 
 
-def test_going_back_to_an_older_epoch_drops_what_came_after(make_recorder: Any) -> None:
+def test_recording_an_older_epoch_again_deletes_the_later_ones(make_recorder: Any) -> None:
     with make_recorder(epochs=5, clean_labels=CLEAN) as recorder:
         for epoch in (1, 2, 3, 4):
             feed(recorder, epoch)
@@ -303,7 +303,7 @@ def test_going_back_to_an_older_epoch_drops_what_came_after(make_recorder: Any) 
     )
 
 
-def test_resume_begins_what_is_not_there_and_refuses_another_run(make_recorder: Any, make_run: Any) -> None:
+def test_resume_creates_a_missing_run_and_refuses_a_different_one(make_recorder: Any, make_run: Any) -> None:
     with make_recorder(resume=True, labels=GIVEN) as recorder:
         feed(recorder, 1, gate=torch.rand(N))
         with pytest.raises(MemgateError, match="open in another process"):
@@ -313,7 +313,7 @@ def test_resume_begins_what_is_not_there_and_refuses_another_run(make_recorder: 
     for wrong, sentence in (
         ({"n": 41}, "has the n_samples"),
         ({"epochs": 4}, "has the epochs 3 and not 4"),
-        ({"mode": "evaluate_split"}, "has the mode online and not evaluate_split"),
+        ({"mode": "eval"}, "has the mode online and not eval"),
         ({"class_names": list("abcd")}, "has the class_names"),
         ({"labels": CLEAN}, "has other labels of train"),
     ):
@@ -331,7 +331,7 @@ def test_resume_begins_what_is_not_there_and_refuses_another_run(make_recorder: 
         make_recorder(name="folder", resume=True)
 
 
-def test_a_full_disk_costs_the_epoch_and_not_the_training(
+def test_a_full_disk_loses_the_epoch_and_the_training_continues(
     make_recorder: Any, monkeypatch: Any, capsys: Any
 ) -> None:
     with make_recorder() as recorder:

@@ -1,4 +1,4 @@
-"""The recorder: what it makes is a run like any other. (The loops of the documentation: tests/docs.)"""
+"""Recorded runs in memgate's commands. (The documentation's examples of recording one: tests/docs.)"""
 
 import json
 import re
@@ -12,12 +12,12 @@ from app.cli.commands.runs import Runs
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.manifest.manifest import Manifest
-from probes.export.export import export
+from probes.export.export import export_run
 from probes.export.plan import ExportPlan
 from tests.helpers.recording import CLEAN, N, feed
 
 
-def test_commands_that_read_work_and_those_that_need_the_network_say_why_not(
+def test_reading_commands_work_and_commands_that_need_the_network_raise(
     make_recorder: Any, make_run: Any, capsys: Any
 ) -> None:
     make_run(name="trained")
@@ -34,7 +34,7 @@ def test_commands_that_read_work_and_those_that_need_the_network_say_why_not(
     assert stored["settings"] == {"lr": 0.1, "note": "x"}
     assert "config" not in stored
     for plan in (ExportPlan(), ExportPlan("long", "parquet"), ExportPlan("matrix", "npz")):
-        assert export(run, plan).is_file()
+        assert export_run(run, plan).is_file()
     for arguments in (
         ["resume", str(run.path)],
         ["evaluate", str(run.path)],

@@ -8,12 +8,16 @@ import pytest
 
 from memgate.config.run import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
-from memgate.runs.inputs import inputs_of, load_inputs, sources_for
+from memgate.runs.corruption import sources_for
+from memgate.runs.inputs import inputs_of, load_inputs
 from memgate.runs.run import open_run
 from memgate.training.evaluate import evaluate_run
 from memgate.training.loop import train
+from noise.apply import RENDERED
+from noise.files.digests import image_digests
 from noise.spec import parse_specs
 from probes.dynamics.summary import summary
+from probes.network.checkpoints import Plan, checkpoint_samples
 from probes.report.document import to_terminal
 from probes.report.report import report
 from tests.helpers.noise_kinds import CLASSES, NAMES, labels_of, pictures
@@ -122,7 +126,7 @@ def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):
     # Where both are gone, it may be put into the run itself.
     elsewhere.rename(tmp_path / "gone")
     with pytest.raises(MemgateError, match=f"foreign.npz does not exist.*may also be put into {run.path}"):
-        inputs_of(run)
+        _ = inputs_of(run).train
     (tmp_path / "gone" / "foreign.npz").rename(run.path / "foreign.npz")
     np.testing.assert_array_equal(inputs_of(run).train.images, inputs.train.images)
 
@@ -160,16 +164,75 @@ def test_a_manifest_of_other_data_is_one_sentence(config, tmp_path, data, said):
         load_inputs(changed)
 
 
+@pytest.fixture
+def rendered(monkeypatch):
+    """Positions of the samples whose Gaussian noise is rendered, in the order of the calls."""
+    positions, function = [], RENDERED["gaussian"]
+
+    def render(task, places):
+        positions.extend(places.tolist())
+        return function(task, places)
+
+    monkeypatch.setitem(RENDERED, "gaussian", render)
+    return positions
+
+
+def test_a_subset_is_the_rows_of_the_whole_and_renders_only_these(config, rendered):
+    trained = load_inputs(replace(config, noise_on=("test",)))
+    run = train(replace(config, noise_on=("test",)))
+    rendered.clear()
+    inputs = inputs_of(run)
+    rows = np.array([70, 3, 12, 41, 0, 99, 5])
+    assert inputs.splits == trained.splits
+    assert inputs.digests == trained.digests
+    assert inputs.normalisation == trained.normalisation
+    for split in inputs.splits:
+        chosen = rows[rows < len(inputs.clean_images(split))]
+        # Nothing but subsets and whole splits needs a corrupted image.
+        before = list(rendered)
+        np.testing.assert_array_equal(
+            inputs.samples(split).given_label, trained.image_set(split).labels, err_msg=split
+        )
+        np.testing.assert_array_equal(
+            inputs.image_digests(split), image_digests(trained.image_set(split).images), err_msg=split
+        )
+        assert rendered == before
+        subset, expected = inputs.subset(split, chosen), trained.image_set(split).subset(chosen)
+        for name in ("images", "labels", "sample_id"):
+            np.testing.assert_array_equal(getattr(subset, name), getattr(expected, name), err_msg=split)
+    noisy = {split: inputs.manifests[split].image_kinds == "gaussian" for split in inputs.manifests}
+    expected = [row for row in sorted(rows) if noisy["train"][row]]
+    expected += [row for row in sorted(rows) if row < 40 and noisy["test_corrupted"][row]]
+    assert rendered == expected
+    for split in inputs.splits:
+        np.testing.assert_array_equal(inputs.image_set(split).images, trained.image_set(split).images)
+    assert len(rendered) == sum(mask.sum() for mask in noisy.values()), "each image once"
+    with pytest.raises(MemgateError, match="no split 'other'"):
+        inputs.subset("other", rows)
+
+
+def test_a_probe_of_few_samples_renders_these_alone(config, rendered):
+    run = train(replace(config, train=TrainConfig(epochs=2, batch_size=50, checkpoint_every=1)))
+    rendered.clear()
+    visits = list(checkpoint_samples(run, Plan(("1", "last"), splits=["train"], n=20, device="cpu"), "csr"))
+    assert [visit.epoch for visit in visits] == [1, 2]
+    rows = visits[0].rows
+    assert len(rows) == 20
+    assert rendered == rows[run.manifest.image_kinds[rows] == "gaussian"].tolist()
+    for visit in visits:
+        np.testing.assert_array_equal(visit.images.images, visit.inputs.train.images[rows])
+
+
 def test_a_changed_source_is_noticed_when_a_run_is_looked_at(config, tmp_path):
     run = train(config)
     np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))
     with pytest.raises(
         MemgateError, match="cannot be made again: .*foreign.npz is not what it was written with"
     ):
-        inputs_of(run)
+        _ = inputs_of(run).train
     (tmp_path / "foreign.npz").unlink()
     with pytest.raises(MemgateError, match="foreign.npz does not exist"):
-        inputs_of(run)
+        _ = inputs_of(run).train
 
 
 def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
@@ -196,7 +259,7 @@ def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
         ({"manifest": "manifest.npz"}, "--noise and --manifest both"),
         (
             {"noise": (), "manifest": "manifest.npz", "noise_seed": 4},
-            "--noise-seed 4 has no use beside --manifest",
+            "--noise-seed 4 has no effect with --manifest",
         ),
     ],
 )

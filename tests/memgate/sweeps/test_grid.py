@@ -1,4 +1,4 @@
-"""A sweep: what its grid means, that it goes on where it was, and its table against the runs' own reports."""
+"""Sweeps: the runs of a grid, continuing after a stop, and the table compared with the runs' reports."""
 
 import json
 import signal
@@ -45,23 +45,23 @@ def base(out: Path, **changes: Any) -> RunConfig:
 
 def test_a_grid_is_the_product_of_its_values_and_seeds(tmp_path):
     over = ["train.lr=0.1,0.05", "--model.gate.curve=centred,normalised"]
-    found, configs = grid.plan("quickstart", base(tmp_path), over, (0, 3))
-    assert len(found.runs) == 8
+    sweep, configs = grid.plan("quickstart", base(tmp_path), over, (0, 3))
+    assert len(sweep.runs) == 8
     assert {(c.train.lr, c.model.gate.curve, c.seed) for c in configs} == {
         (lr, curve, seed) for lr in (0.1, 0.05) for curve in ("centred", "normalised") for seed in (0, 3)
     }
-    assert found.runs[1].name == "grid-train.lr_0.1-model.gate.curve_centred-s3"
-    assert [run.name for run in found.runs] == [config.name for config in configs]
-    for config in configs:  # and nothing else is changed
+    assert sweep.runs[1].name == "grid-train.lr_0.1-model.gate.curve_centred-s3"
+    assert [run.name for run in sweep.runs] == [config.name for config in configs]
+    for config in configs:  # everything else equals the base
         gate = replace(config.model.gate, curve="normalised")
         same = replace(config, name="grid", seed=0, model=replace(config.model, gate=gate))
         assert replace(same, train=replace(same.train, lr=0.1)) == base(tmp_path)
 
 
-def test_without_anything_varied_the_seeds_are_the_sweep(tmp_path):
-    found, _ = grid.plan("quickstart", base(tmp_path, name=None), [], (0, 1))
-    assert [run.name for run in found.runs] == ["quickstart-s0", "quickstart-s1"]
-    assert found.varied == ()
+def test_a_sweep_may_vary_the_seed_only(tmp_path):
+    sweep, _ = grid.plan("quickstart", base(tmp_path, name=None), [], (0, 1))
+    assert [run.name for run in sweep.runs] == ["quickstart-s0", "quickstart-s1"]
+    assert sweep.varied == ()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_without_anything_varied_the_seeds_are_the_sweep(tmp_path):
         ("init_from=None,'runs/a b:best'", lambda c: c.init_from, [None, "runs/a b:best"]),
     ],
 )
-def test_values_are_read_as_the_command_line_reads_them(tmp_path, text, read, expected):
+def test_values_are_parsed_as_on_the_command_line(tmp_path, text, read, expected):
     _, configs = grid.plan("quickstart", base(tmp_path), [text], (0,))
     assert [read(config) for config in configs] == expected
 
@@ -86,8 +86,8 @@ def test_values_are_read_as_the_command_line_reads_them(tmp_path, text, read, ex
     [
         (["--over", "train.lrr=1"], "--train.lrr is no flag of 'memgate train': perhaps --train.lr is meant"),
         (["--over", "train.lr=fast"], "--train.lr: could not convert string to float: 'fast'"),
-        (["--over", "train.lr=0.1,-1"], "--train.lr -1.0 does not learn"),
-        (["--over", "model.depth=14,21"], "--model.depth 21 is no depth"),
+        (["--over", "train.lr=0.1,-1"], "--train.lr -1.0 must be a number above 0"),
+        (["--over", "model.depth=14,21"], "--model.depth 21 is not a depth"),
         (["--over", "train.lr"], "has another form than FLAG=V1,V2"),
         (["--over", "seed=1,2"], "give the seeds by --seeds 0,1,2"),
         (["--over", "train.lr=0.1,0.10"], "give each value once"),
@@ -104,7 +104,7 @@ def test_values_are_read_as_the_command_line_reads_them(tmp_path, text, read, ex
         (["--engine", "ray", "--ray-address", "127.0.0.1:1"], "127.0.0.1:1 cannot be reached"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_before_anything_starts(tmp_path, one_sentence, arguments, sentence):
+def test_wrong_arguments_raise_before_a_run_starts(tmp_path, one_sentence, arguments, sentence):
     if "--ray-address" in arguments:
         pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
     assert sentence in one_sentence("sweep", "quickstart", *SMALL, "--out", tmp_path, *arguments)
@@ -117,19 +117,19 @@ def test_a_sweep_needs_a_recipe(one_sentence):
     assert "'nothing' is unknown" in one_sentence("sweep", "nothing", "--over", "train.lr=1")
 
 
-def test_ray_that_is_missing_is_a_sentence(tmp_path, one_sentence, monkeypatch):
+def test_missing_ray_raises(tmp_path, one_sentence, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    said = one_sentence("sweep", "quickstart", *SMALL, "--out", tmp_path, "--engine", "ray")
-    assert "pip install -e '.[ray]'" in said
+    message = one_sentence("sweep", "quickstart", *SMALL, "--out", tmp_path, "--engine", "ray")
+    assert "pip install -e '.[ray]'" in message
 
 
-def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(tmp_path, exit_code, capsys, interrupt):
+def test_a_sweep_continues_after_a_stop_and_after_failed_runs(tmp_path, exit_code, capsys, interrupt):
     typed = ["sweep", "quickstart", *SMALL, "--out", tmp_path, "--name", "s"]
     typed += ["--over", "init_from=None,nowhere", "--over", "train.lr=0.1,0.05"]
     assert exit_code(*typed, "--dry-run") == 0
     assert capsys.readouterr().out.count("missing") == 4
     assert list(tmp_path.iterdir()) == []
-    interrupt(memgate.training.loop, "train_step", 7)  # a run has four: this is the second's second epoch
+    interrupt(memgate.training.loop, "train_step", 7)  # a run has four steps: the second run's second epoch
     assert exit_code(*typed) == 130
     assert f"Go on with: memgate {' '.join(map(str, typed))}" in capsys.readouterr().out
     first, second = (f"s-init_from_none-train.lr_{lr}-s0" for lr in (0.1, 0.05))
@@ -146,14 +146,14 @@ def test_a_sweep_goes_on_where_it_was_and_one_failure_stops_no_other(tmp_path, e
     assert f"Not in the table: {failed[0]} (missing)" in printed.out
 
 
-def test_a_grid_may_grow_and_its_base_may_not_change(tmp_path, monkeypatch, one_sentence):
-    found, _ = grid.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (0,))
-    grid.record(found, tmp_path)
+def test_a_sweep_can_grow_and_its_base_cannot_change(tmp_path, monkeypatch, one_sentence):
+    sweep, _ = grid.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (0,))
+    grid.record(sweep, tmp_path)
     more, _ = grid.plan("quickstart", base(tmp_path), ["train.lr=0.05,0.1"], (0, 1))
     grown = grid.record(more, tmp_path)
     assert [run.seed for run in grown.runs] == [0, 0, 1, 1]
     assert grown == grid.find_sweep("grid", tmp_path)[0] == grid.read_sweep(tmp_path / "grid.sweep.json")
-    assert grid.record(found, tmp_path) == grown
+    assert grid.record(sweep, tmp_path) == grown
     changed = replace(base(tmp_path), noise=())
     with pytest.raises(
         MemgateError, match="another base \\(noise symmetric:0.3, not none\\): choose another"
@@ -164,8 +164,8 @@ def test_a_grid_may_grow_and_its_base_may_not_change(tmp_path, monkeypatch, one_
     assert "there are grid" in one_sentence("sweep", "table", "other", "--out", tmp_path)
 
 
-def test_a_typed_value_that_the_grid_holds_is_no_mistake(tmp_path, exit_code):
-    """It may be needed for the base alone to be sound: hidden layers of a gate over B2 need one there."""
+def test_a_flag_may_be_given_and_varied_if_a_run_has_its_value(tmp_path, exit_code):
+    """The base alone may need it: --model.gate.hidden-b2 is valid with a gate over B2 only."""
     typed = [
         "sweep",
         "quickstart",
@@ -179,19 +179,19 @@ def test_a_typed_value_that_the_grid_holds_is_no_mistake(tmp_path, exit_code):
     assert exit_code(*typed, "--over", 'model.gate.blocks="b2,b3",b2', "--dry-run") == 0
 
 
-def test_sweeps_that_grow_one_file_at_once_lose_nothing(tmp_path, monkeypatch):
+def test_concurrent_writes_of_a_sweeps_file_lose_no_run(tmp_path, monkeypatch):
     plans = [grid.plan("quickstart", base(tmp_path), ["train.lr=0.1"], (seed,))[0] for seed in (0, 1, 2)]
     grid.record(plans[0], tmp_path)
     read, both_have_read = grid.read_sweep, threading.Barrier(2)
 
     def read_and_wait(path: Path) -> grid.Sweep:
-        found = read(path)
+        sweep = read(path)
         with suppress(threading.BrokenBarrierError):
             both_have_read.wait(timeout=1)
-        return found
+        return sweep
 
     monkeypatch.setattr(grid, "read_sweep", read_and_wait)
-    threads = [threading.Thread(target=grid.record, args=(found, tmp_path)) for found in plans[1:]]
+    threads = [threading.Thread(target=grid.record, args=(sweep, tmp_path)) for sweep in plans[1:]]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -216,13 +216,13 @@ def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_c
     assert [grid.state_of(tmp_path, name) for name in names] == ["complete", "missing"]
 
 
-def test_a_signal_between_two_runs_stops_the_sweep_at_once(tmp_path, exit_code, monkeypatch):
+def test_a_signal_between_two_runs_stops_the_sweep(tmp_path, exit_code, monkeypatch):
     monkeypatch.setattr(memgate.training.loop, "load_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
     assert exit_code("sweep", "quickstart", *SMALL, "--out", tmp_path) == 143
     assert grid.state_of(tmp_path, "quickstart-s0") == "missing"
 
 
-def test_a_run_that_another_process_has_made_in_the_meantime(tmp_path):
+def test_a_folder_made_by_another_process_raises(tmp_path):
     config = base(tmp_path, name="r")
     stored = {
         "config": to_json_config(config),
@@ -237,13 +237,13 @@ def test_a_run_that_another_process_has_made_in_the_meantime(tmp_path):
     assert grid.still_failed([config], {"r": "taken"}) == {"r": "taken"}
 
 
-def test_what_another_process_has_completed_has_not_failed(make_run):
+def test_a_run_completed_by_another_process_has_not_failed(make_run):
     run = make_run(name="grid-s0")
     config = base(run.path.parent, name="grid-s0")
     assert grid.still_failed([config], {"grid-s0": "log.h5 is open in another process"}) == {}
 
 
-def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
+def test_damaged_runs_are_listed_as_missing_from_the_table(make_run):
     names = [f"t-s{seed}" for seed in range(4)]
     made = [make_run(name=name, seed=seed, data_seed=7) for seed, name in enumerate(names)]
     out = made[0].path.parent
@@ -258,27 +258,27 @@ def test_a_damaged_run_is_left_out_of_the_table_and_named(make_run):
     assert "1 of 4 runs are complete" in to_text(table, "terminal")
 
 
-def test_of_many_gates_the_table_has_the_mean_of_all(tmp_path):
+def test_the_table_has_the_mean_of_many_gates(tmp_path):
     config = base(tmp_path, model=ModelConfig(name="layer-exclusive", depth=14))
     log = memgate.training.loop.train(config).sample_log()
-    found = grid.Sweep("t", "quickstart", config, (grid.SweepRun("grid", {}, 0),))
-    (point,) = sweep_table(found, tmp_path).points
+    sweep = grid.Sweep("t", "quickstart", config, (grid.SweepRun("grid", {}, 0),))
+    (point,) = sweep_table(sweep, tmp_path).points
     assert len(log.gates) == 6
     samples = log.samples("train")
-    for group, inside in (("clean", samples.cause == "clean"), ("corrupted", samples.cause != "clean")):
-        values = [log.values("train", "gate", gate)[1][-1][inside] for gate in log.gates]
+    for group, members in (("clean", samples.cause == "clean"), ("corrupted", samples.cause != "clean")):
+        values = [log.values("train", "gate", gate)[1][-1][members] for gate in log.gates]
         assert point.figures[f"g {group} (mean of 6 gates)"].mean == pytest.approx(np.mean(values))
     assert len([title for title in point.figures if title.startswith("g ")]) == 2
 
 
-def test_a_foreign_run_in_the_way_is_noticed(tmp_path, make_run):
+def test_an_existing_run_with_other_settings_raises(tmp_path, make_run):
     run = make_run(name="grid-train.lr_0.1-s0")
     _, configs = grid.plan("quickstart", base(run.path.parent), ["train.lr=0.1"], (0,))
     with pytest.raises(MemgateError, match="is a run of other settings"):
         grid.check_existing(configs)
 
 
-def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
+def test_the_table_has_means_of_the_runs_reports(tmp_path, make_run):
     for seed in (0, 1):
         make_run(name=f"t-train.lr_0.1-s{seed}", seed=seed, data_seed=7)
     make_run(name="t-train.lr_0.05-s0", gates=())
@@ -291,22 +291,22 @@ def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
     ]
     runs.append(grid.SweepRun("t-train.lr_1-s0", {"train.lr": "1"}, 0))
     table = sweep_table(grid.Sweep("t", "quickstart", base(out), tuple(runs)), out)
-    one, two, three = table.points
-    reports = [report(open_run(out / name)) for name in one.runs]
-    corrupted = [next(g for g in found.groups if g.name == "corrupted") for found in reports]
+    two_runs, ungated, missing = table.points
+    reports = [report(open_run(out / name)) for name in two_runs.runs]
+    corrupted = [next(g for g in result.groups if g.name == "corrupted") for result in reports]
     fits = [float(group.fits_given.value or 0) for group in corrupted]
-    assert one.figures["corrupted fitted"].mean == pytest.approx(sum(fits) / 2)
-    assert one.figures["corrupted fitted"].sd == pytest.approx(abs(fits[0] - fits[1]) / 2**0.5)
+    assert two_runs.figures["corrupted fitted"].mean == pytest.approx(sum(fits) / 2)
+    assert two_runs.figures["corrupted fitted"].sd == pytest.approx(abs(fits[0] - fits[1]) / 2**0.5)
     means = [float(group.gates[0].mean.value or 0) for group in corrupted]
-    assert one.figures["g corrupted (b3)"].values == pytest.approx(tuple(means))
+    assert two_runs.figures["g corrupted (b3)"].values == pytest.approx(tuple(means))
     areas = [
-        next(s.auroc.value for s in found.scores if (s.score, s.against) == ("gate_mean", "corrupted"))
-        for found in reports
+        next(s.auroc.value for s in result.scores if (s.score, s.against) == ("gate_mean", "corrupted"))
+        for result in reports
     ]
-    assert one.figures["AUROC mean g (b3)"].values == pytest.approx(tuple(areas))
-    assert one.figures["s/epoch"].mean == 0.5
-    assert (len(one.runs), two.runs, three.runs) == (2, ("t-train.lr_0.05-s0",), ())
-    assert "g clean (b3)" not in two.figures
+    assert two_runs.figures["AUROC mean g (b3)"].values == pytest.approx(tuple(areas))
+    assert two_runs.figures["s/epoch"].mean == 0.5
+    assert (len(two_runs.runs), ungated.runs, missing.runs) == (2, ("t-train.lr_0.05-s0",), ())
+    assert "g clean (b3)" not in ungated.figures
     assert table.missing == {
         "t-train.lr_0.05-s1": "stopped after epoch 2 of 4", "t-train.lr_1-s0": "missing",
     }  # fmt: skip
@@ -317,8 +317,8 @@ def test_the_table_has_the_means_of_the_runs_own_reports(tmp_path, make_run):
     assert rows[3].split("|")[1:4] == [" 1          ", " 0   ", " -               "]
 
 
-def test_the_same_runs_as_tasks_of_ray(tmp_path):
-    """Two at once; Ctrl-C leaves the one that is not done to be resumed, also where SIGINT was ignored before."""
+def test_ray_trains_runs_in_parallel_and_stops_them_on_interrupt(tmp_path):
+    """Two runs in parallel; Ctrl-C leaves the incomplete one resumable, also where the shell ignores SIGINT."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
     typed = ["sweep", "quickstart", *SMALL, "--out", "runs", "--engine", "ray"]
     process = subprocess.Popen(
@@ -330,7 +330,7 @@ def test_the_same_runs_as_tasks_of_ray(tmp_path):
         start_new_session=True,
         preexec_fn=lambda: signal.signal(
             signal.SIGINT, signal.SIG_IGN
-        ),  # as a script's job in the background
+        ),  # as for a background job of a script
     )
     done, going = (tmp_path / "runs" / f"quickstart-train.epochs_{epochs}-s0" for epochs in (2, 2000))
     try:

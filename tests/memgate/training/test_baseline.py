@@ -1,4 +1,4 @@
-"""A new run starts from a baseline's trunk: every weight is accounted for, and nothing is loaded by halves."""
+"""--init-from: the trunk of another run is loaded completely or not at all, and every tensor is counted."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -46,56 +46,60 @@ def weights(run, which="last"):
     return torch.load(run.checkpoint(which), weights_only=True)["model"]
 
 
-def test_the_trunk_before_the_gate_is_the_baselines_to_the_bit(baseline, tmp_path, interrupt, capsys):
-    interrupt(torch.optim.SGD, "step", 1)  # stopped before anything is trained
+def test_the_gated_networks_trunk_equals_the_baselines_bit_by_bit(baseline, tmp_path, interrupt, capsys):
+    interrupt(torch.optim.SGD, "step", 1)  # stops before the first update
     with pytest.raises(Stopped):
         train(small(tmp_path, "gated", model=GATED, init_from=str(baseline.path)))
     run = open_run(tmp_path / "gated")
     state = torch.load(run.checkpoint("last"), weights_only=True)
     assert (state["epoch"], state["step"]) == (0, 0)
     images = torch.rand(5, 3, 8, 8)
-    ours = network(run.config.model)
-    ours.load_state_dict(state["model"])
-    theirs = network(baseline.config.model)
-    theirs.load_state_dict(weights(baseline))
-    x, y = ours.trunk.stem(images), theirs.stem(images)
+    started = network(run.config.model)
+    started.load_state_dict(state["model"])
+    source = network(baseline.config.model)
+    source.load_state_dict(weights(baseline))
+    x, y = started.trunk.stem(images), source.stem(images)
     for block in ("b1", "b2", "b3"):
-        x, y = ours.trunk.blocks[block](x), theirs.blocks[block](y)
+        x, y = started.trunk.blocks[block](x), source.blocks[block](y)
         assert torch.equal(x, y)
-    # Head and gates are those of a run from scratch.
+    # Head and gates equal those of a run from scratch.
     scratch = new_state(run.config, inputs_of(run).clean.train, torch.device("cpu")).model.state_dict()
     assert all(torch.equal(state["model"][name], scratch[name]) for name in scratch if "head" in name)
     assert torch.equal(state["model"]["gates.b3.hidden.weight"], scratch["gates.b3.hidden.weight"])
-    account = run.environment["initialisation"]
+    counts = run.environment["initialisation"]
     total = len(weights(baseline))
-    assert account["loaded"] == total - 2
-    assert (account["fresh"], account["left"], account["epoch"]) == ({"gates": 4, "head": 2}, {"head": 2}, 2)
+    assert counts["loaded"] == total - 2
+    assert (counts["fresh"], counts["left"], counts["epoch"]) == ({"gates": 4, "head": 2}, {"head": 2}, 2)
     assert f"{total - 2} tensors loaded; fresh: head 2, gates 4" in capsys.readouterr().out
 
 
-def test_with_its_head_the_network_starts_where_the_baseline_ended(baseline, tmp_path):
+def test_with_the_head_loaded_the_network_equals_the_baseline(baseline, tmp_path):
     config = small(tmp_path, "all", init_from=f"{baseline.path}:1", init_head="loaded")
-    schedule = TrainConfig(epochs=1, batch_size=32, schedule="resnet34-authors")  # a rate of 0: nothing moves
+    schedule = TrainConfig(
+        epochs=1, batch_size=32, schedule="resnet34-authors"
+    )  # a rate of 0: no weight changes
     run = train(replace(config, train=schedule))
     before, after = weights(baseline, "1"), weights(run)
-    moving = ("running_mean", "running_var", "num_batches_tracked")
-    assert all(torch.equal(before[name], after[name]) for name in before if not name.endswith(moving))
-    account = run.environment["initialisation"]
-    assert (account["loaded"], account["fresh"], account["left"]) == (len(before), {}, {})
+    batch_norm_statistics = ("running_mean", "running_var", "num_batches_tracked")
+    assert all(
+        torch.equal(before[name], after[name]) for name in before if not name.endswith(batch_norm_statistics)
+    )
+    counts = run.environment["initialisation"]
+    assert (counts["loaded"], counts["fresh"], counts["left"]) == (len(before), {}, {})
     assert run.config.init_from == f"{baseline.path.absolute()}:1"
 
 
 @pytest.mark.parametrize("which", ["best", "last", "1"])
-def test_any_checkpoint_can_be_the_start(baseline, tmp_path, which, interrupt):
+def test_any_checkpoint_can_be_loaded(baseline, tmp_path, which, interrupt):
     interrupt(torch.optim.SGD, "step", 1)
     with pytest.raises(Stopped):
         train(small(tmp_path, "x", model=GATED, init_from=f"{baseline.path}:{which}"))
-    found, expected = weights(open_run(tmp_path / "x")), weights(baseline, which)
+    loaded, expected = weights(open_run(tmp_path / "x")), weights(baseline, which)
     name = "blocks.b3.1.conv2.weight"
-    assert torch.equal(found[f"trunk.{name}"], expected[name])
+    assert torch.equal(loaded[f"trunk.{name}"], expected[name])
 
 
-def test_a_run_that_died_in_its_first_epoch_goes_on_from_the_baselines_weights(
+def test_a_run_that_stopped_in_its_first_epoch_resumes_from_the_baselines_weights(
     baseline, tmp_path, monkeypatch, interrupt
 ):
     copied = tmp_path / "copy"
@@ -103,14 +107,14 @@ def test_a_run_that_died_in_its_first_epoch_goes_on_from_the_baselines_weights(
     (copied / "config.json").write_bytes((baseline.path / "config.json").read_bytes())
     (copied / "checkpoints").mkdir()
     (copied / "checkpoints" / "last.pt").write_bytes(baseline.checkpoint("last").read_bytes())
-    never = train(small(tmp_path, "never", model=GATED, init_from=str(copied)))
+    uninterrupted = train(small(tmp_path, "uninterrupted", model=GATED, init_from=str(copied)))
     with monkeypatch.context():
         interrupt(torch.optim.SGD, "step", 4)
         with pytest.raises(Stopped):
-            train(small(tmp_path, "died", model=GATED, init_from=str(copied)))
-    (copied / "checkpoints" / "last.pt").unlink()  # never read again
-    resumed = resume(open_run(tmp_path / "died"))
-    first, second = weights(never), weights(resumed)
+            train(small(tmp_path, "stopped", model=GATED, init_from=str(copied)))
+    (copied / "checkpoints" / "last.pt").unlink()  # the resumed run must not read it
+    resumed = resume(open_run(tmp_path / "stopped"))
+    first, second = weights(uninterrupted), weights(resumed)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -123,20 +127,17 @@ def test_a_run_that_died_in_its_first_epoch_goes_on_from_the_baselines_weights(
         ("{base}x", {}, "basex is no run"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_before_anything_is_made(baseline, tmp_path, init, changes, sentence):
+def test_a_baseline_that_does_not_fit_raises_before_a_run_is_created(
+    baseline, tmp_path, init, changes, sentence
+):
     with pytest.raises(MemgateError, match=sentence):
         train(small(tmp_path, "new", init_from=init.format(base=baseline.path), **changes))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_head_of_other_classes_is_fresh_or_refused(baseline, tmp_path):
+def test_a_head_with_another_number_of_classes_is_fresh_or_raises(baseline, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8)
     labels = np.arange(60) % 3
-    arrays = {
-        f"{split}_{what}": found
-        for split in ("train", "test")
-        for what, found in (("images", pixels), ("labels", labels))
-    }
     arrays: dict[str, Any] = {"train_images": pixels, "train_labels": labels}
     arrays |= {"test_images": pixels, "test_labels": labels}
     np.savez(tmp_path / "three.npz", **arrays)
@@ -148,7 +149,7 @@ def test_a_head_of_other_classes_is_fresh_or_refused(baseline, tmp_path):
     assert train(config).environment["initialisation"]["fresh"] == {"head": 2}
 
 
-def test_the_flags(baseline, one_sentence):
+def test_flags_of_the_initialisation(baseline, one_sentence):
     assert "no --init-from to load it from" in one_sentence("train", "--init-head", "loaded")
     config = main.parse(["train", "--init-from", "runs/base:best"]).config
     assert config.init_from == "runs/base:best"

@@ -1,4 +1,4 @@
-"""The device loader: augmentation against a slow loop, and what it may not depend on."""
+"""Batches on the device: augmentation compared with a plain loop, and independent of the batch size."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def raw(images, batch):
     return values.round().to(torch.uint8).numpy()
 
 
-def test_a_sweep_is_every_sample_in_order_normalised():
+def test_evaluation_batches_are_every_sample_in_order_normalised():
     inputs, images = device_images()
     batches = list(images.evaluation_batches(16))
     assert [len(batch.index) for batch in batches] == [16, 16, 16, 2]
@@ -56,14 +56,14 @@ def test_every_crop_is_a_window_of_the_padded_image_or_of_its_mirror():
         for batch in images.training_batches(0, epoch, 16):
             for row, crop in zip(batch.index.tolist(), raw(images, batch), strict=True):
                 padded = np.pad(inputs.train.images[row], ((4, 4), (4, 4), (0, 0)))
-                found = [
+                windows = [
                     (y, x, flip)
                     for y in range(9) for x in range(9) for flip in (False, True)
                     if np.array_equal(padded[y : y + 12, x : x + 12][:, :: -1 if flip else 1], crop)
                 ]  # fmt: skip
-                assert found, (epoch, row)
-                if len(found) == 1:
-                    seen.add(found[0])
+                assert windows, (epoch, row)
+                if len(windows) == 1:
+                    seen.add(windows[0])
     assert {flip for _, _, flip in seen} == {False, True}
     assert {y for y, _, _ in seen} == {x for _, x, _ in seen} == set(range(2 * CROP_PADDING + 1))
 
@@ -73,10 +73,10 @@ def test_a_samples_augmentation_depends_on_seed_and_epoch_not_on_the_batch(augme
     _, images = device_images(augment)
 
     def by_sample(seed, epoch, size):
-        found = {}
+        images_by_row = {}
         for batch in images.training_batches(seed, epoch, size):
-            found.update(zip(batch.index.tolist(), raw(images, batch), strict=True))
-        return np.stack([found[row] for row in range(50)])
+            images_by_row.update(zip(batch.index.tolist(), raw(images, batch), strict=True))
+        return np.stack([images_by_row[row] for row in range(50)])
 
     np.testing.assert_array_equal(by_sample(0, 1, 7), by_sample(0, 1, 50))
     assert np.array_equal(by_sample(0, 1, 50), by_sample(0, 2, 50)) == (augment == "none")

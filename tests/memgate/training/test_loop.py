@@ -1,4 +1,4 @@
-"""Small real trainings: same seed same bits, stopped and resumed = never stopped, and the log tells the truth."""
+"""Small trainings: reproducible, bit-identical after a resume, and correctly logged."""
 
 import dataclasses
 import json
@@ -48,7 +48,7 @@ def small(out: Path, name: str = "run", **changes) -> RunConfig:
 
 
 MODES = {
-    "sweep": {},
+    "evaluation-pass": {},
     "online": {"log": LogConfig(mode="online")},
     "two-gates-extra": {
         "model": ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3", hidden_b3=16)),
@@ -97,23 +97,23 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing in the training may catch it and go on."""
+    """Simulates kill -9: the training must not handle it."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("what", ["log", "metrics", "best", "epoch_002", "last"])
-def test_a_kill_between_the_files_of_an_epoch_loses_none_of_them(tmp_path, monkeypatch, what, when):
+def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(tmp_path, monkeypatch, what, when):
     data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
     whole = train(small(tmp_path, "whole", data=data))
-    # The first epoch is the best so far, and every second one is kept.
+    # best.pt is written after the first epoch, epoch_NNN.pt after every second one.
     epoch = 1 if what == "best" else 2
 
-    def killing(original, is_it):
+    def killing(original, matches):
         def call(*arguments):
-            if is_it(*arguments) and when == "before":
+            if matches(*arguments) and when == "before":
                 raise Killed
             original(*arguments)
-            if is_it(*arguments):
+            if matches(*arguments):
                 raise Killed
 
         return call
@@ -167,11 +167,11 @@ def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
     log = run.sample_log()
     gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
     np.testing.assert_array_equal(routed, gate > np.float32(0.5))
-    # 16 bits have 128 values between two powers of two: many samples would share their margin.
+    # bfloat16 has 128 values between two powers of two, so many samples would have equal margins.
     assert len(np.unique(log.values("train", "margin")[1][-1])) > 190
 
 
-def test_a_signal_in_the_sweep_ends_it_at_the_next_batch(tmp_path, monkeypatch):
+def test_a_signal_ends_an_evaluation_pass_at_the_next_batch(tmp_path, monkeypatch):
     original, batches = SampleBuffer.update, []
 
     def signalled(self, index, forward):
@@ -188,7 +188,7 @@ def test_a_signal_in_the_sweep_ends_it_at_the_next_batch(tmp_path, monkeypatch):
     assert open_run(tmp_path / "run").status().shown == "stopped"
 
 
-def test_a_training_outlives_the_reader_of_its_lines(tmp_path, monkeypatch):
+def test_a_closed_standard_output_does_not_end_the_training(tmp_path, monkeypatch):
     def closed(*_, **__):
         raise BrokenPipeError(32, "Broken pipe")
 
@@ -196,7 +196,7 @@ def test_a_training_outlives_the_reader_of_its_lines(tmp_path, monkeypatch):
     assert train(small(tmp_path)).status().shown == "complete"
 
 
-def test_tensorboard_that_is_not_installed_is_said_before_a_run_is_made(tmp_path, monkeypatch):
+def test_missing_tensorboard_raises_before_a_run_is_created(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MemgateError, match="needs the package tensorboard: pip install"):
         train(small(tmp_path, log=LogConfig(tensorboard=True)))
@@ -207,7 +207,7 @@ SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SI
 
 
 @pytest.mark.parametrize("name", list(SIGNALS))
-def test_a_signal_leaves_a_run_that_resumes_to_the_same_bits(tmp_path, name):
+def test_a_run_stopped_by_a_signal_resumes_bit_identically(tmp_path, name):
     number, code = SIGNALS[name]
     flags = (
         "--name killed --noise symmetric:0.2 --device cpu --data.name digits --data.image-size 8 "
@@ -236,16 +236,17 @@ def test_a_signal_leaves_a_run_that_resumes_to_the_same_bits(tmp_path, name):
 
 
 def wait_for_epoch(path, epoch, process):
+    """Wait until metrics.csv has the epoch's line."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if path.exists() and path.read_text().count("\n") > epoch:
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    raise AssertionError("the training took too long to begin")
+    raise AssertionError("the training did not reach the epoch in two minutes")
 
 
-def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
+def test_the_last_logged_epoch_equals_the_last_checkpoints_output(tmp_path):
     run = train(small(tmp_path))
     inputs = inputs_of(run)
     model = build_model(run.config.model, 10, seed=0).eval()
@@ -289,7 +290,7 @@ def test_the_last_epoch_in_the_log_is_what_the_last_checkpoint_says(tmp_path):
     assert metrics["train_routed_b3"] == pytest.approx(last("routed").mean())
 
 
-def test_evaluate_gives_the_numbers_of_the_epoch(tmp_path):
+def test_evaluate_run_equals_the_epochs_metrics(tmp_path):
     data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
     run = train(small(tmp_path, data=data))
     for which in ("last", "2", "best"):
@@ -316,13 +317,13 @@ def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
 
 
 @pytest.mark.parametrize(("iters_mode", "trunk", "gate"), [("extra", 16, 48), ("starve", 4, 16)])
-def test_gate_iters_in_both_meanings(tmp_path, iters_mode, trunk, gate):
+def test_gate_iters_in_both_modes(tmp_path, iters_mode, trunk, gate):
     schedule = TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode=iters_mode)
     last = train(small(tmp_path, train=schedule)).metrics()[-1]
     assert (last["trunk_updates"], last["gate_updates"]) == (trunk, gate)
 
 
-def test_a_full_disk_stops_the_log_and_not_the_training(tmp_path, monkeypatch, capsys):
+def test_a_full_disk_loses_an_epoch_of_the_log_and_the_training_continues(tmp_path, monkeypatch, capsys):
     original = SampleLogWriter.write
 
     def full(self, epoch, records):
@@ -355,17 +356,17 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
     assert_same_run(whole, resume(run))
 
 
-def test_what_stops_a_start(tmp_path):
+def test_a_taken_name_and_a_diverged_loss_raise(tmp_path):
     train(small(tmp_path, train=TrainConfig(epochs=1)))
     with pytest.raises(MemgateError, match="exists already: choose another --name, or go on"):
         train(small(tmp_path))
-    with pytest.raises(MemgateError, match="no number any more after epoch"):
+    with pytest.raises(MemgateError, match="loss is NaN or infinite after epoch"):
         train(small(tmp_path, "diverges", train=TrainConfig(epochs=3, lr=1e20)))
     assert open_run(tmp_path / "diverges").status().state == "failed"
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_changed_data_does_not_resume(tmp_path, split):
+def test_a_run_with_changed_data_does_not_resume(tmp_path, split):
     draw = np.random.default_rng(0)
     arrays: dict[str, Any] = {
         f"{split}_{what}": values
@@ -387,10 +388,10 @@ def test_changed_data_does_not_resume(tmp_path, split):
 
 def test_config_json_is_the_resolved_configuration(tmp_path):
     run = train(small(tmp_path, train=TrainConfig(epochs=2)))
-    asked = small(tmp_path, train=TrainConfig(epochs=2))
-    assert run.requested == asked
+    requested = small(tmp_path, train=TrainConfig(epochs=2))
+    assert run.requested == requested
     assert run.config == replace(
-        asked.resolved(), train=TrainConfig(epochs=2, milestones=(1,), precision="float32")
+        requested.resolved(), train=TrainConfig(epochs=2, milestones=(1,), precision="float32")
     )
     stored = json.loads((run.path / "config.json").read_text())
     assert stored["config"]["train"]["milestones"] == [1]
@@ -406,6 +407,6 @@ def test_tensorboard_holds_the_scalars_and_the_histograms(tmp_path):
     events = accumulator.EventAccumulator(
         str(run.path / "tensorboard"), {"histograms": 0, "scalars": 0}
     ).Reload()
-    found = [event.value for event in events.Scalars("test_accuracy")]
-    assert found == pytest.approx([row["test_accuracy"] for row in run.metrics()])
+    accuracies = [event.value for event in events.Scalars("test_accuracy")]
+    assert accuracies == pytest.approx([row["test_accuracy"] for row in run.metrics()])
     assert len(events.Histograms("g_b3/train")) == 2

@@ -1,4 +1,4 @@
-"""Learning rates, step by step, against the papers' rules."""
+"""Learning rates step by step, compared with the papers' schedules."""
 
 import pytest
 
@@ -31,14 +31,14 @@ def test_the_trunks_rate_divided_by_three():
     assert rates == [0.1, 0.0333, 0.0333, 0.0111, 0.0111]  # as in the authors' curves lr1by34770
 
 
-def test_the_schedule_that_the_authors_resnet34_really_had():
+def test_the_schedule_of_the_authors_resnet34_scripts():
     config = RunConfig(train=TrainConfig(epochs=300, schedule="resnet34-authors")).resolved().train
     assert config.milestones is None
     rates = [trunk_lr(config, epoch, (epoch - 1) * 391) for epoch in range(1, 301)]
     expected = [0.0] * 82 + [0.01] * 41 + [0.001] * 41 + [0.0] * 136
     assert rates == pytest.approx(expected, abs=0, rel=1e-12)
-    meant = TrainConfig(epochs=250, milestones=(82, 123))
-    assert [trunk_lr(meant, epoch, 0) for epoch in (1, 82)] == [0.1, 0.1]
+    intended = TrainConfig(epochs=250, milestones=(82, 123))
+    assert [trunk_lr(intended, epoch, 0) for epoch in (1, 82)] == [0.1, 0.1]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_schedule_that_the_authors_resnet34_really_had():
         ),
     ],
 )
-def test_a_schedule_that_cannot_be_is_refused(wrong, sentence):
+def test_an_impossible_schedule_raises(wrong, sentence):
     with pytest.raises(MemgateError, match=sentence):
         TrainConfig(**wrong)
 
@@ -60,8 +60,8 @@ def test_a_schedule_that_cannot_be_is_refused(wrong, sentence):
 def test_the_gates_rate():
     constant, decayed = TrainConfig(), TrainConfig(gate_lr_schedule="step50")
     assert {gate_lr(constant, epoch) for epoch in range(1, 301)} == {0.01}
-    found = [gate_lr(decayed, epoch) for epoch in (1, 49, 50, 99, 100, 300)]
-    assert found == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-8])
+    rates = [gate_lr(decayed, epoch) for epoch in (1, 49, 50, 99, 100, 300)]
+    assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-8])
 
 
 @pytest.mark.parametrize(("epochs", "expected"), [(24, (12, 18)), (60, (30, 45)), (2, (1,)), (1, ())])

@@ -80,7 +80,7 @@ def test_a_named_source_is_passed_in():
     positions, rows = rows_of(result.manifest)
     np.testing.assert_array_equal(result.images[positions], 255 - pictures(FOREIGN)[rows])
     assert str(result.manifest.source[positions[0]]).startswith("svhn:")
-    with pytest.raises(NoiseError, match="the images of svhn are not at hand"):
+    with pytest.raises(NoiseError, match="the images of svhn were not passed in"):
         corrupt(images, labels, specs, **arguments)
 
 
@@ -94,7 +94,7 @@ def test_other_sizes_and_grey_are_fitted():
     small = fitted(half, (4, 4, 3))
     assert small[0, :, 0].max() < 40
     assert small[0, :, 3].min() > 160
-    with pytest.raises(NoiseError, match="4 channels and the data 3"):
+    with pytest.raises(NoiseError, match="4 channels, the data has 3"):
         fitted(np.zeros((2, 4, 4, 4), np.uint8), (4, 4, 3))
 
 
@@ -143,7 +143,7 @@ def test_images_are_found_again_by_their_names(paths):
         (
             {"images": pictures(3)},
             "open:0.5:source=npz={folder}/own.npz",
-            "needs 30 images and own.npz has 3",
+            "needs 30 images, own.npz has 3",
         ),
         (
             {"images": pictures(3)},
@@ -186,7 +186,7 @@ def test_the_same_source_twice_and_the_data_itself_are_refused(paths):
         made(60, [f"open:0.2:{source}", f"open:0.2:{source}:labels=uniform"])
     arguments = {"seed": 0, "class_names": NAMES, "sources": {"cifar10": pictures(FOREIGN)}}
     for dataset in ("cifar10", "cifar10/test"):
-        with pytest.raises(NoiseError, match="no open-set noise for cifar10 itself"):
+        with pytest.raises(NoiseError, match="cannot be open-set noise for cifar10 itself"):
             corrupt(
                 pictures(60),
                 labels_of(np.arange(60)),
@@ -218,6 +218,6 @@ def test_two_sources_of_one_name_are_refused(paths, tmp_path):
 def test_a_list_of_another_length_is_refused(paths):
     paths["open.json"].write_text(json.dumps({"noise_labels": [], "open_noise": [[60, 1]]}))
     text = f"open-list:file={paths['open.json']}:source=npz={paths['foreign.npz']}"
-    with pytest.raises(NoiseError, match="names sample 60 and the data has 60"):
+    with pytest.raises(NoiseError, match="names sample 60, but the data has 60"):
         made(60, [text])
     assert not made(20, [text], sample_id=np.arange(20) * 2).manifest.open_set.any()

@@ -57,16 +57,16 @@ def test_the_official_names_are_understood(tmp_path):
             r"other clean labels for 30 of the 30 samples, the first with sample_id 0: .* or order",
         ),
         ({}, np.where(np.arange(30) == 7, 0, CLEAN), "for 1 of the 30 samples, the first with sample_id 7"),
-        ({}, CLEAN[:20], "lists 30 labels and the data has 20, another length"),
-        ({}, np.arange(40) % 10, "lists 30 labels and the data has a sample_id 39"),
-        ({"clean": CLEAN[:9]}, CLEAN, "lists 9 labels and the data has a sample_id 29"),
-        ({"aggre": AGGRE[:9]}, CLEAN, "lists 9 labels and the data has a sample_id 29"),
-        ({"aggre": AGGRE * 1.0}, CLEAN, "column aggre is no list of whole numbers"),
-        ({"aggre": AGGRE[:, None]}, CLEAN, "column aggre is no list of whole numbers"),
+        ({}, CLEAN[:20], "lists 30 labels, but the data has 20 samples"),
+        ({}, np.arange(40) % 10, "lists 30 labels, but the data has a sample_id 39"),
+        ({"clean": CLEAN[:9]}, CLEAN, "lists 9 labels, but the data has a sample_id 29"),
+        ({"aggre": AGGRE[:9]}, CLEAN, "lists 9 labels, but the data has a sample_id 29"),
+        ({"aggre": AGGRE * 1.0}, CLEAN, "column aggre is not a list of whole numbers"),
+        ({"aggre": AGGRE[:, None]}, CLEAN, "column aggre is not a list of whole numbers"),
         (
             {"aggre": AGGRE + 5},
             CLEAN,
-            "gives sample_id 4 the label 12, and the labels of 10 classes run from 0 to 9",
+            "gives sample_id 4 the label 12, but the labels of 10 classes run from 0 to 9",
         ),
         ({"aggre": AGGRE - 5}, CLEAN, "gives sample_id 0 the label -2"),
     ],
@@ -80,10 +80,10 @@ def test_a_file_of_other_data_is_refused(tmp_path, columns, labels, sentence):
 def test_a_missing_column_is_named_with_those_there_are(tmp_path):
     path = human_npz(tmp_path, sheet=CLEAN)
     message = refusal(task_of(f"human:column=worse:file={path}", CLEAN))
-    assert "has no column worse (it has clean, aggre): take one of those." in message
+    assert "has no column worse (it has clean, aggre): use one of those." in message
     np.savez(path, aggre=AGGRE)
     message = refusal(task_of(f"human:column=aggre:file={path}", CLEAN))
-    assert "has no column clean (it has aggre): its order cannot be checked without." in message
+    assert "has no column clean (it has aggre): without it the order cannot be checked." in message
     np.savez(path, labels=AGGRE)
     assert "it has none that is known" in refusal(task_of(f"human:column=aggre:file={path}", CLEAN))
 
@@ -149,7 +149,7 @@ def test_a_pt_file_that_holds_something_else_is_refused(tmp_path):
     task = task_of(f"human:column=aggre:file={path}", CLEAN)
     assert "holds no named columns" in refusal(task)
     human_pt(path, {"clean_label": CLEAN.tolist(), "aggre_label": AGGRE.tolist()})
-    assert "column aggre is no list of whole numbers" in refusal(task)
+    assert "column aggre is not a list of whole numbers" in refusal(task)
     human_pt(path, {"clean_label": CLEAN, "aggre_label": np.array(["a", None], dtype=object)})
     assert "was not read" in refusal(task)
     content = human_pt(path, {"clean_label": CLEAN, "aggre_label": AGGRE}).read_bytes()
@@ -161,7 +161,7 @@ def test_a_pt_file_that_holds_something_else_is_refused(tmp_path):
 def test_without_torch_the_sentence_says_so(tmp_path, monkeypatch):
     path = human_pt(tmp_path / "human.pt", {"clean_label": CLEAN, "aggre_label": AGGRE})
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert "needs torch to be read" in refusal(task_of(f"human:column=aggre:file={path}", CLEAN))
+    assert "can only be read with torch" in refusal(task_of(f"human:column=aggre:file={path}", CLEAN))
 
 
 def test_the_label_kinds_import_neither_torch_nor_pandas():

@@ -45,7 +45,7 @@ def test_the_rows_of_a_csv_may_stand_in_any_order(tmp_path_factory, order, extra
     path = listed(tmp_path_factory.mktemp("lists"), "\r\n".join(lines), "labels.CSV")
     task = task_of(f"label-list:file={path}", CLEAN)
     if extra:
-        assert "names sample 4711 and the data has" in refusal(task)
+        assert "names sample 4711, but the data has" in refusal(task)
         # A part of a split may be listed among more.
         ids = np.arange(1, len(CLEAN))
         task = task_of(f"label-list:file={path}", CLEAN[1:], sample_id=ids)
@@ -69,20 +69,20 @@ def test_clean_labels_in_a_csv_are_compared(tmp_path):
 @pytest.mark.parametrize(
     ("content", "name", "sentence"),
     [
-        ("[0, 1", "a.json", "is no JSON"),
+        ("[0, 1", "a.json", "is not JSON"),
         ({"labels": [0, 1, 2]}, "a.json", "neither a list of labels nor an object with such a list"),
         ({"noise_labels": 3}, "a.json", "neither a list of labels nor an object with such a list"),
         ("3", "a.json", "neither a list of labels nor"),
-        ([0, 1], "a.json", "lists 2 labels and the data has a sample_id 2"),
-        ([0, 1, 2, 3], "a.json", "lists 4 labels and the data has 3, another length"),
-        ([0, 1.5, 2], "a.json", "holds 1.5 at place 1, which is no whole number"),
-        ([0, True, 2], "a.json", "holds True at place 1, which is no whole number"),
-        ([0, "1", 2], "a.json", "holds '1' at place 1, which is no whole number"),
-        ([0, 2**70, 2], "a.json", "at place 1, which is no whole number"),
+        ([0, 1], "a.json", "lists 2 labels, but the data has a sample_id 2"),
+        ([0, 1, 2, 3], "a.json", "lists 4 labels, but the data has 3 samples"),
+        ([0, 1.5, 2], "a.json", "holds 1.5 at index 1, which is not a whole number"),
+        ([0, True, 2], "a.json", "holds True at index 1, which is not a whole number"),
+        ([0, "1", 2], "a.json", "holds '1' at index 1, which is not a whole number"),
+        ([0, 2**70, 2], "a.json", "at index 1, which is not a whole number"),
         (
             [0, 1, 10],
             "a.json",
-            "gives sample_id 2 the label 10, and the labels of 10 classes run from 0 to 9",
+            "gives sample_id 2 the label 10, but the labels of 10 classes run from 0 to 9",
         ),
         ([0, -1, 1], "a.json", "gives sample_id 1 the label -1"),
         ("sample_id,label\n0,1\n", "a.csv", r"has no column given_label \(it has sample_id, label\)"),
@@ -96,15 +96,15 @@ def test_clean_labels_in_a_csv_are_compared(tmp_path):
         (
             "sample_id,given_label\n0,1\n1\n2,1\n",
             "a.csv",
-            "holds '', where sample_id and given_label are whole",
+            "holds '', but sample_id and labels must be whole",
         ),
         (
             "sample_id,given_label\n0,1\n1,x\n2,1\n",
             "a.csv",
-            "holds 'x', where sample_id and given_label are whole",
+            "holds 'x', but sample_id and labels must be whole",
         ),
         ("sample_id,given_label\n0,1\n1,10\n2,1\n", "a.csv", "gives sample_id 1 the label 10"),
-        ("sample_id,given_label\n0," + "1" * 200_000, "a.csv", "is no CSV file"),
+        ("sample_id,given_label\n0," + "1" * 200_000, "a.csv", "is not a CSV file"),
     ],
 )
 def test_a_list_that_does_not_fit_is_refused(tmp_path, content, name, sentence):
@@ -116,7 +116,7 @@ def test_a_list_that_does_not_fit_is_refused(tmp_path, content, name, sentence):
 def test_a_csv_in_another_encoding_is_refused(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"sample_id,given_label,name\n0,1,\xff\n")
-    assert "is no CSV file" in refusal(task_of(f"label-list:file={path}", [0, 1, 2]))
+    assert "is not a CSV file" in refusal(task_of(f"label-list:file={path}", [0, 1, 2]))
 
 
 def test_the_open_pairs_of_evidential_mix(tmp_path):
@@ -134,12 +134,12 @@ def test_the_open_pairs_of_evidential_mix(tmp_path):
         ({"noise_labels": []}, "holds no list 'open_noise'"),
         (
             {"open_noise": [[1, 2], [3]]},
-            r"holds \[3\] at place 1 and must hold \[sample, source image\] pairs",
+            r"holds \[3\] at index 1 but must hold \[sample, source image\] pairs",
         ),
-        ({"open_noise": [[1, 2.5]]}, "at place 0 and must hold"),
-        ({"open_noise": [[-1, 2]]}, "at place 0 and must hold"),
-        ({"open_noise": [[1, False]]}, "at place 0 and must hold"),
-        ({"open_noise": [4]}, "at place 0 and must hold"),
+        ({"open_noise": [[1, 2.5]]}, "at index 0 but must hold"),
+        ({"open_noise": [[-1, 2]]}, "at index 0 but must hold"),
+        ({"open_noise": [[1, False]]}, "at index 0 but must hold"),
+        ({"open_noise": [4]}, "at index 0 but must hold"),
         ({"open_noise": [[1, 2], [5, 2], [5, 3]]}, "replaces sample 5 more than once: keep one pair"),
     ],
 )

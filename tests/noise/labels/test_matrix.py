@@ -88,18 +88,18 @@ def test_matrices_may_be_written_in_several_ways(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "orientation", "sentence"),
     [
-        ("0.9,0.1,0\n0.1,0.9,0\n0,0,1\n", "rows", "holds 3×3 numbers and 2 classes need 2×2"),
-        ("0.9,0.1\n", "rows", "holds 1×2 numbers and 2 classes need 2×2"),
-        ("0.9,0.1\n0.1,0.8,0.1\n", "rows", "row 2 has 3 numbers and row 1 has 2"),
-        ("0.9,0.1\n0.1,x\n", "rows", "row 2 holds 'x', which is no number"),
-        ("0.9,\n0.1,0.9\n", "rows", "row 1 holds '', which is no number"),
-        ("1.5,-0.5\n0,1\n", "rows", "row 1, column 1 is 1.5 and must be a probability, from 0 to 1"),
+        ("0.9,0.1,0\n0.1,0.9,0\n0,0,1\n", "rows", "holds 3×3 numbers, but 2 classes need 2×2"),
+        ("0.9,0.1\n", "rows", "holds 1×2 numbers, but 2 classes need 2×2"),
+        ("0.9,0.1\n0.1,0.8,0.1\n", "rows", "row 2 has 3 numbers, but row 1 has 2"),
+        ("0.9,0.1\n0.1,x\n", "rows", "row 2 holds 'x', which is not a number"),
+        ("0.9,\n0.1,0.9\n", "rows", "row 1 holds '', which is not a number"),
+        ("1.5,-0.5\n0,1\n", "rows", "row 1, column 1 is 1.5 but must be a probability, from 0 to 1"),
         ("1,0\n-0.5,1.5\n", "rows", "row 2, column 1 is -0.5"),
         ("nan,1\n0,1\n", "rows", "row 1, column 1 is nan"),
         ("0,inf\n0,1\n", "rows", "row 1, column 2 is inf"),
-        ("0.9,0.1\n0.1,0.8\n", "rows", r"row 2 sums to 0.9 and must sum to one: scale every row"),
-        ("0.9,0.1\n0.1,0.899998\n", "rows", r"row 2 sums to 0.999998 and must"),
-        ("0.9,0.1\n0.1,0.8\n", "cleanlab", r"column 2 sums to 0.9 and must sum to one: scale every column"),
+        ("0.9,0.1\n0.1,0.8\n", "rows", r"row 2 sums to 0.9 but must sum to one: scale every row"),
+        ("0.9,0.1\n0.1,0.899998\n", "rows", r"row 2 sums to 0.999998 but must"),
+        ("0.9,0.1\n0.1,0.8\n", "cleanlab", r"column 2 sums to 0.9 but must sum to one: scale every column"),
         (
             "0.9,0.3\n0.1,0.7\n",
             "rows",
@@ -125,7 +125,7 @@ def test_a_matrix_that_is_none_is_refused(tmp_path, text, orientation, sentence)
 def test_a_matrix_in_bytes_is_refused(tmp_path):
     path = tmp_path / "T.csv"
     path.write_bytes(b"\xff\xfe\x00")
-    assert "is no text" in refusal(task_of(f"matrix:file={path}", [0, 1], classes=2))
+    assert "is not text" in refusal(task_of(f"matrix:file={path}", [0, 1], classes=2))
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -261,16 +261,16 @@ def test_the_convention_is_named(text, names, convention):
 @pytest.mark.parametrize(
     ("text", "classes", "sentence"),
     [
-        ("symmetric:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
-        ("symmetric-iid:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
-        ("pair:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
-        ("instance:0.4", 1, "needs another class to flip to, and there is 1 class: leave it out"),
+        ("symmetric:0.4", 1, "needs another class to flip to, but there is only 1 class: leave it out"),
+        ("symmetric-iid:0.4", 1, "needs another class to flip to, but there is only 1 class: leave it out"),
+        ("pair:0.4", 1, "needs another class to flip to, but there is only 1 class: leave it out"),
+        ("instance:0.4", 1, "needs another class to flip to, but there is only 1 class: leave it out"),
         (
             "asymmetric:0.4",
             10,
-            r"for CIFAR-10 and CIFAR-100 only, .* \(class 0, .*take pair, or .* matrix:file=FILE",
+            r"only for CIFAR-10 and CIFAR-100, .* \(class 0, .*use pair, or .* matrix:file=FILE",
         ),
-        ("asymmetric:0.4:convention=legacy-block5", 7, "blocks of 5 classes and there are 7: take pair"),
+        ("asymmetric:0.4:convention=legacy-block5", 7, "blocks of 5 classes, but there are 7: use pair"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(text, classes, sentence):

@@ -134,11 +134,11 @@ def rewritten(path, **changes):
     [
         ({"pixels": None}, "it lacks pixels"),
         ({"header": None}, "it lacks header"),
-        ({"header": np.array("{")}, "the header is no JSON"),
+        ({"header": np.array("{")}, "the header is not JSON"),
         ({"header": np.array("[]")}, "schema None"),
         ({"header": np.array('{"schema": "memgate-manifest/9"}')}, "schema 'memgate-manifest/9'"),
         ({"header": np.array(json.dumps({"schema": SCHEMA}))}, "the header lacks class_names"),
-        ({"header": np.array("[" * 100_000)}, "the header is no JSON"),
+        ({"header": np.array("[" * 100_000)}, "the header is not JSON"),
         (
             {"given_label": np.zeros(39, dtype=np.int64)},
             r"given_label is int64\[39\] and must be int64\[40\]",
@@ -188,8 +188,8 @@ def test_a_header_of_other_types_is_one_sentence(change, said):
     [
         ({"text": "symetric:0.4"}, "did you mean symmetric"),
         ({"text": 3}, "text is '3' and must be text"),
-        ({"code": 7}, r"codes \[7, 2\] and must count from 1"),
-        ({"class_requested": [0.4]}, "asks for 1 classes of 4"),
+        ({"code": 7}, r"codes \[7, 2\] and must be numbered from 1"),
+        ({"class_requested": [0.4]}, "has shares for 1 classes of 4"),
         ({"kind": "randx"}, "unknown key kind"),
     ],
 )

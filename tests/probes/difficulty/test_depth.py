@@ -14,8 +14,10 @@ from memgate.errors import MemgateError
 from memgate.models import build_model
 from memgate.models.pixels import PixelNetwork
 from probes.difficulty import depth as depth_module
-from probes.difficulty.depth import DepthConfig, Support, coarse, depth_of, knn_vote, prediction_depths
-from probes.network.features import features, points
+from probes.difficulty.config import DifficultyConfig
+from probes.difficulty.depth import Support, coarse, depth_of, knn_vote, prediction_depths
+from probes.network.features import features
+from probes.network.layers import points
 
 NOBODY = np.full(40, -1)
 
@@ -163,7 +165,7 @@ def test_labels_of_the_support_decide_the_votes_and_not_the_prediction(given_net
 )
 def test_numbers_that_cannot_be_are_refused(numbers, sentence):
     with pytest.raises(MemgateError, match=sentence):
-        DepthConfig(*numbers)
+        DifficultyConfig(("grand",), *numbers)
 
 
 def test_a_support_that_is_too_small_is_refused(given_network):
@@ -171,8 +173,8 @@ def test_a_support_that_is_too_small_is_refused(given_network):
     with pytest.raises(
         MemgateError, match="support 30 holds no 30 neighbours of a sample of its own: at least 31"
     ):
-        DepthConfig(30, 30).check(1000)
+        DifficultyConfig(neighbours=30, support=30).check(1000)
     with pytest.raises(MemgateError, match="25 training samples hold no 30 neighbours"):
-        DepthConfig(30, 30).check(25)
+        DifficultyConfig(neighbours=30, support=30).check(25)
     with pytest.raises(MemgateError, match="8 training samples hold no 8 neighbours"):
         prediction_depths(network, pixels, Support(pixels[:8], labels[:8]), 8)

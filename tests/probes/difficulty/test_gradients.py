@@ -15,8 +15,8 @@ from memgate.models.pixels import PixelNetwork
 from memgate.training.objective import classification_loss, gate_modules, parameter_groups
 from probes.difficulty import gradients
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm, residual
-from probes.network.features import trunk_of
 from probes.network.frozen import frozen
+from probes.network.layers import trunk_of
 
 Score = Callable[..., NDArray[np.float32]]
 EVERY: tuple[Score, ...] = (input_gradient_norm, grand_last_layer, grand)

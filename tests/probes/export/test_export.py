@@ -13,13 +13,14 @@ import pyarrow.parquet
 import pytest
 
 from memgate.errors import MemgateError
+from memgate.log.format import table_columns
 from memgate.runs.run import Run
 from probes.dynamics.summary import summary
 from probes.export import export as module
 from probes.export import files
-from probes.export.export import export
+from probes.export.export import export_run
 from probes.export.plan import KINDS, ExportPlan
-from probes.export.shapes import columns, long, matrix
+from probes.export.shapes import long, matrix
 from probes.export.writers import arrow_table, write_csv
 
 FORMS = [
@@ -56,7 +57,7 @@ def log_matrices(run: Run, split: str = "train") -> dict[str, np.ndarray]:
     seen = log.values(split, "seen")[1]
     return {
         name: np.where(seen, log.values(split, quantity, gate)[1], np.nan).astype(np.float64)[:, order]
-        for name, (quantity, gate) in columns(log.gates).items()
+        for name, (quantity, gate) in table_columns(log.gates).items()
     }
 
 
@@ -91,14 +92,14 @@ def hidden(values: dict[str, np.ndarray], name: str) -> np.ndarray:
 @pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_long_is_the_log(make_run, gates, form):
     run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
-    found = read(export(run, ExportPlan("long", form)))
+    found = read(export_run(run, ExportPlan("long", form)))
     np.testing.assert_array_equal(found["epoch"], np.repeat([1, 2, 3, 4], 30))
     np.testing.assert_array_equal(found["sample_id"], np.tile(np.arange(30) * 7, 4))
     for name, values in log_matrices(run).items():
         got = hidden(found, name)
         np.testing.assert_array_equal(got.astype(np.float32), values.ravel().astype(np.float32), err_msg=name)
     extra = ["seen"] if form in ("npz", "h5") else []
-    assert list(found) == ["sample_id", "epoch", *extra, *columns(gates)]
+    assert list(found) == ["sample_id", "epoch", *extra, *table_columns(gates)]
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
@@ -106,7 +107,7 @@ def test_long_is_the_log(make_run, gates, form):
 def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
     monkeypatch.setattr(files, "SAMPLES_PER_GROUP", 8)
     run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
-    path = export(run, ExportPlan("matrix", form))
+    path = export_run(run, ExportPlan("matrix", form))
     found = read(path)
     np.testing.assert_array_equal(found["sample_id"], np.arange(30) * 7)
     for name, values in log_matrices(run).items():
@@ -126,7 +127,7 @@ def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
 @pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_summary_round_trips(make_run, form):
     run = make_run(n=60, gates=("b2", "b3"), unseen=UNSEEN)
-    expected, found = summary(run), read(export(run, ExportPlan("summary", form)))
+    expected, found = summary(run), read(export_run(run, ExportPlan("summary", form)))
     assert list(found) == list(expected)
     for name in expected:
         if isinstance(expected[name].dtype, pd.StringDtype):
@@ -196,7 +197,7 @@ def test_unseen_samples_are_missing_and_never_zero(make_run):
     assert never.isna().all()
     loss = run.sample_log().values("train", "loss")[1]
     assert table.loc[0, "loss_mean"] == pytest.approx(loss[1:, 0].mean(), rel=1e-6)
-    lines = export(run, ExportPlan("long", "csv")).read_text().splitlines()
+    lines = export_run(run, ExportPlan("long", "csv")).read_text().splitlines()
     assert lines[1 + 3] == "3,1" + "," * 11
 
 
@@ -206,7 +207,7 @@ def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
         loss = handle["train/loss"]
         assert isinstance(loss, h5py.Dataset)
         loss[1, 0] += 1
-    assert sorted(set(read(export(run, ExportPlan("long", "parquet")))["epoch"])) == [2, 6, 7]
+    assert sorted(set(read(export_run(run, ExportPlan("long", "parquet")))["epoch"])) == [2, 6, 7]
     meta = json.loads((run.path / "exports/run-train-long.parquet.meta.json").read_text())
     assert meta["epochs"] == [2, 6, 7]
     table = summary(run)
@@ -217,15 +218,15 @@ def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
 def test_unfinished_run_has_what_is_finished(make_run):
     assert set(summary(make_run(epochs=9, finished=2))["epochs_logged"]) == {2}
     with pytest.raises(MemgateError, match="no finished epoch"):
-        export(make_run(finished=0))
+        export_run(make_run(finished=0))
 
 
 @pytest.mark.parametrize(("shape", "form"), FORMS)
 def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
     run = make_run(n=40, unseen=UNSEEN)
-    first = export(run, ExportPlan(shape, form))
+    first = export_run(run, ExportPlan(shape, form))
     assert first == run.path / f"exports/run-train-{shape}.{form}"
-    other = export(run, ExportPlan(shape, form), out=tmp_path / "again.bin")
+    other = export_run(run, ExportPlan(shape, form), out=tmp_path / "again.bin")
     assert first.read_bytes() == other.read_bytes()
     meta = json.loads(first.with_name(first.name + ".meta.json").read_text())
     assert meta["schema"] == "memgate-export/1"
@@ -239,7 +240,7 @@ def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
 
 
 def test_parquet_has_a_row_group_for_each_epoch(make_run):
-    found = pyarrow.parquet.ParquetFile(export(make_run(n=40), ExportPlan("long", "parquet")))
+    found = pyarrow.parquet.ParquetFile(export_run(make_run(n=40), ExportPlan("long", "parquet")))
     assert found.num_row_groups == 4
     assert found.metadata.row_group(2).num_rows == 40
     assert found.metadata.row_group(0).column(0).compression == "ZSTD"
@@ -247,7 +248,7 @@ def test_parquet_has_a_row_group_for_each_epoch(make_run):
 
 
 def test_csv_text(make_run):
-    text = export(make_run(n=20)).read_text()
+    text = export_run(make_run(n=20)).read_text()
     assert text.splitlines()[0] == ",".join(IDENTITY + GATE + FIT)
     assert ",true," in text
     assert "nan" not in text
@@ -279,12 +280,12 @@ def test_too_many_rows_are_asked_for_twice(make_run, monkeypatch):
     monkeypatch.setattr(module, "CSV_ROWS", 100)
     run = make_run(n=40)
     with pytest.raises(MemgateError, match=r"160 rows.*--yes.*--format parquet"):
-        export(run, ExportPlan("long", "csv"))
-    path = export(run, ExportPlan("long", "csv"), yes=True)
+        export_run(run, ExportPlan("long", "csv"))
+    path = export_run(run, ExportPlan("long", "csv"), yes=True)
     assert len(path.read_text().splitlines()) == 161
     assert json.loads(Path(f"{path}.meta.json").read_text())["command"].endswith("--format csv --yes")
-    export(run, ExportPlan("long", "parquet"))
-    export(run, ExportPlan("summary", "csv"))
+    export_run(run, ExportPlan("long", "parquet"))
+    export_run(run, ExportPlan("summary", "csv"))
 
 
 @pytest.mark.parametrize(
@@ -298,17 +299,17 @@ def test_too_many_rows_are_asked_for_twice(make_run, monkeypatch):
 )
 def test_wrong_wishes_end_in_a_sentence(make_run, arguments, sentence):
     with pytest.raises(MemgateError, match=sentence):
-        export(make_run(n=20), ExportPlan(*arguments))
+        export_run(make_run(n=20), ExportPlan(*arguments))
 
 
 def test_the_folder_has_to_be_there(make_run):
     with pytest.raises(MemgateError, match="does not exist"):
-        export(make_run(n=20), out=Path("/nowhere/x.csv"))
+        export_run(make_run(n=20), out=Path("/nowhere/x.csv"))
 
 
 def test_an_error_leaves_the_old_file(make_run, monkeypatch):
     run = make_run(n=20)
-    path = export(run, ExportPlan("long", "csv"))
+    path = export_run(run, ExportPlan("long", "csv"))
     old = path.read_bytes()
 
     def fail(*_):
@@ -316,14 +317,14 @@ def test_an_error_leaves_the_old_file(make_run, monkeypatch):
 
     monkeypatch.setattr(files, "long_tables", fail)
     with pytest.raises(MemgateError, match="No space left"):
-        export(run, ExportPlan("long", "csv"))
+        export_run(run, ExportPlan("long", "csv"))
     assert path.read_bytes() == old
     assert len(list(path.parent.iterdir())) == 2
 
 
 def test_out_may_be_a_folder(make_run, tmp_path):
     run = make_run(n=20)
-    assert export(run, ExportPlan("summary", "npz"), out=tmp_path) == tmp_path / "run-train-summary.npz"
+    assert export_run(run, ExportPlan("summary", "npz"), out=tmp_path) == tmp_path / "run-train-summary.npz"
 
 
 def test_long_and_matrix_come_piece_by_piece(make_run):

@@ -14,7 +14,7 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import FAR, spans
 from probes.dynamics.summary import summary
-from probes.export.export import download_name, export, export_bytes, is_large
+from probes.export.export import download_name, export_bytes, export_run, is_large
 from probes.export.plan import (
     FOLDERS,
     KINDS,
@@ -160,7 +160,7 @@ def test_samples_meet_every_condition(make_run, ids):
 def test_who_is_not_there_is_a_sentence(make_run, fields, sentence):
     run = make_run(n=30)
     save_cohort(run, Cohort("tests", "test", (1,), "by hand"))
-    for act in (export, outlook, export_bytes):
+    for act in (export_run, outlook, export_bytes):
         with pytest.raises(MemgateError, match=sentence):
             act(run, ExportPlan(**fields))
     assert not (run.path / "exports").exists()
@@ -177,7 +177,7 @@ def test_a_part_of_the_summary_has_the_numbers_of_the_whole(make_run):
     )
     whole = summary(run).set_index("sample_id")
     plan = ExportPlan(format="parquet", filter=Filter("label"), quantities=("loss_gmm_mean", "aum", "cause"))
-    found = pd.read_parquet(export(run, plan)).set_index("sample_id")
+    found = pd.read_parquet(export_run(run, plan)).set_index("sample_id")
     assert list(found) == ["cause", "loss_gmm_mean", "aum"]
     assert found.index.tolist() == whole.loc[whole["cause"] == "label"].index.tolist()
     for name in ("loss_gmm_mean", "aum"):
@@ -186,13 +186,13 @@ def test_a_part_of_the_summary_has_the_numbers_of_the_whole(make_run):
 
 def test_a_summary_ends_at_its_epoch(make_run):
     run = make_run()
-    early = pd.read_parquet(export(run, ExportPlan(format="parquet", epoch=2)))
+    early = pd.read_parquet(export_run(run, ExportPlan(format="parquet", epoch=2)))
     expected = score_table(run, until=2)
     for name in ("gate_mean", "loss_last", "aum", "loss_gmm_last", "route_flips"):
         np.testing.assert_array_equal(early[name], expected[name].to_numpy(np.float32))
-    last = pd.read_parquet(export(run, ExportPlan(format="parquet", epochs="last", epoch=2)))
+    last = pd.read_parquet(export_run(run, ExportPlan(format="parquet", epochs="last", epoch=2)))
     np.testing.assert_array_equal(last["gate_mean"], run.sample_log().values("train", "gate")[1][1])
-    some = pd.read_parquet(export(run, ExportPlan(format="parquet", epochs="2-3")))
+    some = pd.read_parquet(export_run(run, ExportPlan(format="parquet", epochs="2-3")))
     loss = run.sample_log().values("train", "loss")[1][1:3]
     np.testing.assert_allclose(some["loss_mean"], loss.mean(0), rtol=1e-6)
 
@@ -202,11 +202,11 @@ def test_a_long_table_keeps_all_epochs_of_who_was_routed_at_one(make_run):
     plan = ExportPlan(
         "long", "parquet", filter=Filter(route="routed"), epoch=2, quantities=("routed", "gate")
     )
-    found = pd.read_parquet(export(run, plan))
+    found = pd.read_parquet(export_run(run, plan))
     assert list(found) == ["sample_id", "epoch", "gate", "routed"]
     assert sorted(set(found["epoch"])) == [1, 2, 3, 4]
     assert found.loc[found["epoch"] == 2, "routed"].all()
-    every = pd.read_parquet(export(run, replace(plan, epochs="every:3")))
+    every = pd.read_parquet(export_run(run, replace(plan, epochs="every:3")))
     assert sorted(set(every["epoch"])) == [3, 4]
 
 
@@ -237,14 +237,14 @@ def probed(run):
 def test_the_summary_has_what_probes_have_stored(make_run):
     run = make_run(n=20)
     probed(run)
-    found = pd.read_parquet(export(run, ExportPlan(format="parquet"))).set_index("sample_id")
+    found = pd.read_parquet(export_run(run, ExportPlan(format="parquet"))).set_index("sample_id")
     expected = score_table(run).set_index("sample_id")
     assert list(found)[: len(expected.columns)] == list(expected)
     np.testing.assert_array_equal(found["critical_radius"], expected["critical_radius"])
     assert found["critical_within_1_5"].dropna().to_dict() == {2: True, 4: False}
     assert found["memorised_by_b3"].dropna().to_dict() == {1: False, 4: True}
     assert found["recovered_at_o1"].dropna().to_dict() == {1: False, 4: True}
-    early = pd.read_parquet(export(run, ExportPlan(format="parquet", epoch=2))).set_index("sample_id")
+    early = pd.read_parquet(export_run(run, ExportPlan(format="parquet", epoch=2))).set_index("sample_id")
     assert early["memorised_by_b3"].dropna().to_dict() == {1: True, 4: False}
     assert "critical_radius" not in early
 
@@ -254,7 +254,7 @@ def test_a_damaged_probe_costs_its_columns_and_is_said(make_run, capsys):
     probed(run)
     (run.path / "probes" / "routing.h5").write_text("nothing")
     (run.path / "probes" / "csr.h5").write_text("nothing")
-    path = export(run)
+    path = export_run(run)
     table = pd.read_csv(path)
     assert not {"memorised_by_b3", "critical_radius"} & set(table)
     said = capsys.readouterr().err.splitlines()
@@ -316,7 +316,7 @@ def test_size_and_first_rows_before_anything_is_written(make_run, schema, shape,
     plan = ExportPlan(shape, form, schema=schema, filter=Filter("clean"))
     found, first = outlook(run, plan, n=7, side=16), preview(run, plan, n=7)
     assert not (run.path / "exports").exists()
-    path = export(run, plan)
+    path = export_run(run, plan)
     size = path.stat().st_size
     if schema in FOLDERS:
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -23,7 +23,7 @@ from noise.files.atomic import atomic_folder
 from noise.files.npz import write_zip
 from probes.dynamics.summary import summary
 from probes.export import folders
-from probes.export.export import export
+from probes.export.export import export_run
 from probes.export.plan import ExportPlan
 from probes.export.writers import write_h5, write_jsonl
 from probes.samples.filters import Filter
@@ -34,7 +34,7 @@ UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_cleanlab(make_run, form):
     run = make_run(n=60, unseen=UNSEEN)
-    path = export(run, ExportPlan(format=form, schema="cleanlab"))
+    path = export_run(run, ExportPlan(format=form, schema="cleanlab"))
     read = pd.read_csv if form == "csv" else pd.read_parquet
     found = read(path).set_index("sample_id")
     assert list(found) == ["is_label_issue", "label_score", "given_label", "predicted_label"]
@@ -55,7 +55,7 @@ def test_cleanlab(make_run, form):
 def test_cleanlab_ranks_by_our_score_as_by_its_own(make_run):
     rank = pytest.importorskip("cleanlab.rank")
     run = make_run(n=50, classes=3)
-    found = pd.read_csv(export(run, ExportPlan(schema="cleanlab")))
+    found = pd.read_csv(export_run(run, ExportPlan(schema="cleanlab")))
     p = found["label_score"].to_numpy()
     given = found["given_label"].to_numpy()
     probabilities = np.full((50, 3), np.nan)
@@ -66,7 +66,7 @@ def test_cleanlab_ranks_by_our_score_as_by_its_own(make_run):
 
 def test_cartography_has_the_numbers_of_its_own_code(make_run):
     run = make_run(n=60, epochs=6, unseen={epoch: [3] for epoch in range(1, 7)})
-    lines = export(run, ExportPlan(schema="cartography")).read_text().splitlines()
+    lines = export_run(run, ExportPlan(schema="cartography")).read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert list(rows[0]) == [
         "guid", "index", "threshold_closeness", "confidence", "variability", "correctness", "forgetfulness",
@@ -90,7 +90,9 @@ def test_cartography_has_the_numbers_of_its_own_code(make_run):
 
 def test_fiftyone(make_run):
     run = make_run(n=40, unseen=UNSEEN, gates=("b2", "b3"))
-    folder = export(run, ExportPlan(schema="fiftyone", filter=Filter("image"), quantities=("gate_b3_last",)))
+    folder = export_run(
+        run, ExportPlan(schema="fiftyone", filter=Filter("image"), quantities=("gate_b3_last",))
+    )
     assert sorted(path.name for path in folder.iterdir()) == ["data", "labels.csv"]
     with (folder / "labels.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -113,7 +115,7 @@ def test_fiftyone(make_run):
         np.testing.assert_array_equal(shown, pictures.given[place])
         assert row["ground_truth"] == log.class_names[samples.given_label[place]]
     # every column again, with the classes' names in front
-    whole = pd.read_csv(export(run, ExportPlan(schema="fiftyone")) / "labels.csv")
+    whole = pd.read_csv(export_run(run, ExportPlan(schema="fiftyone")) / "labels.csv")
     assert list(whole)[4:] == list(summary(run))
 
 
@@ -121,7 +123,7 @@ def test_fiftyone_needs_pictures(make_run):
     run = make_run(n=20, seed=3)
     run.config.data.root.unlink()
     with pytest.raises(MemgateError, match="no data file"):
-        export(run, ExportPlan(schema="fiftyone"))
+        export_run(run, ExportPlan(schema="fiftyone"))
     assert not (run.path / "exports").exists()
 
 
@@ -137,7 +139,7 @@ def points(folder):
 @pytest.mark.parametrize(("gates", "gate"), [(("b2", "b3"), None), (("b2", "b3"), "b2"), ((), None)])
 def test_tensorboard_trajectories(make_run, gates, gate, capsys):
     run = make_run(n=30, gates=gates, unseen={2: [4, 9]}, ids=np.arange(30)[::-1] * 2)
-    one, tensors, metadata = points(export(run, ExportPlan("matrix", schema="tensorboard", gate=gate)))
+    one, tensors, metadata = points(export_run(run, ExportPlan("matrix", schema="tensorboard", gate=gate)))
     log, there = run.sample_log(), [place for place in range(30) if place not in (4, 9)][::-1]
     assert metadata["sample_id"].tolist() == log.samples("train").sample_id[there].tolist()
     name = ("gate", gate or "b3") if gates else ("p_given", None)
@@ -148,7 +150,7 @@ def test_tensorboard_trajectories(make_run, gates, gate, capsys):
 
 def test_tensorboard_shows_each_point_its_picture(make_run):
     run = make_run(n=30, unseen={2: [4, 9]})
-    folder = export(run, ExportPlan("matrix", schema="tensorboard"))
+    folder = export_run(run, ExportPlan("matrix", schema="tensorboard"))
     one, _, metadata = points(folder)
     width, height = one.sprite.single_image_dim
     with Image.open(folder / one.sprite.image_path) as picture:
@@ -162,7 +164,7 @@ def test_tensorboard_shows_each_point_its_picture(make_run):
 
 def test_tensorboard_scores_are_standardised(make_run):
     run = make_run(n=40, unseen=UNSEEN)
-    folder = export(
+    folder = export_run(
         run, ExportPlan(schema="tensorboard", quantities=("loss_mean", "first_learned_epoch", "aum"))
     )
     _, tensors, metadata = points(folder)
@@ -179,7 +181,7 @@ def test_tensorboard_scores_are_standardised(make_run):
 def test_a_sprite_fits_into_what_the_projector_takes(make_run, monkeypatch):
     run = make_run(n=100, noise=())
     monkeypatch.setattr(folders, "SPRITE_SIDE", 80)
-    folder = export(run, ExportPlan("matrix", schema="tensorboard"))
+    folder = export_run(run, ExportPlan("matrix", schema="tensorboard"))
     one, *_ = points(folder)
     assert list(one.sprite.single_image_dim) == [8, 8]
     with Image.open(folder / "sprite.png") as picture:
@@ -195,10 +197,10 @@ def test_class_names_cannot_break_a_line(make_run, monkeypatch):
         log.class_names = ("a\tb\nc", "=1+1", *log.class_names[2:])
 
     monkeypatch.setattr(SampleLog, "__init__", renamed)
-    _, tensors, metadata = points(export(run, ExportPlan("matrix", schema="tensorboard")))
+    _, tensors, metadata = points(export_run(run, ExportPlan("matrix", schema="tensorboard")))
     assert len(metadata) == len(tensors) == 20
     assert "a b c" in set(metadata["clean"])
-    labels = pd.read_csv(export(run, ExportPlan(schema="fiftyone")) / "labels.csv")
+    labels = pd.read_csv(export_run(run, ExportPlan(schema="fiftyone")) / "labels.csv")
     assert {"a\tb\nc", "'=1+1"} <= set(labels["clean_class"])
 
 
@@ -207,21 +209,21 @@ def test_a_folder_is_replaced_as_a_whole_and_only_our_own(make_run, tmp_path, sc
     run = make_run(n=20)
     plan = ExportPlan(schema=schema)
     out = tmp_path / "points"
-    first = export(run, plan, out=out)
+    first = export_run(run, plan, out=out)
     assert first == out
     (out / "labels.csv").write_text("mine")
     digest = json.loads((tmp_path / "points.meta.json").read_text())["sha256"]
-    assert export(run, plan, out=out) == out
+    assert export_run(run, plan, out=out) == out
     assert json.loads((tmp_path / "points.meta.json").read_text())["sha256"] == digest
     assert (out / "labels.csv").exists() == (schema == "fiftyone")
     other = tmp_path / "other"
     other.mkdir()
-    inside = export(run, plan, out=other)
+    inside = export_run(run, plan, out=other)
     assert inside.parent == other
     strange = tmp_path / "third" / inside.name
     strange.mkdir(parents=True)
     with pytest.raises(MemgateError, match="no export of memgate"):
-        export(run, plan, out=strange.parent)
+        export_run(run, plan, out=strange.parent)
     assert not list(tmp_path.rglob(".*"))
 
 

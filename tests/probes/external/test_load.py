@@ -137,7 +137,7 @@ def test_a_column_says_its_split_and_direction(tmp_path):
 
 WRONG = [
     ("cscores", "names no file"),
-    ("mine={}/x.npz", "neither one of cscores, cifar10n, cifar10h nor a column"),
+    ("mine={}/x.npz", "names neither one of cscores, cifar10n, cifar10h nor a column"),
     ("mine={}/missing.csv:value", "missing.csv does not exist"),
     ("cscores={}/missing.npz", "missing.npz does not exist"),
     ("cifar10h={}/missing.npy", "missing.npy does not exist"),
@@ -147,11 +147,11 @@ WRONG = [
     ("cifar10n={}/other.npz", "has no column clean"),
     ("cifar10h={}/other.npz", "has no votes"),
     ("mine={}/good.csv:other", "no column 'other': it has sample_id, value, name, half"),
-    ("mine={}/good.csv:name", "column 'name' holds something that is no number"),
+    ("mine={}/good.csv:name", "column 'name' contains values that are not numbers"),
     ("mine={}/twice.csv:value", "whole numbers, each once"),
     ("mine={}/empty.csv:value", "cannot be read as a CSV file"),
     ("mine={}/header.csv:value", "header.csv has only a header"),
-    ("mine={}/splits.csv:value", "about several splits"),
+    ("mine={}/splits.csv:value", "contains several splits"),
     ("mine={}/nosplit.csv:value", "column 'split' is empty in 2 of 2 rows"),
     ("mine={}/halfsplit.csv:value", "column 'split' is empty in 1 of 2 rows"),
     ("mine={}/halflabel.csv:value", "must hold the clean labels as whole numbers"),

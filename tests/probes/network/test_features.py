@@ -7,7 +7,8 @@ import torch
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models import build_model
 from memgate.models.pixels import PixelNetwork
-from probes.network.features import PENULTIMATE, features, points, trunk_of
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE, points, trunk_of
 
 
 @pytest.mark.parametrize(

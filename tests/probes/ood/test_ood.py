@@ -20,7 +20,8 @@ from memgate.runs.inputs import inputs_of
 from noise.errors import NoiseError
 from noise.files.digests import pixels_digest
 from noise.images.open_set import fitted
-from probes.network.features import PENULTIMATE, features
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE
 from probes.network.outputs import answers
 from probes.ood import detectors
 from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp

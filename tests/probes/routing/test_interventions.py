@@ -23,7 +23,7 @@ from memgate.runs.run import Run
 from memgate.training.evaluate import load_network, pixel_network
 from memgate.training.loop import train
 from noise.choose import hash_order
-from probes.network.checkpoints import Plan
+from probes.network.plan import Plan
 from probes.result import load_results
 from probes.routing import run as routing_run
 from probes.routing.control import comparisons, to_comparison

@@ -1,5 +1,6 @@
 """Average precision, precision at k and FPR at 95 % TPR: against scikit-learn, pytorch-ood and slow loops."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -10,15 +11,19 @@ from hypothesis import strategies as st
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import average_precision_score, roc_curve
 
+from probes.scores.catalogue import SCORES
 from probes.scores.detection import (
     FIGURES,
     FPR95_POSITIVES,
+    auroc,
     average_precision,
+    detection,
     detection_figures,
     fpr95,
     precision_at_k,
 )
-from probes.scores.separation import auroc
+from probes.scores.separation import separations
+from probes.scores.table import score_table
 from probes.stats.bootstrap import resampled
 from probes.stats.ranking import order
 
@@ -190,3 +195,24 @@ def test_a_single_sample_of_a_class_has_a_value_and_no_interval():
 
 def test_infinite_losses_rank_highest():
     assert values(np.array([np.inf, 1, 2]), np.array([True, False, False])) == [1, 1, 0]
+
+
+@pytest.mark.parametrize("resamples", [0, 20])
+def test_detection_gives_the_same_figures_as_the_table_of_separations(make_run, resamples):
+    table = score_table(make_run(n=400, gates=()))
+    rows = separations(table, (), resamples, seed=3)
+    row = next(row for row in rows if (row.score, row.against) == ("aum", "corrupted"))
+    figures = detection(
+        table["aum"], table["corrupted"], SCORES["aum"].direction, resamples=resamples, seed=3
+    )
+    assert figures.prevalence == row.prevalence
+    assert dataclasses.astuple(figures.auroc) == pytest.approx(dataclasses.astuple(row.auroc))
+    for name in ("average_precision", "precision_at_k", "fpr95"):
+        assert dataclasses.astuple(getattr(figures, name)) == pytest.approx(
+            dataclasses.astuple(getattr(row, name))
+        )
+
+
+def test_detection_refuses_a_mask_of_another_length():
+    with pytest.raises(ValueError, match=r"score \(3,\) and corrupted \(2,\) are not both \[N\]"):
+        detection([1.0, 2, 3], [True, False])

@@ -15,7 +15,7 @@ from probes.dynamics.snapshot import take_snapshot
 from probes.report.report import report
 from probes.samples.columns import identity
 from probes.samples.groups import members
-from probes.scores.over_epochs import QUANTITIES, EpochCurve, epoch_curves, pair_shares
+from probes.scores.over_epochs import EPOCH_QUANTITIES, EpochCurve, epoch_curves, pair_shares
 from probes.stats.intervals import auroc_interval
 
 
@@ -53,8 +53,8 @@ def test_every_epoch_is_scikit_learns(make_run, gates):
             for gate in gates
         },
     }
-    per_gate = sum(quantity.per_gate for quantity in QUANTITIES)
-    assert len(found) == (len(QUANTITIES) - per_gate + per_gate * len(gates)) * 4
+    per_gate = sum(quantity.per_gate for quantity in EPOCH_QUANTITIES)
+    assert len(found) == (len(EPOCH_QUANTITIES) - per_gate + per_gate * len(gates)) * 4
     for (name, gate, against), curve in found.items():
         values = log.values("train", name.removeprefix("signed_"), gate)[1]
         if name.startswith("signed_"):

@@ -6,7 +6,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from probes.dynamics.summary import summary
 from probes.scores.catalogue import SCORES
-from probes.scores.separation import auroc, separations
+from probes.scores.detection import auroc
+from probes.scores.separation import separations
 
 
 @pytest.mark.parametrize("direction", [1, -1])

@@ -12,7 +12,7 @@ from app.dashboard.logs import Stamp
 from app.dashboard.results import external, scores
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
-from probes.stats.contrasts import Contrast, contrast_categories, contrast_numbers, most_different
+from probes.stats.contrasts import ColumnContrast, contrast_categories, contrast_numbers, most_different
 from probes.stats.estimate import Estimate
 
 FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctness", "forgetfulness",
@@ -55,7 +55,7 @@ def special(view: View) -> None:
     st.dataframe(_table(view, top), hide_index=True, key="special", placeholder="–")
 
 
-def contrasts(view: View, columns: tuple[str, ...]) -> tuple[Contrast, ...]:
+def contrasts(view: View, columns: tuple[str, ...]) -> tuple[ColumnContrast, ...]:
     """Every column that the selection and the others have, the categories last."""
     assert view.selected is not None
     # A cohort's name may come to mean others.
@@ -77,7 +77,7 @@ def _contrasts(
     chosen: str,
     columns: tuple[str, ...],
     files: tuple[tuple[tuple[str, int], ...], tuple[int, ...]],
-) -> tuple[Contrast, ...]:
+) -> tuple[ColumnContrast, ...]:
     here, others = _view.places, _others(_view)
     scores.fetch(_view, ("epochs_logged", *columns))
     found = []
@@ -120,7 +120,7 @@ def _categories(view: View) -> dict[str, NDArray[np.str_]]:
     return found
 
 
-def _table(view: View, top: tuple[Contrast, ...]) -> pd.DataFrame:
+def _table(view: View, top: tuple[ColumnContrast, ...]) -> pd.DataFrame:
     known = scores.measures(view)
     rows = []
     for one in top:

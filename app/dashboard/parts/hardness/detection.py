@@ -11,9 +11,8 @@ from app.dashboard.group_curves import thinned
 from app.dashboard.results import scores
 from app.dashboard.view.state import View
 from probes.dynamics.snapshot import Snapshot
-from probes.scores.detection import average_precision
-from probes.scores.over_epochs import EpochCurve, Quantity, curves_of
-from probes.scores.separation import Separation, auroc
+from probes.scores.detection import Separation, auroc, average_precision
+from probes.scores.over_epochs import EpochCurve, EpochQuantity, curves_of
 from probes.stats.ranking import order
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -87,7 +86,7 @@ EVERY = 60
 """Epochs of which an AUROC is computed at first: each takes a sort of all samples."""
 
 
-def over_epochs(view: View, quantity: Quantity, against: str, most: int) -> EpochCurve | None:
+def over_epochs(view: View, quantity: EpochQuantity, against: str, most: int) -> EpochCurve | None:
     """AUROC of a logged quantity at the epochs, or at ``most`` of them evenly apart; None without both groups."""
     clean, corrupted = members(view, against)
     if not clean.any() or not corrupted.any():
@@ -103,7 +102,7 @@ def _over_epochs(
     _view: View,
     at: logs.Stamp,
     split: str,
-    quantity: Quantity,
+    quantity: EpochQuantity,
     gate: str | None,
     only: str,
     against: str,

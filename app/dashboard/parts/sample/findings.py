@@ -13,7 +13,7 @@ from app.dashboard.parts.sample.track import Track
 from app.dashboard.results.probe_results import results
 from app.dashboard.view import state
 from memgate.errors import MemgateError
-from probes.csr import table as csr_table
+from probes.csr import config as csr_config
 from probes.result import ProbeResult
 from probes.routing import routes
 
@@ -136,9 +136,9 @@ def _routing(track: Track) -> None:
 
 def _critical(track: Track) -> None:
     view = track.view
-    found = findings(track, csr_table.PROBE)
+    found = findings(track, csr_config.PROBE)
     if not found:
-        ask_for_first(view, csr_table.PROBE, f"Critical samples of {view.split} have not been searched for")
+        ask_for_first(view, csr_config.PROBE, f"Critical samples of {view.split} have not been searched for")
         return
     known = {variant: one for variant, one in found.items() if one.place is not None}
     for variant, one in known.items():
@@ -150,4 +150,4 @@ def _critical(track: Track) -> None:
     if not known:
         count = max(len(one.result.sample_id) for one in found.values())
         reason = f"Critical samples: this one is not among the {count:,} that were probed."
-        ask(view, csr_table.PROBE, reason, " --n 0")
+        ask(view, csr_config.PROBE, reason, " --n 0")

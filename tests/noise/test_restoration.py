@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from noise.apply import RENDERED
 from noise.errors import NoiseError
-from noise.files.digests import column_digest
+from noise.files.digests import column_digest, source_digest
 from noise.manifest.manifest import Manifest
-from noise.restore import restore
+from noise.restoration import RestoredImages, restore
 from noise.verify import verify
 from tests.helpers.noise_kinds import CLASSES, NAMES, every_kind, labels_of, made, pictures, write_files
 
@@ -85,6 +86,57 @@ def test_every_kind_comes_out_again_from_its_manifest(paths, tmp_path):
         again = restored(Manifest.load(tmp_path / "manifest.npz"))
         np.testing.assert_array_equal(again.images, result.images, err_msg=kind)
         np.testing.assert_array_equal(again.labels, result.labels, err_msg=kind)
+
+
+def lazily_restored(manifest):
+    images, labels = pictures(50), labels_of(IDS)
+    return RestoredImages(manifest, images, IDS, source_digest(images, labels))
+
+
+def test_a_subset_is_the_rows_of_the_whole_for_every_kind(paths):
+    rows = np.array([17, 3, 44, 0, 30, 8, 17])
+    for kind, text in every_kind(paths).items():
+        result = made(50, [text])
+        lazy = lazily_restored(result.manifest)
+        np.testing.assert_array_equal(lazy.at(rows), result.images[rows], err_msg=kind)
+        np.testing.assert_array_equal(lazy.at(np.array([], int)), result.images[:0], err_msg=kind)
+        # What was rendered for a subset is part of the whole.
+        np.testing.assert_array_equal(lazy.whole(), result.images, err_msg=kind)
+        np.testing.assert_array_equal(lazy.at(rows), result.images[rows], err_msg=kind)
+
+
+def test_only_what_is_asked_for_is_rendered_and_only_once(monkeypatch):
+    result = made(50, ["randx:0.3", "gaussian:0.4"])
+    rendered = {kind: [] for kind in ("randx", "gaussian")}
+    for kind, positions in rendered.items():
+
+        def render(task, places, function=RENDERED[kind], positions=positions):
+            positions.extend(places.tolist())
+            return function(task, places)
+
+        monkeypatch.setitem(RENDERED, kind, render)
+    lazy = lazily_restored(result.manifest)
+    assert rendered == {"randx": [], "gaussian": []}
+    lazy.at(np.arange(20))
+    kinds = result.manifest.image_kinds
+    for kind, positions in rendered.items():
+        assert positions == np.flatnonzero(kinds[:20] == kind).tolist()
+    lazy.at(np.arange(10, 30))
+    lazy.whole()
+    lazy.whole()
+    for kind, positions in rendered.items():
+        assert sorted(positions) == np.flatnonzero(kinds == kind).tolist()
+
+
+def test_a_subset_that_differs_from_its_digests_is_refused(paths):
+    manifest = made(50, [every_kind(paths)["open"]]).manifest
+    np.savez(paths["foreign.npz"], images=pictures(40))
+    lazy = lazily_restored(manifest)
+    touched = np.flatnonzero(manifest.image_op)
+    untouched = np.flatnonzero(manifest.image_op == 0)
+    np.testing.assert_array_equal(lazy.at(untouched), pictures(50)[untouched])
+    with pytest.raises(NoiseError, match="^1 images of open:.* foreign.npz is not what it was written with"):
+        lazy.at(touched[:1])
 
 
 def test_labels_need_no_file(paths):
@@ -201,4 +253,4 @@ def test_verify_notes_other_rates():
     rates = {**manifest.header.rates, "any": {"realised": 0.5}}
     edited = replace(manifest, header=replace(manifest.header, rates=rates))
     said = verify(edited, pictures(50), labels_of(IDS))
-    assert said == ["The header's operations or rates are not those that were carried out."]
+    assert said == ["The operations or rates in the header are not those that were carried out."]

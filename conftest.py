@@ -1,0 +1,33 @@
+"""Fixtures that the tests share with the examples in docstrings (``pytest --doctest-modules memgate``)."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run trained on digits; see :func:`tests.helpers.trained_runs.train_two_gates`."""
+    from tests.helpers.trained_runs import train_two_gates  # torch, which most tests need not wait for
+
+    return train_two_gates(tmp_path_factory.mktemp("trained") / "runs").path
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(request: pytest.FixtureRequest) -> None:
+    """An example in a docstring gets ``tmp_path``, and where it says ``run`` a copy of :func:`trained`."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    namespace: dict[str, Any] = request.getfixturevalue("doctest_namespace")
+    namespace["tmp_path"] = folder = request.getfixturevalue("tmp_path")
+    if any(re.search(r"\brun\b", example.source) for example in request.node.dtest.examples):
+        from memgate.runs.run import Run
+
+        shutil.copytree(request.getfixturevalue("trained"), folder / "runs" / "one")
+        namespace["run"] = Run(folder / "runs" / "one")

@@ -1,0 +1,19 @@
+from .config.run import DataConfig as DataConfig
+from .config.run import GateConfig as GateConfig
+from .config.run import LogConfig as LogConfig
+from .config.run import ModelConfig as ModelConfig
+from .config.run import RunConfig as RunConfig
+from .config.run import TrainConfig as TrainConfig
+from .errors import MemgateError as MemgateError
+from .models import MODELS as MODELS
+from .models import build_model as build_model
+from .recipes import recipe as recipe
+from .recorder.recorder import Recorder as Recorder
+from .runs.run import Run as Run
+from .runs.run import list_runs as list_runs
+from .runs.run import open_run as open_run
+from .training.evaluate import load_model as load_model
+from .training.loop import resume as resume
+from .training.loop import train as train
+
+__version__: str

@@ -1,0 +1,16 @@
+from .csr.critical import critical_samples as critical_samples
+from .difficulty.depth import prediction_depths as prediction_depths
+from .difficulty.gradients import grand as grand
+from .difficulty.gradients import grand_last_layer as grand_last_layer
+from .difficulty.gradients import input_gradient_norm as input_gradient_norm
+from .dynamics.summary import summary as summary
+from .export.export import export_run as export_run
+from .export.plan import ExportPlan as ExportPlan
+from .network.features import features as features
+from .result import load_results as load_results
+from .routing.table import routing_table as routing_table
+from .samples.filters import Filter as Filter
+from .scores.catalogue import SCORES as SCORES
+from .scores.detection import detection as detection
+from .scores.separation import separations as separations
+from .scores.table import score_table as score_table

@@ -1,0 +1,72 @@
+"""Runs that version 0.1.0 made stay readable: reported, scored, exported to the same bytes, shown and resumed."""
+
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memgate.runs.run import Run
+
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture
+def former(shared: Path, tmp_path: Path) -> Path:
+    """A folder with the runs ``old`` (complete), ``half`` (7 of 40 epochs), and what 0.1.0 made of ``old``."""
+    with tarfile.open(shared / "reference" / "run_0.1.0.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+def test_the_export_has_the_same_bytes(former: Path, exit_code: Callable[..., int]) -> None:
+    out = former / "again.csv"
+    assert (
+        exit_code("export", former / "runs" / "old", "--shape", "summary", "--format", "csv", "--out", out)
+        == 0
+    )
+    assert out.read_bytes() == (former / "old_summary.csv").read_bytes()
+
+
+def test_the_report_has_the_same_numbers(
+    former: Path, exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("report", former / "runs" / "old", "--format", "json") == 0
+    now, then = json.loads(capsys.readouterr().out), json.loads((former / "old_report.json").read_text())
+    assert (now.pop("mode"), then.pop("mode")) == ("eval", "sweep")  # the mode's name has changed since
+    assert now == then
+
+
+@pytest.mark.parametrize("command", [["score"], ["probe", "show"], ["report", "--over-epochs"]])
+def test_every_reader_reads_it(
+    former: Path, exit_code: Callable[..., int], command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *flags = command if command[0] != "probe" else [" ".join(command)]
+    assert exit_code(*name.split(), former / "runs" / "old", *flags) == 0
+    assert "old: " in capsys.readouterr().out
+
+
+def test_probe_results_under_a_former_name_are_read_and_added_to(former: Path) -> None:
+    from probes.result import load_results, probe_path, save_results
+
+    run = Run(former / "runs" / "old")
+    results = load_results(run, "csr")
+    (former / "runs" / "old" / "probes" / "inside.h5").write_bytes(probe_path(run, "csr").read_bytes())
+    assert probe_path(run, "difficulty").name == "inside.h5"
+    assert len(load_results(run, "difficulty")) == len(results)
+    save_results(run, "difficulty", [])
+    assert not (former / "runs" / "old" / "probes" / "difficulty.h5").exists()
+
+
+@pytest.mark.slow
+def test_an_unfinished_run_is_resumed_to_its_end(former: Path, exit_code: Callable[..., int]) -> None:
+    run = Run(former / "runs" / "half")
+    before = run.sample_log().values("train", "loss")
+    assert before[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert exit_code("resume", run.path) == 0
+    epochs, losses = Run(run.path).sample_log().values("train", "loss")
+    assert epochs.tolist() == list(range(1, 41))
+    np.testing.assert_array_equal(losses[:7], before[1])
+    assert Run(run.path).status().shown == "complete"
