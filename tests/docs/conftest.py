@@ -10,7 +10,7 @@ import pytest
 def probed(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small run that has the files of a quickstart's: log, manifest, checkpoints, routing results."""
     from memgate.runs.run import Run  # torch
-    from probes.network.checkpoints import Plan
+    from probes.network.plan import Plan
     from probes.routing.run import probe_run
 
     path = tmp_path_factory.mktemp("probed") / "quickstart"
