@@ -97,7 +97,7 @@ RECIPES: dict[str, Recipe] = {
         "report-text-resnet34-text",
     ),
     "paper-resnet34-authors": Recipe(
-        "the report's ResNet-34 by the authors' scripts: lr 0 to epoch 82, then 0.01 and 0.001; PyTorch's initialisation",
+        "the report's ResNet-34 by the authors' scripts: lr 0 to epoch 82, 0.01, 0.001; PyTorch's initialisation",
         RunConfig(
             data=_PAPER,
             model=replace(_RESNET34, initialisation="torch"),
@@ -110,7 +110,7 @@ RECIPES: dict[str, Recipe] = {
         _TWO_WAY,
     ),
     "paper-two-way-authors": Recipe(
-        "the two-way layer gates of the authors' code: temperature 10,000, no bias, so that g stays at 1/2; 50,000 images",
+        "two-way layer gates by the authors' code: temperature 10,000, no bias, so that g stays at 1/2; 50,000 images",
         replace(
             _TWO_WAY,
             data=_PAPER,

@@ -1,4 +1,4 @@
-"""Examples of what a corruption did, as one picture: clean image above given image, label under both."""
+"""A picture with examples of each operation: clean image above given image, label below both."""
 
 import io
 import unicodedata
@@ -13,10 +13,10 @@ from noise.apply import Corrupted
 from noise.choose import hash_order
 
 TILE = 96
-"""Longest side of an example in pixels; smaller images are enlarged by a whole number, so nothing is blurred."""
+"""Longest side of an example in pixels; smaller images are enlarged by an integer factor, without blur."""
 
 GAP, MARGIN, HEADING, TITLE, CAPTION = 6, 40, 26, 22, 18
-"""Space between tiles, left of them, above all, above a block's tiles and under them, in pixels."""
+"""Pixels between tiles, left of tiles, for the heading, for the title of a block and for its captions."""
 
 BLACK, GREY, RED = (20, 20, 20), (120, 120, 120), (180, 0, 0)
 
@@ -28,8 +28,8 @@ class Block:
     """One row of examples.
 
     Attributes:
-        title: what was done to them.
-        positions: [n] int64, the samples that are shown.
+        title: the operation.
+        positions: [n] int64, positions of the samples shown.
     """
 
     title: str
@@ -38,11 +38,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie on the sheet, in pixels from its top left corner.
+    """Positions on the sheet, in pixels from its top left corner.
 
     Attributes:
         blocks: number of blocks.
-        examples: examples of a block.
+        examples: number of examples of a block.
         tile: (height, width) of an example.
     """
 
@@ -52,17 +52,17 @@ class Layout:
 
     @property
     def columns(self) -> int:
-        """Blocks side by side: more of them for a long list, so that the sheet stays a page and no ribbon."""
+        """Number of blocks side by side; it grows with the number of blocks, to keep the sheet near a page's shape."""
         return 1 if self.blocks <= 4 else 2 if self.blocks <= 12 else 3
 
     @property
     def rows(self) -> int:
-        """Blocks one above the other."""
+        """Number of blocks one above the other."""
         return -(-self.blocks // self.columns)
 
     @property
     def block(self) -> tuple[int, int]:
-        """(height, width) of a block with the space around it."""
+        """(height, width) of a block including its margins."""
         height, width = self.tile
         return TITLE + 2 * (height + GAP) + CAPTION + GAP, MARGIN + self.examples * (width + GAP) + 2 * GAP
 
@@ -73,30 +73,30 @@ class Layout:
         return HEADING + self.rows * height + GAP, self.columns * width + GAP
 
     def corner(self, block: int) -> tuple[int, int]:
-        """(y, x) of a block; they are read column by column."""
+        """(y, x) of a block; blocks are arranged column by column."""
         height, width = self.block
         return HEADING + GAP + block % self.rows * height, GAP + block // self.rows * width
 
     def place(self, block: int, example: int, row: int) -> tuple[int, int]:
-        """(y, x) of a tile: ``row`` 0 is the clean image, 1 the given one."""
+        """(y, x) of a tile; ``row`` is 0 for the clean image and 1 for the given one."""
         y, x = self.corner(block)
         height, width = self.tile
         return y + TITLE + row * (height + GAP), x + MARGIN + example * (width + GAP)
 
 
 def contact_sheet(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int = 8) -> bytes:
-    """A PNG with examples of each operation and of the samples that none has touched.
+    """PNG file with examples of each operation and of untouched samples.
 
-    The samples come in a hash order of their own: those first whose label or image the operation really
-    changed, and among them those that no other operation touched.
+    Samples are taken in a hash order: first those whose label or image the operation changed, and among these first
+    the ones that no other operation touched.
 
     Args:
         clean: [N, H, W, C] uint8, the images before the corruption.
-        corrupted: what it made of them.
-        examples: how many of each operation, at most.
+        corrupted: the data after the corruption.
+        examples: largest number of examples of an operation.
 
     Returns:
-        The file's bytes; the same ones for the same input and the same Pillow.
+        The bytes of the file; equal for equal input and the same version of Pillow.
     """
     blocks = chosen_blocks(clean, corrupted, examples)
     layout = Layout(len(blocks), examples, tile_size(*clean.shape[1:3]))
@@ -114,17 +114,18 @@ def contact_sheet(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int 
 
 
 def chosen_blocks(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int) -> list[Block]:
-    """A block for each operation in its order, and one for what is untouched; see :func:`contact_sheet`."""
+    """A block for each operation, in order, and one for untouched samples; see :func:`contact_sheet`."""
     manifest = corrupted.manifest
     header = manifest.header
     order = hash_order(manifest.sample_id, header.dataset, header.seed, "contact sheet")
 
     def shown(on_label: NDArray[np.bool_], on_image: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Positions of the examples of an operation, from masks [N] of the labels and images that it touched."""
         touched = order[(on_label | on_image)[order]]
         twice = (manifest.label_op > 0) & (manifest.image_op > 0) & (on_label != on_image)
         changed: list[int] = []
         same: list[int] = []
-        # Samples that another operation touched too come last: they show that one as well.
+        # Samples that another operation touched too are last, since they show both operations.
         for position in touched[np.argsort(twice[touched], kind="stable")].tolist():
             relabelled = on_label[position] and manifest.label_corrupted[position]
             redrawn = on_image[position] and (clean[position] != corrupted.images[position]).any()
@@ -145,7 +146,7 @@ def chosen_blocks(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int)
 
 
 def tile_size(height: int, width: int) -> tuple[int, int]:
-    """(height, width) at which an image is shown: enlarged by a whole number, or made to fit :data:`TILE`."""
+    """(height, width) of an example: enlarged by an integer factor, or reduced to fit :data:`TILE`."""
     side = max(height, width)
     if side > TILE:
         return max(1, height * TILE // side), max(1, width * TILE // side)
@@ -153,7 +154,7 @@ def tile_size(height: int, width: int) -> tuple[int, int]:
 
 
 def tile(image: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
-    """An image [H, W, C] uint8 in colour at ``size`` (height, width); of other than three channels, one is shown."""
+    """An image [H, W, C] uint8 in colour at ``size`` (height, width); unless C is 3, only channel 0 is shown."""
     height, width = size
     pixels = image if image.shape[2] == 3 else np.repeat(image[:, :, :1], 3, axis=2)
     smaller = height < image.shape[0] or width < image.shape[1]
@@ -162,12 +163,12 @@ def tile(image: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
 
 
 def cut(names: list[str], fits: Callable[[str], bool]) -> str:
-    """The names with ``->`` between them, the longest one cut letter by letter until the text ``fits``."""
+    """The names joined by ``->``; the longest name is shortened letter by letter until the text ``fits``."""
     return next((text for text in map(" -> ".join, _shortened(names)) if fits(text)), "")
 
 
 def _shortened(names: list[str]) -> Iterator[list[str]]:
-    """The names, and then the same with the longest one shortened by a letter at a time."""
+    """The names, then the names with the longest one shortened by one more letter each time."""
     yield names
     lengths = [len(name) for name in names]
     while max(lengths) > 1:
@@ -187,7 +188,7 @@ def _draw(
     clean: NDArray[np.uint8],
     corrupted: Corrupted,
 ) -> None:
-    """Put one block on the sheet."""
+    """Draw one block on the sheet."""
     large, small = ImageFont.load_default(13), ImageFont.load_default(11)
     manifest = corrupted.manifest
     y, x = layout.corner(number)
@@ -208,11 +209,12 @@ def _draw(
 
 
 def _fitting(font: Font, room: int) -> Callable[[str], bool]:
+    """A function that tells whether a text is at most ``room`` pixels wide in a font."""
     return lambda text: font.getlength(text) <= room
 
 
 def _plain(text: str) -> str:
-    """The text with the letters that Pillow's own font has: accents are dropped, the rest becomes ``?``."""
+    """The text in ASCII, as Pillow's default font needs: accents are dropped, other characters become ``?``."""
     letters = "".join(
         letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter)
     )
@@ -220,4 +222,5 @@ def _plain(text: str) -> str:
 
 
 def _samples(count: int) -> str:
+    """The count as text: ``1 sample``, ``2 samples``."""
     return f"{count} sample{'' if count == 1 else 's'}"

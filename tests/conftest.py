@@ -28,7 +28,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
 
 @pytest.fixture
 def make_recorder(tmp_path: Path) -> Callable[..., Any]:
-    """A recorder of a run ``mine`` under ``tmp_path/runs``."""
+    """Factory of recorders of a run ``mine`` under ``tmp_path/runs``."""
     from memgate.recorder.recorder import Recorder  # torch, see above
     from tests.helpers.recording import N
 
@@ -40,8 +40,8 @@ def make_recorder(tmp_path: Path) -> Callable[..., Any]:
 
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Open a page of the dashboard over ``tmp_path/runs`` at URL parameters."""
-    from streamlit.testing.v1 import AppTest  # a second, which other tests need not wait for
+    """Function that opens a page of the dashboard over ``tmp_path/runs`` with URL parameters."""
+    from streamlit.testing.v1 import AppTest  # a second, which other tests do not wait for
 
     entry = Path(__file__).parents[1] / "app" / "dashboard" / "main.py"
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
@@ -61,7 +61,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 @pytest.fixture
 def exit_code(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs a command line in this process; its exit code."""
+    """Function that runs a command line in this process and returns its exit code."""
 
     def of(*arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", ["memgate", *map(str, arguments)])
@@ -76,9 +76,9 @@ def exit_code(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 @pytest.fixture
 def one_sentence(exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command line that must end in one sentence and exit code 2 before it prints anything; the sentence."""
+    """Function that runs a command line, checks that it prints only one sentence and exits with 2, and returns it."""
 
-    def said(*arguments: object) -> str:
+    def sentence(*arguments: object) -> str:
         capsys.readouterr()
         code = exit_code(*arguments)
         printed = capsys.readouterr()
@@ -87,7 +87,7 @@ def one_sentence(exit_code: Callable[..., int], capsys: pytest.CaptureFixture[st
         assert printed.err.count("\n") == 1
         return printed.err
 
-    return said
+    return sentence
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, int], N
 
 @pytest.fixture
 def log_without_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readers find every epoch of a log of three but the last."""
+    """Readers return the first two epochs of a log of three."""
     original = SampleLog.values
 
     def without_last(
@@ -125,10 +125,10 @@ def log_without_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shared() -> Path:
-    """The folder ``../shared`` that lies beside the project in development and in CI."""
+    """The folder ``../shared`` beside the project, in development and in CI."""
     path = Path(__file__).resolve().parents[2] / "shared"
     if not path.is_dir():
-        pytest.skip(f"{path} is not there: this test reads the data that lies beside the project")
+        pytest.skip(f"{path} does not exist: this test reads the data beside the project")
     return path
 
 

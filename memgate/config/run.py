@@ -131,7 +131,7 @@ class TrainConfig:
         )
         require(
             self.batch_size >= 2,
-            f"--train.batch-size {self.batch_size} must be at least 2, since BatchNorm needs 2 images.",
+            f"--train.batch-size {self.batch_size} must be at least 2: BatchNorm needs more than one image.",
         )
         for flag, rate in (("lr", self.lr), ("warmup-lr", self.warmup_lr), ("gate-lr", self.gate_lr)):
             require(0 < rate < math.inf, f"--train.{flag} {rate} must be a number above 0, such as 0.1.")

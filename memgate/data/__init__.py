@@ -1,1 +1,1 @@
-"""Data sets as arrays, and the sources that they are read from."""
+"""Data sets as arrays, and readers for their sources."""

@@ -1,4 +1,4 @@
-"""The pictures of a run: image sets, limits, the validation split, statistics. Imports no torch."""
+"""The splits of a data set: image sets, limits, the validation split, statistics. Imports no torch."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -12,32 +12,35 @@ from numpy.typing import NDArray
 from memgate.config.run import DataConfig
 from memgate.data.sources import Part, Source, read_source
 from memgate.errors import MemgateError
-from noise import pixels as images_noise
+from noise import pixels as noise_pixels
 from noise.choose import exact_count, hash_order
 from noise.files.digests import source_digest
 
 SplitName = Literal["train", "val", "test"]
 Channels = tuple[float, float, float]
-"""One number for each of red, green and blue."""
+"""One number each for red, green and blue."""
 
 LEGACY_MEAN: Channels = (0.4914, 0.4822, 0.4465)
 LEGACY_STD: Channels = (0.2023, 0.1994, 0.2010)
-"""What the papers' code used for every data set. The mean is CIFAR-10's; the standard deviations are no
-standard deviation of its pixels (0.2470, 0.2435, 0.2616) but the mean of each image's own, a slip that many
-repositories copied. Kept for reproducing the papers' numbers (spec gating, section 6)."""
+"""Constants of the papers' code for every data set.
+
+The mean is that of CIFAR-10. The standard deviations are not those of its pixels (0.2470, 0.2435, 0.2616) but the mean
+of the standard deviations of single images, an error that many repositories copied. Kept to reproduce the numbers of
+the papers (spec gating, section 6).
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """The pictures and labels of one split; row i has the id ``sample_id[i]``, whatever was left out.
+    """Images and labels of one split; row i has the id ``sample_id[i]``, which limits do not change.
 
     Attributes:
         images: uint8 [N,H,W,3], H = W.
         labels: int64 [N], from 0 to class_count - 1.
-        sample_id: int64 [N], distinct: the row in the official file (of its split; for digits, of the whole).
-        class_names: one name a class, in the order of the labels.
+        sample_id: int64 [N], distinct: the row in the official file of the split (for digits, of the whole data set).
+        class_names: K names, in the order of the labels.
         split: train, val or test; val rows are rows of the official training file.
-        name: the data set's name.
+        name: name of the data set.
     """
 
     images: NDArray[np.uint8]
@@ -60,7 +63,7 @@ class ImageSet:
 
     @property
     def class_count(self) -> int:
-        """Number of classes K, whether or not each of them occurs."""
+        """Number of classes K, including classes without samples."""
         return len(self.class_names)
 
     @property
@@ -70,11 +73,11 @@ class ImageSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of images and labels, the same as ``source_digest`` in a manifest of this split."""
+        """SHA-256 of images and labels; equals ``source_digest`` in a manifest of this split."""
         return source_digest(self.images, self.labels)
 
     def subset(self, positions: NDArray[np.integer]) -> "ImageSet":
-        """The rows at ``positions`` (int [n], not ids), in that order, with the ids that they have."""
+        """The samples at ``positions`` (int [n], rows and not ids), in that order, with their ids."""
         return dataclasses.replace(
             self,
             images=self.images[positions],
@@ -83,7 +86,7 @@ class ImageSet:
         )
 
     def with_content(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> "ImageSet":
-        """The same samples with other images uint8 [N,H,W,3] and labels int64 [N], as after a corruption."""
+        """The same samples with other images uint8 [N,H,W,3] and labels int64 [N], for example corrupted ones."""
         if len(images) != len(self):
             raise ValueError(f"{len(images)} images for {len(self)} samples")
         return dataclasses.replace(self, images=images, labels=labels)
@@ -91,7 +94,7 @@ class ImageSet:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """The splits of a run, and the file or folder that they were read from."""
+    """The splits of a data set, and the file or folder that they were read from."""
 
     train: ImageSet
     val: ImageSet | None
@@ -100,9 +103,9 @@ class Splits:
 
     @property
     def present(self) -> dict[str, ImageSet]:
-        """The splits that there are, by name, in the order train, val, test."""
-        found = {"train": self.train, "val": self.val, "test": self.test}
-        return {split: images for split, images in found.items() if images is not None}
+        """Name to split, in the order train, val, test; val is absent where there is none."""
+        splits = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: images for name, images in splits.items() if images is not None}
 
     @property
     def digests(self) -> dict[str, str]:
@@ -111,10 +114,10 @@ class Splits:
 
 
 def load_splits(config: DataConfig) -> Splits:
-    """The data set that ``config`` names: whole, then limited, then with its validation split taken off.
+    """Splits of the data set that ``config`` names, after its limits and with its validation split.
 
     Raises:
-        MemgateError: the data is missing or wrong, a limit exceeds it, or a class would be left without
+        MemgateError: the data is missing or invalid, a limit exceeds it, or a class would be left without
             training images.
     """
     source = read_source(config)
@@ -131,10 +134,10 @@ def load_splits(config: DataConfig) -> Splits:
 
 
 def prepare(config: DataConfig) -> Path:
-    """Fetch, verify and cache the data set that ``config`` names; return the file or folder it is read from.
+    """The file or folder from which a data set is read, after it was downloaded (if needed), verified and cached.
 
     Raises:
-        MemgateError: it is missing and cannot be fetched, or is wrong, or the cache cannot be written.
+        MemgateError: the data is missing and cannot be downloaded, or is invalid, or the cache cannot be written.
     """
     return read_source(config).path
 
@@ -148,11 +151,11 @@ def _image_set(name: str, source: Source, part: Part, split: SplitName) -> Image
 
 
 def limited(images: ImageSet, limit: int, seed: int) -> ImageSet:
-    """A fixed, class-balanced subset, sorted by id.
+    """A fixed, class-balanced subset of ``limit`` samples, sorted by id.
 
-    Each of K classes gives ``limit // K`` samples; the classes whose next hash is smallest give one more for
-    the remainder; where a class has too few, the others give more. The subset depends on the samples' ids,
-    labels, the data set's name and ``seed`` alone, and lies within every larger one of the same seed.
+    Each of K classes contributes ``limit // K`` samples, and the classes whose next hash is smallest contribute one
+    more for the remainder; where a class has too few, the others contribute more. The subset depends only on the
+    samples' ids and labels, the data set's name and ``seed``, and is part of every larger subset of the same seed.
 
     Raises:
         MemgateError: ``limit`` is larger than the set.
@@ -160,27 +163,27 @@ def limited(images: ImageSet, limit: int, seed: int) -> ImageSet:
     if limit > len(images):
         raise MemgateError(
             f"--data.{images.split}-limit {limit} is more than the {len(images)} {images.split} images of "
-            f"{images.name}: ask for at most {len(images)}, or leave it out for all of them."
+            f"{images.name}: give at most {len(images)}, or leave it out to use all of them."
         )
     hash_rank, class_rank = _ranks(images, "limit", seed)
-    # Round by round, every class gives its next sample by hash: so every beginning is balanced, and nested.
+    # In each round every class contributes its next sample by hash, so every prefix is balanced.
     chosen = np.lexsort((hash_rank, class_rank))[:limit]
     return images.subset(_by_id(images, chosen))
 
 
 def split_validation(train: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Training set and validation set: disjoint, stratified by class, both sorted by id.
+    """Training set and validation set, disjoint, stratified by class, both sorted by id.
 
-    Exactly ``fraction`` of the samples (a half rounded up) are held out, shared among the classes by
-    Webster's apportionment; ids, labels, the data set's name and ``seed`` alone decide which.
+    Exactly ``fraction`` of the samples (halves rounded up) are held out, apportioned to the classes by Webster's
+    method. The choice depends only on ids, labels, the data set's name and ``seed``.
 
     Args:
-        train: the training set, limited already.
-        fraction: in (0, 1).
-        seed: of the split.
+        train: the training set, after its limit.
+        fraction: share of the samples to hold out, in (0, 1).
+        seed: seed of the split.
 
     Raises:
-        MemgateError: the fraction is no whole sample, or leaves a class without a training sample.
+        MemgateError: the fraction is less than one sample, or leaves a class without a training sample.
     """
     total = exact_count(fraction, len(train))
     if total == 0:
@@ -190,11 +193,11 @@ def split_validation(train: ImageSet, fraction: float, seed: int) -> tuple[Image
         )
     hash_rank, class_rank = _ranks(train, "val", seed)
     counts = np.bincount(train.labels, minlength=train.class_count)
-    # Sample r of a class of n stands at (r + 1/2) / n, and the first ones are held out: exact in total
-    # without rounding each class by itself. Equal fractions are equal floats, so true ties go by hash.
+    # Sample r of the n samples of a class has the key (r + 1/2) / n, and the smallest keys are held out: the total is
+    # exact without rounding per class. Equal fractions are equal floats, so real ties are broken by hash.
     order = np.lexsort((hash_rank, (2 * class_rank + 1) / counts[train.labels]))
-    left = np.bincount(train.labels[order[total:]], minlength=train.class_count)
-    emptied = np.flatnonzero((left == 0) & (counts > 0))
+    remaining = np.bincount(train.labels[order[total:]], minlength=train.class_count)
+    emptied = np.flatnonzero((remaining == 0) & (counts > 0))
     if len(emptied):
         raise MemgateError(
             f"--data.val-fraction {fraction} of {len(train)} training images leaves none of class "
@@ -205,7 +208,7 @@ def split_validation(train: ImageSet, fraction: float, seed: int) -> tuple[Image
 
 
 def _ranks(images: ImageSet, purpose: str, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each sample's place by hash, among all samples and among those of its class: int64 [N], from 0."""
+    """Rank of each sample by hash among all samples and among those of its class, both int64 [N], from 0."""
     order = hash_order(images.sample_id, "data", images.name, images.split, purpose, seed)
     labels = images.labels
     hash_rank, class_rank = np.empty((2, len(labels)), np.int64)
@@ -217,6 +220,7 @@ def _ranks(images: ImageSet, purpose: str, seed: int) -> tuple[NDArray[np.int64]
 
 
 def _by_id(images: ImageSet, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions [n] sorted by the ids of the samples."""
     return positions[np.argsort(images.sample_id[positions])]
 
 
@@ -233,20 +237,20 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[Channels, Channels]:
     Returns:
         (mean, std), three floats each; the std of a constant channel is 0.
     """
-    found = images_noise.channel_statistics(images)
-    (red, green, blue), (red_std, green_std, blue_std) = found.mean / 255, found.deviation / 255
+    statistics = noise_pixels.channel_statistics(images)
+    (red, green, blue), (red_std, green_std, blue_std) = statistics.mean / 255, statistics.deviation / 255
     return (float(red), float(green), float(blue)), (float(red_std), float(green_std), float(blue_std))
 
 
 def normalisation(config: DataConfig, train: ImageSet) -> tuple[Channels, Channels]:
-    """Mean and standard deviation with which the network's input is normalised: (x/255 - mean) / std.
+    """Channel means and standard deviations of the normalisation (x/255 - mean) / std of the network's input.
 
     Args:
-        config: says whether the data set's own or the papers' constants.
-        train: the training set that the data set's own are taken from.
+        config: selects the statistics of the data set or the constants of the papers.
+        train: the training set from which the statistics of the data set are computed.
 
     Returns:
-        (mean, std), three floats each, every std above 0 (1 for a constant channel, which carries nothing).
+        (mean, std), three floats each; every std is above 0 (1 for a constant channel).
     """
     if config.normalisation == "legacy":
         return LEGACY_MEAN, LEGACY_STD
@@ -255,12 +259,12 @@ def normalisation(config: DataConfig, train: ImageSet) -> tuple[Channels, Channe
 
 
 def describe(splits: Splits) -> dict[str, Any]:
-    """What a data set is, as plain values for a table or JSON.
+    """Facts about a data set as plain values, for a table or JSON.
 
     Returns:
         ``name``, ``source`` (path as text), ``image_size``, ``classes`` (names), ``mean`` and ``std`` (of the
-        training split), and ``splits``: for train, val and test, as far as there, ``split``, ``images``,
-        ``digest`` and ``class_images`` (number of images of each class, in the order of ``classes``).
+        training split), and ``splits``: for each split ``split``, ``images`` (number), ``digest`` and
+        ``class_images`` (number of images of each class, in the order of ``classes``).
     """
     mean, std = channel_statistics(splits.train.images)
     return {
@@ -275,6 +279,7 @@ def describe(splits: Splits) -> dict[str, Any]:
 
 
 def _row(images: ImageSet) -> dict[str, Any]:
+    """Facts about one split, for :func:`describe`."""
     counts = np.bincount(images.labels, minlength=images.class_count)
     return {
         "split": images.split,

@@ -34,7 +34,7 @@ class SampleLog:
             schema = handle.attrs.get("schema")
             if schema != SCHEMA:
                 raise MemgateError(
-                    f"{path} has the format {schema!r} and not {SCHEMA!r}: it is no log of this version."
+                    f"{path} has the format {schema!r} and not {SCHEMA!r}: it is not a log of this version."
                 )
             stored = handle.attrs["mode"]
             self.mode: str = next((mode for mode, name in STORED_MODES.items() if name == stored), stored)

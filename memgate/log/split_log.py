@@ -26,22 +26,18 @@ class SplitLog:
     E is the number of logged epochs, G of gates, N of samples. Epochs are fixed when the object is made, so all
     arrays have one E while a training goes on. Samples are in the order of the log (``log["sample_id"]``).
 
-    ==============================  ===========  =============================================================
-    name                            shape        value
-    ==============================  ===========  =============================================================
-    gate                            [E, G, N]    g, float32 in [0, 1] (curve ``identity``: H)
-    entropy                         [E, G, N]    gate entropy H in nats
-    routed                          [E, G, N]    bool, g > 0.5
-    gate_pred                       [E, G, N]    class that the gate's classifier predicts
-    loss, el2n, out_entropy         [E, N]       float32; high is harder
-    margin, p_given                 [E, N]       float32; low is harder
-    pred                            [E, N]       predicted class
-    seen                            [E, N]       bool, whether the epoch has values of the sample
-    correct_given, correct_clean    [E, N]       bool, prediction is the given label, the clean label
-    sample_id, given_label,         [N]          see :class:`memgate.log.format.Samples`
-    clean_label, label_op,
-    image_op, open_set, cause
-    ==============================  ===========  =============================================================
+    | name | shape | value |
+    |---|---|---|
+    | gate | [E, G, N] | g, float32 in [0, 1] (curve ``identity``: H) |
+    | entropy | [E, G, N] | gate entropy H in nats, float32; NaN for gates without one |
+    | routed | [E, G, N] | bool, g > 0.5 |
+    | gate_pred | [E, G, N] | class that the gate's classifier predicts |
+    | loss, el2n, out_entropy | [E, N] | float32; high is harder |
+    | margin, p_given | [E, N] | float32; low is harder |
+    | pred | [E, N] | predicted class |
+    | seen | [E, N] | bool, whether the epoch has values of the sample |
+    | correct_given, correct_clean | [E, N] | bool, whether the prediction is the given, the clean label |
+    | sample_id, given_label, clean_label, label_op, image_op, open_set, cause | [N] | columns of ``samples`` |
 
     Where ``seen`` is false, a float is NaN, a class 65535 and a flag false.
 

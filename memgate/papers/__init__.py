@@ -1,1 +1,1 @@
-"""The papers' tables as recipes, and the authors' training curves."""
+"""The papers' tables as configurations, and the authors' training curves."""

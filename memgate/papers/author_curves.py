@@ -126,7 +126,8 @@ def parse_name(name: str) -> AuthorSettings:
         match["short"] is not None and match["held"] is not None
     ):
         raise MemgateError(
-            f"{name!r} is no run name of the authors', such as vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1."
+            f"{name!r} is not a run name of the authors, such as "
+            "vc10_resnet_gate_classifier110_4770_scratch_it1g-2cm-1."
         )
     drops = (32_000, 48_000) if "3248" in (match["drops"], match["late_drops"]) else (47_000, 70_000)
     return AuthorSettings(
@@ -165,7 +166,8 @@ def load_curves(path: Path) -> dict[str, AuthorRun]:
         raise MemgateError(f"{path} cannot be read ({error}): copy it again.") from error
     missing = [column for column in _COLUMNS if not lines or column not in lines[0]]
     require(
-        not missing, f"{path} is no file of the authors' curves: it has no column {', '.join(missing[:3])}."
+        not missing,
+        f"{path} is not a file of the authors' curves: it has no column {', '.join(missing[:3])}.",
     )
     runs: dict[str, list[dict[str, str]]] = {}
     for line in lines:
@@ -179,20 +181,20 @@ def _author_run(name: str, lines: list[dict[str, str]], path: Path) -> AuthorRun
     try:
         columns = {column: np.array([line[column] for line in lines], np.float64) for column in _COLUMNS[1:]}
     except (TypeError, ValueError) as error:
-        raise MemgateError(f"{path}: {name} holds something that is no number ({error}).") from error
+        raise MemgateError(f"{path}: {name} has a value that is not a number ({error}).") from error
     for column, values in columns.items():
         highest = 100 if column.endswith("accuracy") else np.inf
         wrong = ~(np.isfinite(values) & (values >= 0) & (values <= highest))
         require(
             not wrong.any(),
-            f"{path}: {name} has {column} {values[wrong][:1].sum():g}, which no training can have.",
+            f"{path}: {name} has {column} {values[wrong][:1].sum():g}, which is out of range.",
         )
     epoch = columns["epoch"].astype(np.int64)
     require(
         bool((columns["epoch"] == epoch).all() and epoch[0] >= 1),
-        f"{path}: the epochs of {name} are no whole numbers from 1.",
+        f"{path}: the epochs of {name} are not whole numbers from 1.",
     )
-    require(bool((np.diff(epoch) > 0).all()), f"{path}: the epochs of {name} do not rise.")
+    require(bool((np.diff(epoch) > 0).all()), f"{path}: the epochs of {name} do not increase.")
     scale = {split: per_sample(split, settings.val_fraction) for split in SPLITS}
     return AuthorRun(
         name=name,

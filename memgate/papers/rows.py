@@ -98,8 +98,8 @@ def find_rows(text: str) -> list[PaperRow]:
             text, dict.fromkeys(name for row in rows for name in (row.table, row.row)), 1
         )
         raise MemgateError(
-            f"{text!r} is no row or table of the documents{f': perhaps {near[0]} is meant' if near else ''}; 'memgate "
-            "reproduce --list' lists them."
+            f"{text!r} is not a row or table of the documents{f': perhaps {near[0]} is meant' if near else ''}; "
+            "'memgate reproduce --list' lists them."
         )
     return matches
 

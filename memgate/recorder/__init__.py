@@ -1,1 +1,1 @@
-"""The recorder: somebody else's training loop as a run with a log."""
+"""The Recorder: training loops outside memgate write memgate's log."""

@@ -27,7 +27,7 @@ def whole(value: Any, what: str) -> int:
 
 def text(value: Any, what: str) -> str:
     """The value itself; raises MemgateError where it is not a string."""
-    require(isinstance(value, str), f"{what} is {_shown(value)} and must be a text.")
+    require(isinstance(value, str), f"{what} is {_shown(value)} and must be a string.")
     return value
 
 

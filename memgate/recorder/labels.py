@@ -135,7 +135,9 @@ def as_array(values: ArrayLike, what: str) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise MemgateError(f"{what} are no array ({error}): give one, on the CPU.") from error
+        raise MemgateError(
+            f"{what} cannot be converted to an array ({error}): give an array on the CPU."
+        ) from error
 
 
 def no_images(count: int) -> NDArray[np.uint8]:

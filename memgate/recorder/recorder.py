@@ -157,7 +157,7 @@ class Recorder:
             require(
                 resume and is_run(self.path),
                 f"{self.path} exists already: choose another name"
-                + (", or go on with it by resume=True." if is_run(self.path) else "."),
+                + (", or continue it with resume=True." if is_run(self.path) else "."),
             )
             self._continue(Run(self.path))
 
@@ -202,7 +202,7 @@ class Recorder:
         require(
             split != "train" or not self._counting or self._ended_epochs < planned,
             f"This batch is of epoch {planned + 1}, and the Recorder has epochs={planned}: end the loop there, or "
-            "record it anew with more epochs.",
+            "record a new run with more epochs.",
         )
         values = in_order(named(gate), self._gates)
         batch = checked_batch(index, logits, labels, values, named(gate_logits), len(state.given))

@@ -67,14 +67,14 @@ class Recording:
         unknown = [split for split in self.counts if split not in SPLITS]
         require(
             not unknown and "train" in self.counts,
-            f"n_samples names the splits {', '.join(self.counts) or 'none'}: train, and if you like val and test.",
+            f"n_samples names the splits {', '.join(self.counts) or 'none'}: give train, and optionally val and test.",
         )
         for split, count in self.counts.items():
             require(count >= 1, f"n_samples {count} of {split}: a split has at least 1 sample.")
         require(self.mode in ("online", "eval"), f"mode {self.mode!r} is neither 'online' nor 'eval'.")
         require(
             self.clean is None or self.manifest is None,
-            "clean_labels and manifest both say what the clean labels are: give one of them.",
+            "clean_labels and manifest both say what the clean labels are: give only one of them.",
         )
         if self.class_names is not None:
             self.check_classes(len(self.class_names))
@@ -135,7 +135,7 @@ class Recording:
         require(
             images is None or pixels_digest(images) == header.pixels_digest,
             "images of the training split are not those that the manifest describes: give the images as the network "
-            "is given them, before any augmentation, or leave them out.",
+            "receives them, before any augmentation, or leave them out.",
         )
 
     def _check_images(self, split: str, images: NDArray[Any]) -> None:

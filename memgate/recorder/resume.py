@@ -34,7 +34,7 @@ def continue_run(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWr
         writer.close()
         if isinstance(error, OSError):
             raise MemgateError(
-                f"{run.path} cannot be written ({error}): free some space, then go on."
+                f"{run.path} cannot be written ({error}): free some space, then resume."
             ) from error
         raise
     return log, writer, epoch
@@ -42,7 +42,7 @@ def continue_run(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWr
 
 def _check_same(recording: Recording, run: Run) -> None:
     """Raise MemgateError where the run differs from the recording; arguments that were left out are not compared."""
-    require(run.recorded, f"{run.path} was trained by memgate: go on with it by memgate resume.")
+    require(run.recorded, f"{run.path} was trained by memgate: resume it by 'memgate resume'.")
     log, outline = run.sample_log(), run.outline
     samples = {split: log.samples(split) for split in log.splits}
     pairs = {
@@ -68,9 +68,9 @@ def _check_same(recording: Recording, run: Run) -> None:
     differs["clean labels"] = clean is not None and not np.array_equal(clean, samples["train"].clean_label)
     if recording.manifest is not None:
         digests = (recording.manifest.header.column_digests, run.manifest.header.column_digests)
-        differs["causes, by its manifest,"] = digests[0] != digests[1]
+        differs["causes in its manifest"] = digests[0] != digests[1]
     for split, images in recording.images.items():
         digest = source_digest(images, samples[split].clean_label.astype(np.int64))
-        differs[f"images of {split}, or none,"] = digest != run.digests[split]
+        differs[f"images of {split} (or none)"] = digest != run.digests[split]
     for what, other in differs.items():
         require(not other, f"{run.path} has other {what} than those given here: choose another name.")

@@ -140,9 +140,9 @@ def _folder(data: DataConfig) -> Path:
 
 
 def not_restored(run: Run, error: NoiseError) -> MemgateError:
-    """The error of a run whose corrupted images cannot be made again."""
+    """The error of a run whose corrupted images cannot be restored."""
     hint = f" It may also be put into {run.path}." if isinstance(error, MissingFileError) else ""
-    return MemgateError(f"The pictures of {run.name} cannot be made again: {error}{hint}")
+    return MemgateError(f"The images of {run.name} cannot be restored: {error}{hint}")
 
 
 def restored_split(

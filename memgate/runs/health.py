@@ -173,7 +173,7 @@ def files(run: Run) -> tuple[FileState, ...]:
             run,
             "status.json",
             run.status,
-            "Remove the file: it holds only the state of the run and its last epoch.",
+            "Remove the file: it holds only the run's state and last epoch.",
         ),
     ]
     if _or(lambda: run.only_curves, False):

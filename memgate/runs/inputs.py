@@ -107,6 +107,7 @@ class Inputs:
         return digests
 
     def _check(self, split: str) -> None:
+        """Raise MemgateError unless the run has the split."""
         if split not in self.splits:
             raise MemgateError(f"This run has no split {split!r}: it has {', '.join(self.splits)}.")
 

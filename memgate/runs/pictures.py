@@ -1,4 +1,4 @@
-"""The pictures of a run for people to look at, whoever trained it. No torch."""
+"""The images of a run for display, also of runs that a Recorder made. Imports no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,59 +15,60 @@ from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 
 FILE = "images.npz"
-"""Where a recorded run keeps its pictures: an array uint8 [N, H, W, 3] for each split that has some."""
+"""File with the images of a recorded run: an array uint8 [N, H, W, 3] for each split that has images."""
 
 
 @dataclass(frozen=True, eq=False)
 class SplitPictures:
-    """The pictures of one split."""
+    """The images of one split."""
 
     sample_id: NDArray[np.int64]
     """[N]."""
     given: NDArray[np.uint8]
-    """[N, H, W, 3], as the network was given them."""
+    """[N, H, W, 3], as given to the network."""
     clean: NDArray[np.uint8] | None
-    """The same samples as they are on disk; None where only the given ones are known."""
+    """[N, H, W, 3], the same samples as they are on disk; None where only the given images are known."""
 
     def of(self, sample_id: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None:
-        """The given and the clean picture [H, W, 3] of a sample; None for an id that the split has not."""
-        found = self.rows([sample_id])
-        if len(found) == 0:
+        """The given and the clean image [H, W, 3] of a sample; None where the split has no such id."""
+        rows = self.rows([sample_id])
+        if len(rows) == 0:
             return None
-        return self.given[found[0]], None if self.clean is None else self.clean[found[0]]
+        return self.given[rows[0]], None if self.clean is None else self.clean[rows[0]]
 
     def rows(self, ids: NDArray[np.integer] | Sequence[int]) -> NDArray[np.intp]:
-        """Rows of some samples in the order of ``ids``; ids that the split has not are left out."""
+        """Rows [n] of samples in the order of ``ids``; ids that the split does not have are left out."""
         wanted = np.asarray(ids, np.int64)
         return places_of(self.sample_id, wanted[np.isin(wanted, self.sample_id)])
 
 
 def pictures_of(run: Run) -> dict[str, SplitPictures]:
-    """Split to its pictures.
+    """Split to its images.
 
     Raises:
-        MemgateError: the run has none, or its data is missing or no longer what the run recorded.
+        MemgateError: the run has no images, or its data is missing or differs from what the run recorded.
     """
     if run.recorded:
         return _recorded(run)
     inputs = inputs_of(run)
-    found = {}
+    pictures = {}
     for split in inputs.splits:
         images, clean = inputs.image_set(split), inputs.clean_images(split).images
-        # 50,000 small pictures are 150 MB: one copy is enough where only labels were touched.
-        found[split] = SplitPictures(
+        # 50,000 small images take 150 MB: one copy is enough where only labels were changed.
+        pictures[split] = SplitPictures(
             images.sample_id, images.images, images.images if np.array_equal(images.images, clean) else clean
         )
-    return found
+    return pictures
 
 
 def save_pictures(folder: Path, images: Mapping[str, NDArray[np.uint8]]) -> None:
-    """Keep pictures uint8 [N, H, W, 3] by split in a run's folder; no file where there are none."""
+    """Write images uint8 [N, H, W, 3] by split into the folder of a run; no file where there are none."""
     if images:
         atomic_write(folder / FILE, lambda stream: np.savez(stream, allow_pickle=False, **images))
 
 
 def _recorded(run: Run) -> dict[str, SplitPictures]:
+    """Split to its images, of a run that a Recorder made."""
     path = run.path / FILE
     if not path.is_file():
         raise MemgateError(

@@ -70,7 +70,7 @@ class Run:
         origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
         if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
             raise MemgateError(
-                f"{path} is no configuration of the format {SCHEMA}: the run is damaged or too old."
+                f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."
             )
         return stored
 
@@ -227,7 +227,7 @@ class Run:
             >>> path.read_text().splitlines()[0]
             'sample_id,cause,loss_mean'
         """
-        export, make_plan = _of_probes("export.export", "export"), _of_probes("export.plan", "ExportPlan")
+        export, make_plan = _of_probes("export.export", "export_run"), _of_probes("export.plan", "ExportPlan")
         return export(self, make_plan(**plan), None if out is None else Path(out), yes)
 
     def _need_more_than_curves(self) -> None:

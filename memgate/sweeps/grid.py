@@ -97,7 +97,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",")]
     require(
         all(word.isdecimal() for word in words),
-        f"--seeds {text!r} is no list of seeds: whole numbers from 0 with commas between them, such as 0,1,2.",
+        f"--seeds {text!r} is not a list of seeds: give whole numbers from 0, separated by commas, such as 0,1,2.",
     )
     seeds = tuple(map(int, words))
     require(len(set(seeds)) == len(seeds), f"--seeds {text} names a seed twice: give each once.")
@@ -175,7 +175,7 @@ def read_sweep(path: Path) -> Sweep:
         MemgateError: the file is damaged or is not a sweep's file.
     """
     content = read_json(path)
-    require(content.get("schema") == SCHEMA, f"{path} is no sweep of the format {SCHEMA}.")
+    require(content.get("schema") == SCHEMA, f"{path} is not a sweep's file in the format {SCHEMA}.")
     return from_json(Sweep, content, str(path))
 
 
@@ -194,7 +194,7 @@ def find_sweep(name: str, out: Path) -> tuple[Sweep, Path]:
             return read_sweep(path), path.parent
     known = [path.name.removesuffix(".sweep.json") for path in sorted(out.glob("*.sweep.json"))]
     raise MemgateError(
-        f"{name} is no sweep under {out}: "
+        f"There is no sweep {name} under {out}: "
         + (f"there are {', '.join(known)}." if known else "there is none yet; give its folder by --out.")
     )
 

@@ -111,7 +111,8 @@ def _result(ray: Any, reference: Any) -> str:
     try:
         return str(ray.get(reference))
     except ray.exceptions.RayError as error:
-        return f"Ray lost it ({type(error).__name__}: {_first_line(error)}); type the command again to go on with it"
+        cause = f"{type(error).__name__}: {_first_line(error)}"
+        return f"Ray lost the task ({cause}); run the command again to resume the run"
 
 
 def _first_line(error: Exception) -> str:
@@ -201,7 +202,7 @@ def _gpus_per_run(ray: Any, workers: Workers, cpu_only: bool) -> float:
     gpus = workers.gpus if workers.gpus is not None else min(1.0, largest) * (not cpu_only)
     require(
         any(machine.get("GPU", 0) >= gpus and machine.get("CPU", 0) >= workers.cpus for machine in machines),
-        f"No machine of Ray's has {workers.cpus} CPUs and {gpus:g} GPUs for a run: the largest has "
+        f"No Ray machine has {workers.cpus} CPUs and {gpus:g} GPUs for a run: the largest has "
         f"{max((machine.get('CPU', 0.0) for machine in machines), default=0.0):g} CPUs and {largest:g} GPUs; take "
         "fewer by --cpus-per-run and --gpus-per-run.",
     )

@@ -1,1 +1,1 @@
-"""Training: the loop, its losses and schedules, evaluation, checkpoints."""
+"""Training: the loop, losses and schedules, evaluation, checkpoints."""

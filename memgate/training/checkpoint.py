@@ -97,7 +97,9 @@ def _load_model(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise MemgateError(f"{path} holds another network than config.json describes ({error}).") from error
+        raise MemgateError(
+            f"{path} does not fit the network in config.json ({error}): take another checkpoint."
+        ) from error
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
@@ -109,5 +111,5 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
             f"{path} cannot be read ({type(error).__name__}): take another checkpoint."
         ) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise MemgateError(f"{path} is no memgate checkpoint ({SCHEMA}).")
+        raise MemgateError(f"{path} is not a memgate checkpoint ({SCHEMA}): take another checkpoint.")
     return content

@@ -100,6 +100,8 @@ def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module,
 def load_model(run: Run, which: str = "last", device: str = "auto") -> PixelNetwork:
     """The network of a checkpoint in evaluation mode: images [b, 3, H, W] in [0, 1] to logits [b, K].
 
+    The clean training images are read for the normalisation; corrupted ones are not rendered.
+
     Args:
         run: a run that memgate trained.
         which: ``last``, ``best`` or an epoch's number.

@@ -167,7 +167,7 @@ def load_baseline(
     if wrong:
         other = baseline.run.config.model
         raise MemgateError(
-            f"--init-from {baseline.run.path}: that trunk is of a {other.name} of depth {other.depth} "
+            f"--init-from {baseline.run.path}: its trunk is of a {other.name} of depth {other.depth} "
             f"({other.block}, {other.shortcut}) and does not fit this network: {wrong}. Take a baseline of the same "
             f"--model.depth, --model.block and --model.shortcut"
             f"{' (and number of classes, or --init-head fresh)' if head == 'loaded' else ''}."

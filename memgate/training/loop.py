@@ -161,8 +161,8 @@ class Training:
         except OSError as error:
             self._set_status("failed", error)
             raise MemgateError(
-                f"{run.path} cannot be written after epoch {self.state.epoch} ({error}): free some space, then go "
-                f"on with '{command('resume', run.path)}'."
+                f"{run.path} cannot be written after epoch {self.state.epoch} ({error}): free some space, then "
+                f"continue with '{command('resume', run.path)}'."
             ) from error
         except BaseException as error:
             self._set_status("failed", error)
@@ -275,8 +275,8 @@ class Training:
             self.writer.write(epoch, records)
         except OSError as error:
             console.warn(
-                f"epoch {epoch} could not be written to {self.run.path / 'log.h5'} ({error}); the training goes on "
-                "and the earlier epochs are safe. Free some space to have the next ones logged."
+                f"epoch {epoch} could not be written to {self.run.path / 'log.h5'} ({error}); the training continues "
+                "and the earlier epochs are safe. Free some space, so that the next ones are logged."
             )
 
     def _checkpoint(self, epoch: int, improved: bool) -> None:

@@ -58,7 +58,7 @@ class TensorBoard:
         try:
             self._add(row, records, gates)
         except OSError as error:
-            console.warn(f"TensorBoard's events cannot be written any more ({error}); the training goes on.")
+            console.warn(f"TensorBoard events can no longer be written ({error}); the training continues.")
             self.close()
 
     def _add(

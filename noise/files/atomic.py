@@ -1,6 +1,6 @@
-"""A file is there whole or not at all: every file that must survive a kill is written here.
+"""Atomic writes: a file or folder is complete or absent, also when the process is killed.
 
-It lives in the lowest room because manifests, checkpoints, caches and exports all need it.
+Part of the lowest package because manifests, checkpoints, caches and exports all need it.
 """
 
 import os
@@ -12,21 +12,21 @@ from typing import BinaryIO
 
 
 def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let ``write`` fill a new file and put it at ``path`` in one step, replacing what was there.
+    """Write a file to ``path`` in one step, replacing an existing file.
 
-    Whenever the process or the machine stops, ``path`` holds the old content or the new, never a part: the
-    bytes go to a temporary file in the same folder (a rename is atomic within one file system only), reach
-    the disk, and take the name at the end. After an error the temporary file is gone and ``path`` untouched.
+    Whenever the process or the machine stops, ``path`` holds either the old or the new content in full. The bytes go
+    to a temporary file in the same folder (a rename is atomic only within one file system), are flushed to the disk,
+    and the file is renamed at the end. After an error the temporary file is removed and ``path`` is unchanged.
 
     Args:
-        path: where the file goes; its folder must exist.
-        write: gets the open file, empty and seekable (zip and HDF5 writers seek), and leaves it open.
+        path: the file; its folder must exist.
+        write: is called with the open file, empty and seekable (zip and HDF5 writers seek), and leaves it open.
 
     Raises:
         OSError: the folder is missing or not writable, or the disk is full.
-        Exception: whatever ``write`` raises, as it is.
+        Exception: any error of ``write``.
     """
-    # Not tempfile: its files are private (0600), and a data folder is often shared. "x" honours the umask.
+    # Not tempfile: its files are private (0600), but data folders are often shared. Mode "x" honours the umask.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x+b") as stream:
@@ -40,18 +40,18 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def atomic_folder(path: Path, fill: Callable[[Path], object]) -> None:
-    """Let ``fill`` put files into a new folder and give it the name ``path``, replacing a folder that was there.
+    """Write a folder to ``path``, replacing an existing folder.
 
-    A folder cannot take the place of another in one step: a stop between the two leaves the old one under a
-    temporary name, and never a part of the new one under its own.
+    One folder cannot replace another in a single step: a stop between the two renames leaves the old folder under a
+    temporary name, but never an incomplete folder at ``path``.
 
     Args:
-        path: where the folder goes; its parent must exist.
-        fill: gets the empty folder.
+        path: the folder; its parent must exist.
+        fill: is called with the new, empty folder.
 
     Raises:
         OSError: the parent is missing or not writable, or the disk is full.
-        Exception: whatever ``fill`` raises, as it is.
+        Exception: any error of ``fill``.
     """
     temporary, old = (path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for _ in range(2))
     try:
@@ -67,13 +67,13 @@ def atomic_folder(path: Path, fill: Callable[[Path], object]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a kill in the middle of :func:`atomic_write` left in a folder that nobody else writes to."""
+    """Remove temporary files of an interrupted :func:`atomic_write` from a folder with no other writer."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the new name itself to the disk. Windows cannot open a folder, and needs no such call."""
+    """Flush the entries of a folder to the disk; on Windows, which cannot open folders, nothing is needed."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

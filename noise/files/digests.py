@@ -1,4 +1,4 @@
-"""SHA-256 of images, labels and columns, each over bytes that no library or machine decides."""
+"""SHA-256 of images, labels and columns, over bytes that do not depend on library or machine."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def source_digest(images: NDArray[np.uint8], labels: NDArray[np.integer]) -> str:
-    """SHA-256 over the images' bytes (C order) followed by the labels as little-endian int64.
+    """SHA-256 of the bytes of the images (C order) followed by the labels as little-endian int64.
 
     Args:
         images: [N, H, W, C] uint8.
@@ -24,12 +24,12 @@ def source_digest(images: NDArray[np.uint8], labels: NDArray[np.integer]) -> str
 
 
 def pixels_digest(images: NDArray[np.uint8]) -> str:
-    """SHA-256 over the images' bytes (C order), 64 hexadecimal digits."""
+    """SHA-256 of the bytes of images [N, H, W, C] uint8 (C order), 64 hexadecimal digits."""
     return hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
 
 
 def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """The first eight bytes, big-endian, of each image's SHA-256.
+    """First eight bytes of the SHA-256 of each image, big-endian, [n] uint64.
 
     Args:
         images: [n, H, W, C] uint8.
@@ -42,9 +42,9 @@ def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def column_digest(column: NDArray[Any]) -> str:
-    """SHA-256 of a column: its little-endian bytes; of text, the UTF-8 JSON list of its values.
+    """SHA-256 of a column, 64 hexadecimal digits: of its little-endian bytes, or of text as a UTF-8 JSON list.
 
-    Text is not hashed as numpy stores it, since that depends on the longest value.
+    Text is not hashed as numpy stores it, because that depends on the longest value.
     """
     if column.dtype.kind == "U":
         return hashlib.sha256(json.dumps(column.tolist()).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""JSON values as the types that a dataclass declares: what a file holds is checked before it is believed."""
+"""JSON values converted to the types that a dataclass declares, and checked against them."""
 
 import dataclasses
 import sys
@@ -13,13 +13,13 @@ from noise.errors import NoiseError, require
 def restored(hint: Any, value: Any, where: str) -> Any:
     """A JSON value as the type ``hint``: a dataclass, tuple, dict, union, Literal, Path or a plain type.
 
-    Keys that a dataclass does not have are refused, since a misspelt one would silently mean its default;
-    keys that have a default may be missing. Lists become tuples.
+    Keys that a dataclass does not have are refused, because a misspelt key would silently leave the default in place;
+    keys with a default may be missing. Lists become tuples.
 
     Args:
         hint: the type.
-        value: what ``json.loads`` gave.
-        where: what the value is called in an error.
+        value: a value from ``json.loads``.
+        where: name of the value in errors.
 
     Raises:
         NoiseError: the value is of another type, or a key is unknown or missing.
@@ -46,6 +46,7 @@ def restored(hint: Any, value: Any, where: str) -> Any:
 
 
 def _record(kind: type, value: Any, where: str) -> Any:
+    """A JSON object as the dataclass ``kind``."""
     _check(isinstance(value, dict), value, "an object", where)
     hints = typing.get_type_hints(kind)
     unknown = sorted(set(value) - set(hints))
@@ -61,6 +62,7 @@ def _record(kind: type, value: Any, where: str) -> Any:
 
 
 def _union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
+    """A JSON value as the first of ``kinds`` that fits."""
     if value is None and type(None) in kinds:
         return None
     refusals = []
@@ -75,14 +77,15 @@ def _union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
 
 
 def _plain(hint: Any, value: Any, where: str) -> Any:
+    """A JSON value as a path, number, text or bool."""
     if hint is Path:
         _check(isinstance(value, str), value, "text", where)
         return Path(value)
     if hint is float:
-        # Not NaN, not infinite, and no whole number beyond every float.
+        # Neither NaN nor infinite nor a whole number too large for a float.
         _check(type(value) in (int, float) and abs(value) <= sys.float_info.max, value, "a number", where)
         return float(value)
-    # type(), not isinstance(): true is not a whole number.
+    # type() instead of isinstance(), because bool is a subclass of int.
     _check(
         type(value) is hint, value, {int: "a whole number", str: "text", bool: "true or false"}[hint], where
     )
@@ -90,4 +93,5 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
 
 
 def _check(holds: bool, value: Any, wanted: str, where: str) -> None:
+    """Raise NoiseError that names the value and the wanted type, unless ``holds``."""
     require(holds, f"{where} is {str(value)[:40]!r} and must be {wanted}.")

@@ -1,4 +1,4 @@
-"""Locks between processes (flock); a process that ends, or is killed, gives its locks back."""
+"""Locks between processes (flock); the locks of a process are released when it ends or is killed."""
 
 import fcntl
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock: of two processes that read, change and replace a file in it, neither loses anything.
+    """Context manager that holds the lock of a folder, so that processes replace files in it one after another.
 
-    Waits until no other process holds it. On a file system without locks nothing is locked.
+    Waits until no other process holds the lock. On a file system without locks nothing is locked.
 
     Args:
         folder: an existing folder.
@@ -29,10 +29,10 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file for this process, without waiting.
+    """Whether an open file could be locked for this process; does not wait.
 
     Returns:
-        Whether it is locked now; False where another process, or another descriptor of this one, holds the lock.
+        False where another process, or another descriptor of this process, holds the lock.
 
     Raises:
         OSError: the file system has no locks.
@@ -47,8 +47,8 @@ def try_lock(descriptor: int) -> bool:
 def unlocker(descriptor: int) -> Callable[[], None]:
     """A function that unlocks and closes a locked file.
 
-    Forked processes (a loader's workers) share the lock, so closing alone would keep it; called in one of them, the
-    function only closes.
+    Forked processes (such as the workers of a data loader) share the lock, so closing the file alone would keep it.
+    In a forked process the function only closes the file.
     """
     owner = os.getpid()
 

@@ -1,4 +1,4 @@
-"""Arrays to an ``.npz`` file and back: same arrays, same bytes; a whole file or none."""
+"""Deterministic, atomic ``.npz`` files: equal arrays give equal bytes."""
 
 import io
 import shutil
@@ -16,21 +16,21 @@ from noise.errors import NoiseError
 from noise.files.atomic import atomic_write
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time written to every entry: the real one would make two equal files differ."""
+"""Time stamp of every entry; the real time would make files of equal arrays differ."""
 
 
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, NotImplementedError, RuntimeError,
     MemoryError, OverflowError,
 )  # fmt: skip
-"""What reading a damaged file may raise: of the archive, or of an array's own header, which states its size."""
+"""Exceptions that a damaged file may raise, from the archive or from the header of an array."""
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays to ``path`` atomically and deterministically; ``numpy.load`` reads the result.
 
     Raises:
-        NoiseError: the file cannot be written; an existing file is then left as it was.
+        NoiseError: the file cannot be written; an existing file is then unchanged.
     """
     try:
         atomic_write(path, lambda stream: write_arrays(stream, arrays.items()))
@@ -41,19 +41,19 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def write_arrays(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
-    """Write named arrays as ``.npz``, one after the other, so that only one needs to be in memory.
+    """Write named arrays as ``.npz`` one after another, so that only one needs to be in memory.
 
-    Entries are stored, not deflated: the bytes would else depend on the zlib of the interpreter.
+    Entries are stored without compression, because compressed bytes depend on the zlib version.
     """
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays:
             with archive.open(_entry(f"{name}.npy"), "w", force_zip64=True) as member:
-                # As it is where it can be: an array of no dimension (a manifest's header) must keep none.
+                # Not ascontiguousarray: it would turn an array without dimensions (the header) into one of length 1.
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def write_zip(stream: BinaryIO, folder: Path, name: str) -> None:
-    """Pack the files of a folder, in the order of their names, as a deterministic ``.zip`` of a folder ``name``."""
+    """Write the files of a folder as a deterministic ``.zip`` that holds a folder ``name``."""
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = _entry(f"{name}/{path.relative_to(folder).as_posix()}")
@@ -62,7 +62,7 @@ def write_zip(stream: BinaryIO, folder: Path, name: str) -> None:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """An entry of an archive that is the same whenever and wherever it is written."""
+    """An archive entry that does not depend on time or machine."""
     information = zipfile.ZipInfo(name, EPOCH)
     information.create_system = 3
     information.external_attr = 0o644 << 16
@@ -70,10 +70,10 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an ``.npz`` file, checksums verified; pickled objects are refused.
+    """Name to array of an ``.npz`` file, checksums verified; pickled objects are refused.
 
     Raises:
-        NoiseError: the file is missing, unreadable, truncated, or no ``.npz`` file.
+        NoiseError: the file is missing, unreadable, truncated, or not an ``.npz`` file.
     """
     try:
         with path.open("rb") as stream:
@@ -85,10 +85,10 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def arrays_of(stream: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
-    """The same from an open file; ``name`` is what the error calls it.
+    """Name to array of an open ``.npz`` file; ``name`` is used in errors.
 
     Raises:
-        NoiseError: it is damaged or no ``.npz`` file.
+        NoiseError: the file is damaged or not an ``.npz`` file.
     """
     try:
         with zipfile.ZipFile(stream) as archive:
@@ -99,5 +99,5 @@ def arrays_of(stream: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
         }
     except _DAMAGED as error:
         raise NoiseError(
-            f"{name} is damaged, truncated or no .npz file ({error}): write it again."
+            f"{name} is damaged, truncated or not an .npz file ({error}): write it again."
         ) from error

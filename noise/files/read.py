@@ -1,4 +1,4 @@
-"""Files that a corruption reads: their bytes, whole, with the digest that goes into the manifest."""
+"""Files that a corruption reads: their bytes and the digest for the manifest."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ from noise.spec import CorruptionSpec
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file as it was read.
+    """Content of a file.
 
     Attributes:
-        path: where it lies.
-        content: its bytes.
+        path: path of the file.
+        content: all bytes of the file.
         record: (file name, SHA-256), for :attr:`noise.task.Change.files`.
     """
 
@@ -33,7 +33,7 @@ class ReadFile:
         """The content as JSON values.
 
         Raises:
-            NoiseError: it is not JSON.
+            NoiseError: the content is not JSON.
         """
         try:
             return json.loads(self.content)
@@ -42,21 +42,21 @@ class ReadFile:
 
 
 def expanded(path: str | Path) -> Path:
-    """A path with ``~`` as the home folder.
+    """A path with ``~`` replaced by the home folder.
 
     Raises:
-        NoiseError: there is no such home folder, or no path can be like that.
+        NoiseError: there is no such home folder, or the text is not a valid path.
     """
     try:
-        found = Path(path).expanduser()
-        found.is_file()
-    except (ValueError, RuntimeError) as error:  # a zero byte; a home folder of nobody
+        result = Path(path).expanduser()
+        result.is_file()
+    except (ValueError, RuntimeError) as error:  # a zero byte; an unknown user
         raise NoiseError(f"{str(path)!r} is not a path ({error}): check it.") from error
-    return found
+    return result
 
 
 def absolute(spec: CorruptionSpec) -> CorruptionSpec:
-    """A corruption whose files are named by their absolute paths."""
+    """The same spec with absolute paths."""
     return spec.with_paths(lambda path: str(expanded(path).absolute()))
 
 
@@ -64,8 +64,8 @@ def read_file(path: str | Path) -> ReadFile:
     """The file at ``path``.
 
     Raises:
-        MissingFileError: it is not there.
-        NoiseError: it cannot be read.
+        MissingFileError: the file does not exist.
+        NoiseError: the file cannot be read.
     """
     path = expanded(path)
     try:
@@ -78,14 +78,14 @@ def read_file(path: str | Path) -> ReadFile:
 
 
 def located(spec: CorruptionSpec, folders: Sequence[Path]) -> CorruptionSpec:
-    """A spec whose files are where they are: at their path, or else under their name in one of ``folders``.
+    """The same spec with paths that exist: each file at its path, or else under its name in one of ``folders``.
 
-    A manifest that is handed on still names the paths of its writer; the digest that it holds says whether a
-    file found elsewhere is the same.
+    A manifest holds the paths of the machine where it was written. Its digests show whether a file in another folder
+    is the same one.
     """
 
-    def found(path: str) -> str:
+    def existing(path: str) -> str:
         candidates = [expanded(path), *(folder / Path(path).name for folder in folders)]
         return str(next((candidate for candidate in candidates if candidate.is_file()), path))
 
-    return spec.with_paths(found)
+    return spec.with_paths(existing)

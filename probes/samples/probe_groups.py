@@ -31,7 +31,7 @@ def probed_members(
         run: the run.
         log: its log, for the corruption and the routes of the samples.
         result: of a probe, about n samples.
-        gates: gates of which the routes are groups. None: those that tables show
+        gates: gates with groups by route. None: those that tables show
             (:func:`probes.samples.columns.shown_gates`).
 
     Returns:

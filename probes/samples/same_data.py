@@ -59,15 +59,15 @@ def _difference(first: RunData, second: RunData, split: str) -> str:
 
 
 def _split_difference(first: RunData, second: RunData, split: str) -> str:
-    mine, theirs = first.samples[split], second.samples[split]
-    if len(mine) != len(theirs):
-        return f"their {split} splits have {len(theirs):,} and {len(mine):,} samples"
-    orders = [np.argsort(samples.sample_id, kind="stable") for samples in (mine, theirs)]
-    ids = [samples.sample_id[order] for samples, order in zip((mine, theirs), orders, strict=True)]
+    pair = first.samples[split], second.samples[split]
+    if len(pair[0]) != len(pair[1]):
+        return f"their {split} splits have {len(pair[1]):,} and {len(pair[0]):,} samples"
+    orders = [np.argsort(samples.sample_id, kind="stable") for samples in pair]
+    ids = [samples.sample_id[order] for samples, order in zip(pair, orders, strict=True)]
     if not np.array_equal(ids[0], ids[1]):
-        apart = len(np.setdiff1d(ids[1], ids[0]))
-        return f"{apart:,} samples of their {split} splits are others (by their ids)"
-    labels = [samples.clean_label[order] for samples, order in zip((mine, theirs), orders, strict=True)]
+        other = len(np.setdiff1d(ids[1], ids[0]))
+        return f"{other:,} samples of their {split} splits have other ids"
+    labels = [samples.clean_label[order] for samples, order in zip(pair, orders, strict=True)]
     if not np.array_equal(labels[0], labels[1]):
         return f"{int((labels[0] != labels[1]).sum()):,} clean labels of their {split} splits differ"
     digests = [run.digests.get(split) for run in (second, first)]
@@ -84,7 +84,7 @@ def corruption_apart(first: Samples, second: Samples) -> tuple[int, int]:
         first: samples of one run, in any order.
         second: samples of another run with the same ids, in any order.
     """
-    mine, theirs = (np.argsort(samples.sample_id, kind="stable") for samples in (first, second))
-    labels = first.given_label[mine] != second.given_label[theirs]
-    images = (first.image_op[mine] > 0) != (second.image_op[theirs] > 0)
+    by_id = [np.argsort(samples.sample_id, kind="stable") for samples in (first, second)]
+    labels = first.given_label[by_id[0]] != second.given_label[by_id[1]]
+    images = (first.image_op[by_id[0]] > 0) != (second.image_op[by_id[1]] > 0)
     return int(labels.sum()), int(images.sum())

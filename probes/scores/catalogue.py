@@ -43,7 +43,7 @@ class Score:
     """The event that the score counts or times, if it may never happen. A sample that was seen and has no value then
     ranks as harder than all others (as in Toneva's sort); for other scores missing values are left out."""
     probe: Literal["", "csr", "difficulty"] = ""
-    """For ``checkpoint``: the probe of which the results (``probes/<probe>.h5``) contain it."""
+    """For ``checkpoint``: the probe that stores it in the run's ``probes/<probe>.h5``."""
 
     @property
     def suspicious(self) -> str:

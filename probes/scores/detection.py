@@ -172,8 +172,9 @@ def fpr95(ranking: Ranking) -> float:
 
 FPR95_POSITIVES = 100
 """Fewest positives with which FPR95 gets a bootstrap interval. It depends on the lowest 5 % of the positives, of
-which few samples have none to resample: 95 % intervals held the true FPR95 in 28 % of draws with 6 positives, in 70 %
-with 20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250 draws)."""
+which a small sample contains too few to resample: 95 % intervals contained the true FPR95 in 28 % of draws with 6
+positives, in 70 % with 20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250
+draws)."""
 
 FIGURES = (average_precision, precision_at_k, fpr95)
 """The figures of :func:`detection_figures`, in order."""
@@ -188,8 +189,8 @@ def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np
         weights: [B, n] resamples of all samples, those without the score too; B may be 0.
 
     Returns:
-        An estimate for each figure; its interval are percentiles of the resamples. No ends where there are no
-        resamples or a class has a single sample, no value where a class is empty. FPR95 has no ends below
+        An estimate for each figure, with percentiles of the resamples as the ends of its interval. No ends where there
+        are no resamples or a class has a single sample, no value where a class is empty. FPR95 has no ends below
         :data:`FPR95_POSITIVES` positives.
     """
     values, labels = np.asarray(score, np.float64), np.asarray(positive, bool)

@@ -101,7 +101,7 @@ def separations(
         name: resampled(int(groups[name].sum()), resamples, seed, name) for name in ("clean", *targets)
     }
     scores = score_values(table, gates)
-    # Without resamples it takes no time, and the dashboard calls it.
+    # No progress bar without resamples: it takes no time, and the dashboard calls it.
     shown = console.progress(scores, len(scores), "bootstrap") if resamples else scores
     return tuple(row for values in shown for row in _separations_of(values, groups, targets, weights))
 

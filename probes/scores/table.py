@@ -16,7 +16,7 @@ from probes.samples.columns import gate_column
 from probes.scores.catalogue import CHECKPOINT, Score
 
 VARIANTS = {"csr": "first-order"}
-"""For a probe of which the variants differ in the meaning of a value: the variant that is the score."""
+"""Variant that is the score, for probes in which the variants give a value different meanings."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def stored_scores(run: Run, split: str, until: int) -> tuple[tuple[StoredScore, 
             epoch that both have the score, the one with more samples.
 
     Returns:
-        The scores, and a sentence for each damaged file of results, of which the scores are left out.
+        The scores, and a sentence for each damaged file of results; its scores are left out.
     """
     probes, notes = {}, []
     for probe in dict.fromkeys(score.probe for score in CHECKPOINT):

@@ -50,7 +50,7 @@ def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> Col
     if min(side.size for side in sides) == 0:
         return None
     # Only the distance is used: the exact p value would take minutes.
-    test: Any = ks_2samp(*sides, method="asymp")
+    test: Any = ks_2samp(sides[0], sides[1], method="asymp")
     distance = _distance(float(test.statistic), [side.size for side in sides], 2)
     medians = [estimate(*median_interval(side), side.size) for side in sides]
     return ColumnContrast(column, distance, medians[0], medians[1])

@@ -73,35 +73,39 @@ def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
     return estimate(*paired_bootstrap(values, others), n)
 
 
-def with_interval(number: Interval, form: str = ".3f", missing: str = "-") -> str:
-    """``value [low, high]``, each in one number format; the value alone where there is no interval.
+def with_interval(number: Interval, form: str = "{:.3f}", missing: str = "-") -> str:
+    """``value [low, high]``, each in one format; the value alone where there is no interval.
 
     Args:
-        number: what to write.
-        form: format specification of each of the three, such as ``.2f``, ``.3g`` or ``.1%``.
+        number: the estimate to write.
+        form: format of each of the three numbers, such as ``{:.2f}``, ``{:.3g}`` or ``{:.1%}``.
         missing: text for an undefined value.
     """
-    if number.value is None:
-        return missing
-    ends = interval_text(number, form, ", ", missing="")
-    return f"{number.value:{form}} [{ends}]" if ends else f"{number.value:{form}}"
+    if number.value is None or number.low is None or number.high is None:
+        return value_text(number, form, missing)
+    return f"{form.format(number.value)} [{form.format(number.low)}, {form.format(number.high)}]"
 
 
-def interval_text(number: Interval, form: str = ".3f", separator: str = " – ", missing: str = "–") -> str:
-    """The ends of an interval, ``low – high``; ``missing`` where there is no interval."""
-    if number.low is None or number.high is None:
+def value_text(number: Interval | None, form: str = "{:.3f}", missing: str = "–") -> str:
+    """The value alone, in a format such as ``{:.1%}``; ``missing`` where it is undefined."""
+    return missing if number is None or number.value is None else form.format(number.value)
+
+
+def interval_text(number: Interval | None, form: str = "{:.3f}", missing: str = "–") -> str:
+    """The ends of the interval alone, ``0.710 – 0.774``; ``missing`` where there is no interval."""
+    if number is None or number.low is None or number.high is None:
         return missing
-    return f"{number.low:{form}}{separator}{number.high:{form}}"
+    return f"{form.format(number.low)} – {form.format(number.high)}"
 
 
 def decimal(number: Interval, missing: str = "-") -> str:
     """A number with three decimals, ``0.842 [0.801, 0.877]``; the value alone where there is no interval."""
-    return with_interval(number, ".3f", missing)
+    return with_interval(number, "{:.3f}", missing)
 
 
 def significant(number: Interval, missing: str = "-") -> str:
     """A number with three significant digits, ``12.3 [9.87, 15]``; the value alone where there is no interval."""
-    return with_interval(number, ".3g", missing)
+    return with_interval(number, "{:.3g}", missing)
 
 
 def percent(share: Interval, digits: int = 1, missing: str = "-") -> str:

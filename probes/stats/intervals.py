@@ -160,7 +160,7 @@ def auroc_interval(
         confidence: level in (0, 1).
 
     Returns:
-        NaN where a class has a single sample, of which the variance is unknown.
+        NaN where a class has a single sample, since its variance is then unknown.
     """
     scores, labels = np.asarray(score, np.float64), np.asarray(positive, bool)
     if min(labels.sum(), (~labels).sum()) < 2:

@@ -17,10 +17,10 @@ def percentile(values: NDArray[np.float64], place: int, members: NDArray[np.bool
     Returns:
         100 is above all; NaN where the sample or the whole group has no value.
     """
-    mine, others = values[place], values[members & ~np.isnan(values)]
-    if np.isnan(mine) or len(others) == 0:
+    value, others = values[place], values[members & ~np.isnan(values)]
+    if np.isnan(value) or len(others) == 0:
         return float("nan")
-    return float(50 * ((others < mine).sum() + (others <= mine).sum()) / len(others))
+    return float(50 * ((others < value).sum() + (others <= value).sum()) / len(others))
 
 
 def nearest(

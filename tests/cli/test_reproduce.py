@@ -166,14 +166,14 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["report-9.9"], "'report-9.9' is no row or table of the documents"),
+        (["report-9.9"], "'report-9.9' is not a row or table of the documents"),
         ([], "needs a row or a table"),
         (["paper-1", "--scale", "full"], "9 runs, 2,700 epochs, 1,055,700 steps in all, 135,000,000"),
         (
             ["paper-1-baseline", "--scale", "short"],
             "takes long on cpu: add --yes, or take fewer rows or seeds, or",
         ),
-        (["paper-1-baseline", "--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
+        (["paper-1-baseline", "--seeds", "0,x"], "--seeds '0,x' is not a list of seeds"),
         (
             ["paper-1-baseline", "--beside", "somewhere"],
             "--beside somewhere is drawn beside the authors' curves",

@@ -1,4 +1,4 @@
-"""Tasks of label noise, and what holds for the change that every kind makes."""
+"""Tasks of label noise, and checks that hold for the change of every kind."""
 
 from pathlib import Path
 from typing import Any
@@ -33,18 +33,18 @@ FUNCTIONS = {
 }
 CLEAN = np.arange(30) % 10
 AGGRE = np.where(np.arange(30) % 4 == 0, (CLEAN + 3) % 10, CLEAN)
-"""Thirty clean labels, and what people said."""
+"""Thirty clean labels, and labels as if by human annotators."""
 
 FALSE_ALARM = 1e-6
-"""Chance that a statistical check of one row fails although the rule holds, had the seed not been fixed."""
+"""Probability that a statistical check of one row fails under a correct rule, if the seed were not fixed."""
 
 
 def made_task(text, labels, *, names=None, classes=5, sample_id=None, free=None, images=None, seed=0):
-    """A task on read-only arrays: writing into them is an error."""
+    """A task on read-only arrays, so that writing to them raises an error."""
     labels = np.array(labels, dtype=np.int64)
     ids = np.arange(len(labels)) if sample_id is None else np.array(sample_id, dtype=np.int64)
     if images is None:
-        # A picture depends on its id, so that it moves with it.
+        # An image depends on the id of its sample, not on its position.
         row, y, x, channel = np.indices((int(ids.max(initial=0)) + 1, 2, 2, 3))
         images = ((row * 37 + y * 11 + x * 71 + channel * 101 + row * row * (x + 2 * y)) % 256).astype(
             np.uint8
@@ -57,7 +57,7 @@ def made_task(text, labels, *, names=None, classes=5, sample_id=None, free=None,
 
 
 def outcome(task):
-    """The change and the labels that it leaves, after the checks that hold for every kind."""
+    """The change of a task and the labels [N] after it, after checks that hold for every kind."""
     change = FUNCTIONS[task.spec.kind](task)
     assert change.images is None
     assert change.labels is not None
@@ -74,7 +74,7 @@ def outcome(task):
 
 
 def outcome_of_file(task: Task) -> tuple[Change, NDArray[np.int64]]:
-    """:func:`outcome` of a kind that reads a file, after what holds for those."""
+    """:func:`outcome` of a kind that reads a file, after checks that hold for these kinds."""
     change, labels = outcome(task)
     assert (np.diff(change.positions) > 0).all()
     assert (change.labels != task.labels[change.positions]).all()
@@ -83,7 +83,7 @@ def outcome_of_file(task: Task) -> tuple[Change, NDArray[np.int64]]:
 
 
 def refusal(task):
-    """The sentence with which a task is refused."""
+    """The error message of a task that is refused."""
     with pytest.raises(NoiseError) as caught:
         FUNCTIONS[task.spec.kind](task)
     message = str(caught.value)
@@ -93,6 +93,6 @@ def refusal(task):
 
 
 def independence(table):
-    """The p-value of the chi-square test that the rows of counts follow one distribution."""
+    """P-value of the chi-square test that all rows of a table of counts follow one distribution."""
     result: Any = stats.chi2_contingency(table, correction=False)
     return result.pvalue

@@ -1,4 +1,4 @@
-"""Run directories made by the real writers from made-up but consistent values: what the fixture ``make_run`` makes."""
+"""Run directories written by the real writers from made-up but consistent values, for the fixture ``make_run``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ SIDE = 16
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What :func:`build_run` makes. Every field is a keyword of the fixture ``make_run``."""
+    """Arguments of :func:`build_run`. Every field is a keyword of the fixture ``make_run``."""
 
     epochs: int = 4
     n: int = 200
-    """Training samples."""
+    """Number of training samples."""
     noise: tuple[str, ...] = ("symmetric:0.3", "randx:0.1")
     """``{foreign}`` in it stands for an .npz file of 60 other images."""
     noise_on: tuple[Literal["val", "test"], ...] = ()
@@ -43,13 +43,13 @@ class RunPlan:
     """Seed of the made-up data. None: ``seed``."""
     name: str | None = None
     unseen: Mapping[int, Sequence[int]] | None = None
-    """Epoch -> positions in the training split that are not seen in it."""
+    """Epoch to positions in the training split that it does not see."""
     ids: Sequence[int] | None = None
-    """Other ids for the training split in the log (to put it out of order); the manifest keeps its own."""
+    """Ids of the training split in the log, to put it out of order; the manifest keeps its own. None: those."""
 
 
 def build_run(folder: Path, plan: RunPlan) -> Run:
-    """A run directory with data, manifest, log and metrics, as a training would leave it (no checkpoint)."""
+    """A run directory with data, manifest, log and metrics, as after training, but without checkpoints."""
     data_seed = plan.seed if plan.data_seed is None else plan.data_seed
     data = folder / f"data-{plan.n}-{plan.test_n}-{plan.val_n}-{plan.classes}-{data_seed}.npz"
     _write_images(data, plan, data_seed)
@@ -95,7 +95,7 @@ def _model(gates: tuple[str, ...]) -> ModelConfig:
 
 
 def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
-    """Random images with a brightness per class, in the format of ``--data.name npz``."""
+    """Write random images, brighter for higher classes, in the format of ``--data.name npz``."""
     rng = np.random.default_rng(seed)
     arrays = {}
     for split, count in (("train", plan.n + plan.val_n), ("test", plan.test_n)):
@@ -136,7 +136,7 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
 def synthetic_record(
     rng: np.random.Generator, samples: Samples, seen: np.ndarray, gates: int, progress: float, classes: int
 ) -> EpochRecord:
-    """One epoch whose quantities all follow from the same made-up logits.
+    """Values of one epoch, all computed from the same made-up logits.
 
     The clean label's logit grows with ``progress`` in (0, 1]; a corrupted sample's given label follows late,
     so that corrupted samples have the higher loss, entropy and g.

@@ -12,11 +12,11 @@ from noise.task import Task
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CLASSES = len(NAMES)
 FOREIGN = 40
-"""Images in the open-set source."""
+"""Number of images in the open-set source."""
 
 
 def pictures(count: int, side: int = 4, channels: int = 3) -> np.ndarray:
-    """Images uint8 [N, side, side, channels]: the same on every machine and with every library.
+    """Images uint8 [count, side, side, channels], equal on every machine and with every library version.
 
     Ramps of another slope in each image, turned back at 0 and 255, as smooth as photographs are.
     """
@@ -26,12 +26,12 @@ def pictures(count: int, side: int = 4, channels: int = 3) -> np.ndarray:
 
 
 def labels_of(ids: np.ndarray) -> np.ndarray:
-    """The clean label of each sample, whatever its position."""
+    """Clean label of each sample id."""
     return ids % CLASSES
 
 
 def write_files(folder: Path, count: int) -> dict[str, Path]:
-    """The files that kinds read, for samples 0 to count-1."""
+    """Name to path of the files that kinds read, written for samples 0 to count-1."""
     paths = {name: folder / name for name in ("T.csv", "human.npz", "list.json", "open.json", "foreign.npz")}
     matrix = np.full((CLASSES, CLASSES), 0.04) + np.eye(CLASSES) * 0.6
     np.savetxt(paths["T.csv"], matrix, delimiter=",", fmt="%.2f")
@@ -46,7 +46,7 @@ def write_files(folder: Path, count: int) -> dict[str, Path]:
 
 
 def every_kind(paths: dict[str, Path], rate: float = 0.4) -> dict[str, str]:
-    """Kind to a spec of it; those that take a rate have this one."""
+    """Kind to the text of a spec, with ``rate`` for kinds that take one."""
     foreign = f"source=npz={paths['foreign.npz']}"
     rated = [
         "symmetric", "symmetric-incl", "symmetric-iid", "asymmetric", "pair", "instance", "randx",
@@ -77,7 +77,7 @@ def task_of(text: str, count: int = 40, seed: int = 0, side: int = 4) -> Task:
 def made(
     count: int, texts: list[str], seed: int = 0, sample_id: np.ndarray | None = None, side: int = 4
 ) -> Corrupted:
-    """The small data set corrupted; a sample's picture and label depend on its id, not on its position."""
+    """The small data set corrupted; image and label of a sample depend on its id, not on its position."""
     ids = np.arange(count) if sample_id is None else sample_id
     return corrupt(
         pictures(int(ids.max()) + 1, side)[ids],

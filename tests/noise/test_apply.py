@@ -149,8 +149,8 @@ def test_symmetric_needs_a_second_class():
         corrupt(pictures(10), np.zeros(10, int), parse_specs(["symmetric:0.5"]), **arguments)
 
 
-def test_symmetric_is_the_rule_as_it_is_written():
-    """The selection and the new labels once more, from the documentation instead of from the code."""
+def test_symmetric_follows_the_documented_rule():
+    """Selection and new labels computed from the documentation instead of from the code."""
     key = hashlib.sha256(b"memgate-noise-v1|pictures|1|symmetric|stream").digest()[:16]
     order = sorted(
         range(64),
@@ -165,7 +165,7 @@ def test_symmetric_is_the_rule_as_it_is_written():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"images": pictures(10).astype(np.float32)}, "must be uint8"),
         ({"images": pictures(10)[..., 0]}, "must be uint8"),
@@ -189,7 +189,7 @@ def test_symmetric_is_the_rule_as_it_is_written():
         ({"dataset": ""}, "hash key"),
     ],
 )
-def test_bad_input_is_one_sentence(change, said):
+def test_bad_input_is_reported_in_one_sentence(change, message):
     arguments = {
         "images": pictures(10),
         "labels": np.arange(10) % 3,
@@ -198,12 +198,12 @@ def test_bad_input_is_one_sentence(change, said):
         "dataset": "d",
         "class_names": ["a", "b", "c"],
     }
-    with pytest.raises(NoiseError, match=said) as caught:
+    with pytest.raises(NoiseError, match=message) as caught:
         corrupt(**{**arguments, **change})
     assert "\n" not in str(caught.value)
 
 
-def test_plain_lists_and_texts_are_taken():
+def test_plain_lists_and_texts_are_accepted():
     images, labels = pictures(30), np.arange(30) % CLASSES
     arguments = {"seed": np.int64(3), "dataset": "d", "class_names": [str(label) for label in range(CLASSES)]}
     one = corrupt(images, labels, parse_specs(["symmetric:0.4", "randx:0.2"]), **arguments)
@@ -215,7 +215,7 @@ def test_plain_lists_and_texts_are_taken():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_kinds_that_decide_sample_by_sample_ask_for_the_free_ones_only(seed):
+def test_kinds_that_decide_per_sample_count_free_samples_only(seed):
     manifest = made(2000, ["symmetric:0.4", "symmetric-iid:0.5", "random"], seed).manifest
     first, second, third = manifest.header.operations
     assert first.requested == 0.4

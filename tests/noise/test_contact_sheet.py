@@ -1,4 +1,4 @@
-"""The contact sheet shows the pixels it says it shows."""
+"""The contact sheet shows the right images under the right titles."""
 
 import io
 
@@ -81,7 +81,7 @@ def test_examples_are_what_the_operation_changed():
     assert not (manifest.label_op[last] | manifest.image_op[last]).any()
 
 
-def test_the_title_says_what_was_done(tmp_path):
+def test_the_title_names_the_operation(tmp_path):
     path = tmp_path / "foreign.npz"
     write_npz(path, {"images": pictures(20)})
     result = made("symmetric:0.25", f"open:0.1:source=npz={path}")
@@ -94,7 +94,7 @@ def test_the_title_says_what_was_done(tmp_path):
     assert result.manifest.header.operations[1].short == "open:0.1:source=npz=foreign.npz"
 
 
-def test_the_same_samples_whatever_their_order():
+def test_the_samples_shown_do_not_depend_on_their_order():
     ids = np.random.default_rng(0).permutation(COUNT)
     clean = pictures()
     labels = np.arange(COUNT) % len(NAMES)
@@ -109,7 +109,7 @@ def test_the_same_samples_whatever_their_order():
     assert contact_sheet(clean, one) == contact_sheet(clean[ids], other)
 
 
-def test_nothing_to_show_is_shown_as_nothing():
+def test_an_empty_block_shows_no_example():
     clean = pictures()
     nothing = made("symmetric:0")
     assert [len(block.positions) for block in chosen_blocks(clean, nothing, 8)] == [0, 8]
@@ -149,13 +149,13 @@ def test_small_images_are_enlarged_by_whole_numbers(size, shown):
     assert tile_size(*size) == shown
 
 
-def test_large_images_are_made_smaller():
+def test_large_images_are_reduced():
     assert tile_size(256, 128) == (TILE, TILE // 2)
     clean = pictures(9, side=128)
     assert decoded(contact_sheet(clean, made("randx:0.5", images=clean))).shape[2] == 3
 
 
-def test_names_are_cut_to_fit():
+def test_names_are_shortened_to_fit():
     def fits(text):
         return len(text) <= 14
 

@@ -1,4 +1,4 @@
-"""What holds for every kind of corruption alike, on one small data set; and the digests that never change."""
+"""Properties of every kind of corruption on a small data set, and digests that never change."""
 
 import hashlib
 
@@ -28,7 +28,7 @@ def test_every_kind_has_a_spec_here(paths):
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_the_result_is_what_the_manifest_says(paths, kind):
+def test_the_result_agrees_with_the_manifest(paths, kind):
     images = pictures(COUNT)
     result = made(COUNT, [every_kind(paths)[kind]])
     manifest = result.manifest
@@ -36,7 +36,7 @@ def test_the_result_is_what_the_manifest_says(paths, kind):
     np.testing.assert_array_equal(manifest.given_label, result.labels)
     assert manifest.given_label.min() >= 0
     assert manifest.given_label.max() < CLASSES
-    # Only what an operation touched differs; a touched label may be the clean one again.
+    # Only touched samples differ; a touched label may equal the clean one.
     assert not (manifest.label_corrupted & (manifest.label_op == 0)).any()
     np.testing.assert_array_equal(result.images[manifest.image_op == 0], images[manifest.image_op == 0])
     (operation,) = manifest.header.operations
@@ -49,7 +49,7 @@ def test_the_result_is_what_the_manifest_says(paths, kind):
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_no_library_random_state_and_no_order_matters(paths, kind):
-    """Another order of the input, another state of numpy's generator: the same for every sample."""
+    """The result for a sample depends neither on the order of the input nor on the state of numpy's generator."""
     text = every_kind(paths)[kind]
     straight = made(COUNT, [text])
     ids = np.random.RandomState(3).permutation(COUNT)
@@ -103,11 +103,11 @@ def test_any_mixture_gives_each_sample_one_operation_per_target(paths, first, se
     alone = {text: made(COUNT, [text]) for text in texts}
     for code, text in enumerate(texts, start=1):
         here = (manifest.image_op == code) & (alone[text].manifest.image_op == 1)
-        if "open:" not in text:  # its images are handed out in the order of selection
+        if "open:" not in text:  # its images are assigned in the order of selection
             np.testing.assert_array_equal(result.images[here], alone[text].images[here])
 
 
-def test_the_test_split_is_corrupted_otherwise(paths):
+def test_the_test_split_is_corrupted_differently(paths):
     from noise.apply import corrupt
     from noise.spec import parse_specs
 
@@ -129,7 +129,7 @@ def digest(result):
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_golden_digests(paths, kind):
-    """Fixed for ever: a change here breaks every manifest that was ever published.
+    """Digests never change: a change would break every published manifest.
 
     Words, selection, integers and sums are the same everywhere. A float rounded to a pixel could differ
     where a library's last digit crosses a rounding edge (ndtri, exp, scipy.ndimage, a matrix product): not

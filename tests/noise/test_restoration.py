@@ -1,4 +1,4 @@
-"""The way back: does a manifest hold, and do the arrays come out again that it describes?"""
+"""Verifying a manifest, and restoring the arrays that it describes."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def restored(manifest, **changes):
     return restore(manifest, **arguments)
 
 
-def test_verify_finds_nothing_in_a_true_manifest():
+def test_verify_finds_no_difference_in_a_correct_manifest():
     for texts in ([], ["symmetric:0.4", "randx:0.3"], ["symmetric:0.4:balanced=true"]):
         manifest = made(50, texts).manifest
         assert verify(manifest, pictures(50), np.arange(50) % CLASSES) == []
@@ -38,7 +38,7 @@ def test_verify_keeps_the_sample_ids():
     assert verify(manifest, pictures(41)[ids], ids % CLASSES) == []
 
 
-def test_verify_says_which_source_differs():
+def test_verify_reports_a_different_source():
     manifest = made(50, ["symmetric:0.4", "randx:0.3"]).manifest
     images, labels = pictures(50), np.arange(50) % CLASSES
     changed = images.copy()
@@ -55,13 +55,13 @@ def test_verify_says_which_source_differs():
         verify(manifest, images, labels + CLASSES)
 
 
-def test_verify_finds_every_kind_as_it_was_written(paths):
+def test_verify_finds_no_difference_for_any_kind(paths):
     for kind, text in every_kind(paths).items():
         manifest = made(50, [text]).manifest
         assert verify(manifest, pictures(50), labels_of(IDS)) == [], kind
 
 
-def test_verify_finds_files_elsewhere_by_their_names_and_notes_another_content(paths, tmp_path):
+def test_verify_finds_moved_files_and_reports_changed_ones(paths, tmp_path):
     kinds = every_kind(paths)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -79,7 +79,7 @@ def test_verify_finds_files_elsewhere_by_their_names_and_notes_another_content(p
     assert any(text.startswith("human.npz is not what it was written with") for text in sentences)
 
 
-def test_every_kind_comes_out_again_from_its_manifest(paths, tmp_path):
+def test_every_kind_is_restored_from_its_manifest(paths, tmp_path):
     for kind, text in every_kind(paths).items():
         result = made(50, [text])
         result.manifest.save(tmp_path / "manifest.npz")
@@ -154,11 +154,11 @@ def test_restoring_leaves_the_clean_arrays_alone(paths):
     assert not np.shares_memory(again.images, images)
 
 
-def test_a_manifest_of_other_data_is_one_sentence():
+def test_a_manifest_of_other_data_is_reported_in_one_sentence():
     manifest = made(50, ["symmetric:0.4", "randx:0.3"]).manifest
     other = pictures(50)
     other[3, 0, 0, 0] ^= 1
-    for changes, said in (
+    for changes, message in (
         (
             {"images": pictures(49), "labels": labels_of(IDS[:49]), "sample_id": IDS[:49]},
             "of 50 samples of pictures",
@@ -168,7 +168,7 @@ def test_a_manifest_of_other_data_is_one_sentence():
         ({"images": other}, "other images or labels"),
         ({"labels": (labels_of(IDS) + 1) % CLASSES}, "other images or labels"),
     ):
-        with pytest.raises(NoiseError, match=said) as caught:
+        with pytest.raises(NoiseError, match=message) as caught:
             restored(manifest, **changes)
         assert "\n" not in str(caught.value)
 
@@ -181,7 +181,7 @@ def test_a_damaged_column_is_named():
         restored(replace(manifest, given_label=given))
 
 
-def test_images_that_come_out_otherwise_name_the_library(paths):
+def test_restored_images_that_differ_name_the_library(paths):
     result = made(50, [every_kind(paths)["open"], "gaussian:0.3:severity=5"])
     np.savez(paths["foreign.npz"], images=pictures(40))
     with pytest.raises(NoiseError, match="foreign.npz is not what it was written with"):
@@ -197,12 +197,12 @@ def test_images_that_come_out_otherwise_name_the_library(paths):
 
 
 def rewritten(manifest, **columns):
-    """The manifest with other columns under digests that are right for them."""
+    """The manifest with other columns and the digests of these columns."""
     digests = {name: column_digest(column) for name, column in {**manifest.columns(), **columns}.items()}
     return replace(manifest, header=replace(manifest.header, column_digests=digests), **columns)
 
 
-def test_an_image_that_a_manifest_forgets_is_noticed():
+def test_an_image_that_a_manifest_omits_is_noticed():
     manifest = made(50, ["gaussian:0.4"]).manifest
     kept = manifest.image_op.copy()
     kept[np.flatnonzero(kept)[:3]] = 0
@@ -211,7 +211,7 @@ def test_an_image_that_a_manifest_forgets_is_noticed():
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "message"),
     [
         ("severity", 6, "severity holds"),
         ("sample_id", 1, "an id twice"),
@@ -219,11 +219,11 @@ def test_an_image_that_a_manifest_forgets_is_noticed():
         ("label_op", 2, "label_op names randx:0.3, which changes no label"),
     ],
 )
-def test_a_column_that_cannot_be_is_refused(column, value, said):
+def test_an_invalid_column_is_refused(column, value, message):
     manifest = made(50, ["symmetric:0.4", "randx:0.3"]).manifest
     changed = manifest.columns()[column].copy()
     changed[0] = value
-    with pytest.raises(NoiseError, match=said):
+    with pytest.raises(NoiseError, match=message):
         rewritten(manifest, **{column: changed})
 
 
@@ -239,18 +239,18 @@ def test_verify_names_other_class_names_and_another_severity():
     manifest = made(50, ["gaussian:0.4:severity=5"]).manifest
     images, labels = pictures(50), labels_of(IDS)
     assert verify(manifest, images, labels, class_names=NAMES) == []
-    said = verify(manifest, images, labels, class_names=NAMES[::-1])
-    assert said == ["The class names are not those of the data set."]
+    differences = verify(manifest, images, labels, class_names=NAMES[::-1])
+    assert differences == ["The class names are not those of the data set."]
     operation = replace(manifest.header.operations[0], text="gaussian:0.4:severity=1")
     edited = replace(manifest, header=replace(manifest.header, operations=(operation,)))
-    said = " ".join(verify(edited, images, labels))
-    assert "Column severity differs in 20 samples" in said
-    assert "The corrupted images differ" in said
+    message = " ".join(verify(edited, images, labels))
+    assert "Column severity differs in 20 samples" in message
+    assert "The corrupted images differ" in message
 
 
-def test_verify_notes_other_rates():
+def test_verify_reports_other_rates():
     manifest = made(50, ["symmetric:0.4"]).manifest
     rates = {**manifest.header.rates, "any": {"realised": 0.5}}
     edited = replace(manifest, header=replace(manifest.header, rates=rates))
-    said = verify(edited, pictures(50), labels_of(IDS))
-    assert said == ["The operations or rates in the header are not those that were carried out."]
+    differences = verify(edited, pictures(50), labels_of(IDS))
+    assert differences == ["The operations or rates in the header are not those that were carried out."]

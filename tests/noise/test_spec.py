@@ -52,7 +52,7 @@ def test_text_form_is_canonical():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("symetric:0.4", "did you mean symmetric"),
         ("RandX:0.4", "did you mean randx"),
@@ -85,8 +85,8 @@ def test_text_form_is_canonical():
         ("occlusion:0.1:fill=white", "'white' is not one of mean, black, noise"),
     ],
 )
-def test_bad_text_is_one_sentence(text, said):
-    with pytest.raises(NoiseError, match=said) as caught:
+def test_bad_text_is_reported_in_one_sentence(text, message):
+    with pytest.raises(NoiseError, match=message) as caught:
         parse_spec(text)
     assert "\n" not in str(caught.value)
 
@@ -106,7 +106,7 @@ def test_every_kind_can_be_carried_out():
     assert {kind for kind in RENDERED if KINDS[kind].target != "image"} == set()
 
 
-def test_a_severity_stands_for_constants_and_constants_for_themselves():
+def test_a_severity_sets_all_constants_and_constants_can_be_given():
     assert parse_spec("glass-blur:0.1:severity=5").constants == {"sigma": 0.4, "distance": 1, "passes": 2}
     default = parse_spec("glass-blur:0.1")
     assert (default.severity, default.constants) == (3, {"sigma": 0.4, "distance": 1, "passes": 1})
@@ -120,7 +120,7 @@ def test_a_severity_stands_for_constants_and_constants_for_themselves():
             assert parse_spec(f"{kind}:0.1:severity={level}").severity == level
 
 
-def test_every_constant_of_a_severity_may_also_be_given_freely():
+def test_every_constant_of_a_severity_is_in_its_range():
     for kind, constants in CONSTANTS.items():
         for key, values in constants.items():
             for value in values:
@@ -141,14 +141,14 @@ def test_paths_can_be_changed_and_nothing_else():
     ]  # fmt: skip
 
 
-def test_targets_name_all_that_is_changed():
+def test_targets_name_everything_that_is_changed():
     assert parse_spec("open:0.1:source=svhn").targets == ("image",)
     assert parse_spec("open:0.1:source=svhn:labels=uniform").targets == ("image", "label")
     assert parse_spec("pair:0.1").targets == ("label",)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((None, 0.1), "unknown corruption 'None'"),
         (("symmetric", "0.1"), "the rate '0.1' is not a number"),
@@ -157,6 +157,6 @@ def test_targets_name_all_that_is_changed():
         (("jpeg", 0.1, (("quality", "9" * 5000),)), "is not a whole number"),
     ],
 )
-def test_a_spec_made_in_code_is_checked_too(arguments, said):
-    with pytest.raises(NoiseError, match=said):
+def test_a_spec_built_in_code_is_checked_too(arguments, message):
+    with pytest.raises(NoiseError, match=message):
         CorruptionSpec(*arguments)

@@ -1,4 +1,4 @@
-"""Scores equal those of the tools that define them, from the same logits through the real buffer and writer."""
+"""Scores equal those of the tools that define them, computed from the same logits with the real buffer and writer."""
 
 import math
 from itertools import pairwise
@@ -25,7 +25,7 @@ EPOCHS, N, K = 12, 300, 5
 
 @pytest.fixture(scope="module")
 def logits():
-    """Float32 [E, N, K]; the margins change sign often, and reach far enough for probabilities near 0 and 1."""
+    """Float32 [E, N, K] with margins that often change sign, and probabilities up to near 0 and 1."""
     draw = np.random.default_rng(5)
     scale = draw.choice([0.3, 2, 30], (1, N, 1))
     return torch.from_numpy((scale * draw.normal(size=(EPOCHS, N, K))).astype(np.float32))
@@ -58,7 +58,7 @@ def right(logits, given):
     return (logits.argmax(2) == given).numpy()
 
 
-def test_aum_is_the_aum_packages(logits, given, table, tmp_path):
+def test_aum_equals_the_aum_package(logits, given, table, tmp_path):
     calculator = AUMCalculator(str(tmp_path))
     for answer in logits:
         calculator.update(answer, given, list(range(N)))
@@ -67,7 +67,7 @@ def test_aum_is_the_aum_packages(logits, given, table, tmp_path):
     np.testing.assert_allclose(table["aum"], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_self_confidence_and_normalised_margin_are_cleanlabs(logits, given, table):
+def test_self_confidence_and_normalised_margin_equal_cleanlab(logits, given, table):
     p = torch.softmax(logits[-1].double(), 1).numpy()
     confidence = get_self_confidence_for_each_label(given.numpy(), p)
     margin = get_normalized_margin_for_each_label(given.numpy(), p)
@@ -75,7 +75,7 @@ def test_self_confidence_and_normalised_margin_are_cleanlabs(logits, given, tabl
     np.testing.assert_allclose(table["normalised_margin_last"], margin, atol=1e-5)
 
 
-def test_cartography_is_its_definition(logits, given, table):
+def test_cartography_equals_its_definition(logits, given, table):
     for sample in range(N):
         p = [float(torch.softmax(answer[sample].double(), 0)[given[sample]]) for answer in logits]
         mean = sum(p) / EPOCHS
@@ -87,7 +87,7 @@ def test_cartography_is_its_definition(logits, given, table):
 
 
 def toneva(right):
-    """Per sample: forgetting events, first learned and last wrong + 1 (both from 0), by the paper's definitions."""
+    """Forgetting events of each sample, first learned epoch and last wrong epoch + 1 (from 0), as in the paper."""
     for sample in right.T.tolist():
         events = sum(before and not after for before, after in pairwise(sample))
         first = next((at for at, hit in enumerate(sample) if hit), None)
@@ -95,23 +95,23 @@ def toneva(right):
         yield events, first, needed
 
 
-def test_forgetting_and_learning_are_tonevas(right, table):
-    found = [
+def test_forgetting_and_learning_equal_toneva(right, table):
+    result = [
         table[name].tolist() for name in ("forgetfulness", "first_learned_epoch", "stable_learned_epoch")
     ]
-    never = lost = 0
-    for (events, first, needed), *ours in zip(toneva(right), *found, strict=True):
+    never = wrong_at_end = 0
+    for (events, first, needed), *ours in zip(toneva(right), *result, strict=True):
         assert ours[0] is pd.NA if first is None else ours[0] == events
         assert ours[1] is pd.NA if first is None else ours[1] == first + 1
         assert ours[2] is pd.NA if needed == EPOCHS else ours[2] == needed + 1
         never += first is None
-        lost += needed == EPOCHS
+        wrong_at_end += needed == EPOCHS
     assert never > 0
-    assert lost > never
+    assert wrong_at_end > never
 
 
-def test_the_order_is_that_of_tonevas_sort(right, table):
-    """A never learned sample gets as many events as there are presentations: it is never epoch or event 0."""
+def test_the_ranking_equals_tonevas_sort(right, table):
+    """In Toneva's sort a never learned sample has as many events as presentations, and not epoch or event 0."""
     sort = [EPOCHS if first is None else events for events, first, _ in toneva(right)]
     turned = suspicion(table, "forgetfulness", SCORES["forgetfulness"])
     np.testing.assert_array_equal(np.where(np.isinf(turned), EPOCHS, turned), sort)
@@ -121,7 +121,7 @@ def test_the_order_is_that_of_tonevas_sort(right, table):
         assert order[missing].min() > order[~missing].max()
 
 
-def test_el2n_and_signed_entropy_are_their_definitions(logits, given, table, right):
+def test_el2n_and_signed_entropy_equal_their_definitions(logits, given, table, right):
     p = torch.softmax(logits.double(), 2).numpy()
     error = np.linalg.norm(p - np.eye(K)[given.numpy()], axis=2)
     np.testing.assert_allclose(table["el2n_mean"], error.mean(0), atol=1e-5)
@@ -133,12 +133,12 @@ def test_el2n_and_signed_entropy_are_their_definitions(logits, given, table, rig
     np.testing.assert_allclose(table["out_entropy_mean"], entropy.mean(0), atol=1e-5)
 
 
-def test_signed_gate_entropy_takes_the_gates_own_prediction(make_run):
+def test_signed_gate_entropy_uses_the_prediction_of_the_side_classifier(make_run):
     run = make_run(n=40, gates=("b2", "b3"))
     log = run.sample_log()
     given = log.samples("train").given_label
     for gate in log.gates:
         entropy, pred = (log.values("train", name, gate)[1] for name in ("entropy", "gate_pred"))
         expected = np.where(pred == given, entropy, -entropy).mean(0, dtype=np.float64)
-        found = summary(run)[f"gate_{gate}_signed_entropy_mean"]
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+        result = summary(run)[f"gate_{gate}_signed_entropy_mean"]
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-7)

@@ -1,4 +1,4 @@
-"""Results of probes: stored whole, added to, replaced, and never taken for whole when damaged."""
+"""Results of probes on disk: stored, added, replaced, and refused when damaged."""
 
 import multiprocessing
 
@@ -36,11 +36,11 @@ def assert_same(one, two):
         assert array.dtype == two.values[name].dtype
 
 
-def test_nothing_is_stored_yet(make_run):
+def test_a_new_run_has_no_results(make_run):
     assert load_results(make_run(epochs=1, n=20, test_n=10), "csr") == ()
 
 
-def test_added_replaced_and_kept(make_run):
+def test_results_are_added_replaced_and_kept(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
     first, second = result(), result(split="test", n=7, seed=1)
     path = save_results(run, "csr", [first])
@@ -49,10 +49,10 @@ def test_added_replaced_and_kept(make_run):
     save_results(run, "csr", [second, result(epoch=2)])
     again = result(seed=4, n=9)  # the same key as the first, other content
     save_results(run, "csr", [again])
-    found = {stored.key: stored for stored in load_results(run, "csr")}
-    assert set(found) == {("train", 3, "lass"), ("test", 3, "lass"), ("train", 2, "lass")}
-    assert_same(found["train", 3, "lass"], again)
-    assert_same(found["test", 3, "lass"], second)
+    by_key = {stored.key: stored for stored in load_results(run, "csr")}
+    assert set(by_key) == {("train", 3, "lass"), ("test", 3, "lass"), ("train", 2, "lass")}
+    assert_same(by_key["train", 3, "lass"], again)
+    assert_same(by_key["test", 3, "lass"], second)
     assert [stored.epoch for stored in load_results(run, "csr")] == [2, 3, 3]
     assert [entry.name for entry in path.parent.iterdir()] == ["csr.h5"]
     with h5py.File(path) as handle:
@@ -61,7 +61,7 @@ def test_added_replaced_and_kept(make_run):
         assert stored.shape == (2, 7)
 
 
-def test_values_and_samples_belong_together():
+def test_values_of_another_length_than_the_samples_are_refused():
     with pytest.raises(ValueError, match="does not end in"):
         result(values={"rho": np.zeros(4)})
 
@@ -93,13 +93,13 @@ def damage(path, kind):
             handle["val"] = 1
     else:
         with h5py.File(path) as handle:
-            where = handle["train/epoch_003/lass/values/rho"].id.get_chunk_info(0).byte_offset
-        content[where] ^= 1
+            offset = handle["train/epoch_003/lass/values/rho"].id.get_chunk_info(0).byte_offset
+        content[offset] ^= 1
         path.write_bytes(content)
 
 
 @pytest.mark.parametrize("kind", ["cut", "text", "foreign", "entry", "not-a-group", "flipped-bit"])
-def test_a_damaged_file_is_one_sentence_and_stays(make_run, kind):
+def test_a_damaged_file_gives_one_sentence_and_is_left_unchanged(make_run, kind):
     run = make_run(epochs=1, n=20, test_n=10)
     path = save_results(run, "csr", [result()])
     damage(path, kind)
@@ -117,7 +117,7 @@ def _save(run, epoch):
     save_results(run, "csr", [result(epoch=epoch)])
 
 
-def test_two_probes_at_once_lose_nothing(make_run):
+def test_concurrent_probes_lose_nothing(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
     context = multiprocessing.get_context("forkserver")
     workers = [context.Process(target=_save, args=(run, epoch)) for epoch in range(1, 7)]
@@ -131,6 +131,6 @@ def test_two_probes_at_once_lose_nothing(make_run):
 
 def test_a_folder_that_cannot_be_written(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
-    (run.path / "probes").write_text("in the way")
+    (run.path / "probes").write_text("a file instead of a folder")
     with pytest.raises(MemgateError, match=r"csr.h5 cannot be written"):
         save_results(run, "csr", [result()])

@@ -1,7 +1,8 @@
-"""Where the pictures come from: one reader for each data set name.
+"""Readers of data sets, one for each data set name.
 
-A reader turns a :class:`DataConfig` into a :class:`Source`: plain arrays, whole, in the official order, of
-which :mod:`memgate.data.image_set` makes image sets. Torch comes in only where torchvision reads official files.
+A reader turns a :class:`DataConfig` into a :class:`Source`: the whole data set as plain arrays in the official order,
+from which :mod:`memgate.data.image_set` makes image sets. Torch is imported only where torchvision reads official
+files.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,6 @@ def read_source(config: DataConfig) -> Source:
     """The whole data set that ``config`` names, before any limit or split.
 
     Raises:
-        MemgateError: it is not there and cannot be fetched, or is not what it should be.
+        MemgateError: the data is missing and cannot be downloaded, or is invalid.
     """
     return READERS[config.name](config)

@@ -1,4 +1,4 @@
-"""Scikit-learn's handwritten digits: 1,797 real images that come with a package."""
+"""The handwritten digits of scikit-learn: 1,797 images that need no download."""
 
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,18 @@ from noise.choose import hash_order
 
 DIGIT_NAMES = tuple("0123456789")
 DIGITS_TEST_PER_CLASS = 36
-"""Of scikit-learn's 1,797 digits, 360 are for testing; 1,437 are left for training."""
+"""Test images per class: 360 of the 1,797 digits are test images, 1,437 are training images."""
 
 
 def read_digits(config: DataConfig) -> Source:
-    """Scikit-learn's 1,797 handwritten digits, enlarged; ids are its rows, the split is ours and fixed."""
+    """The 1,797 digits of scikit-learn, enlarged; ids are its rows, and the split is fixed by hash."""
     import sklearn.datasets
     from PIL import Image
 
     bunch: Any = sklearn.datasets.load_digits()
     values, labels = bunch.images.astype(np.int64), bunch.target.astype(np.int64)
     small = ((values * 255 + 8) // 16).astype(np.uint8)  # 0..16 to 0..255, rounded
-    images = np.stack([squared(Image.fromarray(picture), config.image_size) for picture in small])
+    images = np.stack([squared(Image.fromarray(image), config.image_size) for image in small])
     sample_id = np.arange(len(labels))
     order = hash_order(sample_id, "data", "digits", "test")
     by_class = [order[labels[order] == digit][:DIGITS_TEST_PER_CLASS] for digit in range(10)]

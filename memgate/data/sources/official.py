@@ -1,4 +1,4 @@
-"""CIFAR-10, CIFAR-100 and SVHN: the official files through torchvision, then one checked cache file."""
+"""CIFAR-10, CIFAR-100 and SVHN: read from the official files through torchvision once, then from a cache file."""
 
 import errno
 import http.client
@@ -23,7 +23,11 @@ OFFICIAL = {
 
 
 def read_official(config: DataConfig) -> Source:
-    """The cache when it is there, else the official files, fetched if need be, and then cached."""
+    """The whole data set from the cache, or else from the official files, downloaded if needed and then cached.
+
+    Raises:
+        MemgateError: the cache is damaged or cannot be written, or the files are missing and cannot be downloaded.
+    """
     official = OFFICIAL[config.name]
     cache = config.root.expanduser() / f"{config.name}.npz"
     if cache.is_file():
@@ -34,10 +38,10 @@ def read_official(config: DataConfig) -> Source:
 
 
 def read_present(config: DataConfig) -> Source | None:
-    """The cache, or else the official files, where they are there already; nothing is fetched and nothing written.
+    """The whole data set from the cache, or else from the official files; nothing is downloaded or written.
 
     Returns:
-        None where neither is there, or the official files are damaged.
+        None where neither exists, or the official files are damaged.
 
     Raises:
         MemgateError: the cache is damaged.
@@ -54,8 +58,8 @@ def read_present(config: DataConfig) -> Source | None:
 
 
 def _read_cache(cache: Path, official: Official) -> Source:
-    """A cache, checked. It may hold fewer training images than the official file, its first ones."""
-    remedy = "delete it, and it is made again from the official files"
+    """The data set of a cache file, checked; it may hold only the first training images of the official file."""
+    remedy = "delete it; it will be made again from the official files"
     arrays = load_arrays(cache, remedy)
     problem = problem_with(arrays, official)
     if problem is not None:
@@ -64,11 +68,11 @@ def _read_cache(cache: Path, official: Official) -> Source:
 
 
 def _write_cache(cache: Path, arrays: dict[str, Any]) -> Path:
-    """Write the cache; return the path that the data can be read from next time."""
+    """The path from which the data can be read next time: the cache just written, or the official files."""
     try:
         atomic_write(cache, lambda stream: np.savez(stream, **arrays))
     except OSError as error:
-        # Official files on a read-only share serve as they are, a second slower.
+        # On a read-only file system the official files are read every time, a second slower.
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             return cache.parent
         raise MemgateError(
@@ -79,7 +83,7 @@ def _write_cache(cache: Path, arrays: dict[str, Any]) -> Path:
 
 
 def _fetch(name: str, root: Path, download: bool = True) -> dict[str, NDArray[Any]]:
-    """The official files through torchvision, which verifies their MD5 sums; downloaded only if missing.
+    """Arrays of the official files through torchvision, which verifies MD5 sums; downloaded only if missing.
 
     Raises:
         RuntimeError: they are missing or damaged, and may not be downloaded.
@@ -88,7 +92,7 @@ def _fetch(name: str, root: Path, download: bool = True) -> dict[str, NDArray[An
     for split in ("train", "test"):
         try:
             images, labels = _torchvision(name, root, split, download=False)
-        except RuntimeError:  # torchvision's word for "not found or corrupted"
+        except RuntimeError:  # torchvision raises it for missing and for damaged files
             if not download:
                 raise
             images, labels = _downloaded(name, root, split)
@@ -98,7 +102,7 @@ def _fetch(name: str, root: Path, download: bool = True) -> dict[str, NDArray[An
 
 
 def _downloaded(name: str, root: Path, split: str) -> tuple[Any, Any]:
-    """The same after a download; whatever goes wrong on the way becomes one sentence."""
+    """Images and labels of one split after a download; any failure of the download becomes a MemgateError."""
     try:
         return _torchvision(name, root, split, download=True)
     except (OSError, RuntimeError, EOFError, http.client.HTTPException, tarfile.TarError) as error:
@@ -110,12 +114,12 @@ def _downloaded(name: str, root: Path, split: str) -> tuple[Any, Any]:
 
 
 def _torchvision(name: str, root: Path, split: str, download: bool) -> tuple[Any, Any]:
-    """Images [N,32,32,3] and labels of one split; CIFAR-100's fine ones; SVHN's digit 0 has label 0."""
+    """Images [N,32,32,3] and labels [N] of one split (fine labels of CIFAR-100; label 0 for digit 0 of SVHN)."""
     from torchvision import datasets
 
     if name == "svhn":
         digits = datasets.SVHN(str(root), split=split, download=download)
         return np.transpose(digits.data, (0, 2, 3, 1)), digits.labels
     kind = datasets.CIFAR100 if name == "cifar100" else datasets.CIFAR10
-    pictures = kind(root, train=split == "train", download=download)
-    return pictures.data, pictures.targets
+    cifar = kind(root, train=split == "train", download=download)
+    return cifar.data, cifar.targets

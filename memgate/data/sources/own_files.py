@@ -1,4 +1,4 @@
-"""A user's own pictures: an ``.npz`` file of arrays, or a folder with a folder for each class."""
+"""Own data sets: an ``.npz`` file of arrays, or a folder with one folder of image files per class."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,11 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 def read_npz(config: DataConfig) -> Source:
-    """A user's own file: the keys of our caches, any square size from 8 pixels, any classes, grey too."""
+    """The data set of an ``.npz`` file: square images from 8 pixels, in colour or grey, with any classes.
+
+    Raises:
+        MemgateError: there is no such file, or it is damaged or holds other arrays than a data set has.
+    """
     path = config.root.expanduser()
     remedy = (
         "--data.root must be an .npz file with train_images and test_images uint8 [N,H,H,3] (H at least "
@@ -34,20 +38,24 @@ def read_npz(config: DataConfig) -> Source:
 
 
 def in_colour(images: NDArray[Any]) -> NDArray[Any]:
-    """Grey images [N,H,W] or [N,H,W,1] with their channel three times; others as they are."""
+    """Images [N,H,W,3] of grey images [N,H,W] or [N,H,W,1], the channel repeated; other arrays unchanged."""
     if images.ndim == 3:
         images = images[..., None]
     return np.repeat(images, 3, axis=-1) if images.ndim == 4 and images.shape[-1] == 1 else images
 
 
 def read_folder(config: DataConfig) -> Source:
-    """``root/train/CLASS/*.png`` and ``root/test/CLASS/*.png``, ids in the order of class and file name."""
+    """The data set of ``root/train/CLASS/*.png`` and ``root/test/CLASS/*.png``; ids by class and file name.
+
+    Raises:
+        MemgateError: the splits have different or fewer than two classes, or an image cannot be read.
+    """
     root = config.root.expanduser()
     names = _classes(root / "train")
-    one_sided = sorted(set(names) ^ set(_classes(root / "test")))
-    if one_sided:
+    unmatched = sorted(set(names) ^ set(_classes(root / "test")))
+    if unmatched:
         raise MemgateError(
-            f"The class folder {one_sided[0]} is in one of {root / 'train'} and {root / 'test'} only: "
+            f"The class folder {unmatched[0]} is in only one of {root / 'train'} and {root / 'test'}: "
             "both splits must have the same classes."
         )
     train = _read_classes(root / "train", names, config.image_size)
@@ -55,9 +63,9 @@ def read_folder(config: DataConfig) -> Source:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    """Sorted names of the class folders of a split; hidden ones are no classes."""
-    found = folder.iterdir() if folder.is_dir() else ()
-    names = sorted(entry.name for entry in found if entry.is_dir() and not entry.name.startswith("."))
+    """Sorted names of the class folders of a split, without hidden folders."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     if len(names) < 2:
         raise MemgateError(
             f"{folder} holds {len(names)} class folders: --data.root must hold train/CLASS/*.png and "
@@ -67,46 +75,46 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 
 def _read_classes(folder: Path, names: tuple[str, ...], side: int) -> Part:
-    """All pictures of one split, class by class."""
-    pictures: list[NDArray[np.uint8]] = []
+    """All images of one split, class by class."""
+    images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for label, name in enumerate(names):
         paths = picture_files(folder / name)
         if not paths:
             raise MemgateError(f"{folder / name} holds no {', '.join(IMAGE_ENDINGS)} file: add some.")
-        pictures += [read_picture(path, side) for path in paths]
+        images += [read_picture(path, side) for path in paths]
         labels += [label] * len(paths)
-    return Part(np.stack(pictures), np.array(labels, np.int64), np.arange(len(labels)))
+    return Part(np.stack(images), np.array(labels, np.int64), np.arange(len(labels)))
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The pictures that lie in a folder itself, by name; hidden files are none."""
+    """The image files in a folder (not in its subfolders), sorted by name, without hidden files."""
     paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS]
     return sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)
 
 
 def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
-    """One picture file, resized bilinearly, as uint8 [side,side,3].
+    """The image of a file, resized bilinearly, uint8 [side,side,3].
 
     Raises:
-        MemgateError: it cannot be read, or has more than 8 bits a channel.
+        MemgateError: the file cannot be read, or has more than 8 bits per channel.
     """
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
-            # Pillow clips 16- and 32-bit pixels at 255 instead of scaling them: all white, without a word.
+            # Pillow clips 16- and 32-bit pixels at 255 instead of scaling them: a white image without a warning.
             if picture.mode.startswith(("I", "F")):
-                raise ValueError("more than 8 bits a channel")
+                raise ValueError("more than 8 bits per channel")
             return squared(picture, side)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MemgateError(
-            f"{path} cannot be read as a picture ({error}): save it again as an 8-bit PNG, or take it away."
+            f"{path} cannot be read as an image ({error}): save it again as an 8-bit PNG, or remove it."
         ) from error
 
 
 def squared(picture: Any, side: int) -> NDArray[np.uint8]:
-    """A Pillow picture, resized bilinearly, as uint8 [side,side,3]; a grey one has three equal channels."""
+    """A Pillow image, resized bilinearly, uint8 [side,side,3]; grey images get three equal channels."""
     from PIL import Image
 
     return np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))

@@ -1,4 +1,4 @@
-"""A whole data set as plain arrays, and what is checked before a file's arrays may be one."""
+"""A whole data set as plain arrays, and the checks of arrays from a file."""
 
 import zipfile
 import zlib
@@ -15,7 +15,7 @@ from memgate.errors import MemgateError
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One split as it lies in the official file: images uint8 [N,H,H,3], labels and sample_id int64 [N]."""
+    """One split in the order of the official file: images uint8 [N,H,H,3], labels and sample_id int64 [N]."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -24,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A whole data set: both splits, the classes' names, and the file or folder it was read from."""
+    """A whole data set: both splits, the class names, and the file or folder that it was read from."""
 
     train: Part
     test: Part
@@ -34,18 +34,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Official:
-    """What torchvision's copy of a data set holds, so that a cache can be checked against it."""
+    """Facts about a data set in torchvision, to check a cache against."""
 
     class_names: tuple[str, ...]
     counts: tuple[int, int]
-    """Images for training and for testing, each 32 pixels wide."""
+    """Number of training and of test images; all are 32 x 32 pixels."""
     files: str
+    """The official files, for messages."""
 
 
 def load_arrays(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file; objects (pickles) are refused, since they can run code."""
+    """Name to array of an .npz file; objects (pickles) are refused, because they can run code.
+
+    Raises:
+        MemgateError: the file cannot be read; the message ends with ``remedy``.
+    """
     try:
-        with zipfile.ZipFile(path):  # np.load would take a bare .npy as well
+        with zipfile.ZipFile(path):  # np.load would also accept an .npy file
             pass
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
@@ -54,7 +59,7 @@ def load_arrays(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
 
 
 def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = None) -> str | None:
-    """What keeps ``arrays`` from being a data set, or from being the official one, in words; or None."""
+    """Reason why ``arrays`` are not a valid data set, or not the official one; None if they are."""
     keys = [f"{split}_{what}" for split in ("train", "test") for what in ("images", "labels")]
     missing = [key for key in keys if key not in arrays]
     if missing:
@@ -70,17 +75,17 @@ def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = No
         if problem is not None:
             return problem
         if most is not None and len(images) > most:
-            return f"it has {len(images)} {split} images, and the official file {most}"
+            return f"it has {len(images)} {split} images, but the official file has {most}"
         side = images.shape[1]
     if max(arrays["train_labels"].max(), arrays["test_labels"].max()) < 1:
-        return "all labels are 0, and one class is nothing to learn"
+        return "all labels are 0, but at least two classes are needed"
     return None
 
 
 def _split_problem(
     split: str, images: NDArray[Any], labels: NDArray[Any], class_count: int, side: int | None
 ) -> str | None:
-    """The same for one split; ``side`` is the images' width, None for any."""
+    """Reason why arrays are not a valid split, or None; ``side`` is the required width, None for any."""
     if images.dtype != np.uint8:
         return f"{split}_images is {images.dtype}, not uint8"
     height = images.shape[1] if images.ndim == 4 else 0
@@ -100,7 +105,7 @@ def _split_problem(
 
 
 def as_source(arrays: dict[str, NDArray[Any]], class_names: tuple[str, ...], path: Path) -> Source:
-    """Checked arrays under their cache keys as a source whose ids are the rows."""
+    """Checked arrays by their keys in a cache as a source; ids are row numbers."""
 
     def part(split: str) -> Part:
         labels = arrays[f"{split}_labels"].astype(np.int64, copy=False)

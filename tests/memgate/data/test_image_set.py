@@ -1,4 +1,4 @@
-"""Image sets, limits, the validation split and the statistics, on made-up sets and on the digits."""
+"""Image sets, limits, the validation split and statistics, on synthetic sets and on the digits."""
 
 import subprocess
 import sys
@@ -112,14 +112,14 @@ def test_limit_is_exact_balanced_and_sorted(labels, limit, seed):
     assert set(ids(part)) <= set(ids(images))
     assert (part.labels == images.labels[part.sample_id - 50]).all()
     assert (part.images == images.images[part.sample_id - 50]).all()
-    # Balanced as far as there are samples: a class that is not used up is at most one behind any other.
+    # Balanced as far as possible: a class with samples left has at most one less than any other class.
     taken, there = counts(part), counts(images)
     for label, count in enumerate(taken):
         assert count == there[label] or count >= max(taken) - 1
 
 
 @given(labels=MANY_LABELS, small=st.integers(1, 80), large=st.integers(1, 80), seed=st.integers(0, 5))
-def test_smaller_limit_lies_within_the_larger(labels, small, large, seed):
+def test_smaller_limit_is_a_subset_of_the_larger(labels, small, large, seed):
     images = image_set(labels)
     small, large = sorted(min(limit, len(images)) for limit in (small, large))
     assert set(ids(limited(images, small, seed))) <= set(ids(limited(images, large, seed)))
@@ -136,7 +136,7 @@ def test_choice_does_not_depend_on_the_rows_order(labels, seed, order):
     assert (ids(train), ids(val)) == (ids(mixed_train), ids(mixed_val))
 
 
-def test_limit_is_the_same_for_ever():
+def test_limit_never_changes_between_versions():
     images = image_set([0, 1, 2, 3] * 10)
     assert ids(limited(images, 10, 0)) == GOLDEN_LIMIT
     assert ids(split_validation(images, 0.2, 0)[1]) == GOLDEN_VAL
@@ -166,7 +166,7 @@ def test_remainder_goes_to_different_classes_by_hash():
     assert len(extra) > 1
 
 
-def test_limit_above_the_set_is_one_sentence():
+def test_limit_above_the_set_is_refused_in_one_sentence():
     with pytest.raises(MemgateError, match=r"--data.test-limit 9 is more than the 4 test images of npz: .*4"):
         limited(image_set([0, 1, 0, 1], split="test"), 9, 0)
 
@@ -194,7 +194,7 @@ def test_validation_split_is_exact_disjoint_and_stratified(labels, fraction, see
     assert (val.images == images.images[val.sample_id - 30]).all()
     for held, there, left in zip(counts(val), counts(images), counts(train), strict=True):
         assert left > 0 or there == 0
-        # Webster's apportionment strays from the exact share by little, however small the classes.
+        # Webster's apportionment stays close to the exact share for small classes too.
         assert abs(held - there * len(val) / len(images)) <= 2
 
 
@@ -211,7 +211,7 @@ def test_validation_of_equal_classes_is_equal():
         ([0] * 30 + [1], 0.9, "leaves none of class class 1 for training"),
     ],
 )
-def test_impossible_validation_split_is_one_sentence(labels, fraction, message):
+def test_impossible_validation_split_is_reported_in_one_sentence(labels, fraction, message):
     with pytest.raises(MemgateError, match=message):
         split_validation(image_set(labels), fraction, 0)
 
@@ -251,7 +251,7 @@ def test_constant_channel_is_divided_by_one():
     assert std[0] == channel_statistics(images.images)[1][0]
 
 
-def test_legacy_normalisation_is_the_papers():
+def test_legacy_normalisation_equals_the_papers_constants():
     """CIFAR-10's constants for CIFAR-100 too: spec/gating.md, section 6."""
     for name in ("cifar10", "cifar100"):
         assert normalisation(DataConfig(name, normalisation="legacy"), image_set([0, 1])) == (
@@ -286,7 +286,7 @@ def test_digits_split_is_fixed():
     assert splits.test.digest == GOLDEN_DIGITS[1]
 
 
-def test_digits_are_scikit_learns_in_three_equal_channels():
+def test_digits_equal_those_of_scikit_learn_in_three_channels():
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -301,7 +301,7 @@ def test_digits_are_scikit_learns_in_three_equal_channels():
     assert (large.images[5, ..., 0] == np.asarray(grey)).all()
 
 
-def test_prepare_returns_what_is_read():
+def test_prepare_returns_the_path_that_is_read():
     assert prepare(DIGITS) == load_splits(DIGITS).source
 
 

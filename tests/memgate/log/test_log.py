@@ -54,7 +54,7 @@ def records(plan, epoch):
 
 
 def assert_epoch_is(log, plan, epoch, splits=None):
-    """Every quantity of an epoch as it was written."""
+    """Every quantity of an epoch, as written."""
     for split in splits or plan.splits:
         expected = records(plan, epoch)[split]
         for name, quantity in QUANTITIES.items():
@@ -95,9 +95,9 @@ def test_a_part_of_the_samples_is_read_as_of_all(tmp_path, part):
     log = SampleLog(tmp_path / "log.h5")
     for name, gate in [("loss", None), ("pred", None), ("gate", "b3"), ("routed", "b2"), ("seen", None)]:
         epochs, values = log.values("train", name, gate)
-        some, found = log.values("train", name, gate, part)
-        assert epochs.tolist() == some.tolist() == [1, 2, 3, 5]
-        np.testing.assert_array_equal(found, values[:, part])
+        part_epochs, part_values = log.values("train", name, gate, part)
+        assert epochs.tolist() == part_epochs.tolist() == [1, 2, 3, 5]
+        np.testing.assert_array_equal(part_values, values[:, part])
 
 
 def test_every_dataset_is_contiguous_and_allocated(tmp_path):
@@ -109,10 +109,10 @@ def test_every_dataset_is_contiguous_and_allocated(tmp_path):
             plan = dataset.id.get_create_plist()
             assert plan.get_layout() == h5py.h5d.CONTIGUOUS
             assert dataset.id.get_offset() is not None
-        found = {name: (dataset.shape, dataset.dtype) for name, dataset in zip(QUANTITIES, big, strict=False)}
-        assert found["gate"] == ((6, 1, 40), np.float32)
-        assert found["flags"] == ((6, 1, 40), np.uint8)
-        assert found["pred"] == ((6, 40), np.uint16)
+        kinds = {name: (dataset.shape, dataset.dtype) for name, dataset in zip(QUANTITIES, big, strict=False)}
+        assert kinds["gate"] == ((6, 1, 40), np.float32)
+        assert kinds["flags"] == ((6, 1, 40), np.uint8)
+        assert kinds["pred"] == ((6, 40), np.uint16)
 
 
 def test_the_disk_is_reserved_when_the_log_is_made(tmp_path):
@@ -156,10 +156,10 @@ def test_a_kill_after_any_write_loses_no_acknowledged_epoch(tmp_path):
         log = replayed_log(tmp_path, applied(content, writes[:kept]))
         safe = [epoch for epoch, count in acknowledged.items() if count <= kept]
         for split in plan.splits:
-            found = log.epochs(split).tolist()
-            assert found[: len(safe)] == safe
-            assert len(found) <= len(safe) + 1
-            for epoch in found:
+            readable = log.epochs(split).tolist()
+            assert readable[: len(safe)] == safe
+            assert len(readable) <= len(safe) + 1
+            for epoch in readable:
                 assert_epoch_is(log, plan, epoch, [split])
 
 
@@ -175,14 +175,16 @@ def test_a_power_cut_that_reorders_or_tears_unacknowledged_writes_is_noticed(tmp
         chosen = [(p, d[: int(draw.integers(1, len(d) + 1))]) for p, d in chosen]
         log = replayed_log(tmp_path, applied(applied(content, writes[:first]), chosen))
         for split in plan.splits:
-            found = log.epochs(split).tolist()
-            assert found[: epoch - 1] == list(range(1, epoch))
-            for whole in found:
-                # Whatever is shown is what was written: a torn row never passes for a value.
+            readable = log.epochs(split).tolist()
+            assert readable[: epoch - 1] == list(range(1, epoch))
+            for whole in readable:
+                # Every value that is read is one that was written: a torn row is never read as values.
                 expected = records(plan, whole)[split]
-                np.testing.assert_array_equal(log.values(split, "loss")[1][found.index(whole)], expected.loss)
                 np.testing.assert_array_equal(
-                    log.values(split, "gate")[1][found.index(whole)], expected.gate[0]
+                    log.values(split, "loss")[1][readable.index(whole)], expected.loss
+                )
+                np.testing.assert_array_equal(
+                    log.values(split, "gate")[1][readable.index(whole)], expected.gate[0]
                 )
             noticed += len(log.torn(split))
     assert noticed > 0
@@ -219,7 +221,7 @@ def test_a_kill_while_an_epoch_is_written_again_shows_the_whole_row_or_none(tmp_
     plan = layout(epochs=2)
     content, writes, _ = written_trace(plan, epochs=[1, 2, 1])
     second = len(writes) - len(written_trace(plan, epochs=[1])[1]) - len(plan.splits)
-    # Other values than the first time, so that the old checksum does not fit them.
+    # Other values than the first time, so that the old checksum does not match.
     changed = writes[:second]
     changed += [(p, bytes(byte ^ 1 for byte in d) if len(d) > 32 else d) for p, d in writes[second:]]
     for kept in range(second, len(writes)):
@@ -306,7 +308,7 @@ def test_errors_are_sentences(tmp_path):
         SampleLog(tmp_path / "log.h5")
     with h5py.File(tmp_path / "other.h5", "w"):
         pass
-    with pytest.raises(MemgateError, match="no log of this version"):
+    with pytest.raises(MemgateError, match="not a log of this version"):
         SampleLog(tmp_path / "other.h5")
     SampleLogWriter.create(tmp_path / "good.h5", layout(gates=("b2", "b3")))
     with (

@@ -121,11 +121,13 @@ def test_in_16_bits_what_is_logged_is_of_32(name):
 
 
 def reached(model, loss):
-    """Names of the parameters that a loss moves."""
+    """Names of the parameters with a gradient of a loss that is not zero."""
     named = dict(model.named_parameters())
-    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True, retain_graph=True)
+    gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True, retain_graph=True)
     return {
-        name for name, gradient in zip(named, found, strict=True) if gradient is not None and gradient.any()
+        name
+        for name, gradient in zip(named, gradients, strict=True)
+        if gradient is not None and gradient.any()
     }
 
 
@@ -143,12 +145,12 @@ def test_every_parameter_gets_the_gradients_that_it_should_and_no_other(name):
     assert {id(one) for one in parameter_groups(model)[1]} == {id(model.get_parameter(one)) for one in own}
     assert list(gate_modules(model)) == (list(config.gate_names) if own else [])
     for penalty in forward.penalties.values():
-        found = reached(model, penalty)
-        assert gates <= found
-        assert not {one for one in found if one.startswith("trunk.head")}
-        behind = {one for one in found if one.startswith("trunk.blocks.b3.1")}
+        trained = reached(model, penalty)
+        assert gates <= trained
+        assert not {name for name in trained if name.startswith("trunk.head")}
+        behind = {name for name in trained if name.startswith("trunk.blocks.b3.1")}
         assert bool(behind) == (name == "block-displacement"), "o2 is in no penalty but the displacement"
-        assert {one for one in everything if one.startswith("trunk.stem")} <= found
+        assert {name for name in everything if name.startswith("trunk.stem")} <= trained
 
 
 BACKBONES: dict[str, dict[str, Any]] = {
@@ -165,7 +167,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_on_any_backbone_every_parameter_gets_the_gradients_that_it_should_and_no_other(name, backbone):
-    """Also with a gate over every block, and with images whose side no block halves evenly."""
+    """Also with a gate over every block, and with images of odd sides."""
     config = config_of(name, **BACKBONES[backbone])
     if config.block_gated:
         hidden = {f"hidden_{block}": 4 for block in config.units}
@@ -173,7 +175,7 @@ def test_on_any_backbone_every_parameter_gets_the_gradients_that_it_should_and_n
     model, labels = build_model(config, 10, 1, 19), torch.arange(6)
     forward = model(images_of(19, 6))
     named = dict(model.named_parameters())
-    # A layer of squeeze-and-excitation with so few channels may have no unit alive: there a zero is right.
+    # All units of a small squeeze-and-excitation layer may be inactive: then its gradient is 0.
     alive = {name for name in named if "excitation" not in name}
     own = {name for name in named if name.startswith("gates.")} if config.has_gate_classifier else set()
     classification = reached(model, functional.cross_entropy(forward.logits, labels))
@@ -182,8 +184,8 @@ def test_on_any_backbone_every_parameter_gets_the_gradients_that_it_should_and_n
     assert reached(model, total_loss(forward, labels)) >= alive
     for gate in forward.gates:
         if gate.logits is not None:
-            found = reached(model, functional.cross_entropy(gate.logits, labels))
-            assert found == {one for one in own if one.startswith(f"gates.{gate.name}.")}
+            trained = reached(model, functional.cross_entropy(gate.logits, labels))
+            assert trained == {name for name in own if name.startswith(f"gates.{gate.name}.")}
     copy = build_model(config, 10, 2, 19)
     copy.load_state_dict(model.state_dict())
     assert torch.equal(copy.eval()(images_of(19)).logits, model.eval()(images_of(19)).logits)
@@ -301,8 +303,8 @@ def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one
     gated = trained("gated", config_of("block-two-way", **shape))
     layered = trained("layered", config_of("layer-exclusive", **shape))
     control = trained("control", config_of("resnet", **shape))
-    said = one_sentence("probe", "routing", gated.path, "--control", control.path)
-    assert "control can only be cut in its last block, b4, and gated is gated up to b3" in said
+    message = one_sentence("probe", "routing", gated.path, "--control", control.path)
+    assert "control can only be cut in its last block, b4, and gated is gated up to b3" in message
     assert "gates in every unit" in one_sentence("probe", "routing", layered.path, "--control", control.path)
     main.parse(["probe", "routing", str(control.path), "--n", "9"]).run()
     (result, *_) = load_results(control, "routing")

@@ -18,10 +18,10 @@ from memgate.models.entropy import CURVES, entropy, gate_value
 def test_entropy_equals_scipys_and_never_overflows(logits):
     p = np.exp(logits - logits.max(1, keepdims=True))
     expected = scipy.stats.entropy(p, axis=1)
-    found = entropy(torch.from_numpy(logits)).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert (found >= -1e-6).all()
-    assert (found <= math.log(6) + 1e-5).all()
+    values = entropy(torch.from_numpy(logits)).numpy()
+    np.testing.assert_allclose(values, expected, atol=1e-5)
+    assert (values >= -1e-6).all()
+    assert (values <= math.log(6) + 1e-5).all()
 
 
 RANGES = [  # curve, K, g at H = 0, ln(K)/2, ln K: spec/gating.md section 4.1
@@ -39,8 +39,8 @@ RANGES = [  # curve, K, g at H = 0, ln(K)/2, ln K: spec/gating.md section 4.1
 @pytest.mark.parametrize(("curve", "classes", "at_zero", "at_half", "at_most"), RANGES)
 def test_the_curves_at_no_half_and_full_entropy(curve, classes, at_zero, at_half, at_most):
     h = torch.tensor([0.0, math.log(classes) / 2, math.log(classes)], dtype=torch.float64)
-    found = gate_value(h, curve, classes, 8.0).tolist()
-    assert found == pytest.approx([at_zero, at_half, at_most], abs=2e-4, rel=0.02)
+    values = gate_value(h, curve, classes, 8.0).tolist()
+    assert values == pytest.approx([at_zero, at_half, at_most], abs=2e-4, rel=0.02)
 
 
 @pytest.mark.parametrize("curve", list(CURVES))

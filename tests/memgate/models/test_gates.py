@@ -21,7 +21,7 @@ def images_of(side=9, n=5):
 
 
 def made(config: ModelConfig, classes=7, side=9) -> Any:
-    """A network whose gates differ between samples, in eval mode with statistics that are not trivial."""
+    """A network in evaluation mode whose gates differ between samples, with random BatchNorm statistics."""
     model: Any = build_model(config, classes, 3, side)
     with torch.no_grad():
         model.train()(images_of(side, 16) * 2)
@@ -46,7 +46,7 @@ def unit_by_hand(unit, x, pre, depth):
 
 def block_by_hand(model, images, config: ModelConfig, classes):
     """Logits, g, H and the penalty from the report's equations, with probabilities instead of logarithms of them."""
-    gate, x, found, penalty = config.gate, model.trunk.stem(images), [], 0
+    gate, x, outputs, penalty = config.gate, model.trunk.stem(images), [], 0
     for name, units in model.trunk.blocks.items():
         o1 = o2 = units[0](x)
         for unit in list(units)[1:]:
@@ -70,7 +70,7 @@ def block_by_hand(model, images, config: ModelConfig, classes):
             g = p[:, 1]
         else:
             g, h = 1 / (1 + torch.exp(-z[:, 0])), None
-        found.append((g, h))
+        outputs.append((g, h))
         g4 = g.reshape(-1, 1, 1, 1)
         x = g4 * o2 + (1 - g4) * o1
         if config.name == "block-scalar":
@@ -83,7 +83,7 @@ def block_by_hand(model, images, config: ModelConfig, classes):
         if config.name == "block-two-way" and gate.target_loss == "bce":
             s = 1 / (1 + torch.exp(-z))
             penalty += gate.penalty * -(s[:, 0].log() + (1 - s[:, 1]).log()).mean() / 2
-    return model.trunk.head(x.mean((2, 3))), found, penalty
+    return model.trunk.head(x.mean((2, 3))), outputs, penalty
 
 
 BLOCK_CASES = [
@@ -106,10 +106,10 @@ BLOCK_CASES = [
 def test_block_gates_equal_the_independent_formulation(config):
     model, images = made(config), images_of()
     forward = model(images)
-    logits, found, penalty = block_by_hand(model, images, config, 7)
+    logits, outputs, penalty = block_by_hand(model, images, config, 7)
     torch.testing.assert_close(forward.logits, logits, rtol=1e-4, atol=1e-5)
     assert tuple(one.name for one in forward.gates) == config.gate.names
-    for mine, (g, h) in zip(forward.gates, found, strict=True):
+    for mine, (g, h) in zip(forward.gates, outputs, strict=True):
         torch.testing.assert_close(mine.value, g, rtol=1e-4, atol=1e-6)
         assert g.std() > 1e-4, "the samples must differ"
         assert (mine.logits is None) == (mine.features is None) == (config.name != "entropy-gate")
@@ -124,7 +124,7 @@ def test_block_gates_equal_the_independent_formulation(config):
 
 @pytest.mark.parametrize("config", [one for one in BLOCK_CASES if one.name != "entropy-gate"])
 def test_gradients_of_block_gates_are_those_of_the_independent_formulation(config):
-    """Nothing is detached: the whole loss trains everything."""
+    """Nothing is detached: the whole loss trains all parameters."""
     model, images, labels = made(config), images_of(), torch.arange(5)
     total_loss(model(images), labels).backward()
     logits, _, penalty = block_by_hand(model, images, config, 7)
@@ -137,7 +137,7 @@ def test_gradients_of_block_gates_are_those_of_the_independent_formulation(confi
 def layer_by_hand(model, images, config: ModelConfig):
     """Logits, mean g, mean H and the penalty, unit by unit."""
     pre, depth = config.activation == "pre", 2 if config.block == "basic" else 3
-    x, found, penalties = model.trunk.stem(images), [], []
+    x, outputs, penalties = model.trunk.stem(images), [], []
     gates = iter(model.gates.values())
     for number, units in enumerate(model.trunk.blocks.values()):
         for index, unit in enumerate(units):
@@ -150,16 +150,16 @@ def layer_by_hand(model, images, config: ModelConfig):
                 a = torch.stack([z[:, :half], z[:, half:]])
                 g = torch.softmax(a / config.gate.temperature, 0)
                 x = g[0] * branch + g[1] * shortcut
-                found.append((g[0].mean((1, 2, 3)), -(g * g.log()).sum(0).mean((1, 2, 3))))
+                outputs.append((g[0].mean((1, 2, 3)), -(g * g.log()).sum(0).mean((1, 2, 3))))
                 penalties.append(-(torch.exp(a[1]) / torch.exp(a).sum(0)).log().mean())
             else:
                 g = 1 / (1 + torch.exp(-z))
                 x = (g * branch if config.name == "layer-exclusive" else branch) + (1 - g) * shortcut
-                found.append((g.mean((1, 2, 3)), None))
+                outputs.append((g.mean((1, 2, 3)), None))
                 penalties.append((g**2).mean())
             x = x if pre else torch.relu(x)
     x = torch.relu(model.trunk.last[0](x)) if pre else x
-    return model.trunk.head(x.mean((2, 3))), found, config.gate.penalty * sum(penalties) / len(penalties)
+    return model.trunk.head(x.mean((2, 3))), outputs, config.gate.penalty * sum(penalties) / len(penalties)
 
 
 BACKBONES: Any = ((14, "basic", "post"), (11, "bottleneck", "post"), (20, "bottleneck", "pre"))
@@ -181,10 +181,10 @@ LAYER_CASES = [
 def test_layer_gates_equal_the_independent_formulation(config):
     model, images = made(config), images_of()
     forward = model(images)
-    logits, found, penalty = layer_by_hand(model, images, config)
+    logits, outputs, penalty = layer_by_hand(model, images, config)
     torch.testing.assert_close(forward.logits, logits, rtol=1e-4, atol=1e-5)
     assert len(forward.gates) == sum(config.units.values())
-    for mine, (g, h) in zip(forward.gates, found, strict=True):
+    for mine, (g, h) in zip(forward.gates, outputs, strict=True):
         torch.testing.assert_close(mine.value, g, rtol=1e-4, atol=1e-6)
         assert mine.logits is None
         if h is None:
@@ -199,7 +199,7 @@ def test_layer_gates_equal_the_independent_formulation(config):
     "config", [one for one in LAYER_CASES if (one.depth, one.activation) != (11, "post")]
 )
 def test_gradients_of_layer_gates_are_those_of_the_independent_formulation(config):
-    """Nothing is detached: neither g on its way to branch and shortcut, nor what it reads."""
+    """Nothing is detached, neither g nor the input of the gate."""
     model, images, labels = made(config), images_of(), torch.arange(5)
     total_loss(model(images), labels).backward()
     logits, _, penalty = layer_by_hand(model, images, config)
@@ -276,11 +276,11 @@ REFUSED = [  # configuration, the sentence
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "said"), REFUSED)
-def test_what_does_nothing_or_cannot_be_is_refused_in_one_sentence(make, said):
+@pytest.mark.parametrize(("make", "message"), REFUSED)
+def test_what_does_nothing_or_cannot_be_is_refused_in_one_sentence(make, message):
     with pytest.raises(MemgateError) as caught:
         make()
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

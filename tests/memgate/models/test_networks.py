@@ -17,7 +17,7 @@ from memgate.training.objective import parameter_groups, total_loss
 
 
 def build_model(*arguments, **keywords) -> Any:
-    """The network as Any: these tests reach into its modules."""
+    """The network as Any, since these tests access its modules."""
     return typed_build_model(*arguments, **keywords)
 
 
@@ -63,7 +63,7 @@ def test_a_wrong_depth_is_refused_with_the_rule(depth):
 def independent_forward(model, images, config: GateConfig, classes: int):
     """Model 4 in ten lines, from the paper's equations: probabilities, not log-probabilities."""
     x = model.trunk.stem(images)
-    found = []
+    outputs = []
     for name in ("b1", "b2", "b3"):
         units = list(model.trunk.blocks[name])
         o1 = o2 = units[0](x)
@@ -81,10 +81,10 @@ def independent_forward(model, images, config: GateConfig, classes: int):
                 "sigmoid": h,
             }.get(config.curve)
             g = h if argument is None else 1 / (1 + torch.exp(-argument))
-            found.append((g, h))
+            outputs.append((g, h))
             o2 = g.view(-1, 1, 1, 1) * o2 + (1 - g).view(-1, 1, 1, 1) * o1
         x = o2
-    return model.trunk.head(x.mean((2, 3))), found
+    return model.trunk.head(x.mean((2, 3))), outputs
 
 
 @pytest.mark.parametrize("blocks", ["b3", "b2,b3"])
@@ -95,21 +95,21 @@ def test_forward_equals_the_independent_formulation(blocks, tap, curve):
     model = build_model(ModelConfig(depth=14, gate=gate), 7, seed=3).eval()
     images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     forward = model(images)
-    logits, found = independent_forward(model, images, gate, 7)
+    logits, outputs = independent_forward(model, images, gate, 7)
     torch.testing.assert_close(forward.logits, logits, rtol=1e-5, atol=1e-5)
     assert [g.name for g in forward.gates] == list(gate.names)
-    for mine, (g, h) in zip(forward.gates, found, strict=True):
+    for mine, (g, h) in zip(forward.gates, outputs, strict=True):
         torch.testing.assert_close(mine.value, g, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(mine.entropy, h, rtol=1e-5, atol=1e-6)
 
 
 def gradients(model, loss):
-    """Gradient by parameter name; None where the loss does not reach."""
+    """Parameter name to gradient; None where the loss does not depend on it."""
     named = list(model.named_parameters())
-    found = torch.autograd.grad(
+    gradients = torch.autograd.grad(
         loss, [parameter for _, parameter in named], allow_unused=True, retain_graph=True
     )
-    return {name: gradient for (name, _), gradient in zip(named, found, strict=True)}
+    return {name: gradient for (name, _), gradient in zip(named, gradients, strict=True)}
 
 
 @pytest.mark.parametrize("blocks", ["b3", "b2,b3"])
@@ -134,7 +134,7 @@ def test_gradients_equal_those_of_the_independent_formulation(detach):
     model = build_model(ModelConfig(depth=14, gate=gate), 10, seed=2).eval()
     images, labels = torch.randn(4, 3, 16, 16), torch.arange(4)
     total_loss(model(images), labels).backward()
-    found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
     trunk, gates = parameter_groups(model)
 
@@ -152,18 +152,20 @@ def test_gradients_equal_those_of_the_independent_formulation(detach):
     own = torch.autograd.grad(functional.cross_entropy(z, labels), gates)
     expected |= dict(zip(map(id, gates), own, strict=True))
     for name, parameter in model.named_parameters():
-        torch.testing.assert_close(found[name], expected[id(parameter)], rtol=1e-4, atol=1e-6, msg=name)
+        torch.testing.assert_close(gradients[name], expected[id(parameter)], rtol=1e-4, atol=1e-6, msg=name)
 
 
 def test_detach_gate_changes_the_trunks_gradient_and_nothing_else():
     images, labels = torch.randn(4, 3, 16, 16), torch.arange(4)
-    found = []
+    results = []
     for detach in (False, True):
         model = build_model(ModelConfig(depth=14, gate=GateConfig(detach_gate=detach)), 10, seed=2)
         forward = model(images)
         total_loss(forward, labels).backward()
-        found.append((forward.logits, model.trunk.stem[0].weight.grad, model.gates["b3"].output.weight.grad))
-    (logits, trunk, gate), (logits_detached, trunk_detached, gate_detached) = found
+        results.append(
+            (forward.logits, model.trunk.stem[0].weight.grad, model.gates["b3"].output.weight.grad)
+        )
+    (logits, trunk, gate), (logits_detached, trunk_detached, gate_detached) = results
     assert torch.equal(logits, logits_detached)
     assert torch.equal(gate, gate_detached)
     assert not torch.allclose(trunk, trunk_detached)
@@ -220,11 +222,11 @@ def test_only_convolutions_and_all_of_them_are_he_normal():
 def test_option_a_takes_every_second_pixel_and_pads_with_zeros_on_both_sides():
     unit = build_model(ModelConfig("resnet", 14, shortcut="pad"), 10, seed=0).get_submodule("blocks.b2.0")
     x = torch.randn(2, 16, 5, 5)
-    found = unit.shortcut(x)
-    assert found.shape == (2, 32, 3, 3)
-    assert torch.equal(found[:, 8:24], x[:, :, [0, 2, 4]][..., [0, 2, 4]])
-    assert not found[:, :8].any()
-    assert not found[:, 24:].any()
+    padded = unit.shortcut(x)
+    assert padded.shape == (2, 32, 3, 3)
+    assert torch.equal(padded[:, 8:24], x[:, :, [0, 2, 4]][..., [0, 2, 4]])
+    assert not padded[:, :8].any()
+    assert not padded[:, 24:].any()
 
 
 @pytest.mark.parametrize("activation", ["post", "pre"])
@@ -286,11 +288,11 @@ def test_hard_routing_sends_each_sample_one_way():
         model.gates["b3"].output.weight.mul_(12)
     images = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     images *= torch.linspace(0.1, 3, 64)[:, None, None, None]  # entropies on both sides of the middle
-    found = model.along(images, {"hard": {"b3": hard}, "skip": {"b3": skip}, "through": {"b3": through}})
-    routed = found["hard"].gates[0].value > 0.5
+    forwards = model.along(images, {"hard": {"b3": hard}, "skip": {"b3": skip}, "through": {"b3": through}})
+    routed = forwards["hard"].gates[0].value > 0.5
     assert 5 < routed.sum() < 59
-    expected = torch.where(routed[:, None], found["through"].logits, found["skip"].logits)
-    assert torch.equal(found["hard"].logits, expected)
+    expected = torch.where(routed[:, None], forwards["through"].logits, forwards["skip"].logits)
+    assert torch.equal(forwards["hard"].logits, expected)
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -18,14 +18,14 @@ from probes.csr.critical import critical_samples
 def theirs(state):
     """A memgate state dict under the names of the foreign repository."""
     names = {"stem.0": "conv1", "stem.1": "bn1", "blocks.b": "layer", "head": "linear"}
-    found = {}
+    renamed = {}
     for name, value in state.items():
         for ours, other in names.items():
             if name.startswith(ours):
                 name = other + name.removeprefix(ours)
                 break
-        found[f"module.{name}"] = value
-    return found
+        renamed[f"module.{name}"] = value
+    return renamed
 
 
 def network(units=2, seed=0):

@@ -58,7 +58,7 @@ def test_settings_of_a_name_in_the_short_form_include_the_validation_share():
     ],
 )
 def test_a_name_of_another_form_raises(name):
-    with pytest.raises(MemgateError, match="is no run name of the authors'"):
+    with pytest.raises(MemgateError, match="is not a run name of the authors"):
         parse_name(name)
 
 
@@ -88,16 +88,16 @@ def test_curves_are_read(tmp_path, file):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"names": ("run",)}, "'run' is no run name"),
+        ({"names": ("run",)}, "'run' is not a run name"),
         ({"columns": COLUMNS.replace("gate_lr", "other")}, "it has no column gate_lr"),
-        ({"cell": "much"}, "holds something that is no number"),
-        ({"names": (NAMES[0], NAMES[0])}, "the epochs of .* do not rise"),
+        ({"cell": "much"}, "has a value that is not a number"),
+        ({"names": (NAMES[0], NAMES[0])}, "the epochs of .* do not increase"),
         ({"names": ()}, "it has no column run"),
-        ({"cell": "nan"}, "has train_accuracy nan, which no training can have"),
+        ({"cell": "nan"}, "has train_accuracy nan, which is out of range"),
         ({"cell": "-3"}, "has train_accuracy -3, which"),
         ({"cell": "100.1"}, "has train_accuracy 100.1, which"),
-        ({"epochs": (1, 2.5, 3, 4, 5)}, "the epochs of .* are no whole numbers from 1"),
-        ({"epochs": (0, 1, 2, 3, 4)}, "the epochs of .* are no whole numbers from 1"),
+        ({"epochs": (1, 2.5, 3, 4, 5)}, "the epochs of .* are not whole numbers from 1"),
+        ({"epochs": (0, 1, 2, 3, 4)}, "the epochs of .* are not whole numbers from 1"),
     ],
 )
 def test_a_file_that_is_wrong_raises_and_imports_nothing(tmp_path, changes, sentence):

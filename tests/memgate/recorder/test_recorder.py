@@ -308,7 +308,9 @@ def test_resume_creates_a_missing_run_and_refuses_a_different_one(make_recorder:
         feed(recorder, 1, gate=torch.rand(N))
         with pytest.raises(MemgateError, match="open in another process"):
             make_recorder(resume=True)
-    with pytest.raises(MemgateError, match="mine exists already: choose another name, or go on.*resume=True"):
+    with pytest.raises(
+        MemgateError, match="mine exists already: choose another name, or continue.*resume=True"
+    ):
         make_recorder()
     for wrong, sentence in (
         ({"n": 41}, "has the n_samples"),

@@ -1,4 +1,4 @@
-"""What a run trains on: corrupted training images, corrupted copies of other splits, somebody's manifest."""
+"""The images of a run: corrupted training split, corrupted copies of other splits, a given manifest."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ SIDE = 16
 
 @pytest.fixture
 def config(tmp_path):
-    """A run on 100 training and 40 test images, and an open-set source beside them."""
+    """Configuration of a run on 100 training and 40 test images, with an open-set source in the same folder."""
     arrays = {"class_names": np.array(NAMES)}
     for split, count, shift in (("train", 100, 0), ("test", 40, 3)):
         arrays[f"{split}_images"] = pictures(count + shift, SIDE)[shift:]
@@ -67,16 +67,16 @@ def test_test_and_validation_stay_clean_unless_a_copy_is_asked_for(config):
     np.testing.assert_array_equal(with_copies.train.images, inputs.train.images)
 
 
-def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
+def test_a_run_with_a_corrupted_test_copy_reports_both(config):
     run = train(replace(config, noise_on=("test",)))
-    found = report(run)
-    assert found.test_accuracy is not None
-    (copy,) = found.copies
+    result = report(run)
+    assert result.test_accuracy is not None
+    (copy,) = result.copies
     assert copy.split == "test_corrupted"
     rows = {group.name: group for group in copy.groups}
-    assert rows["all"].n == found.test_accuracy.n == 40
+    assert rows["all"].n == result.test_accuracy.n == 40
     assert rows["open"].n == 8
-    assert "Samples of test_corrupted, which it was not trained on:" in to_terminal(found)
+    assert "Samples of test_corrupted, which it was not trained on:" in to_terminal(result)
     table = summary(run, "test_corrupted")
     assert int((table["given_label"] != table["clean_label"]).to_numpy().sum()) == 16
     assert table["cause"].tolist().count("open") == 8
@@ -87,8 +87,8 @@ def test_a_run_with_a_corrupted_test_copy_says_how_both_are_predicted(config):
 
 def test_the_report_has_a_row_per_cause_and_per_kind(config):
     noise = (*config.noise, "pair:0.1", "jpeg:0.2")
-    found = report(train(replace(config, noise=noise)))
-    rows = {group.name: group for group in found.groups}
+    result = report(train(replace(config, noise=noise)))
+    rows = {group.name: group for group in result.groups}
     assert {"clean", "corrupted", "label", "image", "open", "symmetric", "pair", "gaussian", "jpeg"} <= set(
         rows
     )
@@ -98,7 +98,7 @@ def test_the_report_has_a_row_per_cause_and_per_kind(config):
     assert sum(rows[name].n for name in causes if name in rows) == rows["corrupted"].n
 
 
-def test_training_on_a_manifest_is_training_on_its_noise(config, tmp_path):
+def test_training_on_a_manifest_reproduces_its_noise(config, tmp_path):
     inputs = load_inputs(replace(config, noise_on=("test",)))
     path = tmp_path / "given.npz"
     inputs.manifest.save(path)
@@ -108,7 +108,7 @@ def test_training_on_a_manifest_is_training_on_its_noise(config, tmp_path):
         np.testing.assert_array_equal(again.image_set(split).images, inputs.image_set(split).images)
         np.testing.assert_array_equal(again.image_set(split).labels, inputs.image_set(split).labels)
     run = train(replace(other, name="from-manifest"))
-    # The run keeps its own copy: the file it was given may go.
+    # The run keeps its own copy of the manifest.
     path.unlink()
     kept = inputs_of(run)
     np.testing.assert_array_equal(kept.train.images, inputs.train.images)
@@ -123,7 +123,7 @@ def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):
     (tmp_path / "foreign.npz").rename(elsewhere / "foreign.npz")
     run = train(replace(config, noise=(), manifest=elsewhere / "manifest.npz"))
     np.testing.assert_array_equal(inputs_of(run).train.images, inputs.train.images)
-    # Where both are gone, it may be put into the run itself.
+    # Where both files are missing, the source may be put into the folder of the run.
     elsewhere.rename(tmp_path / "gone")
     with pytest.raises(MemgateError, match=f"foreign.npz does not exist.*may also be put into {run.path}"):
         _ = inputs_of(run).train
@@ -150,17 +150,17 @@ def test_a_list_of_training_samples_is_not_put_on_the_test_split(config, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         ({"train_limit": 50}, "of 100 samples of npz .* and the data has 50 "),
         ({"val_fraction": 0.1}, "and the data has 90 "),
     ],
 )
-def test_a_manifest_of_other_data_is_one_sentence(config, tmp_path, data, said):
+def test_a_manifest_of_other_data_is_reported_in_one_sentence(config, tmp_path, data, message):
     path = tmp_path / "manifest.npz"
     load_inputs(config).manifest.save(path)
     changed = replace(config, noise=(), manifest=path, data=replace(config.data, **data))
-    with pytest.raises(MemgateError, match=f"--manifest {path}: .*{said}"):
+    with pytest.raises(MemgateError, match=f"--manifest {path}: .*{message}"):
         load_inputs(changed)
 
 
@@ -223,11 +223,11 @@ def test_a_probe_of_few_samples_renders_these_alone(config, rendered):
         np.testing.assert_array_equal(visit.images.images, visit.inputs.train.images[rows])
 
 
-def test_a_changed_source_is_noticed_when_a_run_is_looked_at(config, tmp_path):
+def test_a_changed_source_is_noticed_when_images_are_restored(config, tmp_path):
     run = train(config)
     np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))
     with pytest.raises(
-        MemgateError, match="cannot be made again: .*foreign.npz is not what it was written with"
+        MemgateError, match="cannot be restored: .*foreign.npz is not what it was written with"
     ):
         _ = inputs_of(run).train
     (tmp_path / "foreign.npz").unlink()
@@ -241,9 +241,9 @@ def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
         arrays[f"{split}_images"] = pictures(count, 32)
         arrays[f"{split}_labels"] = np.arange(count) % CLASSES
     np.savez(tmp_path / "svhn.npz", **arrays)
-    found = sources_for(parse_specs(["open:0.1:source=svhn", "symmetric:0.2"]), config.data)
-    assert list(found) == ["svhn"]
-    np.testing.assert_array_equal(found["svhn"], arrays["train_images"])
+    sources = sources_for(parse_specs(["open:0.1:source=svhn", "symmetric:0.2"]), config.data)
+    assert list(sources) == ["svhn"]
+    np.testing.assert_array_equal(sources["svhn"], arrays["train_images"])
     assert sources_for(parse_specs([f"open:0.1:source=npz={tmp_path}/foreign.npz"]), config.data) == {}
     inputs = load_inputs(replace(config, noise=("open:0.1:source=svhn",)))
     assert inputs.train.images.shape == (100, SIDE, SIDE, 3)
@@ -251,7 +251,7 @@ def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"noise_on": ("test",), "noise": ()}, "--noise-on test: there is no --noise"),
         ({"noise_on": ("val",)}, "--noise-on val: there is no validation split"),
@@ -263,8 +263,8 @@ def test_named_sources_are_read_from_the_data_folder(config, tmp_path):
         ),
     ],
 )
-def test_contradictions_are_one_sentence(config, change, said):
-    with pytest.raises(MemgateError, match=said):
+def test_contradictions_are_reported_in_one_sentence(config, change, message):
+    with pytest.raises(MemgateError, match=message):
         replace(config, **change)
 
 

@@ -18,7 +18,7 @@ from memgate.runs.run import list_runs, open_run
 
 
 def arguments_of(run, name) -> Any:
-    """What create_run needs to make another run of the same kind."""
+    """Arguments of create_run for another run of the same kind."""
     log = run.sample_log()
     splits = {split: log.samples(split) for split in log.splits}
     layout = LogLayout(splits, log.gates, tuple(log.planned.tolist()), "eval", ("a", "b"))
@@ -36,7 +36,7 @@ def test_a_kill_while_a_run_is_made_leaves_no_run(make_run, monkeypatch):
     monkeypatch.setattr("memgate.runs.create.write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         create_run(*arguments)
-    assert [found.name for found in list_runs(run.config.out)] == [run.name]
+    assert [listed.name for listed in list_runs(run.config.out)] == [run.name]
     assert not (run.config.out / "other").exists()
     monkeypatch.undo()
     assert create_run(*arguments).status().epoch == 0
@@ -87,7 +87,7 @@ def test_running_without_its_process_is_crashed(make_run):
     assert status["pid"] == os.getpid()
     (run.path / "status.json").write_text(json.dumps({**status, "pid": int(done.stdout)}))
     assert run.status().shown == "crashed"
-    # On a shared disk, another machine's process cannot be asked after.
+    # On a shared disk, the process of another machine cannot be checked.
     (run.path / "status.json").write_text(
         json.dumps({**status, "pid": int(done.stdout), "host": "elsewhere"})
     )
@@ -118,7 +118,7 @@ def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
     [
         ("config.json", "{", "cannot be read"),
         ("config.json", "[]", "holds no JSON object"),
-        ("config.json", '{"schema": "other/1"}', "is no configuration of the format memgate-run/1"),
+        ("config.json", '{"schema": "other/1"}', "is not a configuration of the format memgate-run/1"),
         ("metrics.csv", "epoch,test_accuracy\n1,much\n", "holds something that is no number"),
         ("status.json", '{"state": "running"}', "has other keys than a status"),
     ],

@@ -97,7 +97,7 @@ def test_values_are_parsed_as_on_the_command_line(tmp_path, text, read, expected
         (["--over", "data.root=a/b,ab"], "no two that differ only in signs that a folder's name cannot hold"),
         (["--over", "train.lr=0.1", "--train.lr", "0.3"], "--train.lr 0.3 would do nothing, because --over train.lr"),
         (["--seed", "5", "--seeds", "0,1"], "--seed 5 would do nothing, because --seeds 0,1 takes its place"),
-        (["--seeds", "0,x"], "--seeds '0,x' is no list of seeds"),
+        (["--seeds", "0,x"], "--seeds '0,x' is not a list of seeds"),
         (["--seeds", "1,1"], "names a seed twice"),
         (["--gpus-per-run", "1"], "is about Ray: add --engine ray"),
         (["--engine", "ray", "--gpus-per-run", "1.5"], "--gpus-per-run 1.5 is out of range"),

@@ -348,7 +348,7 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
         original(state, path)
 
     monkeypatch.setattr(checkpoint, "save", full)
-    with pytest.raises(MemgateError, match="after epoch 2 .*free some space, then go on"):
+    with pytest.raises(MemgateError, match="after epoch 2 .*free some space, then continue"):
         train(small(tmp_path))
     run = open_run(tmp_path / "run")
     assert run.status().state == "failed"

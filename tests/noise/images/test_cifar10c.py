@@ -35,7 +35,7 @@ def words_of(kind, images, ids=None):
 
 
 def values_of(kind, images, severity):
-    """What the kind makes of the images before rounding, with the words it had."""
+    """Images of a kind before rounding, and the random words that they were made from."""
     words = words_of(kind, images)
     return RENDERERS[kind].render(images, words, **constants(kind, severity)), words
 
@@ -48,7 +48,7 @@ def frozen(images):
 
 @pytest.fixture(scope="module")
 def photographs():
-    """Eight 32x32 pictures cut from the photographs that come with scikit-learn, shrunk eightfold."""
+    """Eight 32x32 crops of the photographs in scikit-learn, reduced by a factor of eight."""
     pictures = []
     for name, corner in itertools.product(
         ("china.jpg", "flower.jpg"), ((0, 0), (60, 256), (150, 100), (160, 380))
@@ -59,13 +59,13 @@ def photographs():
 
 
 def made_up(count, height, width, channels=3):
-    """Pictures by integer arithmetic alone: the same on every machine and with every library."""
+    """Images by integer arithmetic only, equal on every machine and with every library version."""
     row, y, x, channel = np.indices((count, height, width, channels))
     return frozen((row * 37 + y * 11 + x * 7 + channel * 101 + row * x * y) % 256)
 
 
 def flat(value, count=40_000):
-    """One image of one value everywhere."""
+    """One image with the same value in all pixels."""
     return frozen(np.full((1, 200, count // 200, 1), value))
 
 
@@ -99,7 +99,7 @@ def test_all_corners_of_the_ranges_can_be_rendered(kind):
 
 @each_kind
 @at_severities
-def test_an_image_depends_on_itself_alone_and_nothing_is_written_over(kind, severity, photographs):
+def test_each_image_is_rendered_independently_and_inputs_stay_unchanged(kind, severity, photographs):
     before = photographs.copy()
     together = render(kind, photographs, words_of(kind, photographs), constants(kind, severity))
     order = np.array([5, 2, 7, 0, 3, 6, 1, 4])
@@ -127,13 +127,13 @@ def test_one_channel_is_rendered_like_the_channels_of_a_grey_image(kind, photogr
     grey = frozen(photographs[..., 1:2])
     result = render(kind, grey, words_of(kind, grey), constants(kind, 5))
     assert result.shape == grey.shape
-    if RENDERERS[kind].words((1, 1, 3)) != 3:  # Noise differs between the channels, as it should.
+    if RENDERERS[kind].words((1, 1, 3)) != 3:  # Noise differs between the channels.
         colour = frozen(np.repeat(grey, 3, axis=-1))
         threefold = render(kind, colour, words_of(kind, colour), constants(kind, 5))
         np.testing.assert_allclose(threefold, np.repeat(result, 3, axis=-1), atol=1 if kind == "jpeg" else 0)
 
 
-def test_what_has_no_meaning_for_these_channels_is_refused():
+def test_kinds_that_need_other_channels_are_refused():
     for kind, channels in (("saturate", 1), ("saturate", 4), ("jpeg", 2)):
         images = made_up(2, 4, 4, channels)
         with pytest.raises(NoiseError, match=rf"{kind} needs images of .*3 channels.* these have {channels}"):
@@ -205,7 +205,7 @@ def test_shot_is_the_poisson_quantile_of_the_words(severity, photographs):
 
 
 @pytest.mark.parametrize("photons", [1, 2.5, 500, 10_000])
-def test_shot_holds_in_the_far_tails(photons):
+def test_shot_is_exact_in_the_far_tails(photons):
     # Closer to 1 than 2^-40 the last digits of the distribution function itself decide.
     draws = [0, 2**12, 2**40, 2**52, 2**53 - 1, 2**63, 2**64 - 2**52, 2**64 - 2**24]
     words = np.tile(np.array(draws, np.uint64), (6, 1)).reshape(1, 48)
@@ -216,7 +216,7 @@ def test_shot_holds_in_the_far_tails(photons):
 
 
 @at_severities
-def test_noise_has_the_mean_and_variance_that_its_name_says(severity):
+def test_noise_has_the_mean_and_variance_of_its_distribution(severity):
     for value in (60, 128):
         for kind, variance in (
             ("gaussian", lambda sigma: (255 * sigma) ** 2),
@@ -231,7 +231,7 @@ def test_noise_has_the_mean_and_variance_that_its_name_says(severity):
 
 
 @at_severities
-def test_impulse_hits_its_share_half_black_half_white(severity):
+def test_impulse_changes_the_requested_share_half_to_black_half_to_white(severity):
     amount = CONSTANTS["impulse"]["amount"][severity - 1]
     values, _ = values_of("impulse", flat(90, 200_000), severity)
     black, white = (values == 0).sum(), (values == 255).sum()
@@ -240,7 +240,7 @@ def test_impulse_hits_its_share_half_black_half_white(severity):
         assert stats.binomtest(int(hits), values.size, amount / 2).pvalue > 1e-4
 
 
-def test_impulse_hits_each_channel_by_itself_and_lower_severities_are_nested(photographs):
+def test_impulse_draws_channels_independently_and_lower_severities_are_nested(photographs):
     weak, strong = (values_of("impulse", photographs, severity)[0] != photographs for severity in (1, 5))
     assert (weak <= strong).all()
     assert 1 in strong.sum(axis=-1)
@@ -299,7 +299,7 @@ def test_glass_blur_copies_pixel_by_pixel(sigma, distance, passes, photographs):
                 for column in range(32 - distance, distance, -1):
                     draw = (int(draws[row, column]) >> (16 * turn)) % 2**16 % (2 * distance) ** 2
                     down, right = (part - distance for part in divmod(draw, 2 * distance))
-                    # The original's line: both sides are views, so that the second assignment does nothing.
+                    # As in the original: both sides are views, so the second assignment has no effect.
                     here, there = pixels[row, column], pixels[row + down, column + right]
                     pixels[row, column], pixels[row + down, column + right] = there, here
         np.testing.assert_allclose(value, blurred(pixels), atol=1e-3)
@@ -316,7 +316,7 @@ def test_glass_blur_takes_near_pixels_and_leaves_the_far_corner(photographs):
 
 
 @at_severities
-def test_motion_blur_walks_along_a_line(severity, photographs):
+def test_motion_blur_averages_along_a_line(severity, photographs):
     values, words = values_of("motion-blur", photographs, severity)
     radius, sigma = (CONSTANTS["motion-blur"][name][severity - 1] for name in ("radius", "sigma"))
     width = 2 * radius + 1
@@ -401,7 +401,7 @@ def test_jpeg_is_pillows_at_half_colour_resolution(severity, photographs):
 
 
 def rounding_decides(length, small):
-    """Whether a pixel's centre lies on the edge of a small pixel and Pillow cannot represent that edge."""
+    """Whether a pixel centre is on the edge of a small pixel and Pillow cannot represent that edge exactly."""
     on_an_edge = any((2 * x + 1) * small % (2 * length) == 0 for x in range(length))
     return on_an_edge and Fraction(length / small) != Fraction(length, small)
 
@@ -447,7 +447,7 @@ def test_elastic_is_an_affine_map_and_a_smooth_displacement(shape, severity, pho
             np.testing.assert_allclose(value[..., channel], wanted, atol=1e-3)
 
 
-def test_elastic_with_nothing_to_move_leaves_the_image(photographs):
+def test_elastic_without_displacement_leaves_the_image_unchanged(photographs):
     words = words_of("elastic", photographs)
     values = RENDERERS["elastic"].render(photographs, words, amplitude=0, smoothness=0, affine=0)
     np.testing.assert_allclose(values, photographs, atol=1e-4)
@@ -461,6 +461,6 @@ def test_the_affine_map_has_an_inverse_in_its_whole_range():
             assert np.abs(position).max() < 1000 * side
 
 
-def test_draws_of_the_glass_are_uniform():
+def test_draws_of_glass_blur_are_uniform():
     draws = below(words_of("glass-blur", made_up(4, 64, 64)) & np.uint64(0xFFFF), 4)
     assert stats.chisquare(np.bincount(draws.ravel(), minlength=4)).pvalue > 1e-4

@@ -1,4 +1,4 @@
-"""Open-set noise: whose image stands under whose label, and what is written down of it."""
+"""Open-set noise: images, labels and the record in the manifest."""
 
 import json
 from dataclasses import replace
@@ -98,7 +98,7 @@ def test_other_sizes_and_grey_are_fitted():
         fitted(np.zeros((2, 4, 4, 4), np.uint8), (4, 4, 3))
 
 
-def test_a_list_puts_its_images_where_it_says(paths):
+def test_open_list_replaces_the_listed_samples(paths):
     text = f"open-list:file={paths['open.json']}:source=npz={paths['foreign.npz']}"
     manifest = made(60, [text]).manifest
     positions, rows = rows_of(manifest)
@@ -106,7 +106,7 @@ def test_a_list_puts_its_images_where_it_says(paths):
         row: row * 7 % FOREIGN for row in range(0, 60, 6)
     }
     assert manifest.header.operations[0].requested is None
-    # A sample that is not there, or is taken already, is left alone.
+    # A listed sample that is absent or already taken stays unchanged.
     ids = np.arange(5, 30)
     part = made(25, [text], sample_id=ids).manifest
     assert part.sample_id[part.open_set].tolist() == [6, 12, 18, 24]
@@ -116,7 +116,7 @@ def test_a_list_puts_its_images_where_it_says(paths):
     assert open_list(replace(task, free=free)).positions.tolist() == [0, 6, 18, 24, 30, 36, 42, 48, 54]
 
 
-def test_images_are_found_again_by_their_names(paths):
+def test_images_at_finds_images_by_their_source_references(paths):
     task = task_of(f"open:0.5:source=npz={paths['foreign.npz']}", count=30)
     change = open_set(task)
     np.testing.assert_array_equal(images_at(task, change.sources), change.images)
@@ -127,7 +127,7 @@ def test_images_are_found_again_by_their_names(paths):
 
 
 @pytest.mark.parametrize(
-    ("write", "text", "said"),
+    ("write", "text", "message"),
     [
         (None, "open:0.5:source=npz={folder}/none.npz", "none.npz does not exist"),
         (
@@ -157,17 +157,17 @@ def test_images_are_found_again_by_their_names(paths):
         ),
     ],
 )
-def test_a_wrong_source_is_one_sentence(paths, tmp_path, write, text, said):
+def test_a_wrong_source_is_reported_in_one_sentence(paths, tmp_path, write, text, message):
     if write is not None:
         np.savez(tmp_path / "own.npz", **write)
-    with pytest.raises(NoiseError, match=said) as caught:
+    with pytest.raises(NoiseError, match=message) as caught:
         made(60, [text.format(folder=tmp_path)])
     assert "\n" not in str(caught.value)
 
 
-def test_a_source_that_is_no_npz_file_is_one_sentence(tmp_path):
+def test_a_source_that_is_no_npz_file_is_reported_in_one_sentence(tmp_path):
     (tmp_path / "own.npz").write_text(json.dumps([1]))
-    with pytest.raises(NoiseError, match=r"own\.npz is damaged, truncated or no \.npz file"):
+    with pytest.raises(NoiseError, match=r"own\.npz is damaged, truncated or not an \.npz file"):
         made(60, [f"open:0.5:source=npz={tmp_path}/own.npz"])
 
 

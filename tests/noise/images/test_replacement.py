@@ -1,4 +1,4 @@
-"""Images replaced or covered: Gaussian ones, permuted pixels, squares; and the statistics they need."""
+"""Replaced or covered images: Gaussian pixels, permuted pixels, squares; and channel statistics."""
 
 import numpy as np
 import pytest
@@ -15,16 +15,16 @@ from tests.helpers.noise_kinds import pictures, task_of
 
 def test_channel_statistics_equal_numpys():
     images = pictures(700, side=9)
-    found = channel_statistics(images)
-    np.testing.assert_allclose(found.mean, images.mean(axis=(0, 1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(found.deviation, images.std(axis=(0, 1, 2)), rtol=1e-12)
+    statistics = channel_statistics(images)
+    np.testing.assert_allclose(statistics.mean, images.mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(statistics.deviation, images.std(axis=(0, 1, 2)), rtol=1e-12)
     backwards = channel_statistics(images[::-1])
-    np.testing.assert_array_equal(backwards.mean, found.mean)
-    np.testing.assert_array_equal(backwards.deviation, found.deviation)
+    np.testing.assert_array_equal(backwards.mean, statistics.mean)
+    np.testing.assert_array_equal(backwards.deviation, statistics.deviation)
 
 
 def narrow(count):
-    """Images whose pixels keep more than four deviations from 0 and 255: their Gaussian is never clipped."""
+    """Images whose pixels are more than four deviations from 0 and 255, so that Gaussian pixels are not clipped."""
     return np.stack([80 + pictures(count)[..., 0] // 8, 130 + pictures(count)[..., 1] // 4], axis=-1)
 
 
@@ -52,7 +52,7 @@ def test_randx_is_normal_and_its_pixels_are_independent():
         flat = values[..., channel].ravel()
         mean, deviation = statistics.mean[channel], statistics.deviation[channel]
         edges = mean + deviation * np.linspace(-2, 2, 9)
-        cells = np.floor(edges) + 0.5  # Counts between half-integers do not feel the rounding.
+        cells = np.floor(edges) + 0.5  # Rounding does not change counts between half-integers.
         observed = np.histogram(flat, np.concatenate([[-np.inf], cells, [np.inf]]))[0]
         shares = np.diff(np.concatenate([[0.0], stats.norm.cdf(cells, mean, deviation), [1.0]]))
         assert stats.chisquare(observed, shares * flat.size).pvalue > 1e-4
@@ -66,21 +66,21 @@ def test_randx_clips_to_bytes():
     extremes[::2] = 255
     words = sample_words(np.arange(50), 16, "clipping")
     values = gaussian_pixels(channel_statistics(extremes), (4, 4, 1), words)
-    # Half of a Gaussian with mean and deviation 127.5 lies beyond one deviation on the two sides: 0.317.
+    # A Gaussian with mean and deviation 127.5 has a share of 0.317 outside one deviation.
     beyond = np.isin(values, (0, 255)).mean()
     assert abs(beyond - 0.317) < 0.07
 
 
-def test_steps_cover_every_position_once():
+def test_chunks_cover_every_position_once():
     shape = (64, 64, 3)
     count = chunk_length(shape) * 2 + 5
     assert chunk_length((2000, 2000, 3)) == 1
     assert CHUNK_VALUES // np.prod(shape) == chunk_length(shape)
     seen = []
 
-    def render(some):
-        seen.append(len(some))
-        return np.broadcast_to((some % 251).astype(np.uint8)[:, None, None, None], (len(some), *shape))
+    def render(chunk):
+        seen.append(len(chunk))
+        return np.broadcast_to((chunk % 251).astype(np.uint8)[:, None, None, None], (len(chunk), *shape))
 
     values = in_steps(np.arange(count), shape, render)
     assert seen == [chunk_length(shape)] * 2 + [5]
@@ -90,7 +90,7 @@ def test_steps_cover_every_position_once():
 ALL = np.arange(30)
 
 
-def test_random_pixels_move_whole_pixels_each_image_its_own_way():
+def test_random_pixels_move_whole_pixels_differently_in_each_image():
     task = task_of("random-pixels:1", count=30, side=8)
     values = random_pixels(task, ALL)
     same = np.broadcast_to(pictures(1, side=8), task.images.shape)
@@ -154,6 +154,6 @@ def test_occlusion_covers_one_square_and_nothing_else(fill):
         assert (values[changed] == mean).all()
 
 
-def test_an_occlusion_larger_than_the_image_is_one_sentence():
+def test_an_occlusion_larger_than_the_image_is_reported_in_one_sentence():
     with pytest.raises(NoiseError, match="a square of 9 pixels does not fit into images of 8x8"):
         occlusion(task_of("occlusion:1:size=9", side=8), ALL)

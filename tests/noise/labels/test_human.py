@@ -1,4 +1,4 @@
-"""Label noise by people: CIFAR-10N and CIFAR-100N."""
+"""Human label noise: CIFAR-10N and CIFAR-100N."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def test_human_labels_go_by_sample_id(tmp_path):
     np.testing.assert_array_equal(labels, AGGRE[part])
 
 
-def test_the_official_names_are_understood(tmp_path):
+def test_official_column_names_are_read(tmp_path):
     path = tmp_path / "human.npz"
     np.savez(path, clean_label=CLEAN, worse_label=AGGRE, random_label1=AGGRE, noisy_label=AGGRE)
     for name in ("worse", "random1", "noisy"):
@@ -77,7 +77,7 @@ def test_a_file_of_other_data_is_refused(tmp_path, columns, labels, sentence):
         raise NoiseError(refusal(task_of(f"human:column=aggre:file={path}", labels)))
 
 
-def test_a_missing_column_is_named_with_those_there_are(tmp_path):
+def test_a_missing_column_is_named_with_the_present_ones(tmp_path):
     path = human_npz(tmp_path, sheet=CLEAN)
     message = refusal(task_of(f"human:column=worse:file={path}", CLEAN))
     assert "has no column worse (it has clean, aggre): use one of those." in message
@@ -104,7 +104,7 @@ def human_pt(path, content, numpy_1=False):
 
     torch.save(content, path, _use_new_zipfile_serialization=not numpy_1)
     if numpy_1:
-        # The official files were written with numpy 1, whose module of arrays had another name.
+        # The official files were written with numpy 1, in which the array module has another name.
         path.write_bytes(path.read_bytes().replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
         assert b"numpy.core.multiarray" in path.read_bytes()
     return path
@@ -131,7 +131,7 @@ class Malicious:
         return Path.touch, (self.path,)
 
 
-def test_a_malicious_pickle_is_refused_and_not_run(tmp_path):
+def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path):
     from torch.serialization import get_safe_globals
 
     before = list(get_safe_globals())
@@ -158,7 +158,7 @@ def test_a_pt_file_that_holds_something_else_is_refused(tmp_path):
         assert "was not read: it is damaged" in refusal(task)
 
 
-def test_without_torch_the_sentence_says_so(tmp_path, monkeypatch):
+def test_a_pt_file_without_torch_is_refused(tmp_path, monkeypatch):
     path = human_pt(tmp_path / "human.pt", {"clean_label": CLEAN, "aggre_label": AGGRE})
     monkeypatch.setitem(sys.modules, "torch", None)
     assert "can only be read with torch" in refusal(task_of(f"human:column=aggre:file={path}", CLEAN))

@@ -1,4 +1,4 @@
-"""Label noise by the picture (instance-dependent)."""
+"""Instance-dependent label noise."""
 
 import math
 
@@ -12,7 +12,7 @@ from noise.task import Task
 from tests.helpers.label_tasks import FALSE_ALARM, independence, made_task, outcome
 
 
-def test_instance_is_the_definition_sample_by_sample():
+def test_instance_follows_its_definition_for_each_sample():
     rng = np.random.default_rng(4)
     count, classes, rate = 300, 4, 0.5
     images = rng.integers(0, 256, (count, 3, 2, 3), dtype=np.uint8)
@@ -48,7 +48,7 @@ def test_instance_is_the_definition_sample_by_sample():
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.9])
-def test_the_mean_of_the_flip_probabilities_is_that_of_the_cut_normal(rate):
+def test_the_mean_of_the_flip_probabilities_is_that_of_the_truncated_normal(rate):
     count = 20_000
     change, _ = outcome(made_task(f"instance:{rate}", np.arange(count) % 5))
     mean = stats.truncnorm.mean(-rate / 0.1, (1 - rate) / 0.1, loc=rate, scale=0.1)
@@ -58,7 +58,7 @@ def test_the_mean_of_the_flip_probabilities_is_that_of_the_cut_normal(rate):
     np.testing.assert_array_equal(change.requested, np.full(5, rate))
 
 
-def test_which_class_depends_on_the_picture():
+def test_the_new_class_depends_on_the_image():
     rng = np.random.default_rng(5)
     pictures = rng.integers(0, 256, (4, 4, 4, 3), dtype=np.uint8)
     which = np.arange(2000) % 4
@@ -69,7 +69,7 @@ def test_which_class_depends_on_the_picture():
     assert independence(present) < FALSE_ALARM
 
 
-def test_the_same_picture_under_another_label_is_mistaken_for_another_class():
+def test_the_same_image_under_another_label_gets_another_class():
     picture = np.random.default_rng(6).integers(0, 256, (1, 4, 4, 3), dtype=np.uint8)
     other = 255 - picture
     images = np.concatenate([picture.repeat(1500, axis=0), other.repeat(1500, axis=0)])
@@ -83,7 +83,7 @@ def test_the_same_picture_under_another_label_is_mistaken_for_another_class():
     assert len(set(favourites)) > 2
 
 
-def test_a_channel_that_is_the_same_everywhere_is_no_division_by_zero():
+def test_a_constant_channel_causes_no_division_by_zero():
     change, _ = outcome(
         made_task("instance:0.5", np.arange(100) % 5, images=np.zeros((100, 1, 1, 3), np.uint8))
     )

@@ -46,7 +46,7 @@ def test_the_rows_of_a_csv_may_stand_in_any_order(tmp_path_factory, order, extra
     task = task_of(f"label-list:file={path}", CLEAN)
     if extra:
         assert "names sample 4711, but the data has" in refusal(task)
-        # A part of a split may be listed among more.
+        # The file may list more samples than a partial split has.
         ids = np.arange(1, len(CLEAN))
         task = task_of(f"label-list:file={path}", CLEAN[1:], sample_id=ids)
     _, labels = outcome_of_file(task)
@@ -59,10 +59,10 @@ def test_clean_labels_in_a_csv_are_compared(tmp_path):
     _, labels = outcome_of_file(task_of(f"label-list:file={path}", CLEAN))
     np.testing.assert_array_equal(labels, AGGRE)
     other = [*CLEAN[:-1], (CLEAN[-1] + 1) % 10]
-    said = refusal(task_of(f"label-list:file={path}", other))
+    message = refusal(task_of(f"label-list:file={path}", other))
     assert (
         f"other clean labels for 1 of the {len(CLEAN)} samples, the first with sample_id {len(CLEAN) - 1}"
-        in said
+        in message
     )
 
 
@@ -143,6 +143,6 @@ def test_the_open_pairs_of_evidential_mix(tmp_path):
         ({"open_noise": [[1, 2], [5, 2], [5, 3]]}, "replaces sample 5 more than once: keep one pair"),
     ],
 )
-def test_open_pairs_that_are_none_are_refused(tmp_path, content, sentence):
+def test_invalid_open_pairs_are_refused(tmp_path, content, sentence):
     with pytest.raises(NoiseError, match=sentence):
         open_pairs(read_file(listed(tmp_path, content)))

@@ -32,13 +32,13 @@ def test_each_label_is_drawn_by_its_row(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", ["rows", "cleanlab"])
-def test_the_orientation_says_where_the_true_classes_stand(tmp_path, orientation):
+def test_the_orientation_selects_the_axis_of_the_true_classes(tmp_path, orientation):
     table = SHARES if orientation == "rows" else SHARES.T
     path = written(tmp_path / "T.csv", table)
     np.testing.assert_array_equal(read_matrix(read_file(path), 3, orientation), SHARES)
 
 
-def test_the_same_as_cleanlab_makes_of_the_same_matrix(tmp_path):
+def test_labels_agree_with_cleanlab_on_the_same_matrix(tmp_path):
     generation = pytest.importorskip("cleanlab.benchmarking.noise_generation")
     chances = np.random.default_rng(1).dirichlet(np.ones(5), size=5) / 2 + np.eye(5) / 2
     path = written(tmp_path / "noise_matrix.csv", chances.T, fmt="%.17g")
@@ -52,7 +52,7 @@ def test_the_same_as_cleanlab_makes_of_the_same_matrix(tmp_path):
     for label in range(5):
         inside = clean == label
         share, other = (np.bincount(labels[inside], minlength=5) / inside.sum() for labels in (ours, theirs))
-        # cleanlab rounds to exact counts, so that only ours is a random number.
+        # cleanlab rounds to exact counts, so only our count is random.
         spread = np.sqrt(chances[label] * (1 - chances[label]) / inside.sum())
         assert (np.abs(share - other) < quantile * spread + 2 / inside.sum()).all()
 
@@ -114,7 +114,7 @@ def test_matrices_may_be_written_in_several_ways(tmp_path, text):
         ("# nothing\n", "rows", "holds no numbers"),
     ],
 )
-def test_a_matrix_that_is_none_is_refused(tmp_path, text, orientation, sentence):
+def test_an_invalid_matrix_is_refused(tmp_path, text, orientation, sentence):
     path = tmp_path / "T.csv"
     path.write_text(text)
     task = task_of(f"matrix:file={path}:orientation={orientation}", [0, 1], classes=2)
@@ -122,7 +122,7 @@ def test_a_matrix_that_is_none_is_refused(tmp_path, text, orientation, sentence)
         raise NoiseError(refusal(task))
 
 
-def test_a_matrix_in_bytes_is_refused(tmp_path):
+def test_a_binary_matrix_file_is_refused(tmp_path):
     path = tmp_path / "T.csv"
     path.write_bytes(b"\xff\xfe\x00")
     assert "is not text" in refusal(task_of(f"matrix:file={path}", [0, 1], classes=2))

@@ -1,4 +1,4 @@
-"""Label noise that is made of the labels (and pictures) alone."""
+"""Label noise that depends only on labels (and, for ``instance``, on images)."""
 
 import lzma
 import pickle
@@ -31,7 +31,7 @@ CIFAR10 = tuple(sorted(CIFAR10_CLASSES))
 
 
 def assert_follows(clean, labels, chances):
-    """Chi-square of each class's given labels against its row of ``chances``; what has none must not occur."""
+    """Check the given labels of each class against its row of ``chances`` (chi-square); probability 0 never occurs."""
     for label, row in enumerate(chances):
         seen = np.bincount(labels[clean == label], minlength=len(row))
         assert seen[row == 0].sum() == 0
@@ -41,7 +41,7 @@ def assert_follows(clean, labels, chances):
 
 
 def assert_alike(clean, labels, others, classes):
-    """Chi-square of each class's given labels in two samples of the same clean labels."""
+    """Check that two sets of given labels of the same clean labels have one distribution (chi-square)."""
     for label in range(classes):
         table = np.array(
             [np.bincount(given[clean == label], minlength=classes) for given in (labels, others)]
@@ -117,7 +117,7 @@ def test_the_order_of_the_samples_does_not_matter(text, labels, seed, data):
 def test_only_free_samples_are_touched(text, free):
     labels = np.arange(40) % 5
     task = made_task(text.format(0.2), labels, free=free)
-    # Of each class 8 samples, of which the exact kinds need 2: that may be more than are free.
+    # The exact kinds need 2 of the 8 samples of each class; fewer may be free.
     exact = not text.startswith(("symmetric-iid", "instance", "random"))
     by_class = "balanced" in text or text.endswith("block5")
     counts = [int(task.free[labels == label].sum()) for label in range(5)] if by_class else [sum(free)]
@@ -160,7 +160,7 @@ def test_every_transition_follows_its_rule():
 
 
 def test_iid_flips_vary_as_independent_ones_do():
-    # Over 200 seeds of 250 samples the variance of the count is N p (1-p); an exact count has none.
+    # Over 200 seeds of 250 samples the variance of the count is N p (1-p); it would be 0 for an exact count.
     labels = np.arange(250) % 5
     counts = [
         len(symmetric_iid(made_task("symmetric-iid:0.3", labels, seed=seed)).positions) for seed in range(200)
@@ -172,7 +172,7 @@ def test_iid_flips_vary_as_independent_ones_do():
     )
 
 
-def test_random_labels_touch_all_and_say_so():
+def test_random_labels_touch_and_report_all_samples():
     change, labels = outcome(made_task("random", np.zeros(5000)))
     np.testing.assert_array_equal(change.positions, np.arange(5000))
     np.testing.assert_array_equal(change.requested, np.ones(5))
@@ -182,7 +182,7 @@ def test_random_labels_touch_all_and_say_so():
 @pytest.mark.parametrize(
     ("mode", "text"), [("sym", "symmetric-incl:0.4"), ("asym", "asymmetric:0.4:sampling=whole")]
 )
-def test_as_divide_mix_does_it(mode, text):
+def test_rates_agree_with_dividemix(mode, text):
     """DivideMix shuffles all ids, takes the first r*N, and draws from all classes or looks up its map."""
     clean = np.random.default_rng(2).integers(0, 10, 20_000)
     chance = random.Random(3)
@@ -230,7 +230,7 @@ def test_the_superclasses_are_the_official_ones(shared):
     names = pickle.loads((shared / "data/cifar100/meta").read_bytes(), encoding="latin1")["fine_label_names"]
     head = lzma.decompress((shared / "data/cifar100/test_head.xz").read_bytes())
     tail = (shared / "data/cifar100/test_tail").read_bytes()
-    # The official file without its pictures: the labels are all that is looked at.
+    # The official file without its images; only the labels are used.
     test = pickle.loads(head + bytes(10_000 * 3072) + tail, encoding="latin1")
     coarse_of = dict(zip(test["fine_labels"], test["coarse_labels"], strict=True))
     assert len(coarse_of) == 100
@@ -273,13 +273,13 @@ def test_the_convention_is_named(text, names, convention):
         ("asymmetric:0.4:convention=legacy-block5", 7, "blocks of 5 classes, but there are 7: use pair"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(text, classes, sentence):
+def test_impossible_label_noise_is_refused_in_one_sentence(text, classes, sentence):
     with pytest.raises(NoiseError, match=sentence) as caught:
         outcome(made_task(text, np.zeros(10), classes=classes))
     assert "\n" not in str(caught.value)
 
 
-def test_classes_are_drawn_in_the_shares_of_their_chances():
+def test_classes_are_drawn_with_their_probabilities():
     points = (np.arange(10_000) + 0.5) / 10_000
     chances = np.array([0.0, 0.25, 0.0, 0.5, 0.25, 0.0])
     drawn = draw_classes(np.tile(chances * (1 - 1e-7), (10_000, 1)), points)

@@ -1,4 +1,4 @@
-"""What is written for other tools says what the manifest says, and comes back as the same labels and images."""
+"""Exports for other tools agree with the manifest and are read back as the same labels and images."""
 
 import csv
 import io
@@ -42,18 +42,18 @@ def foreign(tmp_path):
 
 
 def imported(tmp_path, manifest, name, *specs):
-    """The data corrupted again from what ``name`` wrote of ``manifest``; ``{}`` in a spec is the file."""
+    """The data corrupted from the export of ``manifest`` in the format ``name``; ``{}`` in a spec is the file."""
     path = tmp_path / f"{name}.{'csv' if name in ('csv', 'matrix', 'cleanlab') else 'json'}"
     path.write_bytes(FORMATS[name](manifest))
     return made(*(spec.format(path) for spec in specs))
 
 
-def test_dividemix_is_the_list_of_given_labels():
+def test_dividemix_holds_the_given_labels():
     manifest = made("symmetric:0.4").manifest
     assert json.loads(FORMATS["dividemix"](manifest)) == manifest.given_label.tolist()
 
 
-def test_evidentialmix_is_its_object(foreign):
+def test_evidentialmix_holds_labels_and_both_kinds_of_noise(foreign):
     manifest = made("symmetric:0.25", f"open:0.3:source=npz={foreign}:labels=uniform").manifest
     content = json.loads(FORMATS["evidentialmix"](manifest))
     assert list(content) == ["noise_labels", "open_noise", "closed_noise"]
@@ -78,13 +78,13 @@ def test_evidentialmix_without_open_images():
 @pytest.mark.parametrize("name", ["dividemix", "evidentialmix", "csv"])
 @given(rate=st.floats(0, 1), seed=st.integers(0, 2**63 - 1))
 @settings(max_examples=15, deadline=None)
-def test_labels_come_back(tmp_path_factory, name, rate, seed):
+def test_exported_labels_are_read_back(tmp_path_factory, name, rate, seed):
     manifest = made(f"symmetric-incl:{rate!r}", seed=seed).manifest
     again = imported(tmp_path_factory.mktemp("list"), manifest, name, "label-list:file={}")
     np.testing.assert_array_equal(again.labels, manifest.given_label)
 
 
-def test_open_images_come_back(tmp_path, foreign):
+def test_exported_open_images_are_read_back(tmp_path, foreign):
     result = made("symmetric:0.25", f"open:0.3:source=npz={foreign}:labels=uniform")
     again = imported(
         tmp_path,
@@ -120,7 +120,7 @@ def test_csv_holds_every_column(foreign):
     assert {row["severity"] for row in rows} == {"0", "4"}
 
 
-def test_csv_needs_no_whole_split(tmp_path):
+def test_csv_accepts_a_partial_split(tmp_path):
     ids = np.arange(COUNT)[::-1] * 7
     manifest = made("symmetric:0.5", sample_id=ids).manifest
     path = tmp_path / "labels.csv"
@@ -149,7 +149,7 @@ def test_matrices_are_the_realised_shares(tmp_path):
     )
 
 
-def test_both_matrices_come_back_as_the_same_noise(tmp_path):
+def test_both_matrices_are_read_back_as_the_same_noise(tmp_path):
     manifest = made("symmetric:0.4", "pair:0.2").manifest
     rows = imported(tmp_path, manifest, "matrix", "matrix:file={}")
     columns = imported(tmp_path, manifest, "cleanlab", "matrix:file={}:orientation=cleanlab")
@@ -157,7 +157,7 @@ def test_both_matrices_come_back_as_the_same_noise(tmp_path):
     assert (rows.labels != rows.manifest.clean_label).any()
 
 
-def test_cleanlab_makes_the_same_shares_of_its_matrix(tmp_path):
+def test_cleanlab_realises_the_shares_of_the_exported_matrix(tmp_path):
     generation = pytest.importorskip("cleanlab.benchmarking.noise_generation")
     count = 4000
     manifest = made("symmetric:0.2", "pair:0.2", count=count).manifest
@@ -168,7 +168,7 @@ def test_cleanlab_makes_the_same_shares_of_its_matrix(tmp_path):
     drawn = np.asarray(generation.generate_noisy_labels(manifest.clean_label, columns))
     counts = np.zeros((4, 4), dtype=int)
     np.add.at(counts, (manifest.clean_label, drawn), 1)
-    # cleanlab rounds each count down and gives what is left over to one class.
+    # cleanlab rounds each count down and adds the remainder to one class.
     assert np.abs(counts - noise_matrix(manifest) * count / 4).max() <= 4
 
 
@@ -180,13 +180,13 @@ def test_equal_manifests_give_equal_bytes(name):
 
 @pytest.mark.parametrize("name", ["dividemix", "evidentialmix"])
 @pytest.mark.parametrize("ids", [np.arange(COUNT) + 1, np.arange(COUNT)[::-1], np.arange(COUNT) * 2])
-def test_a_part_of_a_split_is_no_list(name, ids):
+def test_a_partial_split_cannot_be_exported_as_a_list(name, ids):
     manifest = made("symmetric:0.4", sample_id=ids).manifest
     with pytest.raises(NoiseError, match=r"every row of the official file in order.*export it as csv\.$"):
         FORMATS[name](manifest)
 
 
-def test_evidentialmix_knows_one_source(tmp_path, foreign):
+def test_evidentialmix_holds_only_one_source(tmp_path, foreign):
     other = tmp_path / "other.npz"
     write_npz(other, {"images": pictures(60, first=9000)})
     texts = [f"open:0.1:source=npz={path}" for path in (foreign, other)]
@@ -194,7 +194,7 @@ def test_evidentialmix_knows_one_source(tmp_path, foreign):
         FORMATS["evidentialmix"](made(*texts).manifest)
 
 
-def test_what_is_lost_is_said(foreign):
+def test_omitted_image_operations_are_reported(foreign):
     manifest = made("symmetric:0.25", "randx:0.2", f"open:0.3:source=npz={foreign}").manifest
     assert "on 40 images" in left_out(manifest, "dividemix")
     assert "on 16 images" in left_out(manifest, "evidentialmix")
@@ -202,7 +202,7 @@ def test_what_is_lost_is_said(foreign):
     assert all(left_out(made("symmetric:0.25").manifest, name) == "" for name in FORMATS)
 
 
-def test_a_file_is_known_by_what_it_is(tmp_path, foreign):
+def test_the_format_of_a_file_is_recognised(tmp_path, foreign):
     manifest = made("randx:0.2", f"open:0.3:source=npz={foreign}").manifest
     for name in ("dividemix", "evidentialmix", "csv"):
         path = tmp_path / f"list.{'csv' if name == 'csv' else 'json'}"

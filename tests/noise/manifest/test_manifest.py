@@ -88,12 +88,12 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["manifest.npz"]
 
 
-def test_saving_into_a_missing_folder_is_one_sentence(tmp_path):
+def test_saving_into_a_missing_folder_is_reported_in_one_sentence(tmp_path):
     with pytest.raises(NoiseError, match="cannot be written"):
         made().save(tmp_path / "nowhere" / "manifest.npz")
 
 
-def test_a_missing_file_is_one_sentence(tmp_path):
+def test_a_missing_file_is_reported_in_one_sentence(tmp_path):
     with pytest.raises(NoiseError, match="does not exist"):
         Manifest.load(tmp_path / "manifest.npz")
     with pytest.raises(NoiseError, match="cannot be read"):
@@ -117,20 +117,20 @@ def test_a_truncated_or_flipped_file_is_an_error_or_the_same_manifest(tmp_path_f
     except NoiseError as error:
         assert str(path) in str(error)  # noqa: PT017 - both ends are right, a wrong manifest is not.
         return
-    # A flipped bit in a time stamp or in a file attribute changes nothing.
+    # A flipped bit in a time stamp or a file attribute has no effect.
     assert loaded.header == manifest.header
     for name, column in manifest.columns().items():
         np.testing.assert_array_equal(loaded.columns()[name], column)
 
 
 def rewritten(path, **changes):
-    """The manifest file with some arrays replaced, or removed where None; the checksums are right again."""
+    """Write the manifest file with arrays replaced, or removed where None, and with correct checksums."""
     arrays = {**read_npz(path), **changes}
     write_npz(path, {name: array for name, array in arrays.items() if array is not None})
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"pixels": None}, "it lacks pixels"),
         ({"header": None}, "it lacks header"),
@@ -150,11 +150,11 @@ def rewritten(path, **changes):
         ({"source": np.zeros(40)}, r"source is float64\[40\] and must be str\[40\]"),
     ],
 )
-def test_a_foreign_file_is_one_sentence(tmp_path, changes, said):
+def test_a_foreign_file_is_reported_in_one_sentence(tmp_path, changes, message):
     path = tmp_path / "manifest.npz"
     made().save(path)
     rewritten(path, **changes)
-    with pytest.raises(NoiseError, match=said) as caught:
+    with pytest.raises(NoiseError, match=message) as caught:
         Manifest.load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -167,7 +167,7 @@ def test_a_foreign_header_key_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"count": "40"}, "the header: count is '40' and must be a whole number"),
         ({"column_digests": []}, "column_digests is .* and must be an object"),
@@ -177,14 +177,14 @@ def test_a_foreign_header_key_is_refused():
         ({"operations": None}, "operations is 'None' and must be a list"),
     ],
 )
-def test_a_header_of_other_types_is_one_sentence(change, said):
+def test_a_header_of_other_types_is_reported_in_one_sentence(change, message):
     values = json.loads(made().header.to_json())
-    with pytest.raises(NoiseError, match=said):
+    with pytest.raises(NoiseError, match=message):
         Header.from_json(json.dumps({**values, **change}))
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"text": "symetric:0.4"}, "did you mean symmetric"),
         ({"text": 3}, "text is '3' and must be text"),
@@ -193,15 +193,15 @@ def test_a_header_of_other_types_is_one_sentence(change, said):
         ({"kind": "randx"}, "unknown key kind"),
     ],
 )
-def test_an_operation_that_cannot_be_is_one_sentence(change, said):
+def test_an_invalid_operation_is_refused_in_one_sentence(change, message):
     values = json.loads(made().header.to_json())
     values["operations"][0] |= change
-    with pytest.raises(NoiseError, match=said):
+    with pytest.raises(NoiseError, match=message):
         Header.from_json(json.dumps(values))
 
 
 @pytest.mark.parametrize("shape", ["(1000000000000000,)", "(100000000000000000000000000000,)", "(3"])
-def test_an_array_header_that_lies_is_one_sentence(tmp_path, shape):
+def test_an_array_header_with_a_wrong_shape_is_refused_in_one_sentence(tmp_path, shape):
     made().save(tmp_path / "manifest.npz")
     with zipfile.ZipFile(tmp_path / "manifest.npz") as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
@@ -213,14 +213,14 @@ def test_an_array_header_that_lies_is_one_sentence(tmp_path, shape):
             archive.writestr(
                 name, header[:8] + size.to_bytes(2, "little") + header[10:] if name == "pixels.npy" else entry
             )
-    with pytest.raises(NoiseError, match=r"bad\.npz is damaged, truncated or no \.npz file"):
+    with pytest.raises(NoiseError, match=r"bad\.npz is damaged, truncated or not an \.npz file"):
         Manifest.load(tmp_path / "bad.npz")
 
 
 def test_pickles_are_refused(tmp_path):
     path = tmp_path / "manifest.npz"
     np.savez(path, header=np.array([{}], dtype=object))
-    with pytest.raises(NoiseError, match=r"no \.npz file"):
+    with pytest.raises(NoiseError, match=r"not an \.npz file"):
         Manifest.load(path)
 
 
@@ -246,14 +246,14 @@ def test_a_changed_column_is_named(tmp_path, name):
 def test_verify_names_a_changed_header():
     manifest = made()
     operations = (dataclasses.replace(manifest.header.operations[0], realised=0.5),)
-    for change, said in (
+    for change, message in (
         ({"operations": operations + manifest.header.operations[1:]}, "operations or rates"),
         ({"pixels_digest": "0" * 64}, "corrupted images differ"),
         ({"seed": 9}, "Column given_label differs"),
     ):
         header = dataclasses.replace(manifest.header, **change)
         changed = dataclasses.replace(manifest, header=header)
-        assert any(said in text for text in verify(changed, pictures(40), np.arange(40) % 4))
+        assert any(message in text for text in verify(changed, pictures(40), np.arange(40) % 4))
 
 
 def test_library_versions_are_for_information_only():
@@ -287,17 +287,19 @@ def test_states_and_kinds_follow_the_columns():
 
 def test_summary_adds_up_and_is_plain_json():
     manifest = made(count=41, texts=["symmetric:0.4", "randx:0.25"])
-    found = summary(manifest)
-    json.dumps(found, allow_nan=False)
-    assert found["count"] == sum(found["causes"].values()) == sum(row["count"] for row in found["classes"])
-    label, image = found["operations"]
+    numbers = summary(manifest)
+    json.dumps(numbers, allow_nan=False)
+    assert (
+        numbers["count"] == sum(numbers["causes"].values()) == sum(row["count"] for row in numbers["classes"])
+    )
+    label, image = numbers["operations"]
     assert (label["requested"], label["selected"], label["realised"]) == (0.4, 16, 16 / 41)
     assert (image["requested"], image["selected"], image["realised"]) == (0.25, 10, 10 / 41)
-    assert found["rates"]["label"] == {"requested": 0.4, "realised": 16 / 41}
-    assert found["rates"]["any"]["realised"] == manifest.corrupted.mean()
-    transition = np.array(found["transition"])
+    assert numbers["rates"]["label"] == {"requested": 0.4, "realised": 16 / 41}
+    assert numbers["rates"]["any"]["realised"] == manifest.corrupted.mean()
+    transition = np.array(numbers["transition"])
     np.testing.assert_allclose(transition.sum(axis=1), 1)
-    for row in found["classes"]:
+    for row in numbers["classes"]:
         inside = manifest.clean_label == row["class"]
         assert row["label_realised"] == pytest.approx(manifest.label_corrupted[inside].mean())
         assert row["image_realised"] == pytest.approx(manifest.image_corrupted[inside].mean())
@@ -309,6 +311,6 @@ def test_an_empty_class_has_a_row_of_zeros():
     labels = np.zeros(10, dtype=np.int64)
     specs = parse_specs(["symmetric:0.5"])
     result = corrupt(pictures(10), labels, specs, seed=0, dataset="set", class_names=NAMES)
-    found = summary(result.manifest)
-    assert found["transition"][3] == [0, 0, 0, 0]
-    assert found["classes"][3]["label_realised"] == 0
+    numbers = summary(result.manifest)
+    assert numbers["transition"][3] == [0, 0, 0, 0]
+    assert numbers["classes"][3]["label_realised"] == 0

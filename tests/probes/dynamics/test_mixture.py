@@ -10,15 +10,15 @@ def two_groups(n=400):
     return np.concatenate([draw.normal(1, 0.2, n), draw.normal(4, 0.5, n)])
 
 
-def test_the_lower_group_is_found_and_scale_does_not_matter():
+def test_the_lower_group_is_detected_at_any_scale():
     loss = two_groups()
-    found = low_loss_probability(loss)
-    assert found[:400].min() > 0.5 > found[400:].max()
-    np.testing.assert_allclose(low_loss_probability(100 * loss - 7), found, atol=1e-9)
+    probability = low_loss_probability(loss)
+    assert probability[:400].min() > 0.5 > probability[400:].max()
+    np.testing.assert_allclose(low_loss_probability(100 * loss - 7), probability, atol=1e-9)
 
 
-def test_it_is_the_mixture_of_the_paper():
-    """DivideMix's own lines, on the same order of samples."""
+def test_it_equals_the_code_of_the_paper():
+    """The lines of DivideMix's code, applied to the same order of samples."""
     loss = np.sort(two_groups())
     scaled = ((loss - loss.min()) / (loss.max() - loss.min())).reshape(-1, 1)
     mixture = GaussianMixture(n_components=2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=0)
@@ -27,26 +27,26 @@ def test_it_is_the_mixture_of_the_paper():
 
 
 def test_the_order_of_the_samples_does_not_matter():
-    loss = np.random.default_rng(1).gamma(2, 1, 500)  # one hump: the fit does not converge in ten steps
+    loss = np.random.default_rng(1).gamma(2, 1, 500)  # unimodal: the fit does not converge in ten iterations
     order = np.random.default_rng(2).permutation(500)
     np.testing.assert_array_equal(low_loss_probability(loss[order]), low_loss_probability(loss)[order])
 
 
-def test_what_is_infinite_is_of_the_upper_group_and_what_is_missing_is_missing():
+def test_infinite_losses_are_of_the_upper_group_and_missing_ones_stay_missing():
     loss = np.concatenate([two_groups(), [np.inf, np.nan]])
-    found = low_loss_probability(loss)
-    np.testing.assert_array_equal(found[:-2], low_loss_probability(loss[:-2]))
-    assert found[-2] == 0
-    assert np.isnan(found[-1])
+    probability = low_loss_probability(loss)
+    np.testing.assert_array_equal(probability[:-2], low_loss_probability(loss[:-2]))
+    assert probability[-2] == 0
+    assert np.isnan(probability[-1])
 
 
 @pytest.mark.parametrize("loss", [[], [np.nan], [2.0], [2.0] * 9, [np.inf, 1.0], [np.nan, np.inf]])
-def test_no_two_different_losses_no_two_groups(loss):
+def test_without_two_different_losses_there_are_no_groups(loss):
     assert np.isnan(low_loss_probability(np.array(loss, np.float32))).all()
 
 
 @pytest.mark.parametrize("loss", [[1.0, 2.0], [0, 0, 0, 1e30], [0, 1e-45], [0.0] * 50 + [1.0]])
-def test_few_or_far_losses_are_in_order(loss):
-    found = low_loss_probability(np.array(loss, np.float32))
-    assert found[0] >= found[-1]
-    assert ((found >= 0) & (found <= 1)).all()
+def test_few_or_distant_losses_keep_their_order(loss):
+    probability = low_loss_probability(np.array(loss, np.float32))
+    assert probability[0] >= probability[-1]
+    assert ((probability >= 0) & (probability <= 1)).all()

@@ -16,16 +16,16 @@ FLOATS = SHAPES.flatmap(
 
 
 def columns(values, seen):
-    """What each sample saw: a list of lists."""
+    """The values of each sample in the epochs in which it was seen: a list for each sample."""
     return [column[there].tolist() for column, there in zip(values.T, seen.T, strict=True)]
 
 
-def same(found, expected):
-    np.testing.assert_allclose(found, np.array(expected, float), rtol=1e-6, atol=1e-6)
+def same(result, expected):
+    np.testing.assert_allclose(result, np.array(expected, float), rtol=1e-6, atol=1e-6)
 
 
 @given(FLOATS)
-def test_numbers_against_a_loop(case):
+def test_reductions_equal_a_loop(case):
     values, seen = case
     hidden = np.where(seen, values, np.nan)
     kept = columns(values, seen)
@@ -39,7 +39,7 @@ def test_numbers_against_a_loop(case):
 
 
 @given(BOOLS)
-def test_events_against_a_loop(case):
+def test_events_equal_a_loop(case):
     state, seen = case
     epochs = np.arange(len(state)) * 3 + 2
     flips, forgotten, first, final, routed, learned, stays = [], [], [], [], [], [], []
@@ -65,7 +65,7 @@ def test_events_against_a_loop(case):
 
 
 @given(FLOATS, st.floats(0, 25))
-def test_first_from_and_signed_mean_against_a_loop(case, epoch):
+def test_first_from_and_signed_mean_equal_a_loop(case, epoch):
     values, seen = case
     epochs = np.arange(len(values)) * 3 + 2
     later = [
@@ -83,22 +83,22 @@ def test_first_from_and_signed_mean_against_a_loop(case, epoch):
 
 
 def test_never_learned_is_never_epoch_0():
-    """The trap of a published notebook: argmax of a column without a single True is 0."""
+    """A mistake of a published notebook: argmax of a column without a true value is 0."""
     correct = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 1]], bool)
     seen, epochs = np.ones((3, 4), bool), np.array([1, 2, 3])
     same(events.first_learned_epoch(correct, seen, epochs), [math.nan, 1, 1, 3])
     same(events.stable_learned_epoch(correct, seen, epochs), [math.nan, 1, 3, 3])
-    seen[2, 3] = False  # not seen any more: when it was last seen, it was wrong
+    seen[2, 3] = False  # not seen in the last epoch, and wrong when last seen
     same(events.stable_learned_epoch(correct, seen, epochs), [math.nan, 1, 3, math.nan])
 
 
-def test_the_margin_of_probabilities_holds_at_its_ends():
-    # Sure and right; sure and wrong, where p(given) is 0 in float32; a tie of two; rounding; diverged.
+def test_the_normalised_margin_at_its_ends():
+    # Confident and correct; confident and wrong, with p(given) = 0 in float32; a tie; rounding; diverged.
     p, loss, margin = np.array(
         [[1, 0, 0.5, 1, math.nan], [0, 150, math.log(2), 0, math.inf], [50, -150, 0, -1e-7, 1]]
     )
-    found = reductions.normalised_margin(p, loss, margin)
-    np.testing.assert_allclose(found, [1, 0, 0.5, 0.5, math.nan], atol=1e-12)
+    result = reductions.normalised_margin(p, loss, margin)
+    np.testing.assert_allclose(result, [1, 0, 0.5, 0.5, math.nan], atol=1e-12)
 
 
 def test_never_learned_is_missing_and_never_forgotten_is_zero():
@@ -110,7 +110,7 @@ def test_threshold_closeness_is_largest_at_one_half():
     same(reductions.threshold_closeness(np.array([0, 0.25, 0.5, 1])), [0, 0.1875, 0.25, 0])
 
 
-def test_a_diverged_run_warns_of_nothing():
+def test_a_diverged_run_gives_no_warning():
     values = np.array([[1.0, np.inf], [np.nan, 2.0]])
     seen = np.ones((2, 2), bool)
     assert np.isnan(reductions.mean(values, seen)[0])
@@ -118,7 +118,7 @@ def test_a_diverged_run_warns_of_nothing():
     assert np.isnan(reductions.std(values, seen)).all()
 
 
-def test_no_epoch_at_all_is_missing():
+def test_without_epochs_all_values_are_missing():
     nothing, seen = np.empty((0, 3), bool), np.empty((0, 3), bool)
     for reduce in (
         reductions.mean,

@@ -1,4 +1,4 @@
-"""Other people's hardness: what is read, how its order is checked, and the rank correlation with a run's scores."""
+"""External hardness: reading, check of the order, and rank correlation with a run's scores."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def joined(run: Run, *texts: str) -> list[Joined]:
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
-    """The three known files in their official shapes, made up: class i % 10, harder with rising i."""
+    """The three published files in their official shapes, synthetic: class i % 10, harder with larger i."""
     labels = np.arange(50_000) % 10
     np.savez(tmp_path / "c.npz", labels=labels, scores=np.linspace(1, 0, 50_000).astype(np.float32))
     votes = {f"random{k}": np.where(np.arange(50_000) % 4 >= k, (labels + 1) % 10, labels) for k in (1, 2, 3)}
@@ -68,18 +68,18 @@ def test_the_official_files_are_read_turned_and_checked(official):
     assert disagreement == pytest.approx((ids % 4) / 3)
     assert "order checked" in checked
     for name in ("h.npz", "h.npy"):
-        found, checked = aligned(votes := load_external(f"cifar10h={official}/{name}"), table)
+        result, checked = aligned(votes := load_external(f"cifar10h={official}/{name}"), table)
         assert (votes.direction, votes.split) == (1, "test")
         mixed = -(0.6 * np.log(0.6) + 0.4 * np.log(0.4))
-        # Who voted for class 9 in both ways is of one mind.
-        assert found == pytest.approx(np.where((ids < 5_000) | (ids % 10 == 9), 0, mixed))
+        # For images of class 9 both kinds of votes are for class 9, so the entropy is 0.
+        assert result == pytest.approx(np.where((ids < 5_000) | (ids % 10 == 9), 0, mixed))
         assert "majority vote is the clean label of 100.0%" in checked
 
 
-def test_who_said_what_is_kept_for_single_samples(official):
+def test_choices_and_votes_are_kept_for_single_samples(official):
     human = load_external(f"cifar10n={official}/n.npz")
     row = human.row(7)
-    assert {who: int(labels[row]) for who, labels in human.choices.items()} == {
+    assert {annotator: int(labels[row]) for annotator, labels in human.choices.items()} == {
         "annotator 1": 8,
         "annotator 2": 8,
         "annotator 3": 8,
@@ -91,7 +91,7 @@ def test_who_said_what_is_kept_for_single_samples(official):
     assert load_external(f"cscores={official}/c.npz").votes is None
 
 
-def test_a_name_that_means_something_else_is_refused(tmp_path):
+def test_a_name_with_another_meaning_is_refused(tmp_path):
     path = csv(tmp_path / "x.csv", sample_id=[1], value=[1.0])
     with pytest.raises(MemgateError, match="--join loss_mean=… has the name of one of memgate's own columns"):
         load_externals([f"loss_mean={path}:value"], OWN_COLUMNS)
@@ -112,7 +112,7 @@ def test_one_wrong_label_is_refused_and_named(tmp_path):
         aligned(load_external(f"mine={path}:value"), table_of(10_000).query("sample_id in (4, 9)"))
 
 
-def test_without_labels_the_order_cannot_be_checked_and_that_is_said(tmp_path):
+def test_without_labels_the_sentence_says_that_the_order_is_not_checked(tmp_path):
     np.savez(tmp_path / "c.npz", scores=np.zeros(50_000, np.float32))
     _, checked = aligned(load_external(f"cscores={tmp_path}/c.npz"), table_of(5))
     assert checked == "the order of c.npz could not be checked: it has no labels"
@@ -122,12 +122,12 @@ def test_a_csv_joins_by_id_in_any_order_with_gaps(tmp_path):
     path = csv(tmp_path / "x.csv", sample_id=[7, 3, 5], value=[70.0, None, 50], label=[7, 3, 5])
     values, _ = aligned(load_external(f"mine={path}:value"), table_of(10_000).query("sample_id < 8"))
     ids = table_of(10_000).query("sample_id < 8")["sample_id"].tolist()
-    found = dict(zip(ids, values.tolist(), strict=True))
-    assert (found.pop(7), found.pop(5)) == (70, 50)
-    assert np.isnan(list(found.values())).all()
+    result = dict(zip(ids, values.tolist(), strict=True))
+    assert (result.pop(7), result.pop(5)) == (70, 50)
+    assert np.isnan(list(result.values())).all()
 
 
-def test_a_column_says_its_split_and_direction(tmp_path):
+def test_a_csv_file_names_its_split_and_direction(tmp_path):
     path = csv(tmp_path / "x.csv", sample_id=[1], value=[1.0], split=["test"])
     assert load_external(f"mine={path}:value").split == "test"
     assert load_external(f"mine={path}:value").direction == 1
@@ -159,7 +159,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "sentence"), WRONG)
-def test_what_is_wrong_is_a_sentence(tmp_path, text, sentence):
+def test_an_error_is_a_sentence(tmp_path, text, sentence):
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "empty.csv").write_text("")
     np.savez(tmp_path / "other.npz", images=np.zeros(3))
@@ -181,50 +181,50 @@ def test_the_same_name_twice_is_refused(tmp_path):
 
 
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=4, max_size=40))
-def test_spearman_is_scipys(pairs):
+def test_spearman_equals_scipy(pairs):
     x, y = np.array(pairs, float).T
-    found = spearman(x, y)
+    result = spearman(x, y)
     if len(set(x)) == 1 or len(set(y)) == 1:
-        assert (found.value, found.low, found.n) == (None, None, len(x))
+        assert (result.value, result.low, result.n) == (None, None, len(x))
         return
-    assert found.value is not None
-    assert found.value == pytest.approx(scipy_spearman(x, y))
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low <= found.value <= found.high
-    assert max(abs(found.low), abs(found.high)) <= 1
-    assert spearman(np.exp(x), y**3).value == pytest.approx(found.value)
-    assert spearman(-x, y).value == pytest.approx(-found.value)
+    assert result.value is not None
+    assert result.value == pytest.approx(scipy_spearman(x, y))
+    assert result.low is not None
+    assert result.high is not None
+    assert result.low <= result.value <= result.high
+    assert max(abs(result.low), abs(result.high)) <= 1
+    assert spearman(np.exp(x), y**3).value == pytest.approx(result.value)
+    assert spearman(-x, y).value == pytest.approx(-result.value)
 
 
-def test_spearmans_interval_is_bonett_and_wrights():
+def test_spearmans_interval_equals_bonett_and_wright():
     rng = np.random.default_rng(0)
     x = rng.normal(size=100)
     y = x + rng.normal(size=100)
     rho = scipy_spearman(x, y)
     half = 1.959964 * np.sqrt((1 + rho**2 / 2) / 97)
-    found = spearman(x, y)
-    assert (found.low, found.high) == pytest.approx(
+    result = spearman(x, y)
+    assert (result.low, result.high) == pytest.approx(
         (np.tanh(np.arctanh(rho) - half), np.tanh(np.arctanh(rho) + half))
     )
 
 
-def test_spearmans_interval_holds_what_it_promises():
+def test_spearmans_interval_has_its_coverage():
     rng = np.random.default_rng(1)
     true, hits = 6 / np.pi * np.arcsin(0.7 / 2), 0  # of a bivariate normal with correlation 0.7
     for _ in range(400):
         x = rng.normal(size=60)
-        found = spearman(x, 0.7 * x + np.sqrt(1 - 0.49) * rng.normal(size=60))
-        assert found.low is not None
-        assert found.high is not None
-        hits += found.low <= true <= found.high
+        result = spearman(x, 0.7 * x + np.sqrt(1 - 0.49) * rng.normal(size=60))
+        assert result.low is not None
+        assert result.high is not None
+        hits += result.low <= true <= result.high
     assert hits / 400 == pytest.approx(0.95, abs=0.03)
 
 
 def test_missing_few_and_infinite_values():
-    found = spearman([1, np.nan, 3, 4, np.inf, 6], [1, 2, np.nan, 3, 4, 5])
-    assert found.n == 4
-    assert found.value == pytest.approx(0.8)
+    result = spearman([1, np.nan, 3, 4, np.inf, 6], [1, 2, np.nan, 3, 4, 5])
+    assert result.n == 4
+    assert result.value == pytest.approx(0.8)
     assert spearman([1, 1], [1, 2]).value is None
     assert spearman([1.0, np.nan], [1, 2]).value is None
     short = spearman([1, 2, 3], [1, 3, 2])
@@ -233,7 +233,7 @@ def test_missing_few_and_infinite_values():
     assert (perfect.value, perfect.low, perfect.high) == pytest.approx((1, 1, 1))
 
 
-def test_a_run_joins_by_id_and_both_are_turned(make_run, tmp_path):
+def test_values_are_joined_by_id_and_turned_by_direction(make_run, tmp_path):
     run = make_run(ids=np.random.default_rng(0).permutation(200).tolist())
     table = summary(run)
     path = csv(
@@ -257,10 +257,10 @@ def test_a_run_joins_by_id_and_both_are_turned(make_run, tmp_path):
 def test_test_split_no_noise_no_gate_and_gaps(make_run, tmp_path):
     run = make_run(noise=(), gates=())
     path = csv(tmp_path / "x.csv", sample_id=range(5, 50), value=np.arange(45.0), split=["test"] * 45)
-    found = joined(run, f"mine={path}:value")[0]
-    assert (found.split, found.n, found.n_missing) == ("test", 45, 5)
-    assert {row.over for row in found.correlations} == {"all"}
-    assert {row.n_missing for row in found.correlations} == {5}
+    result = joined(run, f"mine={path}:value")[0]
+    assert (result.split, result.n, result.n_missing) == ("test", 45, 5)
+    assert {row.over for row in result.correlations} == {"all"}
+    assert {row.n_missing for row in result.correlations} == {5}
     assert "AUROC is undefined" in " ".join(report(run, externals=()).notes)
 
 
@@ -276,7 +276,7 @@ def test_files_about_other_data_are_refused(make_run, tmp_path, official):
         joined(run, f"mine={path}:value")
 
 
-def test_a_join_is_in_every_form(make_run, tmp_path, capsys):
+def test_correlations_are_in_every_form_of_the_report(make_run, tmp_path, capsys):
     run = make_run()
     path = csv(tmp_path / "x.csv", sample_id=range(200), value=np.arange(200.0))
     for form in ("terminal", "markdown"):
@@ -304,10 +304,10 @@ def test_the_real_files_are_in_the_order_of_the_data(shared):
     votes, checked = aligned(load_external(f"cifar10h={data}/cifar10h.npz"), test)
     assert "99.2%" in checked
     assert votes.max() < np.log(10)
-    # Images that are hard for networks are hard for people.
-    found = spearman(-cscores, human)
-    assert found.low is not None
-    assert found.low > 0.1
+    # Images that are hard for networks are hard for annotators.
+    result = spearman(-cscores, human)
+    assert result.low is not None
+    assert result.low > 0.1
     with pytest.raises(MemgateError, match="other labels"):
         aligned(
             load_external(f"cifar10h={data}/cifar10h.npz"), test.assign(sample_id=np.arange(10_000)[::-1])

@@ -344,7 +344,7 @@ def test_what_is_no_set_is_said(tmp_path, texts, near, said):
         ({"images": np.zeros((0, 8, 8, 3), np.uint8)}, "must be uint8"),
         ({"images": np.zeros((8, 8, 3), np.uint8)}, r"shape \[8, 8, 3\] are no pictures"),
         ({"images": np.zeros((2, 8, 8, 4), np.uint8)}, r"shape \[2, 8, 8, 4\] are no pictures"),
-        ({"images": np.array([None])}, "is damaged, truncated or no .npz file"),
+        ({"images": np.array([None])}, "is damaged, truncated or not an .npz file"),
     ],
 )
 def test_what_holds_no_images_is_said(tmp_path, arrays, said):
@@ -359,7 +359,7 @@ def test_a_folder_without_pictures_is_said(tmp_path):
     ):
         read_set(one_set(tmp_path), 8)
     (tmp_path / "a.png").write_text("nothing")
-    with pytest.raises(MemgateError, match=r"a.png cannot be read as a picture"):
+    with pytest.raises(MemgateError, match=r"a.png cannot be read as an image"):
         read_set(one_set(tmp_path), 8)
 
 

@@ -1,4 +1,4 @@
-"""Named sets of samples on disk, and the filter that the dashboard and the export share."""
+"""Cohorts on disk, and the filter that dashboard and export share."""
 
 import json
 
@@ -32,13 +32,13 @@ def test_all_conditions_of_a_filter_must_hold(wanted, expected):
     assert np.flatnonzero(wanted.matching(CAUSE, CLASS, ROUTED, SEEN)).tolist() == expected
 
 
-def test_causes_that_make_a_difference():
+def test_causes_that_select_different_samples():
     assert causes_to_ask(CAUSE) == ["all", "clean", "corrupted", "label", "image"]
     assert causes_to_ask(np.array(["label", "clean"])) == ["all", "clean", "label"]
     assert causes_to_ask(np.array(["clean"])) == ["all"]
 
 
-def test_a_cohort_comes_back_as_it_was_saved(make_run):
+def test_a_saved_cohort_is_loaded_unchanged(make_run):
     run = make_run()
     save_cohort(run, Cohort("late-ones", "train", (7, 3, 3, 11), "by hand"))
     save_cohort(run, Cohort("b", "test", (1,), "by hand"))
@@ -48,7 +48,7 @@ def test_a_cohort_comes_back_as_it_was_saved(make_run):
 
 
 @pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden", "x" * 65, "a\nb"])
-def test_a_name_that_is_no_file_name_is_refused(name, make_run):
+def test_an_invalid_name_is_refused(name, make_run):
     run = make_run()
     for act in (lambda: load_cohort(run, name), lambda: save_cohort(run, Cohort(name, "train", (1,), ""))):
         with pytest.raises(MemgateError, match="is no name for a cohort"):
@@ -56,7 +56,7 @@ def test_a_name_that_is_no_file_name_is_refused(name, make_run):
     assert not (run.path / "cohorts").exists()
 
 
-def test_what_is_wrong_with_a_cohort_is_said(make_run):
+def test_errors_of_cohorts_name_the_reason(make_run):
     run = make_run()
     with pytest.raises(MemgateError, match="would be empty"):
         save_cohort(run, Cohort("none", "train", (), ""))

@@ -1,4 +1,4 @@
-"""What SCORES says of every score is so: its column, its range, its direction, and what missing means."""
+"""Column, range, direction and missing values of every score are as SCORES declares them."""
 
 import math
 
@@ -16,7 +16,7 @@ from probes.scores.table import score_columns, score_table, suspicion
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 
 
-def test_every_score_stands_once_and_is_told_apart():
+def test_every_score_is_listed_once_with_its_own_title():
     assert list(SCORES) == [score.column for score in (*LOG, *GATE, *CHECKPOINT)]
     assert len(SCORES) == len(LOG) + len(GATE) + len(CHECKPOINT) == len({s.title for s in SCORES.values()})
     for needs, scores in (("log", LOG), ("gate", GATE), ("checkpoint", CHECKPOINT)):
@@ -29,23 +29,25 @@ def test_the_summary_has_every_score_of_the_log_and_its_gates(make_run, gates):
     table = summary(make_run(n=20, gates=gates))
     wanted = [score.column for score in LOG]
     wanted += [gate_column(score.column, gate, gates) for score in GATE for gate in gates]
-    assert [one.column for one in score_columns(table, gates, tuple(SCORES.values()))] == wanted
+    assert [
+        score_column.column for score_column in score_columns(table, gates, tuple(SCORES.values()))
+    ] == wanted
 
 
 def within(table, gates, classes, epochs):
-    for one in score_columns(table, gates, tuple(SCORES.values())):
-        low, high = one.score.bounds(classes, epochs)
-        values = table[one.column].dropna().to_numpy(np.float64)
-        assert ((values >= low - 1e-6) & (values <= high + 1e-6)).all(), one.column
+    for score_column in score_columns(table, gates, tuple(SCORES.values())):
+        low, high = score_column.score.bounds(classes, epochs)
+        values = table[score_column.column].dropna().to_numpy(np.float64)
+        assert ((values >= low - 1e-6) & (values <= high + 1e-6)).all(), score_column.column
 
 
-def test_the_declared_range_holds_on_made_up_and_on_trained_runs(make_run, trained_run):
+def test_the_declared_range_holds_on_synthetic_and_trained_runs(make_run, trained_run):
     within(score_table(make_run(gates=("b2", "b3"), unseen=UNSEEN)), ("b2", "b3"), 10, 4)
     for split in trained_run.sample_log().splits:
         within(score_table(trained_run, split), trained_run.sample_log().gates, 10, 3)
 
 
-def test_ranges_are_written_and_computed():
+def test_ranges_as_text_and_as_numbers():
     assert SCORES["aum"].range == "(-inf, inf) logits"
     assert SCORES["signed_entropy_mean"].range == "[-ln K, ln K] nats"
     assert SCORES["signed_entropy_mean"].bounds(10, 4) == (-math.log(10), math.log(10))
@@ -55,10 +57,10 @@ def test_ranges_are_written_and_computed():
     assert SCORES["el2n_last"].range == "[0, 1.41]"
 
 
-def test_every_score_of_the_fit_calls_wrong_labels_harder(make_run):
-    """The made-up runs learn wrong labels late: whatever knows the label must say so, in its own direction."""
+def test_scores_that_depend_on_the_label_rank_wrong_labels_as_harder(make_run):
+    """The synthetic runs learn wrong labels late, so scores that depend on the label must rank them as harder."""
     table = summary(make_run(n=1500, epochs=6, noise=("symmetric:0.4",)))
-    blind = {
+    label_free_or_weak = {
         "variability",
         "out_entropy_mean",
         "gate_max",
@@ -67,15 +69,15 @@ def test_every_score_of_the_fit_calls_wrong_labels_harder(make_run):
         "forgetfulness",
     }
     wrong = table["corrupted"].to_numpy(bool)
-    for one in score_columns(table, ("b3",), (*LOG, *GATE)):
-        turned = suspicion(table, one.column, one.score)
-        if one.column not in blind:
+    for score_column in score_columns(table, ("b3",), (*LOG, *GATE)):
+        turned = suspicion(table, score_column.column, score_column.score)
+        if score_column.column not in label_free_or_weak:
             assert np.mean(turned[wrong][:, None] > turned[~wrong]) > np.mean(
                 turned[wrong][:, None] < turned[~wrong]
-            ), one.column
+            ), score_column.column
 
 
-def test_what_never_happened_is_harder_than_all_and_what_was_never_seen_is_missing():
+def test_events_that_never_happened_rank_last_and_unseen_samples_are_missing():
     epochs = pd.array([3, None, 1, None], dtype="Int32")
     table = pd.DataFrame({"first_learned_epoch": epochs, "epochs_logged": [4, 4, 4, 0]})
     score = SCORES["first_learned_epoch"]
@@ -84,7 +86,7 @@ def test_what_never_happened_is_harder_than_all_and_what_was_never_seen_is_missi
     np.testing.assert_array_equal(suspicion(table, "aum", SCORES["aum"]), [-3, np.nan, 1, np.nan])
 
 
-def test_only_what_may_never_happen_has_a_never():
+def test_never_is_set_for_the_scores_of_events():
     named = {score.column: score.never for score in SCORES.values() if score.never}
     assert named == {
         "forgetfulness": "learned", "first_learned_epoch": "learned",
@@ -98,9 +100,9 @@ def test_blocks_of_any_size_give_the_same_table(make_run, size):
     ids = np.random.default_rng(0).permutation(200) * 3
     run = make_run(gates=("b2", "b3"), unseen=UNSEEN, ids=ids, epochs=9, every=2)
     snapshot, operations = take_snapshot(run, "train"), run.manifest.header.operations
-    found = summary_table(snapshot, operations, size)
-    pd.testing.assert_frame_equal(found, summary_table(snapshot, operations, 200), check_exact=True)
-    pd.testing.assert_frame_equal(found, summary(run), check_exact=True)
+    result = summary_table(snapshot, operations, size)
+    pd.testing.assert_frame_equal(result, summary_table(snapshot, operations, 200), check_exact=True)
+    pd.testing.assert_frame_equal(result, summary(run), check_exact=True)
 
 
 def test_early_is_the_first_logged_epoch_after_a_tenth(make_run):
@@ -121,7 +123,7 @@ def test_the_report_has_the_new_scores_too(make_run):
 
 
 @pytest.mark.parametrize("gates", [("b3",), ("b2", "b3"), ()])
-def test_a_column_alone_is_the_column_of_the_whole_table(gates, make_run):
+def test_a_single_column_equals_that_of_the_whole_table(gates, make_run):
     run = make_run(gates=gates, n=70, ids=list(range(69, -1, -1)), unseen={2: [0, 5]})
     snapshot, operations = take_snapshot(run, "train"), run.manifest.header.operations
     whole = summary_table(snapshot, operations)

@@ -30,7 +30,7 @@ from probes.stats.ranking import order
 
 @st.composite
 def labelled(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    """Scores with many ties, and classes of which none is empty."""
+    """Scores with many ties, and two classes that are not empty."""
     n = draw(st.integers(2, 30))
     score = draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))
     positive = draw(st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda kinds: 0 < sum(kinds) < n))
@@ -42,7 +42,7 @@ def values(score, positive) -> list[float]:
 
 
 def loop_fpr95(score, positive) -> float:
-    """The highest threshold at which at least 95 % of the positives are found, tried one by one."""
+    """The highest threshold with a TPR of at least 95 %, by trying one after the other."""
     for threshold in sorted(set(score), reverse=True):
         if 100 * (score[positive] >= threshold).sum() >= 95 * positive.sum():
             return float((score[~positive] >= threshold).mean())
@@ -50,7 +50,7 @@ def loop_fpr95(score, positive) -> float:
 
 
 def loop_precision_at_k(score, positive) -> float:
-    """Mean over every order in which ties can be broken."""
+    """Mean over all orders of samples with equal scores."""
     k = int(positive.sum())
     ways = [
         positive[list(way)][:k].mean()
@@ -61,19 +61,19 @@ def loop_precision_at_k(score, positive) -> float:
 
 
 @given(labelled())
-def test_average_precision_is_scikit_learns(sample):
+def test_average_precision_equals_scikit_learn(sample):
     score, positive = sample
-    found = average_precision(order(score, positive).ranking())
-    assert found == pytest.approx(average_precision_score(positive, score))
+    result = average_precision(order(score, positive).ranking())
+    assert result == pytest.approx(average_precision_score(positive, score))
 
 
 @given(labelled())
-def test_fpr95_is_that_of_a_loop_and_of_scikit_learns_curve(sample):
+def test_fpr95_equals_a_loop_and_scikit_learns_curve(sample):
     score, positive = sample
-    found = fpr95(order(score, positive).ranking())
-    assert found == pytest.approx(loop_fpr95(score, positive))
+    result = fpr95(order(score, positive).ranking())
+    assert result == pytest.approx(loop_fpr95(score, positive))
     fpr, tpr, _ = roc_curve(positive, score, drop_intermediate=False)
-    assert found == pytest.approx(fpr[np.argmax(tpr >= 0.95)])
+    assert result == pytest.approx(fpr[np.argmax(tpr >= 0.95)])
 
 
 def test_19_of_20_are_95_percent():
@@ -84,13 +84,13 @@ def test_19_of_20_are_95_percent():
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
-def test_precision_at_k_is_the_mean_over_every_way_to_break_ties(data):
+def test_precision_at_k_is_the_mean_over_all_orders_of_ties(data):
     n = data.draw(st.integers(2, 7))
     score = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
     kinds = st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda kinds: 0 < sum(kinds) < n)
     positive = np.array(data.draw(kinds))
-    found = precision_at_k(order(score, positive).ranking())
-    assert found == pytest.approx(loop_precision_at_k(score, positive))
+    result = precision_at_k(order(score, positive).ranking())
+    assert result == pytest.approx(loop_precision_at_k(score, positive))
 
 
 @pytest.mark.parametrize("decimals", [8, 1, 0])
@@ -98,14 +98,16 @@ def test_pytorch_ood_gives_the_same(decimals):
     rng = np.random.default_rng(0)
     positive = rng.random(500) < 0.3
     score = np.round(rng.normal(positive, 1), decimals)
-    labels = torch.from_numpy(np.where(positive, -1, 0))  # negative means out-of-distribution: to be found
+    labels = torch.from_numpy(
+        np.where(positive, -1, 0)
+    )  # negative: out-of-distribution, the samples to detect
     theirs = OODMetrics().update(torch.from_numpy(score), labels).compute()
     assert auroc(score, positive, 1).value == pytest.approx(theirs["AUROC"])
     assert fpr95(order(score, positive).ranking()) == pytest.approx(theirs["FPR95TPR"])
 
 
 @given(labelled(), st.randoms(use_true_random=False))
-def test_neither_the_order_nor_the_scale_of_a_score_counts(sample, random):
+def test_figures_depend_only_on_the_ranking(sample, random):
     score, positive = sample
     rows = list(range(len(score)))
     random.shuffle(rows)
@@ -115,24 +117,24 @@ def test_neither_the_order_nor_the_scale_of_a_score_counts(sample, random):
 
 
 @given(labelled(), st.integers(2, 4))
-def test_every_sample_twice_changes_nothing(sample, times):
+def test_repeating_every_sample_changes_nothing(sample, times):
     score, positive = sample
     assert values(np.tile(score, times), np.tile(positive, times)) == pytest.approx(values(score, positive))
 
 
 @given(labelled(), st.data())
-def test_a_weight_is_that_many_copies(sample, data):
+def test_a_weight_equals_that_many_copies(sample, data):
     score, positive = sample
     counts = st.lists(st.integers(0, 3), min_size=len(score), max_size=len(score))
     weight = np.array(
         data.draw(counts.filter(lambda w: np.array(w)[positive].any() and np.array(w)[~positive].any()))
     )
     ranking = order(score, positive).ranking(weight)
-    found = [figure(ranking) for figure in FIGURES]
-    assert found == pytest.approx(values(np.repeat(score, weight), np.repeat(positive, weight)))
+    result = [figure(ranking) for figure in FIGURES]
+    assert result == pytest.approx(values(np.repeat(score, weight), np.repeat(positive, weight)))
 
 
-def test_intervals_are_those_of_a_slow_bootstrap_with_the_same_draws():
+def test_intervals_equal_a_slow_bootstrap_with_the_same_resamples():
     rng = np.random.default_rng(1)
     positive = np.arange(250) < 110
     score = np.round(rng.normal(positive, 1), 1)
@@ -146,8 +148,8 @@ def test_intervals_are_those_of_a_slow_bootstrap_with_the_same_draws():
         slow.append(
             [average_precision_score(labels, scores), hits / labels.sum(), loop_fpr95(scores, labels)]
         )
-    found = detection_figures(score, positive, weights)
-    for estimate, drawn, value in zip(found, np.transpose(slow), values(score, positive), strict=True):
+    result = detection_figures(score, positive, weights)
+    for estimate, drawn, value in zip(result, np.transpose(slow), values(score, positive), strict=True):
         assert estimate.value == pytest.approx(value)
         assert estimate.low is not None
         assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
@@ -158,7 +160,7 @@ def test_intervals_are_those_of_a_slow_bootstrap_with_the_same_draws():
 def test_fpr95_has_no_interval_for_few_positives(positives):
     rng = np.random.default_rng(1)
     positive = np.append(np.arange(300) < positives, True)
-    score = np.append(rng.normal(positive[:300], 1), np.nan)  # who lacks the score is not counted
+    score = np.append(rng.normal(positive[:300], 1), np.nan)  # a sample without a score is not counted
     precise, at_k, fpr = detection_figures(score, positive, rng.integers(0, 3, (20, 301)))
     assert None not in (precise.low, at_k.low, fpr.value)
     assert (fpr.low is None, fpr.high is None) == (positives < FPR95_POSITIVES,) * 2
@@ -170,27 +172,27 @@ def test_missing_scores_are_left_out_of_value_and_resamples():
     score = rng.normal(positive, 1)
     weights = rng.integers(0, 3, (20, 60))
     there = np.arange(60) % 3 > 0
-    found = detection_figures(np.where(there, score, np.nan), positive, weights)
-    assert found == detection_figures(score[there], positive[there], weights[:, there])
-    assert found[0].n == 40
+    result = detection_figures(np.where(there, score, np.nan), positive, weights)
+    assert result == detection_figures(score[there], positive[there], weights[:, there])
+    assert result[0].n == 40
 
 
-def test_resamples_in_which_a_class_has_no_score_do_not_count():
+def test_resamples_without_a_score_of_one_class_are_ignored():
     score, positive = np.array([3.0, np.nan, 2, 1, 0]), np.array([True, True, True, False, False])
     weights = np.array([[0, 3, 0, 1, 1], [1, 1, 1, 2, 0], [2, 0, 1, 1, 1]])
-    found = detection_figures(score, positive, weights)
-    assert [(estimate.low, estimate.high) for estimate in found] == [(1, 1), (1, 1), (None, None)]
+    result = detection_figures(score, positive, weights)
+    assert [(estimate.low, estimate.high) for estimate in result] == [(1, 1), (1, 1), (None, None)]
 
 
 @pytest.mark.parametrize("positives", [0, 6])
-def test_a_class_alone_has_no_figure(positives):
-    found = detection_figures(np.arange(6.0), np.arange(6) < positives, np.ones((4, 6), int))
-    assert {(estimate.value, estimate.low, estimate.n) for estimate in found} == {(None, None, 6)}
+def test_without_one_of_the_classes_there_is_no_figure(positives):
+    result = detection_figures(np.arange(6.0), np.arange(6) < positives, np.ones((4, 6), int))
+    assert {(estimate.value, estimate.low, estimate.n) for estimate in result} == {(None, None, 6)}
 
 
 def test_a_single_sample_of_a_class_has_a_value_and_no_interval():
-    found = detection_figures(np.arange(6.0), np.arange(6) == 5, np.ones((4, 6), int))
-    assert [(estimate.value, estimate.low) for estimate in found] == [(1, None), (1, None), (0, None)]
+    result = detection_figures(np.arange(6.0), np.arange(6) == 5, np.ones((4, 6), int))
+    assert [(estimate.value, estimate.low) for estimate in result] == [(1, None), (1, None), (0, None)]
 
 
 def test_infinite_losses_rank_highest():

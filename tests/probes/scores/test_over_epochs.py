@@ -22,12 +22,12 @@ from probes.stats.intervals import auroc_interval
 def curves(run: Run) -> dict[tuple[str, str | None, str], EpochCurve]:
     snapshot = take_snapshot(run, "train")
     samples = pd.DataFrame(identity(snapshot.samples, "train", run.manifest.header.operations))
-    found = epoch_curves(snapshot, members(samples))
-    return {(curve.quantity, curve.gate, curve.against): curve for curve in found}
+    rows = epoch_curves(snapshot, members(samples))
+    return {(curve.quantity, curve.gate, curve.against): curve for curve in rows}
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=20), st.data())
-def test_shares_are_those_of_counting_pairs(numbers, data):
+def test_shares_equal_a_count_of_pairs(numbers, data):
     values = np.array(numbers, float)
     values[data.draw(st.lists(st.integers(0, len(values) - 1), max_size=3))] = np.nan
     bools = st.lists(st.booleans(), min_size=len(values), max_size=len(values))
@@ -42,9 +42,9 @@ def test_shares_are_those_of_counting_pairs(numbers, data):
 
 
 @pytest.mark.parametrize("gates", [("b3",), ("b2", "b3")])
-def test_every_epoch_is_scikit_learns(make_run, gates):
+def test_the_auroc_of_every_epoch_equals_scikit_learn(make_run, gates):
     run = make_run(gates=gates)
-    log, found = run.sample_log(), curves(run)
+    log, by_key = run.sample_log(), curves(run)
     samples = log.samples("train")
     sign = {
         None: np.where(log.values("train", "correct_given")[1], 1, -1),
@@ -54,8 +54,8 @@ def test_every_epoch_is_scikit_learns(make_run, gates):
         },
     }
     per_gate = sum(quantity.per_gate for quantity in EPOCH_QUANTITIES)
-    assert len(found) == (len(EPOCH_QUANTITIES) - per_gate + per_gate * len(gates)) * 4
-    for (name, gate, against), curve in found.items():
+    assert len(by_key) == (len(EPOCH_QUANTITIES) - per_gate + per_gate * len(gates)) * 4
+    for (name, gate, against), curve in by_key.items():
         values = log.values("train", name.removeprefix("signed_"), gate)[1]
         if name.startswith("signed_"):
             assert curve.direction == -1
@@ -73,13 +73,13 @@ def test_every_epoch_is_scikit_learns(make_run, gates):
         assert (curve.last.low, curve.last.high) == pytest.approx((low, high))
 
 
-def test_the_interval_of_a_mean_over_one_epoch_is_delongs(make_run):
+def test_the_interval_of_a_mean_over_one_epoch_equals_delong(make_run):
     for curve in curves(make_run(epochs=1)).values():
         assert curve.mean.value == pytest.approx(curve.last.value)
         assert (curve.mean.low, curve.mean.high) == pytest.approx((curve.last.low, curve.last.high))
 
 
-def test_the_interval_of_a_mean_over_epochs_is_about_the_bootstraps(make_run):
+def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
     run = make_run(n=400, noise=("symmetric:0.3",))
     curve = curves(run)["loss", None, "corrupted"]
     loss, corrupted = run.sample_log().values("train", "loss")[1], run.manifest.corrupted
@@ -94,7 +94,7 @@ def test_the_interval_of_a_mean_over_epochs_is_about_the_bootstraps(make_run):
     assert curve.mean.high is not None
     half = 1.96 * np.std(drawn)
     assert curve.mean.high - curve.mean.low == pytest.approx(2 * half, rel=0.15)
-    # Epochs are not independent, but they are not one either.
+    # Epochs are correlated, but not perfectly: the interval differs from that of a single epoch.
     assert curve.last.low is not None
     assert curve.last.high is not None
     assert curve.mean.high - curve.mean.low != pytest.approx(curve.last.high - curve.last.low, rel=0.01)
@@ -110,51 +110,51 @@ def loss_curve(loss: np.ndarray, corrupted: np.ndarray) -> EpochCurve:
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_the_interval_of_a_mean_holds_its_value_whoever_is_unseen(data):
+def test_the_interval_of_a_mean_contains_its_value_with_any_unseen_samples(data):
     values = st.lists(st.integers(0, 4), min_size=8, max_size=8)
     unseen = st.lists(st.booleans(), min_size=8, max_size=8)
     loss = np.array([data.draw(values) for _ in range(3)], float)
     loss[np.array([data.draw(unseen) for _ in range(3)])] = np.nan
     corrupted = np.arange(8) >= 4
-    found = loss_curve(loss, corrupted).mean
+    mean = loss_curve(loss, corrupted).mean
     areas = [
         roc_auc_score(corrupted[seen], row[seen])
         for row, seen in zip(loss, ~np.isnan(loss), strict=True)
         if len(set(corrupted[seen])) == 2
     ]
-    assert found.value == (pytest.approx(np.mean(areas)) if areas else None)
-    if found.value is not None and found.low is not None:
-        assert found.high is not None
-        assert found.low <= found.value <= found.high
+    assert mean.value == (pytest.approx(np.mean(areas)) if areas else None)
+    if mean.value is not None and mean.low is not None:
+        assert mean.high is not None
+        assert mean.low <= mean.value <= mean.high
 
 
-def test_an_epoch_that_saw_few_moves_the_interval_with_the_mean():
+def test_an_epoch_with_few_samples_has_the_same_weight_in_the_interval_as_in_the_mean():
     rng = np.random.default_rng(0)
     corrupted = np.arange(400) % 2 == 1
-    # Nothing can be told in the first epoch, everything in the second, which saw 40: they weigh the same.
+    # AUROC 0.5 in the first epoch and high in the second, which saw 40 samples: both have the same weight.
     loss = np.stack([rng.normal(size=400), corrupted + rng.normal(scale=0.5, size=400)])
     loss[1, 40:] = np.nan
-    found = loss_curve(loss, corrupted).mean
+    mean = loss_curve(loss, corrupted).mean
     drawn = []
     for _ in range(400):
         rows = np.concatenate([rng.choice(np.flatnonzero(kind), 200) for kind in (corrupted, ~corrupted)])
         seen = [rows[~np.isnan(row[rows])] for row in loss]
-        areas = [roc_auc_score(corrupted[who], row[who]) for row, who in zip(loss, seen, strict=True)]
+        areas = [roc_auc_score(corrupted[kept], row[kept]) for row, kept in zip(loss, seen, strict=True)]
         drawn.append(np.mean(areas))
-    assert found.value is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert found.value == pytest.approx(np.mean(drawn), abs=0.01)
-    assert found.low < found.value < found.high
-    assert found.high - found.low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
-    assert found.n == 400
+    assert mean.value is not None
+    assert mean.low is not None
+    assert mean.high is not None
+    assert mean.value == pytest.approx(np.mean(drawn), abs=0.01)
+    assert mean.low < mean.value < mean.high
+    assert mean.high - mean.low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
+    assert mean.n == 400
 
 
 def test_a_kind_that_is_all_of_the_corruption_is_not_repeated(make_run):
     assert {against for _, _, against in curves(make_run(noise=("symmetric:0.3",)))} == {"corrupted"}
 
 
-def test_what_an_epoch_did_not_see_is_left_out_of_it(make_run):
+def test_samples_not_seen_in_an_epoch_are_left_out_of_it(make_run):
     corrupted = np.flatnonzero(make_run().manifest.corrupted)
     run = make_run(unseen={1: [0, 1, 2], 3: corrupted.tolist()})
     curve = curves(run)["margin", None, "corrupted"]

@@ -11,37 +11,37 @@ from probes.scores.separation import separations
 
 
 @pytest.mark.parametrize("direction", [1, -1])
-def test_auroc_is_sklearns_with_ties_and_direction(direction):
+def test_auroc_equals_scikit_learn_with_ties_and_direction(direction):
     rng = np.random.default_rng(0)
     corrupted = rng.random(200) < 0.3
     score = np.round(rng.normal(corrupted, 1), 1)
-    found = auroc(score, corrupted, direction)
-    assert found.value is not None
-    assert found.value == pytest.approx(roc_auc_score(corrupted, direction * score))
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < found.value < found.high
-    assert (found.n_positive, found.n_negative) == (corrupted.sum(), (~corrupted).sum())
+    result = auroc(score, corrupted, direction)
+    assert result.value is not None
+    assert result.value == pytest.approx(roc_auc_score(corrupted, direction * score))
+    assert result.low is not None
+    assert result.high is not None
+    assert result.low < result.value < result.high
+    assert (result.n_positive, result.n_negative) == (corrupted.sum(), (~corrupted).sum())
 
 
-def test_auroc_is_the_share_of_pairs_won():
+def test_auroc_is_the_share_of_correctly_ordered_pairs():
     score, corrupted = np.array([3.0, 1, 2, 2]), np.array([True, True, False, False])
     assert auroc(score, corrupted, 1).value == 0.5
     assert auroc([5, 2, 2, 1], corrupted, 1).value == pytest.approx(3.5 / 4)
 
 
 def test_missing_scores_are_left_out_and_counted():
-    found = auroc([np.nan, 3, np.nan, 1, 0], [True, True, False, False, False], 1)
-    assert (found.value, found.n_positive, found.n_negative, found.n_missing) == (1, 1, 2, 2)
-    assert found.low is None
-    assert found.high is None
+    result = auroc([np.nan, 3, np.nan, 1, 0], [True, True, False, False, False], 1)
+    assert (result.value, result.n_positive, result.n_negative, result.n_missing) == (1, 1, 2, 2)
+    assert result.low is None
+    assert result.high is None
 
 
 @pytest.mark.parametrize(("corrupted", "word"), [([True, True], "clean"), ([False, False], "corrupted")])
-def test_one_group_alone_has_a_reason_and_no_value(corrupted, word):
-    found = auroc([1, 2], corrupted, 1)
-    assert found.value is None
-    assert found.reason == f"no {word} sample has this score"
+def test_without_one_of_the_classes_there_is_a_reason_and_no_value(corrupted, word):
+    result = auroc([1, 2], corrupted, 1)
+    assert result.value is None
+    assert result.reason == f"no {word} sample has this score"
 
 
 def test_infinite_losses_rank_highest():
@@ -66,7 +66,7 @@ def test_no_gate_no_gate_scores_and_no_noise_no_scores(make_run):
     assert separations(summary(make_run(noise=())), ("b3",)) == ()
 
 
-def test_figures_per_target_are_scikit_learns_with_paired_intervals(make_run):
+def test_figures_of_each_target_equal_scikit_learn_with_paired_intervals(make_run):
     table = summary(make_run())
     rows = separations(table, ("b3",), resamples=20, seed=3)
     corrupted = table["cause"] != "clean"
@@ -78,7 +78,7 @@ def test_figures_per_target_are_scikit_learns_with_paired_intervals(make_run):
     assert row.average_precision.low is not None
     assert row.average_precision.high is not None
     assert row.average_precision.low < row.average_precision.high
-    # The draws depend on seed and group alone: a score has the same interval whatever else the table has.
+    # Resamples depend only on seed and group, so a score's interval does not depend on the other columns.
     alone = separations(table.drop(columns=["loss_mean", "loss_last"]), ("b3",), resamples=20, seed=3)
     assert row in alone
     assert row not in separations(table, ("b3",), resamples=20, seed=4)

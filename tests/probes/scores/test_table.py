@@ -1,4 +1,4 @@
-"""The table of scores joins what probes have stored, by sample id, and never from a later epoch."""
+"""The table of scores joins stored results of probes by sample id, and none from a later epoch."""
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,14 @@ def result(probe, epoch, variant, ids, split="train", **values):
     return ProbeResult(probe, split, epoch, variant, f"epoch_{epoch:03d}", ids, arrays, {}, {})
 
 
-def test_without_probes_it_is_the_summary(make_run):
+def test_without_results_of_probes_the_table_is_the_summary(make_run):
     run = make_run(n=20)
     table = score_table(run)
     pd.testing.assert_frame_equal(table, summary(run))
     assert table.attrs["checkpoints"] == {}
 
 
-def test_values_come_to_their_samples(make_run):
+def test_values_are_joined_by_sample_id(make_run):
     run = make_run(n=20, ids=np.random.default_rng(0).permutation(20) * 5)
     save_results(run, "csr", [result("csr", 3, "first-order", [95, 0, 35], critical_radius=[9.5, 0.0, 3.5])])
     depth = result("difficulty", 2, "knn", [5, 10], prediction_depth=np.array([1, 4], np.int32))
@@ -36,7 +36,7 @@ def test_values_come_to_their_samples(make_run):
     }  # fmt: skip
 
 
-def test_the_latest_checkpoint_has_the_word_but_none_from_after_the_table(make_run):
+def test_the_latest_checkpoint_up_to_the_last_epoch_is_used(make_run):
     run = make_run(n=20)
     results = [
         result("csr", epoch, "first-order", [0, 1], critical_radius=[epoch, epoch]) for epoch in (1, 3, 4)
@@ -50,7 +50,7 @@ def test_the_latest_checkpoint_has_the_word_but_none_from_after_the_table(make_r
     assert set(early["epochs_logged"]) == {2}
 
 
-def test_other_splits_and_searches_do_not_count(make_run):
+def test_results_of_other_splits_and_methods_are_ignored(make_run):
     run = make_run(n=20)
     save_results(run, "csr", [
         result("csr", 4, "pgd", [0], critical_radius=[1.0]),
@@ -60,16 +60,16 @@ def test_other_splits_and_searches_do_not_count(make_run):
     assert score_table(run, "test")["critical_radius"].dropna().tolist() == [2]
 
 
-def test_of_two_variants_the_one_with_more_samples(make_run):
+def test_of_two_variants_the_one_with_more_samples_is_used(make_run):
     run = make_run(n=20)
     few = result("difficulty", 4, "z", [0], grand=[1.0], prediction_depth=[2])
     many = result("difficulty", 4, "a", [0, 1], grand=[3.0, 4.0])
     save_results(run, "difficulty", [few, many])
-    found = {one.score.column: one.variant for one in stored_scores(run, "train", 4)[0]}
-    assert found == {"grand": "a", "prediction_depth": "z"}
+    variants = {stored.score.column: stored.variant for stored in stored_scores(run, "train", 4)[0]}
+    assert variants == {"grand": "a", "prediction_depth": "z"}
 
 
-def test_damaged_results_are_a_sentence_and_cost_only_their_own_columns(make_run):
+def test_a_damaged_file_gives_a_sentence_and_removes_only_its_columns(make_run):
     run = make_run(n=20)
     save_results(run, "csr", [result("csr", 3, "first-order", [0, 1], critical_radius=[1.0, 2.0])])
     assert score_table(run).attrs["notes"] == []

@@ -1,4 +1,4 @@
-"""Agreement of two answers against scikit-learn, its intervals against simulation; which runs share their data."""
+"""Agreement against scikit-learn, its intervals against simulation; the check that runs have the same data."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from probes.stats.intervals import auroc_difference, auroc_interval, wilson
 
 
 def answers(n: int, share: float, same: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Two answers: the second repeats the first with a chance, and is drawn anew else."""
+    """Two boolean arrays: the second repeats the first with probability ``same``, and is random otherwise."""
     rng = np.random.default_rng(seed)
     first, again = rng.random(n) < share, rng.random(n) < share
     return first, np.where(rng.random(n) < same, first, again)
@@ -22,18 +22,18 @@ def answers(n: int, share: float, same: float, seed: int = 0) -> tuple[np.ndarra
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
 @pytest.mark.parametrize("same", [0.0, 0.6, 1.0])
-def test_the_figures_are_scikit_learns(share: float, same: float) -> None:
+def test_the_figures_equal_scikit_learn(share: float, same: float) -> None:
     first, second = answers(800, share, same)
-    found = agreement(first, second)
-    assert found.n == 800
-    assert (found.both, found.first_only) == ((first & second).sum(), (first & ~second).sum())
-    assert (found.second_only, found.neither) == ((~first & second).sum(), (~first & ~second).sum())
-    assert found.kappa.value == pytest.approx(cohen_kappa_score(first, second))
-    assert found.jaccard.value == pytest.approx(jaccard_score(first, second))
-    assert found.same.value == pytest.approx((first == second).mean())
-    assert (found.same.low, found.same.high) == pytest.approx(wilson((first == second).sum(), 800))
-    assert found.jaccard.n == (first | second).sum()
-    value, low, high = found.kappa.value, found.kappa.low, found.kappa.high
+    result = agreement(first, second)
+    assert result.n == 800
+    assert (result.both, result.first_only) == ((first & second).sum(), (first & ~second).sum())
+    assert (result.second_only, result.neither) == ((~first & second).sum(), (~first & ~second).sum())
+    assert result.kappa.value == pytest.approx(cohen_kappa_score(first, second))
+    assert result.jaccard.value == pytest.approx(jaccard_score(first, second))
+    assert result.same.value == pytest.approx((first == second).mean())
+    assert (result.same.low, result.same.high) == pytest.approx(wilson((first == second).sum(), 800))
+    assert result.jaccard.n == (first | second).sum()
+    value, low, high = result.kappa.value, result.kappa.low, result.kappa.high
     assert value is not None
     assert low is not None
     assert high is not None
@@ -42,41 +42,41 @@ def test_the_figures_are_scikit_learns(share: float, same: float) -> None:
 
 def test_opposite_answers_have_the_lowest_kappa() -> None:
     first = np.arange(100) < 50
-    found = agreement(first, ~first)
-    assert (found.kappa.value, found.jaccard.value, found.same.value) == (-1, 0, 0)
+    result = agreement(first, ~first)
+    assert (result.kappa.value, result.jaccard.value, result.same.value) == (-1, 0, 0)
 
 
-def test_what_is_undefined_has_no_value() -> None:
+def test_undefined_figures_have_no_value() -> None:
     nobody, everybody = np.zeros(20, bool), np.ones(20, bool)
-    found = agreement(nobody, nobody)
-    assert found.same.value == 1
-    assert (found.kappa.value, found.jaccard.value) == (None, None)
-    found = agreement(everybody, everybody)
-    assert (found.kappa.value, found.jaccard.value) == (None, 1)
-    found = agreement(nobody[:0], nobody[:0])
-    assert (found.n, found.same.value, found.kappa.value, found.jaccard.value) == (0, None, None, None)
+    result = agreement(nobody, nobody)
+    assert result.same.value == 1
+    assert (result.kappa.value, result.jaccard.value) == (None, None)
+    result = agreement(everybody, everybody)
+    assert (result.kappa.value, result.jaccard.value) == (None, 1)
+    result = agreement(nobody[:0], nobody[:0])
+    assert (result.n, result.same.value, result.kappa.value, result.jaccard.value) == (0, None, None, None)
     with pytest.raises(ValueError, match="shapes"):
         agreement(nobody, everybody[:3])
 
 
 def test_a_rare_answer_has_a_kappa_but_no_interval() -> None:
     one = np.arange(40) == 3
-    found = agreement(one, one)
-    assert found.kappa.value == 1
-    assert found.kappa.low is None
+    result = agreement(one, one)
+    assert result.kappa.value == 1
+    assert result.kappa.low is None
 
 
-def test_the_interval_of_kappa_holds_the_true_one_as_often_as_it_says() -> None:
+def test_the_interval_of_kappa_has_its_coverage() -> None:
     chances = np.array([0.3, 0.1, 0.1, 0.5])
     truth = float(kappa(chances))
     rng = np.random.default_rng(1)
     held = 0
     for seed in range(300):
         cells = rng.choice(4, size=300, p=chances)
-        found = agreement(cells <= 1, cells % 2 == 0, seed=seed, resamples=500).kappa
-        assert found.low is not None
-        assert found.high is not None
-        held += found.low <= truth <= found.high
+        result = agreement(cells <= 1, cells % 2 == 0, seed=seed, resamples=500).kappa
+        assert result.low is not None
+        assert result.high is not None
+        held += result.low <= truth <= result.high
     assert 0.91 <= held / 300 <= 0.98
 
 
@@ -156,7 +156,7 @@ def test_other_samples_are_refused_with_the_reason(mine: RunData) -> None:
     with pytest.raises(MemgateError, match="train splits have 5 and 6 samples"):
         check_same_data(mine, replace(mine, run="o", samples={**mine.samples, "train": short}), "train")
     ids = np.array([9, 8, 3, 2, 1, 0])
-    with pytest.raises(MemgateError, match="2 samples of their train splits are others"):
+    with pytest.raises(MemgateError, match="2 samples of their train splits have other ids"):
         check_same_data(mine, reordered(mine, sample_id=ids), "train")
     clean = np.array([2, 1, 0, 2, 1, 1])
     with pytest.raises(MemgateError, match="1 clean labels of their train splits differ"):
@@ -168,7 +168,7 @@ def test_without_digests_ids_and_labels_decide(mine: RunData) -> None:
 
 
 def test_corruption_may_differ_and_is_counted_by_id(mine: RunData) -> None:
-    given = np.array([2, 2, 0, 2, 1, 1])  # of the ids 5 to 0: those of 4 and 0 are others
+    given = np.array([2, 2, 0, 2, 1, 1])  # of the ids 5 to 0; the labels of 4 and 0 differ
     other = reordered(mine, given_label=given, image_op=np.array([0, 0, 0, 0, 1, 2]))
     check_same_data(mine, other, "train")
     assert corruption_apart(mine.samples["train"], other.samples["train"]) == (2, 2)

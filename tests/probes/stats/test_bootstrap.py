@@ -1,4 +1,4 @@
-"""The bootstrap against drawing rows, its coverage, and its streams."""
+"""The bootstrap against drawing rows, its coverage, and its seeds."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def bootstrap_by_rows(values: np.ndarray, resamples: int, seed: int) -> np.ndarr
     return np.array([rng.choice(values, len(values)).mean() for _ in range(resamples)])
 
 
-def test_the_paired_bootstrap_is_that_of_drawing_rows():
+def test_the_paired_bootstrap_equals_drawing_rows():
     rng = np.random.default_rng(4)
     learned, cut = rng.random((2, 300)) < [[0.8], [0.6]]
     values, others = learned.astype(int) - cut, rng.choice([-1, 0, 1], 90, p=[0.05, 0.85, 0.1])
@@ -30,18 +30,18 @@ def test_the_paired_bootstrap_is_that_of_drawing_rows():
     assert apart[2] - apart[1] != pytest.approx(paired[2] - paired[1], rel=1e-3)
 
 
-def test_the_paired_bootstrap_covers_the_truth_about_as_often_as_it_says():
+def test_the_paired_bootstrap_has_its_coverage():
     rng = np.random.default_rng(5)
-    inside = 0
+    covered = 0
     for _ in range(300):
         one = rng.choice([-1, 0, 1], 150, p=[0.05, 0.65, 0.3])
         two = rng.choice([-1, 0, 1], 80, p=[0.1, 0.75, 0.15])
         _, low, high = paired_bootstrap(one, two, resamples=1000)
-        inside += low <= 0.2 <= high
-    assert 0.91 <= inside / 300 <= 0.98
+        covered += low <= 0.2 <= high
+    assert 0.91 <= covered / 300 <= 0.98
 
 
-def test_the_paired_bootstrap_knows_when_it_knows_nothing():
+def test_the_paired_bootstrap_of_empty_and_of_constant_groups():
     assert paired_bootstrap([1, 1, 1]) == (1, 1, 1)
     assert np.isnan(paired_bootstrap([])).all()
     assert np.isnan(paired_bootstrap([1, 0], [])).all()

@@ -9,6 +9,7 @@ from probes.stats.estimate import (
     percent,
     points,
     significant,
+    value_text,
     with_interval,
 )
 
@@ -34,11 +35,12 @@ def test_an_estimate_is_written_with_its_interval_where_it_has_one(write, whole,
 
 
 def test_the_format_can_be_chosen():
-    assert with_interval(WHOLE, ".1%") == "12.3% [5.7%, 23.4%]"
+    assert with_interval(WHOLE, "{:.1%}") == "12.3% [5.7%, 23.4%]"
     assert percent(WHOLE, digits=0) == "12% [6, 23]"
 
 
-def test_the_ends_alone():
-    assert interval_text(WHOLE) == "0.057 – 0.234"
-    assert interval_text(WHOLE, ".1%") == "5.7% – 23.4%"
-    assert interval_text(NO_INTERVAL) == interval_text(UNDEFINED) == "–"
+def test_value_and_interval_apart():
+    assert (value_text(WHOLE), interval_text(WHOLE)) == ("0.123", "0.057 – 0.234")
+    assert (value_text(WHOLE, "{:.1%}"), interval_text(WHOLE, "{:.1%}")) == ("12.3%", "5.7% – 23.4%")
+    assert (value_text(NO_INTERVAL), interval_text(NO_INTERVAL)) == ("0.123", "–")
+    assert {text(number) for text in (value_text, interval_text) for number in (UNDEFINED, None)} == {"–"}

@@ -9,7 +9,7 @@ from probes.stats.intervals import auroc_interval, mean_interval, median_interva
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_scipys(counts):
+def test_wilson_equals_scipy(counts):
     hits, n = counts
     expected = binomtest(hits, n).proportion_ci(method="wilson")
     low, high = wilson(hits, n)
@@ -18,7 +18,7 @@ def test_wilson_is_scipys(counts):
     assert 0 <= low <= hits / n <= high <= 1
 
 
-def test_wilson_takes_arrays_and_has_no_interval_for_nothing():
+def test_wilson_takes_arrays_and_has_no_interval_for_n_0():
     low, high = wilson(np.array([0, 3, 5]), np.array([0, 5, 5]))
     assert np.isnan([low[0], high[0]]).all()
     assert high[2] == 1
@@ -27,7 +27,7 @@ def test_wilson_takes_arrays_and_has_no_interval_for_nothing():
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
-def test_mean_interval_is_students():
+def test_mean_interval_equals_student():
     values = np.random.default_rng(0).normal(3, 2, 25)
     mean, low, high = mean_interval(values)
     expected = t.interval(0.95, 24, loc=values.mean(), scale=values.std(ddof=1) / 5)
@@ -39,14 +39,14 @@ def test_mean_interval_is_students():
 
 
 def delong_by_pairs(score: np.ndarray, positive: np.ndarray) -> float:
-    """Standard error by the definition: all pairs."""
+    """Standard error by its definition over all pairs."""
     high, low = score[positive], score[~positive]
     wins = (high[:, None] > low[None]) + 0.5 * (high[:, None] == low[None])
     return float(np.sqrt(wins.mean(1).var(ddof=1) / len(high) + wins.mean(0).var(ddof=1) / len(low)))
 
 
 @pytest.mark.parametrize("decimals", [8, 0])
-def test_delong_is_its_definition_and_near_the_bootstrap(decimals):
+def test_delong_equals_its_definition_and_is_close_to_a_bootstrap(decimals):
     rng = np.random.default_rng(1)
     positive = np.arange(300) < 90
     score = np.round(rng.normal(positive * 1.0, 1), decimals)
@@ -61,18 +61,18 @@ def test_delong_is_its_definition_and_near_the_bootstrap(decimals):
     assert (low, high) == pytest.approx(tuple(np.quantile(areas, [0.025, 0.975])), abs=0.012)
 
 
-def test_delong_covers_the_truth_about_as_often_as_it_says():
+def test_delong_has_its_coverage():
     rng = np.random.default_rng(2)
     positive = np.arange(120) < 40
-    truth = 0.7602499  # of two unit normals one apart: Phi(1 / sqrt 2)
-    inside = 0
+    truth = 0.7602499  # of two unit normals with means 0 and 1: Phi(1 / sqrt 2)
+    covered = 0
     for _ in range(400):
         low, high = auroc_interval(rng.normal(positive * 1.0, 1), positive)
-        inside += low <= truth <= high
-    assert 0.91 <= inside / 400 <= 0.98
+        covered += low <= truth <= high
+    assert 0.91 <= covered / 400 <= 0.98
 
 
-def test_delong_stays_in_range_and_knows_when_it_knows_nothing():
+def test_delong_stays_in_range_and_is_undefined_for_one_sample():
     positive = np.array([True, True, False, False, False])
     assert auroc_interval([5, 6, 1, 2, 3], positive) == (1, 1)
     assert auroc_interval([5, 3, 1, 4, 3], positive)[1] == 1
@@ -80,7 +80,7 @@ def test_delong_stays_in_range_and_knows_when_it_knows_nothing():
 
 
 @given(st.integers(1, 300), st.sampled_from([0.8, 0.9, 0.95]))
-def test_median_interval_is_scipys(n, confidence):
+def test_median_interval_equals_scipy(n, confidence):
     values = np.random.default_rng(n).normal(size=n)
     middle, low, high = median_interval(values, confidence)
     assert middle == pytest.approx(np.median(values))
@@ -88,14 +88,14 @@ def test_median_interval_is_scipys(n, confidence):
     np.testing.assert_array_equal([low, high], [expected.low, expected.high])
 
 
-def test_median_interval_ranks_what_is_infinite_and_knows_when_it_knows_nothing():
+def test_median_interval_ranks_infinite_values_and_is_undefined_for_few():
     assert median_interval([1, 2, 3] * 5 + [np.inf] * 20) == (np.inf, 3, np.inf)
     assert np.isnan(median_interval([])).all()
     assert median_interval([4, 2])[0] == 3
     assert np.isnan(median_interval([4, 2])[1:]).all()
 
 
-def test_spearman_interval_covers_and_is_the_correlation_of_ranks():
+def test_spearman_interval_has_its_coverage_and_is_the_correlation_of_ranks():
     rng = np.random.default_rng(0)
     x = rng.integers(0, 9, 300)
     y = x + rng.normal(0, 5, 300)
@@ -103,7 +103,7 @@ def test_spearman_interval_covers_and_is_the_correlation_of_ranks():
     expected, _ = spearmanr(x, y)
     assert rho == pytest.approx(expected)
     assert low < rho < high
-    # Of a normal pair with correlation r, the rank correlation is 6/pi asin(r/2).
+    # The rank correlation of a bivariate normal with correlation r is 6/pi asin(r/2).
     true, hits = 6 / np.pi * np.arcsin(0.6 / 2), 0
     for _ in range(400):
         first, noise = rng.normal(size=(2, 60))
@@ -112,7 +112,7 @@ def test_spearman_interval_covers_and_is_the_correlation_of_ranks():
     assert 0.92 <= hits / 400 <= 0.98
 
 
-def test_spearman_interval_of_too_little():
+def test_spearman_interval_of_few_or_constant_values():
     for x, y in (([], []), ([1], [2]), ([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]), ([1, 2, 3], [7, 7, 7])):
         assert np.isnan(spearman_interval(x, y)).all()
     rho, low, high = spearman_interval([1, 2, 3], [1, 3, 2])

@@ -1,4 +1,4 @@
-"""AUROC, AUPR and FPR at a TPR from one ranking: scikit-learn's and pytorch-ood's numbers, ties, weights, turns."""
+"""AUROC, AUPR and FPR at a TPR from one ranking, against scikit-learn and pytorch-ood; ties, weights, negation."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from probes.stats.ranking import Ranking, order
 
 @st.composite
 def scored(draw):
-    """Scores with many ties, and labels with both kinds."""
+    """Scores with many ties, and labels of both classes."""
     n = draw(st.integers(2, 60))
     score = np.array(draw(st.lists(st.integers(-6, 6), min_size=n, max_size=n)), float)
     positive = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
@@ -32,16 +32,16 @@ def continuous(seed, n=3000):
 
 
 @given(scored())
-def test_they_are_scikit_learns(case):
+def test_the_figures_equal_scikit_learn(case):
     score, positive = case
     ranking = order(score, positive).ranking()
     fpr, tpr, _ = roc_curve(positive, score, drop_intermediate=False)
-    for found, labels, values in (
+    for result, labels, values in (
         (ranking.aupr, positive, score),
         (ranking.turned.aupr, ~positive, -score),
     ):
         precision, recall, _ = precision_recall_curve(labels, values)
-        assert found == pytest.approx(auc(recall, precision), abs=1e-12)
+        assert result == pytest.approx(auc(recall, precision), abs=1e-12)
     assert ranking.auroc == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
     for wanted in (0.5, 0.95, 1.0):
         assert ranking.fpr_at_tpr(wanted) == fpr[np.argmax(tpr >= wanted)]
@@ -49,7 +49,7 @@ def test_they_are_scikit_learns(case):
 
 @pytest.mark.filterwarnings("ignore:AUTC")  # a metric of theirs that equal scores have not
 @given(scored())
-def test_they_are_pytorch_oods(case):
+def test_the_figures_equal_pytorch_ood(case):
     score, positive = case
     theirs = (
         OODMetrics().update(torch.from_numpy(score), torch.from_numpy(np.where(positive, -1, 0))).compute()
@@ -62,7 +62,7 @@ def test_they_are_pytorch_oods(case):
 
 
 @given(scored(), st.randoms(use_true_random=False))
-def test_only_the_order_of_the_scores_counts(case, random):
+def test_figures_depend_only_on_the_order_of_the_scores(case, random):
     score, positive = case
     mixed = list(range(len(score)))
     random.shuffle(mixed)
@@ -83,7 +83,7 @@ def test_turned_is_the_ranking_of_the_negated_score(case):
 
 
 @given(scored(), st.data())
-def test_a_weight_is_as_many_copies(case, data):
+def test_a_weight_equals_that_many_copies(case, data):
     score, positive = case
     weight = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(score), max_size=len(score))))
     weight[:2] = np.maximum(weight[:2], 1)
@@ -95,7 +95,7 @@ def test_a_weight_is_as_many_copies(case, data):
         assert one.fpr_at_tpr(0.95) == other.fpr_at_tpr(0.95)
 
 
-def test_the_threshold_is_the_highest_that_keeps_enough():
+def test_the_threshold_is_the_highest_with_the_wanted_tpr():
     positive = np.arange(40) >= 20
     score = np.arange(40.0)
     score[[20, 21]] = 0.5, 1.5  # the two lowest positives lie among the negatives 0, 1, 2, ...
@@ -106,7 +106,7 @@ def test_the_threshold_is_the_highest_that_keeps_enough():
     assert ranked(np.zeros(40), positive).fpr_at_tpr() == 1
 
 
-def test_infinite_scores_are_the_ends():
+def test_infinite_scores_rank_first_and_last():
     score, positive = continuous(1)
     ends = np.clip(score, np.quantile(score, 0.1), np.quantile(score, 0.9))
     infinite = np.where(ends == ends.max(), np.inf, np.where(ends == ends.min(), -np.inf, ends))
@@ -115,7 +115,7 @@ def test_infinite_scores_are_the_ends():
 
 
 @pytest.mark.parametrize(
-    ("score", "positive", "said"),
+    ("score", "positive", "message"),
     [
         ([1.0, np.nan], [True, False], "1 scores are NaN"),
         ([1.0, 2.0], [True, True], "positives and negatives"),
@@ -124,19 +124,19 @@ def test_infinite_scores_are_the_ends():
         ([1.0, 2.0], [True], "are not both"),
     ],
 )
-def test_what_has_no_ranking_is_refused(score, positive, said):
-    with pytest.raises(ValueError, match=said):
+def test_invalid_scores_and_labels_are_refused(score, positive, message):
+    with pytest.raises(ValueError, match=message):
         order(score, positive)
 
 
-def test_the_curves_are_scikit_learns():
+def test_the_curves_equal_scikit_learn():
     rng = np.random.default_rng(3)
     positive = rng.random(500) < 0.3
     score = np.round(rng.normal(size=500) + positive, 1)
-    found = order(score, positive).ranking()
-    for mine, theirs in zip(found.roc, roc_curve(positive, score, drop_intermediate=False)[:2], strict=True):
+    result = order(score, positive).ranking()
+    for mine, theirs in zip(result.roc, roc_curve(positive, score, drop_intermediate=False)[:2], strict=True):
         np.testing.assert_allclose(mine, theirs)
-    recall, precision = found.precision_recall
+    recall, precision = result.precision_recall
     theirs = precision_recall_curve(positive, score)
     np.testing.assert_allclose(precision[::-1], theirs[0][:-1])
     np.testing.assert_allclose(recall[::-1], theirs[1][:-1])
