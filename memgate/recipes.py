@@ -110,7 +110,7 @@ RECIPES: dict[str, Recipe] = {
         _TWO_WAY,
     ),
     "paper-two-way-authors": Recipe(
-        "two-way layer gates by the authors' code: temperature 10,000, no bias, so that g stays at 1/2; 50,000 images",
+        "two-way layer gates by the authors' code: temperature 10,000, no bias, so g stays at 1/2; 50,000 images",
         replace(
             _TWO_WAY,
             data=_PAPER,

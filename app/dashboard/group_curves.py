@@ -1,6 +1,6 @@
-"""Numbers of groups of samples over the epochs: counts, shares with their intervals, medians. Pure numpy.
+"""Curves of groups of samples over the epochs: counts, shares with intervals, quartiles. Pure numpy.
 
-Matrices are [E, N]. What an epoch did not see is left out, and an epoch that saw nobody of a group is NaN.
+Matrices are [E, N]. Samples not seen in an epoch are left out; an epoch in which no sample of a group was seen is NaN.
 """
 
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ class Share:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     count: NDArray[np.int64]
-    """Samples seen, the shares' denominator."""
+    """Samples seen: the denominator of the share."""
 
 
 def share(hit: NDArray[np.bool_], seen: NDArray[np.bool_], members: NDArray[np.bool_]) -> Share:
-    """Share of a group for which something holds, at every epoch.
+    """Share of a group for which a flag holds, at every epoch.
 
     Args:
         hit: [E, N].
         seen: [E, N].
-        members: [N], who belongs to the group.
+        members: [N], which samples belong to the group.
     """
-    there = seen & members  # picking the columns first would copy them, which takes longer
-    count = np.count_nonzero(there, axis=1)
-    hits = np.count_nonzero(hit & there, axis=1)
+    counted = seen & members  # picking the columns first would copy them, which takes longer
+    count = np.count_nonzero(counted, axis=1)
+    hits = np.count_nonzero(hit & counted, axis=1)
     low, high = wilson(hits, count)
     return Share(hits / np.where(count == 0, np.nan, count), low, high, count)
 
@@ -52,40 +52,38 @@ class Band:
 
 
 def mean_band(values: NDArray[np.float32], members: NDArray[np.bool_]) -> Band:
-    """Mean of a group at every epoch of [E, N]; what was not seen (NaN) is left out."""
-    found = np.array([mean_interval(row[~np.isnan(row)]) for row in values[:, members]], np.float64).reshape(
-        -1, 3
-    )
-    return Band(*found.T, n=int(members.sum()))
+    """Mean of a group at every epoch of ``values`` [E, N]; samples not seen (NaN) are left out."""
+    rows = [mean_interval(row[~np.isnan(row)]) for row in values[:, members]]
+    return Band(*np.array(rows, np.float64).reshape(-1, 3).T, n=int(members.sum()))
 
 
 def first_epoch_counts(
     first: NDArray[np.float64], epochs: NDArray[np.integer], members: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], int]:
-    """How many of a group have their first epoch of something where: int32 [E], and how many never had it.
+    """Number of samples of a group whose first epoch of an event is each epoch (int32 [E]), and number without one.
 
     Args:
-        first: [N] the first epoch, NaN for never.
+        first: [N] first epoch of the event, NaN for never.
         epochs: [E].
         members: [N].
     """
-    inside = first[members]
-    never = int(np.isnan(inside).sum())
-    counts = np.searchsorted(np.sort(inside[~np.isnan(inside)]), epochs, side="right")
+    epochs_of = first[members]
+    never = int(np.isnan(epochs_of).sum())
+    counts = np.searchsorted(np.sort(epochs_of[~np.isnan(epochs_of)]), epochs, side="right")
     return np.diff(counts, prepend=0).astype(np.int32), never
 
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
-    """Name to members [N]: clean, corrupted, and each cause by itself where there are several."""
-    found = {"clean": cause == "clean", "corrupted": cause != "clean"}
+    """Members [N] of the groups clean, corrupted, and each cause where there are several."""
+    groups = {"clean": cause == "clean", "corrupted": cause != "clean"}
     present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     if len(present) > 1:
-        found |= {name: cause == name for name in present}
-    return {name: members for name, members in found.items() if members.any()}
+        groups |= {name: cause == name for name in present}
+    return {name: members for name, members in groups.items() if members.any()}
 
 
 def edges(values: NDArray[np.float32], class_count: int, quantity: str = "gate") -> NDArray[np.float64]:
-    """Edges of the bins: [0, ln K] for ``entropy``, [0, 1] for g, but for the curve ``identity``, whose g is H."""
+    """Edges of the bins: [0, ln K] for ``entropy``, [0, 1] for g; the gate curve ``identity`` has g = H."""
     top = float(np.log(class_count)) if quantity == "entropy" else 1.0
     finite = values[np.isfinite(values)]
     if finite.size and float(finite.max()) > top:
@@ -102,29 +100,29 @@ def evolution(gate: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[
 
 
 def quartiles(values: NDArray[np.float32], members: NDArray) -> NDArray[np.float32]:
-    """Lower quartile, median and upper quartile of a group at every epoch: [3, E], NaN where nobody was seen.
+    """Lower quartile, median and upper quartile of a group at every epoch, [3, E]; NaN where no sample was seen.
 
     Args:
         values: [E, N].
-        members: who is in it, bool [N] or columns.
+        members: the group, bool [N] or columns.
     """
-    inside = values[:, members]
-    if inside.size and not np.isnan(inside).any():
-        return np.percentile(inside, [25, 50, 75], axis=1, overwrite_input=True).astype(np.float32)
-    found = np.full((3, len(values)), np.nan, np.float32)
-    for row, line in enumerate(inside):
-        there = line[~np.isnan(line)]
-        if len(there):
-            found[:, row] = np.percentile(there, [25, 50, 75])
-    return found
+    of_group = values[:, members]
+    if of_group.size and not np.isnan(of_group).any():
+        return np.percentile(of_group, [25, 50, 75], axis=1, overwrite_input=True).astype(np.float32)
+    result = np.full((3, len(values)), np.nan, np.float32)
+    for row, line in enumerate(of_group):
+        known = line[~np.isnan(line)]
+        if len(known):
+            result[:, row] = np.percentile(known, [25, 50, 75])
+    return result
 
 
 def thinned(x: NDArray[np.float64], y: NDArray[np.float64], most: int = 500) -> NDArray[np.intp]:
-    """Points of a curve [m] that keep its shape: at most ``most``, evenly apart along its way, and both ends."""
+    """Indices of at most ``most`` points of a curve [m], evenly spaced along its length, with both ends."""
     if len(x) <= most:
         return np.arange(len(x))
-    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    return np.unique(np.searchsorted(way, np.linspace(0, way[-1], most)).clip(0, len(x) - 1))
+    length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    return np.unique(np.searchsorted(length, np.linspace(0, length[-1], most)).clip(0, len(x) - 1))
 
 
 @dataclass(frozen=True)
@@ -138,11 +136,11 @@ class Cells:
     count: NDArray[np.int64]
     """[Y, X]."""
     mean: NDArray[np.float64]
-    """Mean of a third number there [Y, X]; NaN where nobody with it is."""
+    """Mean of a third number [Y, X]; NaN where no sample has one."""
 
 
 def cells(x: NDArray, y: NDArray, value: NDArray, top: tuple[float, float], bins: int = 40) -> Cells:
-    """Count samples by two numbers from 0 on, and average a third; what is NaN is left out.
+    """Number of samples on a grid of two numbers, and mean of a third; NaN is left out.
 
     Args:
         x: [N].
@@ -152,9 +150,9 @@ def cells(x: NDArray, y: NDArray, value: NDArray, top: tuple[float, float], bins
         bins: of each side.
     """
     span = ((0.0, top[0]), (0.0, top[1]))
-    there = ~np.isnan(x) & ~np.isnan(y)
-    known = there & ~np.isnan(value)
-    count, x_edges, y_edges = np.histogram2d(x[there], y[there], bins, span)
+    placed = ~np.isnan(x) & ~np.isnan(y)
+    known = placed & ~np.isnan(value)
+    count, x_edges, y_edges = np.histogram2d(x[placed], y[placed], bins, span)
     seen = np.histogram2d(x[known], y[known], bins, span)[0]
     total = np.histogram2d(x[known], y[known], bins, span, weights=value[known])[0]
     mean = total / np.where(seen == 0, np.nan, seen)

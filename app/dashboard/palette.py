@@ -23,7 +23,7 @@ CAUSE_DASHES = {
     "label+image": "dashdot",
     "open": "longdash",
 }
-"""The line's pattern says the cause as well, for those who do not see the colour."""
+"""Pattern of the line for each cause, for readers who cannot distinguish the colours."""
 
 CAUSE_SYMBOLS = {
     "clean": "circle",
@@ -33,7 +33,7 @@ CAUSE_SYMBOLS = {
     "label+image": "square",
     "open": "triangle-up",
 }
-"""Plotly's name of the marker that says the cause."""
+"""Plotly's marker for each cause."""
 
 CAUSE_WORDS = {
     "all": "all samples",
@@ -65,6 +65,6 @@ DENSITY = "Viridis"
 
 
 def translucent(colour: str, alpha: float) -> str:
-    """A ``#RRGGBB`` colour as rgba text, for bands."""
+    """A ``#RRGGBB`` colour as ``rgba(…)`` text, for bands."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha:g})"

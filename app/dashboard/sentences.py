@@ -1,4 +1,4 @@
-"""Sentences of the dashboard: the verdict on a sample, and text that is safe to show."""
+"""Sentences about one sample, and escaping of text for Markdown and figures."""
 
 import html
 import re
@@ -8,76 +8,84 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def plain(text: str) -> str:
-    """Text for Streamlit's Markdown that stays what it is.
+def escaped(text: str) -> str:
+    """Text escaped for Streamlit's Markdown.
 
-    Class names, folder names and paths are the user's, or a downloaded file's: an image link among them would
-    make the browser ask another host.
+    Class names, folder names and paths come from the user or from a downloaded file: an image link in them would
+    make the browser request another host.
     """
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~:$&])", r"\\\1", text)
 
 
-def in_figure(text: str) -> str:
-    """Text for a figure, which reads some tags of HTML in what it draws, links among them."""
+def html_escaped(text: str) -> str:
+    """Text escaped for a figure: Plotly interprets some HTML tags, among them links."""
     return html.escape(text, quote=False)
 
 
 def class_name(label: int, names: Sequence[str]) -> str:
-    """A class by its name; a number that no class has (an unseen sample's) is a dash."""
+    """Name of a class; a dash for a number that is no class (of a sample that was not seen)."""
     return names[label] if 0 <= label < len(names) else "–"
 
 
-def happened(cause: str, given: str, clean: str, label_kind: str, image_kind: str) -> str:
-    """What was done to a sample, in one sentence."""
+def corruption(cause: str, given: str, clean: str, label_kind: str, image_kind: str) -> str:
+    """How a sample was corrupted, in one sentence."""
     label = f"its label was changed from {clean} to {given} ({label_kind})"
     image = f"its image was corrupted ({image_kind})"
     if cause == "clean" and label_kind != "none":
-        return f"Clean: {label_kind} chose it and drew its own label again."
+        return f"Clean: {label_kind} selected it and drew its own label again."
     if cause == "open":
         image = f"its image was replaced by one of another data set ({image_kind})"
-    told = {"clean": "nothing was done to it", "label": label, "image": image}
-    sentence = told.get("image" if cause == "open" and given == clean else cause, f"{label}, and {image}")
+    texts = {"clean": "neither label nor image was changed", "label": label, "image": image}
+    sentence = texts.get("image" if cause == "open" and given == clean else cause, f"{label}, and {image}")
     return f"{'Clean' if cause == 'clean' else 'Corrupted'}: {sentence}."
 
 
-def fitted(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: NDArray) -> str:
-    """Whether the network has learned the sample, from the epochs that saw it (bool [E'], int [E'])."""
+def fit(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: NDArray) -> str:
+    """Whether the network fits the sample, in a sentence.
+
+    Args:
+        cause: what is corrupted; a fitted clean sample is learned, another one memorised.
+        correct_given: [E'] of the epochs in which it was seen, whether its given label was predicted.
+        correct_clean: [E'] likewise for its clean label.
+        epochs: [E'].
+    """
     if len(epochs) == 0:
-        return "No logged epoch has seen it yet."
+        return "It was not seen in any logged epoch yet."
     if not correct_given.any():
         first = "It has never been predicted as its given label"
     else:
         first = f"It was first predicted as its given label at epoch {epochs[int(np.argmax(correct_given))]}"
     now = "memorised" if cause != "clean" else "learned"
     if correct_given[-1]:
-        return f"{first}, and is so at epoch {epochs[-1]}: {now}."
+        return f"{first}, and is fitted at epoch {epochs[-1]}: {now}."
     if correct_clean[-1]:
         return f"{first}; at epoch {epochs[-1]} the network predicts its clean label instead."
-    return f"{first}; at epoch {epochs[-1]} the network predicts {'neither label' if 'label' in cause else 'another'}."
+    other = "neither label" if "label" in cause else "another class"
+    return f"{first}; at epoch {epochs[-1]} the network predicts {other}."
 
 
-def state(cause: str, given: str, clean: str) -> str:
-    """What is wrong with a sample, in a few words."""
+def label_state(cause: str, given: str, clean: str) -> str:
+    """Corruption of a sample in a few words."""
     return {
         "clean": f"Clean ({given})",
         "label": f"Mislabelled ({clean} → {given})",
-        "image": f"Corrupted picture ({given})",
-        "label+image": f"Mislabelled ({clean} → {given}) on a corrupted picture",
-        "open": f"Picture of another data set, labelled {given}",
+        "image": f"Corrupted image ({given})",
+        "label+image": f"Mislabelled ({clean} → {given}) on a corrupted image",
+        "open": f"Image of another data set, labelled {given}",
     }.get(cause, f"Corrupted ({clean} → {given})")
 
 
 def learning(cause: str, correct_given: NDArray, epochs: NDArray, predicted: str) -> str:
-    """How the fit of the given label stands, in a few words.
+    """Fit of the given label in a few words.
 
     Args:
-        cause: what was done to the sample; a clean one is learned, another one memorised.
-        correct_given: [E'] of the epochs that saw it.
+        cause: what is corrupted; a fitted clean sample is learned, another one memorised.
+        correct_given: [E'] of the epochs in which it was seen.
         epochs: [E'].
         predicted: class at the last of them.
     """
     if len(epochs) == 0:
-        return "not seen by any logged epoch yet"
+        return "not seen in any logged epoch yet"
     if not correct_given.any():
         return f"never predicted as its given label, now as {predicted}"
     if not correct_given[-1]:
@@ -89,87 +97,90 @@ def learning(cause: str, correct_given: NDArray, epochs: NDArray, predicted: str
 
 
 def routed_through(gate: str, routed: NDArray) -> str:
-    """How often a gate let the sample through its block, in a few words; from the epochs that saw it (bool [E'])."""
+    """In how many of the epochs that saw it a gate routed the sample (bool [E']), in a few words."""
     if len(routed) == 0:
         return ""
     epochs = "epoch" if len(routed) == 1 else "epochs"
     return f"routed through {gate.upper()} in {int(routed.sum())} of {len(routed)} {epochs}"
 
 
-def without(block: str, learned: str, skipped: str, memorised: bool) -> str:
-    """What the network answers where a block is skipped, in a few words; and whether the block memorised it."""
-    told = f"without {block.upper()} the network says {skipped}" + (" too" if learned == skipped else "")
-    return f"{told} (memorised by {block.upper()})" if memorised else told
+def answer_without(block: str, learned: str, skipped: str, memorised: bool) -> str:
+    """Class predicted where a block is skipped, and whether the block memorised the sample, in a few words."""
+    also = "also " if learned == skipped else ""
+    text = f"without {block.upper()} the network {also}predicts {skipped}"
+    return f"{text} (memorised by {block.upper()})" if memorised else text
 
 
-def verdict(parts: Sequence[str], cut: Sequence[str]) -> str:
-    """The one sentence that a sample's page begins with.
+def verdict(parts: Sequence[str], without: Sequence[str]) -> str:
+    """The sentence at the top of a sample's page.
 
     Args:
-        parts: what is wrong with it, how it was learned, where it was routed; what is empty is left out.
-        cut: what the network answers without a block, for each one that was probed.
+        parts: corruption, fit and routes; empty ones are left out.
+        without: the prediction without a block, for each block that was probed.
     """
-    told = ", ".join(filter(None, parts))
-    return f"{told}; {' and '.join(cut)}." if cut else f"{told}."
+    text = ", ".join(filter(None, parts))
+    return f"{text}; {' and '.join(without)}." if without else f"{text}."
 
 
 def routing(gate: str, routed: NDArray) -> str:
-    """How often a gate let the sample through its block, from the epochs that saw it (bool [E'])."""
+    """In how many of the epochs that saw it a gate routed the sample (bool [E']), as a sentence."""
     if len(routed) == 0:
         return ""
     last = "routed" if routed[-1] else "skipped"
     epochs = "epoch" if len(routed) == 1 else "epochs"
-    return f"{gate.upper()}: routed in {int(routed.sum())} of {len(routed)} {epochs}, {last} at the last."
+    return f"{gate.upper()}: routed in {int(routed.sum())} of {len(routed)} {epochs}, {last} in the last."
 
 
 def skipping(block: str, cause: str, whole: bool, part: bool, recovered: bool, epoch: int) -> str:
-    """What skipping a block does to one sample's fit, in a sentence.
+    """Effect of skipping a block on the fit of one sample, in a sentence.
 
     Args:
-        block: which.
-        cause: what was done to the sample.
-        whole: whether it fits its given label as learned.
-        part: whether it does where the block is skipped.
+        block: name of the block.
+        cause: what is corrupted.
+        whole: whether the given label is fitted by the whole network.
+        part: whether it is fitted where the block is skipped.
         recovered: whether it is then predicted as its clean label, which is not the given one.
         epoch: of the checkpoint.
     """
     name = block.upper()
     if not whole:
         fits = f"only where {name} is skipped" if part else f"neither with {name} nor without"
-        return f"At epoch {epoch} it fits its given label {fits}: skipping it takes nothing away."
+        return f"At epoch {epoch} it fits its given label {fits}: skipping {name} loses no fit."
     if part:
         return (
             f"At epoch {epoch} it fits its given label without {name} as well: its fit does not need {name}."
         )
-    told = f"At epoch {epoch} it fits its given label with {name} and not without: "
-    told += f"memorised by {name}" if cause != "clean" else f"its fit needs {name}"
+    text = f"At epoch {epoch} it fits its given label with {name} and not without: "
+    text += f"memorised by {name}" if cause != "clean" else f"its fit needs {name}"
     return (
-        f"{told}, and recovered by skipping it: the network then says the clean label."
+        f"{text}, and recovered by skipping it: the network then predicts the clean label."
         if recovered
-        else f"{told}."
+        else f"{text}."
     )
 
 
-def critical(variant: str, epoch: int, radius: float, radii: Sequence[float], found: Sequence[bool]) -> str:
-    """How near the decision boundary one sample lies, in a sentence.
+def critical_radius(
+    variant: str, epoch: int, radius: float, radii: Sequence[float], critical: Sequence[bool]
+) -> str:
+    """Distance of one sample to the decision boundary, in a sentence.
 
     Args:
         variant: of the probe.
         epoch: of the checkpoint.
         radius: critical radius in grey levels; not finite where a search found none.
-        radii: those asked for, in grey levels.
-        found: whether another prediction lies within each.
+        radii: radii of the probe in grey levels.
+        critical: whether there is another prediction within each radius.
     """
-    inside = [f"{r:g}" for r, yes in zip(radii, found, strict=True) if yes]
-    outside = [f"{r:g}" for r, yes in zip(radii, found, strict=True) if not yes]
-    told = f"Critical at r = {', '.join(inside)}" if inside else "Not critical"
-    told += f"{', not' if inside else ''} at r = {', '.join(outside)}" if outside else ""
-    far = ""
+    inside = [f"{r:g}" for r, yes in zip(radii, critical, strict=True) if yes]
+    outside = [f"{r:g}" for r, yes in zip(radii, critical, strict=True) if not yes]
+    text = f"Critical at r = {', '.join(inside)}" if inside else "Not critical"
+    text += f"{', not' if inside else ''} at r = {', '.join(outside)}" if outside else ""
+    distance = ""
     if np.isfinite(radius):
         kind = (
             "estimated distance to the decision boundary"
             if variant == "first-order"
             else "smallest radius found"
         )
-        far = f": {kind} {radius:.3g} grey levels"
-    return f"{told} ({variant}, epoch {epoch}){far}."
+        distance = f": {kind} {radius:.3g} grey levels"
+    return f"{text} ({variant}, epoch {epoch}){distance}."

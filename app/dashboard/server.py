@@ -1,4 +1,4 @@
-"""The server's process: first the imports that every page needs, then Streamlit."""
+"""The server's process: imports the modules that every page needs, then runs Streamlit."""
 
 import importlib
 
@@ -12,11 +12,11 @@ NEEDED = (
     "probes.export.export",
     "probes.report.report",
 )
-"""What takes seconds to import: they pass before the browser is sent to the first page, not after."""
+"""Modules that take seconds to import: imported before the browser opens the first page, not after."""
 
 
 def preload() -> None:
-    """Import what the pages need; Plotly's parts are loaded when a first figure is made."""
+    """Import the modules of :data:`NEEDED`, and make a figure: Plotly loads its parts with the first one."""
     for name in NEEDED:
         importlib.import_module(name)
     from app.dashboard.charts import overview
@@ -25,7 +25,7 @@ def preload() -> None:
 
 
 def main() -> None:
-    """Serve, with the arguments of ``streamlit``."""
+    """Run the server with the arguments of ``streamlit``."""
     from streamlit.web.cli import main as serve
 
     preload()

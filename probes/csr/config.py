@@ -22,14 +22,14 @@ MOST = 100
 Method = Literal["first-order", "lass", "fgsm", "pgd"]
 
 CURVE = (0.1, 0.3, 1.0, 2.0)
-"""Radii in grey levels at which a curve CSR(r) is shown."""
+"""Radii in grey levels of the curve CSR(r)."""
 
 LASS_ALPHA, LASS_BETA = 0.25, 0.2
 """Step and noise of LASS in grey levels at the paper's radius; scaled with the radius elsewhere."""
 
 STEPS: dict[Method, int] = {"first-order": 0, "lass": 10, "fgsm": 1, "pgd": 20}
-"""Default budgets. The paper gives LASS none, and its ports take 10 or 100; beyond 10 steps hardly a sample is
-added, since alpha + |beta eta| is about the radius and the box's corner one or two steps away."""
+"""Default number of steps. The paper gives none for LASS, and its ports take 10 or 100; beyond 10 steps hardly a
+sample is added, since alpha + |beta eta| is about the radius and the box's corner one or two steps away."""
 
 OTHERS = 2
 """Other classes that first-order looks at: on a public ResNet-20 at radius 1, 94.9 % of the samples are judged as by
@@ -58,7 +58,7 @@ class Walk:
 
 @dataclass(frozen=True)
 class CsrConfig:
-    """A resolved search: two equal ones give equal members."""
+    """A search with every value: equal ones give equal results."""
 
     method: Method
     radii: tuple[float, ...]
@@ -71,15 +71,15 @@ class CsrConfig:
     """Standard deviation of LASS's noise in grey levels, one for each radius; none for first-order."""
     restarts: int
     others: int
-    """How many other classes first-order looks at, from the runner-up on, one gradient each; 0 for the walks."""
+    """Number of other classes that first-order tries, from the runner-up on, one gradient each; 0 for the searches."""
     seed: int
     clip: tuple[float, float] = (0.0, 1.0)
-    """Range of a pixel, which no search leaves (first-order does not know of it)."""
+    """Range of a pixel, which no search leaves (first-order ignores it)."""
     precision: str = "float32"
 
     @property
     def rounds(self) -> int:
-        """How often each sample is counted in a progress bar."""
+        """Number of times that each sample counts in a progress bar."""
         return 1 if self.method == "first-order" else len(self.radii)
 
     def walk(self, number: int) -> Walk:
@@ -146,10 +146,10 @@ def configure(
     others: int | None = None,
     seed: int = 0,
 ) -> CsrConfig:
-    """Fill in what is left open, and refuse what makes no sense; see :func:`probes.csr.critical.critical_samples`.
+    """A search with every value filled in; see :func:`probes.csr.critical.critical_samples` for the arguments.
 
     Raises:
-        MemgateError: a value is out of its range, or the method has no such thing.
+        MemgateError: a value is out of its range, or the method has no such argument.
     """
     require(method in get_args(Method), f"method {method!r} is none of {', '.join(get_args(Method))}.")
     radii = tuple(sorted({float(r) for r in ([radius] if isinstance(radius, int | float) else radius)}))
@@ -181,7 +181,7 @@ def configure(
 
 
 def _check_walk(method: Method, steps: int, restarts: int, alpha: float | None, beta: float | None) -> None:
-    """Refuse a budget or a step that the method does not have."""
+    """Refuse numbers of steps and lengths that do not go with the method."""
     if method == "first-order":
         require(steps == 0, f"steps {steps} does not go with first-order: it makes none.")
         require(

@@ -25,26 +25,27 @@ from probes.network.pixels import BATCH, batch_size_on, check_images, in_batches
 
 @dataclass(frozen=True, eq=False)
 class CriticalSamples:
-    """Who is critical; a column for each of n samples, in the order of the images."""
+    """Critical samples at R radii: a column for each of n samples, in the order of the images."""
 
     sample_id: NDArray[np.int64]
     prediction: NDArray[np.int64]
-    """The network's own answer [n]."""
+    """The network's prediction on the sample itself [n]."""
     critical: NDArray[np.bool_]
-    """[R, n], a row for each of ``config.radii``."""
+    """Whether each sample is critical [R, n], a row for each of ``config.radii``."""
     critical_radius: NDArray[np.float32]
-    """Grey levels [n]; low is near a boundary. first-order: rho, the estimated distance to the boundary (inf: no
-    direction changes the prediction). A search: how far the image that it found lies away, which the true distance
-    cannot exceed (inf: none found)."""
+    """Grey levels [n], 0 or above; low is near a boundary, which is harder. first-order: rho, the estimated distance
+    to the boundary (inf: no direction changes the prediction). A search: distance of the image that it found, an
+    upper bound of the true distance (inf: none found)."""
     first_hit_step: NDArray[np.int32]
-    """[R, n]: after how many steps, over all restarts, a search left the class in the smallest box in which it
+    """[R, n]: number of steps, over all restarts, after which a search left the class in the smallest box in which it
     did; 0 is PGD's random start, -1 never. first-order makes no steps: -1."""
     gradient_evaluations: int
-    """Gradients of one image each, over all samples."""
+    """Number of gradients of one image each, over all samples."""
     config: CsrConfig
+    """The search with every value."""
 
     def at(self, radius: float) -> NDArray[np.bool_]:
-        """Who is critical at a radius in grey levels [n]: any radius for first-order, else a searched one.
+        """Whether each sample is critical at a radius in grey levels [n]; of a search only at its radii.
 
         Raises:
             MemgateError: that box was not searched.
@@ -74,7 +75,7 @@ def critical_samples(
     early_exit: bool = True,
     finished: Callable[[int], object] = lambda _: None,
 ) -> CriticalSamples:
-    """Find out which samples are critical for a network.
+    """Critical samples of a network: is there another prediction within a box around each image (Arpit et al. 2017)?
 
     The methods (spec probes_and_noise, section 1):
 
@@ -88,32 +89,46 @@ def critical_samples(
     - ``fgsm``: one step of the length of the radius.
     - ``pgd``: 20 steps of a quarter of the radius from a random point of the box.
 
-    Radii are searched from the smallest; what lies in a small box lies in the larger ones, so a sample found is not
-    searched for again and membership grows with the radius. A radius of 0 makes nobody critical.
+    Radii are searched from the smallest; what lies in a small box lies in the larger ones, so that a critical sample
+    is not searched again and membership grows with the radius. At a radius of 0 no sample is critical.
 
-    The network answers in eval mode and in its own precision, where its parameters lie; it is left as it was.
-    Nothing depends on the batch or on the order of the images, but for the last digits of the arithmetic.
+    The network runs in eval mode and in its own precision, on the device of its parameters, and is left as it was.
+    Nothing depends on the batch or on the order of the images, except the last digits of the arithmetic.
 
     Args:
         model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it.
-        images: [n, C, H, W], floats in [0, 1], or uint8 (which is divided by 255); on any device.
-        radius: one or several, in grey levels.
-        method: see above.
-        steps: of a walk; None for the method's own number.
+        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1; on any device.
+        radius: one or several, in grey levels, from 0 to 255.
+        method: ``first-order``, ``lass``, ``fgsm`` or ``pgd``.
+        steps: of a search; None for the method's own number.
         alpha: length of the signed step in grey levels; None for the method's own.
         beta: standard deviation of LASS's noise in grey levels; None for the paper's.
-        restarts: walks, for LASS and PGD.
-        others: for first-order: how many other classes, from the runner-up on, of which the smallest rho counts; each
-            takes a gradient, and K - 1 of them are all. None for 2.
+        restarts: searches of each sample, for LASS and PGD.
+        others: for first-order: number of other classes, from the runner-up on, of which the smallest rho is taken;
+            each takes a gradient, and K - 1 of them are all. None for 2.
         seed: of the noise, which is a function of (seed, sample id, restart, step).
         sample_id: [n] distinct, 0 or above; None for 0 to n - 1.
         batch_size: images in a pass; None for 64 on a CPU and 512 on a GPU.
         early_exit: False lets every sample make all its steps: slower, with the same result.
-        finished: told how many samples are done since the last call; each counts ``config.rounds`` times.
+        finished: called with the number of samples newly done; each counts ``config.rounds`` times.
+
+    Returns:
+        Predictions, membership and radii, in the order of the images.
 
     Raises:
         MemgateError: a value is out of its range, the images are not in [0, 1], or the network gives no logits,
             has diverged, or couples the samples of a batch.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10))
+        >>> result = critical_samples(model, torch.rand(50, 3, 8, 8), radius=(0.3, 3))
+        >>> result.critical.shape, result.critical_radius.shape
+        ((2, 50), (50,))
+        >>> bool(result.critical[1].mean() >= result.critical[0].mean())  # CSR(3) and CSR(0.3)
+        True
     """
     config = configure(
         method,
@@ -146,7 +161,7 @@ def find_critical(
     early_exit: bool = True,
     finished: Callable[[int], object] = lambda _: None,
 ) -> CriticalSamples:
-    """:func:`critical_samples` with a resolved configuration."""
+    """Critical samples by a search with every value; see :func:`critical_samples`."""
     ids = np.arange(len(images)) if sample_id is None else np.asarray(sample_id, np.int64)
     _check(images, ids)
     place = place_of(model, images)
@@ -160,24 +175,24 @@ def find_critical(
             critical = np.stack([_within(rho, r) for r in config.radii])
             steps = np.full(critical.shape, -1, np.int32)
             return CriticalSamples(ids, prediction, critical, rho, steps, evaluations, config)
-        answers = _predictions(logits, images, batch_size, place)
+        prediction = _predictions(logits, images, batch_size, place)
         search = BoxSearch(
-            logits, images, answers, ids, batch_size, place[1], early_exit=early_exit, finished=finished
+            logits, images, prediction, ids, batch_size, place[1], early_exit=early_exit, finished=finished
         )
         return _searched(search, config)
 
 
 def _searched(search: BoxSearch, config: CsrConfig) -> CriticalSamples:
-    """The boxes from the smallest to the largest, each for those who are not critical yet."""
+    """Searches of the boxes from the smallest to the largest, each for the samples that are not critical yet."""
     n = len(search.images)
     distance, step = np.full(n, np.inf, np.float32), np.full(n, -1, np.int32)
     critical, steps, evaluations = [], [], 0
     for number, radius in enumerate(config.radii):
         rows = np.flatnonzero(step < 0) if radius > 0 else np.empty(0, np.int64)
         search.finished(n - len(rows))
-        found = search.search(rows, config.walk(number))
-        evaluations += found.gradient_evaluations
-        step[rows], distance[rows] = found.hit_step[rows], found.distance[rows]
+        hits = search.search(rows, config.walk(number))
+        evaluations += hits.gradient_evaluations
+        step[rows], distance[rows] = hits.hit_step[rows], hits.distance[rows]
         critical.append(step >= 0)
         steps.append(step.copy())
     prediction = search.prediction.cpu().numpy()
@@ -187,14 +202,14 @@ def _searched(search: BoxSearch, config: CsrConfig) -> CriticalSamples:
 
 
 def _within(rho: NDArray[np.float32], radius: float) -> NDArray[np.bool_]:
-    """Strictly within: at the boundary itself the two classes tie, and at radius 0 there is no other image."""
+    """Whether rho [n] is below the radius: at the boundary two classes tie, and at 0 there is no other image."""
     return rho < radius
 
 
 def _predictions(
     logits: Logits, images: Tensor, batch_size: int, place: tuple[torch.device, torch.dtype]
 ) -> Tensor:
-    """The network's own answers [n], on its device."""
+    """The network's predictions [n], on its device."""
     with torch.no_grad():
         return torch.cat(
             [
@@ -205,7 +220,7 @@ def _predictions(
 
 
 def _check(images: Tensor, ids: NDArray[np.int64]) -> None:
-    """Refuse images that are none, and ids that could give two samples the same noise."""
+    """Refuse what is no batch of images, and ids that would give two samples the same noise."""
     check_images(images)
     if ids.shape != (len(images),) or len(np.unique(ids)) != len(ids) or ids.min() < 0:
         raise MemgateError(

@@ -1,4 +1,4 @@
-"""The distance to the nearest decision boundary, were the network linear around the sample."""
+"""Distance to the nearest decision boundary of the network linearised at each sample."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def critical_radii(
     place: tuple[torch.device, torch.dtype],
     finished: Callable[[int], object],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """Predictions and linearised distances.
+    """Predictions [n] and linearised distances to the boundary [n] in grey levels.
 
     rho = (f_y - f_j) / ||grad(f_y - f_j)||_1, since no image within r in every pixel can lower a linear function by
     more than r times the sum of the slope's absolute values. A tie of y and j gives 0; a difference that does not
@@ -29,13 +29,13 @@ def critical_radii(
     Args:
         logits: the frozen network.
         images: [n, C, H, W] in [0, 1], or uint8.
-        others: over how many j, from the runner-up on, rho is the smallest.
+        others: number of classes j, from the runner-up on, over which the smallest rho is taken.
         batch_size: images in a pass.
         place: the network's device and precision.
-        finished: told how many samples are done since the last call.
+        finished: called after each batch with its number of samples.
 
     Returns:
-        Predictions [n]; rho [n] in grey levels, low is near a boundary; gradients of one image that it took.
+        Predictions [n]; rho [n] in grey levels, low is near a boundary; number of gradients of one image.
     """
     predictions, radii, evaluations = [], [], 0
     for rows in in_batches(len(images), batch_size):

@@ -1,4 +1,4 @@
-"""Critical samples of a run: over checkpoints and splits, on the images that the network was given."""
+"""Critical samples of a run: over checkpoints and splits, on the corrupted images of the training."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -19,16 +19,17 @@ from probes.result import ProbeResult, load_results, save_results
 def probe_run(
     run: Run, config: CsrConfig, plan: Plan, batch_size: int | None = None, most: int = MOST
 ) -> Iterator[ProbeResult]:
-    """Find the critical samples of a run, checkpoint by checkpoint and split by split.
+    """Critical samples of a run, one result for each checkpoint and split.
 
     A training image is probed as it was trained on: corrupted, and without augmentation.
 
     Args:
-        run: whose checkpoints.
+        run: a run with checkpoints.
         config: the search.
         plan: which checkpoints, splits and samples.
         batch_size: images in a pass; None for what suits the device.
-        most: of how many of the nearest critical samples a neighbour with another prediction is looked for.
+        most: number of critical samples, the nearest to the boundary, for which a neighbour with another prediction is
+            searched; 0 for none.
 
     Yields:
         One result for each checkpoint and split, which is already in the run's ``probes/csr.h5``; the neighbours are
@@ -39,53 +40,53 @@ def probe_run(
     """
     check_neighbours(most)
     load_results(run, NEIGHBOURS)  # a damaged file is noticed before anything is computed
-    for visit in checkpoint_samples(run, plan, PROBE):
-        network = pixel_network(visit.model, visit.inputs)
-        with console.counter(len(visit.images) * config.rounds, visit.label) as finished:
-            found = find_critical(
-                network, visit.pixels, config,
-                sample_id=visit.images.sample_id, batch_size=batch_size, finished=finished,
+    for samples in checkpoint_samples(run, plan, PROBE):
+        network = pixel_network(samples.model, samples.inputs)
+        with console.counter(len(samples.images) * config.rounds, samples.label) as finished:
+            critical = find_critical(
+                network, samples.pixels, config,
+                sample_id=samples.images.sample_id, batch_size=batch_size, finished=finished,
             )  # fmt: skip
-        result = _result(found, visit)
+        result = _result(critical, samples)
         save_results(run, PROBE, [result])
         if most:
-            beyond = find_neighbours(network, visit.pixels, found, most=most, batch_size=batch_size)
-            save_results(run, NEIGHBOURS, [_neighbours(beyond, result, most)])
+            neighbours = find_neighbours(network, samples.pixels, critical, most=most, batch_size=batch_size)
+            save_results(run, NEIGHBOURS, [_neighbours(neighbours, result, most)])
         yield result
 
 
-def _result(found: CriticalSamples, visit: CheckpointSamples) -> ProbeResult:
+def _result(critical: CriticalSamples, samples: CheckpointSamples) -> ProbeResult:
     """The search's result as it is stored; the columns are those of :class:`probes.csr.critical.CriticalSamples`."""
     return ProbeResult(
         probe=PROBE,
-        split=visit.split,
-        epoch=visit.epoch,
-        variant=found.config.method,
-        checkpoint=visit.checkpoint,
-        sample_id=found.sample_id,
+        split=samples.split,
+        epoch=samples.epoch,
+        variant=critical.config.method,
+        checkpoint=samples.checkpoint,
+        sample_id=critical.sample_id,
         values={
-            "prediction": found.prediction.astype(np.uint16),
-            "critical_radius": found.critical_radius,
-            "critical": found.critical,
-            "first_hit_step": found.first_hit_step.astype(np.int32),
+            "prediction": critical.prediction.astype(np.uint16),
+            "critical_radius": critical.critical_radius,
+            "critical": critical.critical,
+            "first_hit_step": critical.first_hit_step.astype(np.int32),
         },
-        config={**asdict(found.config), "gradient_evaluations": found.gradient_evaluations},
-        versions=visit.versions,
+        config={**asdict(critical.config), "gradient_evaluations": critical.gradient_evaluations},
+        versions=samples.versions,
     )
 
 
-def _neighbours(found: Neighbours, result: ProbeResult, most: int) -> ProbeResult:
+def _neighbours(neighbours: Neighbours, result: ProbeResult, most: int) -> ProbeResult:
     """The neighbours as they are stored: pictures [H, W, 3, m], since the last axis counts the samples."""
     return replace(
         result,
         probe=NEIGHBOURS,
-        sample_id=result.sample_id[found.row],
+        sample_id=result.sample_id[neighbours.row],
         values={
-            "difference": np.ascontiguousarray(found.difference.transpose(2, 3, 1, 0)),
-            "distance": found.distance,
-            "prediction": result.values["prediction"][found.row],
-            "neighbour_prediction": found.prediction.astype(np.uint16),
-            "critical_radius": result.values["critical_radius"][found.row],
+            "difference": np.ascontiguousarray(neighbours.difference.transpose(2, 3, 1, 0)),
+            "distance": neighbours.distance,
+            "prediction": result.values["prediction"][neighbours.row],
+            "neighbour_prediction": neighbours.prediction.astype(np.uint16),
+            "critical_radius": result.values["critical_radius"][neighbours.row],
         },
         config={"most": most, "radii": list(result.config["radii"]), "steps": STEPS},
     )

@@ -1,4 +1,4 @@
-"""A search inside a box: steps along the sign of the gradient until the network changes its mind.
+"""A search inside a box: steps along the sign of the gradient until the prediction changes.
 
 The box is all images that differ from a sample by at most ``radius`` in every pixel and stay in [0, 1]. FGSM, PGD
 and LASS are the same walk with other steps. Lengths are in grey levels: 1 is 1/255 of the range of a pixel.
@@ -22,25 +22,25 @@ GREY_LEVEL = 1 / 255
 
 
 @dataclass(eq=False)
-class Found:
-    """What a search has found so far, a row per sample."""
+class Hits:
+    """Images with another prediction that a search has found so far, a row per sample."""
 
     hit_step: NDArray[np.int32]
-    """Steps made (over all restarts) when the prediction first differed [n]; -1: it never did."""
+    """Number of steps (over all restarts) when the prediction first differed [n]; -1: never."""
     distance: NDArray[np.float32]
-    """Largest change of a pixel there in grey levels [n]: an upper bound of the distance; inf: none found."""
+    """Largest change of a pixel there in grey levels [n], an upper bound of the distance; inf: none hits."""
     gradient_evaluations: int = 0
-    """Gradients of one image each."""
+    """Number of gradients of one image each."""
     change: Tensor | None = None
-    """What was added to the sample there [n, C, H, W], in [0, 1] pixel space and 0 where nothing was found; None
-    where nobody asked for it."""
+    """Change of the sample there [n, C, H, W], in [0, 1] pixel space and 0 where nothing was found; None unless it is
+    kept."""
 
 
 def away(logits: Tensor, label: Tensor) -> Tensor:
-    """log-sum-exp of the other logits minus the label's own [b]: what a walk climbs.
+    """log-sum-exp of the other logits minus the label's own [b], which a search increases.
 
     Cross-entropy is log(1 + exp(away)), so its gradient is that of ``away`` times a positive number and every
-    sign is the same; but this one does not vanish in float32 when the network is very sure.
+    sign is the same; but it does not vanish in float32 for a very confident network.
 
     Args:
         logits: [b, K].
@@ -52,7 +52,7 @@ def away(logits: Tensor, label: Tensor) -> Tensor:
 
 @dataclass(eq=False)
 class _Walkers:
-    """The samples that are being searched, a row each; what the host asks for stays on the host."""
+    """The samples that are being searched, a row each; counters stay on the host."""
 
     row: NDArray[np.int64]
     step: NDArray[np.int64]
@@ -62,7 +62,7 @@ class _Walkers:
     label: Tensor
 
     def kept(self, stays: NDArray[np.bool_]) -> "_Walkers":
-        """Those who stay."""
+        """The walkers of a mask [b]."""
         if stays.all():
             return self
         index = torch.from_numpy(np.flatnonzero(stays)).to(self.origin.device)
@@ -72,7 +72,7 @@ class _Walkers:
         )  # fmt: skip
 
     def joined(self, new: "_Walkers") -> "_Walkers":
-        """These and the new ones."""
+        """These walkers and the new ones."""
         return _Walkers(
             np.concatenate([self.row, new.row]),
             np.concatenate([self.step, new.step]),
@@ -85,37 +85,37 @@ class _Walkers:
 
 @dataclass(eq=False)
 class BoxSearch:
-    """Searches the boxes of many samples with one network, a batch at a time.
+    """Searches of the boxes of many samples with one network, a batch at a time.
 
-    A sample's walk depends on the sample, its id and the seed alone: not on the batch, the order, or when
-    others are found. Who is found leaves, and the next in the queue takes the place.
+    A sample's walk depends on the sample, its id and the seed alone: not on the batch, the order, or the other
+    samples. A sample whose prediction has changed leaves the batch, and the next one takes its place.
     """
 
     logits: Logits
     images: Tensor
     """[n, C, H, W] in [0, 1], or uint8."""
     prediction: Tensor
-    """The network's own answer for each of them [n], on its device."""
+    """The network's prediction on each of them [n], on its device."""
     sample_id: NDArray[np.int64]
     batch_size: int
     dtype: torch.dtype
     early_exit: bool = True
-    """False: everybody makes all the steps, as in the naive loop; the result is the same."""
+    """False: every sample makes all the steps, as in the naive loop; the result is the same."""
     finished: Callable[[int], object] = field(default=lambda _: None)
-    """Told how many samples have left, batch by batch."""
+    """Called after each batch with the number of samples that have left."""
 
-    def search(self, rows: NDArray[np.int64], walk: Walk, keep: bool = False) -> Found:
-        """Search the boxes of the samples in ``rows``; the others come back as not found.
+    def search(self, rows: NDArray[np.int64], walk: Walk, keep: bool = False) -> Hits:
+        """Images with another prediction in the boxes of the samples in ``rows``; the others count as not hits.
 
         Args:
-            rows: who, as rows of the images.
-            walk: how.
-            keep: whether to fill in :attr:`Found.change`, which is as large as the images are.
+            rows: of the images.
+            walk: radius, steps and noise.
+            keep: whether to fill in :attr:`Hits.change`, which is as large as the images.
         """
         n = len(self.images)
-        found = Found(np.full(n, -1, np.int32), np.full(n, np.inf, np.float32))
+        hits = Hits(np.full(n, -1, np.int32), np.full(n, np.inf, np.float32))
         if keep:
-            found.change = torch.zeros(self.images.shape, dtype=self.dtype, device=self.prediction.device)
+            hits.change = torch.zeros(self.images.shape, dtype=self.dtype, device=self.prediction.device)
         waiting = rows
         walkers = self._begin(waiting[:0], walk)
         while len(waiting) or len(walkers.row):
@@ -123,40 +123,40 @@ class BoxSearch:
             if free and len(waiting):
                 walkers = walkers.joined(self._begin(waiting[:free], walk))
                 waiting = waiting[free:]
-            leaves = self._advance(walkers, walk, found)
+            leaves = self._advance(walkers, walk, hits)
             walkers = walkers.kept(~leaves)
             self.finished(int(leaves.sum()))
-        return found
+        return hits
 
-    def _advance(self, walkers: _Walkers, walk: Walk, found: Found) -> NDArray[np.bool_]:
-        """One pass: see who has changed class, and let the others make a step with the gradient of that same pass.
+    def _advance(self, walkers: _Walkers, walk: Walk, hits: Hits) -> NDArray[np.bool_]:
+        """One pass: check the predictions, and move the others one step by the gradient of that same pass.
 
         So k steps take k + 1 forward and k backward passes.
 
         Returns:
-            Who is done [b].
+            Mask of the walkers that are done [b].
         """
         point = walkers.current.detach().requires_grad_()
         logits = self.logits(point)
         changed = (logits.argmax(1) != walkers.label).cpu().numpy()
-        first = changed & (found.hit_step[walkers.row] < 0)
+        first = changed & (hits.hit_step[walkers.row] < 0)
         if first.any():
             rows = walkers.row[first]
-            found.hit_step[rows] = (walkers.restart * walk.steps + walkers.step)[first]
+            hits.hit_step[rows] = (walkers.restart * walk.steps + walkers.step)[first]
             change = point.detach() - walkers.origin
             moved = change.abs().flatten(1).amax(1) / GREY_LEVEL
-            found.distance[rows] = moved.float().cpu().numpy()[first]
-            if found.change is not None:
-                places = (torch.from_numpy(found_at) for found_at in (rows, np.flatnonzero(first)))
-                to, of = (place.to(change.device) for place in places)
-                found.change[to] = change[of]
+            hits.distance[rows] = moved.float().cpu().numpy()[first]
+            if hits.change is not None:
+                index = (torch.from_numpy(places) for places in (rows, np.flatnonzero(first)))
+                to, of = (places.to(change.device) for places in index)
+                hits.change[to] = change[of]
         at_end = walkers.step == walk.steps
         leaves = (at_end & (walkers.restart == walk.restarts - 1)) | (changed & self.early_exit)
         steps, again = ~at_end & ~leaves, at_end & ~leaves
         if steps.any():
             self._step(walkers, point, logits, steps, walk)
             walkers.step[steps] += 1
-            found.gradient_evaluations += int(steps.sum())
+            hits.gradient_evaluations += int(steps.sum())
         if again.any():
             walkers.step[again] = 0
             walkers.restart[again] += 1
@@ -174,7 +174,7 @@ class BoxSearch:
         return walkers
 
     def _place(self, walkers: _Walkers, chosen: NDArray[np.bool_], walk: Walk) -> None:
-        """Put walkers at the start of the walk that their ``restart`` counts."""
+        """Move walkers to the start of the walk with the number ``restart``."""
         index = torch.from_numpy(np.flatnonzero(chosen)).to(walkers.origin.device)
         start = walkers.origin[index]
         if walk.random_start and len(start):
@@ -185,9 +185,9 @@ class BoxSearch:
     def _step(
         self, walkers: _Walkers, point: Tensor, logits: Tensor, chosen: NDArray[np.bool_], walk: Walk
     ) -> None:
-        """One step of those that are chosen, from the pass that has just checked where they are."""
+        """Move the chosen walkers one step, by the gradient of the latest pass."""
         index = torch.from_numpy(np.flatnonzero(chosen)).to(point.device)
-        # A sum: a mean would make no sign different, but a gradient's size depend on the batch.
+        # A sum: with a mean the signs would be the same, but the gradient's size would depend on the batch.
         slope = gradient(away(logits[index], walkers.label[index]).sum(), point)[index]
         delta = walk.alpha * slope.sign()
         if walk.beta:
@@ -201,9 +201,9 @@ class BoxSearch:
         chosen: NDArray[np.bool_],
         walk: Walk,
         purpose: str,
-        made_of: Callable[[NDArray[np.uint64]], NDArray[np.float64]],
+        draw: Callable[[NDArray[np.uint64]], NDArray[np.float64]],
     ) -> Tensor:
-        """Numbers of the chosen walkers' own streams, each a function of (seed, restart, step, sample id)."""
+        """Random numbers of the chosen walkers, each a function of (seed, restart, step, sample id)."""
         shape = walkers.origin.shape[1:]
         when = np.stack([walkers.restart, walkers.step], 1)[chosen]
         ids = self.sample_id[walkers.row[chosen]]
@@ -211,11 +211,11 @@ class BoxSearch:
         for restart, step in np.unique(when, axis=0).tolist():
             here = (when == (restart, step)).all(1)
             words = sample_words(ids[here], drawn.shape[1], "probe", "csr", walk.seed, purpose, restart, step)
-            drawn[here] = made_of(words)
+            drawn[here] = draw(words)
         return torch.from_numpy(drawn).to(walkers.origin).reshape(-1, *shape)
 
 
 def boxed(images: Tensor, origin: Tensor, radius: float) -> Tensor:
-    """Images [b, C, H, W] brought into the boxes around ``origin``, and into [0, 1]."""
+    """Images [b, C, H, W] clipped to the boxes around ``origin``, and to [0, 1]."""
     reach = radius * GREY_LEVEL
     return torch.clamp(images, (origin - reach).clamp_min(0), (origin + reach).clamp_max(1))

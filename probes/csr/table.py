@@ -1,4 +1,4 @@
-"""Critical sample ratios by group, as a table to read. No torch."""
+"""Critical sample ratios by group, as a table. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ UNITS = (
 
 @dataclass(frozen=True)
 class CriticalGroup:
-    """The critical samples of one group."""
+    """Critical sample ratios and median radius of one group."""
 
     name: str
     """As in :func:`probes.samples.probe_groups.probed_members`."""
     n: int
     ratios: tuple[Estimate, ...]
-    """CSR at each of the radii."""
+    """CSR in [0, 1] at each of the result's radii."""
     median: float
     """Median critical radius in grey levels."""
 
@@ -40,27 +40,28 @@ def critical_groups(
     """CSR of each group that is not empty.
 
     Args:
-        run: whose.
-        log: its log, for what was done to the samples and where the gates sent them.
+        run: the run that was probed.
+        log: its log, for the corruption of the samples and their routes.
         result: of this probe.
-        gates: whose routes are groups, see :func:`probes.samples.probe_groups.probed_members`.
+        gates: names of the gates by whose routes samples are grouped, see
+            :func:`probes.samples.probe_groups.probed_members`.
 
     Returns:
         The groups of :func:`probes.samples.probe_groups.probed_members`.
     """
-    inside = probed_members(run, log, result, gates)
-    return tuple(_group(name, who, result) for name, who in inside.items())
+    groups = probed_members(run, log, result, gates)
+    return tuple(_group(name, mask, result) for name, mask in groups.items())
 
 
-def _group(name: str, who: NDArray[np.bool_], result: ProbeResult) -> CriticalGroup:
-    ratios = tuple(share(row[who]) for row in result.values["critical"])
+def _group(name: str, mask: NDArray[np.bool_], result: ProbeResult) -> CriticalGroup:
+    ratios = tuple(share(row[mask]) for row in result.values["critical"])
     return CriticalGroup(
-        name, int(who.sum()), ratios, float(np.median(result.values["critical_radius"][who]))
+        name, int(mask.sum()), ratios, float(np.median(result.values["critical_radius"][mask]))
     )
 
 
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
-    """One result as text: a heading, a row for each group, and what is missing."""
+    """One result as text: a heading, a row for each group, and notes on missing values."""
     radii = result.config["radii"]
     rows = []
     for group in critical_groups(run, log, result):

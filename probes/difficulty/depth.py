@@ -7,6 +7,7 @@ easy, so deep is harder.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,8 +34,7 @@ DISTANCE_MIB = 256
 """Memory for distances between queries and support, in MiB."""
 
 
-@dataclass(frozen=True, eq=False)
-class Support:
+class Support(NamedTuple):
     """The training samples that vote."""
 
     images: Tensor
@@ -60,7 +60,7 @@ class Depths:
 def prediction_depths(
     model: nn.Module,
     images: Tensor,
-    support: Support,
+    support: tuple[Tensor, ArrayLike | Tensor],
     neighbours: int = DifficultyConfig.neighbours,
     *,
     layers: Sequence[str] | None = None,
@@ -78,7 +78,7 @@ def prediction_depths(
         model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it. It
             runs in eval mode and in its own precision, and is left as it was.
         images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1.
-        support: the training samples that vote.
+        support: the training samples that vote, as (images [S, C, H, W], given labels [S]) or :class:`Support`.
         neighbours: k, how many of them vote.
         layers: names of submodules from shallow to deep, ``penultimate`` for the input of the last linear layer; None
             for the stem, each unit and ``penultimate`` of memgate's networks.
@@ -100,13 +100,14 @@ def prediction_depths(
         >>> _ = torch.manual_seed(0)
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AvgPool2d(6), nn.Flatten(), nn.Linear(8, 10))
         >>> images, labels = torch.rand(40, 3, 8, 8), torch.arange(40) % 10
-        >>> support = Support(images[5:], labels[5:])
-        >>> depths = prediction_depths(model, images[:5], support, 3, layers=["1", "penultimate"])
+        >>> voters = images[5:], labels[5:]
+        >>> depths = prediction_depths(model, images[:5], voters, 3, layers=["1", "penultimate"])
         >>> depths.depth.shape, depths.knn_prediction.shape
         ((5,), (2, 5))
     """
-    DifficultyConfig(neighbours=neighbours, support=0).check(len(support.images))
-    labels = as_labels(support.labels, len(support.images)).numpy()
+    voters = Support(*support)
+    DifficultyConfig(neighbours=neighbours, support=0).check(len(voters.images))
+    labels = as_labels(voters.labels, len(voters.images)).numpy()
     own = np.full(len(images), -1) if own is None else own
     names, votes = layers_of(model, layers), {}
     prediction = np.empty(0, np.int64)
@@ -116,8 +117,8 @@ def prediction_depths(
             finished(count * layers)
 
         (theirs, _), (ours, logits) = (
-            features_and_logits(model, some, part, reduce=coarse, batch_size=batch_size, finished=seen)
-            for some in (support.images, images)
+            features_and_logits(model, batch, part, reduce=coarse, batch_size=batch_size, finished=seen)
+            for batch in (voters.images, images)
         )
         for name in part:
             votes[name] = knn_vote(ours[name], theirs[name], labels, neighbours, own)

@@ -1,4 +1,4 @@
-"""Scores from inside the network by group, as a table to read, and whether the gates follow them. No torch."""
+"""Difficulty scores by group as a table, and their rank correlation with the gates. No torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown, routes_unknown
 from probes.samples.probe_groups import heading, logged, of_gate, probed_members
-from probes.stats.estimate import Estimate, average, estimate, percent, share
+from probes.stats.estimate import Estimate, average, estimate, percent, share, significant, with_interval
 from probes.stats.intervals import median_interval, spearman_interval
 
 HEAD = "head"
-"""What stands for a depth beyond the last point: no vote of neighbours agrees with the network, the head decides."""
+"""Name of a depth beyond the last layer: no vote of neighbours agrees with the network, so that the head decides."""
 
 UNITS = (
     "High is harder, for all. input_gradient_norm, grand_last_layer, grand: Euclidean norm of the gradient of the "
@@ -42,19 +42,19 @@ class DifficultyGroup:
     mean: Estimate
     median: Estimate
     deep: Estimate | None
-    """Of the prediction depth: share that is decided after :data:`O1`; None for other scores."""
+    """Share of the samples that are decided after :data:`O1`; None for scores other than the prediction depth."""
     decided_at: int | None
-    """Likewise: lower median, which is a depth that a sample has."""
+    """Lower median of the prediction depth, which is a depth that a sample has; None for other scores."""
     with_gate: Mapping[str, Estimate]
     """Gate to Spearman's rank correlation of the score with g; empty where the log lacks the epoch."""
 
 
 def difficulty_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[DifficultyGroup, ...]:
-    """One score of each group that is not empty.
+    """Mean, median and correlations of one score in each group that is not empty.
 
     Args:
-        run: whose.
-        log: its log, for what was done to the samples and what their gates said.
+        run: the run that was probed.
+        log: its log, for the corruption of the samples and their gates' values.
         result: of this probe.
 
     Returns:
@@ -62,28 +62,30 @@ def difficulty_groups(run: Run, log: SampleLog, result: ProbeResult) -> tuple[Di
     """
     gates = {gate: logged(log, result, "gate", gate) for gate in shown_gates(log.gates)}
     known = {gate: g for gate, g in gates.items() if g is not None}
-    inside = probed_members(run, log, result)
-    return tuple(_group(name, who, result, known) for name, who in inside.items())
+    groups = probed_members(run, log, result)
+    return tuple(_group(name, mask, result, known) for name, mask in groups.items())
 
 
 def _group(
-    name: str, who: NDArray[np.bool_], result: ProbeResult, gates: Mapping[str, NDArray]
+    name: str, mask: NDArray[np.bool_], result: ProbeResult, gates: Mapping[str, NDArray]
 ) -> DifficultyGroup:
     values = result.values[result.variant]
     deep, decided_at = None, None
     if result.variant == PREDICTION_DEPTH:
-        deep = share(values[who] > result.config["points"].index(O1))
-        decided_at = int(np.sort(values[who])[(int(who.sum()) - 1) // 2])
+        deep = share(values[mask] > result.config["points"].index(O1))
+        decided_at = int(np.sort(values[mask])[(int(mask.sum()) - 1) // 2])
     correlations = {}
     for gate, g in gates.items():
-        both = who & np.isfinite(g)
+        both = mask & np.isfinite(g)
         correlations[gate] = estimate(*spearman_interval(values[both], g[both]), n=int(both.sum()))
-    median = estimate(*median_interval(values[who]), n=int(who.sum()))
-    return DifficultyGroup(name, int(who.sum()), average(values[who]), median, deep, decided_at, correlations)
+    median = estimate(*median_interval(values[mask]), n=int(mask.sum()))
+    return DifficultyGroup(
+        name, int(mask.sum()), average(values[mask]), median, deep, decided_at, correlations
+    )
 
 
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
-    """One result as text: a heading, a row for each group, how well the votes agree, and what is missing."""
+    """One result as text: a heading, a row for each group, the votes' agreement, and notes on missing values."""
     rows = [_row(group, log, result) for group in difficulty_groups(run, log, result)]
     parts = [heading(run, log, result), "", tabulate(rows, headers="keys", disable_numparse=True)]
     if result.variant == PREDICTION_DEPTH:
@@ -92,32 +94,23 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
 
 
 def _row(group: DifficultyGroup, log: SampleLog, result: ProbeResult) -> dict[str, str]:
-    row = {"samples": group.name, "n": str(group.n), "mean": _number(group.mean)}
+    row = {"samples": group.name, "n": str(group.n), "mean": significant(group.mean)}
     if group.deep is None or group.decided_at is None:
-        row["median"] = _number(group.median)
+        row["median"] = significant(group.median)
     else:
         names = [*result.config["points"], HEAD]
         row["lower median at"] = names[group.decided_at]
         row[f"after o1 ({names[names.index(O1) + 1]} or later)"] = percent(group.deep)
-    for gate, found in group.with_gate.items():
-        row[f"Spearman with g{of_gate(log, gate)}"] = _number(found, ".2f")
+    for gate, correlation in group.with_gate.items():
+        row[f"Spearman with g{of_gate(log, gate)}"] = with_interval(correlation, ".2f")
     return row
 
 
 def _agreement(result: ProbeResult) -> str:
-    """For how many samples each point's vote is the network's prediction."""
+    """A sentence with the share of samples for which each layer's vote is the network's prediction."""
     agrees = (result.values["knn_prediction"] == result.values["prediction"]).mean(axis=1)
     points = ", ".join(
         f"{name} {value:.0%}" for name, value in zip(result.config["points"], agrees, strict=True)
     )
     votes = f"{result.config['neighbours']} of {result.config['support']} training samples"
     return f"Votes ({votes}) that agree with the network: {points}."
-
-
-def _number(found: Estimate, form: str = ".3g") -> str:
-    """A value with its interval; ``-`` where it is undefined."""
-    if found.value is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return format(found.value, form)
-    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"

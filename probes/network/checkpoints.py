@@ -1,4 +1,4 @@
-"""What a probe of a trained network goes through: its checkpoints, and in each of them some samples of each split."""
+"""Checkpoints of a run with the samples of each split that are probed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,46 +24,46 @@ from probes.result import load_results
 
 @dataclass(frozen=True, eq=False)
 class CheckpointSamples:
-    """One checkpoint and one split."""
+    """The network of one checkpoint, and the probed samples of one split."""
 
     model: nn.Module
     """The network of :mod:`memgate.models`, on its device; it takes normalised images."""
     inputs: Inputs
-    """Pictures of the run."""
+    """The run's images, restored from its manifest."""
     epoch: int
-    """Of the checkpoint, counted from 1."""
+    """Epoch of the checkpoint, counted from 1."""
     checkpoint: str
     """Name of its file without the suffix, such as ``last``."""
     split: str
     rows: NDArray[np.int64]
-    """Where the samples stand in the split, rising [n]."""
+    """Rows of the samples in the split, rising [n]."""
     images: ImageSet
-    """The samples, as the network is given them (corrupted images, given labels), in the order of their ids."""
+    """The samples in the order of ``rows``: corrupted images and given labels."""
     device: torch.device
     versions: dict[str, Any] = field(repr=False)
-    """Of memgate, of what it stands on, and of the machine."""
+    """Versions of memgate and its dependencies, and the machine."""
 
     @property
     def label(self) -> str:
-        """For a progress bar."""
+        """Split and epoch as the title of a progress bar."""
         return f"{self.split}, epoch {self.epoch}"
 
     @cached_property
     def pixels(self) -> Tensor:
-        """The images, uint8 [n, 3, H, W], on the host."""
+        """The images on the host, uint8 [n, 3, H, W]."""
         return as_pixels(self.images.images)
 
 
 def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointSamples]:
-    """Every checkpoint and split of a plan.
+    """Networks and samples of every checkpoint and split of a plan.
 
     Args:
-        run: whose.
-        plan: what to visit.
-        probe: whose results are going to be stored; a damaged file of it is noticed before anything is computed.
+        run: a run with checkpoints.
+        plan: which checkpoints, splits and samples.
+        probe: name of the probe that will store results; a damaged file of it is refused before anything is computed.
 
     Raises:
-        MemgateError: no such checkpoint or split, or the data, a checkpoint or the results' file is damaged.
+        MemgateError: there is no such checkpoint or split, or the data, a checkpoint or the results are damaged.
     """
     if plan.n < 0:
         raise MemgateError(f"n {plan.n} is no number of samples: 1 or more, or 0 for all.")
@@ -74,7 +74,7 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     load_results(run, probe)
     versions = _versions(device)
     inputs, done = inputs_of(run), set()
-    # The same samples at every checkpoint: kept, and made when a split is first visited.
+    # The same samples at every checkpoint: kept, and made when a split is first probed.
     subsets: dict[str, tuple[NDArray[np.int64], ImageSet]] = {}
     for name in names:
         model, epoch = load_network(run, name, device)
@@ -92,14 +92,14 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
 
 
 def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:
-    """Rows of a split that are probed, rising: nested in n, and the same in a corrupted copy of a split."""
+    """Rows of a split that are probed, rising [n]: nested in n, and the same in a corrupted copy of a split."""
     original = inputs.clean_images(split)
     order = hash_order(original.sample_id, "probe", original.name, original.split)
     return np.sort(order[: n or None])
 
 
 def _versions(device: torch.device) -> dict[str, Any]:
-    """What a result is stored with."""
+    """Versions and device that are stored with a result."""
     environment = describe(device)
     names = ("memgate", "python", "packages", "git_revision", "device", "device_name")
     return {name: environment[name] for name in names}

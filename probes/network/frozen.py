@@ -1,4 +1,4 @@
-"""A network as a pure function of its images: nothing of it is trained, changed or left changed."""
+"""A network as a pure function of its images: nothing in it is trained or left changed."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -15,26 +15,26 @@ Logits = Callable[[Tensor], Tensor]
 
 @contextlib.contextmanager
 def frozen(model: nn.Module) -> Iterator[Logits]:
-    """The network in eval mode, its parameters without gradients, in its own precision; then as it was before.
+    """The network as a function to logits, in eval mode, with parameters without gradients, in its own precision.
 
-    Put back, whatever happens inside: the mode of every module (not of the root alone), every parameter's
+    Restored at the end, also after an error: the mode of every module (not of the root alone), every parameter's
     ``requires_grad``, and every buffer that the network changed. Parameters get no ``.grad``. Gradients with
-    respect to the images work inside, also where the caller switched them off.
+    respect to the images work inside, also where the caller has switched them off.
 
     Args:
         model: any module from images to a tensor of logits.
 
     Yields:
-        The network as a function, which also checks what comes out.
+        Images [b, C, H, W] in [0, 1] to logits [b, K], which are checked.
 
     Raises:
-        MemgateError: an answer of the network would depend on its batch, or it gives no logits.
+        MemgateError: a prediction would depend on its batch, or the network gives no finite logits [b, K].
     """
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise MemgateError(
-                f"The BatchNorm layer {name!r} keeps no running statistics, so that what the network says of a "
-                "sample depends on its batch: give it running statistics first."
+                f"The BatchNorm layer {name!r} keeps no running statistics, so that the prediction of a sample "
+                "depends on its batch: give it running statistics first."
             )
     modes = [(module, module.training) for module in model.modules()]
     trained = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -46,7 +46,7 @@ def frozen(model: nn.Module) -> Iterator[Logits]:
     try:
         model.eval().requires_grad_(False)
         with _exact(_device(model)):
-            yield lambda images: _answers(model, images)
+            yield lambda images: _logits(model, images)
     finally:
         for module, mode in modes:
             module.training = mode
@@ -60,7 +60,7 @@ def frozen(model: nn.Module) -> Iterator[Logits]:
 
 
 def place_of(model: nn.Module, images: Tensor) -> tuple[torch.device, torch.dtype]:
-    """Where a network computes and in which precision; where it has no parameters, the images decide."""
+    """Device and precision of a network, of its first floating parameter; without parameters those of the images."""
     for parameter in model.parameters():
         if parameter.is_floating_point():
             return parameter.device, parameter.dtype
@@ -68,7 +68,7 @@ def place_of(model: nn.Module, images: Tensor) -> tuple[torch.device, torch.dtyp
 
 
 def gradient(value: Tensor, images: Tensor, keep: bool = False) -> Tensor:
-    """Derivative of a value by the images; zero where the network does not look at them.
+    """Derivative of a value by the images [b, C, H, W]; 0 where the value does not depend on them.
 
     Args:
         value: a scalar.
@@ -77,8 +77,8 @@ def gradient(value: Tensor, images: Tensor, keep: bool = False) -> Tensor:
     """
     if not value.requires_grad:
         return torch.zeros_like(images)
-    (found,) = torch.autograd.grad(value, images, retain_graph=keep, allow_unused=True)
-    return torch.zeros_like(images) if found is None else found
+    (slope,) = torch.autograd.grad(value, images, retain_graph=keep, allow_unused=True)
+    return torch.zeros_like(images) if slope is None else slope
 
 
 def _device(model: nn.Module) -> torch.device:
@@ -87,7 +87,7 @@ def _device(model: nn.Module) -> torch.device:
 
 @contextlib.contextmanager
 def _exact(device: torch.device) -> Iterator[None]:
-    """Gradients on, autocast and TF32 off: rounding to 10 bits would decide who is critical by the batch's size."""
+    """Gradients on, autocast and TF32 off: with 10 bits, the batch size would decide which samples are critical."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
@@ -103,12 +103,12 @@ def _exact(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _answers(model: nn.Module, images: Tensor) -> Tensor:
-    """Logits [b, K] of images [b, C, H, W]; what is no logits is refused."""
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
+    """Checked logits [b, K] of images [b, C, H, W]."""
     if len(images) > 1:
         return _checked(model(images))
     # Libraries have other kernels for a batch of one, and their other rounding can put a unit on the other side
-    # of ReLU's kink: on a ResNet-20 it moved a rho of 0.38 by 1e-4. So one image is asked for twice.
+    # of ReLU's kink: on a ResNet-20 it moved a rho of 0.38 by 1e-4. So one image is passed twice.
     return _checked(model(torch.cat([images, images])))[: len(images)]
 
 

@@ -1,4 +1,4 @@
-"""Everything that a network says of its images, from one pass: logits, gates, and the features before the head."""
+"""All outputs of a memgate network from one pass: logits, gates, and the features before the head."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,43 +16,43 @@ from probes.network.layers import PENULTIMATE
 
 
 @dataclass(frozen=True, eq=False)
-class GateAnswers:
-    """What one gate makes of n images."""
+class GateOutputs:
+    """Outputs of one gate for n images."""
 
     value: NDArray[np.float32]
-    """g [n]."""
+    """g [n], in [0, 1]."""
     entropy: NDArray[np.float32] | None
-    """H [n] in nats; None where it has none."""
+    """H [n] in nats; None for a gate without entropy."""
     logits: NDArray[np.float32] | None
-    """[n, K] of its own classifier; None where it has none."""
+    """[n, K] of the gate's own classifier; None for a gate without one."""
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What a network makes of n images."""
+class Outputs:
+    """Outputs of a network for n images."""
 
     logits: NDArray[np.float32]
     """[n, K]."""
     features: NDArray[np.float32]
-    """[n, d] before the head."""
-    gates: dict[str, GateAnswers]
-    """By the gates' names, in the order of the blocks; none for an ungated network."""
+    """Input of the head [n, d]."""
+    gates: dict[str, GateOutputs]
+    """Gate to its outputs, in the order of the blocks; empty for an ungated network."""
 
 
-def answers(
+def outputs_of(
     network: PixelNetwork,
     pixels: Tensor,
     *,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
-) -> Answers:
-    """Logits, gates and penultimate features from one pass, in eval mode; the network is left as it was.
+) -> Outputs:
+    """Logits [n, K], penultimate features [n, d] and gates from one pass; the network is left as it was.
 
     Args:
-        network: of a run, gated or not.
+        network: of a run, gated or not; it runs in eval mode.
         pixels: images, uint8 [n, 3, H, W] or floating in [0, 1], n at least 1.
         batch_size: images in a pass; None for what suits the device.
-        finished: called with how many images are newly done.
+        finished: called after each batch with its number of images.
 
     Raises:
         MemgateError: the network has diverged, see :func:`probes.network.frozen.frozen`.
@@ -61,7 +61,7 @@ def answers(
     batches: list[Forward] = []
     counts: list[int] = []
 
-    def catch(_module: nn.Module, _given: object, forward: Any) -> None:
+    def catch(_module: nn.Module, _arguments: object, forward: Any) -> None:
         latest.append(forward)
 
     def keep(count: int) -> None:
@@ -70,24 +70,24 @@ def answers(
         finished(count)
 
     def joined(read: Callable[[Forward], Tensor]) -> NDArray[np.float32]:
-        # A batch of one image was asked for twice, see probes.network.frozen.
+        # A batch of one image is passed twice, see probes.network.frozen.
         parts = [read(batch)[:count] for batch, count in zip(batches, counts, strict=True)]
         return torch.cat(parts).float().cpu().numpy()
 
-    def of_gate(at: int, what: str) -> NDArray[np.float32] | None:
-        if getattr(batches[0].gates[at], what) is None:
+    def of_gate(at: int, name: str) -> NDArray[np.float32] | None:
+        if getattr(batches[0].gates[at], name) is None:
             return None
-        return joined(lambda batch: getattr(batch.gates[at], what))
+        return joined(lambda batch: getattr(batch.gates[at], name))
 
     handle = network.network.register_forward_hook(catch)
     try:
-        inside = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=keep)
+        values = features(network, pixels, [PENULTIMATE], batch_size=batch_size, finished=keep)
     finally:
         handle.remove()
     gates = {
-        gate.name: GateAnswers(
+        gate.name: GateOutputs(
             joined(lambda batch, at=at: batch.gates[at].value), of_gate(at, "entropy"), of_gate(at, "logits")
         )
         for at, gate in enumerate(batches[0].gates)
     }
-    return Answers(joined(lambda batch: batch.logits), inside[PENULTIMATE], gates)
+    return Outputs(joined(lambda batch: batch.logits), values[PENULTIMATE], gates)

@@ -1,4 +1,4 @@
-"""Out-of-distribution sets: from ``NAME=PATH`` on the command line to images of the run's size. No torch."""
+"""Out-of-distribution sets: from ``NAME=PATH`` texts to images of the run's size. No torch."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,67 +22,67 @@ Group = Literal["near", "far"]
 
 NEAR = ("cifar10", "cifar100", "tin", "tinyimagenet")
 FAR = ("mnist", "svhn", "texture", "textures", "dtd", "places", "places365")
-"""OpenOOD v1.5's groups where CIFAR is in-distribution, by the names of the sets without - and _."""
+"""OpenOOD v1.5's groups for CIFAR as the in-distribution set, by names without - and _."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class OodName:
-    """One set as it was asked for."""
+    """Name, path and group of one set."""
 
     name: str
     path: Path
     group: Group | None
-    """As the user says, or else OpenOOD; None where neither does, and then no group's mean counts it."""
+    """As the user gives it, else as OpenOOD has it; None: in no group, and in no group's mean."""
 
 
 @dataclass(frozen=True)
 class OodFacts:
-    """Where the images of a set come from; kept beside their scores."""
+    """Origin of a set's images; stored with their scores."""
 
     name: str
     path: str
     part: str
-    """What was read there: an array's file, a data set's test images, or picture files."""
+    """Kind of source: ``arrays``, ``test images`` of a data set, or ``picture files``."""
     total: int
-    """Images there are; fewer may have been taken."""
+    """Number of images there; fewer may have been taken."""
     size: str
     """Height × width in pixels as they are stored; ``various`` for picture files."""
     digest: str
-    """SHA-256 of the images as the network is given them."""
+    """SHA-256 of the images in the size in which the network gets them."""
     group: Group | None
 
 
 @dataclass(frozen=True, eq=False)
 class OodSet:
-    """One set, ready for a network."""
+    """Images of one set in the run's size."""
 
     facts: OodFacts
     rows: NDArray[np.int64]
-    """[n] rising: which of the images, counted in the order of the file or of the paths."""
+    """[n] rising: positions of the images in the file, or in the order of the paths."""
     images: NDArray[np.uint8]
     """[n, H, W, 3] in the run's size."""
     source: str
-    """What open-set noise would call it: the file's name, or the data set's."""
+    """Name that open-set noise stores for this source: the file's name, or the data set's."""
     file: str = ""
-    """SHA-256 of the ``.npz`` file; empty where the images come from no such file."""
+    """SHA-256 of the ``.npz`` file; empty for other sources."""
 
 
 def parse_sets(
     texts: Sequence[str], data: str, near: Sequence[str] = (), far: Sequence[str] = ()
 ) -> tuple[OodName, ...]:
-    """The sets of ``--ood`` with their groups.
+    """Names, paths and groups of the sets of ``--ood``.
 
     Args:
         texts: ``NAME=PATH`` each.
         data: name of the in-distribution data set: OpenOOD's groups are for CIFAR.
-        near: names that count as near, whatever OpenOOD says.
-        far: names that count as far, likewise.
+        near: names of sets that count as near, in place of OpenOOD's group.
+        far: names of sets that count as far, likewise.
 
     Raises:
-        MemgateError: a text is no such pair, a name stands twice, a path does not exist, or ``near`` or ``far`` names
-            none or both name the same.
+        MemgateError: a text is no such pair, a name occurs twice, a path does not exist, or ``near`` or ``far`` names
+            an unknown set or both name the same.
     """
     require(bool(texts), "--ood names no set: give NAME=PATH each, such as svhn=svhn.npz.")
     pairs = [_pair(text) for text in texts]
@@ -104,18 +104,18 @@ def _pair(text: str) -> tuple[str, Path]:
         bool(equals and path) and NAME.fullmatch(name) is not None,
         f"--ood {text!r} is no NAME=PATH with a name of letters, digits, '.', '-' and '_': such as svhn=svhn.npz.",
     )
-    found = expanded(path)
-    require(found.exists(), f"--ood {name}: there is no {found}: check the path.")
-    return name, found
+    place = expanded(path)
+    require(place.exists(), f"--ood {name}: there is no {place}: check the path.")
+    return name, place
 
 
 def plain(name: str) -> str:
-    """A set's name as the lists have it: ``CIFAR-100`` is ``cifar100``."""
+    """A set's name in lower case without - and _: ``CIFAR-100`` becomes ``cifar100``."""
     return re.sub("[-_]", "", name.lower())
 
 
 def has_groups(data: str) -> bool:
-    """Whether OpenOOD's near and far are those of this in-distribution data set."""
+    """Whether OpenOOD has near and far sets for this in-distribution data set."""
     return plain(data) in ("cifar10", "cifar100")
 
 
@@ -127,15 +127,15 @@ def _group(name: str, near: Sequence[str], far: Sequence[str], data: str) -> Gro
     return "near" if plain(name) in NEAR else "far" if plain(name) in FAR else None
 
 
-def read_set(asked: OodName, side: int, n: int = 0) -> OodSet:
-    """The images of a set in the run's size: resized bilinearly (Pillow) where they have another one.
+def read_set(named: OodName, side: int, n: int = 0) -> OodSet:
+    """Images of a set in the run's size, resized bilinearly (Pillow) where they have another one.
 
     ``PATH`` may be an ``.npz`` file with ``images`` or ``test_images`` (uint8 [N, H, W, 3] or grey), a folder with
     pictures in it or in its folders, or, for the names cifar10, cifar100 and svhn however they are spelt, the folder
     that ``--data.root`` would be: of these, the test images are taken. Nothing is downloaded.
 
     Args:
-        asked: name and path.
+        named: name, path and group.
         side: height and width of the run's images.
         n: how many images, the first of a hash order; 0 for all.
 
@@ -143,19 +143,19 @@ def read_set(asked: OodName, side: int, n: int = 0) -> OodSet:
         MemgateError: there are no images, or they cannot be read.
         NoiseError: likewise, of an ``.npz`` file.
     """
-    name, path = asked.name, asked.path
-    found = _opened(name, path, side)
-    # Whatever a set is called, the same images of it are taken: the same set under two names is noticed.
-    rows = np.sort(hash_order(np.arange(found.count), "ood")[: n or None])
-    images = found.take(rows)
+    name, path = named.name, named.path
+    opened = _opened(name, path, side)
+    # The choice does not depend on the set's name, so that the same set under two names has the same digest.
+    rows = np.sort(hash_order(np.arange(opened.count), "ood")[: n or None])
+    images = opened.take(rows)
     digest = pixels_digest(images)
-    facts = OodFacts(name, str(path), found.part, found.count, found.size, digest, asked.group)
-    return OodSet(facts, rows, images, found.source, found.file)
+    facts = OodFacts(name, str(path), opened.part, opened.count, opened.size, digest, named.group)
+    return OodSet(facts, rows, images, opened.source, opened.file)
 
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """Images that can be taken; the names are those of :class:`OodFacts` and :class:`OodSet`."""
+    """A source of images; the fields are those of :class:`OodFacts` and :class:`OodSet`."""
 
     count: int
     size: str
@@ -201,7 +201,7 @@ def _opened(name: str, path: Path, side: int) -> _Opened:
 def _arrays(
     name: str, images: NDArray[np.uint8], part: str, source: str, side: int, file: str = ""
 ) -> _Opened:
-    """Stored images; what cannot be pictures is refused."""
+    """A source of stored images; arrays of another shape are refused."""
     height, width = images.shape[1:3]
     if min(height, width) < MIN_SIDE or images.shape[3:] not in ((), (1,), (3,)):
         raise MemgateError(

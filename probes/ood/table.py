@@ -1,4 +1,4 @@
-"""What the out-of-distribution detectors found, as tables to read. No torch."""
+"""Figures of the out-of-distribution detectors as tables. No torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,7 +14,7 @@ from probes.ood.sets import OodFacts, has_groups
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown
-from probes.stats.estimate import Estimate, decimal, percent
+from probes.stats.estimate import decimal, percent
 
 UNITS = (
     "OpenOOD's convention: foreign is positive, a high score says foreign, AUPR by trapezoids, FPR95 is the share "
@@ -29,30 +29,31 @@ UNITS = (
 
 
 def split_of(name: str) -> str:
-    """What the results of a set are filed under."""
+    """Split under which the results of a set are stored."""
     return f"ood-{name}"
 
 
 def to_terminal(run: Run, log: SampleLog, results: Sequence[ProbeResult]) -> Iterator[str]:
-    """The tables of each checkpoint, n, k and support: one for every set, then one for every group of several.
+    """Tables of each checkpoint and variant (n, k, support): one for every set, then one for every group of several.
 
     Args:
-        run: whose.
+        run: the run that was probed.
         log: its log.
         results: of this probe, of any checkpoints.
 
     Yields:
-        One text for each checkpoint and variant, in the order of the epochs. Nothing in it hangs on another variant.
+        One text for each checkpoint and variant, in the order of the epochs; it does not depend on other variants.
     """
     for key in dict.fromkeys((result.epoch, result.variant) for result in results):
-        found = {result.split: result for result in results if (result.epoch, result.variant) == key}
-        yield _checkpoint(run, log, found)
+        yield _checkpoint(
+            run, log, {result.split: result for result in results if (result.epoch, result.variant) == key}
+        )
 
 
 def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) -> str:
     """The tables of one checkpoint, from the results of its splits."""
-    inside = results[TEST_SPLIT]
-    settings = inside.config["detectors"]
+    test = results[TEST_SPLIT]
+    settings = test.config["detectors"]
     foreign = [result for split, result in results.items() if split != TEST_SPLIT]
     sets = {_facts(result): result for result in foreign if result.config["detectors"] == settings}
     first = {facts.digest: facts.name for facts in reversed(sets)}
@@ -62,17 +63,17 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
     several = {group: names for group, names in groups.items() if len(names) > 1}
     scores = {facts.name: result.values for facts, result in sets.items()}
     titles = detector_titles(shown_gates(log.gates))
-    tested = {name: score for name, score in inside.values.items() if name in titles}
-    with console.counter(len(scores) * len(tested), f"intervals, epoch {inside.epoch}") as finished:
+    tested = {name: score for name, score in test.values.items() if name in titles}
+    with console.counter(len(scores) * len(tested), f"intervals, epoch {test.epoch}") as finished:
         figures = ood_figures(tested, scores, several, finished=finished)
     parts = [
-        f"{run.name}: {PROBE}, epoch {inside.epoch} ({inside.checkpoint}), {len(inside.sample_id)} of "
+        f"{run.name}: {PROBE}, epoch {test.epoch} ({test.checkpoint}), {len(test.sample_id)} of "
         f"{len(log.samples(TEST_SPLIT))} {TEST_SPLIT} samples are in-distribution; k-NN: k = {settings['k']} among "
         f"{settings['support']} training samples"
     ]
     for facts, result in sets.items():
         alone = facts.group not in several
-        lines = [_heading(facts, result, alone, inside.config.get("data", ""))]
+        lines = [_heading(facts, result, alone, test.config.get("data", ""))]
         if facts.name in twice:
             lines.append(f"The same images as {twice[facts.name]}: no group's mean counts them again.")
         parts += ["\n".join(lines), _table(figures[facts.name], titles)]
@@ -88,21 +89,18 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
 
 
 def _facts(result: ProbeResult) -> OodFacts:
-    stored = dict(result.config["set"])
-    if not stored.pop("listed", True):  # in older files a set of no group was called far
-        stored["group"] = None
-    return OodFacts(**stored)
+    return OodFacts(**result.config["set"])
 
 
 def _heading(facts: OodFacts, result: ProbeResult, alone: bool, data: str) -> str:
-    """What a set is, and what must be known to read its figures."""
+    """Name, group and images of a set, and reasons for caution with its figures."""
     n = len(result.sample_id)
     group = f"{facts.group}{', its only set' if alone else ''}" if facts.group else "in no group"
     taken = f"{n} images" if n == facts.total else f"{n} of {facts.total} images"
     lines = [f"{facts.name} ({group}): {taken}, {facts.size}, {facts.part} of {facts.path}"]
     if facts.group is None:
-        why = "No list of OpenOOD's has it" if has_groups(data) else f"OpenOOD has no groups for {data}"
-        lines.append(f"{why}: --near {facts.name} or --far {facts.name} puts it into a group.")
+        reason = "No list of OpenOOD's has it" if has_groups(data) else f"OpenOOD has no groups for {data}"
+        lines.append(f"{reason}: --near {facts.name} or --far {facts.name} puts it into a group.")
     for key, split in (("in_train", "training"), ("in_test", TEST_SPLIT)):
         if result.config[key]:
             lines.append(
@@ -124,16 +122,11 @@ def _table(figures: Mapping[str, OodFigures], titles: Mapping[str, str]) -> str:
     rows = [
         {
             "detector": titles[name],
-            "AUROC": decimal(found.auroc),
-            "AUPR in": decimal(found.aupr_in),
-            "AUPR out": decimal(found.aupr_out),
-            "FPR95": _share(found.fpr95),
+            "AUROC": decimal(values.auroc),
+            "AUPR in": decimal(values.aupr_in),
+            "AUPR out": decimal(values.aupr_out),
+            "FPR95": percent(values.fpr95),
         }
-        for name, found in figures.items()
+        for name, values in figures.items()
     ]
     return tabulate(rows, headers="keys", disable_numparse=True)
-
-
-def _share(found: Estimate) -> str:
-    """A share as text, with its interval where it has one."""
-    return percent(found) if found.value is None or found.low is not None else f"{found.value:.1%}"

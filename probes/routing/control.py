@@ -1,4 +1,4 @@
-"""A gated run beside an ungated one, its control: what the same cut takes from each of them. No torch."""
+"""A gated run and its control, an ungated run on the same data: do they match, and their cuts compared. No torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,21 +15,77 @@ from probes.routing.routes import PROBE, against_control, check_blocks, contrast
 from probes.routing.table import contrast_row, table, to_terminal
 from probes.samples.probe_groups import probed_members
 
+MAY_DIFFER = (
+    "name", "out", "device", "seed", "log", "manifest", "noise", "noise_seed", "data.root", "model.name", "model.gate",
+    "train.checkpoint_every", "train.gate_lr", "train.gate_lr_schedule", "train.gate_iters", "train.gate_iters_mode",
+)  # fmt: skip
+"""Flags in which a control may differ: the seed is printed with the comparison, the noise is compared by the corrupted
+samples themselves, and the gate's settings do not apply to an ungated network."""
+
+
+def check_control(run: Run, control: Run) -> None:
+    """Refuse a control that differs from a gated run in more than the gate.
+
+    Args:
+        run: the gated run.
+        control: an ungated run.
+
+    Raises:
+        MemgateError: the run has no gates over blocks, or not up to its last block; the control has gates; or they
+            differ in another setting, in their data or in their corruption.
+    """
+    require(
+        bool(run.config.model.gate_names),
+        f"{run.name} has no gates: it is a control itself, so leave --control out.",
+    )
+    require(
+        not control.config.model.gate_names,
+        f"--control {control.name} has gates: give an ungated run (memgate train --model.name resnet).",
+    )
+    check_blocks(run.name, run.config.model)
+    gated, cut = (cut_point(owner.config.model).partition(".")[0] for owner in (run, control))
+    require(
+        gated == cut,
+        f"--control {control.name} can only be cut in its last block, {cut}, and {run.name} is gated up to {gated}: "
+        "there is no control for it.",
+    )
+    train = run.config.train
+    require(
+        train.gate_iters == 1 or train.gate_iters_mode == "extra",
+        f"{run.name} steps its trunk on every {train.gate_iters}th batch only (--train.gate-iters-mode starve), an "
+        "ungated run on each: there is no control for it.",
+    )
+    mine, theirs = (flags(owner.config, MAY_DIFFER) for owner in (run, control))
+    different = [f"{key} ({theirs[key]}, not {mine[key]})" for key in mine if theirs[key] != mine[key]]
+    different += ["the data on disk"] if run.digests != control.digests else []
+    different += ["the noise, or its seed"] if _digests(run) != _digests(control) else []
+    require(
+        not different,
+        f"--control {control.name} differs from {run.name} in more than the gate: {', '.join(different)}. Train one "
+        f"like it ({command('train --like', run.path)} --model.name resnet).",
+    )
+
+
+def _digests(run: Run) -> dict[str, tuple[dict[str, str], str]]:
+    """Corrupted split to the digests of its manifest's columns and of its images."""
+    headers = {split: manifest.header for split, manifest in run.manifests.items()}
+    return {split: (header.column_digests, header.pixels_digest) for split, header in headers.items()}
+
 
 def stored(run: Run, log: SampleLog, results: Sequence[ProbeResult]) -> Iterator[str]:
-    """Every stored result of a run as text, and beside its control those that were probed with one."""
+    """Every stored result of a run as text, then the comparisons with the control of the results that have one."""
     for result in results:
         yield to_terminal(run, log, result)
     for path in dict.fromkeys(path for result in results if (path := result.config.get("control"))):
-        mine = [result for result in results if result.config.get("control") == path]
+        compared = [result for result in results if result.config.get("control") == path]
         try:
             control = open_run(Path(path))
-            asked = {result.key for result in mine}
-            theirs = [result for result in load_results(control, PROBE) if result.key in asked]
+            keys = {result.key for result in compared}
+            control_results = [result for result in load_results(control, PROBE) if result.key in keys]
         except MemgateError as error:
             yield f"Without its control {Path(path).name}: {error}"
             continue
-        yield from comparisons(run, log, mine, control, theirs)
+        yield from comparisons(run, log, compared, control, control_results)
 
 
 def comparisons(
@@ -39,29 +95,29 @@ def comparisons(
     control: Run,
     control_results: Sequence[ProbeResult],
 ) -> Iterator[str]:
-    """Results of a gated run beside those of its control: of the same split, epoch and samples.
+    """Results of a gated run compared with those of its control, of the same split, epoch and samples.
 
     Args:
         run: the gated run.
         log: its log.
-        results: of it.
+        results: of the gated run.
         control: an ungated run on the same samples.
-        control_results: of it.
+        control_results: of the control.
 
     Yields:
-        A text for each pair, and a sentence that names those without a partner.
+        A text for each pair, and a sentence that names the results without a partner.
     """
-    theirs = {result.key: result for result in control_results if "blocks" in result.config}
+    others = {result.key: result for result in control_results}
     alone = []
     for result in results:
-        other = theirs.pop(result.key, None)
+        other = others.pop(result.key, None)
         if other is None or not np.array_equal(result.sample_id, other.sample_id):
             alone.append(f"{result.split} of {run.name}'s epoch {result.epoch} ({result.checkpoint})")
-        elif "blocks" in result.config:
+        else:
             yield to_comparison(run, log, result, control, other)
     alone += [
         f"{other.split} of {control.name}'s epoch {other.epoch} ({other.checkpoint})"
-        for other in theirs.values()
+        for other in others.values()
     ]
     if alone:
         yield (
@@ -74,14 +130,14 @@ def comparisons(
 def to_comparison(
     run: Run, log: SampleLog, result: ProbeResult, control: Run, control_result: ProbeResult
 ) -> str:
-    """A gated run beside its control: what cutting at o1 takes from clean and from corrupted samples of each.
+    """Losses by the cuts at o1, from clean and from corrupted samples of a gated run and of its control, as text.
 
     Args:
         run: the gated run.
         log: its log.
         result: of one checkpoint and split of it.
         control: an ungated run on the same samples.
-        control_result: of the same epoch, split and samples of it.
+        control_result: of the same epoch, split and samples of the control.
     """
     rows = comparison_rows(run, result, control, control_result, probed_members(run, log, result))
     title = f"{run.name} and its control {control.name}, {result.split}, epoch {result.epoch}"
@@ -97,76 +153,23 @@ def comparison_rows(
     result: ProbeResult,
     control: Run,
     control_result: ProbeResult,
-    inside: Mapping[str, NDArray[np.bool_]],
+    groups: Mapping[str, NDArray[np.bool_]],
 ) -> list[dict[str, str]]:
-    """The contrasts of a gated run, of its control, and how much larger the first are; () without both groups.
+    """The contrasts of a gated run, of its control, and their differences; [] without clean or corrupted samples.
 
     Args:
         run: the gated run.
         result: of one checkpoint and split of it.
         control: an ungated run on the same samples.
         control_result: of the same samples.
-        inside: groups of the samples.
+        groups: groups of the samples.
     """
     rows = [
-        {"run": owner.name, **contrast_row(one)}
-        for owner, found in ((run, result), (control, control_result))
-        for one in contrasts(found, inside)
+        {"run": owner.name, **contrast_row(contrast)}
+        for owner, stored_result in ((run, result), (control, control_result))
+        for contrast in contrasts(stored_result, groups)
     ]
     return rows and rows + [
-        {"run": f"{run.name} - {control.name}", **contrast_row(one, beside=True)}
-        for one in against_control(result, control_result, inside)
+        {"run": f"{run.name} - {control.name}", **contrast_row(contrast, beside=True)}
+        for contrast in against_control(result, control_result, groups)
     ]
-
-
-NO_MATTER = (
-    "name", "out", "device", "seed", "log", "manifest", "noise", "noise_seed", "data.root", "model.name", "model.gate",
-    "train.checkpoint_every", "train.gate_lr", "train.gate_lr_schedule", "train.gate_iters", "train.gate_iters_mode",
-)  # fmt: skip
-"""What a control may have otherwise, by its flag: the training's seed is told beside the figures, the noise is
-compared by what was carried out, and an ungated network has no gate that would take a step."""
-
-
-def check_control(run: Run, control: Run) -> None:
-    """Make sure that two runs differ in the gates, and in nothing that would explain a difference otherwise.
-
-    Raises:
-        MemgateError: the first has no gates over blocks, or not up to its last one, the second has gates, or they
-            differ in anything else that was configured or in their data or corruption.
-    """
-    require(
-        bool(run.config.model.gate_names),
-        f"{run.name} has no gates: it is a control itself, so leave --control out.",
-    )
-    require(
-        not control.config.model.gate_names,
-        f"--control {control.name} has gates: give an ungated run (memgate train --model.name resnet).",
-    )
-    check_blocks(run.name, run.config.model)
-    gated, cut = (cut_point(one.config.model).partition(".")[0] for one in (run, control))
-    require(
-        gated == cut,
-        f"--control {control.name} can only be cut in its last block, {cut}, and {run.name} is gated up to {gated}: "
-        "there is no control for it.",
-    )
-    train = run.config.train
-    require(
-        train.gate_iters == 1 or train.gate_iters_mode == "extra",
-        f"{run.name} steps its trunk on every {train.gate_iters}th batch only (--train.gate-iters-mode starve), an "
-        "ungated run on each: there is no control for it.",
-    )
-    mine, theirs = (flags(one.config, NO_MATTER) for one in (run, control))
-    found = [f"{key} ({theirs[key]}, not {mine[key]})" for key in mine if theirs[key] != mine[key]]
-    found += ["the data on disk"] if run.digests != control.digests else []
-    found += ["the noise, or its seed"] if _pictures(run) != _pictures(control) else []
-    require(
-        not found,
-        f"--control {control.name} differs from {run.name} in more than the gate: {', '.join(found)}. Train one like "
-        f"it ({command('train --like', run.path)} --model.name resnet).",
-    )
-
-
-def _pictures(run: Run) -> dict[str, tuple[dict[str, str], str]]:
-    """Corrupted split to the digests of what was made of it."""
-    headers = {split: manifest.header for split, manifest in run.manifests.items()}
-    return {split: (header.column_digests, header.pixels_digest) for split, header in headers.items()}

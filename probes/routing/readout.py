@@ -1,9 +1,9 @@
-"""A linear read-out: what can be told of the labels, by straight lines, from features inside a network.
+"""A linear read-out: multinomial logistic regression from a layer's features to the given labels.
 
-Multinomial logistic regression, trained on the fly on the run's whole training split as given: corrupted images,
-un-augmented, and given labels. Features are standardised over that split; the penalty is half the squared norm of
-the weights beside the sum of the losses (scikit-learn's C = 1; intercepts are free). It is asked later about the
-images that it was trained on, which helps it to fit them: what it fails to fit cannot be read there.
+It is trained on the run's whole training split as given: corrupted images without augmentation, and given labels.
+Features are standardised over that split. The objective is the sum of the losses plus half the squared norm of the
+weights (scikit-learn's C = 1; intercepts are free). The read-out is evaluated on images that it was trained on, which
+helps it to fit them: labels that it fails to fit are not linearly readable at that layer.
 """
 
 import warnings
@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from memgate.errors import require
 
 INVERSE_PENALTY = 1.0
-"""C of scikit-learn: weight of the summed loss beside half the squared norm of the weights."""
+"""C of scikit-learn: weight of the summed loss against half the squared norm of the weights."""
 
 TOLERANCE = 1e-5
 """Largest component of the mean loss's gradient at which L-BFGS stops."""
@@ -30,24 +30,26 @@ MAX_ITERATIONS = 2000
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """A trained read-out."""
+    """A trained read-out and its settings."""
 
     pipeline: Pipeline
     classes: int
     """K."""
     config: Mapping[str, object]
-    """How it was trained, as plain JSON values."""
+    """Settings and course of the training, as plain JSON values."""
 
     def probabilities(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Features [n, d] to probabilities of the classes [n, K]; 0 for a class that no sample was given."""
-        found = np.zeros((len(features), self.classes))
+        """Probabilities of the classes [n, K] from features [n, d]; 0 for a class that no training sample has."""
+        probabilities = np.zeros((len(features), self.classes))
         if len(features):
-            found[:, self.pipeline.classes_] = self.pipeline.predict_proba(features.astype(np.float64))
-        return found
+            probabilities[:, self.pipeline.classes_] = self.pipeline.predict_proba(
+                features.astype(np.float64)
+            )
+        return probabilities
 
 
 def fit_readout(features: NDArray[np.floating], labels: NDArray[np.integer], classes: int) -> Readout:
-    """Train a read-out; equal features and labels give an equal one.
+    """A trained read-out; equal features and labels give an equal one.
 
     Args:
         features: [N, d] of the training samples.
@@ -55,7 +57,7 @@ def fit_readout(features: NDArray[np.floating], labels: NDArray[np.integer], cla
         classes: K.
 
     Raises:
-        MemgateError: all samples were given the same label.
+        MemgateError: all samples have the same given label.
     """
     present = np.unique(labels)
     require(
@@ -65,7 +67,7 @@ def fit_readout(features: NDArray[np.floating], labels: NDArray[np.integer], cla
     regression = LogisticRegression(C=INVERSE_PENALTY, tol=TOLERANCE, max_iter=MAX_ITERATIONS)
     pipeline = make_pipeline(StandardScaler(), regression)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the configuration says it
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stored in the configuration
         pipeline.fit(features.astype(np.float64), labels)
     iterations = int(regression.n_iter_.max())
     config = {
@@ -80,11 +82,11 @@ def fit_readout(features: NDArray[np.floating], labels: NDArray[np.integer], cla
 
 
 def shuffled_hits(features: NDArray[np.floating], labels: NDArray[np.integer]) -> int:
-    """How many labels a read-out fits that have nothing to do with the features: what it memorises by itself.
+    """Number of shuffled labels that a read-out fits: how much it memorises by itself.
 
     Args:
         features: [N, d] of the training samples.
         labels: [N], shuffled.
     """
-    found = fit_readout(features, labels, int(labels.max()) + 1)
-    return int((found.probabilities(features).argmax(axis=1) == labels).sum())
+    readout = fit_readout(features, labels, int(labels.max()) + 1)
+    return int((readout.probabilities(features).argmax(axis=1) == labels).sum())

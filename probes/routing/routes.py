@@ -1,4 +1,4 @@
-"""Names of routes, and what cutting a network at o1 takes away: from clean samples, from corrupted ones. No torch."""
+"""Names of routes, cuts of a network at o1, and what they take from clean and from corrupted samples. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,40 +11,46 @@ from memgate.errors import require
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.result import ProbeResult
 from probes.stats.bootstrap import paired_shares
-from probes.stats.estimate import Estimate, average, difference, estimate, share
+from probes.stats.estimate import Estimate, average, difference, estimate, points, share
 from probes.stats.intervals import welch_interval
 
 PROBE = "routing"
 """Name of the probe and of its file."""
 
 VARIANT = "intervention"
+"""Variant under which results are stored."""
 
 LEARNED, SKIP, THROUGH, HARD = "learned", "skip", "through", "hard"
 
 READOUT_O1, READOUT_END = "read-out o1", "read-out end"
-"""Not routes through the network: what a linear read-out (:mod:`probes.routing.readout`) at B3's o1 answers, and
-one where the head reads."""
+"""Predictions of a linear read-out (:mod:`probes.routing.readout`) at B3's o1, and of one at the head's input; no
+routes through the network."""
 
 OF_ALL, OF_FITTED, P_GIVEN = "fit, of all", "fit, of the fitted", "p(given)"
-"""What a cut takes: the fit of how many samples, of how many of those that fit, or how much probability."""
+"""Measures of a cut: the share of all samples that lose their fit (less those that gain it), the share of the fitted
+samples that lose it, and the mean loss of the given label's probability."""
 
 
 def route_of(kind: str, gate: str, gates: Sequence[str]) -> str:
-    """The route that treats one gate alone: ``skip`` of the only gate, ``skip_b3`` of one of several."""
+    """Name of the route that sets one gate alone: ``skip`` of the only gate, ``skip_b3`` of one of several."""
     return kind if len(gates) == 1 else f"{kind}_{gate}"
 
 
 def blocks_of(model: ModelConfig) -> tuple[str, ...]:
-    """Blocks that are cut after their first unit: the gated ones, or the last; none where that is its only unit."""
+    """Blocks that are cut after their first unit: the gated ones, or the last one; () where that has one unit."""
     last = list(model.units)[-1]
     return model.gate_names or ((last,) if model.units[last] > 1 else ())
 
 
 def check_blocks(name: str, model: ModelConfig) -> None:
-    """Refuse a run, of this name, whose gates are not over blocks.
+    """Refuse a network with gates in every unit instead of over blocks.
+
+    Args:
+        name: of the run, for the message.
+        model: its configuration.
 
     Raises:
-        MemgateError: they are in every unit.
+        MemgateError: the gates are in every unit.
     """
     require(
         not model.layer_gated,
@@ -54,35 +60,35 @@ def check_blocks(name: str, model: ModelConfig) -> None:
 
 
 def cut_point(model: ModelConfig) -> str:
-    """Where the deepest of these cuts is, as a point of ``network.features``: ``b3.1``, whose output is B3's o1."""
+    """Layer of the deepest cut, such as ``b3.1``, whose output is B3's o1 (:func:`probes.network.layers.points`)."""
     return f"{(blocks_of(model) or tuple(model.units))[-1]}.1"
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Something a network can do without.
+    """A part of the network that can be left out: two routes, with it and without it.
 
-    *Memorised* is a sample that fits its given label with it and not without it. *Recovered* is one with a wrong given
-    label that fits it with it, and is predicted as its clean label without it.
+    A sample is *memorised* by the part if it fits its given label with it and not without it. A sample with a wrong
+    given label is *recovered* if it fits that label with the part and is predicted as its clean label without it.
     """
 
     whole: str
-    """Route with it."""
+    """Route with the part."""
     part: str
-    """Route without it."""
+    """Route without the part."""
     memorised: str
-    """Column of who is memorised."""
+    """Name of the result's column of memorised samples."""
     recovered: str
-    """Column of who is recovered."""
+    """Name of the result's column of recovered samples."""
 
     @property
     def name(self) -> str:
-        """As a difference."""
+        """``whole - part``."""
         return f"{self.whole} - {self.part}"
 
 
 def cuts_of(blocks: Sequence[str]) -> tuple[Cut, ...]:
-    """Every cut of a network; () for one that has nothing beyond B3's o1.
+    """Every cut of a network; () for a network that has no unit beyond B3's o1.
 
     Args:
         blocks: of :func:`blocks_of`.
@@ -97,53 +103,62 @@ def cuts_of(blocks: Sequence[str]) -> tuple[Cut, ...]:
 
 
 def row_of(result: ProbeResult, route: str, name: str = "fits_given") -> NDArray:
-    """A column of one route [n]; by default who fits its given label."""
+    """One route's row of a column [n]; by default whether each sample fits its given label."""
     return result.values[name][list(result.config["routes"]).index(route)]
 
 
 def fit_lost(result: ProbeResult, whole: str, part: str) -> NDArray[np.int8]:
-    """What one route has from another [n]: 1 the fit of the given label is lost, -1 gained, 0 neither."""
+    """Change of the fit from one route to another [n]: 1 the fit of the given label is lost, -1 gained, 0 neither."""
     return row_of(result, whole).astype(np.int8) - row_of(result, part)
 
 
 def p_lost(result: ProbeResult, whole: str, part: str) -> NDArray[np.float64]:
-    """The probability of the given label that is lost from one route to another [n], in [-1, 1]."""
+    """Loss of the given label's probability from one route to another [n], in [-1, 1]."""
     return row_of(result, whole, "p_given").astype(np.float64) - row_of(result, part, "p_given")
+
+
+def with_difference(change: Estimate) -> str:
+    """A difference in percentage points with its interval; ``[-]`` where all samples are alike."""
+    if change.value is None:
+        return "-"
+    if change.low is None or change.low == change.high:
+        return f"{100 * change.value:+.1f} [-]"
+    return points(change)
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Whether a cut takes more from corrupted samples than from clean ones."""
+    """How much a cut takes from corrupted and from clean samples, by one measure."""
 
     cut: str
     """The difference of two routes; of two networks, how much larger it is in the first."""
     measure: str
-    """Of what: :data:`OF_ALL`, :data:`OF_FITTED` or :data:`P_GIVEN`."""
+    """One of :data:`OF_ALL`, :data:`OF_FITTED`, :data:`P_GIVEN`."""
     group: str
     """``corrupted``, or one cause where there are several."""
     clean: Estimate
-    """What clean samples lose."""
+    """Loss of the clean samples."""
     corrupted: Estimate
-    """What the group loses."""
+    """Loss of the group."""
     difference: Estimate
-    """Of the group minus of the clean ones; above 0 the cut takes more from the group."""
+    """Loss of the group minus loss of the clean samples; above 0 the cut takes more from the group."""
 
 
-def contrasts(result: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]) -> tuple[Contrast, ...]:
-    """Every cut's contrasts of corrupted and clean samples; () where the split has not both.
+def contrasts(result: ProbeResult, groups: Mapping[str, NDArray[np.bool_]]) -> tuple[Contrast, ...]:
+    """Every cut's contrasts of corrupted and clean samples; () where one of the two groups is missing.
 
     Args:
         result: of this probe.
-        inside: its groups, see :func:`probes.samples.probe_groups.probed_members`.
+        groups: its groups, see :func:`probes.samples.probe_groups.probed_members`.
     """
-    if "clean" not in inside or "corrupted" not in inside:
+    if "clean" not in groups or "corrupted" not in groups:
         return ()
-    causes = [name for name in CORRUPTED_CAUSES if name in inside]
+    causes = [name for name in CORRUPTED_CAUSES if name in groups]
     return tuple(
-        one
+        contrast
         for cut in cuts_of(result.config["blocks"])
         for group in ("corrupted", *(causes if len(causes) > 1 else ()))
-        for one in _contrasts(result, cut, group, inside["clean"], inside[group])
+        for contrast in _contrasts(result, cut, group, groups["clean"], groups[group])
     )
 
 
@@ -151,7 +166,7 @@ def _contrasts(
     result: ProbeResult, cut: Cut, group: str, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
 ) -> tuple[Contrast, ...]:
     lost, fitted = fit_lost(result, cut.whole, cut.part), row_of(result, cut.whole)
-    gone = [lost[who & fitted] > 0 for who in (clean, corrupted)]
+    gone = [lost[mask & fitted] > 0 for mask in (clean, corrupted)]
     of_fitted = share(gone[0]), share(gone[1]), difference(gone[1], gone[0])
     return (
         Contrast(cut.name, OF_ALL, group, *_fit(lost, clean, corrupted)),
@@ -169,46 +184,47 @@ def _fit(
 def _mean(
     lost: NDArray, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
 ) -> tuple[Estimate, Estimate, Estimate]:
-    """By Student's and Welch's intervals: the bootstrap would be slow for values that are all different."""
+    """Mean losses with Student's intervals, and their difference with Welch's."""
+    # The bootstrap would be slow for values that are all different.
     apart = estimate(*welch_interval(lost[corrupted], lost[clean]), int((clean | corrupted).sum()))
     return average(lost[clean]), average(lost[corrupted]), apart
 
 
 def against_control(
-    result: ProbeResult, control: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]
+    result: ProbeResult, control: ProbeResult, groups: Mapping[str, NDArray[np.bool_]]
 ) -> tuple[Contrast, ...]:
-    """What each cut takes in a gated network minus what the same cut takes in a control, sample by sample.
+    """Losses by each cut of a gated network minus losses by the same cut of its control, paired by sample.
 
-    A cut of B3 is set beside the same kind of cut of the control's B3: skip beside skip, read-outs beside read-outs. A
-    cut of B2 has none. Above 0 in :attr:`Contrast.difference` the gated network holds more of the corrupted samples
-    behind the cut, of what it holds there at all, than the ungated one does.
+    A cut of B3 is compared with the same kind of cut of the control's B3: skip with skip, read-outs with read-outs. A
+    cut of B2 has no counterpart. Above 0 in :attr:`Contrast.difference`, more of what the gated network holds behind
+    the cut is of corrupted samples than in the ungated one.
 
     Args:
         result: of the gated network.
         control: of an ungated one, on the same samples.
-        inside: groups of the samples.
+        groups: groups of the samples.
     """
-    if "clean" not in inside or "corrupted" not in inside:
+    if "clean" not in groups or "corrupted" not in groups:
         return ()
     assert np.array_equal(result.sample_id, control.sample_id), "the samples are the same"
-    clean, corrupted = inside["clean"], inside["corrupted"]
-    same = {cut.memorised: cut for cut in cuts_of(control.config["blocks"])}
-    found = []
-    for mine in cuts_of(result.config["blocks"]):
-        if (theirs := same.get(mine.memorised)) is None:
+    clean, corrupted = groups["clean"], groups["corrupted"]
+    control_cuts = {cut.memorised: cut for cut in cuts_of(control.config["blocks"])}
+    rows = []
+    for cut in cuts_of(result.config["blocks"]):
+        if (other := control_cuts.get(cut.memorised)) is None:
             continue
-        pair = (result, mine.whole, mine.part), (control, theirs.whole, theirs.part)
-        lost = np.array([fit_lost(*one) for one in pair])
-        p = np.array([p_lost(*one) for one in pair])
-        gone, fitted = lost > 0, np.array([row_of(*one[:2]) for one in pair])
-        shares = [(gone[:, who], fitted[:, who]) for who in (corrupted, clean)]
+        pair = (result, cut.whole, cut.part), (control, other.whole, other.part)
+        lost = np.array([fit_lost(*routes) for routes in pair])
+        p = np.array([p_lost(*routes) for routes in pair])
+        gone, fitted = lost > 0, np.array([row_of(*routes[:2]) for routes in pair])
+        shares = [(gone[:, mask], fitted[:, mask]) for mask in (corrupted, clean)]
         of_fitted = (
-            estimate(*paired_shares(*groups), sum(hits.shape[1] for hits, _ in groups))
-            for groups in ([shares[1]], [shares[0]], shares)
+            estimate(*paired_shares(*hits), sum(gone.shape[1] for gone, _ in hits))
+            for hits in ([shares[1]], [shares[0]], shares)
         )
-        found += [
-            Contrast(mine.name, OF_ALL, "corrupted", *_fit(lost[0] - lost[1], clean, corrupted)),
-            Contrast(mine.name, OF_FITTED, "corrupted", *of_fitted),
-            Contrast(mine.name, P_GIVEN, "corrupted", *_mean(p[0] - p[1], clean, corrupted)),
+        rows += [
+            Contrast(cut.name, OF_ALL, "corrupted", *_fit(lost[0] - lost[1], clean, corrupted)),
+            Contrast(cut.name, OF_FITTED, "corrupted", *of_fitted),
+            Contrast(cut.name, P_GIVEN, "corrupted", *_mean(p[0] - p[1], clean, corrupted)),
         ]
-    return tuple(found)
+    return tuple(rows)

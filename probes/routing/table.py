@@ -1,19 +1,23 @@
-"""What the gated block does, as tables to read: fit along every route, by group. No torch."""
+"""Results of the routing probe as tables: one row per sample, and fit along every route by group. No torch."""
 
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.result import ProbeResult
-from probes.routing.routes import (  # fmt: skip
+from probes.result import ProbeResult, load_results
+from probes.routing.notes import cost, few_fitted, shuffled_readout
+from probes.routing.routes import (
     HARD,
     LEARNED,
     OF_FITTED,
+    PROBE,
     THROUGH,
     Contrast,
     Cut,
@@ -22,11 +26,12 @@ from probes.routing.routes import (  # fmt: skip
     fit_lost,
     p_lost,
     row_of,
+    with_difference,
 )
 from probes.samples.notes import IDENTITY
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.bootstrap import MEAN_RESAMPLES
-from probes.stats.estimate import Estimate, average, difference, percent, points, share
+from probes.stats.estimate import average, difference, percent, share
 
 UNITS = f"""\
 learned: g as it is; skip: g = 0, the block puts out o1, what its first unit gives; through: g = 1, it puts out o2;
@@ -48,38 +53,109 @@ In brackets 95 % intervals over samples: Wilson's for shares, Student's and Welc
 so there is no telling how sure the number is."""
 
 Members = Mapping[str, NDArray[np.bool_]]
+"""Group to its members among the probed samples [n]."""
+
+
+def routing_table(run: Run, split: str = "train", epoch: int | None = None) -> pd.DataFrame:
+    """One row per probed sample, with its prediction and probabilities along each route.
+
+    Args:
+        run: a run that ``memgate probe routing`` has probed.
+        split: name of a split.
+        epoch: of the checkpoint; None for the latest that was probed.
+
+    Returns:
+        Columns, with ``<route>`` for each of ``learned``, ``skip``, ``through``, ``hard``, ``read_out_o1``,
+        ``read_out_end`` and so on (an ungated network has fewer):
+
+        - ``sample_id``, ``epoch``, ``wrong_label`` (whether the given label is not the clean one);
+        - ``prediction_<route>``, ``p_given_<route>``, ``p_clean_<route>``: the predicted class, and the softmax
+          probabilities of the given and of the clean label, in [0, 1];
+        - for each gate ``gate`` (g as learned, in [0, 1]), ``routed`` (g > 0.5) and ``hard_routed``; with several
+          gates ``gate_b2`` and so on;
+        - ``memorised_by_b3`` and so on: fits the given label with the block and not without it; ``recovered_by_skip``
+          and so on: a wrong given label is fitted with the block, and the clean label is predicted without it
+          (:class:`probes.routing.routes.Cut`).
+
+    Raises:
+        MemgateError: the run has no such split, or no such result.
+
+    Example:
+        >>> from probes.network.plan import Plan
+        >>> from probes.routing.run import probe_run
+        >>> _ = list(probe_run(run, Plan(splits=("train",), n=20)))  # memgate probe routing RUN --splits train --n 20
+        >>> table = routing_table(run)
+        >>> len(table), [name for name in table if name.endswith("learned")]
+        (20, ['prediction_learned', 'p_given_learned', 'p_clean_learned'])
+        >>> bool(table["memorised_by_b3"].dtype == bool)
+        True
+    """
+    run.sample_log().samples(split)
+    stored = [result for result in load_results(run, PROBE) if result.split == split]
+    results = [result for result in stored if epoch in (None, result.epoch)]
+    if not results:
+        at = "" if epoch is None else f" --checkpoints {epoch}"
+        which = "" if epoch is None else f" at epoch {epoch}"
+        raise MemgateError(
+            f"{run.name} has no routing results of {split}{which}: {command('probe routing', run.path)} "
+            f"--splits {split}{at}."
+        )
+    return _per_sample(results[-1])
+
+
+def _per_sample(result: ProbeResult) -> pd.DataFrame:
+    """The columns of :func:`routing_table`."""
+    values, gates = result.values, list(result.config["gates"])
+    columns: dict[str, NDArray] = {
+        "sample_id": result.sample_id,
+        "epoch": np.full(len(result.sample_id), result.epoch),
+        "wrong_label": values["wrong_label"],
+    }
+    routes = [route.replace("-", "_").replace(" ", "_") for route in result.config["routes"]]
+    for name in ("prediction", "p_given", "p_clean"):
+        columns |= {f"{name}_{route}": row for route, row in zip(routes, values[name], strict=True)}
+    for name in ("gate", "routed", "hard_routed"):
+        columns |= {
+            (name if len(gates) == 1 else f"{name}_{gate}"): values[name][row]
+            for row, gate in enumerate(gates)
+            if name in values
+        }
+    for cut in cuts_of(result.config["blocks"]):
+        columns |= {name: values[name] for name in (cut.memorised, cut.recovered)}
+    return pd.DataFrame(columns)
 
 
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
-    """One result as text: fit along each route, what each cut takes, and what hard routing saves."""
-    title = heading(run, log, result)
-    if "blocks" not in result.config:
-        return f"{title}: stored by an older memgate; ask again: {command('probe routing', run.path)}."
-    inside = rows_of(probed_members(run, log, result))
-    fit = "Fit of the given label" if _corrupted(inside) else "Accuracy"
-    parts = [title, f"{fit} along each route:", table(fit_rows(result, inside))]
-    taken = _taken(result, inside)
-    parts += ["Paired by sample, one route minus another:", taken] if taken else []
+    """One result as text: fit along each route, how much each cut takes, and the cost that hard routing saves."""
+    groups = rows_of(probed_members(run, log, result))
+    fit = "Fit of the given label" if _corrupted(groups) else "Accuracy"
+    parts = [heading(run, log, result), f"{fit} along each route:", table(fit_rows(result, groups))]
+    differences = _differences(result, groups)
+    parts += ["Paired by sample, one route minus another:", differences] if differences else []
     parts += _contrasts(run, log, result)
     if not cuts_of(result.config["blocks"]):
         parts.append("B3 has one unit, so nothing lies beyond its o1, and there is nothing to cut.")
-    parts += [*_few_fitted(result, inside), _shuffled(result), *_cost(result)]
+    parts += [*few_fitted(result, groups), shuffled_readout(result), *cost(result)]
     if result.config["curve"] == "identity":
         parts.append(IDENTITY)
     return "\n\n".join(parts)
 
 
-def rows_of(inside: Members) -> dict[str, NDArray[np.bool_]]:
-    """The groups without the one cause there is, which would repeat the corrupted: its name goes with theirs."""
-    causes = [name for name in CORRUPTED_CAUSES if name in inside]
+def rows_of(groups: Members) -> dict[str, NDArray[np.bool_]]:
+    """The groups without a single cause, whose row would repeat that of the corrupted samples.
+
+    Returns:
+        Group to members [n]; with a single cause ``corrupted`` is named ``corrupted (label)`` and so on.
+    """
+    causes = [name for name in CORRUPTED_CAUSES if name in groups]
     if len(causes) != 1:
-        return dict(inside)
+        return dict(groups)
     names = {"corrupted": f"corrupted ({causes[0]})"}
-    return {names.get(name, name): who for name, who in inside.items() if name not in causes}
+    return {names.get(name, name): mask for name, mask in groups.items() if name not in causes}
 
 
-def _corrupted(inside: Members) -> bool:
-    return any(name.startswith("corrupted") for name in inside)
+def _corrupted(groups: Members) -> bool:
+    return any(name.startswith("corrupted") for name in groups)
 
 
 def table(rows: list[dict[str, str]]) -> str:
@@ -87,47 +163,38 @@ def table(rows: list[dict[str, str]]) -> str:
     return tabulate(rows, headers="keys", disable_numparse=True)
 
 
-def with_difference(found: Estimate) -> str:
-    """A difference in percentage points; its ends are ``-`` where all samples are alike."""
-    if found.value is None:
-        return "-"
-    if found.low is None or found.low == found.high:
-        return f"{100 * found.value:+.1f} [-]"
-    return points(found)
-
-
-def fit_rows(result: ProbeResult, inside: Members) -> list[dict[str, str]]:
-    """Share of each group that fits its given label along each route; and the wrong labels, as their clean label.
+def fit_rows(result: ProbeResult, groups: Members) -> list[dict[str, str]]:
+    """Share of each group that fits its given label along each route; of wrong labels also the clean one's share.
 
     Args:
         result: of this probe.
-        inside: its groups, see :func:`rows_of`.
+        groups: see :func:`rows_of`.
 
     Returns:
-        A row for each group: ``samples``, ``n``, and a column for each route.
+        A row for each group: ``samples``, ``n``, and a column for each route, a percentage with its interval.
     """
     wrong = result.values["wrong_label"]
-    groups = [(name, who, "fits_given") for name, who in inside.items()]
-    groups += [("wrong label, as its clean one", wrong, "fits_clean")] if wrong.any() else []
+    rows = [(name, mask, "fits_given") for name, mask in groups.items()]
+    rows += [("wrong label, as its clean one", wrong, "fits_clean")] if wrong.any() else []
     return [
-        {"samples": name, "n": str(who.sum())}
-        | {route: percent(share(row_of(result, route, column)[who])) for route in result.config["routes"]}
-        for name, who, column in groups
+        {"samples": name, "n": str(mask.sum())}
+        | {route: percent(share(row_of(result, route, column)[mask])) for route in result.config["routes"]}
+        for name, mask, column in rows
     ]
 
 
-def _taken(result: ProbeResult, inside: Members) -> str:
-    """What each cut takes from each group, and what soft mixing has from going through and from hard routing."""
+def _differences(result: ProbeResult, groups: Members) -> str:
+    """Table of each cut's losses in each group, and of the learned route against through and hard; "" for none."""
     rows = [
-        {**_lost(result, cut.whole, cut.part, name, who), "recovered": _recovered(result, cut, who)}
+        {**_lost(result, cut.whole, cut.part, name, mask), "recovered": _recovered(result, cut, mask)}
         for cut in cuts_of(result.config["blocks"])
-        for name, who in inside.items()
+        for name, mask in groups.items()
     ]
     rows += [
-        {**_lost(result, LEARNED, part, name, who), "recovered": ""}
+        {**_lost(result, LEARNED, part, name, mask), "recovered": ""}
         for part in (THROUGH, HARD)
         if part in result.config["routes"]
-        for name, who in inside.items()
+        for name, mask in groups.items()
         if name in ("all", "clean") or name.startswith("corrupted")
     ]
     if not result.values["wrong_label"].any():
@@ -135,21 +202,21 @@ def _taken(result: ProbeResult, inside: Members) -> str:
     return table(rows) if rows else ""
 
 
-def _lost(result: ProbeResult, whole: str, part: str, name: str, who: NDArray[np.bool_]) -> dict[str, str]:
-    lost = fit_lost(result, whole, part)[who]
+def _lost(result: ProbeResult, whole: str, part: str, name: str, mask: NDArray[np.bool_]) -> dict[str, str]:
+    lost = fit_lost(result, whole, part)[mask]
     return {
         "difference": f"{whole} - {part}",
         "samples": name,
-        "n": str(who.sum()),
+        "n": str(mask.sum()),
         "fit": with_difference(difference(lost)),
         "lost": percent(share(lost > 0)),
         "gained": percent(share(lost < 0)),
-        "p(given)": with_difference(average(p_lost(result, whole, part)[who])),
+        "p(given)": with_difference(average(p_lost(result, whole, part)[mask])),
     }
 
 
-def _recovered(result: ProbeResult, cut: Cut, who: NDArray[np.bool_]) -> str:
-    fitted = who & result.values["wrong_label"] & row_of(result, cut.whole)
+def _recovered(result: ProbeResult, cut: Cut, mask: NDArray[np.bool_]) -> str:
+    fitted = mask & result.values["wrong_label"] & row_of(result, cut.whole)
     if not fitted.any():
         return "-"
     hits = result.values[cut.recovered][fitted]
@@ -157,85 +224,34 @@ def _recovered(result: ProbeResult, cut: Cut, who: NDArray[np.bool_]) -> str:
 
 
 def _contrasts(run: Run, log: SampleLog, result: ProbeResult) -> list[str]:
-    """Whether a cut takes more from corrupted samples; or why there is no telling."""
-    inside = probed_members(run, log, result)
-    if found := contrasts(result, inside):
-        title = "Does a cut take more from corrupted samples than from clean ones?"
-        return [title, table([contrast_row(one) for one in found])]
-    if "corrupted" not in inside:
+    """Table of whether a cut takes more from corrupted samples; or the reason why it cannot be compared."""
+    groups = probed_members(run, log, result)
+    if rows := [contrast_row(contrast) for contrast in contrasts(result, groups)]:
+        return ["Does a cut take more from corrupted samples than from clean ones?", table(rows)]
+    if "corrupted" not in groups:
         return [
             f"None of the probed samples of {result.split} is corrupted, so there is nothing to contrast."
         ]
-    if "clean" not in inside:
+    if "clean" not in groups:
         return [
             f"All of the probed samples of {result.split} are corrupted, so there is nothing to contrast."
         ]
     return []
 
 
-def contrast_row(one: Contrast, beside: bool = False) -> dict[str, str]:
+def contrast_row(contrast: Contrast, beside: bool = False) -> dict[str, str]:
     """A contrast as a row of a table.
 
     Args:
-        one: the contrast.
-        beside: whether it is of two networks, so that shares are differences, too.
+        contrast: of one run, or of two.
+        beside: whether it compares two networks, so that its shares are differences, too.
     """
-    cell = percent if one.measure == OF_FITTED and not beside else with_difference
+    cell = percent if contrast.measure == OF_FITTED and not beside else with_difference
     return {
-        "cut": one.cut, "lost": one.measure, "group": one.group, "clean loses": cell(one.clean),
-        "group loses": cell(one.corrupted), "group - clean": with_difference(one.difference),
-    }  # fmt: skip
-
-
-def _few_fitted(result: ProbeResult, inside: Members) -> list[str]:
-    """A sentence for each kind of corruption that the training has not fitted: there is nothing to locate."""
-    guess, found = 1 / result.config["classes"], []
-    names = [name for name in inside if name in CORRUPTED_CAUSES or name.startswith("corrupted (")]
-    for name in names if result.split == "train" else ():
-        fitted = share(row_of(result, LEARNED)[inside[name]])
-        if fitted.value is not None and fitted.value < guess:
-            found.append(
-                f"{name}: {percent(fitted)} fit their given label, fewer than by guessing ({guess:.1%}): hardly any "
-                "is memorised, so there is little to locate."
-            )
-    return found
-
-
-def _shuffled(result: ProbeResult) -> str:
-    shuffled = result.config["shuffled"]
-    hits = percent(share(np.arange(shuffled["samples"]) < shuffled["hits"]))
-    chance = shuffled["most_frequent"] / shuffled["samples"]
-    return f"A read-out at o1 of shuffled labels fits {hits} of them; naming the most frequent label, {chance:.1%}."
-
-
-def _cost(result: ProbeResult) -> list[str]:
-    """What a pass costs, and what hard routing would save of it on these samples, at which price."""
-    macs, gates, blocks = (result.config[name] for name in ("macs", "gates", "blocks"))
-    after = ", ".join(f"{_millions(macs['after_o1'][name])} after {name}'s o1" for name in blocks)
-    own = f" ({sum(macs['gates'].values()):,} in the gates' classifiers)" if gates else ""
-    parts = [
-        f"MACs of one image: {_millions(macs['total'])} in all{own}{', ' if after else ''}{after}.",
-    ]
-    if not gates:
-        return parts
-    if result.config["tap"] == "o2":
-        return [
-            *parts,
-            "The gate reads o2, so the block is computed before g is known: hard routing saves nothing.",
-        ]
-    skipped = ~result.values["hard_routed"]
-    shares = ", ".join(f"{percent(share(row))} skip {name}" for name, row in zip(gates, skipped, strict=True))
-    saved = np.array([macs["saved"][name] for name in gates]) @ skipped / macs["total"]
-    mean, of_macs = _millions(macs["total"] * (1 - saved.mean())), average(saved)
-    known = f"{saved.mean():.1%}" if of_macs.low is None else percent(of_macs)
-    fit = "accuracy" if not result.values["wrong_label"].any() else "fit of the given label"
-    price = with_difference(difference(fit_lost(result, LEARNED, HARD)))
-    return [
-        *parts,
-        f"Under hard routing {shares}: {mean} on average, {known} of the MACs saved, at {fit} "
-        f"{percent(share(row_of(result, HARD)))}; learned - hard {price} points.",
-    ]
-
-
-def _millions(macs: float) -> str:
-    return f"{macs / 1e6:.2f} M"
+        "cut": contrast.cut,
+        "lost": contrast.measure,
+        "group": contrast.group,
+        "clean loses": cell(contrast.clean),
+        "group loses": cell(contrast.corrupted),
+        "group - clean": with_difference(contrast.difference),
+    }

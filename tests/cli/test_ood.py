@@ -178,13 +178,13 @@ def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
 
 
 def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, monkeypatch, capsys):
-    calls, original = [], ood_run.answers
+    calls, original = [], ood_run.outputs_of
 
     def counted(network, pixels, **options):
         calls.append(len(pixels))
         return original(network, pixels, **options)
 
-    monkeypatch.setattr(ood_run, "answers", counted)
+    monkeypatch.setattr(ood_run, "outputs_of", counted)
     probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
     probe("ood", trained_run.path, "--ood", f"stripes={sets['stripes']}", "--k", "5")
     assert calls == [60, 30, 12]
@@ -245,7 +245,7 @@ def test_a_run_without_gates_and_both_probes_side_by_side(plain_run, sets, capsy
 
 
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, interrupt, capsys):
-    interrupt(ood_run, "answers", 3)
+    interrupt(ood_run, "outputs_of", 3)
     with pytest.raises(SystemExit, match="130"):
         probe("ood", trained_run.path, "--ood", *pairs(sets), "--k", "5")
     assert set(stored(trained_run)) == {("test", 3), ("ood-noise", 3)}

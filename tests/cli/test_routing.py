@@ -165,7 +165,7 @@ def test_a_run_without_noise_has_no_contrast_and_one_without_gates_no_hard_routi
 
 
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
-    interrupt(routing_run, "answers_along_routes", 2)
+    interrupt(routing_run, "outputs_along_routes", 2)
     with pytest.raises(SystemExit, match="130"):
         probe(trained_run.path, "--checkpoints", "1", "2", "--splits", "val")
     assert [result.key for result in load_results(trained_run, "routing")] == [("val", 1, "intervention")]

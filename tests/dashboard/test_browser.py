@@ -190,7 +190,7 @@ def test_every_page_opens_by_its_link(server: str, page: Any, screenshots: Path)
 def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Path) -> None:
     page.goto(f"{server}/export?run=noisy&cause=label")
     settled(page, '[data-testid="stDownloadButton"]')
-    page.get_by_text("as filtered on the left").click()
+    page.get_by_text("that pass the filter").click()
     page.wait_for_timeout(1500)
     settled(page, '[data-testid="stDownloadButton"]')
     with page.expect_download(timeout=60_000) as waiting:

@@ -70,7 +70,7 @@ def test_flips_become_the_selection_of_the_first_run(two: tuple[Run, Run], open_
     assert at.session_state["view"].run.name == "two"
     # The sidebar's epoch is two's last, which one has not.
     assert (
-        "Epoch 6 is not in the logs of all, so each is at its last: two at epoch 6, one at epoch 4."
+        "Epoch 6 is not in all logs: each run is shown at its last epoch (two at epoch 6, one at epoch 4)."
         in texts(at)
     )
     at.button(key="flip_routed_skipped").click().run()
@@ -128,7 +128,7 @@ def test_a_run_without_an_epoch_or_the_split_is_refused(
 ) -> None:
     make_run(name="none", n=300, data_seed=7, epochs=3, finished=0)
     at = open_page("compare", runs="one,none")
-    assert errors(at) == ["none cannot be compared yet: no epoch of its train split can be read."]
+    assert errors(at) == ["none cannot be compared yet: no epoch of its train split has been logged."]
     make_run(name="copy", n=300, data_seed=7, noise_on=("test",))
     at = open_page("compare", runs="copy,one", split="test_corrupted")
     assert "one has no split test_corrupted, and copy has one" in errors(at)[0]
@@ -183,16 +183,16 @@ def test_the_sidebars_gate_where_both_have_it(make_run: MakeRun, open_page: Any)
     routed = [by_id(run, "routed", 4, gate="b2") for run in (first, second)]
     shown = table(at, "Cohen's kappa").iloc[0]["Cohen's kappa"]
     assert shown.startswith(f"{cohen_kappa_score(*routed):.3f} [")
-    assert "same gates" not in texts(at)
+    assert "different gates" not in texts(at)
     at = open_page("compare", runs="one,three", gate="b2")
-    assert "They do not have the same gates: compared are B2 of one, B3 of three." in texts(at)
+    assert "The runs have different gates: B2 of one, B3 of three are compared." in texts(at)
 
 
 def test_ungated_runs_have_numbers_and_no_routes(make_run: MakeRun, open_page: Any) -> None:
     for name, gates in (("gated", ("b3",)), ("plain", ()), ("plain2", ())):
         make_run(name=name, data_seed=3, gates=gates)
     at = open_page("compare", runs="gated,plain")
-    assert "Without a gate, and so without routes: plain." in texts(at)
+    assert "Without a gate: plain." in texts(at)
     assert "Only one of these runs has a gate" in texts(at)
     row = table(at, "AUROC loss").set_index("run").loc["B: plain"]
     assert (row["AUROC g"], row["routed clean"]) == ("-", "-")
@@ -229,7 +229,7 @@ def test_the_sidebars_run_is_the_first(make_run: MakeRun, open_page: Any) -> Non
 
 def test_wrong_names_are_sentences(two: tuple[Run, Run], open_page: Any) -> None:
     at = open_page("compare", runs="one,../two,two")
-    assert errors(at) == ["There is no run '../two' here: choose among the runs below."]
+    assert errors(at) == ["There is no run '../two': choose from the runs below."]
     assert table(at, "AUROC loss")["run"].tolist()[:2] == ["A: one", "B: two"]
     at = open_page("compare", runs="nobody,one")
     assert "There is no run 'nobody' here" in errors(at)[0]

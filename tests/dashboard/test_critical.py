@@ -115,7 +115,7 @@ def test_the_radius_the_checkpoint_and_the_filter_are_chosen(probed_run: Run, op
     label = np.isin(result.sample_id, samples.sample_id[samples.cause == "label"])
     who = result.values["critical"][1] & label
     button = at.button(key="select_critical")
-    assert button.label == f"Select the {who.sum()} critical samples"
+    assert button.label == f"Select {who.sum()} critical samples"
     button.click().run()
     assert at.session_state["view"].selected.ids.tolist() == np.sort(result.sample_id[who]).tolist()
     assert "critical at 1 grey levels, epoch 2" in texts(at)
@@ -177,13 +177,13 @@ def test_a_damaged_file_of_results_is_a_sentence(probe: str, probed_run: Run, op
 def test_missing_pictures_leave_the_rest(
     probed_run: Run, open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.dashboard import logs
+    from app.dashboard import run_data
     from memgate.errors import MemgateError
 
     def gone(run: Run, split: str) -> None:
         raise MemgateError("There is no data file.")
 
-    monkeypatch.setattr(logs, "pictures", gone)
+    monkeypatch.setattr(run_data, "pictures", gone)
     at = open_page("critical", run="one")
     assert set(errors(at)) == {"There is no data file."}
     assert len(shown_pictures(at)) == 1, "the difference is stored"
@@ -207,14 +207,14 @@ def test_routes_cuts_and_buttons(probed_run: Run, open_page: Any) -> None:
         f"{result.values['fits_given'][0][inside['clean']].mean():.1%}"
     )
     for name, column in (
-        ("memorised by B3", "memorised_by_b3"),
-        ("recovered by skip_b2", "recovered_by_skip_b2"),
+        ("whose fit needs B3", "memorised_by_b3"),
+        ("recovered by skipping B2", "recovered_by_skip_b2"),
     ):
         who = result.values[column]
         button = at.button(key=f"select_{column}")
-        clean = int((who & inside["clean"]).sum())
-        among = f" ({clean} of them clean)" if clean else ""
-        assert button.label == f"Select the {who.sum()} {name}{among}"
+        corrupted = int((who & ~inside["clean"]).sum())
+        memorised = f" ({corrupted} corrupted = memorised)" if column == "memorised_by_b3" else ""
+        assert button.label == f"Select {who.sum()} samples {name}{memorised}"
         assert button.disabled == (not who.any())
     who = result.values["memorised_by_b3"] | result.values["memorised_by_b2"]
     name = "b3" if result.values["memorised_by_b3"].any() else "b2"
@@ -235,16 +235,7 @@ def test_the_control_is_set_beside(probed_run: Run, open_page: Any) -> None:
     assert (table[table["run"] == "one - one"]["group - clean"].str.startswith("+0.0")).all()
     save_results(probed_run, "routing", [replace(result, config={**result.config, "control": "/gone/other"})])
     at = open_page("critical", run="one", show="routing")
-    assert "Without its control other: There is no run 'other'" in texts(at)
-
-
-def test_an_older_result_of_routing_asks_again(probed_run: Run, open_page: Any) -> None:
-    (result,) = load_results(probed_run, "routing")
-    config = {name: value for name, value in result.config.items() if name != "blocks"}
-    save_results(probed_run, "routing", [replace(result, config=config)])
-    at = open_page("critical", run="one", show="routing")
-    assert "older memgate" in at.info[0].value
-    assert "probe routing" in at.code[0].value
+    assert "The control other is not shown: There is no run 'other'" in texts(at)
 
 
 def test_a_filter_that_leaves_nobody_probed(probed_run: Run, open_page: Any) -> None:

@@ -103,7 +103,7 @@ def test_a_score_of_another_run_gives_way_and_stays_in_the_url(make_run: MakeRun
     at = open_page("explorer", run="gated", y="gate_last")
     at.selectbox(key="pick_run").set_value("plain").run()
     assert not errors(at)
-    assert "There is no last gate value g here: variability instead." in texts(at)
+    assert "last gate value g is not available here: variability is shown instead." in texts(at)
     assert figure(at, "scatter")["layout"]["yaxis"]["title"]["text"] == "variability"
     at.selectbox(key="pick_run").set_value("gated").run()
     assert figure(at, "scatter")["layout"]["yaxis"]["title"]["text"] == "last gate value g"
@@ -179,11 +179,11 @@ def test_the_table_counts_routes_by_corruption(
         button.click().run()
         assert selected(at) == np.sort(samples.sample_id[members]).tolist()
     told = texts(at)
-    assert f"Precision **{percent(found.precision)}**" in told
-    assert f"Recall **{percent(found.recall)}**" in told
+    assert f"Precision **{percent(found.precision)}** (share of the routed that are corrupted)" in told
+    assert f"Recall **{percent(found.recall)}** (share of the corrupted that are routed)" in told
     odds = found.odds_ratio
     assert f"Odds ratio **{odds.value:.3g} [{odds.low:.3g}, {odds.high:.3g}]**" in told
-    assert ("filter on the route is left out" in told) == ("route" in params)
+    assert ("filter on the route is not applied" in told) == ("route" in params)
 
 
 def test_samples_that_an_epoch_has_not_seen_take_no_route(make_run: MakeRun, open_page: Any) -> None:
@@ -197,8 +197,8 @@ def test_samples_that_an_epoch_has_not_seen_take_no_route(make_run: MakeRun, ope
 @pytest.mark.parametrize(
     ("plan", "params", "sentence"),
     [
-        ({"noise": ()}, {}, "There is no corrupted sample here"),
-        ({}, {"cause": "label"}, "There is no clean sample here"),
+        ({"noise": ()}, {}, "No corrupted samples in this filter."),
+        ({}, {"cause": "label"}, "No clean samples in this filter."),
     ],
 )
 def test_one_group_alone_has_no_odds_ratio(
@@ -214,7 +214,7 @@ def test_an_ungated_run_has_no_table(make_run: MakeRun, open_page: Any) -> None:
     at = open_page("explorer", run=make_run(gates=()).name)
     assert figure(at, "scatter")["layout"]["yaxis"]["title"]["text"] == "variability"
     assert [trace["name"] for trace in figure(at, "histogram")["data"]] == ["corrupted", "clean"]
-    assert "The log has no gate" in at.info[0].value
+    assert "The network of this run has no gate" in at.info[0].value
 
 
 def test_the_never_learned_are_counted_and_can_be_selected(make_run: MakeRun, open_page: Any) -> None:
@@ -224,7 +224,8 @@ def test_the_never_learned_are_counted_and_can_be_selected(make_run: MakeRun, op
     seen, right = log.values("train", "seen")[1], log.values("train", "correct_given")[1]
     never = seen.any(axis=0) & ~(right & seen).any(axis=0)
     assert never.any()
-    told = f"Not drawn: {never.sum()} were never learned: harder than all others; 3 have no first learned; 3 have no"
+    missing = "3 have no value of first learned; 3 have no value"
+    told = f"Not drawn: {never.sum()} were never learned: harder than all others; {missing}"
     assert told in texts(at)
     drawn = sum(len(decoded(trace["x"])) for trace in figure(at, "scatter")["data"])
     assert drawn == 200 - never.sum() - 3
@@ -285,7 +286,7 @@ def test_everyone_selected_has_no_others(make_run: MakeRun, open_page: Any) -> N
     run = make_run()
     at = open_page("explorer", run=run.name)
     brush(at, "scatter", {"points": points(run.sample_log().samples("train").sample_id), "box": box(0, 9)})
-    assert "there is nothing to compare it with" in texts(at)
+    assert "there are no other samples to compare with" in texts(at)
 
 
 def test_a_gesture_is_told_by_what_was_drawn() -> None:

@@ -113,7 +113,7 @@ def test_the_filter_and_the_cursor_are_the_sidebars(
     routed = log.values("train", "routed")[1][1]
     assert found["sample_id"].tolist() == np.sort(log.samples("train").sample_id[routed]).tolist()
     assert found["epochs_logged"].tolist() == [2] * int(routed.sum())
-    choose(at, who="all")
+    choose(at, samples="all")
     assert len(pd.read_parquet(io.BytesIO(same(downloads, at, type_it)))) == 200
     assert at.dataframe[-1].value["sample_id"].tolist() == [0, 1, 2, 3, 4]
 
@@ -121,7 +121,7 @@ def test_the_filter_and_the_cursor_are_the_sidebars(
 def test_only_what_goes_together_is_offered(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(epochs=3)
     at = open_page("export", run=run.name)
-    assert at.radio(key="export_who").options == ["all of train (200)"]
+    assert at.radio(key="export_samples").options == ["all of train (200)"]
     assert at.selectbox(key="export_format").options == ["csv", "parquet", "npz", "jsonl", "h5"]
     choose(at, shape="matrix")
     assert at.selectbox(key="export_format").options == ["npz", "parquet", "h5"]
@@ -135,10 +135,10 @@ def test_only_what_goes_together_is_offered(make_run: MakeRun, open_page: Any) -
 def select(at: Any, ids: list[int]) -> Any:
     """Make samples the selection, as a brush does, and ask for it."""
     chosen = state.selection.selection_of("run", "train", ids, "by hand")
-    state.logs.keep_selection(chosen)
+    state.keep_selection(chosen)
     at.query_params["selected"] = chosen.key
     at.run()
-    return choose(at, who="selection")
+    return choose(at, samples="selection")
 
 
 def test_a_small_selection_is_named_by_its_ids(
@@ -176,7 +176,7 @@ def test_a_cohort_is_offered_where_it_is_of_the_split(
     save_cohort(run, Cohort("mine", "train", (4, 9), "by hand"))
     save_cohort(run, Cohort("tests", "test", (4, 9, 11), "by hand"))
     (run.path / "cohorts" / "broken.json").write_text("{")
-    at = choose(open_page("export", run=run.name), who="cohort")
+    at = choose(open_page("export", run=run.name), samples="cohort")
     assert at.selectbox(key="export_cohort").options == ["mine"]
     assert pd.read_csv(io.BytesIO(same(downloads, at, type_it)))["sample_id"].tolist() == [4, 9]
     save_cohort(run, Cohort("mine", "train", (5,), "again"))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.dashboard.components.thumbnails import sprite
 from app.dashboard.components.tiles import extent
-from app.dashboard.parts import gallery
+from app.dashboard.parts.gallery import presets as gallery
 from memgate.runs.run import Run
 from probes.dynamics.summary import summary
 from probes.result import ProbeResult, save_results
@@ -68,7 +68,7 @@ def test_only_what_passes_the_filter_is_shown(make_run: MakeRun, open_page: Any)
     assert ids(at) == WHO["clean-hard"](table[table.clean_label.isin([3, 4])])
     at = open_page("gallery", run=run.name, preset="clean-routed", route="skipped")
     assert not at.get("bidi_component")
-    assert "No sample is of this kind" in at.info[0].value
+    assert "No sample matches this preset" in at.info[0].value
 
 
 def test_the_cursor_judges_the_routes(make_run: MakeRun, open_page: Any) -> None:
@@ -266,11 +266,11 @@ def test_memorised_by_the_block_are_the_routing_probes_corrupted_samples(
     assert ids(at) == [wrong[2], *sorted([wrong[0], wrong[3]])]
     assert [tile["number"] for tile in tiles(at)] == ["p -0.80", "p -0.40", "p -0.40"]
     low, high = wilson(3, 3)
-    said = f"Probed: 5 samples, at epoch 4. Of what is fitted, skipping the block takes 100.0% [{100 * low:.1f}, "
-    assert f"{said}{100 * high:.1f}] of the corrupted samples and 100.0% [" in captions(at)
-    # Before the checkpoint, no command helps: the result is there, of a later epoch.
+    said = f"Probed: 5 samples, at epoch 4. Skipping the block loses the fit of 100.0% [{100 * low:.1f}, "
+    assert f"{said}{100 * high:.1f}] of the fitted corrupted samples and of 100.0% [" in captions(at)
+    # Before the checkpoint a command would not help: there is a result of a later epoch.
     at = open_page("gallery", run=run.name, preset="memorised", epoch="3")
-    assert "A result of epoch 4 is there: move the epoch to it." in at.info[0].value
+    assert "There is a result of epoch 4: set the epoch in the sidebar to it." in at.info[0].value
     assert not at.code
 
 

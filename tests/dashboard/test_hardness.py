@@ -9,12 +9,12 @@ from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_cur
 
 from app.dashboard.group_curves import cells, thinned
 from app.dashboard.parts.hardness.panels import pairs_in
-from app.dashboard.view.selection import Box, within
+from app.dashboard.view.selection import Box, points_in_boxes
 from memgate.runs.run import Run
 from probes.stats.confusions import label_pairs
 from tests.helpers.pages import CASES, decoded, errors, figure, texts
 
-PARTS = ("detectors", "epochs", "map", "labels", "deciles")
+PARTS = ("detection", "epochs", "map", "labels", "deciles")
 
 MakeRun = Callable[..., Run]
 
@@ -29,10 +29,10 @@ def test_every_part_shows_every_run(case: str, part: str, make_run: MakeRun, ope
     run = make_run(**CASES[case])
     at = open_page("hardness", run=run.name, show=part)
     assert all("no finished epoch" in sentence for sentence in errors(at)) or not errors(at)
-    if case == "no noise" and part in ("detectors", "epochs"):
-        assert "no corrupted samples: detector scores are undefined" in infos(at)
+    if case == "no noise" and part in ("detection", "epochs"):
+        assert "no corrupted samples to detect" in infos(at)
     if case == "ungated" and part == "deciles":
-        assert "The log has no gate" in infos(at)
+        assert "The network of this run has no gate" in infos(at)
 
 
 def test_the_curves_are_scikit_learns(make_run: MakeRun, open_page: Any) -> None:
@@ -89,7 +89,7 @@ def test_the_filter_applies_and_may_leave_nothing_to_tell_apart(make_run: MakeRu
     shown = at.dataframe[0].value.set_index("score").loc["mean loss (CSL)", "AUROC"]
     assert shown == pytest.approx(roc_auc_score(samples.cause[rows] != "clean", score), abs=1e-6)
     at = open_page("hardness", run=run.name, cause="image")
-    assert "the samples shown have no clean one" in infos(at)
+    assert "none of the samples shown is clean" in infos(at)
     assert "The split test has no corrupted samples" in infos(
         open_page("hardness", run=run.name, split="test")
     )
@@ -234,7 +234,7 @@ def test_cells_leave_out_what_is_missing() -> None:
 
 def test_boxes_of_the_map_and_of_the_matrix() -> None:
     x, y = np.array([0.1, 0.3, 0.2, np.nan]), np.array([0.5, 0.5, 0.9, 0.5])
-    assert within([Box(0, 0.2, 0.4, 0.6), Box(0.2, 0.2, 0.9, 0.9)], x, y).tolist() == [
+    assert points_in_boxes([Box(0, 0.2, 0.4, 0.6), Box(0.2, 0.2, 0.9, 0.9)], x, y).tolist() == [
         True,
         False,
         True,

@@ -90,7 +90,7 @@ def test_a_sound_run(make_run: MakeRun, open_page: Any) -> None:
     facts = next(one.value for one in at.dataframe if "licence" in one.value.iloc[:, 0].tolist())
     facts = facts.set_index("what")["value"]
     assert facts["SHA-256 of train, images and labels on disk"] == run.digests["train"]
-    assert "pictures of your own" in facts["licence"]
+    assert "images of your own" in facts["licence"]
     operations = table(at, "convention")
     assert operations["requested"].tolist() == ["30.00%", "10.00%"]
     assert table(at, "quantity")["size"].iloc[0] == "3.2 kB"

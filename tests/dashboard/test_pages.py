@@ -121,7 +121,10 @@ def test_an_open_set_sample_names_its_source(make_run: MakeRun, open_page: Any) 
         assert f"replaced by one of another data set (open, {source})" in unescaped(at)
         at = open_page("overview", run=run.name, split=split, cause="open")
         assert not errors(at)
-        assert f"{int((samples.cause == 'open').sum())} of {len(samples)} samples match" in unescaped(at)
+        assert (
+            f"{int((samples.cause == 'open').sum())} of {len(samples)} samples match the filter"
+            in unescaped(at)
+        )
 
 
 def unescaped(at: Any) -> str:
@@ -156,7 +159,7 @@ def test_the_overviews_numbers_are_numpys(make_run: MakeRun, open_page: Any) -> 
     shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
     hits = routed[-1][cause != "clean"]
     low, high = wilson(hits.sum(), len(hits))
-    assert shown["B3: corrupted"] == (f"{hits.mean():.1%}", f"{low:.1%} – {high:.1%}")
+    assert shown["Corrupted samples routed through B3"] == (f"{hits.mean():.1%}", f"{low:.1%} – {high:.1%}")
 
     heat = figure(at, "evolution")["data"][0]
     counts = np.stack([np.histogram(row, bins=50, range=(0, 1))[0] for row in gate], axis=1)
@@ -185,7 +188,7 @@ def test_the_filter_narrows_heatmap_and_selection(make_run: MakeRun, open_page: 
     cause = run.sample_log().samples("train").cause
     counts = decoded(figure(at, "evolution")["data"][0]["customdata"])
     assert counts.sum(axis=0).tolist() == [(cause == "image").sum()] * 4
-    assert f"{(cause == 'image').sum()} of 200 samples match" in texts(at)
+    assert f"{(cause == 'image').sum()} of 200 samples match the filter" in texts(at)
 
 
 @pytest.mark.parametrize("gate", ["b2", "b3"])

@@ -111,7 +111,7 @@ def test_the_picture_is_the_one_that_was_given(record: Any, open_page: Any) -> N
     at = open_page("sample", run="mine", id="7")
     (shown,) = pictures(at)
     np.testing.assert_array_equal(shown, IMAGES[7])
-    assert any("picture unchanged" in element.proto.body for element in at.get("html"))
+    assert any("image unchanged" in element.proto.body for element in at.get("html"))
 
 
 def test_of_a_corrupted_picture_only_the_given_one_is_known(record: Any, open_page: Any) -> None:
@@ -129,7 +129,7 @@ def test_of_a_corrupted_picture_only_the_given_one_is_known(record: Any, open_pa
 def test_a_split_without_pictures_is_a_sentence(record: Any, open_page: Any) -> None:
     record(images=IMAGES, test=True)
     assert errors(open_page("sample", run="mine", split="test", id="2")) == [
-        "mine has no pictures of the split test."
+        "mine has no images of the split test."
     ]
 
 

@@ -72,8 +72,8 @@ def test_the_verdict_is_the_logs_up_to_the_cursor(
     begin = {
         "clean": f"Clean ({given}), ",
         "label": f"Mislabelled ({clean} → {given}), ",
-        "image": f"Corrupted picture ({given}), ",
-        "label+image": f"Mislabelled ({clean} → {given}) on a corrupted picture, ",
+        "image": f"Corrupted image ({given}), ",
+        "label+image": f"Mislabelled ({clean} → {given}) on a corrupted image, ",
     }
     assert said.startswith(begin[cause])
     assert said.endswith(f"routed through B3 in {routed.sum()} of {epoch} epochs.")
@@ -91,7 +91,7 @@ def test_learning_in_words() -> None:
     def said(*right: int, cause: str = "label") -> str:
         return sentences.learning(cause, np.array(right, bool), epochs[: len(right)], "dog")
 
-    assert said() == "not seen by any logged epoch yet"
+    assert said() == "not seen in any logged epoch yet"
     assert said(0, 0) == "never predicted as its given label, now as dog"
     assert said(1, 1, 0) == "last fitted at epoch 3 and forgotten since, now predicted as dog"
     assert said(1, 0, 1, 1) == "memorised since epoch 5"
@@ -118,7 +118,7 @@ def stored_routing(run: Run, who: list[int], epoch: int = 4, **rows: list[Any]) 
     )  # fmt: skip
 
 
-HINT = "Whether B3 memorised it, only a try without B3 can tell"
+HINT = "Whether B3 memorised it can only be tested by skipping B3"
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",)])
@@ -146,10 +146,10 @@ def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, o
     )
     stored_routing(run, [who], learned=[given], skip=[clean])
     at = open_page("sample", run=run.name, id=str(who))
-    assert verdict(at).endswith(f"; without B3 the network says {clean} (memorised by B3).")
+    assert verdict(at).endswith(f"; without B3 the network predicts {clean} (memorised by B3).")
     assert (
         "At epoch 4 it fits its given label with B3 and not without: memorised by B3, and recovered by skipping it: "
-        "the network then says the clean label." in texts(at)
+        "the network then predicts the clean label." in texts(at)
     )
     shown = table(at, "routes")
     assert shown["predicts"].tolist() == [str(given), str(clean)]
@@ -157,7 +157,7 @@ def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, o
     # A checkpoint after the cursor has no say yet.
     at = open_page("sample", run=run.name, id=str(who), epoch="2")
     assert "without B3" not in verdict(at)
-    assert "A result of epoch 4 is there: move the epoch to it." in texts(at)
+    assert "There is a result of epoch 4: set the epoch in the sidebar to it." in texts(at)
     other = int(samples.sample_id[by_cause(run, "clean")])
     at = open_page("sample", run=run.name, id=str(other))
     assert "this sample is not among the 1 that were probed" in texts(at)
@@ -169,8 +169,8 @@ def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, o
     [
         (True, False, False, "with B3 and not without: memorised by B3."),
         (True, True, False, "without B3 as well: its fit does not need B3."),
-        (False, True, False, "only where B3 is skipped: skipping it takes nothing away."),
-        (False, False, False, "neither with B3 nor without: skipping it takes nothing away."),
+        (False, True, False, "only where B3 is skipped: skipping B3 loses no fit."),
+        (False, False, False, "neither with B3 nor without: skipping B3 loses no fit."),
     ],
 )
 def test_skipping_in_words(whole: bool, part: bool, recovered: bool, sentence: str) -> None:
@@ -203,7 +203,7 @@ def test_the_critical_radius_is_said_and_what_was_not_probed_asks_for_it(
     at = open_page("sample", run=run.name, id="5")
     assert at.code[-1].value == f"memgate probe csr {run.path} --n 0"
     at = open_page("sample", run=run.name, id="5", epoch="3")  # a command would measure epoch 4 once more
-    assert "up to epoch 3. A result of epoch 4 is there: move the epoch to it." in texts(at)
+    assert "up to epoch 3. There is a result of epoch 4: set the epoch in the sidebar to it." in texts(at)
     assert [code.value for code in at.code] == [f"memgate probe routing {run.path}"]
     at = open_page("sample", run=run.name, split="test", id="5")
     assert [code.value for code in at.code] == [

@@ -61,20 +61,20 @@ def test_a_box_means_the_cells_it_touches(first: float, last: float, expected: l
 
 def test_inside_any_and_every() -> None:
     box = Box(10, 20, 0.5, 1)
-    assert selection.inside([box], EPOCHS, GATE, "any").tolist() == [True, True, True, True]
-    assert selection.inside([box], EPOCHS, GATE, "every").tolist() == [False, False, True, False]
+    assert selection.gate_in_boxes([box], EPOCHS, GATE, "any").tolist() == [True, True, True, True]
+    assert selection.gate_in_boxes([box], EPOCHS, GATE, "every").tolist() == [False, False, True, False]
 
 
 def test_unseen_is_in_no_box_and_no_reason_against_every() -> None:
     gate = np.array([[np.nan, np.nan], [0.8, np.nan]], np.float32)
     epochs = np.array([1, 2])
-    assert selection.inside([Box(1, 2, 0, 1)], epochs, gate, "every").tolist() == [True, False]
-    assert selection.inside([Box(1, 2, 0, 1)], epochs, gate, "any").tolist() == [True, False]
+    assert selection.gate_in_boxes([Box(1, 2, 0, 1)], epochs, gate, "every").tolist() == [True, False]
+    assert selection.gate_in_boxes([Box(1, 2, 0, 1)], epochs, gate, "any").tolist() == [True, False]
 
 
 def test_several_boxes_are_joined() -> None:
     boxes = [Box(5, 5, 0.85, 1), Box(20, 20, 0.85, 1)]
-    assert selection.inside(boxes, EPOCHS, GATE, "any").tolist() == [True, False, False, True]
+    assert selection.gate_in_boxes(boxes, EPOCHS, GATE, "any").tolist() == [True, False, False, True]
 
 
 def test_describe() -> None:
@@ -102,25 +102,27 @@ def test_a_selection_belongs_to_its_run_and_split() -> None:
 
 
 def test_text_of_others_stays_text() -> None:
-    shown = sentences.plain("![x](http://evil.example/a.png) <b> :red[hi] $x$")
+    shown = sentences.escaped("![x](http://evil.example/a.png) <b> :red[hi] $x$")
     assert shown == r"\!\[x\]\(http\://evil\.example/a\.png\) \<b\> \:red\[hi\] \$x\$"
 
 
 def test_verdicts() -> None:
-    assert sentences.happened("label", "dog", "cat", "symmetric", "none") == (
+    assert sentences.corruption("label", "dog", "cat", "symmetric", "none") == (
         "Corrupted: its label was changed from cat to dog (symmetric)."
     )
-    assert "drew its own label again" in sentences.happened("clean", "cat", "cat", "symmetric", "none")
+    assert "drew its own label again" in sentences.corruption("clean", "cat", "cat", "symmetric", "none")
     given, clean = np.array([False, True, True]), np.array([True, False, False])
     epochs = np.array([1, 3, 5])
-    assert sentences.fitted("label", given, clean, epochs) == (
-        "It was first predicted as its given label at epoch 3, and is so at epoch 5: memorised."
+    assert sentences.fit("label", given, clean, epochs) == (
+        "It was first predicted as its given label at epoch 3, and is fitted at epoch 5: memorised."
     )
-    assert sentences.fitted("label", clean, given, epochs).endswith("predicts its clean label instead.")
-    assert sentences.fitted("clean", given[:0], clean[:0], epochs[:0]) == "No logged epoch has seen it yet."
+    assert sentences.fit("label", clean, given, epochs).endswith("predicts its clean label instead.")
+    assert (
+        sentences.fit("clean", given[:0], clean[:0], epochs[:0]) == "It was not seen in any logged epoch yet."
+    )
     assert (
         sentences.routing("b3", np.array([True, False]))
-        == "B3: routed in 1 of 2 epochs, skipped at the last."
+        == "B3: routed in 1 of 2 epochs, skipped in the last."
     )
 
 

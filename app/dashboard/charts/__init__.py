@@ -1,1 +1,1 @@
-"""Arrays in, Plotly figures out: a module for each page, and one for what they share. No Streamlit."""
+"""Arrays in, Plotly figures out: a module for each page, and ``layout`` for common parts. No Streamlit."""

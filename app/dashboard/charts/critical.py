@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.dashboard import palette
-from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4
+from app.dashboard.charts.layout import LEGEND, MARGIN, add_band, ends, epoch_axis, f4
 from probes.stats.estimate import Estimate
 
 STYLES = {
@@ -33,30 +33,28 @@ class Line:
     shares: Sequence[Estimate]
 
 
-def ratios(found: Mapping[str, Line], over: str, marked: float, height: int = 290) -> go.Figure:
+def ratios(by_group: Mapping[str, Line], over: str, marked: float, height: int = 290) -> go.Figure:
     """Critical sample ratio of groups with Wilson bands, over the epochs or over the radius.
 
     Args:
-        found: a key of :data:`STYLES` to its line.
+        by_group: a key of :data:`STYLES` to its line.
         over: ``epoch`` or ``radius``.
-        marked: where a vertical line is drawn: what the other figures are of.
+        marked: place of a vertical line: the epoch or radius that the other figures show.
         height: in pixels.
     """
     figure = go.Figure()
-    for name, line in found.items():
+    for name, line in by_group.items():
         colour, dash, symbol = STYLES[name]
         x = f4(np.array(line.x))
         value, low, high = ends(line.shares)
-        for bound, fill in ((high, None), (low, "tonexty")):
-            figure.add_scatter(x=x, y=bound, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip",
-                               fill=fill, fillcolor=palette.translucent(colour, 0.15), legendgroup=name)  # fmt: skip
+        add_band(figure, x, low, high, colour, name, group=name)
         figure.add_scatter(
             x=x, y=value, name=name, legendgroup=name, mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2}, marker={"symbol": symbol, "size": 7, "color": colour},
             customdata=np.stack([low, high, f4(np.array([one.n for one in line.shares]))], axis=-1),
             hovertemplate=name + HOVER,
         )  # fmt: skip
-    places = np.unique(np.concatenate([np.array(line.x) for line in found.values()] or [np.zeros(0)]))
+    places = np.unique(np.concatenate([np.array(line.x) for line in by_group.values()] or [np.zeros(0)]))
     if over == "epoch":
         axis = epoch_axis(places) | {"tickmode": "array", "tickvals": places.astype(np.int32)}
     else:
@@ -69,31 +67,21 @@ def ratios(found: Mapping[str, Line], over: str, marked: float, height: int = 29
     return figure
 
 
-def ends(shares: Sequence[Estimate]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Values, lower and upper ends of estimates; NaN where there is none."""
-    columns = zip(*((one.value, one.low, one.high) for one in shares), strict=True)
-    value, low, high = (
-        np.array([np.nan if number is None else number for number in column], np.float32)
-        for column in columns
-    )
-    return value, low, high
-
-
-def radii(found: Mapping[str, NDArray], marked: float, height: int = 270, bins: int = 40) -> go.Figure:
-    """Histogram of the critical radius, each group by itself; who has none (inf) is in no bar.
+def radii(by_group: Mapping[str, NDArray], marked: float, height: int = 270, bins: int = 40) -> go.Figure:
+    """Histogram of the critical radius of each group; samples without one (inf) are in no bin.
 
     Args:
-        found: ``clean`` and ``corrupted`` to radii in grey levels.
+        by_group: ``clean`` and ``corrupted`` to radii in grey levels.
         marked: the radius at which a line is drawn.
         height: in pixels.
-        bins: how many.
+        bins: number of bins.
     """
-    finite = [values[np.isfinite(values)] for values in found.values()]
+    finite = [values[np.isfinite(values)] for values in by_group.values()]
     together = np.concatenate(finite) if finite else np.zeros(0)
     top = max(float(np.percentile(together, 99)) if len(together) else 0.0, 1.2 * marked, 1e-3)
     edges = np.linspace(0, top, bins + 1)
     figure = go.Figure()
-    for name, values in found.items():
+    for name, values in by_group.items():
         counts = np.histogram(values, edges)[0]
         figure.add_scatter(
             x=f4(edges), y=f4(np.append(counts, counts[-1]) / max(1, len(values))), name=name, mode="lines",
@@ -123,11 +111,12 @@ def radius_and_gate(
         height: in pixels.
     """
     figure = go.Figure()
-    there = np.isfinite(radius) & ~np.isnan(gate)
-    for name, who in (("clean", there & ~corrupted), ("corrupted", there & corrupted)):
+    known = np.isfinite(radius) & ~np.isnan(gate)
+    for name, members in (("clean", known & ~corrupted), ("corrupted", known & corrupted)):
         colour, _, symbol = STYLES[name]
         figure.add_scattergl(
-            x=f4(gate[who]), y=f4(radius[who]), name=name, mode="markers", customdata=ids[who].astype(np.float64),
+            x=f4(gate[members]), y=f4(radius[members]), name=name, mode="markers",
+            customdata=ids[members].astype(np.float64),
             marker={"color": colour, "symbol": symbol, "size": 5, "opacity": 0.6},
             hovertemplate="sample %{customdata}: g %{x:.2f}, radius %{y:.2f}<extra></extra>",
         )  # fmt: skip
@@ -138,19 +127,19 @@ def radius_and_gate(
 
 
 def routes(
-    found: Mapping[str, Sequence[Estimate]], names: Sequence[str], title: str, height: int = 300
+    by_group: Mapping[str, Sequence[Estimate]], names: Sequence[str], title: str, height: int = 300
 ) -> go.Figure:
-    """A share along each route, group by group, with its 95 % interval.
+    """Share along each route for each group, with its 95 % interval.
 
     Args:
-        found: a key of :data:`STYLES` to a share for each route.
+        by_group: a key of :data:`STYLES` to a share for each route.
         names: of the routes.
         title: of the axis.
         height: in pixels.
     """
     figure = go.Figure()
-    offsets = np.linspace(-0.15, 0.15, max(2, len(found)))
-    for shift, (name, row) in zip(offsets, found.items(), strict=False):
+    offsets = np.linspace(-0.15, 0.15, max(2, len(by_group)))
+    for shift, (name, row) in zip(offsets, by_group.items(), strict=False):
         colour, _, symbol = STYLES[name]
         value, low, high = ends(row)
         figure.add_scatter(

@@ -10,7 +10,7 @@ from app.dashboard import palette
 from app.dashboard.charts.layout import CONFIG, LEGEND, MARGIN, f4
 
 BRUSH = {**CONFIG, "modeBarButtonsToRemove": ["autoScale2d"], "displayModeBar": True}
-"""The buttons for box, lasso and pan are always shown: they are how samples are chosen."""
+"""Plotly's configuration: the buttons for box, lasso and pan are always shown, since they select samples."""
 
 POINTS = tuple[NDArray[np.integer], NDArray[np.float64], NDArray[np.float64]]
 """Sample ids, x and y, each [n]."""
@@ -21,7 +21,7 @@ BINS = 60
 def scatter(
     points: Mapping[str, POINTS], x: str, y: str, log_x: bool = False, height: int = 430
 ) -> go.Figure:
-    """Samples as points to brush, or in the mode "pan" to click: each carries its sample id as customdata.
+    """Scatter plot of samples to select, or in the mode "pan" to click; the sample id is customdata.
 
     Args:
         points: cause to ids and finite x and y; later causes lie above earlier ones.
@@ -50,7 +50,7 @@ def scatter(
 
 
 def bins(values: NDArray[np.float64], log: bool = False) -> NDArray[np.float64]:
-    """Edges of about :data:`BINS` bins over some finite numbers; whole numbers lie in the middle of equal bins.
+    """Edges of about :data:`BINS` bins over finite numbers; whole numbers lie in the middle of equal bins.
 
     Args:
         values: [n], at least one; above 0 for ``log``.
@@ -72,7 +72,7 @@ def histogram(
     log_x: bool = False,
     height: int = 200,
 ) -> go.Figure:
-    """How many samples of each group lie in each bin, as steps, to be brushed along x.
+    """Histogram of each group as step curves, in which a range of x can be selected.
 
     Args:
         edges: [bins + 1].

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.dashboard import palette
-from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis, f4, lines
+from app.dashboard.charts.layout import LEGEND, MARGIN, ends, epoch_axis, f4, lines
 from app.dashboard.group_curves import Cells
 from probes.scores.over_epochs import EpochCurve
 from probes.stats.estimate import Estimate
@@ -15,39 +15,39 @@ from probes.stats.estimate import Estimate
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def roc(found: Mapping[str, Curve], height: int = 320) -> go.Figure:
-    """Share of the corrupted that are flagged over the share of the clean that are.
+def roc(curves: Mapping[str, Curve], height: int = 320) -> go.Figure:
+    """ROC curves: share of the corrupted samples that is flagged over the share of the clean samples.
 
     Args:
-        found: name to shares of the clean and of the corrupted; an empty curve is only a name in the legend.
+        curves: name to shares of the clean and of the corrupted; an empty curve is only a name in the legend.
         height: in pixels.
     """
     figure = go.Figure()
     diagonal = np.array([0, 1], np.float32)
     figure.add_scatter(x=diagonal, y=diagonal, mode="lines", showlegend=False, hoverinfo="skip",
                        line={"color": palette.SKIPPED, "width": 1.5, "dash": "dot"})  # fmt: skip
-    return _curves(figure, found, "linear", "clean flagged", "corrupted flagged", height)
+    return _curves(figure, curves, "linear", "clean flagged", "corrupted flagged", height)
 
 
-def precision_recall(found: Mapping[str, Curve], prevalence: float | None, height: int = 320) -> go.Figure:
-    """Precision over recall, as steps: the area below them is the average precision.
+def precision_recall(curves: Mapping[str, Curve], prevalence: float | None, height: int = 320) -> go.Figure:
+    """Precision over recall as step curves: the area below is the average precision.
 
     Args:
-        found: name to recall and precision.
+        curves: name to recall and precision.
         prevalence: share of the corrupted, as a dotted line; None draws none.
         height: in pixels.
     """
     figure = go.Figure()
     if prevalence is not None:
         figure.add_hline(y=prevalence, line={"color": palette.SKIPPED, "width": 1.5, "dash": "dot"})
-    figure = _curves(figure, found, "vh", "recall: corrupted flagged", "precision", height)
+    figure = _curves(figure, curves, "vh", "recall: corrupted flagged", "precision", height)
     return figure.update_layout(showlegend=False)
 
 
 def _curves(
-    figure: go.Figure, found: Mapping[str, Curve], shape: str, x_title: str, y_title: str, height: int
+    figure: go.Figure, curves: Mapping[str, Curve], shape: str, x_title: str, y_title: str, height: int
 ) -> go.Figure:
-    for (name, (x, y)), (colour, dash) in zip(found.items(), palette.SERIES, strict=False):
+    for (name, (x, y)), (colour, dash) in zip(curves.items(), palette.SERIES, strict=False):
         figure.add_scatter(
             x=f4(x), y=f4(y), name=name, mode="lines",
             line={"color": colour, "dash": dash, "width": 2, "shape": shape},
@@ -59,17 +59,17 @@ def _curves(
     return figure
 
 
-def over_epochs(found: Mapping[str, EpochCurve], cursor: int, height: int = 320) -> go.Figure:
-    """AUROC of quantities at each epoch; a marker where it is largest.
+def over_epochs(curves: Mapping[str, EpochCurve], cursor: int, height: int = 320) -> go.Figure:
+    """AUROC of quantities over the epochs; a star where it is largest.
 
     Args:
-        found: name to curve.
+        curves: name to curve.
         cursor: the epoch at which a line is drawn.
         height: in pixels.
     """
     figure = go.Figure()
     epochs = np.zeros(0, np.int32)
-    for (name, curve), (colour, dash) in zip(found.items(), palette.SERIES, strict=False):
+    for (name, curve), (colour, dash) in zip(curves.items(), palette.SERIES, strict=False):
         epochs = np.array(curve.epochs, np.int32)
         area = np.array(curve.auroc, np.float32)
         figure.add_scatter(
@@ -91,31 +91,31 @@ def over_epochs(found: Mapping[str, EpochCurve], cursor: int, height: int = 320)
     return figure
 
 
-def data_map(found: Cells, shown: str, height: int = 380) -> go.Figure:
-    """Dataset cartography as a grid, to be brushed: variability across, confidence upwards.
+def data_map(grid: Cells, shown: str, height: int = 380) -> go.Figure:
+    """Data map as a heatmap in which boxes can be drawn: x axis variability, y axis confidence.
 
     Args:
-        found: samples on the grid.
-        shown: what the colour is: ``samples`` (logarithmic), or the name of the share or mean.
+        grid: samples on the grid.
+        shown: meaning of the colour: ``samples`` (logarithmic), or the name of the share or mean.
         height: in pixels.
     """
     counted = shown == "samples"
     with np.errstate(divide="ignore"):
-        logarithm = np.where(found.count > 0, np.log10(found.count), np.nan)
-    top = max(1, int(np.ceil(np.log10(max(found.count.max(initial=1), 1)))))
+        logarithm = np.where(grid.count > 0, np.log10(grid.count), np.nan)
+    top = max(1, int(np.ceil(np.log10(max(grid.count.max(initial=1), 1)))))
     powers = np.arange(top + 1)
     ticks = {"tickvals": powers.astype(np.int32), "ticktext": [f"{10**power:,}" for power in powers]}
     # The curve ``identity`` has g = H, which is not within [0, 1].
-    largest = np.log10(max(found.count.max(initial=1), 10)) if counted else np.nanmax(found.mean, initial=1)
-    mean = np.where(np.isnan(found.mean), "–", np.char.mod("%.2f", found.mean))
+    largest = np.log10(max(grid.count.max(initial=1), 10)) if counted else np.nanmax(grid.mean, initial=1)
+    mean = np.where(np.isnan(grid.mean), "–", np.char.mod("%.2f", grid.mean))
     figure = go.Figure(
         go.Heatmap(
-            x=f4((found.x[:-1] + found.x[1:]) / 2),
-            y=f4((found.y[:-1] + found.y[1:]) / 2),
-            z=f4(logarithm if counted else found.mean),
+            x=f4((grid.x[:-1] + grid.x[1:]) / 2),
+            y=f4((grid.y[:-1] + grid.y[1:]) / 2),
+            z=f4(logarithm if counted else grid.mean),
             zmin=0,
             zmax=float(largest),
-            customdata=found.count.astype(np.int32),
+            customdata=grid.count.astype(np.int32),
             text=mean,
             colorscale=palette.DENSITY if counted else palette.SHARE,
             hoverongaps=False,
@@ -140,14 +140,14 @@ def label_matrix(
     shown: str,
     height: int = 400,
 ) -> go.Figure:
-    """Clean label upwards, given label across, to be brushed: colour is a share, text the number of samples.
+    """Heatmap of pairs of labels in which boxes can be drawn: colour is a share, text the number of samples.
 
     Args:
         count: samples [K, K], a row for each clean label.
         share: of them [K, K]; NaN where there are none.
-        texts: of each cell, for the pointer.
-        names: of the classes, as they are drawn.
-        shown: what the share is of.
+        texts: hover text of each cell.
+        names: of the classes.
+        shown: name of the share.
         height: in pixels.
     """
     places = np.arange(len(names), dtype=np.int32)
@@ -174,22 +174,19 @@ def label_matrix(
 
 
 def by_decile(
-    found: Mapping[str, Sequence[Estimate]], title: str, percent: bool, height: int = 300
+    by_group: Mapping[str, Sequence[Estimate]], title: str, percent: bool, height: int = 300
 ) -> go.Figure:
-    """A number in each tenth of the samples from the easiest to the hardest, with its 95 % interval.
+    """Estimate for each tenth of the samples, from the easiest to the hardest, with its 95 % interval.
 
     Args:
-        found: ``clean`` and ``corrupted`` to ten numbers.
+        by_group: ``clean`` and ``corrupted`` to ten estimates.
         title: of the axis.
         percent: whether it is a share.
         height: in pixels.
     """
     figure = go.Figure()
-    for shift, (name, row) in zip((-0.08, 0.08), found.items(), strict=False):
-        value, low, high = (
-            np.array([np.nan if number is None else number for number in column], np.float32)
-            for column in zip(*((one.value, one.low, one.high) for one in row), strict=True)
-        )
+    for shift, (name, row) in zip((-0.08, 0.08), by_group.items(), strict=False):
+        value, low, high = ends(row)
         figure.add_scatter(
             x=f4(np.arange(1, len(row) + 1) + shift), y=value, name=name, mode="lines+markers",
             line={"color": palette.CAUSE_COLOURS[name], "width": 2},
@@ -204,7 +201,7 @@ def by_decile(
     figure.update_xaxes(tickmode="array", tickvals=ticks, range=[0.5, 10.5],
                         title={"text": "tenth of the samples, 10 is the hardest", "standoff": 4})  # fmt: skip
     # The curve ``identity`` has g = H, which is not within [0, 1].
-    top = max([1.0, *(one.value for row in found.values() for one in row if one.value is not None)])
+    top = max([1.0, *(one.value for row in by_group.values() for one in row if one.value is not None)])
     figure.update_yaxes(range=[-0.03 * top, 1.03 * top], tickformat=".0%" if percent else ".1f",
                         title={"text": title, "standoff": 12})  # fmt: skip
     return figure

@@ -1,4 +1,4 @@
-"""Figures of the page Log health: the planned epochs, and what became of each."""
+"""Figures of the page Log health: the planned epochs and their state in the log."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ LOOKS = {
 
 
 def strip(splits: Sequence[SplitHealth]) -> go.Figure:
-    """A mark for each planned epoch of each split: whole, damaged, or not logged.
+    """Chart with a mark for each planned epoch of each split: whole, damaged, or not logged.
 
     Args:
         splits: at least one.

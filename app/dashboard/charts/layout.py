@@ -1,9 +1,10 @@
-"""What all figures share.
+"""Parts that all figures have in common.
 
-Streamlit sends a figure's typed arrays as they are and lists as text: everything goes in as float32 or int32.
-Epochs that nobody was seen in, and bins that hold nobody, are gaps (NaN), never 0.
+Streamlit sends a figure's typed arrays as they are and lists as text: all arrays are float32 or int32. Epochs in which
+no sample was seen, and empty bins, are gaps (NaN), never 0.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.dashboard import palette
 from app.dashboard.group_curves import Share
+from probes.stats.estimate import Estimate
 
 MARGIN = {"l": 58, "r": 8, "t": 26, "b": 40}
 """Plotly's own margins take half of a small figure."""
@@ -23,12 +25,12 @@ CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "autoScale
 
 
 def f4(values: NDArray) -> NDArray[np.float32]:
-    """Values as they are sent to the browser."""
+    """Values as float32, as they are sent to the browser."""
     return np.ascontiguousarray(values, np.float32)
 
 
 def epoch_axis(epochs: NDArray) -> dict[str, Any]:
-    """Whole numbers on the axis; a single epoch gets a range of its own, or Plotly shows fractions around it."""
+    """Axis of epochs with whole numbers; a single epoch needs a range, or Plotly shows fractions around it."""
     axis: dict[str, Any] = {"title": {"text": "epoch", "standoff": 4}}
     if len(epochs) <= 10:
         axis |= {"tickmode": "array", "tickvals": np.asarray(epochs, np.int32)}
@@ -38,12 +40,12 @@ def epoch_axis(epochs: NDArray) -> dict[str, Any]:
 
 
 def lines(epochs: NDArray) -> str:
-    """One point is no line: show it."""
+    """Plotly's mode for a line; a single point is a marker."""
     return "lines" if len(epochs) > 1 else "markers"
 
 
 def log_counts(counts: NDArray) -> NDArray[np.float32]:
-    """Counts on the logarithmic colour scale of :func:`count_scale`; a cell that holds nobody is a gap."""
+    """Counts on the logarithmic colour scale of :func:`count_scale`; an empty cell is a gap."""
     with np.errstate(divide="ignore"):
         return f4(np.where(counts > 0, np.log10(counts), np.nan))
 
@@ -63,6 +65,44 @@ def count_scale(most: int) -> tuple[float, dict[str, Any]]:
     return float(np.log10(max(most, 10))), bar
 
 
+def ends(shares: Sequence[Estimate]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Values, lower and upper ends of estimates [n]; NaN where undefined."""
+    columns = zip(*((one.value, one.low, one.high) for one in shares), strict=True)
+    value, low, high = (
+        np.array([np.nan if number is None else number for number in column], np.float32)
+        for column in columns
+    )
+    return value, low, high
+
+
+def add_band(
+    figure: go.Figure,
+    x: NDArray,
+    low: NDArray,
+    high: NDArray,
+    colour: str,
+    name: str,
+    group: str | None = None,
+) -> None:
+    """Draw the band between two curves.
+
+    Args:
+        figure: to draw into.
+        x: [n].
+        low: [n].
+        high: [n].
+        colour: of the band, ``#RRGGBB``.
+        name: of the line that the band belongs to.
+        group: of the legend; None for none.
+    """
+    for bound, fill in ((high, None), (low, "tonexty")):
+        figure.add_scatter(
+            x=x, y=f4(bound), mode="lines", line={"width": 0}, fill=fill,
+            fillcolor=palette.translucent(colour, 0.18), legendgroup=group, showlegend=False, hoverinfo="skip",
+            name=f"{name} band",
+        )  # fmt: skip
+
+
 def add_share(
     figure: go.Figure, epochs: NDArray, name: str, share: Share, colour: str, dash: str, band: bool = True
 ) -> None:
@@ -78,12 +118,8 @@ def add_share(
         band: whether the interval is drawn.
     """
     x = np.asarray(epochs, np.int32)
-    for bound, fill in ((share.high, None), (share.low, "tonexty")) if band else ():
-        figure.add_scatter(
-            x=x, y=f4(bound), mode="lines", line={"width": 0},
-            fill=fill, fillcolor=palette.translucent(colour, 0.18), legendgroup=name,
-            showlegend=False, hoverinfo="skip", name=f"{name} band",
-        )  # fmt: skip
+    if band:
+        add_band(figure, x, share.low, share.high, colour, name, group=name)
     figure.add_scatter(
         x=x, y=f4(share.value), name=name, legendgroup=name, mode=lines(epochs),
         line={"color": colour, "width": 2, "dash": dash}, marker={"color": colour, "size": 9},
@@ -93,7 +129,7 @@ def add_share(
 
 
 def share_layout(figure: go.Figure, epochs: NDArray, title: str, height: int) -> go.Figure:
-    """Finish a figure of shares over the epochs."""
+    """The figure with the layout of shares over the epochs."""
     figure.update_layout(height=height, margin=MARGIN, legend=LEGEND, hovermode="x unified",
                          xaxis=epoch_axis(epochs))  # fmt: skip
     axis_title = {"text": title, "standoff": 12}

@@ -1,4 +1,4 @@
-"""Figures of the page Overview: the gate's evolution, and shares over the epochs."""
+"""Figures of the page Overview: heatmaps of g and H, shares and losses over the epochs."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,7 @@ from app.dashboard import palette
 from app.dashboard.charts.layout import (
     LEGEND,
     MARGIN,
+    add_band,
     add_share,
     count_scale,
     epoch_axis,
@@ -32,7 +33,7 @@ def evolution(
         edges: [bins + 1] of g.
         counts: [bins, E].
         height: in pixels.
-        quantity: ``gate``, which is to be brushed, or ``entropy``.
+        quantity: ``gate``, in which boxes can be drawn, or ``entropy``.
     """
     letter, unit = ("g", "gate value g") if quantity == "gate" else ("H", "gate entropy H (nats)")
     top, bar = count_scale(int(counts.max(initial=1)))
@@ -60,17 +61,17 @@ def evolution(
     return figure
 
 
-def shares(epochs: NDArray, found: Mapping[str, Share], rate: float, height: int = 290) -> go.Figure:
-    """Share routed to the block by cause, each with its Wilson band, and the share corrupted as a dotted line.
+def shares(epochs: NDArray, by_cause: Mapping[str, Share], rate: float, height: int = 290) -> go.Figure:
+    """Share routed through the block by cause, each with its Wilson band, and the share corrupted as a dotted line.
 
     Args:
         epochs: [E].
-        found: cause to share.
+        by_cause: cause to share.
         rate: share of the samples that is corrupted; 0 draws no line.
         height: in pixels.
     """
     figure = go.Figure()
-    for cause, share in found.items():
+    for cause, share in by_cause.items():
         add_share(figure, epochs, cause, share, palette.CAUSE_COLOURS[cause], palette.CAUSE_DASHES[cause])
     if rate > 0:
         figure.add_hline(y=rate, line={"color": palette.SKIPPED, "width": 1.5, "dash": "dot"},
@@ -79,37 +80,33 @@ def shares(epochs: NDArray, found: Mapping[str, Share], rate: float, height: int
     return share_layout(figure, epochs, "share routed", height)
 
 
-def accuracies(epochs: NDArray, found: Mapping[str, tuple[str, str, Share]], height: int = 300) -> go.Figure:
+def accuracies(epochs: NDArray, curves: Mapping[str, tuple[str, str, Share]], height: int = 300) -> go.Figure:
     """Accuracies over the epochs.
 
     Args:
         epochs: [E].
-        found: name to (colour, dash, share).
+        curves: name to (colour, dash, share).
         height: in pixels.
     """
     figure = go.Figure()
-    for name, (colour, dash, share) in found.items():
+    for name, (colour, dash, share) in curves.items():
         add_share(figure, epochs, name, share, colour, dash, band=False)
     return share_layout(figure, epochs, "accuracy", height)
 
 
-def losses(epochs: NDArray, found: Mapping[tuple[str, str], Band], height: int = 300) -> go.Figure:
+def losses(epochs: NDArray, bands: Mapping[tuple[str, str], Band], height: int = 300) -> go.Figure:
     """Mean loss of groups over the epochs, each with its 95 % band.
 
     Args:
         epochs: [E].
-        found: (``clean`` or ``corrupted``, ``routed``, ``skipped`` or empty) to its means.
+        bands: (``clean`` or ``corrupted``, ``routed``, ``skipped`` or empty) to its means.
         height: in pixels.
     """
     figure = go.Figure()
-    for (state, route), band in found.items():
+    for (state, route), band in bands.items():
         colour, dash = palette.CAUSE_COLOURS[state], "dash" if route == "skipped" else "solid"
         name = f"{state}, {route} ({band.n:,})" if route else f"{state} ({band.n:,})"
-        for bound, fill in ((band.high, None), (band.low, "tonexty")):
-            figure.add_scatter(
-                x=np.asarray(epochs, np.int32), y=f4(bound), mode="lines", line={"width": 0}, fill=fill,
-                fillcolor=palette.translucent(colour, 0.18), showlegend=False, hoverinfo="skip", name=f"{name} band",
-            )  # fmt: skip
+        add_band(figure, np.asarray(epochs, np.int32), band.low, band.high, colour, name)
         figure.add_scatter(
             x=np.asarray(epochs, np.int32), y=f4(band.value), name=name, mode=lines(epochs),
             line={"color": colour, "width": 2, "dash": dash}, marker={"color": colour, "size": 9},
@@ -122,17 +119,17 @@ def losses(epochs: NDArray, found: Mapping[tuple[str, str], Band], height: int =
 
 
 def first_skips(
-    epochs: NDArray, found: Mapping[str, tuple[NDArray[np.int32], int]], height: int = 300
+    epochs: NDArray, groups: Mapping[str, tuple[NDArray[np.int32], int]], height: int = 300
 ) -> go.Figure:
-    """At which epoch samples were first sent past the block, as a share of their group.
+    """Share of each group that has been skipped at least once, over the epochs.
 
     Args:
         epochs: [E].
-        found: ``clean`` or ``corrupted`` to the counts [E] and the number of those that never were.
+        groups: ``clean`` or ``corrupted`` to the counts [E] of first skips, and the number never skipped.
         height: in pixels.
     """
     figure = go.Figure()
-    for state, (counts, never) in found.items():
+    for state, (counts, never) in groups.items():
         n = int(counts.sum()) + never
         figure.add_scatter(
             x=np.asarray(epochs, np.int32), y=f4(np.cumsum(counts) / max(n, 1)), mode=lines(epochs),

@@ -1,4 +1,4 @@
-"""Figures of the page Sample: one sample's way over the epochs."""
+"""Figures of the page Sample: curves of one sample over the epochs."""
 
 from collections.abc import Mapping
 
@@ -24,11 +24,11 @@ def gate_trajectory(
     same: Mapping[str, NDArray] | None = None,
     cursor: int | None = None,
 ) -> go.Figure:
-    """One sample's g and H over the epochs with its route as a strip.
+    """Curves of one sample's g and H over the epochs, and a strip with its route.
 
     Args:
         epochs: [E].
-        gate: g [E], NaN where it was not seen.
+        gate: g [E], NaN where the sample was not seen.
         entropy: H [E] in nats.
         routed: [E].
         seen: [E]; an epoch that did not see the sample has no cell in the strip.
@@ -46,7 +46,7 @@ def gate_trajectory(
         _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1)
     threshold = {"color": palette.SKIPPED, "width": 1.5, "dash": "dash"}
     figure.add_hline(y=ROUTED_ABOVE, row=1, col=1, line=threshold)  # pyright: ignore[reportArgumentType]
-    # Two heights: among hundreds of epochs a mark lies under its neighbours, and the rare route must show.
+    # Two heights: among hundreds of epochs marks overlap, and the rare route must stay visible.
     size = float(np.clip(450 / len(epochs), 4, 9))
     for name, members, shade, symbol, height in (
         ("routed", seen & routed, palette.ROUTED, "square", 0.5),
@@ -76,11 +76,11 @@ def fit_trajectory(
     same: Mapping[str, NDArray] | None = None,
     cursor: int | None = None,
 ) -> go.Figure:
-    """One sample's loss and probability of its given label over the epochs, with the clean samples' quartiles.
+    """Curves of one sample's loss and p(given) over the epochs, with the quartiles of the clean samples.
 
     Args:
         epochs: [E].
-        loss: [E] in nats, NaN where it was not seen.
+        loss: [E] in nats, NaN where the sample was not seen.
         p_given: [E].
         clean: quartiles [3, E] of the clean samples under ``loss`` and ``p_given``.
         colour: of the sample's state, clean or corrupted.
@@ -110,7 +110,7 @@ def _line(
 
 
 def _band(figure: go.Figure, row: int, epochs: NDArray, quartiles: NDArray, showlegend: bool) -> None:
-    """Median and the middle half of the clean samples."""
+    """Draw median and quartiles of the clean samples."""
     low, median, high = quartiles
     common = {"x": np.asarray(epochs, np.int32), "hoverinfo": "skip", "row": row, "col": 1}
     for values, fill in ((high, None), (low, "tonexty")):
@@ -129,7 +129,7 @@ def _outline(
     name: str,
     showlegend: bool,
 ) -> None:
-    """Quartiles of the sample's class as three dotted lines: a second filled band could not be told from the first."""
+    """Draw quartiles of the sample's class as three dotted lines, to distinguish them from the filled band."""
     if same is None:
         return
     for place, values in enumerate(same[name]):

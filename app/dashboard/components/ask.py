@@ -1,4 +1,4 @@
-"""What a page says where a probe has found nothing up to the cursor, and the command that changes it."""
+"""Messages for a probe that has no results up to the epoch shown, with the command that runs it."""
 
 from collections.abc import Callable
 
@@ -9,43 +9,45 @@ from app.dashboard.results import probe_results
 from app.dashboard.view.state import View
 from memgate.runs.run import command
 
-Say = Callable[[str], object]
-"""How a sentence is shown: ``st.caption`` or ``st.info``."""
+Show = Callable[[str], object]
+"""Function that shows a sentence: ``st.caption`` or ``st.info``."""
 
 
-def ask(view: View, probe: str, reason: str, more: str = "", say: Say = st.caption) -> None:
-    """Why there is nothing, and the command that changes it.
+def suggest_command(view: View, probe: str, reason: str, more: str = "", show: Show = st.caption) -> None:
+    """Show why there is no result, and the command that computes it.
 
     Args:
         view: what the page shows.
         probe: its name after ``memgate probe``.
         reason: a sentence.
         more: further arguments of the command.
-        say: how it is shown.
+        show: how the sentence is shown.
     """
-    reason = sentences.plain(reason)
+    reason = sentences.escaped(reason)
     if view.run.recorded:
-        say(f"{reason} Another program trained this run: memgate has no network of it to ask.")
+        show(f"{reason} This run was trained by another program: memgate has no checkpoint to probe.")
         return
-    say(f"{reason} This command does it; reload the page after it:")
+    show(f"{reason} Run this command, then reload the page:")
     st.code(command(f"probe {probe}", view.run.path) + more, language="bash")
 
 
-def ask_for_first(view: View, probe: str, what: str, say: Say = st.caption) -> None:
-    """That there is nothing up to the cursor: after it there may be, and a command would only do that again.
+def suggest_first_run(view: View, probe: str, missing: str, show: Show = st.caption) -> None:
+    """Show that there is no result up to the epoch shown; where a later one exists, point to it instead of a command.
 
     Args:
         view: what the page shows.
         probe: its name after ``memgate probe``.
-        what: has not been done, without a full stop.
-        say: how it is shown.
+        missing: the sentence, without a full stop, such as ``No critical radius is stored``.
+        show: how the sentence is shown.
     """
     if probe == probe_results.ROUTING and (never := probe_results.unskippable(view)):
-        say(sentences.plain(never))
+        show(sentences.escaped(never))
         return
-    reason = f"{what} up to epoch {view.epoch}."
-    epoch = probe_results.later(view, probe)
+    reason = f"{missing} up to epoch {view.epoch}."
+    epoch = probe_results.first_later_epoch(view, probe)
     if epoch is None:
-        ask(view, probe, reason, say=say)
+        suggest_command(view, probe, reason, show=show)
     else:
-        say(f"{sentences.plain(reason)} A result of epoch {epoch} is there: move the epoch to it.")
+        show(
+            f"{sentences.escaped(reason)} There is a result of epoch {epoch}: set the epoch in the sidebar to it."
+        )

@@ -1,4 +1,4 @@
-"""The selected samples, the same on every page: pictures, a table, and the way to one of them."""
+"""The selected samples, the same on every page: images and a table; a click opens a sample."""
 
 from typing import Any
 
@@ -7,39 +7,40 @@ import streamlit as st
 
 from app.dashboard import sentences
 from app.dashboard.components.tiles import LEGEND, PAGE, tiles
+from app.dashboard.glossary import TERMS
 from app.dashboard.results import scores
 from app.dashboard.view import selection
 from app.dashboard.view.state import View, open_sample
 
 ROWS = 2000
-"""Rows of the table: more are exported, not read."""
+"""Rows of the table; for more there is the export."""
 
 
 def panel(view: View, hint: str) -> None:
     """Show the selection.
 
     Args:
-        view: whose.
+        view: run, split and selection.
         hint: how to select something on this page.
     """
     st.markdown("**Selected samples**")
     if view.selected is None:
-        st.caption(f"None yet: {hint}")
+        st.caption(f"No samples selected: {hint}")
         return
     places = view.places
-    corrupted = int((view.data.cause[places] != "clean").sum())
+    corrupted = int(view.data.corrupted[places].sum())
     st.markdown(
-        f"{len(places):,} samples, {corrupted:,} of them corrupted: {sentences.plain(view.selected.how)}"
+        f"{len(places):,} samples, {corrupted:,} of them corrupted: {sentences.escaped(view.selected.how)}"
     )
     if len(places) == 0:
         return
     tiles(view, view.data.sample_id[places[: PAGE // 2]], f"panel_{view.selected.key}", size=48)
-    st.caption(("" if len(places) <= PAGE // 2 else f"The first {PAGE // 2}. ") + LEGEND)
+    st.caption(("" if len(places) <= PAGE // 2 else f"The first {PAGE // 2} are shown. ") + LEGEND)
     table(view)
 
 
 def table(view: View) -> None:
-    """The selected samples as a table; a click on a row opens the sample."""
+    """Show the selected samples as a table; a click on a row opens the sample."""
     assert view.selected is not None
     data, places = view.data, view.places[:ROWS]
     columns: dict[str, Any] = {
@@ -72,9 +73,16 @@ def table(view: View) -> None:
         key=f"selected_{view.selected.key}",
         on_select="rerun",
         selection_mode=["single-row", "single-cell"],
-        column_config=dict.fromkeys(("g last", "g mean", "loss mean"), number),
+        column_config={
+            **dict.fromkeys(("g last", "g mean", "loss mean"), number),
+            "cause": st.column_config.TextColumn(help=TERMS["cause"]),
+        },
     )
-    more = f"The first {ROWS:,} of {len(view.places):,}: export the rest. " if len(view.places) > ROWS else ""
+    more = (
+        f"The first {ROWS:,} of {len(view.places):,} are shown; the page Export has all. "
+        if len(view.places) > ROWS
+        else ""
+    )
     st.caption(f"{more}Click a row to open the sample.")
     row = selection.picked_row(event)
     if row is not None:

@@ -1,4 +1,4 @@
-"""Pictures as the browser gets them: uint8 arrays in, PNG out. No Streamlit."""
+"""Images for the browser: uint8 arrays in, PNG out. No Streamlit."""
 
 import base64
 import html
@@ -12,27 +12,27 @@ from PIL import Image
 from memgate.runs.pictures import SplitPictures
 
 Look = Literal["given", "clean", "difference"]
-"""A picture as the network was given it, as it is on disk, or how far the two are apart in each pixel."""
+"""An image as the network was given it, as it was before corruption, or the difference of the two."""
 
 BRIGHTER = 3
-"""How many times the difference of two pictures is shown."""
+"""Factor by which the difference of two images is amplified."""
 
 SPRITE_COLUMNS = 10
 LARGEST = 96
-"""Pixels of a tile's longer side in a sprite: larger pictures are made smaller."""
+"""Pixels of a tile's longer side in a sprite; larger images are reduced."""
 
 
 def png(pixels: NDArray[np.uint8]) -> str:
-    """A picture uint8 [H, W, 3] as the text of a data URL."""
+    """Text of a data URL with an image uint8 [H, W, 3] as PNG."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def looks(pictures: SplitPictures, ids: NDArray[np.integer], look: Look) -> NDArray[np.uint8]:
-    """The pictures [n, H, W, 3] of samples, in the order of ``ids``; those that the split has not are left out.
+    """Images uint8 [n, H, W, 3] of samples in the order of ``ids``; ids that the split does not have are left out.
 
-    Where the clean picture is not known, the given one stands for it, and the difference is black.
+    Where the clean image is not known, the given one is shown, and the difference is black.
     """
     rows = pictures.rows(ids)
     given = pictures.given[rows]
@@ -43,13 +43,13 @@ def looks(pictures: SplitPictures, ids: NDArray[np.integer], look: Look) -> NDAr
 
 
 def difference(given: NDArray[np.uint8], clean: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """How far two pictures are apart in each pixel, :data:`BRIGHTER` times as bright, for noise is dark."""
-    apart = np.abs(given.astype(np.int16) - clean)
-    return np.minimum(BRIGHTER * apart, 255).astype(np.uint8)
+    """Absolute difference of two images, uint8, amplified by :data:`BRIGHTER` so that noise can be seen."""
+    change = np.abs(given.astype(np.int16) - clean)
+    return np.minimum(BRIGHTER * change, 255).astype(np.uint8)
 
 
 def sprite(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures [n, H, W, 3] as one, :data:`SPRITE_COLUMNS` to a row; black where none is."""
+    """One image with the images [n, H, W, 3] in rows of :data:`SPRITE_COLUMNS`; black where there is none."""
     small = [_within(picture) for picture in pictures]
     height, width = small[0].shape[:2] if small else (1, 1)
     rows = max(1, -(-len(small) // SPRITE_COLUMNS))
@@ -61,7 +61,7 @@ def sprite(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _within(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture no larger than :data:`LARGEST`, always the same size for the same input size."""
+    """An image reduced to :data:`LARGEST` pixels; always the same size for the same input size."""
     longer = max(picture.shape[:2])
     if longer <= LARGEST:
         return picture
@@ -70,10 +70,10 @@ def _within(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def enlarged(pixels: NDArray[np.uint8], side: int, caption: str) -> str:
-    """A small picture uint8 [H, W, 3] as HTML, enlarged without a blur to about ``side`` pixels.
+    """HTML of a small image uint8 [H, W, 3], enlarged without interpolation to about ``side`` pixels.
 
-    It carries its own bytes: a picture that Streamlit serves is a lossy JPEG, and is gone (404) when the page
-    is drawn again before the browser has asked for it.
+    The image is embedded: one that Streamlit serves is a lossy JPEG, and is gone (404) when the page is drawn
+    again before the browser has requested it.
     """
     height, width = (max(1, side // max(pixels.shape[:2])) * length for length in pixels.shape[:2])
     text = html.escape(caption)

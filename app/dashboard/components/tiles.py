@@ -1,4 +1,4 @@
-"""A grid of pictures to click: one sprite and one component, however many tiles."""
+"""A grid of images to click: one sprite and one component, however many tiles."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from streamlit.components import v2
 
-from app.dashboard import logs, palette, sentences
+from app.dashboard import palette, run_data, sentences
 from app.dashboard.components.thumbnails import SPRITE_COLUMNS, Look, looks, png, sprite
 from app.dashboard.view.state import View, open_sample, problem
 from memgate.errors import MemgateError
@@ -15,7 +15,9 @@ from memgate.errors import MemgateError
 PAGE = 60
 """Tiles on a page of a gallery."""
 
-LEGEND = "Border: solid pink is routed, dashed grey skipped. Corner: L label, I image, B both corrupted, O open set."
+LEGEND = (
+    "Border: solid pink routed, dashed grey skipped. Corner: L label, I image, B both corrupted, O open set."
+)
 
 CORNERS = {"clean": "", "label": "L", "image": "I", "label+image": "B", "open": "O"}
 
@@ -33,24 +35,24 @@ def tiles(
 
     Args:
         view: run, split, gate and the epoch whose routes the borders show.
-        ids: not more than a page of them; ids that the split has not, or has no picture of, are left out.
+        ids: not more than a page of them; ids without a column or an image in the split are left out.
         key: of the widget.
-        size: the longer side of a picture in pixels of the screen.
-        look: which picture.
-        captions: one for each of ``ids``; by default given label, and the clean one before it where it differs.
+        size: longer side of an image in pixels of the screen.
+        look: which version of the image.
+        captions: one for each of ``ids``; by default clean → given label.
         numbers: a second line for each of ``ids``; none by default.
     """
     places = view.data.places(ids)
     place_of = dict(zip(view.data.sample_id[places].tolist(), places.tolist(), strict=True))
     known = [at for at, one in enumerate(ids) if int(one) in place_of]
-    found = np.zeros((0, 1, 1, 3), np.uint8)
+    images = np.zeros((0, 1, 1, 3), np.uint8)
     try:
-        pictures = logs.pictures(view.run, view.split)
+        pictures = run_data.pictures(view.run, view.split)
         there = np.isin(ids, pictures.sample_id)
         known = [at for at in known if there[at]]
-        found = looks(pictures, np.array([ids[at] for at in known], np.int64), look)
+        images = looks(pictures, np.array([ids[at] for at in known], np.int64), look)
     except MemgateError as error:
-        problem(error)  # the tiles are then empty frames, still to be clicked
+        problem(error)  # the tiles are then empty frames that can still be clicked
     routes = _routes(view)
     shown = []
     for at in known:
@@ -62,7 +64,7 @@ def tiles(
         if tile["number"]:
             tile["title"] = f"{tile['title']}, {tile['number']}"
         shown.append(tile)
-    sheet = sprite(found)
+    sheet = sprite(images)
     folder = Path(__file__).parent
     component = v2.component(
         "memgate_tiles",
@@ -70,25 +72,25 @@ def tiles(
         css=(folder / "tiles.css").read_text(),
         js=(folder / "tiles.js").read_text(),
     )
-    width, height = extent(found.shape[1], found.shape[2], size)
+    width, height = extent(images.shape[1], images.shape[2], size)
     data = {
-        "tiles": shown, "sprite": png(sheet) if len(found) else "", "columns": SPRITE_COLUMNS,
-        "rows": max(1, -(-len(found) // SPRITE_COLUMNS)), "width": width, "height": height,
+        "tiles": shown, "sprite": png(sheet) if len(images) else "", "columns": SPRITE_COLUMNS,
+        "rows": max(1, -(-len(images) // SPRITE_COLUMNS)), "width": width, "height": height,
     }  # fmt: skip
     clicked = component(key=key, data=data, on_clicked_change=lambda: None).clicked
-    # A click names one of these tiles, or it is not ours.
+    # Anything but the id of a tile was not sent by the component.
     if clicked in [tile["id"] for tile in shown]:
         open_sample(view, int(clicked))
 
 
 def extent(rows: int, columns: int, size: int) -> tuple[int, int]:
-    """Width and height on the screen of a picture of so many rows and columns, whose longer side shall be ``size``."""
+    """Width and height on the screen of an image of ``rows`` x ``columns`` pixels, its longer side ``size``."""
     longer = max(rows, columns)
     return max(1, round(size * columns / longer)), max(1, round(size * rows / longer))
 
 
 def _routes(view: View) -> NDArray[np.str_]:
-    """The route of every sample [N] at the cursor; empty where it has none, or the epoch has not seen it."""
+    """Route of every sample [N] at the epoch shown; empty without a gate, or where the sample was not seen."""
     if not view.gate or view.epoch is None:
         return np.full(len(view.data.sample_id), "")
     routes = np.where(view.at_cursor("routed", view.gate), "routed", "skipped")
@@ -102,9 +104,9 @@ def _tile(view: View, sample_id: int, place: int, route: str) -> dict[str, str |
         for labels in (view.data.given_label, view.data.clean_label)
     )
     label = given if given == clean else f"{clean} → {given}"
-    told = f"sample {sample_id}: given label {given}, {palette.CAUSE_WORDS[cause]}"
-    told += f" (clean label {clean})" if given != clean else ""
+    title = f"sample {sample_id}: given label {given}, {palette.CAUSE_WORDS[cause]}"
+    title += f" (clean label {clean})" if given != clean else ""
     return {
-        "id": sample_id, "caption": label, "title": f"{told}, {route}" if route else told, "route": route,
+        "id": sample_id, "caption": label, "title": f"{title}, {route}" if route else title, "route": route,
         "corner": CORNERS.get(cause, "?"), "colour": palette.CAUSE_COLOURS.get(cause, palette.CORRUPTED),
     }  # fmt: skip

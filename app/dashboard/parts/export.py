@@ -1,4 +1,4 @@
-"""What the Export page asks for as a plan, and what the plan is going to give; cached."""
+"""The choice on the page Export as a plan, and a preview of the plan; cached."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.dashboard import logs
+from app.dashboard import run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.view.selection import Selection
 from app.dashboard.view.state import View
@@ -18,19 +18,19 @@ from probes.export.preview import Outlook, outlook, quantity_names
 from probes.samples.filters import Filter
 
 IDS = 50
-"""Samples of a selection that a command line names one by one; a larger one is saved as a cohort first."""
+"""Largest selection whose ids a command line lists; a larger one is saved as a cohort first."""
 
 LARGEST = 256_000_000
-"""Bytes of an export that goes through the server's memory to the browser."""
+"""Bytes of the largest export that is downloaded through the server's memory."""
 
-Who = Literal["all", "filter", "selection", "cohort"]
+SampleChoice = Literal["all", "filter", "selection", "cohort"]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is chosen on the page."""
+class ExportChoice:
+    """The choices on the page."""
 
-    who: Who
+    samples: SampleChoice
     cohort: str | None
     schema: str
     shape: str
@@ -39,96 +39,101 @@ class Asked:
     quantities: tuple[str, ...]
 
 
-def choices(view: View, cohorts: Sequence[str]) -> list[Who]:
-    """Whom the page can offer, the likeliest first."""
-    found: list[Who] = ["all"]
+def sample_choices(view: View, cohorts: Sequence[str]) -> list[SampleChoice]:
+    """Groups of samples that can be exported, the likeliest first."""
+    options: list[SampleChoice] = ["all"]
     if view.only != Filter():
-        found.insert(0, "filter")
+        options.insert(0, "filter")
     if view.selected is not None and len(view.selected.ids):
-        found.insert(0, "selection")
-    return [*found, "cohort"] if cohorts else found
+        options.insert(0, "selection")
+    return [*options, "cohort"] if cohorts else options
 
 
 def shapes_of(schema: str) -> list[str]:
-    """The shapes of a schema."""
+    """Shapes that a schema can be exported in."""
     return [shape for known, shape in KINDS if known == schema]
 
 
 def epochs_text(kind: str, step: int, first: int, last: int) -> str:
-    """What ``--epochs`` says for the page's choice."""
-    told = {"every": f"every:{step}", "from": f"{min(first, last)}-{max(first, last)}"}
-    return told.get(kind, kind)
+    """Value of the command's option ``--epochs`` for the page's choice."""
+    values = {"every": f"every:{step}", "from": f"{min(first, last)}-{max(first, last)}"}
+    return values.get(kind, kind)
 
 
-def must_be_saved(asked: Asked, chosen: Selection | None) -> bool:
+def must_be_saved(choice: ExportChoice, chosen: Selection | None) -> bool:
     """Whether a selection is too large for a command line, and has no name yet."""
-    return asked.who == "selection" and chosen is not None and chosen.cohort is None and len(chosen.ids) > IDS
+    return (
+        choice.samples == "selection"
+        and chosen is not None
+        and chosen.cohort is None
+        and len(chosen.ids) > IDS
+    )
 
 
-def plan_of(view: View, asked: Asked) -> ExportPlan:
-    """What the page asks for, in the command line's terms.
+def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
+    """The choice as a plan.
 
-    The sidebar's epoch counts where it decides something: for a summary, and for a filter by route.
+    The sidebar's epoch is part of it where it matters: for a summary, and for a filter by route.
     """
-    only = view.only if asked.who == "filter" else Filter()
-    cohort, ids = (asked.cohort if asked.who == "cohort" else None), ()
-    if asked.who == "selection" and view.selected is not None:
+    only = view.only if choice.samples == "filter" else Filter()
+    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), ()
+    if choice.samples == "selection" and view.selected is not None:
         cohort = view.selected.cohort
         ids = () if cohort else tuple(view.selected.ids.tolist())
     last = int(view.data.epochs[-1])
-    decides = asked.shape == "summary" or only.route != "all"
-    asks_gate = only.route != "all" or (asked.schema == "tensorboard" and asked.shape == "matrix")
+    needs_epoch = choice.shape == "summary" or only.route != "all"
+    needs_gate = only.route != "all" or (choice.schema == "tensorboard" and choice.shape == "matrix")
     return ExportPlan(
-        shape=asked.shape,  # pyright: ignore[reportArgumentType]
-        format=asked.format,  # pyright: ignore[reportArgumentType]
+        shape=choice.shape,  # pyright: ignore[reportArgumentType]
+        format=choice.format,  # pyright: ignore[reportArgumentType]
         split=view.split,
-        schema=asked.schema,  # pyright: ignore[reportArgumentType]
-        quantities=asked.quantities,
-        epochs=asked.epochs,
-        epoch=view.epoch if decides and view.epoch != last else None,
+        schema=choice.schema,  # pyright: ignore[reportArgumentType]
+        quantities=choice.quantities,
+        epochs=choice.epochs,
+        epoch=view.epoch if needs_epoch and view.epoch != last else None,
         filter=only,
-        gate=view.gate if asks_gate and len(view.log.gates) > 1 else None,
+        gate=view.gate if needs_gate and len(view.log.gates) > 1 else None,
         cohort=cohort,
         ids=ids,
     )
 
 
-def coming(view: View, plan: ExportPlan, side: int) -> Outlook:
-    """Size and first rows of what a plan gives.
+def preview(view: View, plan: ExportPlan, side: int) -> Outlook:
+    """Size and first rows of the export of a plan.
 
     Raises:
         MemgateError: as :func:`probes.export.export.export_run` does before it writes.
     """
-    with logs.reading(str(view.run.path)):
-        return _coming(view.run, view.log, _state(view, plan), view.at, plan, side)
+    with run_folders.reading(str(view.run.path)):
+        return _preview(view.run, view.log, _state(view, plan), view.at, plan, side)
 
 
-def names(view: View, plan: ExportPlan) -> list[str]:
-    """The columns that can be chosen for a plan.
+def column_names(view: View, plan: ExportPlan) -> list[str]:
+    """Names of the columns that can be chosen for a plan.
 
     Raises:
         MemgateError: the log or the manifest is damaged.
     """
-    with logs.reading(str(view.run.path)):
-        return _names(view.run, view.log, _state(view, plan), view.at, plan)
+    with run_folders.reading(str(view.run.path)):
+        return _column_names(view.run, view.log, _state(view, plan), view.at, plan)
 
 
 def _state(view: View, plan: ExportPlan) -> tuple[tuple[str, int], ...]:
-    """The state of the files beside the log that an export is made from: others are read anew."""
+    """Time of change of the files besides the log that an export depends on, for the keys of caches."""
     files: list[Path] = [*(view.run.path / "probes").glob("*.h5"), view.run.path / "manifest.npz"]
     files += [view.run.path / "cohorts" / f"{plan.cohort}.json"] if plan.cohort else []
     return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files if path.is_file()))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _coming(
+def _preview(
     _run: Run, _log: SampleLog, state: tuple[tuple[str, int], ...], at: Stamp, plan: ExportPlan, side: int
 ) -> Outlook:
     return outlook(_run, plan, log=_log, side=side)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _names(
+def _column_names(
     _run: Run, _log: SampleLog, state: tuple[tuple[str, int], ...], at: Stamp, plan: ExportPlan
 ) -> list[str]:
     return quantity_names(_run, plan, _log)

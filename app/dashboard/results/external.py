@@ -1,6 +1,6 @@
-"""Other people's labels and hardness, which ``memgate dashboard --join`` names: beside the runs whose data they fit.
+"""External labels and hardness from the files of ``memgate dashboard --join``, for the runs whose data they fit.
 
-Read once and kept by the state of the files; joined to a split only after a check that both mean the same samples.
+Read once for each state of the files; joined to a split only after a check that both are about the same samples.
 """
 
 import math
@@ -27,17 +27,17 @@ from probes.scores.catalogue import Score
 
 @dataclass(frozen=True, eq=False)
 class Join:
-    """One of them, joined to the samples of a split."""
+    """One external file, joined to the samples of a split."""
 
     external: External
     values: NDArray[np.float64]
-    """[N] in the log's order; NaN where there is none."""
+    """[N] in the log's order; NaN where the file has no value."""
     checked: str
-    """How the order was checked, in words."""
+    """How the order of the samples was checked."""
 
     @cached_property
     def score(self) -> Score:
-        """It as a score like memgate's own; its column is the name that the user gave it."""
+        """The values as a score; its column is the name given by the user."""
         one = self.external
         meaning = f"{one.what}; {self.checked}"
         return Score(one.name, one.name, "file", one.direction, -math.inf, math.inf, "", meaning)  # pyright: ignore[reportArgumentType]
@@ -45,24 +45,24 @@ class Join:
 
 @dataclass(frozen=True)
 class Joins:
-    """What fits a split by name, and a sentence for each that is about that split and does not fit."""
+    """The files that fit a split by name, and a message for each that is about the split and does not fit."""
 
-    found: dict[str, Join] = field(default_factory=dict)
+    by_name: dict[str, Join] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
-def name(texts: Sequence[str]) -> None:
-    """Keep what the command line wants joined, for the pages."""
+def set_joins(texts: Sequence[str]) -> None:
+    """Keep the command line's values of ``--join`` for all pages."""
     st.session_state["joins"] = tuple(texts)
 
 
 def joins(view: View) -> dict[str, Join]:
-    """What is joined to the split of a view, by the name that the user gave it."""
-    return _of(view).found
+    """The files joined to the split of a view, by the name given by the user."""
+    return _of(view).by_name
 
 
 def problems(view: View) -> tuple[str, ...]:
-    """A sentence for each file that cannot be read or does not fit the run."""
+    """A message for each file that cannot be read or does not fit the run."""
     return _of(view).problems
 
 
@@ -72,20 +72,20 @@ def _of(view: View) -> Joins:
 
 
 def file_state() -> tuple[int, ...]:
-    """The state of the files that are joined, for the keys of caches: another one is read anew."""
+    """Time of change of the joined files, for the keys of caches."""
     return tuple(map(_changed, st.session_state.get("joins", ())))
 
 
 def _changed(text: str) -> int:
-    """When the file that a text names was changed last; 0 where it names none."""
-    named = re.match(r".+\.csv(?=:)|.*", text.partition("=")[2])
-    path = Path(named[0] if named else "").expanduser()
+    """Time of change of the file in a value of ``--join``; 0 where there is no such file."""
+    match = re.match(r".+\.csv(?=:)|.*", text.partition("=")[2])
+    path = Path(match[0] if match else "").expanduser()
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading what is joined …")
+@st.cache_resource(max_entries=4, show_spinner="Reading the joined files …")
 def _loaded(texts: tuple[str, ...], changed: tuple[int, ...]) -> tuple[tuple[External, ...], str]:
-    """The files' content; or nothing, and a sentence."""
+    """Contents of the files and an empty text; or () and a message."""
     try:
         return load_externals(texts, OWN_COLUMNS), ""
     except (MemgateError, NoiseError) as error:
@@ -97,7 +97,7 @@ def _aligned(texts: tuple[str, ...], changed: tuple[int, ...], at: Stamp, split:
     externals, problem = _loaded(texts, changed)
     data = logs.split_data(at, split)
     table = pd.DataFrame({"sample_id": data.sample_id, "clean_label": data.clean_label})
-    found, wrong = {}, [problem] if problem else []
+    joined, wrong = {}, [problem] if problem else []
     for one in externals:
         if one.split != split:
             continue
@@ -107,5 +107,5 @@ def _aligned(texts: tuple[str, ...], changed: tuple[int, ...], at: Stamp, split:
             wrong.append(f"{one.name} is not joined: {error}")
             continue
         values.setflags(write=False)
-        found[one.name] = Join(one, values, checked)
-    return Joins(found, tuple(wrong))
+        joined[one.name] = Join(one, values, checked)
+    return Joins(joined, tuple(wrong))

@@ -1,4 +1,4 @@
-"""The six headline numbers of a run at an epoch: those that ``memgate report`` prints, without the whole report."""
+"""The six headline numbers of a run at an epoch, as ``memgate report`` prints them, without the whole report."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from app.dashboard.results import scores
 from app.dashboard.view.state import View
-from probes.scores.detection import Separation
-from probes.stats.estimate import Estimate, Interval
+from probes.scores.separation import Separation
+from probes.stats.estimate import Estimate
 
 COLUMNS = ("correct_given_last", "routed_last", "gate_mean", "loss_mean", "epochs_logged")
-"""What the numbers of the training samples are made from."""
+"""Columns of the summary that the numbers of the training samples are computed from."""
 
 NOTHING = Estimate(None, None, None, 0)
 
 
 @dataclass(frozen=True)
 class Headline:
-    """Of the training samples, but for the test accuracy; a number that does not exist has no value."""
+    """Numbers of the training samples, and the test accuracy; one that is not available has no value."""
 
     test_accuracy: Estimate
     corrupted_fitted: Estimate
@@ -31,13 +31,13 @@ class Headline:
 
 
 def headline(view: View) -> Headline:
-    """The numbers of a run at the view's cursor, whatever split the view shows.
+    """Headline numbers of a run at the epoch shown, whatever split the view shows.
 
     Raises:
         MemgateError: the log is damaged.
     """
     train = view.of_split("train")
-    corrupted = train.data.cause != "clean"
+    corrupted = train.data.corrupted
     scores.fetch(train, COLUMNS)
     return Headline(
         test_accuracy=_test_accuracy(view),
@@ -57,13 +57,3 @@ def _test_accuracy(view: View) -> Estimate:
     if len(test.data.epochs) == 0 or test.data.epochs[0] > (view.epoch or 0):
         return NOTHING
     return scores.share_last(test, "correct_given_last", everyone)
-
-
-def shown(found: Interval | None, percent: bool) -> tuple[str, str | None]:
-    """A number and its interval as text; a dash where there is none."""
-    form = "{:.1%}" if percent else "{:.3f}"
-    if found is None or found.value is None:
-        return "–", None
-    if found.low is None or found.high is None:
-        return form.format(found.value), None
-    return form.format(found.value), f"{form.format(found.low)} – {form.format(found.high)}"

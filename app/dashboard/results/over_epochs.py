@@ -1,6 +1,6 @@
-"""What the pages draw over the epochs of a split, computed once for each state of the log.
+"""Curves and histograms over the epochs of a split, computed once for each state of the log.
 
-The filter narrows what is brushed; the curves compare groups and are of all samples.
+The filter applies to the histograms, in which samples are selected; the curves compare groups of all samples.
 """
 
 import numpy as np
@@ -16,9 +16,9 @@ Evolution = tuple[NDArray[np.float64], NDArray[np.int32]]
 
 
 def evolution(view: View, quantity: str = "gate") -> Evolution:
-    """Edges of the bins of g (or of H: ``entropy``), and the histogram [bins, E] of who passes the filter."""
+    """Edges of the bins of g (or of H: ``entropy``), and histogram [bins, E] of the samples that pass the filter."""
     assert view.gate is not None
-    # The filter asks for the cursor's epoch only where it asks for a route.
+    # The epoch matters to the filter only where it asks for a route.
     epoch = view.epoch if view.only.route != "all" else None
     return _evolution(view, view.at, view.split, view.gate, quantity, str(view.only), epoch)
 
@@ -47,9 +47,9 @@ BAND_SAMPLES = 5000
 def clean_quartiles(
     at: Stamp, split: str, name: str, gate: str | None, label: int | None = None
 ) -> NDArray[np.float32]:
-    """Quartiles [3, E] of a quantity over at most :data:`BAND_SAMPLES` clean samples, or clean ones of one class."""
+    """Quartiles [3, E] of a quantity of at most :data:`BAND_SAMPLES` clean samples, of one class or of all."""
     data = logs.split_data(at, split)
-    members = data.cause == "clean"
+    members = ~data.corrupted
     if label is not None:
         members = members & (data.clean_label == label)
     places = np.flatnonzero(members)
@@ -63,47 +63,53 @@ def routed_shares(at: Stamp, split: str, gate: str) -> dict[str, Share]:
     """Share routed through a gate's block, by cause."""
     routed, seen = logs.matrix(at, split, "routed", gate), logs.matrix(at, split, "seen")
     cause = logs.split_data(at, split).cause
-    return {name: group_curves.share(routed, seen, who) for name, who in group_curves.cohorts(cause).items()}
+    return {
+        name: group_curves.share(routed, seen, members)
+        for name, members in group_curves.cohorts(cause).items()
+    }
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def accuracy(at: Stamp, split: str, label: str, who: str) -> Share:
-    """Share of samples predicted as a label.
+def accuracy(at: Stamp, split: str, label: str, group: str) -> Share:
+    """Share of samples predicted as a label, over the epochs.
 
     Args:
         at: which state of the log.
         split: of it.
         label: ``given`` or ``clean``.
-        who: ``all``, ``wrong label``, or a cause.
+        group: ``all``, ``wrong label``, or a cause.
     """
     data = logs.split_data(at, split)
     members = {
         "all": np.ones(len(data.cause), bool),
         "wrong label": data.given_label != data.clean_label,
-    }.get(who, data.cause == who)
+    }.get(group, data.cause == group)
     hits, seen = logs.matrix(at, split, f"correct_{label}"), logs.matrix(at, split, "seen")
     return group_curves.share(hits, seen, members)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def loss_by_route(at: Stamp, split: str, gate: str | None, epoch: int) -> dict[tuple[str, str], Band]:
-    """Mean loss of clean and corrupted samples, apart by where the gate sends them at one epoch.
+    """Mean loss over the epochs of clean and corrupted samples, by their route at one epoch.
 
     Args:
         at: which state of the log.
         split: of it.
-        gate: which; None for an ungated network, whose route is ``""``.
-        epoch: whose routes.
+        gate: name of the gate; None for an ungated network, whose route is ``""``.
+        epoch: epoch of the routes.
     """
     data, loss = logs.split_data(at, split), logs.matrix(at, split, "loss")
     row = int(np.flatnonzero(data.epochs == epoch)[0])
-    everyone = np.ones(len(data.cause), bool)
-    routes = {"": everyone}
+    routes = {"": np.ones(len(data), bool)}
     if gate is not None:
         routed, seen = logs.matrix(at, split, "routed", gate)[row], logs.matrix(at, split, "seen")[row]
         routes = {"routed": seen & routed, "skipped": seen & ~routed}
-    states = {"clean": data.cause == "clean", "corrupted": data.cause != "clean"}
+    states = {"clean": ~data.corrupted, "corrupted": data.corrupted}
     groups = {
-        (state, route): here & there for state, here in states.items() for route, there in routes.items()
+        (state, route): in_state & on_route
+        for state, in_state in states.items()
+        for route, on_route in routes.items()
     }
-    return {group: group_curves.mean_band(loss, who) for group, who in groups.items() if who.any()}
+    return {
+        group: group_curves.mean_band(loss, members) for group, members in groups.items() if members.any()
+    }

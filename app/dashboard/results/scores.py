@@ -1,4 +1,4 @@
-"""Every score of every sample, a column when it is asked for: cached, and counted up to the cursor's epoch."""
+"""Scores of all samples up to the epoch shown, computed column by column on demand, and cached."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs
+from app.dashboard import logs, run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.results import external
 from app.dashboard.view.state import View
@@ -23,48 +23,48 @@ from probes.scores.table import StoredScore, stored_scores
 from probes.stats.estimate import Estimate, share
 
 HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
-"""What the pages show before anything else was chosen."""
+"""Scores that the pages show by default."""
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A score that a run has."""
+class RunScore:
+    """A score that is available for a view."""
 
     column: str
-    """A key of :data:`probes.scores.catalogue.SCORES`, or the name of something joined (``results.external``)."""
+    """A key of :data:`probes.scores.catalogue.SCORES`, or the name of a joined file (``results.external``)."""
     score: Score
     gate: str | None
-    """The gate that it is of; the scores of a gate are those of the sidebar's."""
+    """The gate (the sidebar's) for scores of a gate."""
 
     @property
     def title(self) -> str:
-        """For people: with the gate's name and which end is harder."""
+        """Title with the gate's name and which end is harder."""
         gate = f", {self.gate.upper()}" if self.gate else ""
         return f"{self.score.title}{gate} ({self.score.suspicious} is harder)"
 
     @property
     def axis(self) -> str:
-        """For an axis: with the unit."""
+        """Title of an axis, with the unit."""
         return f"{self.score.title} ({self.score.unit})" if self.score.unit else self.score.title
 
 
-def measures(view: View) -> dict[str, Measure]:
-    """The scores that a view has, by column, in the order of the catalogue; last what is joined."""
+def available(view: View) -> dict[str, RunScore]:
+    """Scores that are available for a view, by column, in the order of the catalogue; joined ones last."""
     stored = {one.score.column for one in stored_of(view)}
-    found = {}
+    columns = {}
     for column, score in SCORES.items():
         if score.needs == "gate" and view.gate:
-            found[column] = Measure(column, score, view.gate)
+            columns[column] = RunScore(column, score, view.gate)
         elif score.needs == "log" or column in stored:
-            found[column] = Measure(column, score, None)
-    return found | {name: Measure(name, one.score, None) for name, one in external.joins(view).items()}
+            columns[column] = RunScore(column, score, None)
+    return columns | {name: RunScore(name, one.score, None) for name, one in external.joins(view).items()}
 
 
 def values(view: View, column: str) -> NDArray[np.float64]:
-    """A score or a column of the summary of every sample, [N] in the log's order, of the epochs up to the cursor.
+    """A score or a column of the summary up to the epoch shown, [N] in the log's order.
 
-    NaN is missing: not seen, not probed, or, where ``Score.never`` says so, it never happened.
-    Of a column of the gates, it is the sidebar's gate.
+    NaN is missing: not seen, not probed, or, where ``Score.never`` says so, an event that never happened.
+    A column that each gate has is that of the sidebar's gate.
 
     Raises:
         MemgateError: there is no such column, or the log is damaged.
@@ -74,17 +74,17 @@ def values(view: View, column: str) -> NDArray[np.float64]:
     stored = {one.score.column: one for one in stored_of(view)}
     if column in stored:
         one = stored[column]
-        found = np.full(len(view.data.sample_id), np.nan)
+        column_values = np.full(len(view.data), np.nan)
         known = np.isin(one.sample_id, view.data.sample_id)
-        found[view.data.columns(one.sample_id[known])] = one.values[known]
-        return found
+        column_values[view.data.columns(one.sample_id[known])] = one.values[known]
+        return column_values
     if column in SCORES and SCORES[column].needs == "checkpoint":
         raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
-    with logs.reading(view.at.path):
-        found = _fetched(view.at, view.split, view.gate, view.epoch, [column])
-    if column not in found:
+    with run_folders.reading(view.at.path):
+        computed = _fetched(view.at, view.split, view.gate, view.epoch, [column])
+    if column not in computed:
         raise MemgateError(f"The log of {view.run.name} has no {column!r}.")
-    return found[column]
+    return computed[column]
 
 
 def hardness(view: View, column: str) -> NDArray[np.float64]:
@@ -95,12 +95,12 @@ def hardness(view: View, column: str) -> NDArray[np.float64]:
 
 
 def fetch(view: View, columns: Iterable[str]) -> None:
-    """Compute columns of the log that :func:`values` is going to be asked for: together they are read once.
+    """Compute columns of the log that :func:`values` will return: together they are read once.
 
     Raises:
         MemgateError: the log is damaged.
     """
-    with logs.reading(view.at.path):
+    with run_folders.reading(view.at.path):
         _fetched(view.at, view.split, view.gate, view.epoch, columns)
 
 
@@ -115,7 +115,7 @@ def _computed(at: Stamp, split: str, gate: str | None, epoch: int | None) -> Col
 
 
 def _fetched(at: Stamp, split: str, gate: str | None, epoch: int | None, columns: Iterable[str]) -> Columns:
-    """All columns computed so far, and these among them where the log has them."""
+    """All columns computed so far, among them ``columns`` where the log has them."""
     done = _computed(at, split, gate, epoch)
     log = logs.log(at)
     names = {}
@@ -124,28 +124,28 @@ def _fetched(at: Stamp, split: str, gate: str | None, epoch: int | None, columns
             names[gate_column(column, gate, log.gates) if gate and column in GATE else column] = column
     if names:
         epochs = logs.split_data(at, split).epochs
-        one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], logs.samples(at, split))
+        one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], logs.split_data(at, split).samples)
         for name, values_ in log_columns(one, only=names):
-            # Some columns are pandas' own arrays with gaps, some are numpy's.
-            found = pd.Series(values_).to_numpy(np.float64, na_value=np.nan, copy=True)
-            found.setflags(write=False)
-            done[names[name]] = found
+            # Some columns are pandas' arrays with missing values, some are numpy's.
+            array = pd.Series(values_).to_numpy(np.float64, na_value=np.nan, copy=True)
+            array.setflags(write=False)
+            done[names[name]] = array
     return done
 
 
 def stored_of(view: View) -> tuple[StoredScore, ...]:
-    """The scores that probes have stored, of checkpoints up to the cursor."""
+    """Scores stored by probes, of checkpoints up to the epoch shown."""
     return _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[0]
 
 
 def stored_notes(view: View) -> tuple[str, ...]:
-    """A sentence for each damaged file of a probe's results, and each joined file that does not fit the run."""
+    """A message for each damaged file of a probe's results, and each joined file that does not fit the run."""
     notes = _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[1]
     return (*notes, *external.problems(view))
 
 
 def stored_state(view: View) -> tuple[tuple[str, int], ...]:
-    """The state of the files with the stored scores, for the keys of caches: another one is read anew."""
+    """Time of change of the files with stored scores, for the keys of caches."""
     probes = dict.fromkeys(score.probe for score in CHECKPOINT)
     paths = [view.run.path / "probes" / f"{probe}.h5" for probe in probes]
     return tuple((path.name, path.stat().st_mtime_ns) for path in paths if path.is_file())
@@ -163,10 +163,10 @@ def _stored(
 
 
 def separation(view: View, column: str) -> Separation:
-    """How well a score finds the corrupted samples of the split among the clean ones, up to the cursor."""
-    return auroc(hardness(view, column), view.data.cause != "clean", 1)
+    """AUROC of a score up to the epoch shown for corrupted against clean samples of the split."""
+    return auroc(hardness(view, column), view.data.corrupted, 1)
 
 
 def share_last(view: View, column: str, members: NDArray[np.bool_]) -> Estimate:
-    """Share of some samples [N] for which a column of 0 and 1 holds at the cursor, with Wilson's interval."""
-    return share(np.where(np.isnan(found := values(view, column)[members]), None, found))
+    """Share of 1 in a column of 0 and 1 among ``members`` [N] at the epoch shown, with Wilson's interval."""
+    return share(values(view, column)[members])

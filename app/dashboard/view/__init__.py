@@ -1,1 +1,1 @@
-"""What is shown and who changes it: filter, selection, focus, and the URL that holds them."""
+"""Filter, selection and sample that the pages show, their widgets, and their parameters in the URL."""

@@ -1,7 +1,7 @@
-"""What the user looks at: filter, then selection (ids), then focus (one id); all of it named by the URL.
+"""Selections of samples, boxes drawn on charts, and their text in the URL.
 
-Pure functions and records. Samples are named by their ``sample_id`` everywhere, never by a position: a figure
-or a table that changes must not make a selection mean other samples.
+Pure functions and records. Samples are identified by their ``sample_id`` everywhere, never by a position: a figure
+or a table that changes must not change a selection.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from probes.samples.cohorts import Cohort
 
 Mode = Literal["any", "every"]
-"""Whether g has to lie in the box at one of its epochs or at all of them."""
+"""Whether g has to lie in the box at any of its epochs or at every one."""
 
 LARGEST_ID = 2**53
 """Above this a browser's numbers are no longer exact."""
@@ -24,7 +24,7 @@ LARGEST_ID = 2**53
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle brushed on a chart, both ends included: on the gate's evolution x is the epoch and y is g."""
+    """A rectangle drawn on a chart, both ends included: on the heatmap of g x is the epoch and y is g."""
 
     left: float
     right: float
@@ -41,25 +41,25 @@ class Selection:
     ids: NDArray[np.int64]
     """Rising, each once."""
     how: str
-    """In words, such as ``g in [0.80, 1.00] at any of the epochs 10 to 20``."""
+    """Description, such as ``g in [0.80, 1.00] at any of the epochs 10 to 20``."""
     cohort: str | None = None
     """The name under which it is saved, if it is."""
 
     @property
     def key(self) -> str:
-        """What the URL calls it: the cohort's name, or a digest of who is selected; never ``none``."""
+        """Name in the URL: the cohort's name, or a digest of the selected ids; never ``none``."""
         if self.cohort is not None:
             return self.cohort
-        told = f"{self.run}\n{self.split}\n{self.how}\n".encode() + self.ids.tobytes()
-        return UNSAVED + hashlib.sha256(told).hexdigest()[:12]
+        text = f"{self.run}\n{self.split}\n{self.how}\n".encode() + self.ids.tobytes()
+        return UNSAVED + hashlib.sha256(text).hexdigest()[:12]
 
     def of(self, run: str, split: str) -> "Selection | None":
-        """Itself where it belongs to what is shown, else None: the ids of another split are other samples."""
+        """The selection if it is of this run and split, else None: the same ids are other samples there."""
         return self if (self.run, self.split) == (run, split) else None
 
 
 UNSAVED = "~"
-"""With what the key of a selection begins that is not saved under a name (no cohort's name does)."""
+"""First character of the key of an unsaved selection; no cohort's name begins so."""
 
 
 def selection_of(run: str, split: str, ids: NDArray[np.integer] | Sequence[int], how: str) -> Selection:
@@ -75,16 +75,16 @@ def from_cohort(run: str, cohort: Cohort) -> Selection:
 def choose(
     wanted: str | None, remembered: str | None, options: Sequence[str], what: str
 ) -> tuple[str | None, str]:
-    """The option that the URL asks for, else the one used before, else the first.
+    """The option named in the URL, else the one used before, else the first.
 
     Args:
-        wanted: the URL's value, None where the URL does not say.
-        remembered: what this session used last (the links of the navigation drop the URL's values).
-        options: what there is.
-        what: a word for the message, such as ``run``.
+        wanted: the URL's value; None where the URL has none.
+        remembered: the last value in this session (the links of the navigation drop the URL's values).
+        options: valid values.
+        what: noun for the message, such as ``run``.
 
     Returns:
-        The option and an empty text; or None and a sentence where the URL asks for what there is not.
+        The option and an empty text; or None and a message where the URL's value is not an option.
     """
     if wanted is not None:
         if wanted in options:
@@ -97,33 +97,33 @@ def choose(
 
 
 def parse_id(text: str) -> int | None:
-    """A sample id from the URL, None for what is none."""
+    """A sample id from the URL; None for text that is not an id."""
     if not (text.isascii() and text.isdecimal()) or len(text) > 16 or int(text) > LARGEST_ID:
         return None
     return int(text)
 
 
 def parse_classes(text: str, count: int) -> tuple[int, ...] | None:
-    """Classes from the URL (``all``, or numbers such as ``3,5``), None for what are none of the ``count`` classes."""
+    """Classes from the URL (``all``, or numbers such as ``3,5``); None if one is not below ``count``."""
     if text == "all":
         return ()
-    found = [parse_id(part) for part in text[:4000].split(",")]
-    known = [one for one in found if one is not None and one < count]
-    return tuple(sorted(set(known))) if len(known) == len(found) else None
+    numbers = [parse_id(part) for part in text[:4000].split(",")]
+    classes = [one for one in numbers if one is not None and one < count]
+    return tuple(sorted(set(classes))) if len(classes) == len(numbers) else None
 
 
 def parse_names(text: str) -> list[str]:
-    """Several runs from the URL (``a,b``), each once; a comma that belongs to a name is written %2C."""
+    """Names of runs from the URL (``a,b``), each once; a comma in a name is written %2C."""
     return list(dict.fromkeys(unquote(part) for part in text[:4000].split(",") if part))
 
 
 def names_text(names: Sequence[str]) -> str:
-    """What the URL says for several runs: see :func:`parse_names`."""
+    """Text in the URL for several runs: see :func:`parse_names`."""
     return ",".join(quote(name, safe="") for name in names)
 
 
 def with_first(names: Sequence[str], first: str) -> list[str]:
-    """The same runs with ``first`` in front; one that is not among them takes the place of the first."""
+    """The names with ``first`` in front; one that is not among them replaces the first."""
     rest = names if first in names else names[1:]
     return [first, *(name for name in rest if name != first)]
 
@@ -157,7 +157,7 @@ def picked_row(event: Any) -> int | None:
 
 
 def outline(event: Any) -> str:
-    """The boxes and lassos of a Plotly selection event as text; empty where it has none."""
+    """Boxes and lassos of a Plotly selection event as text; empty for none."""
     chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}
     drawn = [list(chosen.get(shape, [])) for shape in ("box", "lasso")]
     return repr(drawn) if any(drawn) else ""
@@ -179,22 +179,22 @@ def gesture(event: Any, before: str = "") -> Literal["", "click", "box", "lasso"
     return "lasso" if event["selection"].get("lasso") else "box"
 
 
-def within(boxes: Sequence[Box], x: NDArray, y: NDArray) -> NDArray[np.bool_]:
-    """Which samples [N] lie in a box of a figure whose axes are two numbers of each; NaN lies in none.
+def points_in_boxes(boxes: Sequence[Box], x: NDArray, y: NDArray) -> NDArray[np.bool_]:
+    """Samples whose point (x, y) lies in a box of a figure, bool [N]; NaN lies in none.
 
     Args:
-        boxes: of it; their left and right are values of x.
+        boxes: drawn on the figure; left and right are values of x.
         x: [N].
         y: [N].
     """
-    found = np.zeros(len(x), bool)
+    members = np.zeros(len(x), bool)
     for box in boxes:
-        found |= (x >= box.left) & (x <= box.right) & (y >= box.low) & (y <= box.high)
-    return found
+        members |= (x >= box.left) & (x <= box.right) & (y >= box.low) & (y <= box.high)
+    return members
 
 
 def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Which epochs [E] the box touches: a cell of the heatmap reaches half-way to its neighbours.
+    """Epochs that the box touches, bool [E]: a cell of the heatmap reaches half-way to its neighbours.
 
     A box drawn inside one cell therefore means that epoch, although it may not contain the epoch's number.
     """
@@ -205,30 +205,30 @@ def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:
     return (places >= first) & (places <= last)
 
 
-def inside(
+def gate_in_boxes(
     boxes: Sequence[Box], epochs: NDArray[np.integer], gate: NDArray[np.float32], mode: Mode
 ) -> NDArray[np.bool_]:
-    """Which samples [N] have their g inside a box, in any or in every one of its epochs; of several boxes, any.
+    """Samples whose g lies in a box, at any or at every one of its epochs, bool [N]; of several boxes, any.
 
     Args:
         boxes: the rectangles.
         epochs: [E] rising epoch numbers.
-        gate: g [E, N]; NaN (not seen in that epoch) is in no box, and no reason against ``every``.
+        gate: g [E, N]; NaN (not seen in that epoch) lies in no box, and is ignored by ``every``.
         mode: see :data:`Mode`.
     """
-    found = np.zeros(gate.shape[1], bool)
+    members = np.zeros(gate.shape[1], bool)
     for box in boxes:
         values = gate[epochs_inside(box, epochs)]
         within = (values >= box.low) & (values <= box.high)
         if mode == "any":
-            found |= within.any(axis=0)
+            members |= within.any(axis=0)
         else:
-            found |= (within | np.isnan(values)).all(axis=0) & within.any(axis=0)
-    return found
+            members |= (within | np.isnan(values)).all(axis=0) & within.any(axis=0)
+    return members
 
 
 def describe(boxes: Sequence[Box], epochs: NDArray[np.integer], mode: Mode) -> str:
-    """The brush in words."""
+    """Description of the boxes."""
     parts = []
     for box in boxes:
         touched = epochs[epochs_inside(box, epochs)]

@@ -1,5 +1,6 @@
-"""What a page shows, as one record; and how a page changes it: select samples, go to a sample, say what is wrong."""
+"""The view of a page as one record, and its changes: select samples, open a sample, show an error."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +19,16 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.samples.filters import Filter
 
+SELECTIONS = 500
+"""How many unsaved selections the server remembers, for the links to them."""
+
+NOTHING = "none"
+"""Value of the URL's ``selected`` where nothing is selected."""
+
 
 @dataclass(frozen=True)
 class View:
-    """What the sidebar says: the same on every page."""
+    """The settings of the sidebar, the same on every page."""
 
     run: Run
     at: Stamp
@@ -30,23 +37,23 @@ class View:
     split: str
     gate: str | None
     epoch: int | None
-    """The epoch's cursor: routes are judged at it, and scores count the epochs up to it; None while there is none."""
+    """The epoch shown: routes are those of this epoch, scores count the epochs up to it; None while none is logged."""
     only: Filter
     data: SplitData
     selected: Selection | None
     params: dict[str, str]
-    """The view as URL parameters, without the focus."""
+    """The view as URL parameters, without the sample."""
 
     @property
     def row(self) -> int:
-        """Row of the cursor's epoch in the matrices [E, N]."""
+        """Row of the epoch shown in the matrices [E, N]."""
         return int(np.flatnonzero(self.data.epochs == self.epoch)[0])
 
     @cached_property
     def members(self) -> NDArray[np.bool_]:
-        """Which samples [N] pass the filter."""
+        """Samples that pass the filter, bool [N]."""
         if self.epoch is None or self.gate is None:
-            routed = seen = np.zeros(len(self.data.cause), bool)
+            routed = seen = np.zeros(len(self.data), bool)
         else:
             routed, seen = self.at_cursor("routed", self.gate), self.at_cursor("seen")
         return self.only.matching(self.data.cause, self.data.clean_label, routed, seen)
@@ -57,24 +64,24 @@ class View:
         return np.zeros(0, np.intp) if self.selected is None else self.data.places(self.selected.ids)
 
     def of_split(self, split: str) -> "View":
-        """The same of another split, without filter and selection."""
+        """The view of another split, without filter and selection."""
         if split == self.split:
             return self
         data = logs.split_data(self.at, split)
         return replace(self, split=split, data=data, only=Filter(), selected=None)
 
     def at_cursor(self, name: str, gate: str | None = None) -> NDArray:
-        """One logged quantity or flag at the cursor's epoch, [N]."""
+        """One logged quantity or flag at the epoch shown, [N]."""
         return logs.matrix(self.at, self.split, name, gate)[self.row]
 
 
 def problem(error: MemgateError | str) -> None:
-    """Show what went wrong as one sentence, on the page."""
-    st.error(sentences.plain(str(error)), icon=":material/error:")
+    """Show an error as one sentence on the page."""
+    st.error(sentences.escaped(str(error)), icon=":material/error:")
 
 
 def open_root(path: Path) -> None:
-    """Keep the folder of the runs for the pages."""
+    """Keep the folder of the runs for all pages."""
     st.session_state["root"] = path
     st.session_state["view"] = None
 
@@ -85,26 +92,26 @@ def root() -> Path:
 
 
 def view() -> View:
-    """What to show; ends the page where the sidebar has said why there is nothing."""
-    found = view_or_none()
-    if found is None:
+    """The view; ends the page where there is none, which the sidebar reports."""
+    current = view_or_none()
+    if current is None:
         st.stop()
-    return cast(View, found)
+    return cast(View, current)
 
 
 def view_or_none() -> View | None:
-    """What to show; None where the sidebar has said why there is nothing, for a page that can do without."""
+    """The view; None where there is none, for a page that does not need one."""
     return st.session_state["view"]
 
 
 def write_param(param: str, value: str) -> None:
-    """Write a value to the URL if it does not say so already (every write is a step in the browser's history)."""
+    """Write a value to the URL if it is not there already: every write is a step in the browser's history."""
     if st.query_params.get(param) != value:
         st.query_params[param] = value
 
 
-def whole(run: Run) -> View:
-    """All training samples of a run at its last epoch, as if the sidebar said so.
+def last_epoch_view(run: Run) -> View:
+    """View of all training samples of a run at its last epoch.
 
     Raises:
         MemgateError: it is damaged.
@@ -117,7 +124,7 @@ def whole(run: Run) -> View:
 
 
 def select(shown: View, ids: NDArray[np.integer] | list[int], how: str) -> None:
-    """Make samples the selection of what is shown. Call it from a callback, or :func:`again` after it.
+    """Make samples the selection of the view. Call it from a callback, or :func:`rerun` after it.
 
     Args:
         shown: run and split.
@@ -132,27 +139,43 @@ def select_places(shown: View, places: NDArray, how: str) -> None:
     select(shown, shown.data.sample_id[places], how)
 
 
+@st.cache_resource(show_spinner=False)
+def _selections() -> OrderedDict[str, Selection]:
+    """Selections of all sessions of this server by their key, the oldest first."""
+    return OrderedDict()
+
+
+def keep_selection(chosen: Selection) -> None:
+    """Remember a selection, so that the URL can name it; the oldest is forgotten when there are too many."""
+    kept = _selections()
+    kept[chosen.key] = chosen
+    kept.move_to_end(chosen.key)
+    while len(kept) > SELECTIONS:
+        kept.popitem(last=False)
+
+
+def kept_selection(key: str) -> Selection | None:
+    """The selection that the URL names; None for one that this server does not remember."""
+    return _selections().get(key)
+
+
 def keep(chosen: Selection) -> None:
-    """Make this the selection."""
-    logs.keep_selection(chosen)
+    """Make this the selection of the view."""
+    keep_selection(chosen)
     st.session_state["chosen"] = chosen.key
 
 
 def clear_selection() -> None:
-    """Forget the selection; a new key makes the heatmap forget its brush."""
+    """Clear the selection; a new key removes the box from the charts."""
     st.session_state["chosen"] = NOTHING
     st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 
-NOTHING = "none"
-"""What the URL says where nothing is selected."""
-
-
-def again() -> None:
-    """Draw the page anew, from the top."""
+def rerun() -> None:
+    """Draw the page again."""
     st.rerun()
 
 
 def open_sample(shown: View, sample_id: int) -> None:
-    """Go to the page of one sample."""
+    """Open the page of one sample."""
     st.switch_page("views/sample.py", query_params={**shown.params, "id": str(sample_id)})

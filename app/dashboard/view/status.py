@@ -1,8 +1,8 @@
-"""Below the sidebar's choices: how many samples match and are selected, cohorts, and news of the log."""
+"""The lower part of the sidebar: how many samples match and are selected, cohorts, and new epochs of the log."""
 
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import logs, run_folders, sentences
 from app.dashboard.view import selection
 from app.dashboard.view.selection import Selection
 from app.dashboard.view.state import View, clear_selection, keep, problem
@@ -12,30 +12,30 @@ from probes.samples.cohorts import Cohort, cohort_names, load_cohort, save_cohor
 POLL_SECONDS = 5
 
 
-def chips(shown: View) -> None:
-    """What the view holds, and what can be done with its selection."""
-    st.caption(f"{int(shown.members.sum()):,} of {len(shown.data.cause):,} samples match")
+def show_status(shown: View) -> None:
+    """Show the numbers of samples that match and are selected, cohorts, and the state of the log."""
+    st.caption(f"{int(shown.members.sum()):,} of {len(shown.data):,} samples match the filter")
     chosen = shown.selected
     if chosen:
         name = f"cohort {chosen.cohort}: " if chosen.cohort else ""
-        st.caption(f"{len(chosen.ids):,} selected: {sentences.plain(name + chosen.how)}")
+        st.caption(f"{len(chosen.ids):,} selected: {sentences.escaped(name + chosen.how)}")
         st.button("Clear selection", key="clear_selection", on_click=clear_selection)
     _cohorts(shown)
     st.caption(f"{len(shown.data.epochs)} of {len(shown.log.planned)} logged epochs shown")
     try:
-        running = logs.status(shown.run).shown == "running"
+        running = run_folders.status(shown.run).shown == "running"
     except MemgateError as error:
         problem(error)
         running = False
     # Polling opens the log for a millisecond, without its lock: it cannot disturb the training.
-    st.fragment(_news, run_every=POLL_SECONDS if running else None)(shown)
+    st.fragment(_refresh, run_every=POLL_SECONDS if running else None)(shown)
     if shown.data.torn:
         torn = ", ".join(map(str, shown.data.torn[:10]))
         st.warning(f"Damaged in the log and left out: epoch {torn}.", icon=":material/warning:")
 
 
 def _cohorts(shown: View) -> None:
-    """Save the selection under a name, or take up a saved one."""
+    """Widgets that save the selection under a name, or load a saved one."""
     names = cohort_names(shown.run)
     chosen = shown.selected
     if not names and not chosen:
@@ -47,11 +47,11 @@ def _cohorts(shown: View) -> None:
                 if st.form_submit_button("Save") and name:
                     save_selection(shown, chosen, name)
         for name in names:
-            st.button(name, key=f"cohort_{name}", on_click=_take_up, args=(shown, name))
+            st.button(name, key=f"cohort_{name}", on_click=_load, args=(shown, name))
 
 
 def save_selection(shown: View, chosen: Selection, name: str) -> None:
-    """Keep the selection as a cohort of the run, draw anew, and say what is wrong with its name."""
+    """Save the selection as a cohort of the run and draw the page again, or show what is wrong with its name."""
     try:
         saved = Cohort(name, shown.split, tuple(chosen.ids.tolist()), chosen.how)
         save_cohort(shown.run, saved)
@@ -62,8 +62,8 @@ def save_selection(shown: View, chosen: Selection, name: str) -> None:
     st.rerun()
 
 
-def _take_up(shown: View, name: str) -> None:
-    """A cohort was asked for: it may be of another split."""
+def _load(shown: View, name: str) -> None:
+    """Select a saved cohort, and switch to its split."""
     try:
         cohort = load_cohort(shown.run, name)
     except MemgateError as error:
@@ -75,8 +75,8 @@ def _take_up(shown: View, name: str) -> None:
     st.session_state["chosen"] = name
 
 
-def _news(shown: View) -> None:
-    """A button when the log has more than the page shows."""
+def _refresh(shown: View) -> None:
+    """A button to refresh where the log has more epochs than the page shows."""
     try:
         now = logs.stamp(shown.run)
         if now == shown.at:

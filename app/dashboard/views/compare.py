@@ -1,70 +1,69 @@
-"""Compare: two to four runs over the same data, and how far they send the same samples through the block."""
+"""Compare: two to four runs on the same data: numbers, curves, and agreement of their routes."""
 
 from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_folders, sentences
 from app.dashboard.charts import compare as charts
 from app.dashboard.charts.layout import CONFIG
-from app.dashboard.components.panel import panel
-from app.dashboard.parts import compare
-from app.dashboard.parts.compare import Compared, Pair, Together
-from app.dashboard.results import over_epochs
+from app.dashboard.components.heading import heading
+from app.dashboard.parts.compare.differences import differences, settings_apart
+from app.dashboard.parts.compare.routes import routing
+from app.dashboard.parts.compare.runs import (
+    MOST_RUNS,
+    Comparison,
+    comparison_of,
+)
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from app.dashboard.view.url import Asked
 from memgate.config.json_form import text_of
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.report.curves import line_of_run
 from probes.stats.estimate import decimal, percent, points
 
-GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
 
-
-def asked_for(view: View) -> list[str]:
-    """The runs that the URL names, the sidebar's first; what it names wrongly is said."""
-    known = logs.run_names(state.root())
-    asked = selection.parse_names(st.query_params.get("runs", "")) or [view.run.name]
-    unknown = [name for name in asked if name not in known]
+def run_names(view: View) -> list[str]:
+    """Names of the runs in the URL, the sidebar's first; shows an error for names that are no runs."""
+    known = run_folders.run_names(state.root())
+    wanted = selection.parse_names(st.query_params.get("runs", "")) or [view.run.name]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
-        state.problem(f"There is no run {unknown[0][:80]!r} here: choose among the runs below.")
-    names = [name for name in asked if name in known]
-    if len(names) > compare.MOST:
-        state.problem(
-            f"{len(names)} runs are too many to compare: these are the first {compare.MOST} of them."
-        )
-    return names[: compare.MOST]
+        state.problem(f"There is no run {unknown[0][:80]!r}: choose from the runs below.")
+    names = [name for name in wanted if name in known]
+    if len(names) > MOST_RUNS:
+        state.problem(f"{len(names)} runs are too many to compare: the first {MOST_RUNS} of them are shown.")
+    return names[:MOST_RUNS]
 
 
 def chooser(view: View, names: list[str]) -> None:
-    """Which runs."""
+    """Widget for the runs to compare."""
     st.session_state["pick_runs"] = names
     st.multiselect(
-        "Runs to compare: A, which is the sidebar's, and up to three others",
-        logs.run_names(state.root()),
+        "Run A (set in the sidebar) and up to three more",
+        run_folders.run_names(state.root()),
         key="pick_runs",
-        max_selections=compare.MOST,
+        max_selections=MOST_RUNS,
         on_change=_chosen,
         args=(view.run.name,),
     )
 
 
 def _chosen(present: str) -> None:
-    """The choice has changed: the sidebar takes it up, and the first is its run."""
+    """Take the changed choice to the sidebar, whose run is the first one."""
     names = st.session_state["pick_runs"] or [present]
     st.session_state["compared"] = selection.names_text(names)
     if names[0] != present:
         st.session_state["pick_run"], st.session_state["picked"] = names[0], "run"
 
 
-def numbers(found: Together) -> None:
-    """The headline numbers of each run, and their differences from those of the first."""
+def numbers(comparison: Comparison) -> None:
+    """Table of the headline numbers of each run, and of their differences from those of the first."""
     rows = []
-    for one in found.runs:
+    for one in comparison.runs:
         number = headline(one.view)
         rows.append({
             "run": one.name,
@@ -75,210 +74,95 @@ def numbers(found: Together) -> None:
             "AUROC g": decimal(number.gate) if number.gate else "-",
             "AUROC loss": decimal(number.loss),
         })  # fmt: skip
-    first = found.runs[0]
-    for one in found.runs[1:]:
-        apart = compare.differences(first.view, one.view)
+    first = comparison.runs[0]
+    for one in comparison.runs[1:]:
+        changes = differences(first.view, one.view)
         rows.append(
             {"run": f"{one.letter} minus {first.letter}"}
             | {
                 name: decimal(change) if name.startswith("AUROC") else points(change)
-                for name, change in apart.items()
+                for name, change in changes.items()
             }
         )
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="-", key="numbers")
     st.caption(
-        "Training samples, and test accuracy; brackets are 95 % intervals over samples. Differences are paired by "
-        "sample, in percentage points (AUROC: DeLong), over samples that are clean, or corrupted, in both; they say "
-        "nothing about other seeds. There is no difference of AUROCs where other samples are corrupted."
+        "Training samples, and test accuracy. Brackets: 95 % intervals over samples, not over seeds. Differences are "
+        "paired by sample, in percentage points (AUROC: DeLong), over samples that are clean in both runs, or "
+        "corrupted in both. AUROCs are compared only where the same samples are corrupted."
     )
 
 
-def accuracies(found: Together, imported: list[Run]) -> None:
-    """Test accuracy of all, imported curves too."""
+def accuracies(comparison: Comparison, imported: list[Run]) -> None:
+    """Chart of the test accuracy of all runs, and of imported curves, over the epochs."""
     lines = []
-    for name, run in [(one.name, one.view.run) for one in found.runs] + [(run.name, run) for run in imported]:
+    for name, run in [(one.name, one.view.run) for one in comparison.runs] + [
+        (run.name, run) for run in imported
+    ]:
         try:
-            with logs.reading(f"{run.path}/metrics.csv"):
+            with run_folders.reading(f"{run.path}/metrics.csv"):
                 lines.append(replace(line_of_run(run), name=name))
-        except MemgateError as error:  # the logs have all the rest
+        except MemgateError as error:  # everything else is in the logs
             state.problem(error)
     lines = [line for line in lines if len(line.epoch)]  # a recorded run may have no test split
     if not lines:
         return
-    st.markdown("**Test accuracy over the epochs**")
+    heading("Test accuracy over the epochs")
     st.plotly_chart(
         charts.accuracies(lines), key="accuracies", config=CONFIG, alt="Test accuracy of each run by epoch"
     )
     if imported:
         st.caption(
-            "Imported curves have accuracies by epoch and no samples: nothing else is compared with them."
+            "Imported curves have accuracies by epoch and no samples: nothing else can be compared with them."
         )
 
 
-def heatmaps(found: Together) -> None:
-    """Evolution of g in each gated run."""
-    st.markdown("**Gate value over the epochs** · one colour scale, the same axes")
-    shown = [(one.name, one.view.data.epochs, *over_epochs.evolution(one.view)) for one in found.gated]
-    gates = [one.view.gate or "" for one in found.gated]
-    st.plotly_chart(
-        charts.evolutions(shown, gates),
-        key="evolutions",
-        config=CONFIG,
-        alt="Heatmaps side by side: number of samples by epoch and gate value in each run",
-    )
-
-
-def agreements(pairs: list[Pair]) -> None:
-    """How far the routes of each two runs agree."""
+def settings(comparison: Comparison) -> None:
+    """Table of the settings that differ between the runs."""
+    different = settings_apart([one.view for one in comparison.runs])
+    heading("Settings that differ")
+    if not different:
+        st.caption("None, except for the name.")
+        return
     rows = [
         {
-            "runs": f"{pair.first.letter}, {pair.second.letter}",
-            "samples": GROUPS[group],
-            "n": one.n,
-            "same route": percent(one.same),
-            "Jaccard of the routed": decimal(one.jaccard),
-            "Cohen's kappa": decimal(one.kappa),
+            "setting": name,
+            **{one.name: text_of(value) for one, value in zip(comparison.runs, values, strict=True)},
         }
-        for pair in pairs
-        for group, one in pair.agreements().items()
-    ]
-    st.markdown("**Do they route the same samples?**")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="agreement", height="content")
-    st.caption(
-        "Jaccard: of the samples that either routes, the share that both do. Kappa: agreement beyond what the two "
-        "shares routed would give by chance (0), up to 1. Brackets: 95 % intervals over samples."
-    )
-
-
-def pair_chosen(pairs: list[Pair]) -> Pair:
-    """The two runs of the table and the density below."""
-    options = {f"{pair.first.letter}-{pair.second.letter}": pair for pair in pairs}
-    asked = Asked()
-    value = asked.choice("pair", list(options), "pair")
-    asked.settle()
-    if len(options) > 1:
-        st.session_state["pick_pair"] = value
-        st.radio("Two runs", list(options), horizontal=True, key="pick_pair", on_change=_pair_picked)
-    return options[value]
-
-
-def _pair_picked() -> None:
-    state.write_param("pair", st.session_state["pick_pair"])
-
-
-def flips(view: View, pair: Pair) -> None:
-    """The two by two table of routes, each cell a selection."""
-    mine, theirs = pair.routed
-    corrupted = pair.cause != "clean"
-    st.markdown(f"**Routes in {pair.first.letter} and {pair.second.letter}** · a click selects in run A")
-    for row, first in ((mine, "routed"), (~mine, "skipped")):
-        for column, (both, second) in zip(
-            st.columns(2, gap="small"), ((theirs, "routed"), (~theirs, "skipped")), strict=True
-        ):
-            who = row & both
-            how = f"{first} {_place(pair.first)}, {second} {_place(pair.second)}"
-            column.button(
-                f"{first} in {pair.first.letter}, {second} in {pair.second.letter}: "
-                f"{int(who.sum()):,} ({int((who & corrupted).sum()):,} corrupted)",
-                key=f"flip_{first}_{second}",
-                disabled=not who.any(),
-                on_click=state.select,
-                args=(view, pair.sample_id[who], how),
-                width="stretch",
-            )
-
-
-def _place(one: Compared) -> str:
-    return f"by {(one.view.gate or '').upper()} of {one.view.run.name} at epoch {one.view.epoch}"
-
-
-def density(pair: Pair) -> None:
-    """Gate values of one run by g of the other."""
-    st.markdown(f"**g of {pair.first.letter} by g of {pair.second.letter}** · lines at 0.5")
-    names = f"{pair.first.letter}", f"{pair.second.letter}"
-    st.plotly_chart(
-        charts.density(pair.gate, names),
-        key="density",
-        config=CONFIG,
-        alt=f"Heatmap: number of samples by gate value in run {names[0]} and in run {names[1]}",
-    )
-
-
-def shares(found: Together) -> None:
-    """Share routed of each gated run."""
-    st.markdown("**Share routed** · colour: clean or corrupted, line: run, 95 % bands")
-    shown = [(one.letter, one.view.data.epochs, compare.routed_shares(one.view)) for one in found.gated]
-    st.plotly_chart(
-        charts.shares(shown), key="shares", config=CONFIG, alt="Share routed over the epochs in each run"
-    )
-
-
-def settings(found: Together) -> None:
-    """What was set otherwise."""
-    apart = compare.settings_apart([one.view for one in found.runs])
-    st.markdown("**Settings that differ**")
-    if not apart:
-        st.caption("None, but for the name.")
-        return
-    rows = [
-        {"setting": name, **{one.name: text_of(value) for one, value in zip(found.runs, values, strict=True)}}
-        for name, values in apart.items()
+        for name, values in different.items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="-", key="settings")
-
-
-def routing(view: View, found: Together) -> None:
-    """All that needs gates."""
-    if not found.gated:
-        st.info("None of these runs has a gate, so there is no routing to compare.")
-        return
-    heatmaps(found)
-    pairs = compare.pairs(found)
-    if not pairs:
-        st.info("Only one of these runs has a gate, so there are no routes to set against each other.")
-        shares(found)
-        return
-    agreements(pairs)
-    pair = pair_chosen(pairs)
-    flips(view, pair)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        shares(found)
-    with right:
-        density(pair)
-    panel(view, "click one of the four cells of the table of routes.")
 
 
 def page() -> None:
     """The whole page."""
     view = state.view()
-    names = asked_for(view)
+    names = run_names(view)
     chooser(view, names)
     if view.epoch is None:
-        st.info("No epoch of this split can be read yet.")
+        st.info("No epoch of this split has been logged yet.")
         return
-    imported = logs.curves_among(state.root(), names[1:])
-    drawn_only = {run.name for run in imported}
-    found = compare.together(view, [name for name in names[1:] if name not in drawn_only])
-    for sentence in found.refused:
+    imported = run_folders.curves_among(state.root(), names[1:])
+    without_samples = {run.name for run in imported}
+    comparison = comparison_of(view, [name for name in names[1:] if name not in without_samples])
+    for sentence in comparison.refused:
         state.problem(sentence)
-    if len(found.runs) < 2 and imported:
-        accuracies(found, imported)
+    if len(comparison.runs) < 2 and imported:
+        accuracies(comparison, imported)
         return
-    if len(found.runs) < 2:
-        only = len(logs.run_names(state.root())) == 1
+    if len(comparison.runs) < 2:
+        only = len(run_folders.run_names(state.root())) == 1
         st.info(
-            "This is the only run here: train another (memgate train --like RUN --seed 1), and compare them."
+            "This is the only run here: train another one to compare (memgate train --like RUN --seed 1)."
             if only
-            else "Choose a second run above. Runs can be compared that were trained on the same data."
+            else "Choose a second run above. Only runs trained on the same data can be compared."
         )
         return
-    told = [f"{view.split} samples", f"epoch {found.runs[0].view.epoch}", *_filtered(view)]
-    st.caption(sentences.plain(f"Compared: {', '.join(told)}. " + " ".join(found.notes)))
-    numbers(found)
-    accuracies(found, imported)
-    routing(view, found)
-    settings(found)
+    shown = [f"{view.split} samples", f"epoch {comparison.runs[0].view.epoch}", *_filtered(view)]
+    st.caption(sentences.escaped(f"Compared: {', '.join(shown)}. " + " ".join(comparison.notes)))
+    numbers(comparison)
+    accuracies(comparison, imported)
+    routing(view, comparison)
+    settings(comparison)
 
 
 def _filtered(view: View) -> list[str]:

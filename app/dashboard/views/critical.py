@@ -1,4 +1,4 @@
-"""Critical samples: who lies near a decision boundary, and what the gated block holds, by intervention."""
+"""Critical samples: samples near a decision boundary, and what the gated block memorises, by skipping it."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,10 @@ from app.dashboard import sentences
 from app.dashboard.charts import critical as charts
 from app.dashboard.charts.critical import Line
 from app.dashboard.charts.layout import CONFIG
+from app.dashboard.components.heading import heading
 from app.dashboard.components.panel import panel
 from app.dashboard.components.sections import section
+from app.dashboard.glossary import definitions
 from app.dashboard.parts.critical.nearest import nearest
 from app.dashboard.parts.critical.routes import routing
 from app.dashboard.results import probe_results
@@ -25,14 +27,14 @@ from probes.samples.probe_groups import of_gate
 
 
 def not_probed(view: View, what: str, verb: str, more: str = "") -> None:
-    """Say that a probe has not run, and how it is run."""
+    """Say that a probe has not run, and show the command that runs it."""
     if view.run.recorded:
-        st.info(f"{what} has no results: another program trained this run, so memgate has no network of it to ask. "
-                "Probe the network there: probes.csr.critical.critical_samples(model, images).")  # fmt: skip
+        st.info(f"{what} has no results: another program trained this run, so memgate has no checkpoint to probe. "
+                "Probe the network in that program: probes.critical_samples(model, images).")  # fmt: skip
         return
     st.info(
-        f"{what} has not run on the {sentences.plain(view.split)} samples of this run yet. This command does it; "
-        "reload the page after it:"
+        f"{what} has not run on the {sentences.escaped(view.split)} samples of this run yet. Run this "
+        "command, then reload the page:"
     )
     st.code(f"{command(verb, view.run.path)} --splits {view.split}{more}", language="bash")
     st.caption("Add --every 10 for every tenth epoch of which a checkpoint is kept (memgate train --train."
@@ -40,7 +42,7 @@ def not_probed(view: View, what: str, verb: str, more: str = "") -> None:
 
 
 def chosen(results: Sequence[ProbeResult]) -> tuple[ProbeResult, list[ProbeResult], float]:
-    """The result and the radius that the widgets say, and the results of all checkpoints by the same method."""
+    """Chosen result, results of all checkpoints by the same method, and chosen radius in grey levels."""
     variants = list(dict.fromkeys(result.variant for result in results))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         variant = (
@@ -55,12 +57,13 @@ def chosen(results: Sequence[ProbeResult]) -> tuple[ProbeResult, list[ProbeResul
         radii = [float(radius) for radius in one.config["radii"]]
         usual = radii.index(PAPER_RADIUS) if PAPER_RADIUS in radii else len(radii) - 1
         radius = st.selectbox("Radius in grey levels", radii, usual, key="csr_radius", width=180,
+                              help=definitions("grey level"),
                               format_func=lambda radius: f"{radius:g}")  # fmt: skip
     return one, same, radius
 
 
-def told(result: ProbeResult) -> str:
-    """The parameters of a probe, in words."""
+def parameters(result: ProbeResult) -> str:
+    """Parameters of a probe as a sentence."""
     config = result.config
     how = {
         "first-order": f"first-order distance, {config['others']} other classes looked at",
@@ -74,82 +77,84 @@ def told(result: ProbeResult) -> str:
     )
 
 
-def lines_of(found: Sequence[tuple[float, CriticalGroup, int]], view: View) -> dict[str, Line]:
-    """Group to its line, from (x, group, which of its ratios); routes are those of the sidebar's gate."""
+def lines_of(points_of: Sequence[tuple[float, CriticalGroup, int]], view: View) -> dict[str, Line]:
+    """Line of each group, from (x, group, index of the ratio); routes are those of the sidebar's gate."""
     own = of_gate(view.log, view.gate) if view.gate else ""
     names = {"clean": "clean", "corrupted": "corrupted", f"routed{own}": "routed", f"skipped{own}": "skipped"}
-    if not any(group.name in names for _, group, _ in found):
+    if not any(group.name in names for _, group, _ in points_of):
         names = {"all": "all"}
     lines: dict[str, Line] = {}
     for name, style in names.items():
-        points = [(x, group.ratios[row]) for x, group, row in found if group.name == name]
+        points = [(x, group.ratios[row]) for x, group, row in points_of if group.name == name]
         if points:
             lines[style] = Line(*zip(*points, strict=True))
     return lines
 
 
 def critical(view: View) -> None:
-    """Critical sample ratios, radii, and the samples nearest to the boundary."""
+    """The part on critical samples: ratios, the samples nearest to the boundary, radii."""
     results = probe_results.results(view, probe_results.CSR)
     if not results:
         not_probed(view, "The critical-sample probe", "probe csr")
         return
     result, same, radius = chosen(results)
-    here = probe_results.shown(view, result)
-    if len(here.sample_id) == 0:
-        st.info("None of the probed samples passes the filter.")
+    filtered = probe_results.filtered(view, result)
+    if len(filtered.sample_id) == 0:
+        st.info("No probed sample passes the filter.")
         return
     row = list(result.config["radii"]).index(radius)
-    who = here.values["critical"][row]
+    members = filtered.values["critical"][row]
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown(f"**CSR({radius:g}) over the checkpoints** · 95 % bands")
+        heading(f"CSR({radius:g}) over the checkpoints", "95 % bands", "CSR", "critical sample", "grey level")
         along = [(one.epoch, group, list(one.config["radii"]).index(radius))
                  for one in same if radius in one.config["radii"]
                  for group in probe_results.groups(view, one)]  # fmt: skip
         st.plotly_chart(charts.ratios(lines_of(along, view), "epoch", result.epoch), key="csr_epochs",
                         config=CONFIG, alt="Critical sample ratio by epoch and group")  # fmt: skip
     with right:
-        st.markdown(f"**CSR(r) at epoch {result.epoch}** · 95 % bands")
+        heading(f"CSR(r) at epoch {result.epoch}", "95 % bands", "CSR")
         curve = [(r, group, place) for group in probe_results.groups(view, result)
                  for place, r in enumerate(result.config["radii"]) if r > 0]  # fmt: skip
         st.plotly_chart(charts.ratios(lines_of(curve, view), "radius", radius), key="csr_radii", config=CONFIG,
                         alt="Critical sample ratio over the radius by group")  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Select the {int(who.sum()):,} critical samples", key="select_critical", disabled=not who.any(),
+            f"Select {int(members.sum()):,} critical samples", key="select_critical", disabled=not members.any(),
             on_click=state.select,
-            args=(view, here.sample_id[who], f"critical at {radius:g} grey levels, epoch {result.epoch}"),
+            args=(view, filtered.sample_id[members], f"critical at {radius:g} grey levels, epoch {result.epoch}"),
         )  # fmt: skip
-        with st.popover("How it was computed"):
-            st.markdown(sentences.plain(told(result)))
-    nearest(view, here, who, len(result.sample_id))
-    radii(view, here, radius)
+        with st.popover("Method and parameters"):
+            st.markdown(sentences.escaped(parameters(result)))
+    nearest(view, filtered, members, len(result.sample_id))
+    radii(view, filtered, radius)
     panel(view, "the button selects the critical samples.")
 
 
 def radii(view: View, result: ProbeResult, radius: float) -> None:
-    """The radius by itself, and beside g."""
+    """Histogram of the critical radius, and scatter plot of it over g."""
     places = view.data.columns(result.sample_id)
-    corrupted = view.data.cause[places] != "clean"
+    corrupted = view.data.corrupted[places]
     values = result.values["critical_radius"]
     split = {"clean": values[~corrupted], "corrupted": values[corrupted]}
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown("**Critical radius** · share of the group")
+        heading("Critical radius", "share of the group", "critical radius")
         figure = charts.radii({name: part for name, part in split.items() if len(part)}, radius)
         st.plotly_chart(
             figure, key="radii", config=CONFIG, alt="Histogram of the critical radius, clean and corrupted"
         )
         never = int(np.isinf(values).sum())
         if never:
-            st.caption(f"{never:,} samples have none: no direction was found that changes their prediction.")
+            st.caption(
+                f"{never:,} samples have no critical radius: no direction was found that changes their prediction."
+            )
     with right:
-        gate = probe_results.gate_then(view, result)
+        gate = probe_results.gate_at_checkpoint(view, result)
         if np.isnan(gate).all():
-            st.caption("The log has no gate value at this checkpoint to set beside the radius.")
+            st.caption("The log has no gate values of this checkpoint.")
             return
-        st.markdown("**Critical radius beside g**")
+        heading("Critical radius over g", "", "critical radius", "g")
         st.plotly_chart(charts.radius_and_gate(values, gate, corrupted, result.sample_id), key="radius_gate",
                         config=CONFIG, alt="Critical radius and gate value of each probed sample")  # fmt: skip
 
@@ -164,9 +169,9 @@ def page() -> None:
     results = probe_results.results(view, probe_results.ROUTING)
     if results:
         routing(view, results)
-        panel(view, "the buttons select what a cut shows to be memorised.")
+        panel(view, "the buttons select samples by what a cut changes.")
     elif reason := probe_results.unskippable(view):
-        st.info(sentences.plain(reason))
+        st.info(sentences.escaped(reason))
     else:
         not_probed(view, "The routing probe", "probe routing")
 

@@ -1,4 +1,4 @@
-"""Explorer: every sample as a point of two scores; what a gate does with the corrupted; and a closer look at some."""
+"""Explorer: scatter plot of two scores, routes by corruption, and how the selection differs from the other samples."""
 
 import numpy as np
 import streamlit as st
@@ -7,28 +7,29 @@ from numpy.typing import NDArray
 from app.dashboard import group_curves, palette, sentences
 from app.dashboard.charts import explorer as charts
 from app.dashboard.charts.layout import CONFIG
+from app.dashboard.components.heading import heading
 from app.dashboard.components.panel import panel
 from app.dashboard.parts.explorer.axes import controls, named
-from app.dashboard.parts.explorer.contrasts import special
+from app.dashboard.parts.explorer.contrasts import selection_contrasts
 from app.dashboard.parts.explorer.crosstable import crosstable
 from app.dashboard.results import scores
-from app.dashboard.results.scores import Measure
+from app.dashboard.results.scores import RunScore
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 
-# Streamlit sends a chart's points back with every later change of the page, until the chart is drawn anew.
 MANY = 5000
+# Above so many selected points the chart is drawn anew: Streamlit sends them back with every later change of the page.
 
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
-    """Cause to who has it, [N], the clean ones first: they are drawn below the others."""
-    found = group_curves.cohorts(cause)
-    return {name: who for name, who in found.items() if name != "corrupted" or len(found) <= 2}
+    """Cause to its members [N]; clean samples first, since they are drawn below the others."""
+    groups = group_curves.cohorts(cause)
+    return {name: members for name, members in groups.items() if name != "corrupted" or len(groups) <= 2}
 
 
-def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
-    """Points were brushed, or one was clicked. An empty event leaves the selection."""
+def brushed(view: View, key: str, x: RunScore, y: RunScore) -> None:
+    """Select the points in a box or lasso, or open the one clicked; an empty event changes nothing."""
     event = st.session_state[key]
     ids = selection.picked_ids(event)
     gesture = selection.gesture(event, st.session_state.get(f"outline_{key}", ""))
@@ -50,9 +51,13 @@ def brushed(view: View, key: str, x: Measure, y: Measure) -> None:
         st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 
-def scatter(view: View, x: Measure, y: Measure, log: bool) -> None:
-    """The points that have both scores."""
-    st.markdown("**Every sample** · drag to select; with the chart's Pan button, click a point to open it")
+def scatter(view: View, x: RunScore, y: RunScore, log: bool) -> None:
+    """Scatter plot of the samples that have both scores."""
+    heading(
+        "Samples by two scores",
+        "drag to select; to open a sample, press the chart's Pan button and click a point",
+        "cause",
+    )
     across, up = scores.values(view, x.column), scores.values(view, y.column)
     drawn = view.members & np.isfinite(across) & np.isfinite(up)
     if not drawn.any():
@@ -60,7 +65,9 @@ def scatter(view: View, x: Measure, y: Measure, log: bool) -> None:
         return
     groups = {name: members & drawn for name, members in cohorts(view.data.cause).items()}
     points = {
-        name: (view.data.sample_id[who], across[who], up[who]) for name, who in groups.items() if who.any()
+        name: (view.data.sample_id[group], across[group], up[group])
+        for name, group in groups.items()
+        if group.any()
     }
     key = f"scatter_{st.session_state.get('brush', 0)}"
     st.plotly_chart(
@@ -69,64 +76,64 @@ def scatter(view: View, x: Measure, y: Measure, log: bool) -> None:
         on_select=lambda: brushed(view, key, x, y),
         selection_mode=("points", "box", "lasso"),
         config=charts.BRUSH,
-        alt=f"Scatter plot of {int(drawn.sum())} samples: {named(view, x)} across, {named(view, y)} up, by cause",
+        alt=f"Scatter plot of {int(drawn.sum())} samples: x axis {named(view, x)}, y axis {named(view, y)}, by cause",
     )
 
 
-def missing(view: View, x: Measure, y: Measure) -> None:
-    """Who is not in the scatter plot, and why; those that never did what a score times can be selected."""
-    buttons, told = [], []
+def missing(view: View, x: RunScore, y: RunScore) -> None:
+    """Say which samples the scatter plot leaves out; buttons select those that were never learned or skipped."""
+    buttons, reasons = [], []
     for measure in {one.column: one for one in (x, y)}.values():
         absent = view.members & np.isnan(scores.values(view, measure.column))
         never = absent & np.isinf(scores.hardness(view, measure.column))
         if never.any():
             what = f"never {measure.score.never}"
-            told.append(f"{int(never.sum()):,} were {what}: harder than all others")
+            reasons.append(f"{int(never.sum()):,} were {what}: harder than all others")
             buttons.append((what, never))
         if (absent & ~never).any():
-            told.append(f"{int((absent & ~never).sum()):,} have no {named(view, measure)}")
-    if not told:
+            reasons.append(f"{int((absent & ~never).sum()):,} have no value of {named(view, measure)}")
+    if not reasons:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Not drawn: {'; '.join(told)}.", width="content")
-        for what, who in buttons:
+        st.caption(f"Not drawn: {'; '.join(reasons)}.", width="content")
+        for what, members in buttons:
             st.button(
-                f"Select the {what}",
+                f"Select the samples {what}",
                 key=f"select_{what}",
                 on_click=state.select_places,
-                args=(view, who, what),
+                args=(view, members, what),
             )
 
 
 def groups_of(view: View) -> dict[str, tuple[str, str, NDArray[np.bool_]]]:
-    """What the histogram tells apart: group to (colour, dash, members [N])."""
+    """Groups of the histogram: name to (colour, dash, members [N])."""
     if view.gate:
         routed, seen = view.at_cursor("routed", view.gate), view.at_cursor("seen")
         return {
             "routed": (palette.ROUTED, "solid", routed & seen),
             "skipped": (palette.SKIPPED, "dash", ~routed & seen),
         }
-    clean = view.data.cause == "clean"
+    clean = ~view.data.corrupted
     return {
         "corrupted": (palette.CORRUPTED, "solid", ~clean),
         "clean": (palette.CLEAN, "dash", clean),
     }
 
 
-def histogram(view: View, x: Measure, log: bool) -> None:
-    """How the score across lies in the two groups."""
+def histogram(view: View, x: RunScore, log: bool) -> None:
+    """Histogram of the x score of the two groups."""
     values = scores.values(view, x.column)
     there = view.members & np.isfinite(values)
     if not there.any():
         return
     edges = charts.bins(values[there], log)
     counts = {
-        name: (colour, dash, np.histogram(values[there & who], edges)[0])
-        for name, (colour, dash, who) in groups_of(view).items()
-        if (there & who).any()
+        name: (colour, dash, np.histogram(values[there & group], edges)[0])
+        for name, (colour, dash, group) in groups_of(view).items()
+        if (there & group).any()
     }
     st.markdown(
-        f"**Histogram of {sentences.plain(named(view, x))}** by {'route' if view.gate else 'corruption'}"
+        f"**Histogram of {sentences.escaped(named(view, x))}** by {'route' if view.gate else 'corruption'}"
     )
     key = f"histogram_{st.session_state.get('brush', 0)}"
 
@@ -144,25 +151,25 @@ def histogram(view: View, x: Measure, log: bool) -> None:
     )
 
 
-def select_spans(view: View, x: Measure, spans: list[tuple[float, float]]) -> None:
-    """Select who passes the filter and has its score across in one of the spans; no span changes nothing."""
+def select_spans(view: View, x: RunScore, spans: list[tuple[float, float]]) -> None:
+    """Select the samples that pass the filter and have their x score in a span; without a span nothing changes."""
     if not spans:
         return
     values = scores.values(view, x.column)
-    inside = np.any([(values >= low) & (values <= high) for low, high in spans], axis=0)
+    members = np.any([(values >= low) & (values <= high) for low, high in spans], axis=0)
     how = " or ".join(f"{named(view, x)} in [{low:.3g}, {high:.3g}]" for low, high in spans)
-    state.select_places(view, inside & view.members, how)
+    state.select_places(view, members & view.members, how)
 
 
-def by_numbers(view: View, x: Measure, y: Measure) -> None:
-    """The brush for the keyboard."""
+def by_numbers(view: View, x: RunScore, y: RunScore) -> None:
+    """A form that selects as a box does, for the keyboard."""
     with st.popover("Select by numbers"), st.form("by_numbers", border=False):
         ends = []
         for measure, param in ((x, "x"), (y, "y")):
             values = scores.values(view, measure.column)
             finite = values[np.isfinite(values)]
             low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-            name = sentences.plain(named(view, measure))
+            name = sentences.escaped(named(view, measure))
             ends.append(
                 (
                     st.number_input(
@@ -174,29 +181,29 @@ def by_numbers(view: View, x: Measure, y: Measure) -> None:
                 )
             )
         if st.form_submit_button("Select"):
-            inside = view.members.copy()
+            members = view.members.copy()
             for measure, (low, high) in zip((x, y), ends, strict=True):
                 values = scores.values(view, measure.column)
-                inside &= (values >= low) & (values <= high)
+                members &= (values >= low) & (values <= high)
             how = [
                 f"{named(view, one)} in [{low:.3g}, {high:.3g}]"
                 for one, (low, high) in zip((x, y), ends, strict=True)
             ]
-            state.select_places(view, inside, " and ".join(how))
-            state.again()
+            state.select_places(view, members, " and ".join(how))
+            state.rerun()
 
 
 def page() -> None:
     """The whole page."""
     view = state.view()
     if view.epoch is None:
-        st.info("No epoch of this split can be read yet.")
+        st.info("No epoch of this split has been logged yet.")
         return
     if "clicked" in st.session_state:
         state.open_sample(view, st.session_state.pop("clicked"))
     for sentence in scores.stored_notes(view):
         state.problem(sentence)
-    x, y, log = controls(view, scores.measures(view))
+    x, y, log = controls(view, scores.available(view))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         scatter(view, x, y, log)
@@ -206,10 +213,10 @@ def page() -> None:
         if view.gate:
             crosstable(view, view.gate)
         else:
-            st.info("The log has no gate, so there is no routing to show.")
+            st.info("The network of this run has no gate: there is no routing to show.")
         histogram(view, x, log)
     panel(view, "drag in one of the charts, or click a count.")
-    special(view)
+    selection_contrasts(view)
 
 
 try:

@@ -1,4 +1,4 @@
-"""Export: what is taken away, its size and first rows, the command that writes the same, and the file."""
+"""Export: choice of samples, shape and format; size, first rows, the equivalent command, and the download."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,9 +6,9 @@ from typing import get_args
 
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_data, sentences
 from app.dashboard.parts import export
-from app.dashboard.parts.export import Asked
+from app.dashboard.parts.export import ExportChoice
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.status import save_selection
@@ -22,54 +22,53 @@ SCHEMAS = {
     "memgate": "memgate", "cleanlab": "cleanlab", "cartography": "Dataset cartography", "fiftyone": "FiftyOne",
     "tensorboard": "TensorBoard projector",
 }  # fmt: skip
-EPOCHS = {"all": "all", "last": "the last", "every": "every so many", "from": "from … to …"}
-# What a shape and a schema are, for their readers. (A comment: Streamlit shows a text that stands by itself.)
+EPOCHS = {"all": "all", "last": "the last", "every": "every k-th", "from": "from … to …"}
+# Meanings of shapes and schemas. (A comment: Streamlit shows a text that stands by itself.)
 SHAPES = {
-    "summary": "A row per sample: who it is, its scores, and what probes have stored.",
+    "summary": "A row per sample: its labels and cause, its scores, and stored results of probes.",
     "long": "A row per sample and epoch: the logged quantities.",
-    "matrix": "Arrays, epochs × samples: the logged quantities.",
+    "matrix": "Arrays of epochs × samples: the logged quantities.",
 }
 MEANINGS = {
-    "cleanlab": "A row per sample: is_label_issue (the truth: given and clean label differ), label_score (p of the "
-    "given label when last seen; lower is worse), given and predicted label.",
-    "cartography": "td_metrics.jsonl as dataset cartography writes it, in its conventions: correctness counts epochs. "
-    "Its logits by epoch are not in the log.",
+    "cleanlab": "A row per sample: is_label_issue (the ground truth: given and clean label differ), label_score (p of "
+    "the given label when last seen; lower is worse), given and predicted label.",
+    "cartography": "td_metrics.jsonl in the format of dataset cartography: correctness counts epochs. The logits by "
+    "epoch are not in the log.",
     "fiftyone": "A folder with a PNG per sample and labels.csv, a FiftyOne CSVDataset; zipped for the browser.",
-    "tensorboard": "A folder for TensorBoard's projector: points, who they are, and their pictures; zipped for the "
-    "browser.",
+    "tensorboard": "A folder for TensorBoard's projector: points, metadata and images; zipped for the browser.",
 }
 
 
 def choose(label: str, options: Sequence[str], key: str, words_for: dict[str, str] | None = None) -> str:
-    """One of some options, of which others may be there the next time."""
+    """A select box; its first option where the option chosen before is no longer there."""
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
-    told = words_for or {}
-    return st.selectbox(label, options, key=key, format_func=lambda one: told.get(one) or str(one))
+    titles = words_for or {}
+    return st.selectbox(label, options, key=key, format_func=lambda one: titles.get(one) or str(one))
 
 
-def who(view: View, cohorts: list[str]) -> tuple[export.Who, str | None]:
-    """Whose rows."""
-    options = export.choices(view, cohorts)
+def samples(view: View, cohorts: list[str]) -> tuple[export.SampleChoice, str | None]:
+    """Widget for the samples: the choice, and the cohort's name where a cohort is chosen."""
+    options = export.sample_choices(view, cohorts)
     chosen = view.selected
     counts = {
         "all": f"all of {view.split} ({len(view.data.cause):,})",
-        "filter": f"as filtered on the left ({int(view.members.sum()):,})",
+        "filter": f"that pass the filter ({int(view.members.sum()):,})",
         "selection": f"the selection ({len(chosen.ids) if chosen else 0:,})",
         "cohort": "a cohort",
     }
-    if st.session_state.get("export_who") not in options:
-        st.session_state["export_who"] = options[0]
-    found = st.radio(
-        "Samples", options, key="export_who", format_func=lambda one: counts[one], horizontal=True
+    if st.session_state.get("export_samples") not in options:
+        st.session_state["export_samples"] = options[0]
+    picked = st.radio(
+        "Samples", options, key="export_samples", format_func=lambda one: counts[one], horizontal=True
     )
-    if found != "cohort":
-        return found, None
-    return found, choose("Cohort", cohorts, "export_cohort")
+    if picked != "cohort":
+        return picked, None
+    return picked, choose("Cohort", cohorts, "export_cohort")
 
 
 def epochs(view: View) -> str:
-    """Which epochs."""
+    """Widgets for the epochs: value of the command's option --epochs."""
     known = view.data.epochs
     if len(known) == 1:
         return "all"
@@ -85,26 +84,26 @@ def epochs(view: View) -> str:
     return export.epochs_text(kind, step, first, last)
 
 
-def quantities(view: View, asked: Asked) -> tuple[str, ...]:
-    """Which columns."""
-    if asked.schema in FIXED:
+def quantities(view: View, choice: ExportChoice) -> tuple[str, ...]:
+    """Widget for the columns; () for all."""
+    if choice.schema in FIXED:
         return ()
     try:
-        known = export.names(view, replace(export.plan_of(view, asked), cohort=None, ids=()))
+        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=()))
     except MemgateError:
-        return ()  # the size says it
+        return ()  # the right side of the page shows the error
     key = "export_quantities"
     st.session_state[key] = [name for name in st.session_state.get(key, []) if name in known]
     picked = st.multiselect(
-        "Quantities", known, key=key, placeholder="All" if asked.schema != "tensorboard" else "Usual"
+        "Quantities", known, key=key, placeholder="All" if choice.schema != "tensorboard" else "Default"
     )
     return tuple(name for name in known if name in picked)
 
 
-def ask(view: View) -> Asked:
-    """The choices; only those that go together are there."""
+def ask(view: View) -> ExportChoice:
+    """Widgets for all choices; only valid combinations are offered."""
     cohorts = [name for name in cohort_names(view.run) if _of_split(view, name)]
-    chosen, cohort = who(view, cohorts)
+    chosen, cohort = samples(view, cohorts)
     left, middle, right = st.columns([3, 4, 2])
     with left:
         schema = choose("Schema", list(get_args(Schema)), "export_schema", SCHEMAS)
@@ -113,60 +112,60 @@ def ask(view: View) -> Asked:
     with right:
         form = choose("Format", KINDS[schema, shape], "export_format")
     st.caption(MEANINGS.get(schema, SHAPES[shape]))
-    asked = Asked(chosen, cohort, schema, shape, form, epochs(view), ())
-    plan = export.plan_of(view, asked)
+    choice = ExportChoice(chosen, cohort, schema, shape, form, epochs(view), ())
+    plan = export.plan_of(view, choice)
     if plan.epoch is not None:
-        told = [f"routes are those of epoch {plan.epoch}"] if plan.filter.route != "all" else []
-        told += [f"the summary ends at epoch {plan.epoch}"] if shape == "summary" else []
-        st.caption(f"The sidebar's epoch counts: {', and '.join(told)}.")
-    return replace(asked, quantities=quantities(view, asked))
+        effects = [f"routes are those of epoch {plan.epoch}"] if plan.filter.route != "all" else []
+        effects += [f"the summary ends at epoch {plan.epoch}"] if shape == "summary" else []
+        st.caption(f"Epoch set in the sidebar: {', and '.join(effects)}.")
+    return replace(choice, quantities=quantities(view, choice))
 
 
 def _of_split(view: View, name: str) -> bool:
-    """Whether a cohort is of the split that is shown; a damaged one is left to the sidebar."""
+    """Whether a cohort is of the split that is shown; False for a damaged one, which the sidebar reports."""
     try:
         return load_cohort(view.run, name).split == view.split
     except MemgateError:
         return False
 
 
-def size(found: Outlook) -> None:
-    """How much it is going to be."""
+def size(preview: Outlook) -> None:
+    """Show number of samples, number of rows and size of the export."""
     cells: list[tuple[str, str]] = [
-        ("Samples", f"{found.samples:,}"),
-        ("Rows", f"{found.rows:,}"),
-        ("Size", _bytes(found.bytes)),
+        ("Samples", f"{preview.samples:,}"),
+        ("Rows", f"{preview.rows:,}"),
+        ("Size", _bytes(preview.bytes)),
     ]
     for column, (label, value) in zip(st.columns(3), cells, strict=True):
         column.metric(label, value)
 
 
 def _bytes(count: int) -> str:
-    """A size in words; it is an estimate."""
+    """An estimated size as text."""
     for unit, size_of in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size_of:
             return f"≈ {count / size_of:.{0 if count >= 10 * size_of else 1}f} {unit}"
     return f"≈ {count} bytes"
 
 
-def first_rows(found: Outlook) -> None:
-    """The first rows, and whether there are more columns than are shown."""
-    st.dataframe(found.first, hide_index=True, key="export_first_rows", placeholder="–", height=214)
-    st.caption(f"The first {len(found.first)} rows, {len(found.columns)} columns.")
+def first_rows(preview: Outlook) -> None:
+    """Show the first rows, and the number of columns."""
+    st.dataframe(preview.first, hide_index=True, key="export_first_rows", placeholder="–", height=214)
+    st.caption(f"The first {len(preview.first)} rows, {len(preview.columns)} columns.")
 
 
-def take(view: View, plan: ExportPlan, found: Outlook) -> None:
-    """The command, and the button."""
-    large = is_large(plan, found.samples, max(1, found.rows // max(1, found.samples)))
+def download(view: View, plan: ExportPlan, preview: Outlook) -> None:
+    """Show the equivalent command and the download button."""
+    large = is_large(plan, preview.samples, max(1, preview.rows // max(1, preview.samples)))
     name = download_name(view.run, plan)
-    st.markdown("**The same by the command line**")
+    st.markdown("**Equivalent command**")
     st.code(
         command_of(view.run, plan, name if plan.folder else None, large), language="bash", wrap_lines=True
     )
-    if found.bytes > export.LARGEST:
+    if preview.bytes > export.LARGEST:
         st.info(
-            f"About {_bytes(found.bytes)[2:]}: too much to pass through the browser. The command above writes it, "
-            f"into {sentences.plain(str(view.run.path / 'exports'))} where --out says nothing else."
+            f"About {_bytes(preview.bytes)[2:]}: too large for a download. The command above writes it "
+            f"to {sentences.escaped(str(view.run.path / 'exports'))}, or to the path given by --out."
         )
         return
     run, log = view.run, view.log
@@ -180,18 +179,18 @@ def take(view: View, plan: ExportPlan, found: Outlook) -> None:
         icon=":material/download:",
         key="export_download",
     )
-    where = "where you are" if plan.folder else f"{run.path / 'exports'}"
+    folder = "the working directory" if plan.folder else f"{run.path / 'exports'}"
     st.caption(
-        f"The command writes the same bytes to {sentences.plain(where)}, with a .meta.json that says what they are."
+        f"The command writes the same bytes to {sentences.escaped(folder)}, with a .meta.json that describes them."
     )
 
 
 def save_first(view: View) -> None:
-    """A large selection needs a name before a command line can mean it."""
+    """Ask for a name for a large selection, so that a command can refer to it."""
     assert view.selected is not None
     st.info(
-        f"{len(view.selected.ids):,} samples are too many for a command line: save the selection as a cohort, which "
-        "gives it a name."
+        f"{len(view.selected.ids):,} samples are too many for a command line: save the selection as a cohort "
+        "first."
     )
     with st.form("export_save", border=False):
         name = st.text_input("Name of the cohort", key="export_name", max_chars=64)
@@ -203,39 +202,39 @@ def page() -> None:
     """The whole page."""
     view = state.view()
     if len(view.data.epochs) == 0:
-        st.info("No epoch of this split can be read yet, so there is nothing to export.")
+        st.info("No epoch of this split has been logged yet: there is nothing to export.")
         return
     left, right = st.columns([5, 6], gap="large")
     with left:
         st.subheader("Export", anchor=False)
-        asked = ask(view)
+        choice = ask(view)
     with right:
         try:
-            show(view, asked)
+            show(view, choice)
         except MemgateError as error:
             state.problem(error)
 
 
-def show(view: View, asked: Asked) -> None:
-    """What is chosen is going to give this."""
-    if export.must_be_saved(asked, view.selected):
+def show(view: View, choice: ExportChoice) -> None:
+    """Show the preview and the download of the chosen export, or ask to save the selection first."""
+    if export.must_be_saved(choice, view.selected):
         save_first(view)
         return
-    plan = export.plan_of(view, asked)
-    found = export.coming(view, plan, _side(view, plan) if plan.folder else 0)
-    size(found)
-    take(view, plan, found)
-    first_rows(found)
+    plan = export.plan_of(view, choice)
+    preview = export.preview(view, plan, _side(view, plan) if plan.folder else 0)
+    size(preview)
+    download(view, plan, preview)
+    first_rows(preview)
 
 
 def _side(view: View, plan: ExportPlan) -> int:
-    """Side of the run's pictures in pixels; 0 where a folder does without.
+    """Side of the run's images in pixels; 0 where the folder does not need them.
 
     Raises:
-        MemgateError: there are none, and the folder consists of them.
+        MemgateError: the images are not available, and the folder consists of them.
     """
     try:
-        return int(max(logs.pictures(view.run, view.split).given.shape[1:3]))
+        return int(max(run_data.pictures(view.run, view.split).given.shape[1:3]))
     except MemgateError:
         if plan.schema == "fiftyone":
             raise

@@ -1,4 +1,4 @@
-"""Gallery: pictures by a question, such as clean samples that are routed; a click opens the sample."""
+"""Gallery: images of samples by a preset, such as clean samples that are routed; a click opens the sample."""
 
 from typing import get_args
 
@@ -7,159 +7,109 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.dashboard import sentences
-from app.dashboard.components.ask import ask_for_first
 from app.dashboard.components.thumbnails import Look
 from app.dashboard.components.tiles import LEGEND, PAGE, tiles
-from app.dashboard.parts import gallery
-from app.dashboard.parts.gallery import Preset
-from app.dashboard.results import probe_results
-from app.dashboard.results import scores as measures
+from app.dashboard.glossary import SCORE_TERMS, definitions
+from app.dashboard.parts.gallery import presets as gallery
+from app.dashboard.parts.gallery.presets import Preset
+from app.dashboard.parts.gallery.samples import captions, offered, order, source, unprobed
+from app.dashboard.results import scores
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from app.dashboard.view.url import Asked
+from app.dashboard.view.url import Address
 from memgate.errors import MemgateError
-from probes.result import ProbeResult
-from probes.routing.routes import LEARNED, row_of
 from probes.scores.catalogue import SCORES
-from probes.stats.estimate import percent, share
 
 SIZES = ("64", "48", "96")
 LARGEST_SEED = 10**6
 
 
 def changed(param: str) -> None:
-    """A widget was changed: the URL says so, on the first page."""
+    """Write a changed widget to the URL, and go back to the first page."""
     if st.session_state[f"gallery_{param}"] is None:
-        return  # a pressed segment that was pressed again
-    address = {**dict(st.query_params), param: str(st.session_state[f"gallery_{param}"])}
+        return  # the segment that was already pressed
+    params = {**dict(st.query_params), param: str(st.session_state[f"gallery_{param}"])}
     if param not in ("size", "look"):
-        address["page"] = "1"
-    st.query_params.from_dict(address)
+        params["page"] = "1"
+    st.query_params.from_dict(params)
 
 
 def draw_again(seed: int) -> None:
-    """Another random draw."""
+    """Draw other samples at random."""
     st.query_params.from_dict({**dict(st.query_params), "seed": str((seed + 1) % LARGEST_SEED), "page": "1"})
 
 
 def looks_of(view: View) -> list[str]:
-    """The pictures that there are: as given, and where images were corrupted as they were and what differs."""
-    there = view.data.image_op.any() and not view.run.recorded  # a recorded run keeps the given ones only
+    """Versions of the images that are available: given; where images were corrupted also clean and difference."""
+    there = (
+        view.data.samples.image_op.any() and not view.run.recorded
+    )  # a recorded run keeps only the given images
     return ["given", "clean", "difference"] if there else ["given"]
 
 
-def offered(view: View) -> dict[str, Preset]:
-    """The presets of what is shown."""
-    network = not view.run.recorded
-    critical = network or "critical_radius" in measures.measures(view)
-    return gallery.presets(
-        view.gate is not None, view.data.cause, critical, view.selected is not None, network
-    )
-
-
-def controls(view: View, asked: Asked, presets: dict[str, Preset]) -> tuple[Preset, str]:
-    """Which samples: the preset, and the score where it asks for one."""
-    name = asked.choice("preset", list(presets), "preset", gallery.NAMES)
-    scores = measures.measures(view)
+def controls(view: View, address: Address, presets: dict[str, Preset]) -> tuple[Preset, str]:
+    """Widgets for the samples: the preset, and the column of the score that orders them."""
+    name = address.choice("preset", list(presets), "preset", gallery.NAMES)
+    known = scores.available(view)
     column = presets[name].column
     st.session_state["gallery_preset"] = name
     st.selectbox(
         "Preset", list(presets), key="gallery_preset", format_func=lambda one: presets[one].title,
         on_change=changed, args=("preset",), width=230,
+        help=definitions("routed", "skipped", "fitted", "memorised", "g"),
     )  # fmt: skip
     if name == gallery.HARDEST.name:
-        column = asked.choice("score", list(scores), "score", SCORES)
+        column = address.choice("score", list(known), "score", SCORES)
         st.session_state["gallery_score"] = column
         st.selectbox(
-            "Score", list(scores), key="gallery_score", format_func=lambda one: scores[one].title,
-            on_change=changed, args=("score",), width=280,
+            "Score", list(known), key="gallery_score", format_func=lambda one: known[one].title,
+            on_change=changed, args=("score",), width=280, help=definitions(*SCORE_TERMS),
         )  # fmt: skip
     return presets[name], column
 
 
-def appearance(view: View, asked: Asked) -> tuple[int, str]:
-    """How: the size of the pictures, and which of them."""
+def appearance(view: View, address: Address) -> tuple[int, str]:
+    """Widgets for the images: side in pixels, and version."""
     sizes, looks = list(SIZES), looks_of(view)
-    found = asked.choice("size", sizes, "size"), asked.choice("look", looks, "look", get_args(Look))
+    chosen = address.choice("size", sizes, "size"), address.choice("look", looks, "look", get_args(Look))
     for param, value, options, label in (
-        ("size", found[0], sorted(sizes, key=int), "Pixels"),
-        ("look", found[1], looks, "Picture"),
+        ("size", chosen[0], sorted(sizes, key=int), "Size (pixels)"),
+        ("look", chosen[1], looks, "Image"),
     ):
         if len(options) > 1:
             st.session_state[f"gallery_{param}"] = value
             st.segmented_control(
                 label, options, key=f"gallery_{param}", on_change=changed, args=(param,), width="content"
             )
-    return int(found[0]), found[1]
-
-
-def order(
-    view: View, preset: Preset, column: str, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Ids in their order, and the value of every sample [N] that the tiles show."""
-    data = view.data
-    nothing = np.full(len(data.sample_id), np.nan)
-    if preset is gallery.SELECTION and view.selected is not None:
-        return data.ids(view.places[view.members[view.places]]), nothing
-    if preset is gallery.RANDOM:
-        return gallery.drawn(data.ids(view.members), view.run.name, view.split, seed), nothing
-    if preset is gallery.HARDEST:
-        score = measures.measures(view)[column].score
-        values = measures.hardness(view, column)
-        shown = np.where(np.isinf(values), values, values * score.direction)
-        return gallery.ordered(data.sample_id, view.members, values, True), shown
-    if preset is gallery.MEMORISED:
-        found = probe_results.memorised(view)
-        values = nothing if found is None else found[1]
-    else:
-        values = measures.values(view, column)
-    seen = view.at_cursor("seen")
-    routed = view.at_cursor("routed", view.gate) if view.gate else np.zeros_like(seen)
-    members = view.members & preset.members(data.cause, routed, seen, values)
-    return gallery.ordered(data.sample_id, members, values, preset.largest), values
+    return int(chosen[0]), chosen[1]
 
 
 def keep_first(view: View, preset: Preset, title: str, ids: NDArray[np.int64]) -> None:
-    """Make the first of them the selection."""
-    with st.popover("Make these the selection", icon=":material/select_all:", width="content"):
+    """A form that selects the first samples of the gallery."""
+    with st.popover("Select these samples", icon=":material/select_all:", width="content"):
         count = st.number_input(
             "The first", 1, len(ids), min(PAGE, len(ids)), key=f"gallery_first_{preset.name}", width=160
         )
         st.caption(
-            f"of {len(ids):,}; previous and next on the page Sample then step through them, by their id."
+            f"of {len(ids):,}. Previous and Next on the page Sample then step through the selection by id."
         )
         if st.button("Select", key="gallery_select", type="primary"):
             passing = "" if count == len(ids) else f"the first {count:,} of "
             state.select(view, ids[:count], f"gallery: {passing}{len(ids):,} by {title!r}")
-            state.again()
+            state.rerun()
 
 
-def unprobed(view: View, preset: Preset) -> bool:
-    """Whether the probe that a preset asks for has no result yet; what to do about it is then said."""
-    if preset is gallery.CRITICAL and "critical_radius" not in measures.measures(view):
-        probe, told = probe_results.CSR, f"No critical radius of {view.split} is stored"
-    elif preset is gallery.MEMORISED and probe_results.memorised(view) is None:
-        probe, told = (
-            probe_results.ROUTING,
-            f"Skipping the block has not been tried on the {view.split} samples",
-        )
-    else:
-        return False
-    ask_for_first(view, probe, told, say=st.info)
-    return True
-
-
-def first_page_of_another(asked: Asked, key: tuple) -> None:
-    """Where the sidebar has changed what there is and the page's number has stayed, begin at the first again."""
+def first_page_of_another(address: Address, key: tuple) -> None:
+    """Go back to the first page where the sidebar has changed the samples and the page's number has stayed."""
     before, page = st.session_state.get("gallery_order", (key, ""))
     if before == key and page:
-        asked.address.setdefault("page", page)  # back from a sample
-    if before != key and page == asked.address.get("page"):
-        asked.address["page"] = "1"
+        address.params.setdefault("page", page)  # back from a sample
+    if before != key and page == address.params.get("page"):
+        address.params["page"] = "1"
 
 
 def pager(page: int, count: int) -> None:
-    """The pages; a new widget where the page was changed otherwise, for its value cannot be set."""
+    """Pagination; a new widget where the page was changed elsewhere, since its value cannot be set."""
     token = st.session_state.get("gallery_pager", 0)
     if st.session_state.get(f"gallery_page_{token}", page) != page:
         token += 1
@@ -169,14 +119,14 @@ def pager(page: int, count: int) -> None:
 
 
 def turn(page: int) -> None:
-    """Another page."""
+    """Write the number of the page to the URL."""
     st.query_params["page"] = str(page)
 
 
 # A fragment: turning the page draws the gallery anew and leaves the sidebar alone.
 @st.fragment
 def shelf(view: View) -> None:
-    """The whole gallery, or why there is none: a fragment that is drawn anew has no page around it."""
+    """The gallery, or an error: a fragment that is drawn anew has no page around it to show it."""
     try:
         fill(view)
     except MemgateError as error:
@@ -185,14 +135,14 @@ def shelf(view: View) -> None:
 
 def fill(view: View) -> None:
     """Controls and tiles."""
-    asked = Asked()
+    address = Address()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        preset, column = controls(view, asked, offered(view))
-        size, look = appearance(view, asked)
+        preset, column = controls(view, address, offered(view))
+        size, look = appearance(view, address)
     if unprobed(view, preset):
-        asked.settle("page", "seed", "score")
+        address.write("page", "seed", "score")
         return
-    seed = asked.number("seed", 0, LARGEST_SEED - 1, "seed") if preset is gallery.RANDOM else 0
+    seed = address.number("seed", 0, LARGEST_SEED - 1, "seed") if preset is gallery.RANDOM else 0
     ids, values = order(view, preset, column, seed)
     chosen = view.selected.key if view.selected and preset is gallery.SELECTION else ""
     key = (
@@ -206,74 +156,44 @@ def fill(view: View) -> None:
         column,
         seed,
     )
-    first_page_of_another(asked, key)
+    first_page_of_another(address, key)
     count = gallery.pages(len(ids), PAGE)
-    page = asked.number("page", 1, count, "page")
+    page = address.number("page", 1, count, "page")
     st.session_state["gallery_order"] = key, str(page)
-    asked.settle(
+    address.write(
         *(() if preset is gallery.RANDOM else ("seed",)), *(() if preset is gallery.HARDEST else ("score",))
     )
     among = f"of {int(view.members.sum()):,} that pass the filter"
     st.caption(f"{preset.meaning} **{len(ids):,}** {among}.{source(view, preset, seed)}")
     if len(ids) == 0:
-        st.info("No sample is of this kind here: choose another preset, epoch or filter.")
+        st.info("No sample matches this preset: choose another preset, epoch or filter.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if count > 1:
             pager(page, count)
         if preset is gallery.RANDOM:
             st.button(
-                "Another draw",
+                "Draw again",
                 icon=":material/casino:",
                 key="gallery_draw",
                 on_click=draw_again,
                 args=(seed,),
             )
-        title = preset.title if preset is not gallery.HARDEST else measures.measures(view)[column].title
+        title = preset.title if preset is not gallery.HARDEST else scores.available(view)[column].title
         keep_first(view, preset, title, ids)
     part = ids[(page - 1) * PAGE : page * PAGE]
     tiles(view, part, "gallery_tiles", size, look, numbers=captions(view, preset, column, part, values))  # pyright: ignore[reportArgumentType]
     st.caption(f"{LEGEND} Caption: clean → given label where they differ. Arrow keys move, Enter opens.")
 
 
-def source(view: View, preset: Preset, seed: int) -> str:
-    """What else decides who is shown."""
-    if preset is gallery.MEMORISED and (found := probe_results.memorised(view)) is not None:
-        return beside_clean(view, found[0])
-    return f" Seed {seed}." if preset is gallery.RANDOM else ""
-
-
-def beside_clean(view: View, result: ProbeResult) -> str:
-    """Who was probed, and from how many skipping the block takes the fit at all: any cut takes something."""
-    told = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
-    corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
-    fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]
-    lost = [percent(share(held[fitted & who])) for who in (corrupted, ~corrupted)]
-    return (
-        f"{told} Of what is fitted, skipping the block takes {lost[0]} of the corrupted samples and {lost[1]} of the "
-        "clean ones (in brackets Wilson's 95 % interval)."
-    )
-
-
-def captions(
-    view: View, preset: Preset, column: str, ids: NDArray[np.int64], values: NDArray[np.float64]
-) -> list[str] | None:
-    """The number under each tile; None for an order that no number decides."""
-    if not column:
-        return None
-    places = view.data.places(ids)
-    at = dict(zip(view.data.sample_id[places].tolist(), places.tolist(), strict=True))
-    return [gallery.number(preset.form or "{:.4g}", float(values[at[one]])) for one in ids.tolist()]
-
-
 def page() -> None:
     """The whole page."""
     view = state.view()
     if view.epoch is None:
-        st.info("No epoch of this split can be read yet.")
+        st.info("No epoch of this split has been logged yet.")
         return
-    for note in measures.stored_notes(view):
-        st.caption(sentences.plain(note))
+    for note in scores.stored_notes(view):
+        st.caption(sentences.escaped(note))
     shelf(view)
 
 

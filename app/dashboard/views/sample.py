@@ -91,12 +91,12 @@ def story(one: track.Track) -> None:
         return
     left, right = st.columns(2, gap="medium")
     with left:
-        findings.probed(one)
+        findings.probe_findings(one)
         ranks.events(one)
     with right:
         ranks.ranks(one)
     other_runs.elsewhere(one)
-    ranks.alike(one)
+    ranks.nearest_samples(one)
 
 
 def page() -> None:

@@ -83,24 +83,24 @@ def exact_rho(model, images):
 def test_the_radius_of_a_linear_network_is_exact():
     model, images = Linear(), pictures(400)
     nearest, _, own = exact_rho(model, images)
-    found = critical_samples(model, images, radius=(1, 4, 10))
-    np.testing.assert_allclose(found.critical_radius, nearest, rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(found.prediction, own)
-    np.testing.assert_array_equal(found.critical, [nearest < radius for radius in (1, 4, 10)])
-    assert found.critical_radius.dtype == np.float32
-    assert 0.05 < found.critical[0].mean() < found.critical[2].mean() < 0.95
-    assert found.gradient_evaluations == 400
+    result = critical_samples(model, images, radius=(1, 4, 10))
+    np.testing.assert_allclose(result.critical_radius, nearest, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(result.prediction, own)
+    np.testing.assert_array_equal(result.critical, [nearest < radius for radius in (1, 4, 10)])
+    assert result.critical_radius.dtype == np.float32
+    assert 0.05 < result.critical[0].mean() < result.critical[2].mean() < 0.95
+    assert result.gradient_evaluations == 400
 
 
 def test_runner_up_and_all_classes():
     model, images = Linear(classes=6), pictures(300)
     nearest, runner_up, _ = exact_rho(model, images)
     assert (nearest < runner_up * 0.99).any(), "the nearest boundary is not always the runner-up's"
-    found = critical_samples(model, images, others=9)
-    np.testing.assert_allclose(found.critical_radius, nearest, rtol=1e-4, atol=1e-4)
-    assert found.gradient_evaluations == 5 * 300
-    found = critical_samples(model, images, others=1)
-    np.testing.assert_allclose(found.critical_radius, runner_up, rtol=1e-4, atol=1e-4)
+    result = critical_samples(model, images, others=9)
+    np.testing.assert_allclose(result.critical_radius, nearest, rtol=1e-4, atol=1e-4)
+    assert result.gradient_evaluations == 5 * 300
+    result = critical_samples(model, images, others=1)
+    np.testing.assert_allclose(result.critical_radius, runner_up, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("method", WALKS)
@@ -108,34 +108,34 @@ def test_searches_agree_with_the_closed_form(method):
     model, images = Linear(), pictures(400)
     nearest, _, _ = exact_rho(model, images)
     radii = (1.0, 4.0, 10.0)
-    found = critical_samples(model, images, method=method, radius=radii)
+    result = critical_samples(model, images, method=method, radius=radii)
     for row, radius in enumerate(radii):
         # LASS's noise keeps some pixels off the corner of the box, so it may miss what lies just inside.
         surely = nearest < (0.85 if method == "lass" else 0.999) * radius
-        assert found.critical[row][surely].all()
-        assert not found.critical[row][nearest > 1.001 * radius].any()
-        np.testing.assert_array_equal(found.at(radius), found.critical[row])
-    hit = np.isfinite(found.critical_radius)
-    np.testing.assert_array_equal(hit, found.critical[-1])
-    assert (found.critical_radius[hit] >= 0.999 * nearest[hit]).all()
-    assert (found.critical_radius[hit] <= 10.001).all()
+        assert result.critical[row][surely].all()
+        assert not result.critical[row][nearest > 1.001 * radius].any()
+        np.testing.assert_array_equal(result.at(radius), result.critical[row])
+    hit = np.isfinite(result.critical_radius)
+    np.testing.assert_array_equal(hit, result.critical[-1])
+    assert (result.critical_radius[hit] >= 0.999 * nearest[hit]).all()
+    assert (result.critical_radius[hit] <= 10.001).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_membership_grows_with_the_radius_from_nothing_at_zero(method):
-    found = critical_samples(Small(), pictures(60), method=method, radius=(8, 0, 2, 0.3, 30), seed=3)
-    assert found.config.radii == (0, 0.3, 2, 8, 30)
-    assert not found.critical[0].any()
-    assert (found.critical[:-1] <= found.critical[1:]).all()
-    assert found.critical[-1].mean() > 0.5
-    never = found.first_hit_step == -1
-    assert never.all() if method == "first-order" else (never == ~found.critical).all()
+    result = critical_samples(Small(), pictures(60), method=method, radius=(8, 0, 2, 0.3, 30), seed=3)
+    assert result.config.radii == (0, 0.3, 2, 8, 30)
+    assert not result.critical[0].any()
+    assert (result.critical[:-1] <= result.critical[1:]).all()
+    assert result.critical[-1].mean() > 0.5
+    never = result.first_hit_step == -1
+    assert never.all() if method == "first-order" else (never == ~result.critical).all()
 
 
 def test_any_radius_of_first_order_and_only_searched_ones_of_a_search():
     model, images = Linear(), pictures(50)
-    found = critical_samples(model, images)
-    np.testing.assert_array_equal(found.at(3.7), found.critical_radius < 3.7)
+    result = critical_samples(model, images)
+    np.testing.assert_array_equal(result.at(3.7), result.critical_radius < 3.7)
     with pytest.raises(MemgateError, match=r"radius 3.7 was not searched: there are 0.3 grey levels"):
         critical_samples(model, images, method="fgsm").at(3.7)
 
@@ -160,12 +160,12 @@ def test_ties_zero_gradients_and_constants():
 
     for constant in (Constant(1.0, 2.0, 0.0), Constant(1.0, 1.0, 1.0)):
         for method in METHODS:
-            found = critical_samples(constant, images, method=method, radius=255)
-            assert np.isinf(found.critical_radius).all()
-            assert not found.critical.any()
+            result = critical_samples(constant, images, method=method, radius=255)
+            assert np.isinf(result.critical_radius).all()
+            assert not result.critical.any()
 
 
-def test_a_saturated_softmax_hides_nothing():
+def test_a_saturated_softmax_does_not_hide_the_boundary():
     images = pictures(200)
     sure, unsure = Linear(scale=1e5), Linear()
     logits = sure(images[:1].requires_grad_())
@@ -178,7 +178,7 @@ def test_a_saturated_softmax_hides_nothing():
         np.testing.assert_allclose(one.critical_radius, two.critical_radius, rtol=1e-3, atol=1e-4)
 
 
-def test_what_a_walk_climbs_has_the_signs_of_the_cross_entropy():
+def test_the_objective_of_a_search_has_the_signs_of_the_cross_entropy():
     logits = torch.randn(
         (50, 7), generator=torch.Generator().manual_seed(0), dtype=torch.float64
     ).requires_grad_()
@@ -194,29 +194,29 @@ def test_what_a_walk_climbs_has_the_signs_of_the_cross_entropy():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_batch_size_order_and_company_change_nothing(method):
+def test_batch_size_order_and_other_samples_do_not_matter(method):
     model, images = Small(), pictures(90, side=8)
     ids = np.random.default_rng(0).permutation(1000)[:90]
 
-    def found(rows, batch_size):
+    def result(rows, batch_size):
         return critical_samples(
             model, images[rows], method=method, radius=(1, 3), sample_id=ids[rows], batch_size=batch_size, seed=5,
             restarts=2 if method in ("lass", "pgd") else 1,
         )  # fmt: skip
 
     rows = np.arange(90)
-    whole = found(rows, 256)
+    whole = result(rows, 256)
     assert 0.1 < whole.critical[1].mean() < 0.9
     shuffled = np.random.default_rng(1).permutation(90)
     for some, batch_size in ((rows, 1), (rows, 7), (shuffled, 7), (rows[::3], 10)):
-        part = found(some, batch_size)
+        part = result(some, batch_size)
         np.testing.assert_array_equal(part.critical, whole.critical[:, some])
         np.testing.assert_array_equal(part.prediction, whole.prediction[some])
         np.testing.assert_array_equal(part.first_hit_step, whole.first_hit_step[:, some])
         np.testing.assert_allclose(part.critical_radius, whole.critical_radius[some], rtol=1e-5, atol=1e-5)
 
 
-def test_noise_belongs_to_the_sample_and_the_seed():
+def test_noise_depends_on_the_sample_and_the_seed():
     model, images = Small(), pictures(90, side=8)
 
     def steps(**options):
@@ -242,7 +242,7 @@ def test_early_exit_changes_only_the_cost(method):
         assert early.gradient_evaluations < naive.gradient_evaluations
 
 
-def test_restarts_only_add():
+def test_restarts_only_add_critical_samples():
     model, images = Small(), pictures(60, side=8)
     options = {"method": "pgd", "steps": 1, "alpha": 0.1, "radius": 4}
     once, often = (critical_samples(model, images, restarts=restarts, **options) for restarts in (1, 8))
@@ -300,7 +300,7 @@ def assert_untouched(before, model):
         torch.testing.assert_close(value, before[0][name], rtol=0, atol=0)
 
 
-def test_modes_flags_and_buffers_are_put_back():
+def test_modes_flags_and_buffers_are_restored():
     model, images = Small(), pictures(40)
     expected = [critical_samples(model, images, method=method).critical for method in METHODS]
     model.train()
@@ -308,12 +308,12 @@ def test_modes_flags_and_buffers_are_put_back():
     model.body[0].weight.requires_grad_(False)  # pyright: ignore
     before = fingerprint(model)
     for method, members in zip(METHODS, expected, strict=True):
-        found = critical_samples(model, images, method=method)
-        np.testing.assert_array_equal(found.critical, members, err_msg="batch statistics were used")
+        result = critical_samples(model, images, method=method)
+        np.testing.assert_array_equal(result.critical, members, err_msg="batch statistics were used")
         assert_untouched(before, model)
 
 
-def test_they_are_put_back_after_an_error_too():
+def test_they_are_restored_after_an_error_too():
     class Counting(Small):
         def __init__(self):
             super().__init__()
@@ -344,9 +344,9 @@ def test_gradients_work_where_the_caller_switched_them_off():
     expected = critical_samples(model, images, method="lass", radius=3)
     for guard in (torch.no_grad, torch.inference_mode):
         with guard():
-            found = critical_samples(model, images.clone(), method="lass", radius=3)
+            result = critical_samples(model, images.clone(), method="lass", radius=3)
             assert torch.is_grad_enabled() is False
-        np.testing.assert_array_equal(found.critical, expected.critical)
+        np.testing.assert_array_equal(result.critical, expected.critical)
 
 
 def test_uint8_other_channels_and_float64():
@@ -364,8 +364,10 @@ def test_uint8_other_channels_and_float64():
 def test_progress_counts_every_sample_once_a_round():
     for method in METHODS:
         done = []
-        found = critical_samples(Small(), pictures(30), method=method, radius=(0, 2, 4), finished=done.append)
-        assert sum(done) == 30 * found.config.rounds
+        result = critical_samples(
+            Small(), pictures(30), method=method, radius=(0, 2, 4), finished=done.append
+        )
+        assert sum(done) == 30 * result.config.rounds
 
 
 # What makes no sense
@@ -397,7 +399,7 @@ def test_wrong_values_are_refused_in_a_sentence(options, sentence):
     assert sentence in str(caught.value)
 
 
-def test_images_that_are_none_are_refused():
+def test_arrays_that_are_not_images_are_refused():
     for images, sentence in (
         (pictures(4) * 255, "not within [0, 1]"),
         (pictures(4) - 1, "not within [0, 1]"),
@@ -411,7 +413,7 @@ def test_images_that_are_none_are_refused():
         assert sentence in str(caught.value)
 
 
-def test_networks_that_cannot_be_asked_are_refused():
+def test_networks_without_logits_are_refused():
     coupled = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), nn.Flatten(), nn.Linear(PIXELS, 2))
     diverged = Linear()
     with torch.no_grad():

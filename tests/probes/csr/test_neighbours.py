@@ -34,57 +34,57 @@ def pictures(n):
     return torch.rand((n, *SHAPE), generator=torch.Generator().manual_seed(1)).round(decimals=1)
 
 
-def neighbours_of(images, found):
-    """The pictures that a stored result stands for, in float64."""
-    change = found.difference / 127 * found.distance[:, None, None, None] / 255
-    return images.double().numpy()[found.row] + change
+def neighbours_of(images, result):
+    """The images of the stored neighbours, in float64."""
+    change = result.difference / 127 * result.distance[:, None, None, None] / 255
+    return images.double().numpy()[result.row] + change
 
 
 @pytest.mark.parametrize("method", ["first-order", "lass", "fgsm", "pgd"])
 @pytest.mark.parametrize("batch_size", [None, 7])
-def test_the_network_says_something_else_of_what_is_stored(method, batch_size):
+def test_a_stored_neighbour_has_another_prediction(method, batch_size):
     model, images = Linear(), pictures(200)
     others = 2 if method == "first-order" else None
-    found = critical_samples(model, images, method=method, radius=(1, 4, 10), others=others)
-    beyond = find_neighbours(model, images, found, most=60, batch_size=batch_size)
+    result = critical_samples(model, images, method=method, radius=(1, 4, 10), others=others)
+    beyond = find_neighbours(model, images, result, most=60, batch_size=batch_size)
     assert 50 <= len(beyond.row) <= 60
     pixels = neighbours_of(images, beyond)
     assert pixels.min() >= -1e-6
     assert pixels.max() <= 1 + 1e-6
     says = model(torch.from_numpy(pixels).float()).argmax(1).numpy()
     np.testing.assert_array_equal(says, beyond.prediction)
-    assert (says != found.prediction[beyond.row]).all()
+    assert (says != result.prediction[beyond.row]).all()
     moved = np.abs(pixels - images.double().numpy()[beyond.row]).reshape(len(says), -1).max(1) * 255
     np.testing.assert_allclose(moved, beyond.distance, rtol=1e-4)
     assert (beyond.distance <= 10.001).all()
-    order = found.critical_radius[beyond.row]
+    order = result.critical_radius[beyond.row]
     assert (np.diff(order) >= 0).all(), "the nearest first"
-    assert order[-1] <= np.sort(found.critical_radius)[60]
+    assert order[-1] <= np.sort(result.critical_radius)[60]
 
 
 def test_the_boundary_lies_just_before_the_neighbour():
     model, images = Linear(), pictures(200)
-    found = critical_samples(model, images, radius=(1, 4, 10), others=2)
-    beyond = find_neighbours(model, images, found, most=200)
-    rho = found.critical_radius[beyond.row]  # exact, but for pixels at 0 and 1
+    result = critical_samples(model, images, radius=(1, 4, 10), others=2)
+    beyond = find_neighbours(model, images, result, most=200)
+    rho = result.critical_radius[beyond.row]  # exact, but for pixels at 0 and 1
     assert (beyond.distance >= 0.99 * rho).all()
     assert np.median(beyond.distance / rho) < 1.2
 
 
-def test_who_is_found_does_not_depend_on_the_batch():
+def test_the_neighbours_do_not_depend_on_the_batch():
     model, images = Linear(), pictures(100)
-    found = critical_samples(model, images, radius=(1, 4), others=2)
-    whole, parts = (find_neighbours(model, images, found, batch_size=size) for size in (256, 9))
+    result = critical_samples(model, images, radius=(1, 4), others=2)
+    whole, parts = (find_neighbours(model, images, result, batch_size=size) for size in (256, 9))
     np.testing.assert_array_equal(whole.row, parts.row)
     np.testing.assert_allclose(whole.distance, parts.distance, rtol=0.02)
 
 
-def test_nobody_is_critical_and_nobody_is_asked_for():
+def test_without_critical_samples_or_with_none_requested_there_is_no_neighbour():
     model, images = Linear(), pictures(20)
     for radius, most in ((0, 50), (4, 0)):
-        found = find_neighbours(model, images, critical_samples(model, images, radius=radius), most=most)
-        assert found.difference.shape == (0, *SHAPE)
-        assert len(found.row) == len(found.distance) == len(found.prediction) == 0
+        result = find_neighbours(model, images, critical_samples(model, images, radius=radius), most=most)
+        assert result.difference.shape == (0, *SHAPE)
+        assert len(result.row) == len(result.distance) == len(result.prediction) == 0
 
 
 def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
@@ -99,12 +99,12 @@ def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
         assert 10 <= len(result.sample_id) <= 20
         assert values["difference"].dtype == np.int8
         assert values["difference"].shape == (8, 8, 3, len(result.sample_id))
-        who = [whole.sample_id.tolist().index(one) for one in result.sample_id.tolist()]
+        mask = [whole.sample_id.tolist().index(one) for one in result.sample_id.tolist()]
         for name in ("prediction", "critical_radius"):
-            np.testing.assert_array_equal(values[name], whole.values[name][who])
-        assert set(who) <= set(np.argsort(whole.values["critical_radius"])[:20].tolist())
+            np.testing.assert_array_equal(values[name], whole.values[name][mask])
+        assert set(mask) <= set(np.argsort(whole.values["critical_radius"])[:20].tolist())
         images = inputs.image_set("train").subset(probed_rows(inputs, "train", 1000)).images
-        given = load_batch(as_pixels(images), np.array(who), torch.device("cpu"), torch.float32)
+        given = load_batch(as_pixels(images), np.array(mask), torch.device("cpu"), torch.float32)
         change = (
             values["difference"].transpose(3, 2, 0, 1) * (values["distance"] / 127 / 255)[:, None, None, None]
         )
@@ -117,7 +117,7 @@ def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
         assert (values["neighbour_prediction"] != values["prediction"]).all()
 
 
-def test_none_are_stored_where_none_are_asked_for(trained_run, capsys):
+def test_none_are_stored_where_none_are_requested(trained_run, capsys):
     main.parse(
         ["probe", "csr", str(trained_run.path), "--splits", "test", "--n", "5", "--neighbours", "0"]
     ).run()

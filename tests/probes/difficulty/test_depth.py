@@ -19,7 +19,7 @@ from probes.difficulty.depth import Support, coarse, depth_of, knn_vote, predict
 from probes.network.features import features
 from probes.network.layers import points
 
-NOBODY = np.full(40, -1)
+NOT_IN_SUPPORT = np.full(40, -1)
 
 
 def blobs(n, seed, classes=4, d=6):
@@ -32,17 +32,17 @@ def blobs(n, seed, classes=4, d=6):
 def test_votes_are_scikit_learns(k):
     (support, labels), (queries, _) = blobs(200, 0), blobs(40, 1)
     expected = KNeighborsClassifier(k, algorithm="brute").fit(support, labels).predict(queries)
-    np.testing.assert_array_equal(knn_vote(queries, support, labels, k, NOBODY), expected)
+    np.testing.assert_array_equal(knn_vote(queries, support, labels, k, NOT_IN_SUPPORT), expected)
 
 
 def test_a_sample_has_no_vote_on_itself():
     support, labels = blobs(120, 0)
     where = np.arange(0, 120, 3)
-    found = knn_vote(support[where], support, labels, 7, where)
+    result = knn_vote(support[where], support, labels, 7, where)
     for row, left_out in enumerate(where):
         rest = np.arange(120) != left_out
         reference = KNeighborsClassifier(7).fit(support[rest], labels[rest])
-        assert found[row] == reference.predict(support[[left_out]])[0]
+        assert result[row] == reference.predict(support[[left_out]])[0]
 
 
 def test_memory_is_bounded_without_changing_a_vote(monkeypatch):
@@ -74,20 +74,20 @@ def test_ties_of_distance_and_of_votes():
 )
 def test_depth_is_the_first_point_from_which_on_all_agree(drawn):
     votes, prediction = drawn
-    for sample, found in enumerate(depth_of(votes, prediction)):
+    for sample, result in enumerate(depth_of(votes, prediction)):
         agrees = votes[:, sample] == prediction[sample]
-        assert found == min(at for at in range(len(votes) + 1) if agrees[at:].all())
+        assert result == min(at for at in range(len(votes) + 1) if agrees[at:].all())
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 32, 32), (2, 5, 9, 9), (2, 5, 2, 2)])
 def test_maps_are_averaged(shape):
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    found = coarse(x)
+    result = coarse(x)
     side = min(4, shape[-1])
-    assert found.shape == (2, 5 * side**2)
+    assert result.shape == (2, 5 * side**2)
     if shape[-1] != 9:
         step = shape[-1] // side
-        np.testing.assert_allclose(found[0, 1], x[0, 0, :step, step : 2 * step].mean(), rtol=1e-5)
+        np.testing.assert_allclose(result[0, 1], x[0, 0, :step, step : 2 * step].mean(), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -105,27 +105,29 @@ def test_depths_of_a_network_by_hand(given_network):
     network, pixels, labels = given_network
     own = np.r_[np.arange(10), np.full(5, -1)]
     queries = torch.cat([pixels[:10], pixels[85:]])
-    found = prediction_depths(network, queries, Support(pixels[:80], labels[:80]), 9, own=own)
-    assert found.points == points(network.network)
-    assert found.points[-1] == "penultimate"
+    result = prediction_depths(network, queries, Support(pixels[:80], labels[:80]), 9, own=own)
+    assert result.points == points(network.network)
+    assert result.points[-1] == "penultimate"
     network.eval()
     with torch.no_grad():
         prediction = network(queries / 255).argmax(1).numpy()
-    np.testing.assert_array_equal(found.prediction, prediction)
-    maps = features(network, pixels, found.points[:-1], reduce=lambda x: functional.adaptive_avg_pool2d(x, 4))
-    maps |= features(network, pixels, found.points[-1:])
-    votes = np.empty((len(found.points), 15), np.int64)
-    for row, name in enumerate(found.points):
+    np.testing.assert_array_equal(result.prediction, prediction)
+    maps = features(
+        network, pixels, result.points[:-1], reduce=lambda x: functional.adaptive_avg_pool2d(x, 4)
+    )
+    maps |= features(network, pixels, result.points[-1:])
+    votes = np.empty((len(result.points), 15), np.int64)
+    for row, name in enumerate(result.points):
         values = maps[name].reshape(90, -1)
         for column, (query, left_out) in enumerate(zip([*range(10), *range(85, 90)], own, strict=True)):
             voters = np.flatnonzero((np.arange(90) < 80) & (np.arange(90) != left_out))
             nearest = KNeighborsClassifier(9).fit(values[voters], labels[voters])
             votes[row, column] = nearest.predict(values[[query]])[0]
-    np.testing.assert_array_equal(found.knn_prediction, votes)
-    np.testing.assert_array_equal(found.depth, depth_of(votes, prediction))
+    np.testing.assert_array_equal(result.knn_prediction, votes)
+    np.testing.assert_array_equal(result.depth, depth_of(votes, prediction))
 
 
-def test_neither_batches_nor_room_nor_order_change_a_depth(given_network, monkeypatch):
+def test_neither_batches_nor_memory_nor_order_change_a_depth(given_network, monkeypatch):
     network, pixels, labels = given_network
     network.train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -163,7 +165,7 @@ def test_labels_of_the_support_decide_the_votes_and_not_the_prediction(given_net
         ((30, -1), "support -1 is no number of samples"),
     ],
 )
-def test_numbers_that_cannot_be_are_refused(numbers, sentence):
+def test_numbers_out_of_range_are_refused(numbers, sentence):
     with pytest.raises(MemgateError, match=sentence):
         DifficultyConfig(("grand",), *numbers)
 

@@ -50,14 +50,14 @@ def samples():
 
 def one_by_one(network, pixels, labels, by):
     """Norms of the gradient of each sample's loss by what ``by`` picks of the model and the image."""
-    found = []
+    result = []
     network.eval()
     for image, label in zip(pixels / 255, labels, strict=True):
         image = image[None].requires_grad_()
         loss = classification_loss(network.network(network.normalised(image)), torch.tensor([label]))
         parts = torch.autograd.grad(loss.sum(), by(network.network, image))
-        found.append(torch.cat([part.flatten() for part in parts]).norm().item())
-    return np.array(found)
+        result.append(torch.cat([part.flatten() for part in parts]).norm().item())
+    return np.array(result)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -70,13 +70,13 @@ def test_they_are_those_of_single_backward_passes(samples, name):
         grand: lambda model, image: parameter_groups(model)[0],
     }
     for score, by in references.items():
-        found = score(network, *samples, batch_size=4)
-        np.testing.assert_allclose(found, one_by_one(network, samples[0], samples[1], by), rtol=1e-4)
-        assert found.dtype == np.float32
+        result = score(network, *samples, batch_size=4)
+        np.testing.assert_allclose(result, one_by_one(network, samples[0], samples[1], by), rtol=1e-4)
+        assert result.dtype == np.float32
     assert (grand(network, *samples) >= grand_last_layer(network, *samples)).all()
 
 
-def test_the_way_through_the_gate_counts(samples):
+def test_the_gradient_through_the_gate_counts(samples):
     """The gradient through g is part of the trunk's, and detaching g takes it away."""
     kept, detached = (
         network_of(),
@@ -155,12 +155,12 @@ def test_closed_forms_of_a_linear_network():
     np.testing.assert_allclose(grand(network, pixels, labels), by_weights, rtol=1e-5)
 
 
-def test_what_is_fitted_well_keeps_its_order():
+def test_well_fitted_samples_keep_their_order():
     """At a margin of 40 nats 1 - p is 0 in float32 and in float64; p of the others is not."""
     logits = torch.tensor([[40.0, 0.0, 0.0], [41.0, 0.0, 0.0], [80.0, 0.0, 0.0]])
-    found = residual(logits, torch.zeros(3, dtype=torch.int64))
+    result = residual(logits, torch.zeros(3, dtype=torch.int64))
     small = torch.exp(-logits[:, 0])
-    torch.testing.assert_close(found, torch.stack([-2 * small, small, small], 1), rtol=1e-5, atol=0)
+    torch.testing.assert_close(result, torch.stack([-2 * small, small, small], 1), rtol=1e-5, atol=0)
     logits = torch.randn(50, 7, dtype=torch.float64, requires_grad=True)
     labels = torch.arange(50) % 7
     (expected,) = torch.autograd.grad(nn.functional.cross_entropy(logits, labels, reduction="sum"), logits)
@@ -181,7 +181,7 @@ def test_a_large_network_takes_fewer_at_a_time(samples, monkeypatch):
 
 
 @pytest.mark.parametrize("score", EVERY)
-def test_what_cannot_be_scored_is_said(samples, score):
+def test_wrong_batch_sizes_and_diverged_networks_are_refused(samples, score):
     with pytest.raises(MemgateError, match="batch_size 0 holds no image"):
         score(network_of(), *samples, batch_size=0)
     diverged = network_of()

@@ -22,7 +22,7 @@ from noise.files.digests import pixels_digest
 from noise.images.open_set import fitted
 from probes.network.features import features
 from probes.network.layers import PENULTIMATE
-from probes.network.outputs import answers
+from probes.network.outputs import outputs_of
 from probes.ood import detectors
 from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_distance, max_logit, msp
 from probes.ood.metrics import ood_figures
@@ -46,7 +46,7 @@ def test_scores_of_logits_are_pytorch_oods(name, theirs):
     np.testing.assert_allclose(LOGIT_DETECTORS[name](logits), expected, rtol=1e-5, atol=5e-6)
 
 
-def test_a_sure_network_does_not_tie():
+def test_scores_of_a_confident_network_are_not_tied():
     logits = np.zeros((3, 10), np.float32)
     logits[:, 0] = 20, 22, 24
     assert len(np.unique(torch.from_numpy(logits).softmax(1).amax(1).numpy())) < 3
@@ -54,7 +54,7 @@ def test_a_sure_network_does_not_tie():
         assert (np.diff(score(logits)) < 0).all()
 
 
-def test_high_is_foreign():
+def test_high_is_out_of_distribution():
     sure, torn = np.eye(10)[:1] * 9, np.ones((1, 10)) * 0.1
     for score in (msp, max_logit, energy, LOGIT_DETECTORS["entropy"]):
         assert score(torn) > score(sure)
@@ -73,7 +73,7 @@ def test_distances_are_pytorch_oods(k):
     np.testing.assert_allclose(knn_distance(own, support, k), loop, rtol=1e-5, atol=1e-6)
 
 
-def test_neighbours_are_looked_for_in_portions_that_change_nothing(monkeypatch):
+def test_distances_do_not_depend_on_the_portions(monkeypatch):
     support, own = (RNG.normal(1, 2, (n, 8)).astype(np.float32) for n in (60, 25))
     whole, done = knn_distance(own, support, 5), []
     monkeypatch.setattr(detectors, "KNN_ROWS", 10)
@@ -96,15 +96,15 @@ def scores(n, shift, seed=0):
 
 
 def test_figures_are_pytorch_oods_and_groups_are_their_means():
-    inside, outside = scores(400, 0), {"a": scores(300, 1), "b": scores(90, 0.4), "c": scores(50, 2)}
-    found = ood_figures(inside, outside, {"far": ["a", "c"]}, resamples=10)
-    assert set(found) == {"a", "b", "c", "far"}
+    test_scores, outside = scores(400, 0), {"a": scores(300, 1), "b": scores(90, 0.4), "c": scores(50, 2)}
+    result = ood_figures(test_scores, outside, {"far": ["a", "c"]}, resamples=10)
+    assert set(result) == {"a", "b", "c", "far"}
     for detector in ("one", "tied"):
         for name, foreign in outside.items():
-            score = np.concatenate([inside[detector], foreign[detector]])
+            score = np.concatenate([test_scores[detector], foreign[detector]])
             label = np.where(np.arange(len(score)) < 400, 0, -1)
             theirs = OODMetrics().update(torch.from_numpy(score), torch.from_numpy(label)).compute()
-            ours = found[name][detector]
+            ours = result[name][detector]
             assert ours.auroc.value == pytest.approx(theirs["AUROC"], abs=1e-9)
             assert ours.aupr_in.value == pytest.approx(theirs["AUPR-IN"], abs=1e-9)
             assert ours.aupr_out.value == pytest.approx(theirs["AUPR-OUT"], abs=1e-9)
@@ -112,20 +112,20 @@ def test_figures_are_pytorch_oods_and_groups_are_their_means():
             assert (ours.auroc.low, ours.auroc.high) == auroc_interval(score, label < 0)
             assert ours.fpr95.n == len(score)
         for figure in ("auroc", "aupr_in", "aupr_out", "fpr95"):
-            parts = [getattr(found[name][detector], figure).value for name in ("a", "c")]
-            assert getattr(found["far"][detector], figure).value == pytest.approx(np.mean(parts))
-    assert found["far"]["one"].auroc.n == 400 + 300 + 50
+            parts = [getattr(result[name][detector], figure).value for name in ("a", "c")]
+            assert getattr(result["far"][detector], figure).value == pytest.approx(np.mean(parts))
+    assert result["far"]["one"].auroc.n == 400 + 300 + 50
 
 
-def test_intervals_are_the_percentiles_of_drawn_samples():
-    inside, outside = scores(60, 0), {"a": scores(40, 1)}
-    found = ood_figures(inside, outside, {"near": ["a"]}, resamples=30, seed=3)["near"]["one"]
+def test_intervals_are_percentiles_of_resampled_figures():
+    test_scores, outside = scores(60, 0), {"a": scores(40, 1)}
+    result = ood_figures(test_scores, outside, {"near": ["a"]}, resamples=30, seed=3)["near"]["one"]
     # The same draws by hand: rows drawn with repetition, and scikit-learn's curves.
     own, foreign = (np.random.default_rng(key) for key in ([3], [3, zlib.crc32(b"a")]))
     drawn = []
     for _ in range(30):
         score = np.concatenate(
-            [inside["one"][own.integers(0, 60, 60)], outside["a"]["one"][foreign.integers(0, 40, 40)]]
+            [test_scores["one"][own.integers(0, 60, 60)], outside["a"]["one"][foreign.integers(0, 40, 40)]]
         )
         label = np.arange(100) >= 60
         fpr, tpr, _ = roc_curve(label, score, drop_intermediate=False)
@@ -135,32 +135,32 @@ def test_intervals_are_the_percentiles_of_drawn_samples():
             areas.append(auc(recall, precision))
         drawn.append([roc_auc_score(label, score), *areas, fpr[np.argmax(tpr >= 0.95)]])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    figures = (found.auroc, found.aupr_in, found.aupr_out, found.fpr95)
+    figures = (result.auroc, result.aupr_in, result.aupr_out, result.fpr95)
     assert [figure.low for figure in figures] == pytest.approx(low.tolist(), abs=1e-12)
     assert [figure.high for figure in figures] == pytest.approx(high.tolist(), abs=1e-12)
 
 
 def test_the_bootstrap_agrees_with_delong():
-    inside, outside = scores(800, 0), {"a": scores(500, 0.8)}
-    found = ood_figures(inside, outside, {"group": ["a"]}, resamples=400)
-    for detector in inside:
-        drawn, formula = found["group"][detector].auroc, found["a"][detector].auroc
+    test_scores, outside = scores(800, 0), {"a": scores(500, 0.8)}
+    result = ood_figures(test_scores, outside, {"group": ["a"]}, resamples=400)
+    for detector in test_scores:
+        drawn, formula = result["group"][detector].auroc, result["a"][detector].auroc
         assert drawn.value == pytest.approx(formula.value)
         for end in ("low", "high"):
             distance = getattr(formula, end) - formula.value
             assert getattr(drawn, end) - drawn.value == pytest.approx(distance, rel=0.25)
 
 
-def test_a_set_has_the_same_figures_in_any_company():
-    inside, a, b = scores(100, 0), scores(50, 1), scores(70, 2)
-    alone = ood_figures(inside, {"b": b}, {}, resamples=20)["b"]
-    assert ood_figures(inside, {"a": a, "b": b}, {"far": ["a", "b"]}, resamples=20)["b"] == alone
-    assert ood_figures(inside, {"b": b}, {}, resamples=20, seed=1)["b"] != alone
+def test_figures_of_a_set_do_not_depend_on_other_sets():
+    test_scores, a, b = scores(100, 0), scores(50, 1), scores(70, 2)
+    alone = ood_figures(test_scores, {"b": b}, {}, resamples=20)["b"]
+    assert ood_figures(test_scores, {"a": a, "b": b}, {"far": ["a", "b"]}, resamples=20)["b"] == alone
+    assert ood_figures(test_scores, {"b": b}, {}, resamples=20, seed=1)["b"] != alone
 
 
 def test_a_single_image_has_no_interval():
-    found = ood_figures(scores(50, 0), {"a": scores(1, 1)}, {"far": ["a"]}, resamples=5)
-    for figures in (found["a"]["one"], found["far"]["one"]):
+    result = ood_figures(scores(50, 0), {"a": scores(1, 1)}, {"far": ["a"]}, resamples=5)
+    for figures in (result["a"]["one"], result["far"]["one"]):
         assert figures.auroc.value is not None
         for figure in (figures.auroc, figures.aupr_in, figures.aupr_out, figures.fpr95):
             assert (figure.low, figure.high) == (None, None)
@@ -172,33 +172,33 @@ def test_a_single_image_has_no_interval():
 @pytest.mark.parametrize(
     "config", [ModelConfig(depth=14, gate=GateConfig(blocks="b2,b3")), ModelConfig("resnet", 8)]
 )
-def test_one_pass_gives_all(config):
+def test_one_pass_gives_logits_features_and_gates(config):
     model = build_model(config, 10, seed=1).train()
     network = PixelNetwork(model, (0.5, 0.5, 0.5), (0.2, 0.3, 0.2))
     pixels = torch.from_numpy(RNG.integers(0, 256, (11, 3, 16, 16), np.uint8))
-    whole, done = answers(network, pixels), []
+    whole, done = outputs_of(network, pixels), []
     assert model.training
     model.eval()
     with torch.no_grad():
         forward = model(network.normalised(pixels / 255))
-    inside = features(network, pixels, [PENULTIMATE])[PENULTIMATE]
+    read = features(network, pixels, [PENULTIMATE])[PENULTIMATE]
     mixed = np.random.default_rng(1).permutation(11)
-    for found, order in (
+    for result, order in (
         (whole, np.arange(11)),
-        (answers(network, pixels, batch_size=1), np.arange(11)),
-        (answers(network, pixels, batch_size=5, finished=done.append), np.arange(11)),
-        (answers(network, pixels[mixed], batch_size=3), mixed),
+        (outputs_of(network, pixels, batch_size=1), np.arange(11)),
+        (outputs_of(network, pixels, batch_size=5, finished=done.append), np.arange(11)),
+        (outputs_of(network, pixels[mixed], batch_size=3), mixed),
     ):
-        np.testing.assert_allclose(found.logits, forward.logits[order], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(found.features, inside[order], rtol=1e-4, atol=1e-5)
-        assert list(found.gates) == [gate.name for gate in forward.gates]
+        np.testing.assert_allclose(result.logits, forward.logits[order], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(result.features, read[order], rtol=1e-4, atol=1e-5)
+        assert list(result.gates) == [gate.name for gate in forward.gates]
         for gate in forward.gates:
-            said = found.gates[gate.name]
-            assert said.entropy is not None
-            assert said.logits is not None
-            np.testing.assert_allclose(said.entropy, gate.entropy[order], rtol=1e-4, atol=1e-5)
-            np.testing.assert_allclose(said.value, gate.value[order], rtol=1e-4, atol=1e-5)
-            np.testing.assert_allclose(said.logits, gate.logits[order], rtol=1e-4, atol=1e-5)
+            output = result.gates[gate.name]
+            assert output.entropy is not None
+            assert output.logits is not None
+            np.testing.assert_allclose(output.entropy, gate.entropy[order], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(output.value, gate.value[order], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(output.logits, gate.logits[order], rtol=1e-4, atol=1e-5)
     assert done == [5, 5, 1]
     assert not model._forward_hooks
 
@@ -212,8 +212,8 @@ def one_set(path, name="x", data="cifar10", near=()):
 
 def test_groups_are_openoods(tmp_path):
     names = ["CIFAR-100", "tiny-imagenet", "SVHN", "places_365", "mine", "other", "third"]
-    found = parse_sets([f"{name}={tmp_path}" for name in names], "cifar10", ["other"], ["third"])
-    assert [one.group for one in found] == ["near", "near", "far", "far", None, "near", "far"]
+    result = parse_sets([f"{name}={tmp_path}" for name in names], "cifar10", ["other"], ["third"])
+    assert [one.group for one in result] == ["near", "near", "far", "far", None, "near", "far"]
     assert one_set(tmp_path, "svhn", near=["svhn"]).group == "near"
     assert (one_set(tmp_path, "cifar100", "digits").group, one_set(tmp_path, "mnist", "digits").group) == (
         None, None,
@@ -223,20 +223,20 @@ def test_groups_are_openoods(tmp_path):
 def test_arrays_are_taken_as_they_are_or_resized(tmp_path):
     images = RNG.integers(0, 256, (9, 20, 24, 3), np.uint8)
     np.savez(tmp_path / "a.npz", images=images)
-    found = read_set(one_set(tmp_path / "a.npz"), 16)
+    result = read_set(one_set(tmp_path / "a.npz"), 16)
     expected = [Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR) for image in images]
-    np.testing.assert_array_equal(found.images, np.stack([np.asarray(image) for image in expected]))
-    assert (found.facts.size, found.facts.total, found.facts.part) == ("20 × 24", 9, "arrays")
-    assert found.facts.digest == pixels_digest(found.images)
+    np.testing.assert_array_equal(result.images, np.stack([np.asarray(image) for image in expected]))
+    assert (result.facts.size, result.facts.total, result.facts.part) == ("20 × 24", 9, "arrays")
+    assert result.facts.digest == pixels_digest(result.images)
     np.savez(tmp_path / "b.npz", test_images=images[:, :16, :16], train_images=images[:2])
     np.testing.assert_array_equal(read_set(one_set(tmp_path / "b.npz"), 16).images, images[:, :16, :16])
     for grey in (images[..., 0], images[..., :1]):
         np.savez(tmp_path / "c.npz", images=grey)
-        found = read_set(one_set(tmp_path / "c.npz"), 16).images
-        np.testing.assert_array_equal(found, fitted(grey, (16, 16, 3)))
+        result = read_set(one_set(tmp_path / "c.npz"), 16).images
+        np.testing.assert_array_equal(result, fitted(grey, (16, 16, 3)))
 
 
-def test_some_images_are_the_same_ones_and_nested(tmp_path):
+def test_a_smaller_n_takes_a_subset_of_the_same_images(tmp_path):
     images = RNG.integers(0, 256, (40, 8, 8, 3), np.uint8)
     np.savez(tmp_path / "a.npz", images=images)
     few, more, everything = (read_set(one_set(tmp_path / "a.npz"), 8, n) for n in (5, 12, 100))
@@ -255,22 +255,22 @@ def test_a_folder_of_pictures(tmp_path):
     (tmp_path / ".hidden").mkdir()
     Image.fromarray(images[0]).save(tmp_path / ".hidden" / "e.png")
     (tmp_path / "notes.txt").write_text("no picture")
-    found = read_set(one_set(tmp_path, "svhn"), 8)  # the name of a data set, but these are pictures
+    result = read_set(one_set(tmp_path, "svhn"), 8)  # the name of a data set, but these are pictures
     order = [images[1], images[0], images[3], images[2]]
     expected = [
         np.asarray(Image.fromarray(image).resize((8, 8), Image.Resampling.BILINEAR)) for image in order
     ]
-    np.testing.assert_array_equal(found.images, np.stack(expected))
-    assert (found.facts.size, found.facts.part, found.facts.total) == ("various", "picture files", 4)
+    np.testing.assert_array_equal(result.images, np.stack(expected))
+    assert (result.facts.size, result.facts.part, result.facts.total) == ("various", "picture files", 4)
 
 
-def test_of_a_data_set_the_test_images(tmp_path):
+def test_the_test_images_of_a_data_set_are_taken(tmp_path):
     arrays = {"train_images": RNG.integers(0, 256, (6, 32, 32, 3), np.uint8), "train_labels": np.arange(6)}
     arrays |= {"test_images": RNG.integers(0, 256, (4, 32, 32, 3), np.uint8), "test_labels": np.arange(4)}
     np.savez(tmp_path / "svhn.npz", **arrays)
-    found = read_set(one_set(tmp_path, "svhn"), 32)
-    np.testing.assert_array_equal(found.images, arrays["test_images"])
-    assert (found.facts.part, found.source) == ("test images", "svhn")
+    result = read_set(one_set(tmp_path, "svhn"), 32)
+    np.testing.assert_array_equal(result.images, arrays["test_images"])
+    assert (result.facts.part, result.source) == ("test images", "svhn")
 
 
 @pytest.mark.parametrize("name", ["svhn", "SVHN", "CIFAR-100"])
@@ -285,18 +285,18 @@ def test_nothing_is_downloaded_and_nothing_written(tmp_path, monkeypatch, name):
     with pytest.raises(MemgateError) as caught:
         read_set(one_set(tmp_path, name), 32)
     assert tried == [False]
-    said = str(caught.value)
-    assert said.startswith(
+    sentence = str(caught.value)
+    assert sentence.startswith(
         f"--ood {name}: {tmp_path} holds no picture, no cache {plain(name)}.npz and no sound"
     )
-    assert "--data" not in said
+    assert "--data" not in sentence
     images = RNG.integers(0, 256, (3, 32, 32, 3), np.uint8)
     monkeypatch.setattr(official, "_torchvision", lambda *_, download: (images, [0, 1, 2]))
     np.testing.assert_array_equal(read_set(one_set(tmp_path, name), 32).images, images)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bare_array_is_said(tmp_path):
+def test_an_array_without_a_name_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 8, 8, 3), np.uint8))
     with pytest.raises(
         MemgateError, match=r"x.npy is an array without a name: save it with np.savez\('x.npz'"
@@ -304,7 +304,7 @@ def test_a_bare_array_is_said(tmp_path):
         read_set(one_set(tmp_path / "x.npy"), 8)
 
 
-def test_what_a_set_is_called_does_not_choose_its_images(tmp_path):
+def test_the_name_of_a_set_does_not_change_the_choice_of_images(tmp_path):
     np.savez(tmp_path / "a.npz", images=RNG.integers(0, 256, (40, 8, 8, 3), np.uint8))
     one, two = (read_set(one_set(tmp_path / "a.npz", name), 8, 9) for name in ("x", "y"))
     assert one.facts.digest == two.facts.digest
@@ -318,7 +318,7 @@ def test_one_set_cannot_be_near_and_far(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("texts", "near", "said"),
+    ("texts", "near", "sentence"),
     [
         ([], [], "--ood names no set: give NAME=PATH"),
         (["svhn"], [], "'svhn' is no NAME=PATH"),
@@ -331,13 +331,13 @@ def test_one_set_cannot_be_near_and_far(tmp_path):
         (["a=HERE"], ["b"], "--near 'b' is none of the sets: a"),
     ],
 )
-def test_what_is_no_set_is_said(tmp_path, texts, near, said):
-    with pytest.raises(MemgateError, match=said):
+def test_texts_that_name_no_set_are_refused(tmp_path, texts, near, sentence):
+    with pytest.raises(MemgateError, match=sentence):
         parse_sets([text.replace("HERE", str(tmp_path)) for text in texts], "cifar10", near)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "sentence"),
     [
         ({"pictures": np.zeros((2, 8, 8, 3), np.uint8)}, "holds no array 'images' or 'test_images'"),
         ({"images": np.zeros((2, 8, 8, 3), np.float32)}, "are float32.* and must be uint8"),
@@ -347,13 +347,13 @@ def test_what_is_no_set_is_said(tmp_path, texts, near, said):
         ({"images": np.array([None])}, "is damaged, truncated or not an .npz file"),
     ],
 )
-def test_what_holds_no_images_is_said(tmp_path, arrays, said):
+def test_files_without_images_are_refused(tmp_path, arrays, sentence):
     np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises((MemgateError, NoiseError), match=said):
+    with pytest.raises((MemgateError, NoiseError), match=sentence):
         read_set(one_set(tmp_path / "a.npz"), 8)
 
 
-def test_a_folder_without_pictures_is_said(tmp_path):
+def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(
         MemgateError, match=r"holds no .png, .jpg, .jpeg file, neither itself nor in its folders"
     ):

@@ -14,6 +14,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 from sklearn.linear_model import LogisticRegression
 
 from memgate.config.run import GateConfig, ModelConfig
+from memgate.errors import MemgateError
 from memgate.models import build_model
 from memgate.models.gated.block_gated import hard
 from memgate.models.macs import cost_of
@@ -27,11 +28,11 @@ from probes.network.plan import Plan
 from probes.result import load_results
 from probes.routing import run as routing_run
 from probes.routing.control import comparisons, to_comparison
-from probes.routing.interventions import answers_along_routes, routes_of
+from probes.routing.interventions import outputs_along_routes, routes_of
 from probes.routing.readout import fit_readout
-from probes.routing.routes import against_control, cuts_of
+from probes.routing.routes import against_control, cuts_of, with_difference
 from probes.routing.run import probe_run
-from probes.routing.table import to_terminal, with_difference
+from probes.routing.table import routing_table, to_terminal
 from probes.samples.probe_groups import probed_members
 from probes.stats.bootstrap import paired_bootstrap, paired_shares
 from probes.stats.estimate import difference, percent, share
@@ -59,20 +60,20 @@ def like(trained, out, name, model, epochs=3):
 @pytest.fixture(scope="module")
 def ungated(trained, tmp_path_factory):
     """The same data and noise, without gates."""
-    found = like(trained, tmp_path_factory.mktemp("ungated"), "plain", ModelConfig(name="resnet", depth=14))
-    list(probe_run(found, Plan(splits=["train"], n=0)))
-    return found
+    result = like(trained, tmp_path_factory.mktemp("ungated"), "plain", ModelConfig(name="resnet", depth=14))
+    list(probe_run(result, Plan(splits=["train"], n=0)))
+    return result
 
 
 @pytest.fixture(scope="module")
 def single(trained, tmp_path_factory):
     """The same with one gate."""
     gate = GateConfig(hidden_b3=16)
-    found = like(
+    result = like(
         trained, tmp_path_factory.mktemp("single"), "single", ModelConfig(depth=14, gate=gate), epochs=1
     )
-    list(probe_run(found, ALL))
-    return found
+    list(probe_run(result, ALL))
+    return result
 
 
 def of(run, split="train"):
@@ -131,22 +132,22 @@ def test_every_route_is_a_forward_pass_with_its_gates_forced(probed, split):
     np.testing.assert_array_equal(result.values["wrong_label"], given != clean)
 
 
-def test_as_learned_it_is_what_the_log_has(probed):
+def test_the_learned_route_agrees_with_the_log(probed):
     log = probed.sample_log()
     for split in log.splits:
         result = of(probed, split)
-        for name, gate, found in (
+        for name, gate, outcome in (
             ("pred", None, result.values["prediction"][0]),
             ("routed", "b2", result.values["routed"][0]),
             ("routed", "b3", result.values["routed"][1]),
         ):
             epochs, logged = log.values(split, name, gate)
-            np.testing.assert_array_equal(found, logged[epochs == result.epoch][0])
-        for name, gate, found in (
+            np.testing.assert_array_equal(outcome, logged[epochs == result.epoch][0])
+        for name, gate, outcome in (
             ("gate", "b3", result.values["gate"][1]), ("p_given", None, result.values["p_given"][0]),
         ):  # fmt: skip
             epochs, logged = log.values(split, name, gate)
-            np.testing.assert_allclose(found, logged[epochs == result.epoch][0], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(outcome, logged[epochs == result.epoch][0], rtol=1e-4, atol=1e-6)
 
 
 def test_the_read_outs_are_trained_on_all_training_samples_as_given(probed, trained_run):
@@ -166,7 +167,7 @@ def test_the_read_outs_are_trained_on_all_training_samples_as_given(probed, trai
 
 
 def test_the_shuffled_labels_are_the_labels_in_another_order(probed, monkeypatch):
-    """From 20 pixels, since 64 features fit any labels of 128 samples: shuffled ones are fitted less than the true."""
+    """With 20 pixels, since 64 features fit any labels of 128 samples: shuffled labels are fitted less often."""
     inputs = inputs_of(probed)
     train = inputs.train
     few = train.images.reshape(len(train), -1)[:, 5:180:9].astype(np.float32)
@@ -193,7 +194,7 @@ def test_the_shuffled_labels_are_the_labels_in_another_order(probed, monkeypatch
 READ = ("read-out end", "memorised_beyond_o1", "recovered_at_o1")
 
 
-def test_who_is_memorised_and_who_is_recovered(probed, single, ungated):
+def test_memorised_and_recovered_samples(probed, single, ungated):
     for run, cuts in (
         (probed, {"skip_b2": ("learned", "memorised_by_b2", "recovered_by_skip_b2"),
                   "skip_b3": ("learned", "memorised_by_b3", "recovered_by_skip_b3"), "read-out o1": READ}),
@@ -214,7 +215,7 @@ def test_who_is_memorised_and_who_is_recovered(probed, single, ungated):
     assert list(of(ungated).config["routes"]) == ["learned", "skip", "read-out o1", "read-out end"]
 
 
-def test_an_ungated_network_skips_by_asking_its_head_about_o1(ungated):
+def test_skip_of_an_ungated_network_is_its_head_on_o1(ungated):
     inputs, result = inputs_of(ungated), of(ungated)
     model: Any = load_network(ungated, "last", torch.device("cpu"))[0].eval()
     pixels = torch.from_numpy(inputs.train.images).permute(0, 3, 1, 2)
@@ -228,7 +229,7 @@ def test_an_ungated_network_skips_by_asking_its_head_about_o1(ungated):
 
 
 @pytest.mark.parametrize("blocks", [(), ("b3",), ("b2", "b3")])
-def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
+def test_neither_batch_nor_order_matters_and_the_network_is_left_as_it_was(blocks):
     gates = GateConfig(blocks=",".join(blocks) or "b3")
     model = build_model(
         ModelConfig("entropy-gate" if blocks else "resnet", 14, gate=gates), 7, seed=1
@@ -243,7 +244,7 @@ def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
     pixels = torch.from_numpy(rng.integers(0, 256, (23, 3, 16, 16), np.uint8))
     given, clean = rng.integers(0, 7, (2, 23))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    whole = answers_along_routes(network, blocks, pixels, given, clean)
+    whole = outputs_along_routes(network, blocks, pixels, given, clean)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert whole.routes == tuple(routes_of(blocks))
@@ -257,7 +258,7 @@ def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
         assert same == (row == 0), f"the gate of {name} reads what is routed hard before it"
     order = rng.permutation(23)
     for size in (1, 7):
-        parts = answers_along_routes(
+        parts = outputs_along_routes(
             network, blocks, pixels[order], given[order], clean[order], batch_size=size
         )
         np.testing.assert_array_equal(parts.prediction, whole.prediction[:, order])
@@ -267,14 +268,14 @@ def test_neither_batch_nor_order_matters_and_the_network_is_left_alone(blocks):
             )
 
 
-def test_where_every_sample_is_routed_hard_is_through_and_all_is_paid_for():
+def test_where_every_sample_is_routed_hard_is_through_and_saves_nothing():
     model = build_model(ModelConfig(depth=14, gate=GateConfig(curve="sigmoid")), 7, seed=1)  # g >= 0.5
     network = PixelNetwork(model, (0.5, 0.5, 0.5), (0.2, 0.3, 0.2))
     pixels = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     labels = np.zeros(20, int)
-    found = answers_along_routes(network, ("b3",), pixels, labels, labels)
-    rows = dict(zip(found.routes, found.p_given, strict=True))
-    assert found.hard_routed.all()
+    result = outputs_along_routes(network, ("b3",), pixels, labels, labels)
+    rows = dict(zip(result.routes, result.p_given, strict=True))
+    assert result.hard_routed.all()
     np.testing.assert_array_equal(rows["hard"], rows["through"])
     assert not np.allclose(rows["hard"], rows["skip"])
 
@@ -293,7 +294,7 @@ def parsed(text, title):
 
 
 def loops(result, samples, cut):
-    """Plain numbers of a cut: what each sample loses, whether it fitted, and the probability it loses."""
+    """A cut in numbers: loss of the fit, fit, and loss of probability of each sample."""
     whole, part = cut
     routes = list(result.config["routes"])
     before, after = (
@@ -327,7 +328,7 @@ def paired_text(values, others=None):
 
 
 def by_cause(samples):
-    """Who is what, from the labels and the manifest's cause, not from the code under test."""
+    """Masks of the groups from the labels and the manifest's cause, not from the code under test."""
     corrupted = samples.cause != "clean"
     return {"clean": ~corrupted, "corrupted": corrupted}
 
@@ -336,7 +337,7 @@ CUTS = {"learned - skip": ("learned", "skip"), "read-out end - read-out o1": ("r
 
 
 def made(result, samples, seed):
-    """A result with answers thrown by dice, so that no two columns are alike by chance."""
+    """A result with random predictions, so that no two columns are equal."""
     rng, routes = np.random.default_rng(seed), list(result.config["routes"])
     n, given, clean = len(samples.sample_id), samples.given_label, samples.clean_label
     as_given = rng.random((len(routes), n)) < rng.permutation(np.linspace(0.3, 0.8, len(routes)))[:, None]
@@ -363,18 +364,18 @@ def made(result, samples, seed):
 def test_every_cell_of_a_training_split_with_one_gate(single):
     samples = inputs_of(single).samples("train")
     result = made(of(single), samples, 1)
-    who = {"all": np.ones(len(samples.sample_id), bool), **by_cause(samples)}
+    mask = {"all": np.ones(len(samples.sample_id), bool), **by_cause(samples)}
     routed = result.values["gate"][0] > 0.5
-    who |= {"routed": routed, "skipped": ~routed}
+    mask |= {"routed": routed, "skipped": ~routed}
     assert routed.any()
     assert not routed.all()
     text, wrong = to_terminal(single, single.sample_log(), result), samples.given_label != samples.clean_label
     table = {row["samples"]: row for row in parsed(text, "Fit of the given label along each route:")}
     for row, route in enumerate(result.config["routes"]):
         prediction = result.values["prediction"][row]
-        for name, inside in who.items():
-            if inside.any():
-                assert table[name][route] == wilson_text((prediction == samples.given_label)[inside])
+        for name, groups in mask.items():
+            if groups.any():
+                assert table[name][route] == wilson_text((prediction == samples.given_label)[groups])
         clean = (prediction == samples.clean_label)[wrong]
         assert table["wrong label, as its clean one"][route] == wilson_text(clean)
         assert table["wrong label, as its clean one"]["n"] == str(wrong.sum())
@@ -383,18 +384,18 @@ def test_every_cell_of_a_training_split_with_one_gate(single):
     for name, cut in {**CUTS, **plain}.items():
         lost, before, p = loops(result, samples, cut)
         left = result.values["prediction"][list(result.config["routes"]).index(cut[1])]
-        for group in [name for name, inside in who.items() if inside.any()]:
-            inside = who[group]
+        for group in [name for name, groups in mask.items() if groups.any()]:
+            groups = mask[group]
             if name in plain and group in ("routed", "skipped"):
                 assert (name, group) not in taken
                 continue
             row = taken[name, group]
-            assert (row["n"], row["fit"]) == (str(inside.sum()), paired_text(lost[inside]))
+            assert (row["n"], row["fit"]) == (str(groups.sum()), paired_text(lost[groups]))
             assert (row["lost"], row["gained"]) == (
-                wilson_text(lost[inside] == 1), wilson_text(lost[inside] == -1)
+                wilson_text(lost[groups] == 1), wilson_text(lost[groups] == -1)
             )  # fmt: skip
-            assert row["p(given)"] == t_text(p[inside])
-            fitted = inside & wrong & before
+            assert row["p(given)"] == t_text(p[groups])
+            fitted = groups & wrong & before
             if name in plain or not fitted.any():
                 assert row["recovered"] == ("" if name in plain else "-")
             else:
@@ -408,23 +409,23 @@ def test_every_cell_of_a_training_split_with_one_gate(single):
 
 def assert_contrasts(rows, result, samples):
     """Rows of contrasts of clean and corrupted samples, against the numbers computed here."""
-    found = {(row["cut"], row["lost"]): row for row in rows if row["group"] == "corrupted"}
-    assert len(found) == 6
-    who = by_cause(samples)
+    outcome = {(row["cut"], row["lost"]): row for row in rows if row["group"] == "corrupted"}
+    assert len(outcome) == 6
+    mask = by_cause(samples)
     for name, cut in CUTS.items():
         lost, before, p = loops(result, samples, cut)
-        gone = [lost[who[group] & before] == 1 for group in ("clean", "corrupted")]
-        all_, p = ([values[who[group]] for group in ("clean", "corrupted")] for values in (lost, p))
+        gone = [lost[mask[group] & before] == 1 for group in ("clean", "corrupted")]
+        all_, p = ([values[mask[group]] for group in ("clean", "corrupted")] for values in (lost, p))
         for measure, cells in (
             ("fit, of all", [paired_text(all_[0]), paired_text(all_[1]), paired_text(all_[1], all_[0])]),
             ("fit, of the fitted", [*map(wilson_text, gone), paired_text(gone[1], gone[0])]),
             ("p(given)", [t_text(p[0]), t_text(p[1]), welch_text(p[1], p[0])]),
         ):
-            row = found[name, measure]
+            row = outcome[name, measure]
             assert [row["clean loses"], row["group loses"], row["group - clean"]] == cells
 
 
-def test_beside_a_control_like_is_compared_with_like_sample_by_sample(single, ungated):
+def test_cuts_are_compared_with_the_same_cuts_of_a_control_sample_by_sample(single, ungated):
     samples = inputs_of(single).samples("train")
     mine, theirs = made(of(single), samples, 1), made(of(ungated), samples, 2)
     text = to_comparison(single, single.sample_log(), mine, ungated, theirs)
@@ -433,12 +434,12 @@ def test_beside_a_control_like_is_compared_with_like_sample_by_sample(single, un
     assert_contrasts([row for row in rows if row["run"] == "plain"], theirs, samples)
     beside = {(row["cut"], row["lost"]): row for row in rows if row["run"] == "single - plain"}
     assert len(beside) == 6
-    who = by_cause(samples)
+    mask = by_cause(samples)
     for name, cut in CUTS.items():
         pair = [loops(one, samples, cut) for one in (mine, theirs)]
         more, p = pair[0][0] - pair[1][0], pair[0][2] - pair[1][2]
-        groups = who["clean"], who["corrupted"]
-        shares = [[(lost[inside & before] == 1).mean() for inside in groups] for lost, before, _ in pair]
+        groups = mask["clean"], mask["corrupted"]
+        shares = [[(lost[masks & before] == 1).mean() for masks in groups] for lost, before, _ in pair]
         gap = [100 * (one - other) for one, other in zip(*shares, strict=True)]
         for measure, cells in (
             ("fit, of all", [paired_text(more[groups[0]]), paired_text(more[groups[1]]),
@@ -456,15 +457,15 @@ def test_beside_a_control_like_is_compared_with_like_sample_by_sample(single, un
     assert "other seeds (0 and 4)" in to_comparison(single, single.sample_log(), mine, other, theirs)  # pyright: ignore
 
 
-def test_the_interval_of_shares_is_that_of_rows_drawn_anew():
+def test_the_interval_of_shares_is_that_of_resampled_rows():
     rng = np.random.default_rng(3)
     of_ = rng.random((2, 2, 300)) < np.array([0.8, 0.5])[:, None]
     hits = of_ & (rng.random((2, 2, 300)) < np.array([[0.3], [0.6]]))
     groups = [(hits[i], of_[i]) for i in (0, 1)]
 
     def gap(group, rows):
-        inside, out_of = group
-        return np.subtract(*(inside[i, rows].sum() / out_of[i, rows].sum() for i in (0, 1)))
+        masks, out_of = group
+        return np.subtract(*(masks[i, rows].sum() / out_of[i, rows].sum() for i in (0, 1)))
 
     drawn = [
         gap(groups[0], rng.integers(300, size=300)) - gap(groups[1], rng.integers(300, size=300))
@@ -487,21 +488,21 @@ def test_welchs_interval_is_scipys():
     assert np.isnan(welch_interval([], [1, 2])).all()
 
 
-def test_a_gate_at_b2_is_not_set_beside_a_cut_of_b3(probed, ungated):
-    inside = probed_members(probed, probed.sample_log(), of(probed))
-    found = against_control(of(probed), of(ungated), inside)
-    cuts = list(dict.fromkeys(one.cut for one in found))
+def test_a_gate_at_b2_is_not_compared_with_a_cut_of_b3(probed, ungated):
+    groups = probed_members(probed, probed.sample_log(), of(probed))
+    result = against_control(of(probed), of(ungated), groups)
+    cuts = list(dict.fromkeys(one.cut for one in result))
     assert cuts == ["learned - skip_b3", "read-out end - read-out o1"]
     routes = list(of(probed).config["routes"])
     mine = of(probed).values["fits_given"].astype(int)
     theirs = of(ungated).values["fits_given"].astype(int)
     more = mine[0] - mine[routes.index("skip_b3")] - (theirs[0] - theirs[1])
-    expected = paired_bootstrap(more[inside["corrupted"]], more[inside["clean"]])
-    one = found[0]
+    expected = paired_bootstrap(more[groups["corrupted"]], more[groups["clean"]])
+    one = result[0]
     assert (one.difference.value, one.difference.low, one.difference.high) == expected
 
 
-def test_pairs_are_made_by_split_epoch_and_samples_and_the_rest_is_named(probed, ungated):
+def test_results_are_paired_by_split_epoch_and_samples_and_the_rest_is_named(probed, ungated):
     mine, theirs = of(probed), of(ungated)
     later = replace(theirs, epoch=7, checkpoint="best")
     texts = list(comparisons(probed, probed.sample_log(), [mine], ungated, [later]))
@@ -521,28 +522,25 @@ def test_pairs_are_made_by_split_epoch_and_samples_and_the_rest_is_named(probed,
     assert [text.startswith("Not compared") for text in texts] == [True]
 
 
-def test_who_is_routed_is_what_the_checkpoint_did_where_the_log_lacks_the_epoch(probed):
+def test_routes_are_those_of_the_result_where_the_log_lacks_the_epoch(probed):
     result = of(probed)
     later = replace(result, epoch=99)
-    inside = probed_members(probed, probed.sample_log(), later)
+    groups = probed_members(probed, probed.sample_log(), later)
     for row, name in enumerate(("b2", "b3")):
         routed = result.values["gate"][row] > 0.5
         for group, expected in ((f"routed ({name})", routed), (f"skipped ({name})", ~routed)):
-            assert np.array_equal(inside.get(group, np.zeros(len(expected), bool)), expected)
+            assert np.array_equal(groups.get(group, np.zeros(len(expected), bool)), expected)
     assert "is not known" not in to_terminal(probed, probed.sample_log(), later)
 
 
-def test_a_difference_where_all_are_alike_has_no_ends():
+def test_a_difference_of_equal_samples_has_no_interval():
     assert with_difference(difference(np.zeros(9))) == "+0.0 [-]"
     assert with_difference(difference(np.ones(1))) == "+100.0 [-]"
     assert with_difference(difference(np.zeros(0))) == "-"
     assert with_difference(difference(np.array([0, 1, 0, 0]))) == "+25.0 [0.0, 75.0]"
 
 
-def test_an_older_result_is_asked_for_again(probed):
-    old = replace(of(probed), config={"gates": ["b2", "b3"], "routes": ["learned", "read-out"]})
-    text = to_terminal(probed, probed.sample_log(), old)
-    assert "stored by an older memgate; ask again: memgate probe routing" in text
+def test_a_network_without_blocks_to_cut_has_no_cut():
     assert cuts_of(()) == ()
 
 
@@ -567,7 +565,7 @@ def test_the_table_of_a_clean_split(probed):
     assert f"learned - hard {paired_text(learned.astype(int) - hard_)} points" in text
 
 
-def test_where_fewer_are_fitted_than_by_guessing_it_is_said(single):
+def test_fewer_fitted_than_by_guessing_is_noted(single):
     result = of(single)
     nobody = result.values["fits_given"].copy()
     nobody[0] &= ~result.values["wrong_label"]
@@ -577,3 +575,38 @@ def test_where_fewer_are_fitted_than_by_guessing_it_is_said(single):
     assert "label: 0.0% [0.0, " in text
     assert "fewer than by guessing (10.0%)" in text
     assert "by guessing" not in to_terminal(single, single.sample_log(), of(single, "test_corrupted"))
+
+
+def test_the_table_of_the_samples_has_what_is_stored(probed, single, ungated):
+    for run in (probed, single, ungated):
+        result, table = of(run), routing_table(run)
+        np.testing.assert_array_equal(table["sample_id"], result.sample_id)
+        assert set(table["epoch"]) == {result.epoch}
+        for row, route in enumerate(result.config["routes"]):
+            for name in ("prediction", "p_given", "p_clean"):
+                column = table[f"{name}_{route.replace('-', '_').replace(' ', '_')}"]
+                np.testing.assert_array_equal(column, result.values[name][row])
+        gates = result.config["gates"]
+        for row, gate in enumerate(gates):
+            column = "gate" if len(gates) == 1 else f"gate_{gate}"
+            np.testing.assert_array_equal(table[column], result.values["gate"][row])
+            np.testing.assert_array_equal(
+                table[column.replace("gate", "routed")], result.values["routed"][row]
+            )
+        for cut in cuts_of(result.config["blocks"]):
+            np.testing.assert_array_equal(table[cut.memorised], result.values[cut.memorised])
+            np.testing.assert_array_equal(table[cut.recovered], result.values[cut.recovered])
+    assert {"memorised_by_b3", "recovered_by_skip", "memorised_beyond_o1"} <= set(routing_table(single))
+    assert {"recovered_by_skip_b2", "hard_routed_b3", "p_given_read_out_o1"} <= set(routing_table(probed))
+    np.testing.assert_array_equal(routing_table(probed, "test", 3)["sample_id"], of(probed, "test").sample_id)
+
+
+def test_a_table_that_is_not_there_names_the_command(ungated, probed):
+    with pytest.raises(
+        MemgateError, match=r"no routing results of test: memgate probe routing .* --splits test\.$"
+    ):
+        routing_table(ungated, "test")
+    with pytest.raises(MemgateError, match=r"of train at epoch 1: .* --splits train --checkpoints 1\.$"):
+        routing_table(probed, epoch=1)
+    with pytest.raises(MemgateError, match="has no split 'dev'"):
+        routing_table(probed, "dev")

@@ -26,11 +26,11 @@ def test_it_is_scikit_learns_on_standardised_features():
     scaled = (features - mean) / np.where(std == 0, 1, std)
     for solver in ("lbfgs", "newton-cg"):
         reference = LogisticRegression(tol=1e-8, max_iter=5000, solver=solver).fit(scaled[:300], labels[:300])
-        found = readout.probabilities(features)
-        np.testing.assert_allclose(found[:, :10], reference.predict_proba(scaled), atol=2e-3)
-        np.testing.assert_array_equal(found.argmax(1), reference.predict(scaled))
-    assert (found[:, 10:] == 0).all(), "nobody was given these classes"
-    np.testing.assert_allclose(found.sum(1), 1)
+        result = readout.probabilities(features)
+        np.testing.assert_allclose(result[:, :10], reference.predict_proba(scaled), atol=2e-3)
+        np.testing.assert_array_equal(result.argmax(1), reference.predict(scaled))
+    assert (result[:, 10:] == 0).all(), "nobody was given these classes"
+    np.testing.assert_allclose(result.sum(1), 1)
     assert readout.config["converged"]
     assert (readout.config["samples"], readout.config["features"]) == (300, 64)
 

@@ -1,4 +1,4 @@
-"""The critical samples nearest to a decision boundary: a list, and what lies just beyond the boundary of one."""
+"""The critical samples nearest to a decision boundary: a list, and the neighbour of one beyond the boundary."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_data, run_folders, sentences
 from app.dashboard.components import thumbnails
+from app.dashboard.components.heading import heading
 from app.dashboard.components.tiles import LEGEND, tiles
 from app.dashboard.results import probe_results
 from app.dashboard.view import selection, state
@@ -18,16 +19,16 @@ from memgate.runs.run import command
 from probes.result import ProbeResult
 
 ROWS = 500
-"""Rows of the list; the rest is in the selection, and in the export."""
+"""Rows of the list; the selection and the export have all."""
 
 TILES = 20
 
 SIDE = 150
-"""Pixels to which the side of a picture is enlarged by a whole factor."""
+"""Pixels to which the side of an image is enlarged, by a whole factor."""
 
 
 def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_], count: int) -> None:
-    """The list of the critical samples, smallest radius first, and the neighbour of one of them.
+    """Show the critical samples, smallest radius first, and the neighbour of one of them.
 
     Args:
         view: what is shown.
@@ -57,11 +58,16 @@ def nearest(view: View, result: ProbeResult, critical: NDArray[np.bool_], count:
 
 
 def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
-    """The table; which of its rows is chosen, the first where none is."""
-    st.markdown("**Critical samples, nearest to the boundary first** · a click on a row shows its neighbour")
+    """Show the table; index of the row that is chosen, 0 by default."""
+    heading(
+        "Critical samples, nearest to the boundary first",
+        "click a row to show its neighbour",
+        "critical sample",
+        "g",
+    )
     ids, names = result.sample_id[order], view.log.class_names
     places = view.data.columns(ids)
-    gate = probe_results.gate_then(view, result)[order]
+    gate = probe_results.gate_at_checkpoint(view, result)[order]
     table = pd.DataFrame({
         "sample_id": ids,
         "radius": result.values["critical_radius"][order].astype(np.float64),
@@ -81,34 +87,34 @@ def listed(view: View, result: ProbeResult, order: NDArray[np.intp]) -> int:
 
 
 def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> None:
-    """Picture, neighbour, and how they differ; or how to get the neighbour, with the ``count`` samples probed."""
+    """Show image, neighbour and difference; or the command that finds neighbours of the ``count`` probed samples."""
     stored = {one.key: one for one in probe_results.results(view, probe_results.NEIGHBOURS)}
-    found = stored.get(result.key)
+    neighbours = stored.get(result.key)
     st.markdown(f"**Sample {sample_id} and its neighbour beyond the boundary**")
     try:
-        both = logs.pictures(view.run, view.split).of(sample_id)
+        both = run_data.pictures(view.run, view.split).of(sample_id)
     except MemgateError as error:
         state.problem(error)
         both = None
-    place = [] if found is None else np.flatnonzero(found.sample_id == sample_id)
-    if found is None or len(place) == 0:
+    place = [] if neighbours is None else np.flatnonzero(neighbours.sample_id == sample_id)
+    if neighbours is None or len(place) == 0:
         if both:
             st.html(thumbnails.enlarged(both[0], SIDE, f"sample {sample_id}"))
-        unknown(view, result, found, count)
+        missing_neighbour(view, result, neighbours, count)
     else:
-        with logs.reading(f"{view.run.path}/probes/{probe_results.NEIGHBOURS}.h5"):
-            show_neighbour(view, sample_id, both[0] if both else None, found, int(place[0]))
+        with run_folders.reading(f"{view.run.path}/probes/{probe_results.NEIGHBOURS}.h5"):
+            show_neighbour(view, sample_id, both[0] if both else None, neighbours, int(place[0]))
     if st.button("Open the sample", key="open_nearest", icon=":material/arrow_forward:"):
         state.open_sample(view, sample_id)
 
 
 def show_neighbour(
-    view: View, sample_id: int, picture: NDArray[np.uint8] | None, found: ProbeResult, place: int
+    view: View, sample_id: int, picture: NDArray[np.uint8] | None, neighbours: ProbeResult, place: int
 ) -> None:
-    """Pictures and both predictions."""
-    steps = found.values["difference"][..., place].astype(np.float64)
-    distance = float(found.values["distance"][place])
-    whole = found.config["steps"]
+    """Show the image, its neighbour, their difference and both predictions."""
+    steps = neighbours.values["difference"][..., place].astype(np.float64)
+    distance = float(neighbours.values["distance"][place])
+    whole = neighbours.config["steps"]
     shown = [(np.rint(128 + steps * 127 / whole).astype(np.uint8), "difference, amplified")]
     if picture is not None:
         beyond = np.clip(picture + steps / whole * distance, 0, 255)
@@ -121,40 +127,41 @@ def show_neighbour(
         for pixels, caption in shown:
             st.html(thumbnails.enlarged(pixels, SIDE, caption), width="content")
     own, other = (
-        sentences.class_name(int(found.values[name][place]), view.log.class_names)
+        sentences.class_name(int(neighbours.values[name][place]), view.log.class_names)
         for name in ("prediction", "neighbour_prediction")
     )
     st.markdown(
-        sentences.plain(f"{own} → {other}: no pixel changed by more than {distance:.3g} grey levels of 255.")
+        sentences.escaped(
+            f"{own} → {other}: no pixel changed by more than {distance:.3g} grey levels of 255."
+        )
     )
     same = (
-        " On a screen both are the same picture, which is rounded to whole grey levels."
+        " On the screen both look the same, since pixels are rounded to whole grey levels."
         if distance < 0.5
         else ""
     )
-    st.caption(sentences.plain(
-        f"The network was asked about exactly this neighbour. In the difference, middle grey is no change, and white "
+    st.caption(sentences.escaped(
+        f"The prediction is that of exactly this neighbour. In the difference, middle grey is no change; white "
         f"and black are {distance:.3g} grey levels up and down.{same}"
     ))  # fmt: skip
 
 
-def unknown(view: View, result: ProbeResult, found: ProbeResult | None, count: int) -> None:
-    """Why there is no neighbour, and the command for it."""
+def missing_neighbour(view: View, result: ProbeResult, neighbours: ProbeResult | None, count: int) -> None:
+    """Say why there is no neighbour, and show the command that finds it."""
     if view.run.recorded:
         return
-    told = (
-        "An older memgate stored this result, or neighbours were not asked for: this finds them."
-        if found is None
-        else f"Neighbours are stored of {len(found.sample_id)} samples of this result, the nearest for which a search "
-        "found one. This looks for more:"
+    st.caption(
+        "No neighbours are stored for this result. This command finds them:"
+        if neighbours is None
+        else f"Neighbours are stored for {len(neighbours.sample_id)} samples of this result, the nearest for which a "
+        "search found one. This command searches for more:"
     )
-    st.caption(told)
-    most = 100 if found is None else 10 * max(10, int(found.config["most"]))
+    most = 100 if neighbours is None else 10 * max(10, int(neighbours.config["most"]))
     st.code(csr_command(view, result, count) + f" --neighbours {most}", language="bash")
 
 
 def csr_command(view: View, result: ProbeResult, count: int) -> str:
-    """The command that computes a result of ``csr`` of ``count`` samples again."""
+    """Command that computes a result of ``csr`` on ``count`` samples again."""
     radii = " ".join(f"{radius:g}" for radius in result.config["radii"])
     return (
         f"{command('probe csr', view.run.path)} --splits {view.split} --checkpoints {result.epoch} "

@@ -1,4 +1,4 @@
-"""The routing probe: what is fitted along each route, what a cut takes, and from whom."""
+"""Results of the routing probe: the fit along each route, and how much of it each cut loses, by group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,18 +10,29 @@ from numpy.typing import NDArray
 from app.dashboard import sentences
 from app.dashboard.charts import critical as charts
 from app.dashboard.charts.layout import CONFIG
+from app.dashboard.components.heading import heading
+from app.dashboard.glossary import definitions
 from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.runs.run import command
 from probes.result import ProbeResult
-from probes.routing.routes import OF_ALL, OF_FITTED, Contrast, cuts_of, row_of
-from probes.routing.table import UNITS, contrast_row, fit_rows, rows_of
-from probes.stats.estimate import Estimate, share
+from probes.routing.routes import OF_ALL, OF_FITTED, Contrast, Cut, cuts_of, row_of
+from probes.routing.table import contrast_row, fit_rows, rows_of
+from probes.stats.estimate import points, share, value_text
+
+TERMS = (
+    "learned", "skip", "through", "hard", "read-out", "read-out o1", "read-out end", "o1", "o2", "routed", "skipped",
+    "fitted", "memorised", "recovered", "p(given)", "cut", "fit of all", "of the fitted", "control", "interval",
+)  # fmt: skip
+"""Terms of the page, in the order in which they are defined."""
+
+Groups = Mapping[str, NDArray[np.bool_]]
+"""Name of a group to its members among the probed samples, bool [n]."""
 
 
 def routing(view: View, results: Sequence[ProbeResult]) -> None:
-    """Fit along each route by group, and whether a cut takes more from corrupted samples.
+    """Show the fit along each route by group, and whether a cut hurts corrupted more than clean samples.
 
     Args:
         view: what is shown.
@@ -31,130 +42,131 @@ def routing(view: View, results: Sequence[ProbeResult]) -> None:
         "Checkpoint of epoch", [one.epoch for one in results][::-1], key="route_epoch", width=180
     )
     result = next(one for one in results if one.epoch == epoch)
-    if "blocks" not in result.config:
-        st.info("An older memgate stored this result: this command asks again.")
-        st.code(
-            f"{command('probe routing', view.run.path)} --splits {view.split} --checkpoints {epoch}",
-            language="bash",
-        )
+    filtered = probe_results.filtered(view, result)
+    if len(filtered.sample_id) == 0:
+        st.info("No probed sample passes the filter.")
         return
-    here = probe_results.shown(view, result)
-    if len(here.sample_id) == 0:
-        st.info("None of the probed samples passes the filter.")
-        return
-    inside = probe_results.routing_members(view, here)
+    groups = probe_results.routing_members(view, filtered)
     left, right = st.columns(2, gap="medium")
     with left:
-        fit_chart(view, here, inside)
+        fit_chart(filtered, groups)
     with right:
-        in_words(view, result)
-        memorised(view, here)
-    st.markdown("**Fit of the given label along each route, by group** · 95 % intervals in percent")
-    st.dataframe(pd.DataFrame(fit_rows(here, rows_of(inside))), hide_index=True, key="route_fit")
+        contrast_sentences(view, result)
+        select_buttons(view, filtered)
+    heading(
+        "Fit of the given label along each route, by group", "brackets: 95 % intervals in percent", "fitted"
+    )
+    st.dataframe(pd.DataFrame(fit_rows(filtered, rows_of(groups))), hide_index=True, key="route_fit")
     contrasts_table(view, result)
     with st.popover("What these words mean"):
-        st.markdown(sentences.plain(UNITS.replace("\\\n", "")))
+        st.markdown(definitions(*TERMS))
 
 
-def fit_chart(view: View, result: ProbeResult, inside: Mapping[str, NDArray[np.bool_]]) -> None:
-    """Share that fits its given label along each route, clean and corrupted apart."""
+def fit_chart(result: ProbeResult, groups: Groups) -> None:
+    """Chart of the share that fits its given label along each route, for clean and for corrupted samples."""
     names = list(result.config["routes"])
-    shown = [name for name in ("clean", "corrupted") if name in inside] or ["all"]
-    found = {name: [share(row_of(result, route)[inside[name]]) for route in names] for name in shown}
-    st.markdown(
-        f"**Fit of the given label along each route** · epoch {result.epoch}, {len(result.sample_id):,} samples"
-    )
-    st.plotly_chart(charts.routes(found, names, "fits its given label"), key="routes", config=CONFIG,
+    shown = [name for name in ("clean", "corrupted") if name in groups] or ["all"]
+    shares = {name: [share(row_of(result, route)[groups[name]]) for route in names] for name in shown}
+    heading(
+        "Fit of the given label along each route",
+        f"epoch {result.epoch}, {len(result.sample_id):,} samples",
+        "fitted", "learned", "skip", "through", "hard", "read-out", "o1",
+    )  # fmt: skip
+    st.plotly_chart(charts.routes(shares, names, "fits its given label"), key="routes", config=CONFIG,
                     alt="Share that fits its given label along each route, clean and corrupted")  # fmt: skip
 
 
-def in_words(view: View, result: ProbeResult) -> None:
-    """What each cut takes from corrupted and from clean samples, in sentences."""
-    found = probe_results.taken(view, result)
-    st.markdown("**Does a cut take more from corrupted samples than from clean ones?**")
-    if not found:
-        st.caption(
-            "The probed samples shown are not both clean and corrupted, so there is nothing to contrast."
-        )
-    wanted = [one for one in found if one.group == "corrupted" and one.measure in (OF_ALL, OF_FITTED)]
-    if wanted:
-        st.markdown("\n".join(f"- {sentences.plain(sentence(one))}" for one in wanted))
+def contrast_sentences(view: View, result: ProbeResult) -> None:
+    """Show in sentences how much fit each cut loses, of corrupted and of clean samples."""
+    contrasts = probe_results.route_contrasts(view, result)
+    cuts = {cut.name: cut for cut in cuts_of(result.config["blocks"])}
+    blocks = [block_of(cut) for cut in cuts.values() if skips(cut)]
+    heading(
+        f"Does removing {blocks[0] if len(blocks) == 1 else 'a block'} hurt corrupted samples more?",
+        "", "cut", "fit of all", "of the fitted", "o1", "B3",
+    )  # fmt: skip
+    if not contrasts:
+        st.caption("The probed samples shown are not both clean and corrupted: there is nothing to compare.")
+    shown = [one for one in contrasts if one.group == "corrupted" and one.measure in (OF_ALL, OF_FITTED)]
+    if shown:
+        st.markdown("\n".join(f"- {sentences.escaped(sentence(one, cuts[one.cut]))}" for one in shown))
 
 
-def sentence(one: Contrast) -> str:
-    """A contrast as a sentence, with what its interval allows to say."""
+def skips(cut: Cut) -> bool:
+    """Whether a cut skips a block; the other one compares the two read-outs."""
+    return cut.memorised.startswith("memorised_by")
+
+
+def block_of(cut: Cut) -> str:
+    """Name of the block that a cut skips, such as ``B3``; ``O1`` for the read-outs."""
+    return cut.memorised.rsplit("_", 1)[-1].upper()
+
+
+def sentence(one: Contrast, cut: Cut) -> str:
+    """A contrast as a sentence; it names a difference only where the 95 % interval excludes 0."""
+    subject = f"Skipping {block_of(cut)}" if skips(cut) else "Reading at o1 instead of the end of the network"
+    values = one.corrupted.value, one.clean.value
     if one.measure == OF_ALL:
-        told = f"{one.cut}, of all: it costs {loss(one.corrupted)} points of fit among the corrupted samples and "
-        told += f"{loss(one.clean)} among the clean ones (below 0 is a gain)"
+        corrupted, clean = ("–" if value is None else f"{100 * value:.1f}" for value in values)
+        text = f"{subject} lowers the fit of all corrupted samples by {corrupted} points, of all clean ones by {clean}"
+        text += " (below 0: it rises)" if any(value is not None and value < 0 for value in values) else ""
     else:
-        told = f"{one.cut}, of the fitted: {points(one.corrupted)} of the corrupted samples and {points(one.clean)} "
-        told += "of the clean ones lose it"
+        corrupted, clean = (value_text(share, "{:.1%}") for share in (one.corrupted, one.clean))
+        text = f"{subject} loses the fit of {corrupted} of the fitted corrupted samples, of {clean} of the clean ones"
     apart = one.difference
-    if apart.value is None or apart.low is None or apart.high is None:
-        return f"{told}."
-    sure = "more" if apart.low > 0 else "less" if apart.high < 0 else "not surely more or less"
-    return (
-        f"{told}: {sure} from the corrupted, {100 * apart.value:+.1f} points "
-        f"[{100 * apart.low:.1f}, {100 * apart.high:.1f}]."
-    )
-
-
-def loss(found: Estimate) -> str:
-    """A loss in percentage points as text; a dash where there is none."""
-    return "–" if found.value is None else f"{100 * found.value:.1f}"
-
-
-def points(found: Estimate) -> str:
-    """A share as text; a dash where there is none."""
-    return "–" if found.value is None else f"{found.value:.1%}"
+    if apart.low is None or apart.high is None:
+        return f"{text}."
+    verdict = "no clear difference"
+    if apart.low > 0 or apart.high < 0:
+        verdict = f"corrupted samples lose {'more' if apart.low > 0 else 'less'}"
+    return f"{text}: {verdict}, {points(apart)} points."
 
 
 def contrasts_table(view: View, result: ProbeResult) -> None:
-    """All contrasts, beside the control's where the probe was given one."""
-    beside = probe_results.beside_control(view, result)
-    if isinstance(beside, str):
-        if beside:
-            st.caption(sentences.plain(beside))
-        rows = [contrast_row(one) for one in probe_results.taken(view, result)]
-        title = "**What each cut takes, in points** · without a control"
+    """Table of all contrasts, with those of the control if the probe was given one."""
+    control = probe_results.control_rows(view, result)
+    if isinstance(control, str):
+        if control:
+            st.caption(sentences.escaped(control))
+        rows = [contrast_row(one) for one in probe_results.route_contrasts(view, result)]
+        note = "without a control"
     else:
-        rows, title = (
-            beside,
-            "**What each cut takes, in points** · the run, its ungated control, and the difference",
-        )
+        rows, note = control, "the run, its ungated control, and the difference"
     if not rows:
         return
-    st.markdown(title)
+    heading(
+        "Fit lost by each cut, in points", note, "cut", "fit of all", "of the fitted", "p(given)", "control"
+    )
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="contrasts")
-    if isinstance(beside, str):
-        st.caption("Any head loses something when a network is cut: set it beside an ungated run's.")
+    if isinstance(control, str):
+        st.caption("Any network loses some fit when it is cut. This command compares with an ungated run:")
         st.code(
             f"{command('probe routing', view.run.path)} --splits {view.split} --control RUN", language="bash"
         )
 
 
-def memorised(view: View, result: ProbeResult) -> None:
-    """Buttons that select who loses the fit by a cut, and who gets the clean label back."""
-    corrupted = view.data.cause[view.data.columns(result.sample_id)] != "clean"
+def select_buttons(view: View, result: ProbeResult) -> None:
+    """Buttons that select the samples whose fit a cut loses, and those that it turns back into their clean label."""
+    corrupted = view.data.corrupted[view.data.columns(result.sample_id)]
     for cut in cuts_of(result.config["blocks"]):
-        block = cut.memorised.rsplit("_", 1)[-1]
-        skips = cut.memorised.startswith("memorised_by")
-        held = f"memorised by {block.upper()}" if skips else "memorised beyond o1"
-        back = f"recovered by {cut.part}" if skips else "recovered at o1"
+        needs = f"whose fit needs {block_of(cut)}" if skips(cut) else "whose fit is lost at o1"
+        recovered = f"recovered by skipping {block_of(cut)}" if skips(cut) else "recovered at o1"
         with st.container(horizontal=True):
-            for name, words_of in ((cut.memorised, held), (cut.recovered, back)):
-                who = result.values[name]
-                clean = int((who & ~corrupted).sum())
-                among = f" ({clean:,} of them clean)" if clean else ""
+            for name, description in ((cut.memorised, needs), (cut.recovered, recovered)):
+                members = result.values[name]
+                count = int((members & corrupted).sum())
+                memorised = f" ({count:,} corrupted = memorised)" if name == cut.memorised else ""
                 st.button(
-                    f"Select the {int(who.sum()):,} {words_of}{among}", key=f"select_{name}", disabled=not who.any(),
-                    help=meaning(name, cut.whole, cut.part), on_click=state.select,
-                    args=(view, result.sample_id[who], f"{words_of}, epoch {result.epoch}"),
+                    f"Select {int(members.sum()):,} samples {description}{memorised}", key=f"select_{name}",
+                    disabled=not members.any(), help=meaning(name, cut.whole, cut.part), on_click=state.select,
+                    args=(view, result.sample_id[members], f"{description}, epoch {result.epoch}"),
                 )  # fmt: skip
 
 
 def meaning(name: str, whole: str, part: str) -> str:
-    """What is selected, in a sentence."""
+    """Definition of the samples that a button selects, in a sentence."""
     if name.startswith("memorised"):
-        return f"They fit their given label along the route {whole} and not along {part}."
-    return f"Their wrong given label is fitted along the route {whole}, and their clean one along {part}."
+        return f"Their given label is fitted along the route {whole} and not along {part}."
+    return (
+        f"Their given label is wrong and fitted along the route {whole}; {part} predicts their clean label."
+    )

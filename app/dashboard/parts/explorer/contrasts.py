@@ -1,4 +1,4 @@
-"""What is special about the selection: which columns tell it from the other samples that pass the filter."""
+"""How the selection differs from the other samples that pass the filter: the columns that differ most."""
 
 from dataclasses import replace
 
@@ -7,13 +7,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, palette, sentences
+from app.dashboard import palette, run_data, sentences
 from app.dashboard.logs import Stamp
 from app.dashboard.results import external, scores
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from probes.stats.contrasts import ColumnContrast, contrast_categories, contrast_numbers, most_different
-from probes.stats.estimate import Estimate
+from probes.stats.estimate import Estimate, decimal, percent, significant
 
 FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctness", "forgetfulness",
          "first_learned_epoch", "gate_mean", "gate_last", "entropy_mean", "routed_epochs", "route_flips")  # fmt: skip
@@ -22,43 +22,47 @@ FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctn
 TOP = 8
 
 QUICK = 3_000_000
-"""Samples times epochs up to which the comparison takes no half second, and needs no asking."""
+"""Up to so many samples times epochs the comparison takes less than half a second, and is shown at once."""
 
 
 @st.fragment
-def special(view: View) -> None:
-    """The columns that differ most, in words: on request where that takes a while."""
+def selection_contrasts(view: View) -> None:
+    """Table of the columns that differ most; on request where that takes longer."""
     if view.selected is None or len(view.places) == 0:
         return
     quick = len(view.data.sample_id) * len(view.data.epochs) <= QUICK
-    if not st.toggle("**What is special about the selection**", value=quick, key=f"special_{quick}"):
+    if not st.toggle(
+        "**How the selection differs from the other samples**", value=quick, key=f"special_{quick}"
+    ):
         return
     others = _others(view)
     if not others.any():
-        st.caption("Every sample that passes the filter is selected: there is nothing to compare it with.")
+        st.caption(
+            "Every sample that passes the filter is selected: there are no other samples to compare with."
+        )
         return
-    known = scores.measures(view)
+    known = scores.available(view)
     stored = [one.score.column for one in scores.stored_of(view)]
     wanted = st.checkbox(f"Compare all {len(known)} scores", key="special_all", help="May take seconds.")
     columns = tuple(name for name in known if wanted or name in FIRST or name in stored)
     with st.spinner("Comparing …"):
-        found = contrasts(view, columns)
-    told = f"{len(view.places):,} selected against the other {int(others.sum()):,} samples that pass the filter. "
-    top = most_different(found, TOP)
+        differences = contrasts(view, columns)
+    compared = f"{len(view.places):,} selected against the other {int(others.sum()):,} samples that pass the filter. "
+    top = most_different(differences, TOP)
     if not top:
-        st.caption(f"{told}No column differs by more than chance could make it.")
+        st.caption(f"{compared}No column differs significantly.")
         return
     st.caption(
-        f"{told}The distance is that of Kolmogorov and Smirnov for numbers and the total variation for "
-        "categories: 0 for equal distributions, 1 for separate ones. Ranked by the lower end of the 95 % interval."
+        f"{compared}Distance: Kolmogorov-Smirnov for numbers, total variation for categories; 0 for equal "
+        "distributions, 1 for separate ones. Ranked by the lower end of the 95 % interval."
     )
     st.dataframe(_table(view, top), hide_index=True, key="special", placeholder="–")
 
 
 def contrasts(view: View, columns: tuple[str, ...]) -> tuple[ColumnContrast, ...]:
-    """Every column that the selection and the others have, the categories last."""
+    """Differences in every column that both groups have, categories last."""
     assert view.selected is not None
-    # A cohort's name may come to mean others.
+    # Another selection may be saved under a cohort's name: the key of the cache is the digest of the ids.
     chosen = replace(view.selected, cohort=None).key
     files = scores.stored_state(view), external.file_state()
     return _contrasts(
@@ -80,19 +84,19 @@ def _contrasts(
 ) -> tuple[ColumnContrast, ...]:
     here, others = _view.places, _others(_view)
     scores.fetch(_view, ("epochs_logged", *columns))
-    found = []
+    differences = []
     for name in columns:
         hardness = scores.hardness(_view, name)
-        # Back in its own unit; what never happened stays infinite.
+        # In its own unit; an event that never happened stays infinite.
         value = np.where(np.isinf(hardness), np.inf, scores.values(_view, name))
-        found.append(contrast_numbers(name, value[here], value[others]))
+        differences.append(contrast_numbers(name, value[here], value[others]))
     for name, values in _categories(_view).items():
-        found.append(contrast_categories(name, values[here], values[others]))
-    return tuple(one for one in found if one is not None)
+        differences.append(contrast_categories(name, values[here], values[others]))
+    return tuple(one for one in differences if one is not None)
 
 
 def _others(view: View) -> NDArray[np.bool_]:
-    """Who passes the filter and is not selected, [N]."""
+    """Samples that pass the filter and are not selected, bool [N]."""
     others = view.members.copy()
     others[view.places] = False
     return others
@@ -101,27 +105,27 @@ def _others(view: View) -> NDArray[np.bool_]:
 def _categories(view: View) -> dict[str, NDArray[np.str_]]:
     """Columns of categories, each [N]."""
     data, names = view.data, view.log.class_names
-    found = {"cause": np.array([palette.CAUSE_WORDS.get(one, one) for one in data.cause], str)}
+    columns = {"cause": np.array([palette.CAUSE_WORDS.get(one, one) for one in data.cause], str)}
     for title, labels in (("given label", data.given_label), ("clean label", data.clean_label)):
         known, codes = np.unique(labels, return_inverse=True)
-        found[title] = np.array([sentences.class_name(int(one), names) for one in known], str)[codes]
+        columns[title] = np.array([sentences.class_name(int(one), names) for one in known], str)[codes]
     if view.gate:
         routed, seen = view.at_cursor("routed", view.gate), view.at_cursor("seen")
-        found["route"] = np.where(seen, np.where(routed, "routed", "skipped"), "not seen")
+        columns["route"] = np.where(seen, np.where(routed, "routed", "skipped"), "not seen")
     try:
-        kinds = np.array(logs.operation_kinds(view.run), str)
+        kinds = np.array(run_data.operation_kinds(view.run), str)
         for title, operations in (
-            ("kind of label noise", data.label_op),
-            ("kind of image noise", data.image_op),
+            ("kind of label noise", data.samples.label_op),
+            ("kind of image noise", data.samples.image_op),
         ):
-            found[title] = kinds[np.minimum(operations, len(kinds) - 1)]
+            columns[title] = kinds[np.minimum(operations, len(kinds) - 1)]
     except MemgateError:
         pass  # the sidebar has said that the manifest is damaged
-    return found
+    return columns
 
 
 def _table(view: View, top: tuple[ColumnContrast, ...]) -> pd.DataFrame:
-    known = scores.measures(view)
+    known = scores.available(view)
     rows = []
     for one in top:
         measure = known.get(one.column)
@@ -130,24 +134,19 @@ def _table(view: View, top: tuple[ColumnContrast, ...]) -> pd.DataFrame:
         rows.append(
             {
                 "what": what if one.category is None else f"{what}: {one.category}",
-                "the selected": _told(one.selected, one.category is None, never),
-                "the others": _told(one.others, one.category is None, never),
-                "distance [95 %]": _interval(one.distance, "{:.2f}"),
+                "the selected": _text(one.selected, one.category is None, never),
+                "the others": _text(one.others, one.category is None, never),
+                "distance [95 %]": decimal(one.distance),
                 "samples with a value": one.distance.n,
             }
         )
     return pd.DataFrame(rows)
 
 
-def _told(found: Estimate, median: bool, never: str) -> str:
+def _text(number: Estimate, median: bool, never: str) -> str:
+    """A share, or a median, with its interval; a median of samples that never had the event is ``never``."""
     if not median:
-        return _interval(found, "{:.1%}")
-    return "median " + _interval(found, "{:.3g}").replace("inf", never)
-
-
-def _interval(found: Estimate, form: str) -> str:
-    if found.value is None:
-        return "–"
-    if found.low is None or found.high is None:
-        return form.format(found.value)
-    return f"{form.format(found.value)} [{form.format(found.low)}, {form.format(found.high)}]"
+        return percent(number)
+    if number.value == number.low == number.high == np.inf:
+        return f"median: {never}"
+    return "median " + significant(number).replace("inf", never)

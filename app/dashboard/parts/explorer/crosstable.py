@@ -1,4 +1,4 @@
-"""Routed or skipped against corrupted or clean, at the cursor's epoch: counts to click, and what they say."""
+"""Routes by corruption at the epoch shown: counts to click, precision, recall and odds ratio."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.dashboard.components.heading import heading
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from probes.stats.contingency import Contingency, contingency
@@ -16,52 +17,58 @@ KINDS = ("corrupted", "clean")
 
 
 def counted(view: View) -> NDArray[np.bool_]:
-    """Which samples [N] the table counts: who the epoch has seen and the filter lets pass, whatever its route."""
+    """Samples that the table counts, bool [N]: seen in the epoch, and passing the filter but for its route."""
     seen = view.at_cursor("seen")
-    everywhere = replace(view.only, route="all")
-    return everywhere.matching(view.data.cause, view.data.clean_label, seen, seen) & seen
+    any_route = replace(view.only, route="all")
+    return any_route.matching(view.data.cause, view.data.clean_label, seen, seen) & seen
 
 
 def cell(view: View, route: str, kind: str) -> NDArray[np.bool_]:
-    """Which samples [N] a cell of the table counts."""
+    """Samples that a cell of the table counts, bool [N]."""
     routed = view.at_cursor("routed", view.gate)
-    corrupted = view.data.cause != "clean"
+    corrupted = view.data.corrupted
     return counted(view) & (routed == (route == "routed")) & (corrupted == (kind == "corrupted"))
 
 
 def crosstable(view: View, gate: str) -> None:
-    """The table of one gate; a click on a cell selects its samples."""
-    st.markdown(f"**{gate.upper()} at epoch {view.epoch}** · click a count to select its samples")
+    """Show the table of one gate; a click on a cell selects its samples."""
+    heading(
+        f"Routes through {gate.upper()} by corruption at epoch {view.epoch}",
+        "click a count to select its samples",
+        "B3", "g", "routed", "skipped",
+    )  # fmt: skip
     members = counted(view)
-    found = contingency(view.at_cursor("routed", gate)[members], (view.data.cause != "clean")[members])
-    if found.n == 0:
-        st.caption("This epoch has seen no sample that passes the filter.")
+    counts = contingency(view.at_cursor("routed", gate)[members], view.data.corrupted[members])
+    if counts.n == 0:
+        st.caption("No sample that passes the filter was seen in this epoch.")
         return
     with st.container(gap="xsmall"):
-        _cells(view, found)
-    st.markdown("  \n".join(_sentences(found)))
+        _cells(view, counts)
+    st.markdown("  \n".join(_sentences(counts)))
     route = (
-        "" if view.only.route == "all" else " The filter on the route is left out here: it would empty a row."
+        ""
+        if view.only.route == "all"
+        else " The filter on the route is not applied here: it would empty a row."
     )
-    st.caption(f"95 % intervals: Wilson's of a share, Woolf's of the odds ratio.{route}")
+    st.caption(f"Brackets: 95 % intervals, Wilson's for shares, Woolf's for the odds ratio.{route}")
 
 
-def _cells(view: View, found: Contingency) -> None:
-    sizes = {"routed": found.routed, "skipped": found.skipped}
-    counts = dict(zip([(route, kind) for route in ROUTES for kind in KINDS], found.cells, strict=True))
+def _cells(view: View, counts: Contingency) -> None:
+    sizes = {"routed": counts.routed, "skipped": counts.skipped}
+    by_cell = dict(zip([(route, kind) for route in ROUTES for kind in KINDS], counts.cells, strict=True))
     head = st.columns([3, 4, 4], gap="small")
-    for column, kind, size in zip(head[1:], KINDS, (found.corrupted, found.clean), strict=True):
+    for column, kind, size in zip(head[1:], KINDS, (counts.corrupted, counts.clean), strict=True):
         column.markdown(f"**{kind}** :small[{size:,}]")
     for route in ROUTES:
         row = st.columns([3, 4, 4], gap="small", vertical_alignment="center")
         row[0].markdown(f"**{route}**  \n:small[{sizes[route]:,}]")
         for column, kind in zip(row[1:], KINDS, strict=True):
-            count = counts[route, kind]
+            count = by_cell[route, kind]
             part = f" · {count / sizes[route]:.1%}" if sizes[route] else ""
             column.button(
                 f"{count:,}{part}",
                 key=f"cell_{route}_{kind}",
-                help=f"Select the {kind} samples that are {route}; the percentage is of all {route} ones.",
+                help=f"Select the {kind} samples that are {route}; percentage: of all {route} samples.",
                 disabled=count == 0,
                 width="stretch",
                 on_click=_choose,
@@ -74,16 +81,16 @@ def _choose(view: View, route: str, kind: str) -> None:
     state.select_places(view, cell(view, route, kind), how)
 
 
-def _sentences(found: Contingency) -> list[str]:
-    """What the counts say, each number with its 95 % interval."""
-    recall = f"Recall **{percent(found.recall)}**: routed, of the corrupted"
-    if not found.corrupted:
-        return ["There is no corrupted sample here, so there is nothing to tell apart."]
-    if not found.clean:
-        return ["There is no clean sample here, so there is nothing to tell apart.", recall]
-    lines = [f"Precision **{percent(found.precision)}**: corrupted, of the routed", recall]
-    odds = found.odds_ratio
+def _sentences(counts: Contingency) -> list[str]:
+    """Precision, recall and odds ratio as sentences, each with its 95 % interval."""
+    recall = f"Recall **{percent(counts.recall)}** (share of the corrupted that are routed)"
+    if not counts.corrupted:
+        return ["No corrupted samples in this filter."]
+    if not counts.clean:
+        return ["No clean samples in this filter.", recall]
+    lines = [f"Precision **{percent(counts.precision)}** (share of the routed that are corrupted)", recall]
+    odds = counts.odds_ratio
     if odds.value is None:
-        return [*lines, "All take one route, so there is no odds ratio."]
-    half = ": 0.5 added to each count" if found.continuity else ""
+        return [*lines, "All samples take the same route: the odds ratio is not defined."]
+    half = " (0.5 added to each count)" if counts.continuity else ""
     return [*lines, f"Odds ratio **{odds.value:.3g} [{odds.low:.3g}, {odds.high:.3g}]**{half}"]

@@ -1,4 +1,4 @@
-"""The same sample in the other runs under the root that have the same data."""
+"""The same sample in other runs under the root that were trained on the same data."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import logs, run_folders, sentences
+from app.dashboard.components.heading import heading
 from app.dashboard.logs import Stamp
 from app.dashboard.parts.sample.track import Track
 from app.dashboard.view import selection, state
@@ -14,22 +15,24 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 
 RUNS = 24
-"""How many other runs are looked at, the newest first: of each, some columns of its log are read and checked."""
+"""Number of other runs that are read, the newest first: of each, columns of its log are read and checked."""
 
 
 def elsewhere(track: Track) -> None:
-    """A table with a row for each; a click on one opens the sample there."""
+    """Table with a row for each other run; a click on one opens the sample there."""
     view = track.view
-    st.markdown("**The same sample in other runs** with the same data · click one to open it")
+    heading(
+        "The same sample in other runs", "trained on the same data; click a row to open it", "g", "routed"
+    )
     digest = view.run.digests.get(_data_of(view.split))
     if digest is None:
-        st.caption("This run has no digest of its data, so nothing says which other runs have the same.")
+        st.caption("This run has no digest of its data: other runs with the same data cannot be identified.")
         return
     rows, skipped = [], 0
-    others = [name for name in logs.run_names(state.root()) if name != view.run.name]
+    others = [name for name in run_folders.run_names(state.root()) if name != view.run.name]
     for name in others[:RUNS]:
         try:
-            row = _row(logs.open_run(state.root(), name), digest, track)
+            row = _row(run_folders.open_run(state.root(), name), digest, track)
         except MemgateError:
             skipped += 1
             continue
@@ -38,34 +41,34 @@ def elsewhere(track: Track) -> None:
     if rows:
         _table(track, rows)
     else:
-        st.caption("There is none.")
+        st.caption("Not in any other run.")
     if skipped:
-        st.caption(f"{skipped} damaged or without a log yet: left out.")
+        st.caption(f"{skipped} damaged or without a log yet: not shown.")
     if len(others) > RUNS:
-        st.caption(f"Only the newest {RUNS} of {len(others)} other runs were looked at.")
+        st.caption(f"Only the newest {RUNS} of {len(others)} other runs were read.")
 
 
 def _data_of(split: str) -> str:
-    """The split whose data a split has: a corrupted copy's is that of the original."""
+    """Name of the split with the same data: a corrupted copy has that of the original."""
     return split.removesuffix("_corrupted")
 
 
 def _row(run: Run, digest: str, track: Track) -> dict[str, Any] | None:
-    """One other run; None where its data is other or it has not the sample."""
-    with logs.reading(f"{run.path}/config.json"):
+    """Row of one other run; None where its data differs or it does not have the sample."""
+    with run_folders.reading(f"{run.path}/config.json"):
         if run.digests.get(_data_of(track.view.split)) != digest:
             return None
     at = logs.stamp(run)
-    found = _values(at, track.view.split, track.sample_id)
-    if found is None:
+    values = _values(at, track.view.split, track.sample_id)
+    if values is None:
         return None
     outline = run.outline
-    return {"run": run.name, "noise": " ".join(outline.noise) or "none", "seed": outline.seed, **found}
+    return {"run": run.name, "noise": " ".join(outline.noise) or "none", "seed": outline.seed, **values}
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
 def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
-    """What its log says at the last epoch that saw the sample."""
+    """Values of its log at the last epoch in which the sample was seen."""
     log = logs.log(at)
     if split not in log.splits:
         return None
@@ -78,20 +81,20 @@ def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
     def column(name: str, gate: str | None = None) -> np.ndarray:
         return log.values(split, name, gate, part)[1][:, 0]
 
-    with logs.reading(at.path):
+    with run_folders.reading(at.path):
         seen = column("seen")
-        there = np.flatnonzero(seen)
+        rows = np.flatnonzero(seen)
         gate = log.gates[-1] if log.gates else None
-        found: dict[str, Any] = {
+        values: dict[str, Any] = {
             "given label": sentences.class_name(int(data.given_label[position]), log.class_names),
-            "g last": None, "epochs routed": None, "epochs seen": len(there), "fits its label": None,
+            "g last": None, "epochs routed": None, "epochs seen": len(rows), "fits its label": None,
         }  # fmt: skip
-        if len(there):
-            found["fits its label"] = bool(column("correct_given")[there[-1]])
+        if len(rows):
+            values["fits its label"] = bool(column("correct_given")[rows[-1]])
             if gate:
-                found["g last"] = float(column("gate", gate)[there[-1]])
-                found["epochs routed"] = int((column("routed", gate) & seen).sum())
-    return found
+                values["g last"] = float(column("gate", gate)[rows[-1]])
+                values["epochs routed"] = int((column("routed", gate) & seen).sum())
+    return values
 
 
 def _table(track: Track, rows: list[dict[str, Any]]) -> None:

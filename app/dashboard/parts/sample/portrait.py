@@ -1,10 +1,10 @@
-"""The left of the page Sample: the picture, the labels, and what they mean in words."""
+"""The left of the page Sample: summary sentence, images, labels and predictions."""
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import logs, sentences
+from app.dashboard import run_data, sentences
 from app.dashboard.components import thumbnails
 from app.dashboard.parts.sample import findings, ranks
 from app.dashboard.parts.sample.track import Track
@@ -13,48 +13,48 @@ from app.dashboard.view import state
 from memgate.errors import MemgateError
 
 SIDE, SMALL = 256, 116
-"""Pixels to which the given picture, and the two others beside it, are enlarged by a whole factor: 8 and 3 for 32."""
+"""Pixels to which the given image and the two others are enlarged, by a whole factor: 8 and 3 for 32 pixels."""
 
 
 def verdict(track: Track) -> None:
-    """The one sentence that says it all."""
+    """Show the summary: corruption, fit, routes, and predictions without a block, in one sentence."""
     view, rows = track.view, track.known
     predicted = track.class_name(int(track("pred")[rows[-1]])) if len(rows) else ""
     parts = [
-        sentences.state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
+        sentences.label_state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
         sentences.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
         *(sentences.routed_through(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
-    cut = findings.without_blocks(track)
-    st.markdown(f"**{sentences.plain(sentences.verdict(parts, cut))}**")
+    without = findings.without_blocks(track)
+    st.markdown(f"**{sentences.escaped(sentences.verdict(parts, without))}**")
     fitted = len(rows) and track("correct_given")[rows[-1]]
-    answerable = not view.run.recorded and not probe_results.unskippable(view)
-    if fitted and track.cause != "clean" and view.gate and not cut and answerable:
+    can_be_probed = not view.run.recorded and not probe_results.unskippable(view)
+    if fitted and track.cause != "clean" and view.gate and not without and can_be_probed:
         name = view.gate.upper()
         st.caption(
-            f"Whether {name} memorised it, only a try without {name} can tell: see what probes say, below."
+            f"Whether {name} memorised it can only be tested by skipping {name}: see the results of probes below."
         )
 
 
 def pictures(track: Track) -> None:
-    """As given; where the image was corrupted, also as it was, and what differs."""
+    """Show the image as given; where it was corrupted, also as it was before, and the difference."""
     view, sample_id = track.view, track.sample_id
     try:
-        both = logs.pictures(view.run, view.split).of(sample_id)
+        both = run_data.pictures(view.run, view.split).of(sample_id)
     except MemgateError as error:
         state.problem(error)
         return
     if both is None:
-        state.problem(f"There is no picture with the id {sample_id} in the split {view.split}.")
+        state.problem(f"There is no image with the id {sample_id} in the split {view.split}.")
         return
     given, clean = both
     unchanged = clean is not None and np.array_equal(given, clean)
-    caption = f"sample {sample_id}, picture unchanged" if unchanged else f"sample {sample_id} as given"
+    caption = f"sample {sample_id}, image unchanged" if unchanged else f"sample {sample_id} as given"
     with st.container(horizontal=True, gap="small"):
         st.html(thumbnails.enlarged(given, SIDE, caption), width="content")
         if clean is not None and not unchanged:
             with st.container(width="content", gap="xsmall"):
-                st.html(thumbnails.enlarged(clean, SMALL, "as it was"), width="content")
+                st.html(thumbnails.enlarged(clean, SMALL, "before corruption"), width="content")
                 st.html(
                     thumbnails.enlarged(
                         thumbnails.difference(given, clean), SMALL, f"difference × {thumbnails.BRIGHTER}"
@@ -64,45 +64,47 @@ def pictures(track: Track) -> None:
 
 
 def facts(track: Track) -> None:
-    """Labels, predictions and what was done, told one by one."""
+    """Show labels, predictions, corruption, fit and routes, one by one."""
     view, rows = track.view, track.known
     names = {"Given label": track.given, "Clean label": track.clean}
     if len(rows):
         epoch = view.data.epochs[rows[-1]]
         names[f"Predicted at epoch {epoch}"] = int(track("pred")[rows[-1]])
         guesses = {gate: int(track("gate_pred", gate)[rows[-1]]) for gate in track.gates}
-        # A gate without a classifier of its own predicts nothing.
+        # A gate without a classifier of its own has no prediction.
         known = {gate: label for gate, label in guesses.items() if label < len(view.log.class_names)}
         names |= {f"Predicted by {gate.upper()}'s gate": label for gate, label in known.items()}
-    names |= ranks.choices(track)
-    # A table shows text as it is: class names are the user's.
+    names |= ranks.annotator_labels(track)
+    # A table shows text without Markdown: class names are the user's.
     table = pd.DataFrame(
         {"what": list(names), "class": [track.class_name(label) for label in names.values()]}
     )
     st.dataframe(table, hide_index=True, column_config={"what": "", "class": "class"}, key="facts")
-    ranks.people(track)
-    told = [
-        _done(track),
-        sentences.fitted(
+    ranks.votes(track)
+    lines = [
+        _corruption(track),
+        sentences.fit(
             track.cause, track("correct_given")[rows], track("correct_clean")[rows], view.data.epochs[rows]
         ),
         *(sentences.routing(gate, track("routed", gate)[rows]) for gate in track.gates),
     ]
     if len(track.gates) < len(view.log.gates):
-        told.append(f"Of the {len(view.log.gates)} gates this is the sidebar's; choose another there.")
-    st.markdown("  \n".join(sentences.plain(sentence) for sentence in told if sentence))
+        lines.append(f"Of the {len(view.log.gates)} gates this is the one set in the sidebar.")
+    st.markdown("  \n".join(sentences.escaped(sentence) for sentence in lines if sentence))
 
 
-def _done(track: Track) -> str:
-    """What was done to it, by the manifest."""
-    view, data, at = track.view, track.view.data, track.position
+def _corruption(track: Track) -> str:
+    """Corruption of the sample by the manifest, as a sentence."""
+    view, samples, at = track.view, track.view.data.samples, track.position
     try:
-        kinds = logs.operation_kinds(view.run)
-        label_kind, image_kind = kinds[data.label_op[at]], kinds[data.image_op[at]]
+        kinds = run_data.operation_kinds(view.run)
+        label_kind, image_kind = kinds[samples.label_op[at]], kinds[samples.image_op[at]]
         if track.cause == "open":
-            image_kind += f", {logs.image_source(view.run, view.split, track.sample_id)}"
+            image_kind += f", {run_data.image_source(view.run, view.split, track.sample_id)}"
     except (MemgateError, IndexError) as error:
         state.problem(error if isinstance(error, MemgateError) else "The manifest is not this log's.")
-        label_kind, image_kind = ("unknown" if op[at] else "none" for op in (data.label_op, data.image_op))
+        label_kind, image_kind = (
+            "unknown" if op[at] else "none" for op in (samples.label_op, samples.image_op)
+        )
     given, clean = track.class_name(track.given), track.class_name(track.clean)
-    return sentences.happened(track.cause, given, clean, label_kind, image_kind)
+    return sentences.corruption(track.cause, given, clean, label_kind, image_kind)

@@ -1,4 +1,4 @@
-"""Tables and tiles of the page Sample: ranks, events, other people's labels, and who has trained most like it."""
+"""Tables and tiles of the page Sample: ranks, events, labels by annotators, and the most similar samples."""
 
 from typing import Any
 
@@ -7,8 +7,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, sentences
+from app.dashboard import logs, run_data, sentences
+from app.dashboard.components.heading import heading
 from app.dashboard.components.tiles import tiles
+from app.dashboard.glossary import SCORE_TERMS
 from app.dashboard.logs import Stamp
 from app.dashboard.parts.sample.track import Track
 from app.dashboard.results import external, scores
@@ -21,25 +23,25 @@ MAIN = (
     "loss_mean", "aum", "el2n_mean", "forgetfulness", "stable_learned_epoch", "gate_mean", "gate_last",
     "entropy_mean", "routed_epochs", *(score.column for score in CHECKPOINT),
 )  # fmt: skip
-"""The scores whose ranks are shown, beside whatever is joined."""
+"""The scores whose ranks are shown, before those that are joined."""
 
 NEAREST = 20
 
 
 def ranks(track: Track) -> None:
-    """How hard the sample is by each main score, among all samples and among those of its class."""
+    """Table of percentiles of the sample by each main score, among all samples and among those of its class."""
     view, at = track.view, track.position
-    found = scores.measures(view)
+    available = scores.available(view)
     joined = external.joins(view)
-    everyone = np.ones(len(view.data.sample_id), bool)
-    fellows = view.data.clean_label == track.clean
+    all_samples = np.ones(len(view.data.sample_id), bool)
+    same_class = view.data.clean_label == track.clean
     scores.fetch(view, ("epochs_logged", *MAIN))
     rows = []
     for column in (*MAIN, *joined):
-        if column not in found:
+        if column not in available:
             continue
         hardness = scores.hardness(view, column)
-        score = found[column].score
+        score = available[column].score
         rows.append(
             {
                 "score": score.title,
@@ -47,11 +49,11 @@ def ranks(track: Track) -> None:
                 if np.isinf(hardness[at])
                 else _shown(float(scores.values(view, column)[at])),
                 "harder": score.suspicious,
-                "of all": percentile(hardness, at, everyone),
-                "of its class": percentile(hardness, at, fellows),
+                "of all": percentile(hardness, at, all_samples),
+                "of its class": percentile(hardness, at, same_class),
             }
         )
-    st.markdown("**How hard it is** · percentile in the split: 100 is the hardest")
+    heading("Rank by hardness", "percentile in the split: 100 is the hardest", *SCORE_TERMS, "forgotten")
     bar: dict[str, Any] = {
         name: st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100, width=100)
         for name in ("of all", "of its class")
@@ -66,7 +68,7 @@ def ranks(track: Track) -> None:
         column_config=bar,
     )
     for note in scores.stored_notes(view):
-        st.caption(sentences.plain(note))
+        st.caption(sentences.escaped(note))
 
 
 def _shown(value: float) -> str:
@@ -74,44 +76,47 @@ def _shown(value: float) -> str:
 
 
 def events(track: Track) -> None:
-    """The epochs at which its fit or its route changed."""
+    """Table of the epochs in which the fit or the route of the sample changed."""
     table = events_table(track)
-    st.markdown("**When it changed** · up to the epoch shown")
+    heading("Changes of fit and route", "up to the epoch shown", "fitted", "forgotten", "routed")
     if len(table) == 0:
-        st.caption("Neither its fit nor its route has changed between the logged epochs.")
+        st.caption("Neither its fit nor its route changes between the logged epochs.")
         return
     st.dataframe(table, hide_index=True, key="events", height=min(35 * len(table) + 38, 318))
 
 
 def events_table(track: Track) -> pd.DataFrame:
-    """A row for each change of fit or route: epoch, what happened, and what the network then predicts."""
+    """A row for each change of fit or route: epoch, change, and the class predicted in that epoch."""
     rows, known = track.known, np.zeros(len(track.view.data.epochs), bool)
     known[rows] = True
     epochs = track.view.data.epochs
     correct = track("correct_given")
-    found: list[tuple[int, str]] = []
+    changes: list[tuple[int, str]] = []
     if len(rows) and correct[rows[0]]:
-        found.append((int(epochs[rows[0]]), "fits its given label from the start"))
+        changes.append((int(epochs[rows[0]]), "fits its given label from the start"))
     for epoch, right in zip(*turns(correct, known, epochs), strict=True):
-        again = any(what.startswith("fits") for _, what in found)
-        found.append(
+        again = any(what.startswith("fits") for _, what in changes)
+        changes.append(
             (int(epoch), ("fits its given label" + (" again" if again else "")) if right else "forgotten")
         )
     for gate in track.gates:
         for epoch, routed in zip(*turns(track("routed", gate), known, epochs), strict=True):
-            found.append(
+            changes.append(
                 (int(epoch), f"{gate.upper()}: {'skipped → routed' if routed else 'routed → skipped'}")
             )
-    found.sort(key=lambda one: one[0])
+    changes.sort(key=lambda one: one[0])
     pred = dict(zip(epochs.tolist(), track("pred").tolist(), strict=True))
     return pd.DataFrame(
-        [{"epoch": epoch, "what": what, "predicts": track.class_name(pred[epoch])} for epoch, what in found],
+        [
+            {"epoch": epoch, "what": what, "predicts": track.class_name(pred[epoch])}
+            for epoch, what in changes
+        ],
         columns=["epoch", "what", "predicts"],
     )
 
 
-def people(track: Track) -> None:
-    """What people said of the picture, where that was joined."""
+def votes(track: Track) -> None:
+    """Table of the votes of annotators for each class, where a file with votes was joined."""
     for name, join in external.joins(track.view).items():
         row = join.external.row(track.sample_id)
         votes = join.external.votes
@@ -123,38 +128,43 @@ def people(track: Track) -> None:
         if np.array_equal(votes, np.round(votes)):
             table["votes"] = votes[row][order].astype(int)
         table["share"] = 100 * share[order]
-        st.caption(f"People's votes ({sentences.plain(name)})")
+        st.caption(f"Votes of annotators ({sentences.escaped(name)})")
         percent = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
         st.dataframe(
             pd.DataFrame(table), hide_index=True, key=f"votes_{name}", column_config={"share": percent}
         )
 
 
-def choices(track: Track) -> dict[str, int]:
-    """The class that each single person chose, by a name for the person."""
-    found = {}
+def annotator_labels(track: Track) -> dict[str, int]:
+    """Class that each annotator chose, by a name for the annotator."""
+    labels_of = {}
     for name, join in external.joins(track.view).items():
         row = join.external.row(track.sample_id)
         if row is not None:
-            found |= {f"{name}, {who}": int(labels[row]) for who, labels in join.external.choices.items()}
-    return found
+            labels_of |= {
+                f"{name}, {annotator}": int(labels[row])
+                for annotator, labels in join.external.choices.items()
+            }
+    return labels_of
 
 
-def alike(track: Track) -> None:
-    """The samples whose way over the epochs is nearest."""
+def nearest_samples(track: Track) -> None:
+    """Tiles of the samples with the most similar curve of g (or of the loss) over the epochs."""
     view = track.view
-    quantity, what = ("gate", "gate value g") if view.gate else ("loss", "loss")
+    quantity, title = ("gate", "gate value g") if view.gate else ("loss", "loss")
     ids, distances = _nearest(view.at, view.split, quantity, view.gate, view.epoch or 0, track.position)
-    st.markdown(
-        f"**Nearest in its {what} over the epochs** up to the one shown · root mean squared difference"
+    heading(
+        f"Most similar samples by {title} over the epochs",
+        "up to the epoch shown; root mean squared difference",
+        *(("g",) if view.gate else ()),
     )
     if len(ids) == 0:
-        st.caption("No other sample shares an epoch with it.")
+        st.caption("No other sample was seen in the same epochs.")
         return
     try:
-        logs.pictures(view.run, view.split)
-    except MemgateError:  # which the sample's own picture has said
-        st.caption(f"Without pictures; by their ids: {', '.join(map(str, ids.tolist()))}.")
+        run_data.pictures(view.run, view.split)
+    except MemgateError:  # already shown for the image of the sample
+        st.caption(f"The images are not available. Ids: {', '.join(map(str, ids.tolist()))}.")
         return
     tiles(view, ids, "alike", size=64, numbers=[f"{one:.3f}" for one in distances])
 

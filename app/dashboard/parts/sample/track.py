@@ -1,4 +1,4 @@
-"""One sample of a view: its column of the log, up to the cursor, and its charts over all epochs."""
+"""One sample of a view: its column of the log, and its charts over the epochs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.dashboard import logs, palette, sentences
 from app.dashboard.charts import sample as charts
 from app.dashboard.charts.layout import CONFIG
+from app.dashboard.components.heading import heading
 from app.dashboard.results import over_epochs
 from app.dashboard.view.state import View
 from probes.samples.columns import SHOWN_GATES
@@ -18,35 +19,35 @@ from probes.samples.columns import SHOWN_GATES
 
 @dataclass(frozen=True)
 class Track:
-    """One column of the log's matrices."""
+    """The column of one sample in the log's matrices."""
 
     view: View
     position: int
 
     def __call__(self, name: str, gate: str | None = None) -> NDArray[Any]:
-        """A quantity of this sample at every epoch: [E]."""
+        """A quantity of this sample at every epoch, [E]."""
         return logs.matrix(self.view.at, self.view.split, name, gate)[:, self.position]
 
     @cached_property
     def known(self) -> NDArray[np.intp]:
-        """Rows of the epochs up to the cursor that have seen it."""
+        """Rows of the epochs up to the epoch shown in which the sample was seen."""
         until = self.view.data.epochs <= (self.view.epoch or 0)
         return np.flatnonzero(self("seen") & until)
 
     @property
     def gates(self) -> tuple[str, ...]:
-        """The gates that are told of: all where they are few, else the sidebar's."""
+        """The gates that are shown: all where they are few, otherwise the sidebar's."""
         gates = self.view.log.gates
         return gates if len(gates) <= SHOWN_GATES or self.view.gate is None else (self.view.gate,)
 
     @property
     def sample_id(self) -> int:
-        """Who it is."""
+        """Id of the sample."""
         return int(self.view.data.sample_id[self.position])
 
     @property
     def cause(self) -> str:
-        """What was done to it."""
+        """What is corrupted: ``clean`` or a cause."""
         return str(self.view.data.cause[self.position])
 
     @property
@@ -60,16 +61,16 @@ class Track:
         return int(self.view.data.clean_label[self.position])
 
     def class_name(self, label: int) -> str:
-        """A class of its data set."""
+        """Name of a class of the data set."""
         return sentences.class_name(label, self.view.log.class_names)
 
 
 def trajectories(track: Track) -> None:
-    """Its way over the epochs, beside the clean samples' and, if asked for, those of its class."""
+    """Charts of the sample over the epochs with the quartiles of the clean samples and, on request, of its class."""
     view = track.view
     with st.container(horizontal=True, vertical_alignment="center"):
         of_gate = f", {view.gate.upper()}" if view.gate else ""
-        st.markdown(f"**Over the epochs**{of_gate} · grey line: the epoch shown", width="content")
+        heading(f"Over the epochs{of_gate}", "grey line: the epoch shown", "g", "H", "nats", "p(given)")
         compared = st.toggle(
             "Clean samples of its class", key="own_class",
             help="Quartiles of the clean samples that have the same clean label.",
@@ -77,11 +78,11 @@ def trajectories(track: Track) -> None:
     label = track.clean if compared else None
 
     def bands(*names: str, gate: str | None = None) -> dict[str, Any]:
-        every = {name: over_epochs.clean_quartiles(view.at, view.split, name, gate) for name in names}
+        all_clean = {name: over_epochs.clean_quartiles(view.at, view.split, name, gate) for name in names}
         if label is None:
-            return {"clean": every, "cursor": view.epoch}
+            return {"clean": all_clean, "cursor": view.epoch}
         same = {name: over_epochs.clean_quartiles(view.at, view.split, name, gate, label) for name in names}
-        return {"clean": every, "same": same, "cursor": view.epoch}
+        return {"clean": all_clean, "same": same, "cursor": view.epoch}
 
     epochs = view.data.epochs
     colour = palette.CLEAN if track.cause == "clean" else palette.CORRUPTED
@@ -90,16 +91,14 @@ def trajectories(track: Track) -> None:
             epochs, track("gate", view.gate), track("entropy", view.gate), track("routed", view.gate),
             track("seen"), colour=colour, **bands("gate", "entropy", gate=view.gate),
         )  # fmt: skip
-        alt = (
-            f"g, H and route of sample {track.sample_id} over the epochs, beside the clean samples' quartiles"
-        )
+        alt = f"g, H and route of sample {track.sample_id} over the epochs, with the quartiles of the clean samples"
         st.plotly_chart(figure, key="trajectory", config=CONFIG, alt=alt)
     else:
-        st.caption("The log has no gate: there is no g and no route.")
+        st.caption("The network of this run has no gate: there is no g and no route.")
     figure = charts.fit_trajectory(
         epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
     )
-    clean = int((view.data.cause == "clean").sum())
+    clean = int((~view.data.corrupted).sum())
     if clean > over_epochs.BAND_SAMPLES:
         st.caption(
             f"Bands: quartiles of at most {over_epochs.BAND_SAMPLES:,} of the {clean:,} clean samples."
