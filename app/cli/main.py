@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Union
@@ -17,14 +17,17 @@ from app.cli.commands.corrupt import (
     CorruptVerify,
     CorruptWrite,
 )
+from app.cli.commands.dashboard import Dashboard
 from app.cli.commands.data import DataInfo, DataPrepare
-from app.cli.commands.difficulty import ProbeDifficulty
-from app.cli.commands.ood import ProbeOod
-from app.cli.commands.probe import ProbeCsr, ProbeShow
+from app.cli.commands.export import Export
+from app.cli.commands.import_curves import ImportCurves
+from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
 from app.cli.commands.probe_routing import ProbeRouting
-from app.cli.commands.report import Report
+from app.cli.commands.probe_show import ProbeShow
+from app.cli.commands.recipes import Recipes
+from app.cli.commands.report import ReportRuns
 from app.cli.commands.reproduce import Reproduce
-from app.cli.commands.runs import Dashboard, Export, ImportCurves, Recipes, Runs
+from app.cli.commands.runs import Runs
 from app.cli.commands.score import ScoreRun, ScoresKnown
 from app.cli.commands.sweep import SweepRuns, SweepTable
 from app.cli.commands.train import Evaluate, Quickstart, Resume, Train
@@ -41,16 +44,26 @@ DESCRIPTION = (
     "and see whether the gated block memorises the outliers."
 )
 
+COMMANDS = {
+    "quickstart": Quickstart, "resume": Resume, "report": ReportRuns, "score": ScoreRun, "scores": ScoresKnown,
+    "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
+    "import-curves": ImportCurves, "reproduce": Reproduce,
+}  # fmt: skip
+"""Commands without subcommands, except train, whose defaults depend on its flags."""
+
+DATA = {"info": DataInfo, "prepare": DataPrepare}
+"""Subcommands of 'memgate data'."""
+
 CORRUPT = {
     "write": CorruptWrite, "show": CorruptShow, "verify": CorruptVerify, "export": CorruptExport,
     "import": CorruptImport, "kinds": CorruptKinds,
 }  # fmt: skip
-"""What stands after 'memgate corrupt'; where a flag stands there, write is meant."""
+"""Subcommands of 'memgate corrupt'; without one, write."""
 
 PROBE = {
     "csr": ProbeCsr, "routing": ProbeRouting, "difficulty": ProbeDifficulty, "ood": ProbeOod, "show": ProbeShow,
 }  # fmt: skip
-"""What stands after 'memgate probe'."""
+"""Subcommands of 'memgate probe'."""
 
 LIST_FLAGS = (
     "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores", "--ood",
@@ -65,51 +78,37 @@ def _is_flag(text: str) -> bool:
 
 def _command_type(start: RunConfig) -> Any:
     """The union of all commands; ``start`` holds the defaults of the configuration's flags."""
-    data = Union[Annotated[DataInfo, subcommand("info")], Annotated[DataPrepare, subcommand("prepare")]]  # noqa: UP007
-    corrupt = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in CORRUPT.items())]  # noqa: UP007
-    probe = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in PROBE.items())]  # noqa: UP007
-    sweep = Union[  # noqa: UP007
-        Annotated[SweepRuns, subcommand("run", default=SweepRuns("", start))],
-        Annotated[SweepTable, subcommand("table")],
+    train = Annotated[Train, subcommand("train", default=Train(start))]
+    run_sweep = Annotated[SweepRuns, subcommand("run", default=SweepRuns("", start))]
+    groups = {
+        "data": (_named(DATA), "Print the contents of a data set; download and cache one."),
+        "corrupt": (
+            _named(CORRUPT),
+            "Write, show, verify, export and import manifests of corruptions; without a subcommand: write.",
+        ),
+        "probe": (
+            _named(PROBE),
+            "Probe a trained network: csr, routing, difficulty, ood; show stored results.",
+        ),
+        "sweep": (
+            [run_sweep, *_named({"table": SweepTable})],
+            "Run a recipe over a grid of settings and seeds ('memgate sweep RECIPE'); print its results.",
+        ),
+    }
+    grouped = [
+        Annotated[Union[tuple(kinds)], subcommand(name, description=text)]  # noqa: UP007
+        for name, (kinds, text) in groups.items()
     ]
-    named = {
-        "quickstart": Quickstart, "resume": Resume, "report": Report, "score": ScoreRun, "scores": ScoresKnown,
-        "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
-        "import-curves": ImportCurves, "reproduce": Reproduce,
-    }  # fmt: skip
-    commands = [Annotated[Train, subcommand("train", default=Train(start))]]
-    commands += [Annotated[kind, subcommand(name)] for name, kind in named.items()]
-    groups = [
-        Annotated[data, subcommand("data", description="Say what a data set holds; download and cache one.")],
-        Annotated[
-            corrupt,
-            subcommand(
-                "corrupt",
-                description="Write, show, verify, export and import what was done; without a command: write.",
-            ),
-        ],
-        Annotated[
-            probe,
-            subcommand(
-                "probe",
-                description="Ask a trained network about its samples: csr, routing, difficulty, ood; show.",
-            ),
-        ],
-    ]
-    groups.append(
-        Annotated[
-            sweep,
-            subcommand(
-                "sweep",
-                description="Run a recipe over a grid of settings and seeds ('memgate sweep RECIPE'); its table.",
-            ),
-        ]
-    )
-    return Union[(*commands, *groups)]
+    return Union[(train, *_named(COMMANDS), *grouped)]
+
+
+def _named(commands: Mapping[str, type]) -> list[Any]:
+    """The commands as types that tyro calls by these names."""
+    return [Annotated[kind, subcommand(name)] for name, kind in commands.items()]
 
 
 def parse(arguments: Sequence[str]) -> Any:
-    """The command that the arguments name, ready to :meth:`run`.
+    """The command of the arguments: a frozen dataclass with a method ``run``.
 
     Raises:
         MemgateError: an argument is misspelt, a value is out of its range, or a recipe or run is unknown.
@@ -130,11 +129,9 @@ def parse(arguments: Sequence[str]) -> Any:
 
 
 def _start_from(arguments: Sequence[str]) -> RunConfig:
-    """The configuration whose values are the defaults of 'memgate train' and 'memgate sweep run'.
+    """The configuration with the defaults of 'memgate train' and 'memgate sweep run'.
 
-    It is a recipe's, another run's, or ours.
-
-    Of --noise and --manifest, the one that is typed takes the place of what that configuration did.
+    It is that of a recipe, of another run, or RunConfig(). Where --noise or --manifest is given, it replaces both.
 
     Raises:
         MemgateError: the recipe or the run is unknown, or both are given.
@@ -150,18 +147,18 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
     else:
         return RunConfig()
     if name is not None and like is not None:
-        raise MemgateError("--recipe and --like both say where to start from: give one of them.")
+        raise MemgateError("--recipe and --like both give a configuration to start from: give one of them.")
     config = RunConfig() if name is None else recipe(name)
     if like is not None:
         run = open_run(like)
-        # Paths were typed in the folder where that run was started.
+        # Relative paths were given in the folder in which that run was started.
         data = replace(run.requested.data, root=run.config.data.root)
         noise, manifest = run.config.noise, run.config.manifest
         init_from = run.config.init_from
         config = replace(
             run.requested, name=None, data=data, noise=noise, manifest=manifest, init_from=init_from
         )
-    # The typed value itself comes later; these only have to be valid beside what is inherited.
+    # These placeholders are valid beside the inherited values; tyro replaces them by the given value.
     if _places(arguments, "--manifest"):
         return replace(config, noise=(), noise_seed=0, manifest=Path("typed"))
     if _places(arguments, "--noise"):
@@ -170,7 +167,7 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
 
 
 def _flag(arguments: Sequence[str], flag: str) -> str | None:
-    """Value of ``--flag VALUE`` or ``--flag=VALUE``, before tyro knows the defaults it is to show."""
+    """Value of ``--flag VALUE`` or ``--flag=VALUE``; needed before tyro parses, since it decides the defaults."""
     for position in _places(arguments, flag):
         _, equals, value = arguments[position].partition("=")
         if equals:
@@ -181,21 +178,21 @@ def _flag(arguments: Sequence[str], flag: str) -> str | None:
 
 
 def _places(arguments: Sequence[str], flag: str) -> list[int]:
-    """Where a flag stands, with or without a value, in hyphens or underscores."""
+    """Positions of a flag, with or without a value, with hyphens or underscores."""
     names = [text.partition("=")[0] for text in arguments]
     return [at for at, name in enumerate(names) if name[:2] == "--" and name.replace("_", "-") == flag]
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the command that the arguments name; what the user can put right ends in one sentence and exit code 2.
+    """Run the command of the arguments; an error that the user can correct ends in one sentence and exit code 2.
 
     Raises:
-        SystemExit: with code 2 after a mistake of the user, 130 after Ctrl-C, 0 after --help or where the reader of
-            our output has gone.
+        SystemExit: with code 2 after an error of the user, 130 after Ctrl-C, 0 after --help or when the reader of the
+            output has ended.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a '?' for it
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows '?'
     try:
         if list(arguments) == ["--version"]:
             console.line(__version__)
@@ -208,6 +205,6 @@ def run(arguments: Sequence[str]) -> None:
         console.warn("Stopped.")
         raise SystemExit(130) from None
     except BrokenPipeError:
-        # The reader of our output has gone (memgate runs | head): not an error of ours.
+        # The reader of the output has ended (memgate runs | head), which is no error.
         sys.stderr.close()
         raise SystemExit(0) from None

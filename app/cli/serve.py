@@ -1,4 +1,4 @@
-"""Serves the dashboard: Streamlit in a process of its own, bound to this machine, with nothing sent elsewhere."""
+"""Serves the dashboard: Streamlit in its own process, bound to this machine, without telemetry."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from typing import Any
 from memgate.errors import MemgateError
 
 HOME = Path(__file__).resolve().parents[2]
-"""The folder that holds the packages; found from here, since another package may be called ``app``."""
+"""The folder that holds the packages; derived from this file, since another package may be called ``app``."""
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -33,24 +33,24 @@ def serve(
     """Serve the dashboard until it is stopped (Ctrl-C).
 
     Args:
-        root: folder of the runs; only its sub-directories can be opened.
+        root: folder of the runs; only its subfolders can be opened.
         port: 1 to 65535.
-        address: where to listen.
-        open_browser: show it in a browser, where the machine has a screen.
-        warn: called with one sentence if others can reach the dashboard.
+        address: address to listen on.
+        open_browser: open it in a browser, if the machine has a screen.
+        warn: called with one sentence if other machines can reach the dashboard.
         joins: other people's labels and hardness, see :func:`probes.external.load.load_external`.
 
     Returns:
-        The exit code: 0 when the user has stopped it.
+        The exit code; 0 if the user has stopped it.
 
     Raises:
-        MemgateError: the port is taken, or the address is not this machine's.
+        MemgateError: the port is in use, or the address does not belong to this machine.
     """
     check_port(address, port)
     if address not in LOCAL:
         warn(
-            f"The dashboard listens on {address}: everybody who reaches this machine can see your runs and their "
-            "pictures. Leave --address out to keep it to this machine."
+            f"The dashboard listens on {address}: everybody who can reach this machine can see your runs and their "
+            "images. Leave --address out to restrict it to this machine."
         )
     command = [
         # -P: a file app.py or noise.py in the working directory must not stand in for our packages.
@@ -67,28 +67,28 @@ def serve(
         *(f"--join={text}" for text in joins),
     ]
     process = subprocess.Popen(command, env=environment(address))
-    with _stopped_with_us(process):
+    with _stopped_at_exit(process):
         return _wait(process)
 
 
 def check_port(address: str, port: int) -> None:
-    """Raise MemgateError if nothing can listen there; Streamlit itself would take another port or fail late."""
+    """Raise MemgateError if the port is not free; Streamlit itself would take another port or fail late."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family) as probe:
-            # As the server does: a port whose last connection has just ended counts as free.
+            # As the server does: a port whose last connection has just ended is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MemgateError(
             f"The dashboard cannot listen on {address}:{port} ({reason}): choose another --port, such as "
-            f"{port + 1 if port < 65535 else 8501}, or end what uses it."
+            f"{port + 1 if port < 65535 else 8501}, or end the program that uses it."
         ) from error
 
 
 def required_options(address: str, port: int, open_browser: bool) -> dict[str, str]:
-    """Streamlit's options without which the dashboard must not start."""
+    """Streamlit options that the dashboard requires, by name."""
     return {
         "server.address": address,
         "server.port": str(port),
@@ -100,9 +100,9 @@ def required_options(address: str, port: int, open_browser: bool) -> dict[str, s
 
 
 def environment(address: str) -> dict[str, str]:
-    """The server's environment: our packages first, and Streamlit's options that an older one may not know.
+    """Environment variables of the server: our packages first on the path, and optional Streamlit options.
 
-    Streamlit refuses to start on an unknown flag and ignores an unknown variable.
+    An older Streamlit refuses to start on an unknown flag, and ignores an unknown variable.
     """
     options = {
         "SERVER_SHOW_EMAIL_PROMPT": "false",
@@ -117,12 +117,12 @@ def environment(address: str) -> dict[str, str]:
         "THEME_METRIC_VALUE_FONT_SIZE": "1.6rem",
     }
     if address in LOCAL:
-        # Else a foreign page could reach the server by a name of its own that resolves to 127.0.0.1.
+        # Otherwise a web page could reach the server by a host name that resolves to 127.0.0.1.
         options["SERVER_ALLOWED_HOSTS"] = " ".join(("localhost", "127.0.0.1", "[::1]"))
-    found = {**os.environ, **{f"STREAMLIT_{name}": value for name, value in options.items()}}
+    variables = {**os.environ, **{f"STREAMLIT_{name}": value for name, value in options.items()}}
     if str(HOME) != sysconfig.get_paths()["purelib"]:
-        found["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HOME), os.environ.get("PYTHONPATH"))))
-    return found
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HOME), os.environ.get("PYTHONPATH"))))
+    return variables
 
 
 def _has_screen() -> bool:
@@ -130,7 +130,7 @@ def _has_screen() -> bool:
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for the server; Ctrl-C reaches it as well and is its ordinary end."""
+    """Exit code of the server; Ctrl-C reaches it too and is its ordinary end."""
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -138,13 +138,13 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
 
 
 @contextmanager
-def _stopped_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """End the server with us, also when we are told to terminate: an orphan would hold the port."""
+def _stopped_at_exit(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """End the server when this process ends, also by SIGTERM; an orphaned server would keep the port."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    # Signals belong to the main thread; elsewhere (a test) whoever started us has to stop us.
+    # Signals can be handled in the main thread only; in another thread (a test) the caller stops the server.
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, interrupt) if main else None
     try:

@@ -1,4 +1,4 @@
-"""A run as a file or folder to take away. Same plan, same state of the run, same bytes."""
+"""Writes a run as a file or folder for other programs. Same plan, same state of the run, same bytes."""
 
 import hashlib
 import json
@@ -16,17 +16,17 @@ from noise.files.atomic import atomic_folder, atomic_write
 from noise.files.npz import write_zip
 from probes.export.files import Content, file_content
 from probes.export.folders import Folder, folder_content
-from probes.export.plan import ExportPlan, checked, command_of, name_of
+from probes.export.plan import ExportPlan, command_of, for_run, name_of
 from probes.export.samples import Chosen, choose
 
 SCHEMA = "memgate-export/1"
 CSV_ROWS = 2_000_000
-"""Rows above which a long table of text has to be asked for twice: it takes some 100 bytes a row."""
+"""Rows above which a long table of text needs ``yes``: it takes some 100 bytes a row."""
 
 
 @dataclass(frozen=True)
 class Meta:
-    """What stands in ``<file>.meta.json`` beside an export."""
+    """The contents of ``<file>.meta.json`` beside an export."""
 
     schema: str
     run: str
@@ -38,33 +38,43 @@ class Meta:
     mode: str
     """``eval`` or ``online``: how the values of the training split were obtained."""
     epochs: list[int]
-    """Those that the numbers are from."""
+    """Epochs that the numbers are from."""
     samples: int
     rows: int
     columns: list[str]
     notes: list[str]
-    """Sentences about what is left out."""
+    """Sentences about values that are left out."""
     command: str
     """The command that writes the same."""
 
 
 def export_run(run: Run, plan: ExportPlan | None = None, out: Path | None = None, yes: bool = False) -> Path:
-    """Write some of a run, whole or not at all, with ``<name>.meta.json`` beside it; say what is left out of it.
+    """Write (a part of) a run as a file or folder, with ``<name>.meta.json`` beside it, and return the path.
+
+    The export is written completely or not at all. Values that are left out are named on standard error.
 
     Args:
-        run: with at least one finished epoch.
-        plan: what. None: the summary of the training split as CSV.
-        out: the file (of a schema that is a folder: the folder, or a ``.zip`` of it), or a folder to put it into
-            under its usual name. None: ``<run>/exports/``.
+        run: a run with at least one finished epoch.
+        plan: what to write. None: the summary of the training split as CSV.
+        out: the file to write, or an existing folder to put it into under its default name; of a schema that is a
+            folder, the folder to write or a ``.zip`` of it. None: ``<run>/exports/``.
         yes: write a long table of more than :data:`CSV_ROWS` rows as text.
 
     Returns:
         Path of the file or folder.
 
     Raises:
-        MemgateError: what is asked for does not exist or is nobody, too many rows, or the disk refuses.
+        MemgateError: a split, epoch, gate, column, cohort or sample of the plan does not exist, no sample is
+            selected, there are too many rows, or the file cannot be written.
+
+    Example:
+        >>> plan = ExportPlan(format="parquet", quantities=("cause", "gate_b3_mean", "loss_mean"))
+        >>> path = export_run(run, plan, out=tmp_path / "digits.parquet")
+        >>> import pandas as pd
+        >>> pd.read_parquet(path).columns.tolist()
+        ['sample_id', 'cause', 'gate_b3_mean', 'loss_mean']
     """
-    plan = checked(plan or ExportPlan())
+    plan = for_run(plan or ExportPlan(), run)
     chosen = choose(run, plan)
     large = is_large(plan, len(chosen), len(chosen.snapshot.epochs))
     if large and not yes:
@@ -91,12 +101,12 @@ def export_run(run: Run, plan: ExportPlan | None = None, out: Path | None = None
 
 
 def export_bytes(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> bytes:
-    """What :func:`export_run` would write, in memory; of a folder its ``.zip``. The disk is only passed through.
+    """The bytes that :func:`export_run` would write; of a folder, those of its ``.zip``.
 
     Raises:
         MemgateError: as :func:`export_run` does, but for the number of rows.
     """
-    plan = checked(plan)
+    plan = for_run(plan, run)
     chosen = choose(run, plan, log)
     content = folder_content(run, plan, chosen) if plan.folder else file_content(run, plan, chosen)
     with tempfile.TemporaryDirectory(prefix="memgate-export-") as folder:
@@ -111,17 +121,17 @@ def export_bytes(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> by
 
 
 def download_name(run: Run, plan: ExportPlan) -> str:
-    """Name of the one file that holds an export."""
+    """Name of the single file that holds an export."""
     return name_of(run, plan) + (".zip" if plan.folder else "")
 
 
 def is_large(plan: ExportPlan, samples: int, epochs: int) -> bool:
-    """Whether an export is a table of text so long that it has to be asked for twice."""
+    """Whether an export is a table of text so long that ``yes`` is needed."""
     return plan.shape == "long" and plan.format in ("csv", "jsonl") and samples * epochs > CSV_ROWS
 
 
 def _write(content: Content | Folder, path: Path, name: str) -> None:
-    """Write the file or folder; ``name`` is that of the folder inside an archive."""
+    """Write the file or folder; ``name`` is the name of the folder inside an archive."""
     if isinstance(content, Content):
         atomic_write(path, content.write)
     elif path.suffix == ".zip":
@@ -133,22 +143,23 @@ def _write(content: Content | Folder, path: Path, name: str) -> None:
 
 
 def _meta(
-    run: Run, plan: ExportPlan, chosen: Chosen, content: Content | Folder, path: Path, again: str
+    run: Run, plan: ExportPlan, chosen: Chosen, content: Content | Folder, path: Path, line: str
 ) -> Meta:
     return Meta(
         SCHEMA, run.name, asdict(plan), path.name, _digest(path), chosen.snapshot.log.mode,
-        chosen.snapshot.epochs.tolist(), len(chosen), content.rows, list(content.columns), list(content.notes), again,
+        chosen.snapshot.epochs.tolist(), len(chosen), content.rows, list(content.columns), list(content.notes), line,
     )  # fmt: skip
 
 
 def _digest(path: Path) -> str:
+    """SHA-256 of a file; of a folder, of its files' names and digests in the order of their names."""
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in _files(path):
-        whole.update(f"{file.relative_to(path).as_posix()}\n{_digest(file)}\n".encode())
-    return whole.hexdigest()
+        digest.update(f"{file.relative_to(path).as_posix()}\n{_digest(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -160,18 +171,18 @@ def _meta_path(path: Path) -> Path:
 
 
 def _destination(run: Run, plan: ExportPlan, out: Path | None) -> Path:
-    """Where the file or folder goes.
+    """Path of the file or folder to write.
 
     Raises:
-        MemgateError: the folder for it is not there, or what is there was not written by us.
+        MemgateError: its parent folder does not exist, or the path exists and is no export of memgate.
     """
     if out is None:
         return run.path / "exports" / name_of(run, plan)
-    ours = plan.folder and _meta_path(out).is_file()
-    path = out / name_of(run, plan) if out.is_dir() and not ours else out
+    exported = plan.folder and _meta_path(out).is_file()
+    path = out / name_of(run, plan) if out.is_dir() and not exported else out
     require(path.parent.is_dir(), f"--out {out}: the folder {path.parent} does not exist: make it first.")
     require(
         not plan.folder or not path.exists() or _meta_path(path).is_file() or path.suffix == ".zip",
-        f"--out {out}: {path} is there and no export of memgate: choose another place.",
+        f"--out {out}: {path} exists and is no export of memgate: choose another place.",
     )
     return path

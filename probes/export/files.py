@@ -1,4 +1,4 @@
-"""The exports that are one file: what is in it, and what writes it."""
+"""Exports that are one file: contents and writer."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,33 +21,33 @@ from probes.export.summary import export_summary
 from probes.export.writers import WRITERS, arrow_table, plain_arrays, write_h5
 
 SAMPLES_PER_GROUP = 4096
-"""Samples in a row group of the matrix as Parquet."""
+"""Samples per row group of a matrix as Parquet."""
 
 ARRAYS: dict[str, Callable[[BinaryIO, Iterable[tuple[str, NDArray]]], None]] = {
     "npz": write_arrays,
     "h5": write_h5,
 }
-"""Formats of named arrays to what writes them; the others are of tables."""
+"""Formats of named arrays to their writers; the other formats are tables."""
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """A file that can be written."""
+    """A file to write."""
 
     columns: Sequence[str]
-    """Of the table, or names of the arrays."""
+    """Columns of the table, or names of the arrays."""
     rows: int
     write: Callable[[BinaryIO], None]
     notes: tuple[str, ...] = ()
-    """Sentences about what could not be read."""
+    """Sentences about values that could not be read."""
 
 
 def file_content(run: Run, plan: ExportPlan, chosen: Chosen) -> Content:
-    """What a file is going to hold.
+    """The file of an export.
 
     Args:
-        run: whose.
-        plan: of a schema that is no folder, with its format.
+        run: the run.
+        plan: what to export, of a schema that is no folder, with its format.
         chosen: its samples and epochs.
 
     Raises:
@@ -61,7 +61,7 @@ def file_content(run: Run, plan: ExportPlan, chosen: Chosen) -> Content:
 
 
 def summary_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows of the shape ``summary`` in memgate's schema or another tool's, and sentences of what is damaged."""
+    """The table of the shape ``summary`` in the plan's schema, and sentences about damaged files."""
     if plan.schema in TABLES:
         return TABLES[plan.schema](run, chosen)
     return export_summary(run, chosen, plan.quantities)
@@ -95,7 +95,7 @@ def _long(chosen: Chosen, names: Sequence[str], form: str) -> Content:
 
 
 def _flat(chosen: Chosen, names: Sequence[str]) -> Iterator[tuple[str, NDArray]]:
-    """The matrices flattened, row by row: the order (epoch, sample_id) of the tables, and ``seen``."""
+    """Names and arrays [E n] of the long shape in the order (epoch, sample_id), with ``seen``."""
     for name, array in matrix_arrays(chosen.snapshot, chosen.places, names):
         if name == "sample_id":
             yield name, np.tile(array, len(chosen.snapshot.epochs))
@@ -126,7 +126,7 @@ def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
 
 
 def list_tables(chosen: Chosen, names: Sequence[str]) -> Iterator[pa.Table]:
-    """A row per sample with a list over the epochs, a group of samples at once; the metadata names the epochs."""
+    """Tables of one row per sample with lists over the epochs, a group of samples each; metadata: the epochs."""
     schema, known = _list_schema(chosen, names), table_columns(chosen.snapshot.log.gates)
     length = len(chosen.snapshot.epochs)
     for start in range(0, len(chosen), SAMPLES_PER_GROUP):

@@ -1,4 +1,4 @@
-"""What an export holds: which samples, epochs and quantities, as which table, and the command that says the same."""
+"""The configuration of an export: which samples, epochs and columns, in which shape, format and schema."""
 
 import difflib
 import hashlib
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run, command
-from probes.samples.filters import Filter
+from probes.samples.filters import Filter, Split
 
 Shape = Literal["summary", "long", "matrix"]
 Format = Literal["csv", "parquet", "npz", "jsonl", "h5", "tsv"]
@@ -30,39 +30,51 @@ KINDS: dict[tuple[str, str], tuple[Format, ...]] = {
     ("tensorboard", "summary"): ("tsv",),
     ("tensorboard", "matrix"): ("tsv",),
 }
-"""Schema and shape to the formats that there are of them, the usual one first."""
+"""Schema and shape to their formats, the default first."""
 
 FOLDERS = ("fiftyone", "tensorboard")
 """Schemas that are a folder of files."""
 
 FIXED = ("cleanlab", "cartography")
-"""Schemas whose columns another tool has decided."""
+"""Schemas whose columns the other tool defines."""
 
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """What is asked for; equal plans of one state of a run give equal bytes."""
+    """What to export; equal plans of one state of a run give equal bytes.
 
+    Example:
+        The loss and the gate value of every corrupted sample at every epoch, as Parquet:
+
+        >>> plan = ExportPlan("long", "parquet", quantities=("loss", "gate_b3"), filter=Filter("corrupted"))
+        >>> plan.everything, plan.folder
+        (False, False)
+        >>> flags_of(plan)
+        '--split train --shape long --format parquet --cause corrupted --quantities loss gate_b3'
+    """
+
+    # The docstrings of the fields are the help texts of the command line.
     shape: Shape = "summary"
-    """``summary`` (a row per sample), ``long`` (a row per sample and epoch) or ``matrix`` (arrays [E, N])."""
+    """summary: one row per sample; long: one per sample and epoch; matrix: arrays [epochs, samples]."""
     format: Format | None = None
-    """None: the first of :data:`KINDS`."""
-    split: str = "train"
+    """File format. None: csv; npz for a matrix; with another tool's schema, the format of that tool."""
+    split: Split = "train"
+    """Split of the data."""
     schema: Schema = "memgate"
+    """Whose columns: memgate's, or those of another tool; fiftyone and tensorboard are folders with images."""
     quantities: tuple[str, ...] = ()
-    """Names of columns; () for all."""
+    """Only these columns, besides those that identify a sample. Empty: all."""
     epochs: str = "all"
-    """``all``, ``last``, ``every:K``, ``A-B`` or ``A,B,C``: those that a long table or a matrix has, and those that
-    a summary is computed from."""
+    """Epochs: all, last, every:5, 10-20 or 1,5,10; a summary is computed from these."""
     epoch: int | None = None
-    """Where a sample's route is judged; a summary has no later epoch. None: the last one of :attr:`epochs`."""
+    """Epoch at which the route is determined; a summary uses no later epoch. None: the last of the epochs."""
     filter: Filter = field(default_factory=Filter)
     gate: str | None = None
-    """Whose route the filter means. None: the last gate's."""
+    """Gate that determines the route, and whose trajectory tensorboard shows. None: the last gate."""
     cohort: str | None = None
-    """Only samples of this cohort of the run."""
+    """Only samples of this cohort, saved in the dashboard (cohorts/NAME.json in the run)."""
     ids: tuple[int, ...] = ()
-    """Only these samples; () for any."""
+    """Only the samples with these ids. Empty: any."""
 
     @property
     def folder(self) -> bool:
@@ -77,7 +89,7 @@ class ExportPlan:
 
 
 def checked(plan: ExportPlan) -> ExportPlan:
-    """The plan with its format.
+    """The plan with its default format filled in.
 
     Raises:
         MemgateError: there is no such schema, shape or format, or they do not go together.
@@ -100,11 +112,11 @@ def checked(plan: ExportPlan) -> ExportPlan:
         shapes = [shape for schema, shape in KINDS if schema == plan.schema]
         raise MemgateError(f"The schema {plan.schema} has no shape {plan.shape}: take {' or '.join(shapes)}.")
     if plan.format is not None and plan.format not in formats:
-        why = (
+        reason = (
             " (a matrix is not flat: --shape long is)" if plan.shape == "matrix" and len(formats) > 1 else ""
         )
         raise MemgateError(
-            f"The shape {plan.shape} of the schema {plan.schema} is not written as {plan.format}{why}: take "
+            f"The shape {plan.shape} of the schema {plan.schema} is not written as {plan.format}{reason}: take "
             f"{' or '.join(formats)}."
         )
     require(
@@ -114,47 +126,56 @@ def checked(plan: ExportPlan) -> ExportPlan:
     return replace(plan, format=plan.format or formats[0])
 
 
-def chosen_epochs(text: str, epochs: NDArray[np.integer]) -> NDArray[np.integer]:
-    """The epochs that a plan means.
-
-    Args:
-        text: ``all``, ``last``, ``every:K`` (the epochs that K divides, and the last), ``A-B`` (both included) or
-            ``A,B,C``.
-        epochs: [E] those that can be meant, rising, at least one.
-
-    Returns:
-        [E'] of them, rising, at least one.
+def for_run(plan: ExportPlan, run: Run) -> ExportPlan:
+    """The plan with its default format filled in and its classes as numbers of the run's classes.
 
     Raises:
-        MemgateError: it says something else, or means epochs that there are not.
+        MemgateError: see :func:`checked`; or the run has no such class.
     """
-    known = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
+    if any(isinstance(item, str) for item in plan.filter.classes):
+        plan = replace(plan, filter=plan.filter.numbered(run.sample_log().class_names))
+    return checked(plan)
+
+
+def chosen_epochs(text: str, epochs: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The epochs that a text selects, [E'], rising, at least one.
+
+    Args:
+        text: ``all``, ``last``, ``every:K`` (multiples of K, and the last), ``A-B`` (both included) or ``A,B,C``.
+        epochs: [E] the available epochs, rising, at least one.
+
+    Raises:
+        MemgateError: the text has another form, or selects an epoch that is not available.
+    """
+    available = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
     if text == "all":
         return epochs
     if text == "last":
         return epochs[-1:]
-    if found := re.fullmatch(r"every:([1-9]\d{0,8})", text):
-        return epochs[(epochs % int(found[1]) == 0) | (epochs == epochs[-1])]
-    if found := re.fullmatch(r"(\d{1,9})-(\d{1,9})", text):
-        inside = epochs[(epochs >= int(found[1])) & (epochs <= int(found[2]))]
-        require(len(inside) > 0, f"--epochs {text}: none of them is among those that can be meant, {known}.")
-        return inside
+    if match := re.fullmatch(r"every:([1-9]\d{0,8})", text):
+        return epochs[(epochs % int(match[1]) == 0) | (epochs == epochs[-1])]
+    if match := re.fullmatch(r"(\d{1,9})-(\d{1,9})", text):
+        between = epochs[(epochs >= int(match[1])) & (epochs <= int(match[2]))]
+        require(
+            len(between) > 0, f"--epochs {text}: none of them is among the available epochs, {available}."
+        )
+        return between
     if re.fullmatch(r"\d{1,9}(,\d{1,9})*", text):
-        wanted = np.unique([int(one) for one in text.split(",")])
+        wanted = np.unique([int(number) for number in text.split(",")])
         missing = np.setdiff1d(wanted, epochs)
         require(
             len(missing) == 0,
-            f"--epochs {text}: {', '.join(map(str, missing[:5]))} is not among the epochs that can be meant, {known}.",
+            f"--epochs {text}: {', '.join(map(str, missing[:5]))} is not among the available epochs, {available}.",
         )
         return epochs[np.isin(epochs, wanted)]
     raise MemgateError(f"--epochs {text[:80]}: take all, last, every:5, 10-20 or 1,5,10.")
 
 
 def chosen_columns(quantities: Sequence[str], known: Collection[str]) -> list[str]:
-    """The known columns that are wanted, in the order in which they are known; () means all.
+    """The selected columns in the order of ``known``; an empty selection means all.
 
     Raises:
-        MemgateError: one is not known.
+        MemgateError: a column is not known.
     """
     for name in quantities:
         if name not in known:
@@ -164,28 +185,8 @@ def chosen_columns(quantities: Sequence[str], known: Collection[str]) -> list[st
     return [name for name in known if not quantities or name in quantities]
 
 
-def class_numbers(names: Sequence[str], class_names: Sequence[str]) -> tuple[int, ...]:
-    """Classes, each by its number or its name, as numbers.
-
-    Raises:
-        MemgateError: there is no such class.
-    """
-    found = []
-    for name in names:
-        number = int(name) if name.isascii() and name.isdecimal() else -1
-        if name in class_names:
-            number = list(class_names).index(name)
-        require(
-            0 <= number < len(class_names),
-            f"--classes {name[:80]}: the classes are 0 to {len(class_names) - 1}, {', '.join(class_names[:20])}"
-            + (", ..." if len(class_names) > 20 else "."),
-        )
-        found.append(number)
-    return tuple(found)
-
-
 def flags_of(plan: ExportPlan) -> str:
-    """What stands behind ``memgate export RUN``; what is left as it is by default is left out."""
+    """The flags that follow ``memgate export RUN``; defaults are left out."""
     plan = checked(plan)
     parts = [f"--split {plan.split} --shape {plan.shape} --format {plan.format}"]
     single = {
@@ -200,7 +201,7 @@ def flags_of(plan: ExportPlan) -> str:
     parts += [f"--{name} {shlex.quote(str(value))}" for name, value in single.items() if value is not None]
     several = {"quantities": plan.quantities, "classes": plan.filter.classes, "ids": plan.ids}
     parts += [
-        f"--{name} {' '.join(shlex.quote(str(one)) for one in values)}"
+        f"--{name} {' '.join(shlex.quote(str(value)) for value in values)}"
         for name, values in several.items()
         if values
     ]
@@ -208,20 +209,20 @@ def flags_of(plan: ExportPlan) -> str:
 
 
 def command_of(run: Run, plan: ExportPlan, out: Path | str | None = None, yes: bool = False) -> str:
-    """The command line that writes the same bytes, as it can be typed in a shell.
+    """The command line that writes the same bytes, quoted for a shell.
 
     Args:
-        run: whose export.
-        plan: what is in it.
-        out: where it goes; None for the run's ``exports/``.
-        yes: whether it is as large as must be asked for twice.
+        run: the exported run.
+        plan: what is exported.
+        out: where it is written; None for the run's ``exports/``.
+        yes: whether the export is so large that ``--yes`` is needed.
     """
     place = "" if out is None else f" --out {shlex.quote(str(out))}"
     return f"{command('export', run.path)} {flags_of(plan)}{place}{' --yes' if yes else ''}"
 
 
 def name_of(run: Run, plan: ExportPlan) -> str:
-    """Name of the file or folder; a part of a run has a number of its own, so that it replaces no other part."""
+    """Name of the file or folder; a part of a run has a hash in its name, so that it replaces no other part."""
     plan = checked(plan)
     parts = [run.name, plan.split, *(() if plan.schema == "memgate" else (plan.schema,)), plan.shape]
     if not plan.everything:

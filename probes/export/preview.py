@@ -1,4 +1,4 @@
-"""What an export is going to be like, before anything is written: its size, and its first rows."""
+"""Size and first rows of an export, before anything is written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
 from probes.export.files import ARRAYS, list_tables, summary_frame
 from probes.export.folders import fiftyone_frame, projector_frame, score_names
-from probes.export.plan import FIXED, ExportPlan, checked, chosen_columns
+from probes.export.plan import FIXED, ExportPlan, chosen_columns, for_run
 from probes.export.samples import Chosen, choose
 from probes.export.shapes import long_tables
 from probes.export.summary import stored_columns, summary_names
@@ -23,39 +23,41 @@ BYTES: Mapping[str, Mapping[str, float]] = {
     "jsonl": {"float": 9.5, "bool": 4.9, "int": 2.5, "id": 5.0},
     "parquet": {"float": 4.8, "bool": 0.15, "int": 0.7, "id": 1.5},
 }
-"""Bytes of a value as text or compressed, measured over runs on CIFAR-10; arrays have those of their types."""
+"""Bytes per value as text or compressed, measured on runs on CIFAR-10; arrays have the size of their dtype."""
 
 PNG = 0.85
-"""Bytes of a PNG of a photograph by bytes of its pixels."""
+"""Bytes of the PNG of a photograph per byte of its pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
-    """What an export is going to be like."""
+    """Size and first rows of an export."""
 
     samples: int
     rows: int
     columns: tuple[str, ...]
     bytes: int
-    """About; of a folder with pictures, with those."""
+    """Estimated size on disk in bytes, including the images of a folder."""
     first: pd.DataFrame
     """The first rows."""
 
 
 def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None, side: int = 32) -> Outlook:
-    """Size and first rows of an export. Only the first samples are read, but for columns about all at once.
+    """Size and first rows of an export.
+
+    Only the first samples are read, except for columns that are computed from all samples at once.
 
     Args:
-        run: whose.
-        plan: what is asked for.
-        n: how many rows.
+        run: the run.
+        plan: what to export.
+        n: number of rows.
         log: the run's log, if it has been opened already.
-        side: of the run's pictures in pixels, for the size of a folder that has them.
+        side: side of the run's images in pixels, for the size of a folder with images.
 
     Raises:
         MemgateError: as :func:`probes.export.export.export_run` does before it writes.
     """
-    plan = checked(plan)
+    plan = for_run(plan, run)
     chosen = choose(run, plan, log)
     first = first_rows(run, plan, chosen, n)
     epochs = len(chosen.snapshot.epochs)
@@ -69,7 +71,7 @@ def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None
 
 
 def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> list[str]:
-    """The columns of which :attr:`probes.export.plan.ExportPlan.quantities` can name some; none where they are fixed.
+    """The names that :attr:`probes.export.plan.ExportPlan.quantities` can hold; none where columns are fixed.
 
     Raises:
         MemgateError: no finished epoch, or no such split.
@@ -86,14 +88,8 @@ def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> 
     return names[1:]
 
 
-def preview(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None) -> pd.DataFrame:
-    """The first rows of an export; arguments are those of :func:`outlook`."""
-    plan = checked(plan)
-    return first_rows(run, plan, choose(run, plan, log), n)
-
-
 def first_rows(run: Run, plan: ExportPlan, chosen: Chosen, n: int) -> pd.DataFrame:
-    """The first rows of what is chosen: of a matrix a row per sample, with a list over the epochs."""
+    """The first n rows of an export; of a matrix one row per sample, with lists over the epochs."""
     start = chosen.first(n)
     if plan.schema == "fiftyone":
         return fiftyone_frame(run, plan, start)[0]
@@ -104,40 +100,40 @@ def first_rows(run: Run, plan: ExportPlan, chosen: Chosen, n: int) -> pd.DataFra
     names = chosen_columns(plan.quantities, table_columns(chosen.snapshot.log.gates))
     if plan.shape == "matrix":
         return pd.concat([_frame(table) for table in list_tables(start, names)], ignore_index=True)
-    found: list[pd.DataFrame] = []
+    frames: list[pd.DataFrame] = []
     for table in long_tables(start.snapshot, start.places, names):
-        found.append(_frame(table))
-        if len(start) * len(found) >= n:
+        frames.append(_frame(table))
+        if len(start) * len(frames) >= n:
             break
-    return pd.concat(found, ignore_index=True).head(n)
+    return pd.concat(frames, ignore_index=True).head(n)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """With types that can be missing, as the summary has them."""
+    """The table as a DataFrame with nullable types, as the summary has them."""
     kinds = {pa.bool_(): pd.BooleanDtype(), pa.uint16(): pd.UInt16Dtype()}
     return table.to_pandas(types_mapper=kinds.get)
 
 
 def _row_bytes(plan: ExportPlan, first: pd.DataFrame) -> float:
-    """Bytes of one row."""
+    """Estimated bytes of one row."""
     form = "csv" if plan.format == "tsv" else str(plan.format)
     if form in ARRAYS and plan.shape == "summary":
         return sum(array.nbytes for _, array in plain_arrays(first)) / max(1, len(first))
     table = arrow_table(first)
     each = sum(_value_bytes(form, table[at], field) for at, field in enumerate(table.schema))
     if form in ARRAYS:
-        each += 1 if plan.shape == "long" else _length(table)  # whether it was seen
+        each += 1 if plan.shape == "long" else _length(table)  # the array seen
     return each + 1
 
 
 def _length(table: pa.Table) -> float:
-    """Epochs of a row of a matrix."""
+    """Number of epochs in a row of a matrix."""
     lists = [column for column in table.columns if pa.types.is_list(column.type)]
     return float(len(lists[0][0])) if lists else 0.0
 
 
 def _value_bytes(form: str, column: pa.ChunkedArray, field: pa.Field) -> float:
-    """Bytes of one value of a column, its name and comma included."""
+    """Estimated bytes of one value of a column, with its name (JSON) and separator."""
     kind, times = field.type, 1.0
     if pa.types.is_list(kind):
         kind, times = kind.value_type, float(len(column[0]))
@@ -145,8 +141,8 @@ def _value_bytes(form: str, column: pa.ChunkedArray, field: pa.Field) -> float:
         return times * (1.0 if pa.types.is_boolean(kind) else kind.bit_width / 8)
     frame = {"jsonl": len(field.name) + 6.0, "csv": 1.0}.get(form, 0.0)
     if pa.types.is_string(kind):
-        words = [len(word or "") for word in column.to_pylist()]
-        return frame + (0.2 if form == "parquet" else sum(words) / max(1, len(words)))
+        lengths = [len(text or "") for text in column.to_pylist()]
+        return frame + (0.2 if form == "parquet" else sum(lengths) / max(1, len(lengths)))
     name = "float" if pa.types.is_floating(kind) else "bool" if pa.types.is_boolean(kind) else "int"
     name = "id" if field.name in ("sample_id", "guid", "index") else name
     return times * (frame + BYTES[form][name])

@@ -1,4 +1,4 @@
-"""Which samples and epochs of a run an export means."""
+"""The samples and epochs that an export selects."""
 
 from dataclasses import dataclass, replace
 
@@ -18,16 +18,16 @@ from probes.samples.filters import Filter
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Some samples of a split over some of its epochs."""
+    """n samples of a split over some of its epochs."""
 
     snapshot: Snapshot
-    """With these epochs, and all samples."""
+    """The selected epochs, and all samples."""
     places: NDArray[np.intp]
-    """[n] where the samples stand in the log, in the order of rising ids; at least one."""
+    """[n] indices of the samples in the log, in the order of rising ids; at least one."""
 
     @property
     def sample_id(self) -> NDArray[np.int64]:
-        """[n] rising."""
+        """Ids of the samples [n], rising."""
         return self.snapshot.samples.sample_id[self.places].astype(np.int64)
 
     def __len__(self) -> int:
@@ -35,11 +35,11 @@ class Chosen:
 
     @property
     def samples(self) -> Samples:
-        """Who they are."""
+        """Labels and causes of the samples, each [n]."""
         return self.snapshot.samples.take(self.places)
 
     def first(self, n: int) -> "Chosen":
-        """Only the first samples."""
+        """The first n samples over the same epochs."""
         return replace(self, places=self.places[:n])
 
 
@@ -47,12 +47,12 @@ def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
     """The samples and epochs of a plan.
 
     Args:
-        run: whose.
-        plan: what is asked for.
+        run: the run.
+        plan: what to export.
         log: the run's log, if it has been opened already: a reader remembers which rows it has verified.
 
     Raises:
-        MemgateError: no finished epoch, no such split, epoch, gate, cohort or sample, or nobody is left.
+        MemgateError: no finished epoch, no such split, epoch, gate, class, cohort or sample, or no sample is selected.
     """
     snapshot = take_snapshot(run, plan.split, log)
     at = plan.epoch
@@ -67,48 +67,49 @@ def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
     members = _members(run, plan, snapshot, at)
     require(
         bool(members.any()),
-        f"None of the {len(members):,} samples of {plan.split} in {run.name} is meant by "
-        f"{_conditions(plan, at)}: ask for others.",
+        f"None of the {len(members):,} samples of {plan.split} in {run.name} is selected by "
+        f"{_conditions(plan, at)}: choose other conditions.",
     )
     order = by_id(snapshot)
     return Chosen(replace(snapshot, epochs=kept), order[members[order]])
 
 
 def _members(run: Run, plan: ExportPlan, snapshot: Snapshot, at: int) -> NDArray[np.bool_]:
-    """Who meets all conditions: bool [N], in the log's order."""
+    """Whether each sample meets all conditions, bool [N] in the log's order."""
     samples = snapshot.samples
     routed, seen = _route(run, plan, snapshot, at)
-    found = plan.filter.matching(samples.cause, samples.clean_label, routed, seen)
+    condition = plan.filter.numbered(snapshot.log.class_names)
+    mask = condition.matching(samples.cause, samples.clean_label, routed, seen)
     if plan.cohort is not None:
         cohort = load_cohort(run, plan.cohort)
         require(
             cohort.split == plan.split,
-            f"The cohort {cohort.name} is of the split {cohort.split}, and not of {plan.split}: add --split "
+            f"The cohort {cohort.name} is of the split {cohort.split} and not of {plan.split}: add --split "
             f"{cohort.split}.",
         )
-        found = found & np.isin(samples.sample_id, cohort.sample_ids)
+        mask = mask & np.isin(samples.sample_id, cohort.sample_ids)
     if plan.ids:
         unknown = np.setdiff1d(plan.ids, samples.sample_id)
         require(
             len(unknown) == 0,
             f"--ids {', '.join(map(str, unknown[:5]))}: {plan.split} of {run.name} has no such sample.",
         )
-        found = found & np.isin(samples.sample_id, plan.ids)
-    return found
+        mask = mask & np.isin(samples.sample_id, plan.ids)
+    return mask
 
 
 def _route(
     run: Run, plan: ExportPlan, snapshot: Snapshot, at: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Who was routed and who was seen at an epoch, [N] each; of a log without a gate nobody was routed."""
+    """Whether each sample was routed and was seen at an epoch, bool [N] each; without a gate none was routed."""
     gates = snapshot.log.gates
-    nobody = np.zeros(len(snapshot.samples), bool)
+    none = np.zeros(len(snapshot.samples), bool)
     if plan.gate is not None and plan.gate not in gates:
         raise MemgateError(
             f"--gate {plan.gate}: {run.name} has no such gate, it has {', '.join(gates) or 'none'}."
         )
     if plan.filter.route == "all":
-        return nobody, nobody
+        return none, none
     require(
         len(gates) > 0, f"{run.name} has no gate, so no sample is {plan.filter.route}: leave --route out."
     )
@@ -117,7 +118,7 @@ def _route(
 
 
 def _conditions(plan: ExportPlan, at: int) -> str:
-    """The conditions of a plan, as flags."""
+    """The conditions of a plan as flags."""
     given = {"cohort": plan.cohort, "ids": " ".join(map(str, plan.ids[:5])) or None}
     parts = [f"--{name} {value}" for name, value in given.items() if value is not None]
     default = Filter()

@@ -10,24 +10,24 @@ from probes.export.samples import Chosen
 from probes.export.summary import export_summary
 
 NEVER_LEARNED = 1000
-"""Cartography's count of forgetting events for a sample that was never predicted right."""
+"""Cartography's count of forgetting events for a sample that was never predicted correctly."""
 
-Table = tuple[pd.DataFrame, tuple[str, ...]]
-"""Rows, and sentences about what is damaged."""
+ToolTable = tuple[pd.DataFrame, tuple[str, ...]]
+"""The table, and sentences about damaged files."""
 
 
-def cleanlab_table(run: Run, chosen: Chosen) -> Table:
-    """Cleanlab's table of label issues: a row per example, in the order of the data set.
+def cleanlab_table(run: Run, chosen: Chosen) -> ToolTable:
+    """Cleanlab's table of label issues, one row per sample in the order of the data set.
 
-    ``is_label_issue`` is the truth, that the given label differs from the clean one, and no guess;
-    ``label_score`` in [0, 1], low is worse, is cleanlab's self-confidence: p(given label) when last seen, in the
-    training's own, in-sample probabilities, where cleanlab asks for out-of-sample ones; ``given_label`` and
-    ``predicted_label`` are classes. Missing for a sample that was never seen. Read it by
+    ``is_label_issue``: whether the given label differs from the clean one (known, not estimated).
+    ``label_score`` in [0, 1], low is worse: cleanlab's self-confidence, p(given label) when last seen. These are
+    in-sample probabilities of the training; cleanlab asks for out-of-sample ones. ``given_label`` and
+    ``predicted_label`` are class numbers. Missing for a sample that was never seen. Read it by
     ``pandas.read_csv(path, index_col="sample_id")``.
     """
     wanted = ("given_label", "clean_label", "pred_last", "p_given_last")
     table, _ = export_summary(run, chosen, wanted)
-    found = pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "sample_id": table["sample_id"],
             "is_label_issue": table["given_label"] != table["clean_label"],
@@ -36,15 +36,15 @@ def cleanlab_table(run: Run, chosen: Chosen) -> Table:
             "predicted_label": table["pred_last"],
         }
     )
-    return found, ()
+    return rows, ()
 
 
-def cartography_table(run: Run, chosen: Chosen) -> Table:
+def cartography_table(run: Run, chosen: Chosen) -> ToolTable:
     """Dataset cartography's metrics, ``td_metrics.jsonl`` of Swayamdipta et al. 2020, in their code's conventions.
 
     ``guid`` is the sample's id, ``index`` its row; ``correctness`` is a number of epochs and not a share, and
-    ``forgetfulness`` is :data:`NEVER_LEARNED` for a sample that was never predicted right. Samples that no epoch
-    has seen are left out, as they would be there. Plot it by their ``plot_data_map``.
+    ``forgetfulness`` is :data:`NEVER_LEARNED` for a sample that was never predicted correctly. Samples that no epoch
+    has seen are left out, as in their code. Plot it with their ``plot_data_map``.
 
     Their other file, ``training_dynamics/dynamics_epoch_{e}.jsonl``, holds each sample's logits of every class at
     every epoch. The log keeps the margin and probabilities of the given label only (a hundred classes would make it
@@ -61,7 +61,7 @@ def cartography_table(run: Run, chosen: Chosen) -> Table:
     table, _ = export_summary(run, chosen, wanted)
     table = table.loc[table["epochs_logged"] > 0].reset_index(drop=True)
     right = table["correctness"].to_numpy(np.float64) * table["epochs_logged"].to_numpy()
-    found = pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "guid": table["sample_id"],
             "index": np.arange(len(table)),
@@ -72,11 +72,11 @@ def cartography_table(run: Run, chosen: Chosen) -> Table:
             "forgetfulness": table["forgetfulness"].fillna(NEVER_LEARNED).astype(np.int64),
         }
     )
-    return found, ()
+    return rows, ()
 
 
-TABLES: dict[str, Callable[[Run, Chosen], Table]] = {
+TABLES: dict[str, Callable[[Run, Chosen], ToolTable]] = {
     "cleanlab": cleanlab_table,
     "cartography": cartography_table,
 }
-"""Schemas of one table to what makes it."""
+"""Schemas of one table to the function that makes it."""

@@ -1,4 +1,4 @@
-"""The summary to take away: what the log says of each sample, and what the run's probes have stored about it."""
+"""The exported summary: one row per sample with its scores from the log and the stored results of probes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,52 +21,54 @@ from probes.samples.columns import identity
 from probes.scores.table import VARIANTS, stored_scores
 
 CRITICAL_FROM = 1.0
-"""In grey levels: a sample is called critical at the first probed radius that is not below it."""
+"""Grey levels: the column of critical samples is of the first probed radius that is not below this."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What probes have stored about the samples of a split, as columns."""
+    """Stored results of probes for the samples of a split, as columns."""
 
     columns: Mapping[str, pd.Series]
-    """Name to values under their samples' ids: float32, or bool."""
+    """Name to values indexed by sample id: float32 or bool."""
     notes: tuple[str, ...]
     """A sentence for each damaged file."""
 
 
 def stored_columns(run: Run, split: str, until: int) -> Stored:
-    """The scores of :func:`probes.scores.table.stored_scores`, and two kinds of yes or no.
+    """The scores of :func:`probes.scores.table.stored_scores`, and two kinds of boolean columns.
 
-    ``critical_within_<r>``: the first-order probe finds another prediction within r grey levels, of its first radius
+    ``critical_within_<r>``: the first-order probe finds another prediction within r grey levels; r is its first radius
     from :data:`CRITICAL_FROM` on. ``memorised_…`` and ``recovered_…``: the cuts of the latest routing probe, see
     :class:`probes.routing.routes.Cut`.
 
     Args:
-        run: whose.
-        split: the samples.
-        until: no checkpoint after this epoch counts.
+        run: the run.
+        split: split of the samples.
+        until: last epoch; later checkpoints are ignored.
     """
     scores, notes = stored_scores(run, split, until)
-    found = {one.score.column: one.by_id for one in scores}
-    results, _ = _results(run, csr_config.PROBE)  # the scores' notes say already what a damaged file costs
-    found |= _critical(_latest(results, VARIANTS[csr_config.PROBE], split, until))
+    by_name = {stored.score.column: stored.by_id for stored in scores}
+    results, _ = _results(run, csr_config.PROBE)  # a damaged file is in the notes of the scores
+    by_name |= _critical(_latest(results, VARIANTS[csr_config.PROBE], split, until))
     results, sentences = _results(run, routes.PROBE)
-    found |= _cut(_latest(results, routes.VARIANT, split, until))
-    return Stored(found, (*notes, *sentences))
+    by_name |= _cut(_latest(results, routes.VARIANT, split, until))
+    return Stored(by_name, (*notes, *sentences))
 
 
 def _results(run: Run, probe: str) -> tuple[tuple[ProbeResult, ...], tuple[str, ...]]:
-    """What a probe has stored, and a sentence where its file is damaged."""
+    """Stored results of a probe, and a sentence if its file is damaged."""
     try:
         return load_results(run, probe), ()
     except MemgateError as error:
-        return (), (f"Without what the {probe} probe has found: {error}",)
+        return (), (f"Without the results of the {probe} probe: {error}",)
 
 
 def _latest(results: Sequence[ProbeResult], variant: str, split: str, until: int) -> ProbeResult | None:
-    """The latest result of a variant up to an epoch; None without one."""
-    usable = [one for one in results if (one.split, one.variant) == (split, variant) and one.epoch <= until]
-    return max(usable, key=lambda one: (one.epoch, len(one.sample_id)), default=None)
+    """The latest result of a variant up to an epoch, or None."""
+    usable = [
+        item for item in results if (item.split, item.variant) == (split, variant) and item.epoch <= until
+    ]
+    return max(usable, key=lambda item: (item.epoch, len(item.sample_id)), default=None)
 
 
 def _critical(result: ProbeResult | None) -> dict[str, pd.Series]:
@@ -96,23 +98,23 @@ def _cut(result: ProbeResult | None) -> dict[str, pd.Series]:
 
 
 def summary_names(snapshot: Snapshot, stored: Stored, operations: Sequence[Operation]) -> list[str]:
-    """Every column that the summary can have, in its order; ``sample_id`` is the first."""
-    who = identity(snapshot.samples.take(slice(0)), snapshot.split, operations)
-    return [*who, *column_names(snapshot.log.gates), *stored.columns]
+    """Names of all columns of the summary, in order; ``sample_id`` is the first."""
+    identifying = identity(snapshot.samples.take(slice(0)), snapshot.split, operations)
+    return [*identifying, *column_names(snapshot.log.gates), *stored.columns]
 
 
 def export_summary(
     run: Run, chosen: Chosen, quantities: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """One row per chosen sample, by rising ids, with the numbers of 'memgate score'.
+    """One row per selected sample, by rising ids, with the scores of ``memgate score``, and its notes.
 
     Args:
-        run: whose.
+        run: the run.
         chosen: the samples and epochs.
-        quantities: columns beside ``sample_id``; () for all.
+        quantities: columns besides ``sample_id``; () for all.
 
     Returns:
-        The table, and a sentence for each file of results that is damaged.
+        The table, and a sentence for each damaged file of results.
 
     Raises:
         MemgateError: there is no such column.
@@ -130,6 +132,6 @@ def export_summary(
 
 
 def _joined(values: pd.Series, sample_id: NDArray[np.int64]) -> NDArray | pd.api.extensions.ExtensionArray:
-    """The values of some samples; missing where a sample was not probed."""
+    """The values of these samples [n]; missing where a sample was not probed."""
     kind = "boolean" if values.dtype == bool else values.dtype
     return values.astype(kind).reindex(sample_id).array

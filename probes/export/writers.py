@@ -1,4 +1,4 @@
-"""Tables and arrays as files: CSV, Parquet, JSON lines and HDF5, as a stream; equal content gives equal bytes."""
+"""Writers of tables and arrays: CSV, Parquet, JSON lines and HDF5; equal content gives equal bytes."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -18,14 +18,14 @@ from memgate.errors import MemgateError
 from noise.files.atomic import atomic_write
 
 FORMULA = r"^([=+\-@\t\r])"
-"""How a spreadsheet recognises a formula."""
+"""Beginning of a text that a spreadsheet takes for a formula."""
 
 
 def write_csv(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     """Write tables of one schema as one CSV file.
 
-    Floats have as many digits as it takes to read the same float32 again; bools are true and false; what is
-    missing is empty. Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    Floats have as many digits as are needed to read the same float32 again; bools are true and false; missing values
+    are empty. Text that a spreadsheet would run as a formula gets a leading apostrophe.
     """
     stream.write((",".join(schema.names) + "\n").encode())
     options = pyarrow.csv.WriteOptions(include_header=False)
@@ -43,16 +43,16 @@ def _without_formulas(table: pa.Table) -> pa.Table:
 
 
 def write_parquet(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """Write tables of one schema as one Parquet file, a row group for each."""
+    """Write tables of one schema as one Parquet file, one row group per table."""
     with pyarrow.parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
 def write_jsonl(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """Write tables of one schema as one JSON object a line, with the digits of :func:`write_csv`.
+    """Write tables of one schema as one JSON object per line, with the digits of :func:`write_csv`.
 
-    What is missing is null, and so is infinity, for which JSON has no number.
+    Missing values are null, and so is infinity, for which JSON has no number.
     """
     keys = [f"{'{' if at == 0 else ', '}{json.dumps(name)}: " for at, name in enumerate(schema.names)]
     for table in tables:
@@ -63,13 +63,13 @@ def write_jsonl(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table])
 
 
 def _json(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column as JSON values."""
+    """A column as the text of JSON values."""
     if pa.types.is_string(column.type):
         known = column.combine_chunks().dictionary_encode()
-        words = pa.array(
-            [json.dumps(word, ensure_ascii=False) for word in known.dictionary.to_pylist()], pa.string()
+        texts = pa.array(
+            [json.dumps(text, ensure_ascii=False) for text in known.dictionary.to_pylist()], pa.string()
         )
-        column = pa.chunked_array([words.take(known.indices)])
+        column = pa.chunked_array([texts.take(known.indices)])
     elif pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, None)  # pyright: ignore
     return pc.fill_null(column.cast(pa.string()), "null")  # pyright: ignore
@@ -77,8 +77,8 @@ def _json(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def write_h5(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray]]) -> None:
     """Write named arrays as datasets of an HDF5 file, one in memory at a time; text is UTF-8 of fixed length."""
-    careful = _Careful(stream)
-    with h5py.File(careful, "w", track_order=True) as handle:
+    checked = _CheckedStream(stream)
+    with h5py.File(checked, "w", track_order=True) as handle:
         for name, array in arrays:
             if array.dtype.kind == "U":
                 encoded = np.char.encode(array, "utf-8")
@@ -86,12 +86,12 @@ def write_h5(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray]]) -> None:
                 handle.create_dataset(name, data=encoded.astype(kind), dtype=kind)
             else:
                 handle.create_dataset(name, data=np.ascontiguousarray(array))
-            careful.check()
-    careful.check()
+            checked.check()
+    checked.check()
 
 
-class _Careful:
-    """A stream that remembers what went wrong: HDF5 loses the error of a full disk."""
+class _CheckedStream:
+    """A stream that keeps its first error, since HDF5 loses the error of a full disk."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -108,16 +108,16 @@ class _Careful:
         return getattr(self._stream, name)
 
     def check(self) -> None:
-        """Raise what HDF5 has not."""
+        """Raise the first error of writing."""
         if self._error is not None:
             raise self._error
 
 
 def check_target(path: Path) -> None:
-    """Make sure, before anything long is computed, that :func:`write_table` can begin.
+    """Check the target of :func:`write_table` before a long computation.
 
     Raises:
-        MemgateError: an ending that :data:`WRITERS` does not know, or no such folder.
+        MemgateError: the ending is none of :data:`WRITERS`, or the folder does not exist.
     """
     if path.suffix not in WRITERS:
         raise MemgateError(f"{path} ends in neither {' nor '.join(WRITERS)}: take one of them.")
@@ -126,10 +126,10 @@ def check_target(path: Path) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a DataFrame to a file whose ending says how, whole or not at all.
+    """Write a DataFrame completely or not at all, in the format of the file's ending.
 
     Raises:
-        MemgateError: see :func:`check_target`; or the disk refuses.
+        MemgateError: see :func:`check_target`; or the file cannot be written.
     """
     check_target(path)
     content = arrow_table(table)
@@ -143,19 +143,19 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def arrow_table(table: pd.DataFrame) -> pa.Table:
     """A DataFrame as an Arrow table without an index: NaN and NA are null, text is ``string``."""
-    found = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    content = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     kinds = [
         (field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
-        for field in found.schema
+        for field in content.schema
     ]
-    return found.cast(pa.schema(kinds))
+    return content.cast(pa.schema(kinds))
 
 
 def plain_arrays(table: pd.DataFrame) -> Iterable[tuple[str, NDArray]]:
-    """The columns of a DataFrame as arrays that need no pickle.
+    """The columns of a DataFrame as (name, array [n]) that need no pickle.
 
-    A nullable integer or bool becomes float64 with NaN, text becomes unicode with "" for what is missing: the
-    type follows from the column, never from what happens to be missing.
+    A nullable integer or bool becomes float64 with NaN; text becomes unicode with "" for missing values. The dtype
+    depends on the column only, not on which values are missing.
     """
     for name, column in table.items():
         if isinstance(column.dtype, pd.StringDtype):
@@ -171,4 +171,4 @@ WRITERS: dict[str, Callable[[BinaryIO, pa.Schema, Iterable[pa.Table]], None]] = 
     ".parquet": write_parquet,
     ".jsonl": write_jsonl,
 }
-"""Ending of a file to what writes it."""
+"""Ending of a file to its writer."""

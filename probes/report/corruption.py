@@ -1,69 +1,42 @@
-"""Corruptions as text: what a manifest did in tables, and the table of all kinds. Pure functions."""
+"""Corruptions as text: the tables of a manifest, and the table of all kinds of corruption."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, get_args
-
-from tabulate import tabulate
 
 from memgate.console import Form
 from noise.kinds import KINDS, SHARE, Kind, Target
 from noise.manifest.manifest import Manifest
 from noise.manifest.summary import label_counts, summary
+from probes.report.document import Block, Table, layout, table_of, to_json
 
 UNKNOWN = "–"
-"""Stands for a requested rate that only the outcome can tell (a file of labels has none)."""
+"""Text of a requested rate that is not known in advance, such as that of a file of labels."""
 
 WIDE = 20
-"""Classes up to which the whole transition matrix is shown, and largest flows listed beyond."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table under a line that says what it is.
-
-    Attributes:
-        title: that line.
-        headers: one for each column.
-        rows: cells as text.
-        words: number of leading columns that are words; the others are numbers.
-    """
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    words: int = 1
+"""Number of classes up to which the whole transition matrix is shown; of more, this many largest changes."""
 
 
 def describe_manifest(manifest: Manifest, form: Form = "terminal") -> str:
-    """What was done to a data set, in numbers: see :func:`noise.manifest.summary.summary`.
+    """The summary of a manifest as text, see :func:`noise.manifest.summary.summary`.
 
     Args:
-        manifest: as loaded.
-        form: plain text, GitHub's Markdown, or JSON (the summary as it is).
+        manifest: the manifest.
+        form: plain text, GitHub's Markdown, or JSON (the summary itself).
     """
     if form == "json":
-        return json.dumps(summary(manifest), indent=2, ensure_ascii=False)
+        return to_json(summary(manifest), ascii_only=False)
     header = manifest.header
     title = (
         f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}"
     )
-    style, heading = ("github", "### {}") if form == "markdown" else ("simple", "{}")
-    parts = [heading.format(title)]
-    for table in manifest_tables(manifest):
-        # Numbers are formatted already; tabulate must not read them again.
-        align = ["left"] * table.words + ["right"] * (len(table.headers) - table.words)
-        text = tabulate(table.rows, table.headers, style, disable_numparse=True, colalign=align)
-        parts += [table.title, text]
-    return "\n\n".join(parts)
+    return layout(title, manifest_tables(manifest), form)
 
 
 def manifest_tables(manifest: Manifest) -> list[Table]:
-    """Operations, rates, causes, classes and transitions of a manifest."""
-    found = summary(manifest)
-    tables = [_operations(manifest), _rates(found), _causes(found), _classes(found)]
-    return [*tables, _matrix(found) if manifest.header.class_count <= WIDE else _flows(manifest)]
+    """Tables of the operations, rates, causes, classes and label transitions of a manifest."""
+    content = summary(manifest)
+    tables = [_operations(manifest), _rates(content), _causes(content), _classes(content)]
+    return [*tables, _matrix(content) if manifest.header.class_count <= WIDE else _flows(manifest)]
 
 
 def _operations(manifest: Manifest) -> Table:
@@ -85,20 +58,28 @@ def _operations(manifest: Manifest) -> Table:
     )
 
 
-def _rates(found: dict[str, Any]) -> Table:
+def _rates(content: dict[str, Any]) -> Table:
     rows = [
-        (what, _percent(found["rates"][what].get("requested")), _percent(found["rates"][what]["realised"]))
+        (
+            what,
+            _percent(content["rates"][what].get("requested")),
+            _percent(content["rates"][what]["realised"]),
+        )
         for what in ("label", "image", "any")
     ]
-    return Table("Share of all samples that is corrupted:", ("what", "requested", "realised"), tuple(rows))
+    return Table(
+        "Share of all samples that is corrupted:", ("what", "requested", "realised"), tuple(rows), words=1
+    )
 
 
-def _causes(found: dict[str, Any]) -> Table:
-    rows = [(cause, str(count), _percent(count / found["count"])) for cause, count in found["causes"].items()]
-    return Table("Samples by what is wrong with them:", ("cause", "samples", "share"), tuple(rows))
+def _causes(content: dict[str, Any]) -> Table:
+    rows = [
+        (cause, str(count), _percent(count / content["count"])) for cause, count in content["causes"].items()
+    ]
+    return Table("Samples by what is wrong with them:", ("cause", "samples", "share"), tuple(rows), words=1)
 
 
-def _classes(found: dict[str, Any]) -> Table:
+def _classes(content: dict[str, Any]) -> Table:
     rows = [
         (
             f"{row['class']} {row['name']}",
@@ -109,24 +90,24 @@ def _classes(found: dict[str, Any]) -> Table:
                 for rate in ("requested", "realised")
             ),
         )
-        for row in found["classes"]
+        for row in content["classes"]
     ]
     headers = ("class", "samples", "label requested", "realised", "image requested", "realised")
-    return Table("Share of each class that is corrupted:", headers, tuple(rows))
+    return Table("Share of each class that is corrupted:", headers, tuple(rows), words=1)
 
 
-def _matrix(found: dict[str, Any]) -> Table:
-    names = found["class_names"]
+def _matrix(content: dict[str, Any]) -> Table:
+    names = content["class_names"]
     rows = [
         (f"{label} {names[label]}", *(f"{100 * share:.1f}" if share else "0" for share in shares))
-        for label, shares in enumerate(found["transition"])
+        for label, shares in enumerate(content["transition"])
     ]
     title = "Given label (column) in percent of the samples with a clean label (row):"
-    return Table(title, ("clean", *map(str, range(len(names)))), tuple(rows))
+    return Table(title, ("clean", *map(str, range(len(names)))), tuple(rows), words=1)
 
 
 def _flows(manifest: Manifest) -> Table:
-    """The largest entries beside the diagonal; equal ones in the order of the classes."""
+    """The largest off-diagonal entries of the transition matrix, ties in the order of the classes."""
     counts = label_counts(manifest)
     totals = counts.sum(axis=1)
     counts[range(len(counts)), range(len(counts))] = 0
@@ -139,38 +120,48 @@ def _flows(manifest: Manifest) -> Table:
             share = count / int(totals[clean])
             rows.append((f"{names[clean]} -> {names[given]}", str(count), _percent(share)))
     title = f"The {WIDE} commonest changes of a label (share: of the samples with that clean label):"
-    return Table(
-        title, ("clean -> given", "samples", "share"), tuple(rows) or (("none", "0", _percent(0.0)),)
-    )
+    changes = tuple(rows) or (("none", "0", _percent(0.0)),)
+    return Table(title, ("clean -> given", "samples", "share"), changes, words=1)
 
 
 def _percent(share: float | None) -> str:
     return UNKNOWN if share is None else f"{share:.2%}"
 
 
-def kinds_table() -> str:
-    """All kinds of corruption that ``--noise`` takes: what the rate means, the parameters, the convention."""
-    parts = ["KIND:RATE[:KEY=VALUE...]; an exact share is round(rate * N) of all N samples."]
-    headers = ("kind", "rate", "parameters", "convention", "what it does")
-    widths: Sequence[int | None] = (None, 24, 26, None, 46)
+def kinds_table(form: Form = "terminal") -> str:
+    """All kinds of corruption that ``--noise`` takes, with the meaning of the rate, parameters and convention.
+
+    Args:
+        form: plain text, GitHub's Markdown, or JSON (a list of objects).
+    """
+    if form == "json":
+        kinds = [{"kind": name, "target": kind.target, **_kind_cells(kind)} for name, kind in KINDS.items()]
+        return to_json(kinds, ascii_only=False)
+    blocks: list[Block] = ["KIND:RATE[:KEY=VALUE...]; an exact share is round(rate * N) of all N samples."]
+    widths = (None, 24, 26, None, 46) if form == "terminal" else None
     for target in get_args(Target):
-        rows = [
-            (name, _rate(kind), _parameters(kind), kind.convention, kind.description)
-            for name, kind in KINDS.items()
-            if kind.target == target
-        ]
-        text = tabulate(rows, headers, "simple", disable_numparse=True, maxcolwidths=list(widths))
-        parts += [f"{target.capitalize()} noise:", text]
-    return "\n\n".join(parts)
+        rows = [{"kind": name, **_kind_cells(kind)} for name, kind in KINDS.items() if kind.target == target]
+        title = f"{target.capitalize()} noise:"
+        blocks.append(replace(table_of(title, rows), widths=widths))
+    return layout("", blocks, form)
+
+
+def _kind_cells(kind: Kind) -> dict[str, str]:
+    return {
+        "rate": _rate(kind),
+        "parameters": _parameters(kind),
+        "convention": kind.convention,
+        "what it does": kind.description,
+    }
 
 
 def _rate(kind: Kind) -> str:
-    """What the rate means; the usual meaning in short, since it stands in most rows."""
+    """Meaning of the rate; the usual meaning in short, since it is in most rows."""
     return "exact share" if kind.rate == SHARE else kind.rate or "takes none"
 
 
 def _parameters(kind: Kind) -> str:
-    """``key=default [values]`` of each parameter, ``key=…`` where there is no default; what must be given first."""
+    """``key=default [values]`` of each parameter, ``key=…`` without default; required parameters are marked."""
     texts = []
     for key, parameter in kind.parameters.items():
         default = str(parameter.default).lower() if parameter.default is not None else "…"

@@ -1,4 +1,4 @@
-"""Test accuracy over the epochs: our runs on the curves that the authors of the entropy gate left."""
+"""Test accuracy over the epochs: our runs and the curves of the authors of the entropy gate."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,19 +23,19 @@ THEIRS, OURS = (
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One curve; every array is [E]."""
+    """Test accuracy of one run over E epochs."""
 
     name: str
     epoch: NDArray[np.int64]
-    """Counted from 1."""
+    """[E], counted from 1."""
     planned: int
-    """Epochs that the run was meant to have, so that its learning rates fall at the same share of it."""
+    """Epochs of the configuration; the learning rates fall at shares of it."""
     accuracy: NDArray[np.float64]
-    """On the test set, as a share."""
+    """[E] on the test set, as a share."""
 
 
 def line_of_run(run: Run) -> Line:
-    """A run's curve, as far as it is; it may be one of the authors', imported. E is 0 without a test split."""
+    """The curve of a run's finished epochs, which may be an imported one; E is 0 without a test split."""
     rows = run.metrics()
     epoch = np.array([row["epoch"] for row in rows], np.int64)
     accuracy = np.array([row.get("test_accuracy", np.nan) for row in rows], np.float64)
@@ -44,25 +44,25 @@ def line_of_run(run: Run) -> Line:
 
 
 def authors_lines(rows: Iterable[PaperRow], curves: Mapping[str, AuthorRun]) -> list[Line]:
-    """The authors' curves of the settings of some rows.
+    """The authors' curves for the settings of these rows.
 
-    They are of their 45k/5k runs: 333 epochs, one gate step for each trunk step.
+    They are of runs on 45,000 training and 5,000 validation images, 333 epochs, one gate step per trunk step.
 
     Raises:
-        MemgateError: there is none.
+        MemgateError: there is no such curve.
     """
     wanted = {_key_of_row(row) for row in rows if row.model == "entropy-classifier-b3"}
-    found = [
+    lines = [
         Line(f"authors: {curve.name}", curve.epoch, FINAL_VALIDATED.epochs, curve.accuracy["test"])
         for curve in curves.values()
         if _key_of_curve(curve) in wanted
     ]
-    if not found:
+    if not lines:
         raise MemgateError(
-            "The authors left no curve of these rows: there are some of the entropy gate over B3, such as of "
+            "The authors published no curve of these rows: there are curves of the entropy gate over B3, such as of "
             "paper-1-scratch-0.01-constant."
         )
-    return found
+    return lines
 
 
 def _key_of_row(row: PaperRow) -> tuple[object, ...]:
@@ -71,19 +71,19 @@ def _key_of_row(row: PaperRow) -> tuple[object, ...]:
 
 def _key_of_curve(curve: AuthorRun) -> tuple[object, ...] | None:
     setting = curve.settings
-    usual = (setting.gate_iters, setting.drops, setting.lr, setting.lr_decay, setting.val_fraction)
-    if usual != (1, (47_000, 70_000), 0.1, 0.1, 0.1):
+    other = (setting.gate_iters, setting.drops, setting.lr, setting.lr_decay, setting.val_fraction)
+    if other != (1, (47_000, 70_000), 0.1, 0.1, 0.1):
         return None
     backbone = f"resnet{setting.depth}"
     return setting.dataset, backbone, setting.init, setting.gate_lr, setting.gate_lr_schedule
 
 
 def figure(theirs: Sequence[Line], ours: Sequence[Line], title: str) -> go.Figure:
-    """Ours on theirs, over the share of the planned epochs."""
-    drawn = go.Figure()
+    """Plot of our curves with theirs, over the share of the planned epochs."""
+    plot = go.Figure()
     for lines, colours, width in ((theirs, THEIRS, 3), (ours, OURS, 2)):
         for number, line in enumerate(lines):
-            drawn.add_scatter(
+            plot.add_scatter(
                 x=line.epoch / line.planned,
                 y=line.accuracy,
                 name=line.name,
@@ -93,23 +93,23 @@ def figure(theirs: Sequence[Line], ours: Sequence[Line], title: str) -> go.Figur
                 customdata=line.epoch,
                 hovertemplate=f"epoch %{{customdata}} of {line.planned}: %{{y:.2%}}<extra>{line.name}</extra>",
             )
-    drawn.update_layout(
+    plot.update_layout(
         title=title,
         template="simple_white",
         xaxis={"title": "share of the planned epochs", "range": [0, 1], "tickformat": ".0%"},
         yaxis={"title": "test accuracy", "tickformat": ".0%"},
         legend={"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0},
     )
-    return drawn
+    return plot
 
 
-def write_html(drawn: go.Figure, path: Path) -> Path:
-    """Write a figure as one page that needs no network.
+def write_html(plot: go.Figure, path: Path) -> Path:
+    """Write a plot as one HTML page that needs no network, and return its path.
 
     Raises:
         MemgateError: the file cannot be written.
     """
-    page = drawn.to_html(include_plotlyjs=True).encode()
+    page = plot.to_html(include_plotlyjs=True).encode()
     try:
         atomic_write(path, lambda stream: stream.write(page))
     except OSError as error:

@@ -1,93 +1,109 @@
-"""A report as text: for a terminal, as GitHub's Markdown, and as JSON."""
+"""Layout of documents: headings, lines and tables as text for a terminal or as GitHub's Markdown, and JSON."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from tabulate import tabulate
 
-from probes.report.report import Report
-from probes.report.tables import Figure, Form, Table, facts, tables
-from probes.stats.estimate import decimal, percent
-
-STYLES = {"terminal": ("simple", "{}", ""), "markdown": ("github", "### {}", "- ")}
-"""Form of the text to tabulate's format, the heading and what stands in front of a line."""
+TextForm = Literal["terminal", "markdown"]
 
 
-def to_json(report: Report) -> str:
-    """The report as JSON; what is undefined is null."""
-    return json.dumps(asdict(report), indent=2, allow_nan=False)
+@dataclass(frozen=True)
+class Lines:
+    """A list with one entry per line; nothing is laid out where it is empty."""
+
+    lines: Sequence[str]
 
 
-def to_terminal(report: Report, brief: bool = False) -> str:
-    """The report as text for a terminal; ``brief`` is for the end of a training."""
-    return _text(report, "terminal", brief)
+@dataclass(frozen=True)
+class Table:
+    """A table of cells that are formatted already."""
+
+    title: str
+    """Line above the table; empty for none."""
+    headers: tuple[str, ...]
+    """One for each column."""
+    rows: tuple[tuple[str, ...], ...]
+    """Cells as text, one for each column."""
+    words: int | None = None
+    """Number of leading columns of words, which are left-aligned, before columns of numbers. None: all."""
+    widths: tuple[int | None, ...] | None = None
+    """Widest text of each column in characters, beyond which it is wrapped; None for any."""
 
 
-def to_markdown(report: Report) -> str:
-    """The report as GitHub's Markdown."""
-    return _text(report, "markdown")
+Block = str | Lines | Table
+"""Part of a document; a str is a paragraph."""
 
 
-def _text(report: Report, style: str, brief: bool = False) -> str:
-    title = f"{report.run}: epoch {report.epoch} of {report.planned} ({report.state}, log mode {report.mode})"
-    lines = [f"{figure.row[0]}{shown(figure)}" for figure in facts(report)]
-    return layout(
-        title, lines if report.noise else [*lines, "Noise: none"], tables(report, brief), report.notes, style
+@dataclass(frozen=True)
+class _Style:
+    tabulate: str
+    heading: str
+    bullet: str
+
+
+_STYLES: Mapping[TextForm, _Style] = {
+    "terminal": _Style("simple", "{}", ""),
+    "markdown": _Style("github", "### {}", "- "),
+}
+
+
+def table_of(title: str, rows: Sequence[Mapping[str, str]], words: int | None = None) -> Table:
+    """A table of rows that map a header to a cell.
+
+    Args:
+        title: line above the table; empty for none.
+        rows: in order; a header that a row lacks is an empty cell. Columns are in the order of first appearance.
+        words: see :attr:`Table.words`.
+    """
+    headers = tuple(dict.fromkeys(header for row in rows for header in row))
+    return Table(
+        title, headers, tuple(tuple(row.get(header, "") for header in headers) for row in rows), words
     )
 
 
-def layout(
-    title: str,
-    lines: Sequence[str],
-    shown_tables: Sequence[Table],
-    notes: Sequence[str],
-    style: str,
-    cell: Callable[[Figure], str] | None = None,
-) -> str:
-    """Heading, lines, tables and notes as one text.
+def layout(title: str, blocks: Sequence[Block], form: TextForm) -> str:
+    """A document as text; parts are separated by an empty line.
 
     Args:
-        title: of the whole.
-        lines: facts, one a line.
-        shown_tables: in order.
-        notes: one a line.
-        style: a key of :data:`STYLES`.
-        cell: a figure as text; None: with its interval.
+        title: heading; empty for none.
+        blocks: in order.
+        form: ``terminal`` or ``markdown``.
     """
-    table_format, heading, bullet = STYLES[style]
-    parts = [heading.format(title), "\n".join(bullet + line for line in lines)]
-    for table in shown_tables:
-        # Numbers are formatted already; tabulate must not read them again.
-        rows = _rows(table, cell or shown)
-        parts += [table.title, tabulate(rows, headers="keys", tablefmt=table_format, disable_numparse=True)]
-    parts.append("\n".join(bullet + note for note in notes))
+    style = _STYLES[form]
+    parts = [style.heading.format(title)] if title else []
+    for block in blocks:
+        parts += _laid_out(block, style)
     return "\n\n".join(parts)
 
 
-def _rows(table: Table, cell: Callable[[Figure], str]) -> list[dict[str, str]]:
-    """A row for each of the rows that figures name, in the order in which they first appear."""
-    found: dict[tuple[str, ...], dict[str, str]] = {}
-    for figure in table.figures:
-        cells = found.setdefault(figure.row, dict(zip(table.heads, figure.row, strict=True)))
-        cells[figure.column] = cell(figure)
-    return list(found.values())
-
-
-def shown(figure: Figure) -> str:
-    """A figure as text, with its 95 % interval where it has one; ``-`` where it is undefined."""
-    found = figure.value
-    if found.value is None:
-        return "-"
-    if figure.form == "decimal":
-        return decimal(found)
-    if figure.form == "percent" and found.low is not None:
-        return percent(found)
-    return number(found.value, figure.form)
-
-
-def number(value: float, form: Form) -> str:
-    """A number in its form."""
-    return {"count": "{:.0f}", "epoch": "{:.0f}", "percent": "{:.2%}", "decimal": "{:.3f}"}[form].format(
-        value
+def _laid_out(block: Block, style: _Style) -> list[str]:
+    if isinstance(block, str):
+        return [block]
+    if isinstance(block, Lines):
+        return ["\n".join(style.bullet + line for line in block.lines)] if block.lines else []
+    numbers = None if block.words is None else len(block.headers) - block.words
+    text = tabulate(
+        block.rows,
+        block.headers,
+        style.tabulate,
+        disable_numparse=True,  # numbers are formatted already; tabulate must not read them again
+        colalign=None if numbers is None else ["left"] * (len(block.headers) - numbers) + ["right"] * numbers,
+        maxcolwidths=None if block.widths is None else list(block.widths),
     )
+    return [block.title, text] if block.title else [text]
+
+
+def to_json(content: Any, ascii_only: bool = True) -> str:
+    """Plain values as indented JSON.
+
+    Args:
+        content: dicts, lists, texts, numbers, bools and None.
+        ascii_only: write other characters as escapes.
+
+    Raises:
+        ValueError: a number is not finite; JSON has none such.
+    """
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=ascii_only)

@@ -1,20 +1,18 @@
-"""The documents' numbers and ours side by side, with what stands between them."""
+"""The papers' numbers and ours side by side."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tabulate import tabulate
-
 from memgate.config.run import RunConfig
+from memgate.console import Form
 from memgate.papers.reproduction import Reproduction
 from memgate.papers.rows import PaperRow
 from memgate.runs.metrics import last_known
 from memgate.runs.outline import outline_of
 from memgate.runs.run import Run
 from memgate.sweeps.grid import state_of
-from probes.report.document import STYLES
+from probes.report.document import Lines, layout, table_of, to_json
 from probes.report.several_runs import Spread, spread
 from probes.report.sweep import how_far
 
@@ -32,39 +30,54 @@ JSON_NOTE = (
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A row, theirs and ours."""
+class ReproducedRow:
+    """A row of a paper's table with its number and ours."""
 
     paper: PaperRow
     setting: str
-    """Ours: network and epochs."""
+    """Network and epochs of our runs."""
     ours: Spread
-    """Test accuracy as a share, of the complete runs."""
+    """Test accuracy of the complete runs, as a share."""
     runs: tuple[str, ...]
-    """The complete ones."""
+    """Names of the complete runs."""
 
     @property
     def difference(self) -> float | None:
-        """Ours less theirs, as a share; None without a run."""
+        """Our accuracy minus the paper's, as a share; None without a run."""
         return None if self.ours.mean is None else self.ours.mean - self.paper.accuracy
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of a reproduction."""
+    """The rows of a reproduction; ``str(comparison)`` is the text of ``memgate reproduce``."""
 
     name: str
-    rows: tuple[Compared, ...]
+    rows: tuple[ReproducedRow, ...]
     missing: dict[str, str]
-    """Run that is not complete to how far it is."""
+    """Name of a run that is not complete to its state."""
     comparable: bool
-    """Whether the scale is the documents' own; otherwise a difference says nothing about them."""
+    """Whether the scale is that of the papers; at other scales a difference says nothing about them."""
     notes: tuple[str, ...]
     schema: str = SCHEMA
 
+    def text(self, form: Form = "terminal") -> str:
+        """The comparison as plain text, Markdown or JSON with the settings, numbers and runs of each row."""
+        if form == "json":
+            content = asdict(self)
+            for entry, row in zip(content["rows"], self.rows, strict=True):
+                entry["difference"] = row.difference
+            return to_json({**content, "notes": [JSON_NOTE, *self.notes]})
+        table = table_of("", [_cells(row, self.comparable) for row in self.rows])
+        missing = [f"Not in the table: {name} ({state})" for name, state in self.missing.items()]
+        notes = Lines((TEXT_NOTE, *self.notes))
+        return layout(f"Reproduction: {self.name}", [table, Lines(missing), notes], form)
+
+    def __str__(self) -> str:
+        return self.text()
+
 
 def compare(plan: Reproduction, out: Path) -> Comparison:
-    """Hold what is complete against the documents.
+    """The complete runs of a reproduction compared with the papers.
 
     Args:
         plan: the rows and their runs.
@@ -77,12 +90,12 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
     settings = {str(config.name): _setting(config) for config in plan.configs}
     rows = []
     for row in plan.rows:
-        mine = [run.name for run in plan.sweep.runs if run.point == {"row": row.row}]
-        complete = tuple(name for name in mine if states[name] == "complete")
+        names = [run.name for run in plan.sweep.runs if run.point == {"row": row.row}]
+        complete = tuple(name for name in names if states[name] == "complete")
         rows.append(
-            Compared(
+            ReproducedRow(
                 row,
-                settings[mine[0]],
+                settings[names[0]],
                 spread([last_known(Run(out / name).metrics(), "test_accuracy") for name in complete]),
                 complete,
             )
@@ -92,37 +105,11 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
 
 
 def _setting(config: RunConfig) -> str:
+    """Network and epochs of a configuration, as text."""
     return f"{outline_of(config).model}, {config.train.epochs} epochs"
 
 
-def to_json(found: Comparison) -> str:
-    """As JSON: each row's settings and numbers, ours with the value of every run."""
-    content = asdict(found)
-    for entry, row in zip(content["rows"], found.rows, strict=True):
-        entry["difference"] = row.difference
-    content["notes"] = [JSON_NOTE, *found.notes]
-    return json.dumps(content, indent=2, allow_nan=False)
-
-
-def to_text(found: Comparison, style: str) -> str:
-    """As text.
-
-    Args:
-        found: what to write.
-        style: a key of :data:`probes.report.document.STYLES`.
-    """
-    table_format, heading, bullet = STYLES[style]
-    rows = [_cells(row, found.comparable) for row in found.rows]
-    table = tabulate(rows, headers="keys", tablefmt=table_format, disable_numparse=True)
-    lines = [f"Not in the table: {name} ({state})" for name, state in found.missing.items()]
-    parts = [heading.format(f"Reproduction: {found.name}"), table]
-    parts += [
-        "\n".join(bullet + line for line in some) for some in (lines, (TEXT_NOTE, *found.notes)) if some
-    ]
-    return "\n\n".join(parts)
-
-
-def _cells(row: Compared, comparable: bool) -> dict[str, str]:
+def _cells(row: ReproducedRow, comparable: bool) -> dict[str, str]:
     paper, ours = row.paper, row.ours
     difference = "-" if row.difference is None else f"{100 * row.difference:+.2f}"
     if not comparable and row.difference is not None:
@@ -141,15 +128,10 @@ def _mean(mean: float, sd: float | None, n: int) -> str:
     return f"{100 * mean:.2f}" + (f" ± {100 * sd:.2f}" if sd is not None else "") + f" (n = {n})"
 
 
-def listed(rows: Sequence[PaperRow], form: str) -> str:
-    """Rows of the documents.
-
-    Args:
-        rows: which.
-        form: ``json``, with shares; or a key of :data:`probes.report.document.STYLES`, with percentages.
-    """
+def listed(rows: Sequence[PaperRow], form: Form) -> str:
+    """Rows of the papers' tables as a table with percentages, or as JSON with shares."""
     if form == "json":
-        return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
+        return to_json([asdict(row) for row in rows])
     cells = [
         {
             "row": row.row,
@@ -163,4 +145,4 @@ def listed(rows: Sequence[PaperRow], form: str) -> str:
         }
         for row in rows
     ]
-    return tabulate(cells, headers="keys", tablefmt=STYLES[form][0], disable_numparse=True)
+    return layout("", [table_of("", cells)], form)

@@ -1,7 +1,6 @@
-"""What the scores of a run are in each group of its samples, and which samples are hardest, for people."""
+"""The score sheet of a run: the median of each score in each group of samples, and the hardest samples."""
 
 import difflib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tabulate import tabulate
 
+from memgate.console import Form
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, command
 from probes.dynamics.snapshot import Snapshot
+from probes.report.document import Block, Lines, layout, table_of, to_json
 from probes.samples.columns import gate_column, shown_gates
 from probes.samples.groups import members
 from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged
@@ -33,38 +33,39 @@ NEVER = (
 
 @dataclass(frozen=True)
 class Median:
-    """The middle of one score in one group."""
+    """The median of one score in one group."""
 
     group: str
-    """As in :func:`probes.samples.groups.members`."""
+    """A group of :func:`probes.samples.groups.members`."""
     n: int
-    """Samples that are ranked."""
+    """Number of ranked samples."""
     value: float | None
-    """None where nothing is ranked; inf where the middle sample never was learned, or its loss is infinite."""
+    """None where no sample is ranked; inf where the median sample was never learned, or its loss is infinite."""
     low: float | None
     high: float | None
 
 
 @dataclass(frozen=True)
-class Row:
-    """One score."""
+class ScoreRow:
+    """One score of a run."""
 
     column: str
     title: str
     gate: str | None
-    """Whose score it is; None where it is no gate's."""
+    """Gate of the score; None for a score without gate."""
     harder: str
     """``high`` or ``low``."""
     range: str
     needs: str
     missing: int
-    """Samples that are not ranked: never seen, not probed, or undefined."""
+    """Number of samples that are not ranked: never seen, not probed, or undefined."""
     never: int
-    """Samples that rank as hardest without a number: what it is the time or count of never happened."""
+    """Number of samples without a value that rank as hardest, since the event that is timed or counted never
+    happened."""
     never_what: str
-    """What, in a word; see :class:`probes.scores.catalogue.Score`."""
+    """Name of that event; see :class:`probes.scores.catalogue.Score`."""
     medians: tuple[Median, ...]
-    """Of each group; only of ``all`` where nothing was done to any sample, or the same to every one."""
+    """One for each group; only ``all`` where no sample is corrupted, or all are by the same cause."""
     quantiles: tuple[float, ...]
     """At :data:`QUANTILES`, where ``all`` is the only group; else empty."""
 
@@ -83,48 +84,55 @@ class HardSample:
 
 @dataclass(frozen=True)
 class ScoreSheet:
-    """The scores of a split of a run, as plain values."""
+    """The scores of a split of a run, as plain values; ``str(sheet)`` is the text of ``memgate score``."""
 
     run: str
     split: str
     state: str
     epoch: int
-    """The last epoch that counts."""
+    """The last evaluated epoch."""
     planned: int
     logged: int
-    """Epochs that count."""
+    """Number of evaluated epochs."""
     mode: str
     """``eval`` or ``online``."""
     groups: dict[str, int]
     """Group to its number of samples."""
-    rows: tuple[Row, ...]
+    rows: tuple[ScoreRow, ...]
     by: str
     """Column by which the samples below are the hardest."""
     hardest: tuple[HardSample, ...]
     notes: tuple[str, ...]
     schema: str = SCHEMA
 
+    def text(self, form: Form = "terminal") -> str:
+        """The sheet as plain text, Markdown or JSON, in which undefined, infinite and "never" are null."""
+        return to_json(_plain(asdict(self))) if form == "json" else layout(*_parts(self), form)
+
+    def __str__(self) -> str:
+        return self.text()
+
 
 def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by: str) -> ScoreSheet:
-    """Look at a table of scores.
+    """The score sheet of a table of scores.
 
     Args:
-        run: whose.
-        snapshot: what the table was made from.
+        run: the run.
+        snapshot: the epochs from which the table was made.
         table: see :func:`probes.scores.table.snapshot_scores`.
-        top: how many of the hardest samples to list.
-        by: by which score: a column of the table.
+        top: number of hardest samples to list.
+        by: column of the score by which they are the hardest.
 
     Raises:
         MemgateError: the table has no such score.
     """
     log = snapshot.log
-    found = list(score_columns(table, log.gates, tuple(SCORES.values())))
-    inside = _shown_groups(table)
-    chosen = {one.column: one for one in found}.get(by)
+    scores = list(score_columns(table, log.gates, tuple(SCORES.values())))
+    groups = _shown_groups(table)
+    chosen = {score.column: score for score in scores}.get(by)
     if chosen is None:
-        raise MemgateError(_without(by, run, snapshot))
-    rows = tuple(_row(one, table, inside) for one in found)
+        raise MemgateError(_reason_without(by, run, snapshot))
+    rows = tuple(_row(score, table, groups) for score in scores)
     return ScoreSheet(
         run=run.name,
         split=snapshot.split,
@@ -133,7 +141,7 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
         planned=int(log.planned[-1]),
         logged=len(snapshot.epochs),
         mode=log.mode,
-        groups={name: int(who.sum()) for name, who in inside.items()},
+        groups={name: int(mask.sum()) for name, mask in groups.items()},
         rows=rows,
         by=by,
         hardest=_hardest(chosen, table, top, log.class_names),
@@ -142,43 +150,54 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
 
 
 def _shown_groups(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
-    """The groups to compare; without those that repeat another."""
-    inside = members(table)
-    if len(inside) <= 2 or ("clean" not in inside and len(inside) == 3):  # all of one kind
-        return {"all": inside["all"]}
-    del inside["all"]
-    alike = [name for name in inside if name != "corrupted" and (inside[name] == inside["corrupted"]).all()]
+    """Group to its mask [N], without groups that repeat another one."""
+    groups = members(table)
+    if len(groups) <= 2 or ("clean" not in groups and len(groups) == 3):  # all of one kind
+        return {"all": groups["all"]}
+    del groups["all"]
+    alike = [name for name in groups if name != "corrupted" and (groups[name] == groups["corrupted"]).all()]
     if alike:
-        del inside["corrupted"]
-    return inside
+        del groups["corrupted"]
+    return groups
 
 
-def _row(one: ScoreColumn, table: pd.DataFrame, inside: dict[str, NDArray[np.bool_]]) -> Row:
-    score, turned = one.score, suspicion(table, one.column, one.score)
+def _row(column: ScoreColumn, table: pd.DataFrame, groups: dict[str, NDArray[np.bool_]]) -> ScoreRow:
+    score, turned = column.score, suspicion(table, column.column, column.score)
     known = ~np.isnan(turned)
-    never = table[one.column].isna().to_numpy(bool) & known
+    never = table[column.column].isna().to_numpy(bool) & known
     medians = []
-    for name, who in inside.items():
-        ranked = turned[who & known] * score.direction
-        middle = [None if math.isnan(end) else end for end in median_interval(ranked)]
-        medians.append(Median(name, len(ranked), *middle))
+    for name, mask in groups.items():
+        ranked = turned[mask & known] * score.direction
+        estimate = [None if math.isnan(value) else value for value in median_interval(ranked)]
+        medians.append(Median(name, len(ranked), *estimate))
     quantiles = ()
-    if list(inside) == ["all"] and known.any():
+    if list(groups) == ["all"] and known.any():
         levels = np.quantile(turned[known] * score.direction, QUANTILES, method="inverted_cdf")
         quantiles = tuple(levels.tolist())
-    title = score.title if one.column == score.column else f"{score.title} ({one.gate})"
-    return Row(
-        one.column, title, one.gate, score.suspicious, score.range, score.needs, int((~known).sum()), int(never.sum()),
-        score.never, tuple(medians), quantiles,
-    )  # fmt: skip
+    title = score.title if column.column == score.column else f"{score.title} ({column.gate})"
+    return ScoreRow(
+        column=column.column,
+        title=title,
+        gate=column.gate,
+        harder=score.suspicious,
+        range=score.range,
+        needs=score.needs,
+        missing=int((~known).sum()),
+        never=int(never.sum()),
+        never_what=score.never,
+        medians=tuple(medians),
+        quantiles=quantiles,
+    )
 
 
-def _hardest(one: ScoreColumn, table: pd.DataFrame, top: int, names: Sequence[str]) -> tuple[HardSample, ...]:
-    """Ties in the order of the sample ids; samples without the score are left out."""
-    turned = suspicion(table, one.column, one.score)
+def _hardest(
+    column: ScoreColumn, table: pd.DataFrame, top: int, names: Sequence[str]
+) -> tuple[HardSample, ...]:
+    """The hardest samples, ties by rising ids; samples without the score are left out."""
+    turned = suspicion(table, column.column, column.score)
     order = np.argsort(-turned, kind="stable")
     rows = table.iloc[order[~np.isnan(turned[order])][:top]]
-    values = rows[one.column].to_numpy(np.float64, na_value=np.nan)
+    values = rows[column.column].to_numpy(np.float64, na_value=np.nan)
     labels = [[names[int(label)] for label in rows[which]] for which in ("given_label", "clean_label")]
     return tuple(
         HardSample(sample, given, clean, cause, None if math.isnan(value) else value)
@@ -188,8 +207,8 @@ def _hardest(one: ScoreColumn, table: pd.DataFrame, top: int, names: Sequence[st
     )
 
 
-def _without(by: str, run: Run, snapshot: Snapshot) -> str:
-    """Why a table lacks a score, in a sentence."""
+def _reason_without(by: str, run: Run, snapshot: Snapshot) -> str:
+    """One sentence that says why a table lacks a score."""
     score, gates = SCORES.get(by), snapshot.log.gates
     if score is None:
         close = difflib.get_close_matches(by, SCORES)
@@ -208,8 +227,8 @@ def _without(by: str, run: Run, snapshot: Snapshot) -> str:
     )
 
 
-def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row]) -> tuple[str, ...]:
-    """What the reader must know to read the numbers right."""
+def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[ScoreRow]) -> tuple[str, ...]:
+    """Sentences that are needed to read the numbers correctly."""
     log, notes = snapshot.log, [MEDIANS]
     if any(row.never for row in rows):
         notes.append(NEVER)
@@ -229,12 +248,8 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Row
     )
 
 
-def to_json(sheet: ScoreSheet) -> str:
-    """The sheet as JSON; what is undefined, infinite or never is null."""
-    return json.dumps(_plain(asdict(sheet)), indent=2, allow_nan=False)
-
-
 def _plain(value: Any) -> Any:
+    """The value with null in place of numbers that JSON lacks."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -242,17 +257,8 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def to_terminal(sheet: ScoreSheet) -> str:
-    """The sheet as text for a terminal."""
-    return _said(sheet, "simple", "{}", "")
-
-
-def to_markdown(sheet: ScoreSheet) -> str:
-    """The sheet as GitHub's Markdown."""
-    return _said(sheet, "github", "### {}", "- ")
-
-
-def _said(sheet: ScoreSheet, style: str, heading: str, bullet: str) -> str:
+def _parts(sheet: ScoreSheet) -> tuple[str, list[Block]]:
+    """Title and blocks of the document."""
     title = (
         f"{sheet.run}: scores of {sheet.split} at epoch {sheet.epoch} of {sheet.planned} "
         f"({sheet.logged} logged epochs, {sheet.state}, log mode {sheet.mode})"
@@ -261,19 +267,18 @@ def _said(sheet: ScoreSheet, style: str, heading: str, bullet: str) -> str:
     gates = tuple(dict.fromkeys(row.gate for row in sheet.rows if row.gate is not None))
     shown = shown_gates(gates)
     cells = [_cells(row) for row in sheet.rows if row.gate is None or row.gate in shown]
-    parts = [heading.format(title), f"Samples: {sizes}.", _table(cells, style)]
+    blocks: list[Block] = [f"Samples: {sizes}.", table_of("", cells)]
     if len(shown) < len(gates):
-        parts.append(
+        blocks.append(
             f"Of the {len(gates)} gates {', '.join(shown)} are shown; --format json and --out have them all."
         )
     if sheet.hardest:
-        parts.append(f"The hardest {len(sheet.hardest)} by {sheet.by}:")
-        parts.append(_table([_sample_cells(sample, sheet.by) for sample in sheet.hardest], style))
-    parts.append("\n".join(bullet + note for note in sheet.notes))
-    return "\n\n".join(parts)
+        hardest = [_sample_cells(sample, sheet.by) for sample in sheet.hardest]
+        blocks.append(table_of(f"The hardest {len(sheet.hardest)} by {sheet.by}:", hardest))
+    return title, [*blocks, Lines(sheet.notes)]
 
 
-def _cells(row: Row) -> dict[str, str]:
+def _cells(row: ScoreRow) -> dict[str, str]:
     cells = {
         "column": row.column,
         "score": row.title,
@@ -309,7 +314,3 @@ def _number(value: float | None, infinite: str) -> str:
     if value is None:
         return "-"
     return infinite if math.isinf(value) else f"{value:.3g}"
-
-
-def _table(rows: list[dict[str, str]], style: str) -> str:
-    return tabulate(rows, headers="keys", tablefmt=style, disable_numparse=True)

@@ -1,6 +1,5 @@
-"""Runs that differ in their seeds only, as one: every figure of their reports as mean and standard deviation."""
+"""Reports of runs that differ only in their seeds: mean and standard deviation of every number."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from memgate.config.json_form import flags
+from memgate.console import Form
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run
-from probes.report.document import layout, number
+from probes.report.document import Block, Lines, layout, to_json
 from probes.report.report import Report
-from probes.report.tables import Figure, Table, facts, tables
+from probes.report.tables import Figure, FigureTable, NumberForm, facts, number, tables
 
 SCHEMA = "memgate-reports/1"
 
@@ -26,20 +26,21 @@ NO_MATTER = (
     "name", "out", "seed", "noise_seed", "noise", "manifest", "device", "data.root", "data.split_seed",
     "train.checkpoint_every", "log.tensorboard",
 )  # fmt: skip
-"""What may differ: seeds, places, and what changes no figure. The noise is compared by what was carried out."""
+"""Flags that may differ: seeds, paths, and settings without influence on the numbers. The corruption is compared by
+its operations."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure over runs."""
+    """One number over runs."""
 
     mean: float | None
     sd: float | None
-    """Of the runs, with n - 1 in the denominator; None for a single one."""
+    """Sample standard deviation (n - 1 in the denominator); None for a single run."""
     n: int
-    """Runs that have the figure."""
+    """Number of runs that have the number."""
     values: tuple[float | None, ...]
-    """Of each run; None where it lacks the figure."""
+    """Value of each run; None where the run lacks it."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,23 @@ class SeveralRuns:
     seeds: tuple[tuple[int | None, int], ...]
     """Seed of the training and of the corruption, of each run."""
     spreads: dict[str, Spread]
-    """Path of a figure (see :mod:`probes.report.tables`) to its spread."""
+    """Path of a number (see :attr:`probes.report.tables.Figure.path`) to its spread."""
     notes: tuple[str, ...]
     schema: str = SCHEMA
 
+    def text(self, form: Form = "terminal") -> str:
+        """The reports as plain text, as GitHub's Markdown, or as JSON.
+
+        The JSON holds mean, standard deviation and values of each number under its path, and each run's whole report.
+        """
+        return to_json(_json_content(self)) if form == "json" else layout(*_parts(self), form)
+
+    def __str__(self) -> str:
+        return self.text()
+
 
 def check_alike(runs: Sequence[Run]) -> None:
-    """Make sure that runs may be averaged: they differ in nothing but seeds and places.
+    """Check that runs may be averaged: they differ only in seeds and paths.
 
     Raises:
         MemgateError: a run is given twice, or a field of the configuration, the noise or the data differs.
@@ -68,24 +79,24 @@ def check_alike(runs: Sequence[Run]) -> None:
     )
     settings = [_setting(run) for run in runs]
     keys = dict.fromkeys(key for setting in settings for key in setting)
-    found = []
+    differences = []
     for key in keys:
         values = [setting[key] for setting in settings if key in setting]
         if any(value != values[0] for value in values):
-            found.append(f"{key} ({', '.join(dict.fromkeys(map(_short, values)))})")
-    if found:
+            differences.append(f"{key} ({', '.join(dict.fromkeys(map(_short, values)))})")
+    if differences:
         raise MemgateError(
-            f"These runs differ in more than their seeds, so their mean means nothing: {'; '.join(found)}. Report "
-            "them one by one, or only those of one setting together."
+            f"These runs differ in more than their seeds, so their mean means nothing: {'; '.join(differences)}. "
+            "Report them one by one, or only those of one setting together."
         )
 
 
 def several(runs: Sequence[Run], report_of: Callable[[Run], Report]) -> SeveralRuns:
-    """The reports of runs of one setting, and their figures as mean and standard deviation.
+    """The reports of runs of one setting, and mean and standard deviation of their numbers.
 
     Args:
         runs: two or more.
-        report_of: makes the report of one.
+        report_of: makes the report of a run.
 
     Raises:
         MemgateError: they are not of one setting, or not equally far.
@@ -108,53 +119,41 @@ def several(runs: Sequence[Run], report_of: Callable[[Run], Report]) -> SeveralR
     return SeveralRuns(reports, seeds, spreads(reports), (*notes, *common, *own))
 
 
-def to_json(found: SeveralRuns) -> str:
-    """As JSON: each figure's mean, sd and values under its path, and the whole report of each run."""
+def _json_content(result: SeveralRuns) -> dict[str, Any]:
     runs = [
         {"run": report.run, "seed": seed, "noise_seed": noise_seed, "epoch": report.epoch}
-        for report, (seed, noise_seed) in zip(found.reports, found.seeds, strict=True)
+        for report, (seed, noise_seed) in zip(result.reports, result.seeds, strict=True)
     ]
-    content = {
-        "schema": found.schema,
+    return {
+        "schema": result.schema,
         "runs": runs,
-        "figures": {path: asdict(spread) for path, spread in found.spreads.items()},
-        "notes": found.notes,
-        "reports": [asdict(report) for report in found.reports],
+        "figures": {path: asdict(spread) for path, spread in result.spreads.items()},
+        "notes": result.notes,
+        "reports": [asdict(report) for report in result.reports],
     }
-    return json.dumps(content, indent=2, allow_nan=False)
 
 
-def to_terminal(found: SeveralRuns) -> str:
-    """As text for a terminal."""
-    return _text(found, "terminal")
+def _parts(result: SeveralRuns) -> tuple[str, list[Block]]:
+    """Title and blocks of the document."""
 
-
-def to_markdown(found: SeveralRuns) -> str:
-    """As GitHub's Markdown."""
-    return _text(found, "markdown")
-
-
-def _text(found: SeveralRuns, style: str) -> str:
     def cell(figure: Figure) -> str:
-        return shown_spread(figure, found.spreads[figure.path], len(found.reports))
+        return shown_spread(result.spreads[figure.path], len(result.reports), figure.form, figure.exact)
 
-    first = found.reports[0]
-    title = f"{len(found.reports)} runs at epoch {first.epoch} of {first.planned} (log mode {first.mode})"
-    lines = [
-        "Runs: "
-        + ", ".join(
-            f"{report.run} (seed {seed}, noise seed {noise_seed})"
-            for report, (seed, noise_seed) in zip(found.reports, found.seeds, strict=True)
-        )
+    first = result.reports[0]
+    title = f"{len(result.reports)} runs at epoch {first.epoch} of {first.planned} (log mode {first.mode})"
+    names = [
+        f"{report.run} (seed {seed}, noise seed {noise_seed})"
+        for report, (seed, noise_seed) in zip(result.reports, result.seeds, strict=True)
     ]
-    lines += [f"{figure.row[0]}{cell(figure)}" for figure in facts(first)]
-    lines = lines if first.noise else [*lines, "Noise: none"]
-    return layout(title, lines, _tables(found.reports), found.notes, style, cell)
+    lines = [f"Runs: {', '.join(names)}", *(f"{figure.row[0]}{cell(figure)}" for figure in facts(first))]
+    lines += [] if first.noise else ["Noise: none"]
+    laid_out = [table.laid_out(cell) for table in _tables(result.reports)]
+    return title, [Lines(lines), *laid_out, Lines(result.notes)]
 
 
-def _tables(reports: Sequence[Report]) -> list[Table]:
-    """The tables of all runs as one set: a row that only some runs have (a rare cause) is there once."""
-    merged: dict[str, Table] = {}
+def _tables(reports: Sequence[Report]) -> list[FigureTable]:
+    """The tables of all runs merged: each number that any run has is in them once, such as those of a rare cause."""
+    merged: dict[str, FigureTable] = {}
     for report in reports:
         for table in tables(report):
             before = merged.get(table.title, replace(table, figures=()))
@@ -164,7 +163,7 @@ def _tables(reports: Sequence[Report]) -> list[Table]:
 
 
 def spreads(reports: Sequence[Report]) -> dict[str, Spread]:
-    """Path of every figure that some report has to its spread over all of them."""
+    """Path of every number that any report has to its spread over all reports."""
     values = [
         {
             figure.path: figure.value.value
@@ -172,43 +171,49 @@ def spreads(reports: Sequence[Report]) -> dict[str, Spread]:
         }
         for report in reports
     ]
-    paths = dict.fromkeys(path for found in values for path in found)
-    return {path: spread([found.get(path) for found in values]) for path in paths}
+    paths = dict.fromkeys(path for by_path in values for path in by_path)
+    return {path: spread([by_path.get(path) for by_path in values]) for path in paths}
 
 
 def spread(values: Sequence[float | None]) -> Spread:
-    """Mean and standard deviation of what is not None."""
+    """Mean and sample standard deviation of the values that are not None."""
     known = np.array([value for value in values if value is not None], float)
     mean = float(known.mean()) if len(known) else None
     sd = float(known.std(ddof=1)) if len(known) > 1 else None
     return Spread(mean, sd, len(known), tuple(values))
 
 
-def shown_spread(figure: Figure, found: Spread, runs: int) -> str:
-    """A spread as text, in the form of the figure; ``-`` where no run has it."""
-    if found.mean is None:
+def shown_spread(values: Spread, runs: int, form: NumberForm, exact: bool = False) -> str:
+    """A spread as text; ``-`` where no run has a value.
+
+    Args:
+        values: a number in all runs.
+        runs: number of runs; if fewer have a value, their number is added.
+        form: how the number is written.
+        exact: known without measurement, so that no deviation is shown where all runs agree.
+    """
+    if values.mean is None:
         return "-"
-    form = figure.form
-    text = number(found.mean, form)
-    agreed = len({value for value in found.values if value is not None}) == 1
-    sd = None if agreed and (figure.exact or form in ("count", "epoch")) else found.sd
+    text = number(values.mean, form)
+    agreed = len({value for value in values.values if value is not None}) == 1
+    sd = None if agreed and (exact or form in ("count", "epoch")) else values.sd
     if sd is not None:
         text = f"{text[:-1]} ± {100 * sd:.2f}%" if form == "percent" else f"{text} ± {number(sd, form)}"
-    return text if found.n == runs else f"{text} (n = {found.n})"
+    return text if values.n == runs else f"{text} (n = {values.n})"
 
 
 def _setting(run: Run) -> dict[str, Any]:
-    """What must be the same, by its flag's name."""
-    # Another program's run has no configuration, and nobody knows what its digests would have to agree in.
-    found = flags(run.outline if run.recorded else run.config, NO_MATTER)
-    found["noise"] = [operation.short for operation in run.manifest.header.operations]
+    """Settings that must agree, by the name of their flag."""
+    # A recorded run has no configuration, and it is not known which of its digests would have to agree.
+    settings = flags(run.outline if run.recorded else run.config, NO_MATTER)
+    settings["noise"] = [operation.short for operation in run.manifest.header.operations]
     log = run.sample_log()
-    found["log mode"], found["classes"] = log.mode, list(log.class_names)
-    found["samples"] = [f"{split}:{len(log.samples(split))}" for split in log.splits]
+    settings["log mode"], settings["classes"] = log.mode, list(log.class_names)
+    settings["samples"] = [f"{split}:{len(log.samples(split))}" for split in log.splits]
     # Which images are kept depends on the split seed; with the same one they must be the same.
     for split, digest in () if run.recorded else run.digests.items():
-        found[f"images and labels of {split} at split seed {run.config.data.split_seed}"] = digest[:8]
-    return found
+        settings[f"images and labels of {split} at split seed {run.config.data.split_seed}"] = digest[:8]
+    return settings
 
 
 def _short(value: Any) -> str:

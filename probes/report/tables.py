@@ -1,63 +1,98 @@
-"""A report as tables of figures: which number stands where. The same tables serve one run and several."""
+"""The numbers of a report with their places in tables; the same tables show one run and several."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from probes.external.correlation import Joined
-from probes.report.report import Report, title_of, usual_prevalence
+from probes.report import document
 from probes.samples.groups import Group
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.separation import ScoreSeparation
-from probes.stats.estimate import Estimate
+from probes.stats.estimate import Estimate, decimal, percent
 
-Form = Literal["count", "percent", "decimal", "epoch"]
-"""How a figure is written."""
+if TYPE_CHECKING:
+    from probes.report.report import Report
+
+NumberForm = Literal["count", "percent", "decimal", "epoch"]
+"""How a number is written."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of a report and its place."""
+    """One number of a report and its place in a table."""
 
     path: str
-    """What it is, the same in the reports of several runs: ``groups/clean/fits_given``."""
+    """Identifies the number across the reports of several runs: ``groups/clean/fits_given``."""
     row: tuple[str, ...]
-    """Texts that stand in front."""
+    """Texts at the beginning of its row."""
     column: str
+    """Header of its column."""
     value: Estimate
-    form: Form
+    form: NumberForm
     exact: bool = False
-    """Known without measuring, so that runs which agree in it have no spread to show."""
+    """Known without measurement, so that no spread is shown where all runs agree."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """Figures under a heading."""
+class FigureTable:
+    """Numbers under a heading."""
 
     title: str
     heads: tuple[str, ...]
-    """Heads of the columns that hold the row's own texts."""
+    """Headers of the columns that hold the texts of a row."""
     figures: tuple[Figure, ...]
 
+    def laid_out(self, cell: Callable[[Figure], str]) -> document.Table:
+        """The table with cells as text, one row for each row named by a number, in the order of first appearance.
 
-def facts(report: Report) -> list[Figure]:
-    """The numbers of the whole run: accuracies and realised rates of noise, each with the text before it."""
-    found = []
+        Args:
+            cell: writes a number.
+        """
+        rows: dict[tuple[str, ...], dict[str, str]] = {}
+        for figure in self.figures:
+            cells = rows.setdefault(figure.row, dict(zip(self.heads, figure.row, strict=True)))
+            cells[figure.column] = cell(figure)
+        return document.table_of(self.title, list(rows.values()))
+
+
+def shown(figure: Figure) -> str:
+    """A number as text, with its 95 % interval where it has one; ``-`` where it is undefined."""
+    estimate = figure.value
+    if estimate.value is None:
+        return "-"
+    if figure.form == "decimal":
+        return decimal(estimate)
+    if figure.form == "percent" and estimate.low is not None:
+        return percent(estimate)
+    return number(estimate.value, figure.form)
+
+
+def number(value: float, form: NumberForm) -> str:
+    """A number as text in its form."""
+    formats = {"count": "{:.0f}", "epoch": "{:.0f}", "percent": "{:.2%}", "decimal": "{:.3f}"}
+    return formats[form].format(value)
+
+
+def facts(report: "Report") -> list[Figure]:
+    """The numbers of the whole run, accuracies and realised rates of noise, each with the text before it."""
+    figures = []
     for name, accuracy in (("Test", report.test_accuracy), ("Validation", report.val_accuracy)):
         if accuracy:
-            found.append(Figure(f"{name.lower()}_accuracy", (f"{name} accuracy: ",), "", accuracy, "percent"))
+            path = f"{name.lower()}_accuracy"
+            figures.append(Figure(path, (f"{name} accuracy: ",), "", accuracy, "percent"))
     for noise in report.noise:
         requested = "by the file" if noise.requested is None else f"{noise.requested:.2%}"
         text = f"Noise {noise.text}: requested {requested}, realised "
         realised = Estimate(noise.realised, None, None, report.groups[0].n)
-        found.append(Figure(f"noise/{noise.text}/realised", (text,), "", realised, "percent", exact=True))
-    return found
+        figures.append(Figure(f"noise/{noise.text}/realised", (text,), "", realised, "percent", exact=True))
+    return figures
 
 
-def tables(report: Report, brief: bool = False) -> list[Table]:
-    """Every table of a report, in order; those that would be empty, and of a ``brief`` one details, are left out."""
-    found = [
-        Table(
+def tables(report: "Report", brief: bool = False) -> list[FigureTable]:
+    """The tables of a report in order; empty ones are left out, and details if ``brief``."""
+    result = [
+        FigureTable(
             "Training samples at the last epoch, by what was done to them:",
             ("samples",),
             tuple(_groups(report.groups, "groups")),
@@ -65,37 +100,48 @@ def tables(report: Report, brief: bool = False) -> list[Table]:
     ]
     for copy in report.copies:
         title = f"Samples of {copy.split}, which it was not trained on:"
-        found.append(Table(title, ("samples",), tuple(_groups(copy.groups, copy.split))))
-    found += list(_score_tables(report))[: 1 if brief else None]
+        result.append(FigureTable(title, ("samples",), tuple(_groups(copy.groups, copy.split))))
+    result += list(_score_tables(report))[: 1 if brief else None]
     if report.over_epochs:
         title = "AUROC over the epochs, of what is logged at each:"
-        found.append(Table(title, ("quantity", "suspicious", "against"), tuple(_curves(report))))
+        result.append(FigureTable(title, ("quantity", "suspicious", "against"), tuple(_curves(report))))
     for joined in report.joins:
         title = f"Spearman's rank correlation with {joined.what} ({joined.name}), samples of {joined.split}:"
-        found.append(Table(title, ("score",), tuple(_joined(joined))))
-    return found
+        result.append(FigureTable(title, ("score",), tuple(_joined(joined))))
+    return result
 
 
-def _score_tables(report: Report) -> Iterator[Table]:
-    """How well scores find the corruption: AUROCs of all targets side by side, then every figure of each target."""
+def title_of(score: str, gate: str | None) -> str:
+    """Title of a score in tables, with its gate."""
+    title = SCORES[score].title
+    return title if gate is None else f"{title} ({gate})"
+
+
+def usual_prevalence(rows: Sequence[ScoreSeparation]) -> float | None:
+    """Share of corrupted samples among those with a score, of the score that most corrupted samples have."""
+    return max(rows, key=lambda row: row.auroc.n_positive).prevalence if rows else None
+
+
+def _score_tables(report: "Report") -> Iterator[FigureTable]:
+    """How well scores detect the corruption: AUROC of all targets side by side, then all metrics of each target."""
     heads = ("score", "suspicious")
     repeated = _repeated(report.groups)
     rows = [row for row in report.scores if row.against not in repeated]
     targets = list(dict.fromkeys(row.against for row in rows))
     if len(targets) > 1:
         title = "How well a score tells corrupted from clean training samples (AUROC):"
-        yield Table(title, heads, tuple(_areas(rows)))
+        yield FigureTable(title, heads, tuple(_areas(rows)))
     for target in targets:
         what = "all that is corrupted" if target == "corrupted" else f"{target} corruption among the clean"
         title = f"How well a score finds {what} (positive: {target}):"
-        yield Table(title, heads, tuple(_detection([row for row in rows if row.against == target])))
+        yield FigureTable(title, heads, tuple(_detection([row for row in rows if row.against == target])))
 
 
 def _repeated(rows: Sequence[Group]) -> set[str]:
-    """The causes and kinds that are all of the corruption: what they have is said of ``corrupted`` already."""
+    """Causes and kinds of all corrupted samples: their numbers are those of ``corrupted``."""
     sizes = {group.name: group.n for group in rows}
-    own = ("all", "clean", "corrupted")
-    return {name for name, n in sizes.items() if name not in own and n == sizes.get("corrupted")}
+    pooled = ("all", "clean", "corrupted")
+    return {name for name, n in sizes.items() if name not in pooled and n == sizes.get("corrupted")}
 
 
 def _groups(rows: Sequence[Group], part: str) -> Iterator[Figure]:
@@ -118,7 +164,7 @@ def _path(row: ScoreSeparation) -> str:
 
 
 def _areas(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
-    """A row per score and gate, a column per kind of corruption."""
+    """AUROC: one row per score and gate, one column per cause of corruption."""
     for row in rows:
         area = row.auroc
         value = Estimate(area.value, area.low, area.high, area.n_positive + area.n_negative)
@@ -127,7 +173,7 @@ def _areas(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
 
 
 def _detection(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
-    """Of one target a row per score and gate, a column per figure, and what chance gives."""
+    """All metrics of one target: one row per score and gate, one column per metric, and a row of chance levels."""
     for row, area in zip(rows, _areas(rows), strict=True):
         yield Figure(area.path, area.row, "AUROC", area.value, "decimal")
         yield Figure(f"{_path(row)}/average_precision", area.row, "AP", row.average_precision, "decimal")
@@ -140,7 +186,7 @@ def _detection(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
         yield Figure(path, ("(chance)", ""), column, value, "decimal", exact=True)
 
 
-def _curves(report: Report) -> Iterator[Figure]:
+def _curves(report: "Report") -> Iterator[Figure]:
     for curve in report.over_epochs:
         title = curve.title if curve.gate is None else f"{curve.title} ({curve.gate})"
         row = title, harder(curve.direction), curve.against

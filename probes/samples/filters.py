@@ -1,34 +1,39 @@
-"""Select samples of a split by cause of corruption, route and class."""
+"""Selection of samples of a split by cause of corruption, route through a gate, and class."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.errors import require
 from noise.manifest.manifest import CORRUPTED_CAUSES
 
+Split = Literal["train", "val", "test", "val_corrupted", "test_corrupted"]
+Cause = Literal["all", "clean", "corrupted", "label", "image", "label+image", "open"]
 Route = Literal["all", "routed", "skipped"]
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Conditions on a sample, all of which must hold.
+    """Conditions on a sample; a sample is selected if it meets all of them.
 
     Example:
-        >>> import numpy as np, probes
-        >>> cause = np.array(["clean", "label", "image"])
-        >>> labels, seen, routed = np.array([0, 0, 1]), np.ones(3, bool), np.array([False, True, True])
-        >>> probes.Filter(cause="corrupted", route="routed", classes=(0,)).matching(cause, labels, routed, seen)
-        array([False,  True, False])
+        >>> import numpy as np
+        >>> cause = np.array(["clean", "label", "clean"])
+        >>> routed = np.array([True, True, False])
+        >>> Filter(cause="clean", route="routed").matching(cause, np.arange(3), routed, np.ones(3, bool)).tolist()
+        [True, False, False]
     """
 
-    cause: str = "all"
-    """``all``, ``clean``, ``corrupted`` (any cause) or one cause."""
+    # The docstrings of the fields are the help texts of the command line.
+    cause: Cause = "all"
+    """Only samples with this cause of corruption; corrupted: any cause."""
     route: Route = "all"
-    """Route of the sample at one gate and epoch."""
-    classes: tuple[int, ...] = ()
-    """Allowed clean labels; empty for all."""
+    """Only samples that a gate routes through its block (g > 0.5), or that skip it."""
+    classes: tuple[str | int, ...] = ()
+    """Only samples whose clean label is one of these classes, by number or name. Empty: any."""
 
     def matching(
         self,
@@ -37,31 +42,67 @@ class Filter:
         routed: NDArray[np.bool_],
         seen: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
-        """The samples that meet the conditions, bool [N].
+        """Whether each sample meets the conditions, bool [N]; classes must be numbers, see :meth:`numbered`.
 
         Args:
-            cause: [N] one of :data:`noise.manifest.manifest.CAUSES` for each sample.
-            clean_label: [N].
-            routed: [N] g > 0.5 at the epoch considered.
-            seen: [N] whether the sample was seen in that epoch; an unseen sample took neither route.
+            cause: [N] cause of corruption.
+            clean_label: [N] class number.
+            routed: [N] g > 0.5 at the epoch in question.
+            seen: [N] whether that epoch has seen the sample; a sample it has not seen was neither routed nor skipped.
         """
-        matches = of_cause(cause, self.cause)
+        mask = of_cause(cause, self.cause)
         if self.route != "all":
-            matches = matches & seen & (routed == (self.route == "routed"))
+            mask = mask & seen & (routed == (self.route == "routed"))
         if self.classes:
-            matches = matches & np.isin(clean_label, self.classes)
-        return matches
+            mask = mask & np.isin(clean_label, [int(number) for number in self.classes])
+        return mask
+
+    def numbered(self, class_names: Sequence[str]) -> "Filter":
+        """The same filter with every class as its number.
+
+        Args:
+            class_names: [K] names of the classes.
+
+        Raises:
+            MemgateError: there is no such class.
+        """
+        return replace(self, classes=class_numbers(self.classes, class_names))
+
+
+def class_numbers(classes: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, ...]:
+    """Numbers of classes that are given by number or name; a name that reads like a number is a name.
+
+    Args:
+        classes: numbers, names, or numbers as text.
+        class_names: [K] names of the classes.
+
+    Raises:
+        MemgateError: there is no such class.
+    """
+    numbers = []
+    for item in classes:
+        name = str(item)
+        number = int(name) if name.isascii() and name.isdecimal() else -1
+        if isinstance(item, str) and name in class_names:
+            number = list(class_names).index(name)
+        require(
+            0 <= number < len(class_names),
+            f"--classes {name[:80]}: the classes are 0 to {len(class_names) - 1}, {', '.join(class_names[:20])}"
+            + (", ..." if len(class_names) > 20 else "."),
+        )
+        numbers.append(number)
+    return tuple(numbers)
 
 
 def of_cause(cause: NDArray[np.str_], wanted: str) -> NDArray[np.bool_]:
-    """The samples with a cause, bool [N]; ``all`` and ``corrupted`` stand for several causes."""
+    """Whether each sample has a cause, bool [N]; ``all`` and ``corrupted`` pool several causes."""
     if wanted == "all":
         return np.ones(len(cause), bool)
     return cause != "clean" if wanted == "corrupted" else cause == wanted
 
 
 def causes_to_ask(cause: NDArray[np.str_]) -> list[str]:
-    """The values of :attr:`Filter.cause` that select different samples here, ``all`` first."""
+    """The causes that select different samples of these [N], ``all`` first."""
     present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     if not present:
         return ["all"]

@@ -56,9 +56,9 @@ def memgate(monkeypatch, capsys):
             main()
         except SystemExit as exit_:
             ended = exit_.code
-        said = capsys.readouterr()
-        assert ended == code, said.out + said.err
-        return said.out, said.err
+        text = capsys.readouterr()
+        assert ended == code, text.out + text.err
+        return text.out, text.err
 
     return run
 
@@ -109,9 +109,9 @@ def test_show_as_markdown_and_json(data, memgate):
     markdown, _ = memgate("show", "manifest.npz", "--format", "markdown")
     assert markdown.startswith("### npz: 120 samples")
     assert "| symmetric:0.25 | sym_excl_exact |" in " ".join(markdown.split())
-    found = json.loads(memgate("show", "manifest.npz", "--format", "json")[0])
-    assert found["rates"]["label"] == {"requested": 0.25, "realised": 0.25}
-    assert np.allclose(np.sum(found["transition"], axis=1), 1)
+    result = json.loads(memgate("show", "manifest.npz", "--format", "json")[0])
+    assert result["rates"]["label"] == {"requested": 0.25, "realised": 0.25}
+    assert np.allclose(np.sum(result["transition"], axis=1), 1)
 
 
 def test_show_lists_the_commonest_changes_of_many_classes(tmp_path, data, memgate):
@@ -234,7 +234,7 @@ def test_a_list_that_agrees_no_more_than_chance_is_warned_of(data, memgate):
     labels = json.loads(Path("list.json").read_text())
     Path("list.json").write_text(json.dumps(labels[1:] + labels[:1]))
     _, errors = memgate("import", "list.json", "--out", "three.npz", *data)
-    assert "about as many as chance makes (75.0%)" in errors
+    assert "about as many as by chance (75.0%)" in errors
 
 
 def test_verify_says_which_file_changed_and_which_is_missing(data, memgate, tmp_path):
@@ -319,7 +319,10 @@ WRONG = [
     ),
     (["export", "limited.npz", "--format", "csv", "--out", "taken.png"], "taken.png exists already"),
     (["export", "limited.npz", "--format", "csv", "--out", "none/new.csv"], "there is no folder none"),
-    (["import", "open.json"], "open.json inserts 12 images and does not say of which data set: add --source"),
+    (
+        ["import", "open.json"],
+        "open.json inserts 12 images and does not say from which data set: add --source",
+    ),
     (["import", "open.json", "--source", "mnist"], "'mnist' is not one of cifar10, cifar100, svhn, npz=FILE"),
     (["import", "open.json", "--source", "npz=nothing.npz"], "nothing.npz does not exist"),
     (["import", "short.json", "--source", "svhn"], "--source svhn has no use"),
@@ -332,13 +335,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_what_is_wrong_is_one_sentence_and_nothing_is_written(tmp_path, data, memgate, arguments, said):
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_what_is_wrong_is_one_sentence_and_nothing_is_written(tmp_path, data, memgate, arguments, sentence):
     prepared(tmp_path / "work", memgate, data)
     before = {path: path.read_bytes() for path in (tmp_path / "work").iterdir()}
     flags = data if arguments[0] not in ("show", "export", "vrify") else []
     out, errors = memgate(*arguments, *flags, code=2)
-    assert said in errors
+    assert sentence in errors
     assert errors.startswith("memgate: ")
     assert errors.count("\n") == 1
     assert out == ""

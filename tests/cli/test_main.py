@@ -58,7 +58,11 @@ def test_train_prints_a_line_per_epoch_and_the_report(trained):
     assert json.loads((path / "status.json").read_text())["state"] == "complete"
 
 
-def test_export_report_evaluate_and_runs(trained, tmp_path):
+def test_export_report_evaluate_and_runs(trained, tmp_path, exit_code, capsys):
+    def printed(*arguments):
+        assert exit_code(*arguments) == 0
+        return capsys.readouterr().out
+
     path, _ = trained
     output, _ = run("export", path, "--shape", "summary", "--format", "csv")
     rows = list(csv.DictReader(Path(output.strip()).read_text().splitlines()))
@@ -70,15 +74,14 @@ def test_export_report_evaluate_and_runs(trained, tmp_path):
     fitted = sum(row["correct_given_last"] == "true" for row in rows) / 200
     assert report["groups"][0]["fits_given"]["value"] == pytest.approx(fitted)
     assert report["test_accuracy"]["n"] == 60
-    assert "|" in run("report", path, "--format", "markdown")[0]
-    evaluated = json.loads(run("evaluate", path, "--json")[0])
+    assert "|" in printed("report", path, "--format", "markdown")
+    evaluated = json.loads(printed("evaluate", path, "--json"))
     assert evaluated["epoch"] == 2
     assert set(evaluated["splits"]) == {"train", "test"}
-    listed, _ = run("runs", path.parent)
+    listed = printed("runs", path.parent)
     assert "one" in listed
     assert "complete" in listed
-    empty, _ = run("runs", tmp_path)
-    assert "memgate quickstart" in empty
+    assert "memgate quickstart" in printed("runs", tmp_path)
 
 
 def test_like_starts_from_another_runs_configuration(trained):
@@ -136,25 +139,25 @@ def test_like_copies_what_was_asked_for_and_not_what_followed_from_it(trained):
 
 def test_quickstart_takes_a_free_name(tmp_path, monkeypatch):
     (tmp_path / "quickstart").mkdir()
-    asked = []
+    names = []
 
     def refuse(config):
-        asked.append(config.name)
+        names.append(config.name)
         raise MemgateError("enough")
 
     monkeypatch.setattr("memgate.training.loop.train", refuse)
     with pytest.raises(MemgateError, match="enough"):
         Quickstart(out=tmp_path).run()
-    assert asked == ["quickstart-2"]
+    assert names == ["quickstart-2"]
 
 
 @pytest.mark.parametrize("command", [["train", "--recipe"], ["sweep"]])
 def test_a_row_that_starts_from_a_baseline_is_not_trained_from_scratch_in_silence(
     command, tmp_path, one_sentence
 ):
-    said = one_sentence(*command, "report-2.2-10-text", "--out", tmp_path)
-    assert "--recipe report-2.2-10-text starts from a trained baseline: add --init-from RUN" in said
-    assert "memgate reproduce report-2.2-10 --reading text" in said
+    text = one_sentence(*command, "report-2.2-10-text", "--out", tmp_path)
+    assert "--recipe report-2.2-10-text starts from a trained baseline: add --init-from RUN" in text
+    assert "memgate reproduce report-2.2-10 --reading text" in text
     assert not list(tmp_path.iterdir())
     check_start("report-2.2-10-text", replace(recipe("report-2.2-10-text"), init_from="baseline"))
     check_start("report-2.2-10", recipe("report-2.2-10"))
@@ -167,11 +170,12 @@ def test_recipe_gives_the_defaults_and_flags_count():
     assert config.train.milestones == (120, 180)
 
 
-def test_data_info_and_prepare(tmp_path):
+def test_data_info_and_prepare(tmp_path, exit_code, capsys):
     output, _ = run("data", "info", "--data.name", "digits")
     assert "1437" in output
     assert "360" in output
-    assert "digits" in run("data", "prepare", "digits", "--root", tmp_path)[0]
+    assert exit_code("data", "prepare", "digits", "--root", tmp_path) == 0
+    assert "digits" in capsys.readouterr().out
 
 
 WRONG = [
@@ -198,10 +202,18 @@ WRONG = [
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(tmp_path, arguments, sentence):
-    _, errors = run(*arguments, code=2, cwd=tmp_path)
-    assert sentence in errors
-    assert errors.startswith("memgate: ")
+def test_an_error_is_one_sentence_and_nothing_is_written(
+    tmp_path, monkeypatch, one_sentence, arguments, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in one_sentence(*arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_ends_a_process_with_code_2_and_one_sentence(tmp_path):
+    output, errors = run("resume", "nothing", code=2, cwd=tmp_path)
+    assert output == ""
+    assert errors.startswith("memgate: nothing is no run")
     assert errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -56,13 +56,13 @@ def stored(run):
 
 def of_variant(shown, k):
     """The tables of ``probe show`` that are of epoch 3 and of this k."""
-    (found,) = (
+    (result,) = (
         part for part in shown.split("one: ood, ") if part.startswith("epoch 3") and f"k-NN: k = {k} " in part
     )
-    return found.partition("OpenOOD's convention")[0].strip()
+    return result.partition("OpenOOD's convention")[0].strip()
 
 
-def test_the_whole_way_through_the_command_line(trained_run, sets):
+def test_the_whole_way_through_the_command_line(trained_run, sets, capsys):
     command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
         [*command, "ood", trained_run.path, "--ood", *pairs(sets), "--near", "noise", "--k", "5"],
@@ -87,9 +87,10 @@ def test_the_whole_way_through_the_command_line(trained_run, sets):
         "k-NN distance",
     ):
         assert text in done.stdout
-    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.strip() == done.stdout.partition("\nStored in")[0]
+    probe("show", trained_run.path)
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.strip() == done.stdout.partition("\nStored in")[0]
 
 
 def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
@@ -111,15 +112,15 @@ def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
         "stripes",
     )
     printed = capsys.readouterr().out
-    inputs, found = inputs_of(trained_run), stored(trained_run)
-    assert set(found) == {("test", 3), ("ood-noise", 3), ("ood-stripes", 3)}
+    inputs, table = inputs_of(trained_run), stored(trained_run)
+    assert set(table) == {("test", 3), ("ood-noise", 3), ("ood-stripes", 3)}
     network = pixel_network(load_network(trained_run, "last", torch.device("cpu"))[0], inputs)
     network.eval()
     support = inputs.train.images[probed_rows(inputs, "train", 50)]
     near = features(network, torch.from_numpy(support).permute(0, 3, 1, 2), [PENULTIMATE])[PENULTIMATE]
-    asked = parse_sets(pairs(sets), "digits")
-    images = {f"ood-{one.name}": read_set(one, 8, 20) for one in asked}
-    for (split, _), result in found.items():
+    names = parse_sets(pairs(sets), "digits")
+    images = {f"ood-{one.name}": read_set(one, 8, 20) for one in names}
+    for (split, _), result in table.items():
         if split == "test":
             own = inputs.image_set("test").subset(probed_rows(inputs, "test", 20))
             pixels, rows = own.images, own.sample_id
@@ -138,13 +139,13 @@ def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
         assert list(result.values) == list(detector_titles(("b2", "b3")))
         for name, score in expected.items():
             np.testing.assert_allclose(result.values[name], score, rtol=1e-4, atol=1e-5)
-    settings = found["test", 3].config["detectors"]
+    settings = table["test", 3].config["detectors"]
     assert (settings["n"], settings["k"], settings["support"]) == (20, 7, 50)
-    assert found["ood-noise", 3].config["set"]["digest"] == images["ood-noise"].facts.digest
+    assert table["ood-noise", 3].config["set"]["digest"] == images["ood-noise"].facts.digest
     assert "noise (far): 20 of 30 images" in printed
     assert "stripes (far): 12 images" in printed
     assert "far: mean of noise, stripes\n" in printed
-    score = [found[split, 3].values["energy"] for split in ("test", "ood-noise")]
+    score = [table[split, 3].values["energy"] for split in ("test", "ood-noise")]
     area = roc_auc_score(np.repeat([0, 1], [20, 20]), np.concatenate(score))
     first = next(line for line in printed.splitlines() if line.startswith("energy"))
     assert f" {area:.3f} [" in first
@@ -263,13 +264,13 @@ def test_images_that_are_not_foreign_are_said(trained_run, tmp_path, capsys):
     assert "Not foreign: 3 of these images, which the training split has too." in printed
     assert "Not foreign: 2 of these images, which the test split has too." in printed
     # The nearest neighbour of a training image is the image itself.
-    (result,) = (found for found in load_results(trained_run, "ood") if found.split == "ood-own")
+    (result,) = (table for table in load_results(trained_run, "ood") if table.split == "ood-own")
     np.testing.assert_allclose(result.values["knn"][:3], 0, atol=1e-3)
 
 
 def test_open_set_noise_of_the_same_source_is_said(trained_run, sets, capsys):
-    plan, asked = Plan(splits=("test",), n=0), parse_sets([f"noise={sets['noise']}"], "digits")
-    results = list(probe_run(trained_run, OodConfig(k=5), [read_set(asked[0], 8)], plan))
+    plan, names = Plan(splits=("test",), n=0), parse_sets([f"noise={sets['noise']}"], "digits")
+    results = list(probe_run(trained_run, OodConfig(k=5), [read_set(names[0], 8)], plan))
     changed = replace(results[1], config={**results[1].config, "open_set": 9, "open_set_file": 8})
     (text,) = to_terminal(trained_run, trained_run.sample_log(), [results[0], changed])
     assert "Not unseen: the network was trained on 8 images of the same file (open-set noise)." in text
@@ -301,13 +302,15 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_what_is_wrong_is_said(trained, tmp_path, one_sentence, arguments, said):
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_what_is_wrong_is_said(trained, tmp_path, one_sentence, arguments, sentence):
     np.savez(tmp_path / "good.npz", images=np.zeros((2, 8, 8, 3), np.uint8))
     np.savez(tmp_path / "floats.npz", images=np.zeros((2, 8, 8, 3)))
     (tmp_path / "text.npz").write_text("nothing")
     arguments = [str(trained) if text == "RUN" else text.replace("HERE", str(tmp_path)) for text in arguments]
-    assert said in one_sentence("probe", "ood", *arguments)
+    assert sentence in one_sentence("probe", "ood", *arguments)
     assert not (trained / "probes" / "ood.h5").exists()
 
 

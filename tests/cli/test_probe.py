@@ -60,13 +60,13 @@ def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(tr
         model, epoch = load_network(trained_run, "last", torch.device("cpu"))
         network = pixel_network(model, inputs)
         pixels = torch.from_numpy(images.images).permute(0, 3, 1, 2)
-        found = critical_samples(network, pixels / 255, radius=(0.1, 0.3, 1, 2))
+        table = critical_samples(network, pixels / 255, radius=(0.1, 0.3, 1, 2))
         assert (result.epoch, result.checkpoint, result.variant) == (epoch, "last", "first-order")
         np.testing.assert_array_equal(result.sample_id, images.sample_id)
-        np.testing.assert_array_equal(result.values["prediction"], found.prediction)
-        np.testing.assert_array_equal(result.values["critical"], found.critical)
+        np.testing.assert_array_equal(result.values["prediction"], table.prediction)
+        np.testing.assert_array_equal(result.values["critical"], table.critical)
         np.testing.assert_allclose(
-            result.values["critical_radius"], found.critical_radius, rtol=1e-5, atol=1e-5
+            result.values["critical_radius"], table.critical_radius, rtol=1e-5, atol=1e-5
         )
         log = trained_run.sample_log()
         epochs, logged = log.values(split, "pred")
@@ -83,21 +83,21 @@ def test_groups_and_their_intervals(trained_run):
     samples, log = trained_run.sample_log().samples("train"), trained_run.sample_log()
     place = [samples.sample_id.tolist().index(number) for number in result.sample_id.tolist()]
     cause = samples.cause[place]
-    inside = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}
-    inside |= {name: cause == name for name in ("label", "image", "label+image")}
+    masks = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}
+    masks |= {name: cause == name for name in ("label", "image", "label+image")}
     for gate in ("b2", "b3"):
         epochs, routed = log.values("train", "routed", gate)
         through = routed[epochs == 3][0][place]
-        inside |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
+        masks |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
     groups = {group.name: group for group in critical_groups(trained_run, log, result)}
-    assert set(groups) == {name for name, who in inside.items() if who.any()}
+    assert set(groups) == {name for name, mask in masks.items() if mask.any()}
     for name, group in groups.items():
-        who = inside[name]
-        assert group.n == who.sum()
+        mask = masks[name]
+        assert group.n == mask.sum()
         for row, estimate in zip(result.values["critical"], group.ratios, strict=True):
-            low, high = wilson(row[who].sum(), who.sum())
-            assert (estimate.value, estimate.low, estimate.high) == (row[who].mean(), low, high)
-        assert group.median == np.median(result.values["critical_radius"][who])
+            low, high = wilson(row[mask].sum(), mask.sum())
+            assert (estimate.value, estimate.low, estimate.high) == (row[mask].mean(), low, high)
+        assert group.median == np.median(result.values["critical_radius"][mask])
 
 
 def test_later_calls_add_and_replace(trained_run, capsys):

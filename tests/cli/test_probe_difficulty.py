@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 
 from app.cli import main
-from app.cli.commands.difficulty import ProbeDifficulty
+from app.cli.commands.probe import ProbeDifficulty
 from memgate.errors import MemgateError
 from memgate.runs.corruption import CorruptedSplit
 from memgate.runs.inputs import inputs_of
@@ -39,15 +39,16 @@ def results_of(run):
     }
 
 
-def test_the_whole_way_through_the_command_line(trained_run):
+def test_the_whole_way_through_the_command_line(trained_run, capsys):
     command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
         [*command, "difficulty", trained_run.path, "--splits", "train", "test", "--scores", *SCORES],
         capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
-    assert (shown.returncode, shown.stderr) == (0, "")
+    probe("show", trained_run.path)
+    shown = capsys.readouterr()
+    assert shown.err == ""
     for score in SCORES:
         for split, n in (("train", 128), ("test", 60)):
             assert f"one: difficulty by {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
@@ -58,8 +59,8 @@ def test_the_whole_way_through_the_command_line(trained_run):
         "Votes (30 of 128 training samples) that agree with the network: stem ", "High is harder",
     ):  # fmt: skip
         assert text in done.stdout
-        assert text in shown.stdout
-    assert sorted(done.stdout.splitlines()[:-1]) == sorted(shown.stdout.splitlines())
+        assert text in shown.out
+    assert sorted(done.stdout.splitlines()[:-1]) == sorted(shown.out.splitlines())
 
 
 def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_given(trained_run, capsys):
@@ -67,8 +68,8 @@ def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_gi
         "difficulty", trained_run.path, "--splits", "train", "test_corrupted", "--n", "50", "--checkpoints", "2",
         "--scores", *SCORES, "--neighbours", "9", "--support", "70",
     )  # fmt: skip
-    inputs, found = inputs_of(trained_run), results_of(trained_run)
-    assert set(found) == {(split, 2, score) for split in ("train", "test_corrupted") for score in SCORES}
+    inputs, table = inputs_of(trained_run), results_of(trained_run)
+    assert set(table) == {(split, 2, score) for split in ("train", "test_corrupted") for score in SCORES}
     model, _ = load_network(trained_run, "2", torch.device("cpu"))
     network = pixel_network(model, inputs)
     voters = inputs.train.subset(probed_rows(inputs, "train", 70))
@@ -81,13 +82,13 @@ def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_gi
             assert (images.labels != inputs.clean_images(split).labels[probed_rows(inputs, split, 50)]).any()
             own = np.array([voters.sample_id.tolist().index(number) for number in images.sample_id.tolist()])
         for score in (input_gradient_norm, grand_last_layer, grand):
-            result = found[split, 2, score.__name__]
+            result = table[split, 2, score.__name__]
             np.testing.assert_array_equal(result.sample_id, images.sample_id)
             np.testing.assert_allclose(
                 result.values[score.__name__], score(network, pixels, images.labels), rtol=1e-5
             )
         depths = prediction_depths(network, pixels, support, 9, own=own)
-        result = found[split, 2, "prediction_depth"]
+        result = table[split, 2, "prediction_depth"]
         np.testing.assert_array_equal(result.values["prediction_depth"], depths.depth)
         np.testing.assert_array_equal(result.values["knn_prediction"], depths.knn_prediction)
         assert result.values["knn_prediction"].dtype == np.uint16
@@ -115,39 +116,39 @@ def test_groups_their_intervals_and_the_gates(trained_run):
     samples = log.samples("train")
     place = [samples.sample_id.tolist().index(number) for number in results["grand"].sample_id.tolist()]
     cause = samples.cause[place]
-    inside = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}
-    inside |= {name: cause == name for name in ("label", "image", "label+image")}
+    masks = {"all": cause != "", "clean": cause == "clean", "corrupted": cause != "clean"}
+    masks |= {name: cause == name for name in ("label", "image", "label+image")}
     g = {}
     for gate in ("b2", "b3"):
         epochs, routed = log.values("train", "routed", gate)
         g[gate] = log.values("train", "gate", gate)[1][epochs == 3][0][place]
         through = routed[epochs == 3][0][place]
-        inside |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
+        masks |= {f"routed ({gate})": through, f"skipped ({gate})": ~through}
     for score, result in results.items():
         values = result.values[score]
         groups = {group.name: group for group in difficulty_groups(trained_run, log, result)}
-        assert set(groups) == {name for name, who in inside.items() if who.any()}
+        assert set(groups) == {name for name, mask in masks.items() if mask.any()}
         for name, group in groups.items():
-            who = inside[name]
-            assert group.n == who.sum()
+            mask = masks[name]
+            assert group.n == mask.sum()
             mean = (group.mean.value, group.mean.low, group.mean.high)
             if group.n > 1:
-                assert mean == mean_interval(values[who])
-            assert group.median.value == np.median(values[who])
+                assert mean == mean_interval(values[mask])
+            assert group.median.value == np.median(values[mask])
             if score == "prediction_depth":
                 first = result.config["points"].index("b3.1")
-                low, high = wilson((values[who] > first).sum(), who.sum())
+                low, high = wilson((values[mask] > first).sum(), mask.sum())
                 assert group.deep is not None
                 assert (group.deep.value, group.deep.low, group.deep.high) == (
-                    (values[who] > first).mean(), low, high,
+                    (values[mask] > first).mean(), low, high,
                 )  # fmt: skip
             else:
                 assert group.deep is None
-            for gate, found in group.with_gate.items():
-                if group.n > 3 and np.ptp(values[who]) > 0:
-                    expected, _ = spearmanr(values[who], g[gate][who])
-                    assert found.value == pytest.approx(expected)
-                    assert None not in (found.low, found.high)
+            for gate, table in group.with_gate.items():
+                if group.n > 3 and np.ptp(values[mask]) > 0:
+                    expected, _ = spearmanr(values[mask], g[gate][mask])
+                    assert table.value == pytest.approx(expected)
+                    assert None not in (table.low, table.high)
 
 
 def test_later_calls_add_scores_and_replace_only_their_own(trained_run, capsys):
@@ -163,8 +164,8 @@ def test_later_calls_add_scores_and_replace_only_their_own(trained_run, capsys):
 
 def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
     def probed():
-        found = probe_run(trained_run, DifficultyConfig(SCORES), Plan(splits=["train"], n=40))
-        return {result.variant: result.values for result in found}
+        table = probe_run(trained_run, DifficultyConfig(SCORES), Plan(splits=["train"], n=40))
+        return {result.variant: result.values for result in table}
 
     before, inputs = probed(), inputs_of(trained_run)
     train = inputs.corrupted["train"]
@@ -244,8 +245,9 @@ def test_points_by_name_and_numbers_that_are_undefined(trained_run):
 
 def test_the_command_line_knows_every_score():
     assert get_args(ScoreName) == SCORES
-    assert ProbeDifficulty("x").neighbours == DifficultyConfig().neighbours
-    assert ProbeDifficulty("x").support == DifficultyConfig().support
+    assert ProbeDifficulty("x").difficulty == DifficultyConfig()
+    arguments = ["probe", "difficulty", "x", "--scores", "grand", "--neighbours", "9", "--support", "70"]
+    assert main.parse(arguments).difficulty == DifficultyConfig(("grand",), 9, 70)
 
 
 WRONG = [

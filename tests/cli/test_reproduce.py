@@ -40,7 +40,7 @@ def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_lo
 ):
     seeds = ["--reading", "text", "--seeds", "0,1"]
     assert exit_code("reproduce", ROW, *seeds, *flags) == 0
-    said = capsys.readouterr().out
+    text = capsys.readouterr().out
     runs = {run.name: run for run in list_runs(tmp_path / "runs")}
     assert len(runs) == 4
     gated = runs[GATED]
@@ -50,13 +50,13 @@ def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_lo
     assert gated.config.train.gate_lr == 0.01
     ours = [100 * accuracy(runs[name]) for name in (GATED, GATED.replace("s0", "s1"))]
     mean, sd = np.mean(ours), np.std(ours, ddof=1)
-    line = next(line for line in said.splitlines() if line.startswith(ROW) and "94.01 ± 0.26" in line)
+    line = next(line for line in text.splitlines() if line.startswith(ROW) and "94.01 ± 0.26" in line)
     assert f"{mean:.2f} ± {sd:.2f} (n = 2)" in line
     assert line.endswith(f"({mean - 94.012:+.2f})")  # brackets: it says nothing at this scale
     assert "entropy-gate-14, 2 epochs" in line
-    assert "not comparable with the documents' numbers" in said
-    assert "loaded nothing" in said
-    assert "o2; ours reads o1" in said
+    assert "not comparable with the documents' numbers" in text
+    assert "loaded nothing" in text
+    assert "o2; ours reads o1" in text
 
     # Started again, nothing is trained; a further row comes into the same sweep.
     monkeypatch.setattr(memgate.training.loop, "train", lambda config: pytest.fail("trained again"))
@@ -77,12 +77,12 @@ def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_repo
     capsys.readouterr()
     report = ["reproduce", "report-2.2-*", *flags, "--only-report", "--format", "json"]
     assert exit_code(*report) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert len(found["rows"]) == 9
-    assert found["rows"][0]["difference"] == pytest.approx(accuracy(run) - 0.9346)
-    assert found["rows"][1]["difference"] is None
-    assert found["missing"]["report-2.2-10-tiny-code-s0"] == "missing"
-    assert any("rate of 0 up to epoch 82" in note for note in found["notes"])
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["rows"]) == 9
+    assert result["rows"][0]["difference"] == pytest.approx(accuracy(run) - 0.9346)
+    assert result["rows"][1]["difference"] is None
+    assert result["missing"]["report-2.2-10-tiny-code-s0"] == "missing"
+    assert any("rate of 0 up to epoch 82" in note for note in result["notes"])
 
 
 def test_json_and_markdown_stand_alone_on_standard_output(flags, exit_code, capsys):
@@ -94,9 +94,9 @@ def test_json_and_markdown_stand_alone_on_standard_output(flags, exit_code, caps
         assert "2 epochs, 2 steps in all" in printed.err
         assert "epoch 2/2" in printed.err
         if form == "json":
-            found = json.loads(printed.out)
-            assert found["rows"][0]["ours"]["n"] == 1
-            assert not any("in percent" in note for note in found["notes"])  # its numbers are shares
+            result = json.loads(printed.out)
+            assert result["rows"][0]["ours"]["n"] == 1
+            assert not any("in percent" in note for note in result["notes"])  # its numbers are shares
         else:
             assert printed.out.startswith("### Reproduction")
 
@@ -116,9 +116,9 @@ def test_a_run_of_other_settings_is_not_taken_for_ours(flags, exit_code, one_sen
     train = ["train", "--recipe", "paper-1-baseline", "--name", name, *flags, "--model.depth", "8"]
     assert exit_code(*train, "--train.epochs", "1", "--train.milestones", "--data.test-limit", "20") == 0
     for also in ([], ["--only-report"]):
-        said = one_sentence("reproduce", "paper-1-baseline", *flags, *also)
-        assert "is a run of other settings" in said
-        assert "choose another --out" in said
+        text = one_sentence("reproduce", "paper-1-baseline", *flags, *also)
+        assert "is a run of other settings" in text
+        assert "choose another --out" in text
 
 
 def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit_code, capsys):
@@ -159,7 +159,7 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit
     assert list(theirs.y) == pytest.approx([0.505] * 3)
     run = open_run(tmp_path / "runs" / f"{row}-tiny-code-s0")
     assert list(ours.x) == [0.5, 1.0]
-    assert list(ours.y) == [found["test_accuracy"] for found in run.metrics()]
+    assert list(ours.y) == [result["test_accuracy"] for result in run.metrics()]
     assert line_of_run(run).planned == 2
 
 
@@ -176,7 +176,7 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit
         (["paper-1-baseline", "--seeds", "0,x"], "--seeds '0,x' is not a list of seeds"),
         (
             ["paper-1-baseline", "--beside", "somewhere"],
-            "--beside somewhere is drawn beside the authors' curves",
+            "--beside somewhere is plotted with the authors' curves",
         ),
         (["paper-1-baseline", "--curves", "nothing.csv"], "nothing.csv does not exist"),
     ],
@@ -206,6 +206,6 @@ def test_lists(exit_code, capsys):
         [0.93478, 0.9345]
     )
     assert exit_code("recipes") == 0
-    said = capsys.readouterr().out
-    assert "report-3.4   9 of cifar10 resnet110 block-twoway-bce scratch lambda 1e-05 to 1000" in said
-    assert "paper-1-scratch-0.01-constant-text" in said
+    text = capsys.readouterr().out
+    assert "report-3.4   9 of cifar10 resnet110 block-twoway-bce scratch lambda 1e-05 to 1000" in text
+    assert "paper-1-scratch-0.01-constant-text" in text

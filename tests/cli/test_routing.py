@@ -47,7 +47,7 @@ def others(trained, tmp_path_factory) -> Path:
     return out
 
 
-def test_the_whole_way_through_the_command_line(trained_run, others):
+def test_the_whole_way_through_the_command_line(trained_run, others, capsys):
     command = [sys.executable, "-m", "memgate", "probe"]
     control = ["--control", str(others / "plain")]
     done = subprocess.run(
@@ -65,13 +65,15 @@ def test_the_whole_way_through_the_command_line(trained_run, others):
         "10,000 resamples",
     ):
         assert text in done.stdout
-    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
-    assert (shown.returncode, shown.stderr) == (0, "")
+    capsys.readouterr()
+    main.parse(["probe", "show", str(trained_run.path)]).run()
+    shown = capsys.readouterr()
+    assert shown.err == ""
     tables = done.stdout.split("plain: routing")[0].strip()
-    assert shown.stdout.startswith(tables)
+    assert shown.out.startswith(tables)
     beside = done.stdout[done.stdout.index("one and its control plain, train") :].split("learned: g")[0]
-    assert beside in shown.stdout, "the comparison again, without asking anybody"
-    assert shown.stdout.count("one - plain") == 6
+    assert beside in shown.out, "the comparison again, without asking anybody"
+    assert shown.out.count("one - plain") == 6
     for run in (trained_run, Run(others / "plain")):
         assert [result.key for result in load_results(run, "routing")] == [
             ("train", 3, "intervention"), ("test", 3, "intervention"),
@@ -80,14 +82,14 @@ def test_the_whole_way_through_the_command_line(trained_run, others):
 
 def test_all_samples_of_all_splits_are_asked_unless_fewer_are_wanted(trained_run, capsys):
     probe(trained_run.path)
-    found = {result.split: result for result in load_results(trained_run, "routing")}
-    assert {split: len(result.sample_id) for split, result in found.items()} == {
+    table = {result.split: result for result in load_results(trained_run, "routing")}
+    assert {split: len(result.sample_id) for split, result in table.items()} == {
         "train": 128, "val": 32, "test": 60, "test_corrupted": 60,
     }  # fmt: skip
     probe(trained_run.path, "--splits", "val", "--n", "10", "--checkpoints", "1", "last")
-    found = {result.key[:2]: result for result in load_results(trained_run, "routing")}
-    assert len(found["val", 1].sample_id) == len(found["val", 3].sample_id) == 10
-    assert found["val", 1].config["readouts"] != found["val", 3].config["readouts"]
+    table = {result.key[:2]: result for result in load_results(trained_run, "routing")}
+    assert len(table["val", 1].sample_id) == len(table["val", 3].sample_id) == 10
+    assert table["val", 1].config["readouts"] != table["val", 3].config["readouts"]
     printed = capsys.readouterr().out
     assert "1,000" not in printed
     assert "This result of 10 samples has replaced one of 32." in printed

@@ -19,13 +19,13 @@ from probes.scores.catalogue import CHECKPOINT, GATE, LOG, SCORES
 from probes.scores.table import score_table
 
 
-def said(capsys, *arguments):
+def printed(capsys, *arguments):
     main.parse([*map(str, arguments)]).run()
     return capsys.readouterr().out
 
 
 def sheet(capsys, *arguments):
-    return json.loads(said(capsys, "score", *arguments, "--format", "json"))
+    return json.loads(printed(capsys, "score", *arguments, "--format", "json"))
 
 
 def test_the_whole_way_through_the_command_line(trained_run, tmp_path):
@@ -41,11 +41,11 @@ def test_the_whole_way_through_the_command_line(trained_run, tmp_path):
 
 def test_medians_of_every_score_and_group(make_run, capsys):
     run = make_run(gates=("b2", "b3"), unseen={epoch: [3] for epoch in range(1, 5)})
-    found, table = sheet(capsys, run.path), score_table(run)
-    assert found["schema"] == "memgate-scores/1"
-    assert found["groups"] == {"clean": 126, "corrupted": 74, "label": 54, "image": 14, "label+image": 6}
-    assert len(found["rows"]) == len(LOG) + 2 * len(GATE)
-    aum = next(row for row in found["rows"] if row["column"] == "aum")
+    result, table = sheet(capsys, run.path), score_table(run)
+    assert result["schema"] == "memgate-scores/1"
+    assert result["groups"] == {"clean": 126, "corrupted": 74, "label": 54, "image": 14, "label+image": 6}
+    assert len(result["rows"]) == len(LOG) + 2 * len(GATE)
+    aum = next(row for row in result["rows"] if row["column"] == "aum")
     assert (aum["harder"], aum["range"], aum["needs"]) == ("low", "(-inf, inf) logits", "log")
     assert aum["missing"] == 1
     for median in aum["medians"]:
@@ -65,7 +65,7 @@ def test_never_learned_is_counted_and_ranks_last(make_run, capsys):
     row = next(r for r in sheet(capsys, run.path)["rows"] if r["column"] == "first_learned_epoch")
     assert (row["missing"], row["never"], row["never_what"]) == (0, count, "learned")
     assert sum(median["n"] for median in row["medians"]) == 60
-    text = said(capsys, "score", run.path, "--by", "first_learned_epoch", "--top", 60)
+    text = printed(capsys, "score", run.path, "--by", "first_learned_epoch", "--top", 60)
     assert f"0 (+{count} never learned)" in text
     listed = text.split("by first_learned_epoch:\n\n")[1].splitlines()[2:62]
     assert [line.split()[-1] == "never" for line in listed] == sorted(never, reverse=True)
@@ -75,30 +75,30 @@ def test_never_learned_is_counted_and_ranks_last(make_run, capsys):
 @pytest.mark.parametrize("by", ["loss_mean", "aum"])
 def test_the_hardest_are_at_the_declared_end(make_run, capsys, by):
     run = make_run()
-    found = sheet(capsys, run.path, "--by", by)["hardest"]
+    result = sheet(capsys, run.path, "--by", by)["hardest"]
     table = score_table(run).sort_values(by, ascending=SCORES[by].direction < 0)
-    assert [sample["sample_id"] for sample in found] == table["sample_id"].head(10).tolist()
+    assert [sample["sample_id"] for sample in result] == table["sample_id"].head(10).tolist()
     names = run.sample_log().class_names
-    assert [sample["given_label"] for sample in found] == [
+    assert [sample["given_label"] for sample in result] == [
         names[label] for label in table["given_label"][:10]
     ]
-    assert [sample["cause"] for sample in found] == table["cause"].head(10).tolist()
+    assert [sample["cause"] for sample in result] == table["cause"].head(10).tolist()
     assert sheet(capsys, run.path)["hardest"] == []
 
 
 def test_no_noise_no_groups_and_no_gate_no_gate_scores(make_run, capsys):
     run = make_run(noise=(), gates=())
-    found = sheet(capsys, run.path)
-    assert found["groups"] == {"all": 200}
-    assert [row["column"] for row in found["rows"]] == [score.column for score in LOG]
+    result = sheet(capsys, run.path)
+    assert result["groups"] == {"all": 200}
+    assert [row["column"] for row in result["rows"]] == [score.column for score in LOG]
     loss = score_table(run)["loss_last"].to_numpy()
-    row = next(row for row in found["rows"] if row["column"] == "loss_last")
+    row = next(row for row in result["rows"] if row["column"] == "loss_last")
     expected = np.quantile(loss, [0.05, 0.25, 0.75, 0.95], method="inverted_cdf")
     np.testing.assert_allclose(row["quantiles"], expected)
-    header = said(capsys, "score", run.path).splitlines()[4]
+    header = printed(capsys, "score", run.path).splitlines()[4]
     assert header.split() == "column score harder range needs median 5% 25% 75% 95% missing".split()
     with pytest.raises(MemgateError, match=r"run has no gate_mean: its network has no gate\."):
-        said(capsys, "score", run.path, "--by", "gate_mean")
+        printed(capsys, "score", run.path, "--by", "gate_mean")
 
 
 def test_all_corrupted_by_one_cause_is_one_group(make_run, capsys):
@@ -113,14 +113,14 @@ def test_markdown_and_the_written_table(make_run, capsys, tmp_path):
     stored = ProbeResult("csr", "train", 4, "first-order", "last", ids, values, {}, {})
     save_results(run, "csr", [stored])
     out = tmp_path / "scores.parquet"
-    text = said(capsys, "score", run.path, "--format", "markdown", "--out", out)
+    text = printed(capsys, "score", run.path, "--format", "markdown", "--out", out)
     assert text.startswith("### run: scores of train")
     assert "| critical_radius " in text
     assert "- critical_radius: from the checkpoint of epoch 4, 2 of 30 samples probed." in text
     assert str(out) in text
-    found = pyarrow.parquet.read_table(out).to_pandas()
-    assert list(found) == list(score_table(run))
-    assert found["critical_radius"].dropna().tolist() == [1.5, 2.5]
+    result = pyarrow.parquet.read_table(out).to_pandas()
+    assert list(result) == list(score_table(run))
+    assert result["critical_radius"].dropna().tolist() == [1.5, 2.5]
 
 
 def test_gaps_damage_and_unfinished_runs_give_what_is_whole_and_say_so(make_run, capsys):
@@ -129,19 +129,19 @@ def test_gaps_damage_and_unfinished_runs_give_what_is_whole_and_say_so(make_run,
         loss = handle["train/loss"]
         assert isinstance(loss, h5py.Dataset)
         loss[2, 0] += 1
-    text = said(capsys, "score", run.path)
+    text = printed(capsys, "score", run.path)
     assert "at epoch 4 of 9 (2 logged epochs, stopped, log mode eval)" in text
     assert "\n2 of 4 epochs are logged: counts of events" in text
     assert text.endswith("Damaged in the log and left out: epoch 6.\n")
     with pytest.raises(MemgateError, match="no finished epoch"):
-        said(capsys, "score", make_run(finished=0).path)
-    assert "epochs are logged" not in said(capsys, "score", make_run(n=20).path)
+        printed(capsys, "score", make_run(finished=0).path)
+    assert "epochs are logged" not in printed(capsys, "score", make_run(n=20).path)
 
 
 def test_online_values_are_named(make_run, capsys):
     run = make_run(n=20, mode="online")
-    assert "log's mode is 'online'" in said(capsys, "score", run.path)
-    assert "log's mode" not in said(capsys, "score", run.path, "--split", "test")
+    assert "log's mode is 'online'" in printed(capsys, "score", run.path)
+    assert "log's mode" not in printed(capsys, "score", run.path, "--split", "test")
 
 
 def test_infinite_losses_are_shown(make_run, capsys, monkeypatch):
@@ -149,13 +149,13 @@ def test_infinite_losses_are_shown(make_run, capsys, monkeypatch):
     monkeypatch.setattr(
         "probes.dynamics.reductions.mean", lambda values, seen: np.full(seen.shape[1], np.inf)
     )
-    assert " inf [inf, inf] " in said(capsys, "score", run.path)
+    assert " inf [inf, inf] " in printed(capsys, "score", run.path)
     row = sheet(capsys, run.path)["rows"][0]
     assert row["medians"][0]["value"] is None
 
 
 def test_scores_lists_them_all(capsys):
-    text = said(capsys, "scores")
+    text = printed(capsys, "scores")
     assert [line.split()[0] for line in text.splitlines()[2:]] == list(SCORES)
     assert all(score.meaning in text for score in (*LOG, *GATE, *CHECKPOINT))
 
@@ -199,14 +199,14 @@ def test_a_disk_that_refuses_leaves_the_old_table(tmp_path, monkeypatch):
 
 
 def test_of_many_gates_a_table_shows_the_last_of_each_block_and_files_have_all(layer_gated, capsys, tmp_path):
-    text = said(capsys, "score", layer_gated.path, "--out", tmp_path / "s.csv")
+    text = printed(capsys, "score", layer_gated.path, "--out", tmp_path / "s.csv")
     assert "mean gate value g (b2u02)" in text
     assert "b2u01" not in text
     assert "Of the 6 gates b1u02, b2u02, b3u02 are shown" in text
     assert "gate_b2u01_mean" in pd.read_csv(tmp_path / "s.csv")
     rows = sheet(capsys, layer_gated.path)["rows"]
     assert {row["gate"] for row in rows if row["needs"] == "gate"} == set(layer_gated.sample_log().gates)
-    text = said(capsys, "probe", "csr", layer_gated.path, "--n", "10", "--splits", "train")
+    text = printed(capsys, "probe", "csr", layer_gated.path, "--n", "10", "--splits", "train")
     assert "(b2u02)" in text
     assert "(b2u01)" not in text
     assert "Of the 6 gates" in text

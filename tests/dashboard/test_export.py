@@ -211,7 +211,8 @@ def test_nobody_is_a_sentence(make_run: MakeRun, open_page: Any) -> None:
     safe = min(set(range(10)) - set(samples.clean_label[samples.cause == "label"].tolist()))
     at = open_page("export", run=run.name, cause="label", **{"class": str(safe)})
     assert [error.value.replace("\\", "") for error in at.error] == [
-        f"None of the 200 samples of train in run is meant by --cause label and --classes {safe}: ask for others."
+        f"None of the 200 samples of train in run is selected by --cause label and --classes {safe}: "
+        "choose other conditions."
     ]
 
 

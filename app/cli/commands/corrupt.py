@@ -25,22 +25,22 @@ ExchangeFormat = Literal["dividemix", "evidentialmix", "csv", "cleanlab", "matri
 
 @dataclass(frozen=True)
 class CorruptWrite:
-    """Write the manifest of a corruption, what would be done to each sample, and a sheet of examples."""
+    """Write the manifest of a corruption, one row per sample, and an image with examples."""
 
     noise: tuple[str, ...]
     """Corruptions as KIND:RATE[:KEY=VALUE...]; 'memgate corrupt kinds' lists them."""
     out: Path = Path("manifest.npz")
     """The file to write."""
     sheet: Path | None = None
-    """The picture with examples of each corruption (PNG). None: --out with the ending .png."""
+    """Image with examples of each corruption to write (PNG). None: --out with the ending .png."""
     noise_seed: int = 0
     """Seed of the corruption."""
     split: Literal["train", "val", "test"] = "train"
-    """Which samples."""
+    """Split to corrupt."""
     data: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> None:
-        """Write both files and print what 'memgate corrupt show' prints."""
+        """Write both files and print the tables of 'memgate corrupt show'."""
         _corrupt_and_write(
             self.noise, "--noise", self.noise_seed, self.split, self.data, self.out, self.sheet
         )
@@ -48,12 +48,12 @@ class CorruptWrite:
 
 @dataclass(frozen=True)
 class CorruptShow:
-    """Print what a manifest did: rates requested and realised, overall and per class, and who became what."""
+    """Print a manifest's rates, requested and realised, overall and per class, and its label transitions."""
 
     file: Positional[Path]
     """The manifest."""
     format: console.Form = "terminal"
-    """How to print it."""
+    """Format of the output."""
 
     def run(self) -> None:
         """Print the tables."""
@@ -64,14 +64,14 @@ class CorruptShow:
 
 @dataclass(frozen=True)
 class CorruptVerify:
-    """Recompute a manifest from the clean data and say what differs."""
+    """Recompute a manifest from the clean data and print the differences."""
 
     file: Positional[Path]
     """The manifest."""
     data: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> None:
-        """Print that all is equal, or end with exit code 1 after naming what differs."""
+        """Print that all is equal, or print the differences and end with exit code 1."""
         from memgate.data.image_set import load_splits
         from memgate.runs.corruption import source_folders, sources_for
         from noise.manifest.manifest import Manifest
@@ -80,7 +80,7 @@ class CorruptVerify:
         manifest = Manifest.load(self.file)
         header = manifest.header
         name, _, split = header.dataset.partition("/")
-        # A name of none of our data sets was given by a program that used noise.apply itself.
+        # Another name was given by a program that used the package noise itself.
         if name != self.data.name and name in get_args(DataName):
             raise MemgateError(
                 f"{self.file} is a manifest of {header.dataset} and the data is {self.data.name}: "
@@ -116,13 +116,13 @@ class CorruptVerify:
 
 @dataclass(frozen=True)
 class CorruptExport:
-    """Write a manifest as what other tools read."""
+    """Write a manifest in the format of another tool."""
 
     file: Positional[Path]
     """The manifest."""
     format: ExchangeFormat
-    """dividemix: JSON list of given labels; evidentialmix: JSON with open-set images too; csv: a row per
-    sample; matrix: realised shares, rows are the clean classes; cleanlab: the same, columns are."""
+    """dividemix: JSON list of given labels; evidentialmix: JSON with open-set images too; csv: one row per sample;
+    matrix: realised shares with clean classes as rows; cleanlab: the same with clean classes as columns."""
     out: Path
     """The file to write."""
 
@@ -137,28 +137,28 @@ class CorruptExport:
         except NoiseError as error:
             raise MemgateError(f"{self.file} cannot be written as {self.format}: {error}") from error
         _write(self.out, content)
-        lost = left_out(manifest, self.format)
-        if lost:
-            console.warn(f"{self.out}: {lost}")
+        omission = left_out(manifest, self.format)
+        if omission:
+            console.warn(f"{self.out}: {omission}")
         console.line(str(self.out))
 
 
 @dataclass(frozen=True)
 class CorruptImport:
-    """Make a manifest of the noise file of another tool: DivideMix's or EvidentialMix's JSON, or a CSV."""
+    """Make a manifest from the noise file of another tool: JSON of DivideMix or EvidentialMix, or CSV."""
 
     file: Positional[Path]
-    """The file; a CSV (with columns sample_id and given_label) is known by its ending."""
+    """The file; a CSV (with columns sample_id and given_label) is recognised by its ending."""
     source: str | None = None
-    """Where the images come from that an EvidentialMix file inserts: cifar10, cifar100, svhn or npz=FILE."""
+    """Source of the images that an EvidentialMix file inserts: cifar10, cifar100, svhn or npz=FILE."""
     out: Path = Path("manifest.npz")
     """The manifest to write."""
     sheet: Path | None = None
-    """The picture with examples (PNG). None: --out with the ending .png."""
+    """Image with examples to write (PNG). None: --out with the ending .png."""
     data: DataConfig = field(default_factory=DataConfig)
 
     def run(self) -> None:
-        """Write both files and print what 'memgate corrupt show' prints."""
+        """Write both files and print the tables of 'memgate corrupt show'."""
         from noise.files.read import read_file
         from noise.labels.lists import open_pairs
         from noise.manifest.exchange import corrupted_images, format_of
@@ -172,35 +172,42 @@ class CorruptImport:
         changed = corrupted_images(file) if form == "csv" else 0
         if changed:
             console.warn(
-                f"{self.file} says that {changed} images were changed, and no CSV can say how: "
-                "only its labels were taken."
+                f"{self.file} says that {changed} images were changed, and a CSV cannot say how: "
+                "only its labels are imported."
             )
 
 
 @dataclass(frozen=True)
 class CorruptKinds:
-    """List all kinds of corruption: what the rate means, the parameters, the convention."""
+    """List all kinds of corruption: meaning of the rate, parameters, convention."""
+
+    format: console.Form = "terminal"
+    """Format of the output."""
 
     def run(self) -> None:
         """Print the table."""
         from probes.report.corruption import kinds_table
 
-        console.line(kinds_table())
+        console.line(kinds_table(self.format))
 
 
 def _warn_of_chance(manifest: "Manifest") -> None:
-    """Say so when an imported list agrees with the clean labels no more often than chance would."""
+    """Warn when an imported list agrees with the clean labels no more often than by chance."""
     chance = 1 - 1 / manifest.header.class_count
     wrong = float(manifest.label_corrupted.mean())
     if wrong > 0.9 * chance:
         console.warn(
-            f"{wrong:.1%} of the labels are wrong, about as many as chance makes ({chance:.1%}): unless all labels "
+            f"{wrong:.1%} of the labels are wrong, about as many as by chance ({chance:.1%}): unless all labels "
             "are meant to be random, the list belongs to another data set or order."
         )
 
 
 def _undamaged(path: Path) -> "Manifest":
-    """The manifest at ``path`` with every column as it was written."""
+    """The manifest at ``path``.
+
+    Raises:
+        MemgateError: a column differs from its digest.
+    """
     from noise.manifest.manifest import Manifest
 
     manifest = Manifest.load(path)
@@ -211,14 +218,19 @@ def _undamaged(path: Path) -> "Manifest":
 
 
 def _imported(path: Path, inserted: int, source: str | None) -> tuple[str, ...]:
-    """The corruptions that a noise file stands for, which inserts so many images.
+    """The corruptions of a noise file, as texts for ``--noise``.
+
+    Args:
+        path: the noise file.
+        inserted: number of open-set images that it inserts.
+        source: source of these images.
 
     Raises:
-        MemgateError: it inserts images and ``source`` is missing, or the other way round.
+        MemgateError: it inserts images and ``source`` is missing, or it inserts none and ``source`` is given.
     """
     if inserted and source is None:
         raise MemgateError(
-            f"{path} inserts {inserted} images and does not say of which data set: "
+            f"{path} inserts {inserted} images and does not say from which data set: "
             "add --source cifar100, svhn or npz=FILE."
         )
     if source is not None and not inserted:
@@ -229,16 +241,28 @@ def _imported(path: Path, inserted: int, source: str | None) -> tuple[str, ...]:
 
 def _corrupt_and_write(
     noise: Sequence[str],
-    said: str,
+    origin: str,
     seed: int,
     split: str,
     data: DataConfig,
     out: Path,
     sheet: Path | None,
 ) -> "Manifest":
-    """Corrupt a split, write its manifest and sheet, and print what was done; compute all before writing any.
+    """Corrupt a split, write its manifest and its image of examples, and print the tables of the manifest.
 
-    ``said`` is what the user typed that an error is about.
+    Everything is computed before anything is written.
+
+    Args:
+        noise: corruptions as texts.
+        origin: the flag or file of the corruptions, named in errors.
+        seed: seed of the corruption.
+        split: name of the split.
+        data: the data set.
+        out: the manifest to write.
+        sheet: the image to write; None: ``out`` with the ending .png.
+
+    Returns:
+        The manifest.
     """
     from memgate.data.image_set import load_splits
     from memgate.runs.corruption import corrupted_split, sources_for
@@ -251,7 +275,7 @@ def _corrupt_and_write(
     if sheet.absolute() == out.absolute():
         raise MemgateError(f"--out and --sheet are both {out}: give the sheet another name.")
     _check_new(sheet, "--sheet")
-    specs = _specs(noise, said)
+    specs = _specs(noise, origin)
     if not specs:
         raise MemgateError("--noise names no corruption: 'memgate corrupt kinds' lists them.")
     clean = _images_of(load_splits(data).present, split, f"--split {split}")
@@ -259,9 +283,9 @@ def _corrupt_and_write(
     try:
         result = corrupted_split(clean, specs, seed, name, sources_for(specs, data))
     except NoiseError as error:
-        raise MemgateError(f"{said}: {error}") from error
-    picture, text = _sheet(clean, result), describe_manifest(result.manifest)
-    _write(sheet, picture)
+        raise MemgateError(f"{origin}: {error}") from error
+    image, text = _sheet(clean, result), describe_manifest(result.manifest)
+    _write(sheet, image)
     try:
         result.manifest.save(out)
     except NoiseError:
@@ -271,43 +295,43 @@ def _corrupt_and_write(
     return result.manifest
 
 
-def _specs(texts: Sequence[str], said: str) -> tuple[CorruptionSpec, ...]:
-    """Corruptions from their texts, files by absolute paths: a manifest is verified from other folders too."""
+def _specs(texts: Sequence[str], origin: str) -> tuple[CorruptionSpec, ...]:
+    """Corruptions from their texts, with absolute paths, since a manifest is also verified from other folders."""
     try:
         return tuple(absolute(spec) for spec in parse_specs(texts))
     except NoiseError as error:
-        raise MemgateError(f"{said}: {error}") from error
+        raise MemgateError(f"{origin}: {error}") from error
 
 
-def _images_of(splits: "dict[str, ImageSet]", split: str, said: str) -> "ImageSet":
-    """The split of that name; ``said`` is what asks for it."""
+def _images_of(splits: "dict[str, ImageSet]", split: str, origin: str) -> "ImageSet":
+    """The images of a split; ``origin`` is the flag or file that names it, for the error."""
     if split not in splits:
         remedy = "add --data.val-fraction" if split == "val" else f"there are {', '.join(splits)}"
-        raise MemgateError(f"{said}: the data has no split {split!r}: {remedy}.")
+        raise MemgateError(f"{origin}: the data has no split {split!r}: {remedy}.")
     return splits[split]
 
 
 def _sheet(clean: "ImageSet", result: "CorruptedSplit") -> bytes:
-    """The contact sheet of a corrupted split, PNG."""
+    """The image with examples of a corrupted split, as PNG."""
     from noise.apply import Corrupted
     from noise.contact_sheet import contact_sheet
 
-    given = Corrupted(result.images.images, result.images.labels, result.manifest)
-    return contact_sheet(clean.images, given)
+    corrupted = Corrupted(result.images.images, result.images.labels, result.manifest)
+    return contact_sheet(clean.images, corrupted)
 
 
 def _check_new(path: Path, flag: str) -> None:
-    """MemgateError unless a file can be made at ``path``: found out before the work, not after it."""
+    """Raise MemgateError unless a file can be created at ``path``; called before the computation."""
     if not path.name:
         raise MemgateError(f"{flag} is no file name: give one, such as {flag} manifest.npz.")
     if path.exists():
         raise MemgateError(f"{path} exists already: choose another {flag}, or remove it.")
     if not path.absolute().parent.is_dir():
-        raise MemgateError(f"{flag} {path}: there is no folder {path.parent}: make it, or choose another.")
+        raise MemgateError(f"{flag} {path}: there is no folder {path.parent}: create it, or choose another.")
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file completely or not at all."""
     try:
         atomic_write(path, lambda stream: stream.write(content))
     except OSError as error:

@@ -11,7 +11,7 @@ from memgate.config.run import DataConfig, DataName
 
 @dataclass(frozen=True)
 class DataInfo:
-    """Say what a data set holds."""
+    """Print the contents of a data set."""
 
     data: DataConfig = field(default_factory=DataConfig)
 
@@ -19,17 +19,17 @@ class DataInfo:
         """Print sizes, digests, channel statistics and classes."""
         from memgate.data.image_set import describe, load_splits
 
-        found = describe(load_splits(self.data))
-        side, classes = found["image_size"], found["classes"]
-        console.line(f"{found['name']} from {found['source']}: {side}x{side} pixels, {len(classes)} classes")
-        for row in found["splits"]:
+        facts = describe(load_splits(self.data))
+        side, classes = facts["image_size"], facts["classes"]
+        console.line(f"{facts['name']} from {facts['source']}: {side}x{side} pixels, {len(classes)} classes")
+        for row in facts["splits"]:
             counts = row["class_images"]
             console.line(
-                f"  {row['split']:5s} {row['images']:6d} images, {min(counts)} to {max(counts)} a class, "
+                f"  {row['split']:5s} {row['images']:6d} images, {min(counts)} to {max(counts)} per class, "
                 f"sha256 {row['digest'][:16]}"
             )
         for name in ("mean", "std"):
-            console.line(f"  {name:5s} " + "  ".join(f"{value:.4f}" for value in found[name]))
+            console.line(f"  {name:5s} " + "  ".join(f"{value:.4f}" for value in facts[name]))
         console.line("  classes: " + ", ".join(classes))
 
 
@@ -38,12 +38,12 @@ class DataPrepare:
     """Download a data set, check it and cache it as one file."""
 
     name: Positional[DataName] = "cifar10"
-    """The data set."""
+    """Name of the data set."""
     root: Path = Path("data")
-    """Where to put it."""
+    """Folder of the data."""
 
     def run(self) -> None:
-        """Print where the data is."""
+        """Print the path of the file."""
         from memgate.data.image_set import prepare
 
         console.line(str(prepare(DataConfig(name=self.name, root=self.root))))

@@ -1,75 +1,161 @@
-"""Commands that ask a trained network about its samples: probe csr, probe show."""
+"""Commands that probe a trained network: probe csr, probe difficulty, probe ood; what all probes share."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from memgate import console
 from memgate.config.run import Device
-from memgate.errors import MemgateError
-from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command, open_run
+from probes.csr.config import PROBE as CSR
+from probes.csr.config import CsrOptions
+from probes.difficulty.config import PROBE as DIFFICULTY
+from probes.difficulty.config import DifficultyConfig
+from probes.network.plan import Plan
+from probes.ood.config import PROBE as OOD
+from probes.ood.config import TEST_SPLIT, OodConfig, OodSets
 
 if TYPE_CHECKING:
-    from probes.network.plan import Plan
     from probes.result import ProbeResult
 
 
 @dataclass(frozen=True)
 class CheckpointCommand:
-    """What every probe of a trained network is told: which checkpoints to ask, and where."""
+    """Flags of every probe: which checkpoints, and where to compute."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
     checkpoints: tuple[str, ...] | None = None
-    """last, best or epochs' numbers, such as: last best 10 20. None: last, or with --every only what it names."""
+    """last, best or epochs, such as: last best 10 20. None: last; with --every, only the epochs of --every."""
     every: int | None = None
-    """Also every kept epoch that this number divides."""
+    """Also every kept epoch that is a multiple of this number."""
     batch_size: int | None = None
-    """Images in a pass. None: what suits the device."""
+    """Images per forward pass. None: chosen by device."""
     device: Device = "auto"
-    """Where to compute."""
+    """Device to compute on."""
 
-    def visiting(self, splits: Sequence[str], n: int) -> "Plan":
-        """The flags as what the probes understand, for n samples of some splits (of all for (); 0: all samples)."""
-        from probes.network.plan import Plan
-
+    def plan_for(self, splits: Sequence[str], n: int) -> Plan:
+        """The checkpoints of the flags, with n samples of each split (() for all splits, 0 for all samples)."""
         names = self.checkpoints if self.checkpoints is not None else () if self.every else ("last",)
         return Plan(names, self.every, splits, n, self.device)
 
 
 @dataclass(frozen=True)
 class ProbeCommand(CheckpointCommand):
-    """What a probe of the run's own samples is told besides: which of them."""
+    """Flags of a probe of the run's own samples: which splits and how many samples."""
 
     splits: tuple[str, ...] = ()
-    """Which splits, such as: train test. None given: all."""
+    """Splits, such as: train test. Empty: all."""
     n: int = 1000
-    """Samples of each split, chosen once by hash and the same for every checkpoint; 0 for all."""
+    """Samples of each split, selected by hash, the same for every checkpoint; 0 for all."""
 
-    def plan(self) -> "Plan":
-        """The flags as what the probes understand."""
-        return self.visiting(self.splits, self.n)
+    def plan(self) -> Plan:
+        """The checkpoints, splits and samples of the flags."""
+        return self.plan_for(self.splits, self.n)
+
+
+@dataclass(frozen=True)
+class ProbeCsr(ProbeCommand):
+    """Find critical samples: is there another prediction within a small box around the image?
+
+    The result is stored in the run's probes/csr.h5, next to those of other checkpoints, splits and methods.
+    """
+
+    search: Annotated[CsrOptions, OmitArgPrefixes] = field(default_factory=CsrOptions)
+    """Search for critical samples."""
+
+    def run(self) -> None:
+        """Probe, and print a table for each checkpoint and split as soon as it is stored."""
+        from probes.csr.run import probe_run
+        from probes.csr.table import UNITS, to_terminal
+        from probes.result import probe_path
+
+        run = open_run(self.name)
+        path = probe_path(run, CSR)
+        results = probe_run(run, self.search.resolved(), self.plan(), self.batch_size, self.search.neighbours)
+        for result in stored_one_by_one(results, path):
+            console.line(to_terminal(run, run.sample_log(), result) + "\n")
+        print_end(run, path, UNITS)
+
+
+@dataclass(frozen=True)
+class ProbeDifficulty(ProbeCommand):
+    """Score the difficulty of samples from a checkpoint: norms of loss gradients, and prediction depth.
+
+    The result is stored in the run's probes/difficulty.h5, score by score, next to those of other checkpoints and
+    splits.
+    """
+
+    difficulty: Annotated[DifficultyConfig, OmitArgPrefixes] = field(default_factory=DifficultyConfig)
+    """Scores of difficulty."""
+
+    def run(self) -> None:
+        """Probe, and print a table for each checkpoint, split and score as soon as it is stored."""
+        from probes.difficulty.run import probe_run
+        from probes.difficulty.table import UNITS, to_terminal
+        from probes.result import probe_path
+
+        run = open_run(self.name)
+        path = probe_path(run, DIFFICULTY)
+        results = probe_run(run, self.difficulty, self.plan(), self.batch_size)
+        for result in stored_one_by_one(results, path, by_variant=True):
+            console.line(to_terminal(run, run.sample_log(), result) + "\n")
+        print_end(run, path, UNITS)
+
+
+@dataclass(frozen=True)
+class ProbeOod(CheckpointCommand):
+    """Detect out-of-distribution images with the gates and with standard detectors (MSP, energy, k-NN, ...).
+
+    The scores are stored in the run's probes/ood.h5, next to those of other checkpoints, sets, and values of n, k and
+    support.
+    """
+
+    sets: Annotated[OodSets, OmitArgPrefixes] = field(default_factory=OodSets)
+    """Sets of out-of-distribution images."""
+    detectors: Annotated[OodConfig, OmitArgPrefixes] = field(default_factory=OodConfig)
+    """Settings of the detectors."""
+
+    def run(self) -> None:
+        """Score, and print the tables of each checkpoint as soon as all of its results are stored."""
+        from probes.ood.run import probe_run
+        from probes.ood.sets import parse_sets, read_set
+        from probes.ood.table import UNITS, to_terminal
+        from probes.result import probe_path
+
+        run, n = open_run(self.name), self.detectors.n
+        names = parse_sets(self.sets.ood, run.config.data.name, self.sets.near, self.sets.far)
+        side = run.manifest.header.image_shape[0]
+        sets = [read_set(name, side, n) for name in names]
+        path, results = probe_path(run, OOD), []
+        stored = probe_run(run, self.detectors, sets, self.plan_for((TEST_SPLIT,), n), self.batch_size)
+        for result in stored_one_by_one(stored, path):
+            results.append(result)
+            if len(results) == 1 + len(sets):
+                for text in to_terminal(run, run.sample_log(), results):
+                    console.line(text + "\n")
+                results.clear()
+        print_end(run, path, UNITS)
 
 
 def stored_one_by_one(
     results: Iterable["ProbeResult"], path: Path, by_variant: bool = False
 ) -> Iterator["ProbeResult"]:
-    """The results as they are stored; Ctrl-C says what is kept in ``path`` and ends with code 130.
+    """The results as they are stored; Ctrl-C prints which are kept in ``path`` and ends with exit code 130.
 
     Args:
         results: of a probe.
-        path: its file.
-        by_variant: whether one checkpoint and split have several results, so that only the variant tells them apart.
+        path: the probe's file.
+        by_variant: name the variant of each result, where a checkpoint and split have several.
     """
     finished = []
     try:
         for result in results:
-            what = f"{result.variant} of " if by_variant else ""
-            finished.append(f"{what}{result.split} of epoch {result.epoch}")
+            variant = f"{result.variant} of " if by_variant else ""
+            finished.append(f"{variant}{result.split} of epoch {result.epoch}")
             yield result
     except KeyboardInterrupt:
         kept = f"{', '.join(finished)} finished and kept in {path}" if finished else "nothing was finished"
@@ -77,105 +163,6 @@ def stored_one_by_one(
         raise SystemExit(130) from None
 
 
-@dataclass(frozen=True)
-class ProbeCsr(ProbeCommand):
-    """Find critical samples: is there another prediction within a tiny box around the image?
-
-    The result goes to the run's probes/csr.h5, next to those of other checkpoints, splits and methods.
-    """
-
-    method: Literal["first-order", "lass", "fgsm", "pgd"] = "first-order"
-    """first-order: the distance to the boundary from one gradient, for every radius at once; fgsm: one step;
-    lass: the search of the paper (Arpit et al. 2017); pgd: many steps from a random point of the box."""
-    radius: tuple[float, ...] = (0.3,)
-    """Largest change of a pixel in grey levels (0 to 255; the paper's is 0.3); several allowed."""
-    steps: int | None = None
-    """Steps of the search. None: 10 for lass, 20 for pgd."""
-    others: int | None = None
-    """first-order: how many other classes are looked at, from the runner-up on, a gradient each. None: 2; more judge
-    more samples as pgd does (a public ResNet-20 at radius 1: 94.9 % of all with 1, 96.0 % with 2, 96.1 % with 3)."""
-    seed: int = 0
-    """Seed of the noise in lass and pgd."""
-    neighbours: int = 100
-    """Of how many of the nearest critical samples an image within the box that gets another prediction is kept, in
-    probes/neighbours.h5, for the dashboard; 0 for none."""
-
-    def run(self) -> None:
-        """Probe, and print a table for each checkpoint and split as soon as it is stored."""
-        from probes.csr.config import PROBE, CsrOptions
-        from probes.csr.run import probe_run
-        from probes.csr.table import UNITS, to_terminal
-        from probes.result import probe_path
-
-        run = open_run(self.name)
-        options = CsrOptions(self.method, self.radius, self.steps, self.others, self.seed, self.neighbours)
-        path = probe_path(run, PROBE)
-        results = probe_run(run, options.resolved(), self.plan(), self.batch_size, self.neighbours)
-        for result in stored_one_by_one(results, path):
-            console.line(to_terminal(run, run.sample_log(), result) + "\n")
-        console.line(f"{UNITS}\nStored in {path}; again: {command('probe show', run.path)}")
-
-
-@dataclass(frozen=True)
-class ProbeShow:
-    """Print what the probes of a run have found, without computing anything."""
-
-    name: Positional[str]
-    """The run's folder, or its name under runs/."""
-
-    def run(self) -> None:
-        """Print the table of each stored result, probe by probe; code 2 where a probe's file is damaged."""
-        run = open_run(self.name)
-        log = run.sample_log()
-        shown, damaged = [], False
-        for probe in _tables():
-            try:
-                shown.append(_show(run, log, probe))
-            except MemgateError as error:
-                damaged = True
-                console.warn(str(error))
-        if damaged:
-            raise SystemExit(2)
-        if not any(shown):
-            raise MemgateError(f"{run.name} has no probe results yet: {command('probe csr', run.path)}.")
-
-
-ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
-"""From a run, its log and a probe's results to the tables that show them, one after the other."""
-
-
-def _tables() -> dict[str, tuple[ToTables, str]]:
-    """Probe to what makes tables of its results, and what explains them."""
-    from probes.csr import config as csr_config
-    from probes.csr import table as csr_table
-    from probes.difficulty import config as difficulty_config
-    from probes.difficulty import table as difficulty_table
-    from probes.ood import config as ood_config
-    from probes.ood import table as ood_table
-    from probes.routing import control, routes
-    from probes.routing import table as routing_table
-
-    return {
-        csr_config.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
-        routes.PROBE: (control.stored, routing_table.UNITS),
-        difficulty_config.PROBE: (_each(difficulty_table.to_terminal), difficulty_table.UNITS),
-        ood_config.PROBE: (ood_table.to_terminal, ood_table.UNITS),
-    }
-
-
-def _each(to_terminal: Callable[[Run, SampleLog, "ProbeResult"], str]) -> ToTables:
-    """The tables of a probe that makes one of each result."""
-    return lambda run, log, results: (to_terminal(run, log, result) for result in results)
-
-
-def _show(run: Run, log: SampleLog, probe: str) -> bool:
-    """Print what a probe has found; whether there was anything."""
-    from probes.result import load_results
-
-    to_tables, units = _tables()[probe]
-    results = load_results(run, probe)
-    for table in to_tables(run, log, results):
-        console.line(table + "\n")
-    if results:
-        console.line(units)
-    return bool(results)
+def print_end(run: Run, path: Path, units: str) -> None:
+    """Print the explanation of the tables, the file of the results, and the command that prints them again."""
+    console.line(f"{units}\nStored in {path}; print again: {command('probe show', run.path)}")

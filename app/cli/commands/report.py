@@ -1,4 +1,4 @@
-"""The command that says what came out of a run, or of several: report."""
+"""The command that prints the results of a run, or of several: report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from memgate.runs.run import Run, command, open_run
 
 
 @dataclass(frozen=True)
-class Report:
-    """Print accuracies, gate values and how well each score finds the corruption, with intervals.
+class ReportRuns:
+    """Print accuracies, gate values and how well each score detects the corruption, with intervals.
 
-    Of several runs that differ in their seeds only: mean and standard deviation.
+    For several runs that differ only in their seeds: mean and standard deviation.
     """
 
     names: Positional[tuple[str, ...]]
     """The runs' folders, or their names under runs/."""
     format: console.Form = "terminal"
-    """How to print it."""
+    """Format of the output."""
     over_epochs: bool = False
-    """Also the AUROC of what is logged at every epoch: last, mean and best (an oracle's); all epochs in JSON."""
+    """Also the AUROC of the logged quantities over the epochs: last, mean and best (oracle); all epochs in JSON."""
     join: tuple[str, ...] = ()
     """Compare every score with other people's hardness: cscores=FILE cifar10n=FILE cifar10h=FILE, or
-    NAME=FILE.csv:COLUMN with a column sample_id (and label, to check the order); add :low if low is harder."""
+    NAME=FILE.csv:COLUMN with a column sample_id (and label, to check the order); add :low if low values are harder."""
     bootstrap: int | None = None
-    """Resamples behind the intervals of average precision, P@k and FPR95; 0 for none. None: 200. Of several runs only
-    with --format json, which has each run's own."""
+    """Bootstrap resamples behind the intervals of average precision, P@k and FPR95; 0 for no intervals. None: 200. For
+    several runs only with --format json, which has the intervals of each run."""
 
     def run(self) -> None:
         """Print the report."""
@@ -45,13 +45,13 @@ def print_report(
     over_epochs: bool = False,
     joins: Sequence[str] = (),
 ) -> None:
-    """Print the report of a run, or of several as one.
+    """Print the report of a run, or of several runs as mean and standard deviation.
 
     Args:
         runs: at least one.
-        form: how.
-        bootstrap: resamples; None for the usual number.
-        over_epochs: follow what is logged over the epochs.
+        form: format of the output.
+        bootstrap: resamples; None for the default number.
+        over_epochs: also the AUROC of the logged quantities over the epochs.
         joins: other people's hardness, see :func:`probes.external.load.load_external`.
 
     Raises:
@@ -59,35 +59,29 @@ def print_report(
             ``bootstrap`` is out of range or would not be shown.
     """
     from probes.external.load import load_externals
-    from probes.report import document, several_runs
     from probes.report.report import report
+    from probes.report.several_runs import several
     from probes.stats.bootstrap import RESAMPLES
 
     require(
         not bootstrap or len(runs) == 1 or form == "json",
-        f"--bootstrap {bootstrap} is about each run's own intervals, which several runs as one do not show: leave it "
-        "out, or add --format json.",
+        f"--bootstrap {bootstrap} is about the intervals of single runs, which the report of several runs does not "
+        "show: leave it out, or add --format json.",
     )
-    # What is not shown is not computed: the means over runs carry no interval over samples.
-    usual = RESAMPLES if len(runs) == 1 or form == "json" else 0
-    resamples = usual if bootstrap is None else bootstrap
+    # The means over runs have no intervals over samples, so these are not computed.
+    default = RESAMPLES if len(runs) == 1 or form == "json" else 0
+    resamples = default if bootstrap is None else bootstrap
     require(0 <= resamples <= 10_000, f"--bootstrap {resamples} is out of range: from 0 (none) to 10000.")
     externals = load_externals(joins)
 
     report_of = partial(report, resamples=resamples, over_epochs=over_epochs, externals=externals)
-
-    if len(runs) == 1:
-        texts, found = document, report_of(runs[0])
-    else:
-        texts, found = several_runs, several_runs.several(runs, report_of)
-    forms = {"terminal": texts.to_terminal, "markdown": texts.to_markdown, "json": texts.to_json}
-    console.line(forms[form](found))
+    result = report_of(runs[0]) if len(runs) == 1 else several(runs, report_of)
+    console.line(result.text(form))
 
 
 def print_summary(run: Run) -> None:
-    """Print the report of a run that has just ended, without what takes long to compute or to read."""
-    from probes.report import document
+    """Print the brief report of a run that has just ended."""
     from probes.report.report import report
 
-    console.line(document.to_terminal(report(run), brief=True))
-    console.line(f"\nEvery figure of every score:  {command('report', run.path)}")
+    console.line(report(run, resamples=0).text(brief=True))
+    console.line(f"\nAll metrics of all scores:    {command('report', run.path)}")

@@ -1,4 +1,4 @@
-"""The command about the documents' tables: reproduce."""
+"""The command that reproduces the papers' tables: reproduce."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,13 @@ from memgate.runs.run import Run, is_run, open_run
 from memgate.sweeps import grid
 
 MANY_IMAGES = {"cuda": 5_000_000, "cpu": 1_000_000}
-"""Device to images forward and backward from which --yes is needed: a ResNet-110 at full scale has 12 to 15 million of
-them, at short scale a tenth, which takes a CPU hours."""
+"""Device to number of images, forward and backward, above which --yes is needed: a ResNet-110 at full scale has 12 to
+15 million of them, at short scale a tenth, which takes a CPU hours."""
 
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Reproduce rows of the papers' tables, and put theirs and ours side by side; started again, it goes on."""
+    """Reproduce rows of the papers' tables and compare the results; started again, it continues."""
 
     row: Positional[str | None] = None
     """A row (report-2.1-0.01), a table (report-2.1: all its rows) or a pattern ('paper-1-*'); --list lists them."""
@@ -47,20 +47,20 @@ class Reproduce:
     data_root: Annotated[Path, arg(name="data.root")] = Path("data")
     """Folder of the data."""
     device: Device = "auto"
-    """Where to train."""
+    """Device to train on."""
     curves: Path | None = None
-    """Also draw our test accuracy on the authors' curves of this file (entropy gate over B3 only), as an HTML page."""
+    """Also plot our test accuracy with the authors' curves of this file (entropy gate over B3 only), as HTML page."""
     beside: Path | None = None
-    """Of --curves: another run to draw too, such as one of the recipe paper-c10-val."""
+    """With --curves: another run to plot, such as one of the recipe paper-c10-val."""
     only_report: bool = False
-    """Train nothing: report what is there."""
+    """Train nothing, report the existing runs."""
     yes: bool = False
-    """Start without being asked, however much it is."""
+    """Start without confirmation, however long it takes."""
     format: console.Form = "terminal"
-    """How to print the report or the list; unless it is terminal, what a training says goes to standard error."""
+    """Format of the report or the list; other than terminal, the output of the training goes to standard error."""
 
     def run(self) -> None:
-        """List the rows, or carry out the runs and report."""
+        """List the rows, or carry out the runs and print the comparison."""
         from probes.report import curves as curves_figure
         from probes.report import reproduction as reproduced
 
@@ -74,7 +74,7 @@ class Reproduce:
             )
         require(
             self.beside is None or self.curves is not None,
-            f"--beside {self.beside} is drawn beside the authors' curves: add --curves FILE.",
+            f"--beside {self.beside} is plotted with the authors' curves: add --curves FILE.",
         )
         out = self.out.expanduser()
         seeds = grid.parse_seeds(self.seeds)
@@ -91,25 +91,22 @@ class Reproduce:
         grid.check_existing(plan.configs, (*grid.PLACES, "init_from"), "choose another --out")
         failed = {} if self.only_report else self._carried_out(plan, out)
         comparison = reproduced.compare(plan, out)
-        as_json = self.format == "json"
-        console.line(
-            reproduced.to_json(comparison) if as_json else reproduced.to_text(comparison, self.format)
-        )
+        console.line(comparison.text(self.format))
         if theirs:
-            asked = {row.row for row in plan.rows}  # without baselines that were trained on the way
-            mine = [run.name for run in plan.sweep.runs if run.point["row"] in asked]
-            names = [name for name in mine if grid.state_of(out, name) != "missing"]
+            rows = {row.row for row in plan.rows}  # without the baselines that were trained for them
+            all_names = [run.name for run in plan.sweep.runs if run.point["row"] in rows]
+            names = [name for name in all_names if grid.state_of(out, name) != "missing"]
             ours = [curves_figure.line_of_run(open_run(out / name)) for name in names]
             title = f"{self.row}, scale {self.scale}: test accuracy on the authors' curves"
             page = out / f"{fitted([self.row], [plan.sweep.name, 'curves'])}.html"
             curves_figure.write_html(curves_figure.figure(theirs, [*ours, *beside], title), page)
-            if not as_json:
-                console.line(f"\nOur curves on the authors':  {page}")
+            if self.format != "json":
+                console.line(f"\nPlot with the authors' curves:  {page}")
         if failed:
             raise SystemExit(1)
 
     def _authors(self, plan: Reproduction) -> list:
-        """The authors' curves of these rows; none without --curves."""
+        """The authors' curves of these rows; empty without --curves."""
         if self.curves is None:
             return []
         from memgate.papers.author_curves import load_curves
@@ -118,32 +115,32 @@ class Reproduce:
         return authors_lines(plan.rows, load_curves(self.curves))
 
     def _carried_out(self, plan: Reproduction, out: Path) -> Mapping[str, str]:
-        apart = nullcontext() if self.format == "terminal" else redirect_stdout(sys.stderr)
-        with apart:
-            self._say_what_is_coming(plan.configs, out)
+        output = nullcontext() if self.format == "terminal" else redirect_stdout(sys.stderr)
+        with output:
+            self._announce(plan.configs, out)
             grid.record(plan.sweep, out)
             from memgate.sweeps.local import run_here
 
             return until_stopped("The reproduction", lambda: run_here(plan.configs))
 
-    def _say_what_is_coming(self, configs: Sequence[RunConfig], out: Path) -> None:
-        left = [config for config in configs if grid.state_of(out, str(config.name)) != "complete"]
-        if not left:
+    def _announce(self, configs: Sequence[RunConfig], out: Path) -> None:
+        open_configs = [config for config in configs if grid.state_of(out, str(config.name)) != "complete"]
+        if not open_configs:
             return
         from memgate.training.environment import choose_device
 
         device = choose_device(self.device).type
-        ahead = workload((config, _done(out, config)) for config in left)
+        ahead = workload((config, _done(out, config)) for config in open_configs)
         smaller = {"full": ", or --scale short", "short": ", or --scale tiny"}.get(self.scale, "")
         require(
             ahead.images <= MANY_IMAGES[device] or self.yes,
-            f"--scale {self.scale} has before it {ahead.sentence}, which takes long on {device}: add --yes, or take "
+            f"--scale {self.scale} needs {ahead.sentence}, which takes long on {device}: add --yes, or take "
             f"fewer rows or seeds{smaller}.",
         )
         console.note(f"Scale {self.scale} ({SCALES[self.scale].description}): {ahead.sentence}.")
 
 
 def _done(out: Path, config: RunConfig) -> int:
-    """Epochs of a run that are done; 0 where it is not there."""
+    """Finished epochs of a run; 0 if it does not exist."""
     path = out / str(config.name)
     return Run(path).status().epoch if is_run(path) else 0

@@ -1,39 +1,39 @@
-"""Commands about one number per sample: score, scores."""
+"""Commands about scores of samples: score, scores."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
 from memgate import console
 from memgate.errors import require
 from memgate.runs.run import open_run
+from probes.samples.filters import Split
 
 
 @dataclass(frozen=True)
 class ScoreRun:
-    """Give every sample of a run its scores, from the log and from what probes have stored."""
+    """Print the scores of a run's samples, from the log and from stored results of probes."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
-    split: Literal["train", "val", "test", "val_corrupted", "test_corrupted"] = "train"
-    """Which samples."""
+    split: Split = "train"
+    """Split of the data."""
     top: int = 0
-    """Also list so many of the hardest samples by one score."""
+    """Also list this many of the hardest samples by one score."""
     by: str | None = None
-    """The column of that score ('memgate scores' lists them). None: loss_mean; given without --top, the 10 hardest."""
+    """Column of that score ('memgate scores' lists them). None: loss_mean. Without --top: the 10 hardest."""
     format: console.Form = "terminal"
-    """How to print it."""
+    """Format of the output."""
     out: Path | None = None
-    """Write the table of all samples there too; .csv or .parquet."""
+    """Also write the table of all samples to this file, .csv or .parquet."""
 
     def run(self) -> None:
-        """Print what the scores are in each group, list the hardest samples, and write the table."""
-        require(self.top >= 0, f"--top {self.top}: that many samples cannot be listed; take 0 or more.")
+        """Print the medians of each group, list the hardest samples, and write the table."""
+        require(self.top >= 0, f"--top {self.top} is no number of samples: 0 or more.")
         from probes.dynamics.snapshot import take_snapshot
         from probes.export.writers import check_target, write_table
-        from probes.report.score_sheet import score_sheet, to_json, to_markdown, to_terminal
+        from probes.report.score_sheet import score_sheet
         from probes.scores.table import snapshot_scores
 
         if self.out is not None:
@@ -45,22 +45,20 @@ class ScoreRun:
         sheet = score_sheet(run, snapshot, table, top, self.by or "loss_mean")
         if self.out is not None:
             write_table(self.out, table)
-        forms = {"terminal": to_terminal, "markdown": to_markdown, "json": to_json}
-        console.line(forms[self.format](sheet))
+        console.line(sheet.text(self.format))
         if self.out is not None and self.format != "json":
             console.line(f"\n{len(table)} samples, {len(table.columns)} columns: {self.out}")
 
 
 @dataclass(frozen=True)
 class ScoresKnown:
-    """List the scores of 'memgate score': column, which end is harder, range, what they need and mean."""
+    """List the scores of 'memgate score': column, direction, range, what they need, meaning and source."""
+
+    format: console.Form = "terminal"
+    """Format of the output."""
 
     def run(self) -> None:
-        """Print one line per score."""
-        from tabulate import tabulate
+        """Print one row per score."""
+        from probes.report.score_list import score_list
 
-        from probes.scores.catalogue import SCORES
-
-        headers = ["column", "harder", "range", "needs", "what it is"]
-        rows = [(s.column, s.suspicious, s.range, s.needs, s.meaning) for s in SCORES.values()]
-        console.line(tabulate(rows, headers, disable_numparse=True))
+        console.line(score_list(self.format))

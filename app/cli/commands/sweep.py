@@ -20,33 +20,33 @@ from memgate.training.interrupt import Interrupted
 
 @dataclass(frozen=True)
 class SweepRuns:
-    """Run a recipe over a grid of settings and seeds; started again, it goes on where it was.
+    """Run a recipe over a grid of settings and seeds; started again, it continues.
 
-    Finished runs are kept, stopped, failed and crashed ones resumed, missing ones started.
+    Complete runs are kept; stopped, failed and crashed runs are resumed; missing runs are started.
     """
 
     recipe: Positional[str]
-    """The recipe (see 'memgate recipes'); every flag of 'memgate train' changes what all runs share, and --name is
-    the sweep's."""
+    """The recipe (see 'memgate recipes'); every flag of 'memgate train' changes all runs, and --name names the
+    sweep."""
     config: Annotated[RunConfig, arg(name="")] = field(default_factory=RunConfig)
     over: UseAppendAction[tuple[str, ...]] = ()
-    """FLAG=V1,V2: a flag of 'memgate train' and its values; several of them make a grid. A value with a comma stands
-    in double quotes, a list's items are parted by spaces, and an empty value is an empty list."""
+    """FLAG=V1,V2: a flag of 'memgate train' and its values; given several times, they form a grid. A value with a
+    comma is put in double quotes, items of a list are separated by spaces, and an empty value is an empty list."""
     seeds: str | None = None
     """Seeds of each point of the grid, such as 0,1,2. None: the recipe's."""
     engine: Literal["local", "ray"] = "local"
     """local: one run after another in this process; ray: as tasks of Ray (needs: pip install -e '.[ray]')."""
     ray_address: str | None = None
-    """Ray cluster to run on: auto, or HOST:PORT. None: a Ray of its own on this machine."""
+    """Ray cluster to run on: auto, or HOST:PORT. None: a new one on this machine."""
     gpus_per_run: float | None = None
-    """Of Ray: GPUs of each run, such as 1 or 0.25. None: 1 where there are any."""
+    """With Ray: GPUs per run, such as 1 or 0.25. None: 1 if there are any."""
     cpus_per_run: int | None = None
-    """Of Ray: CPU cores of each run. None: 1."""
+    """With Ray: CPU cores per run. None: 1."""
     dry_run: bool = False
     """Only list the runs."""
 
     def run(self) -> None:
-        """Carry out all runs, then print the table."""
+        """Run all configurations, then print the table of results."""
         for flag, value in (
             ("ray-address", self.ray_address),
             ("gpus-per-run", self.gpus_per_run),
@@ -74,17 +74,17 @@ class SweepRuns:
             raise SystemExit(1)
 
     def _check_used(self, planned: grid.Sweep, seeds: Sequence[int]) -> None:
-        """Raise MemgateError where a flag is typed that is varied too, with a value that no run takes."""
-        typed, usual = flags(self.config), flags(recipe(self.recipe))
+        """Raise MemgateError where a flag is both given and varied, and no run has the given value."""
+        given, default = flags(self.config), flags(recipe(self.recipe))
         for flag in planned.varied:
-            value = grid.value_text(typed[flag])
+            value = grid.value_text(given[flag])
             require(
-                typed[flag] == usual[flag] or any(run.point[flag] == value for run in planned.runs),
-                f"--{flag} {value} would do nothing, because --over {flag} takes its place: leave one of them out.",
+                given[flag] == default[flag] or any(run.point[flag] == value for run in planned.runs),
+                f"--{flag} {value} would have no effect, because --over {flag} replaces it: leave one of them out.",
             )
         require(
-            typed["seed"] == usual["seed"] or self.config.seed in seeds,
-            f"--seed {self.config.seed} would do nothing, because --seeds {self.seeds} takes its place: leave one of "
+            given["seed"] == default["seed"] or self.config.seed in seeds,
+            f"--seed {self.config.seed} would have no effect, because --seeds {self.seeds} replaces it: leave one of "
             "them out.",
         )
 
@@ -100,48 +100,41 @@ class SweepRuns:
 
 @dataclass(frozen=True)
 class SweepTable:
-    """Print what came out of a sweep so far: a row for each point of its grid, mean and deviation over the seeds."""
+    """Print the results of a sweep so far: one row per point of its grid, mean and deviation over the seeds."""
 
     name: Positional[str]
     """The sweep's name, or its file NAME.sweep.json."""
     out: Path = Path("runs")
     """Folder that holds its runs."""
     format: console.Form = "terminal"
-    """How to print it."""
+    """Format of the output."""
 
     def run(self) -> None:
         """Print the table."""
-        found, out = grid.find_sweep(self.name, self.out)
-        print_table(found, out, self.format)
+        sweep, out = grid.find_sweep(self.name, self.out)
+        print_table(sweep, out, self.format)
 
 
 def until_stopped(what: str, carry_out: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
-    """Carry runs out; if they are stopped, say how to go on, and end.
+    """The result of ``carry_out``; if it is stopped, print how to continue, and exit.
 
     Args:
-        what: that is stopped, in words.
-        carry_out: gives the name of each run that failed, to the reason.
+        what: name of what is stopped, for the message.
+        carry_out: carries the runs out; returns the name of each failed run to the reason.
     """
     try:
         return carry_out()
     except (SystemExit, KeyboardInterrupt, Interrupted) as stop:
-        again = shlex.join(["memgate", *sys.argv[1:]])
-        console.note(f"{what} is stopped; finished runs are kept. Go on with: {again}")
+        line = shlex.join(["memgate", *sys.argv[1:]])
+        console.note(f"{what} is stopped; finished runs are kept. Go on with: {line}")
         raise SystemExit(getattr(stop, "code", 130)) from None
 
 
-def print_table(found: grid.Sweep, out: Path, form: console.Form) -> None:
-    """Print the table of a sweep's complete runs, and which are not.
+def print_table(sweep: grid.Sweep, out: Path, form: console.Form) -> None:
+    """Print the results of a sweep's complete runs, and the state of the others."""
+    from probes.report.sweep import sweep_table
 
-    Args:
-        found: the sweep.
-        out: folder of its runs.
-        form: how.
-    """
-    from probes.report import sweep
-
-    table = sweep.sweep_table(found, out)
-    console.line(sweep.to_json(table) if form == "json" else sweep.to_text(table, form))
+    console.line(sweep_table(sweep, out).text(form))
 
 
 def _list(planned: grid.Sweep, out: Path) -> None:

@@ -21,9 +21,9 @@ class Train:
 
     config: Annotated[RunConfig, arg(name="")] = field(default_factory=RunConfig)
     recipe: str | None = None
-    """Start from a recipe (see 'memgate recipes'); other flags still count."""
+    """Start from a recipe (see 'memgate recipes'); other flags change it."""
     like: Path | None = None
-    """Start from the configuration of another run; other flags still count."""
+    """Start from the configuration of another run; other flags change it."""
 
     def run(self) -> None:
         """Train, then print the report."""
@@ -37,7 +37,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run that was stopped, failed or crashed."""
+    """Continue a run that was stopped, failed or crashed."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
@@ -51,17 +51,17 @@ class Resume:
 
 @dataclass(frozen=True)
 class Quickstart:
-    """The whole way in two minutes: train on corrupted handwritten digits, report, probe, export."""
+    """Try everything in two minutes: train on corrupted handwritten digits, report, probe, export."""
 
     out: Path = Path("runs")
     """Folder that holds the runs."""
     seed: int = 0
     """Seed of the training."""
     device: Device = "auto"
-    """Where to train."""
+    """Device to train on."""
 
     def run(self) -> None:
-        """Train under the first free name, report, ask what B3 holds, export, and say how to open the dashboard."""
+        """Train under the first free name, report, probe B3, export, and print how to open the dashboard."""
         from memgate.training.loop import train
         from probes.export.export import export_run
         from probes.network.plan import Plan
@@ -80,21 +80,21 @@ class Quickstart:
         run = train(config)
         print_summary(run)
         list(probe_run(run, Plan(splits=("train",), n=0, device=self.device)))
-        console.line(f"\nWhat B3 does to each sample:  {command('probe show', run.path)}")
+        console.line(f"\nEffect of B3 on each sample:  {command('probe show', run.path)}")
         console.line(f"One row per training sample:  {export_run(run)}")
-        console.line(f"Look at every sample:         {command('dashboard', self.out)}")
+        console.line(f"Dashboard:                    {command('dashboard', self.out)}")
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate a checkpoint of a run again on every split."""
+    """Evaluate a checkpoint of a run on every split."""
 
     name: Positional[str]
     """The run's folder, or its name under runs/."""
     checkpoint: str = "last"
-    """last, best (by validation) or an epoch's number."""
+    """last, best (by validation accuracy) or an epoch."""
     device: Device = "auto"
-    """Where to evaluate."""
+    """Device to evaluate on."""
     json: bool = False
     """Print JSON instead of lines."""
 
@@ -115,4 +115,4 @@ class Evaluate:
 
 def _finish(run: Run) -> None:
     print_summary(run)
-    console.line(f"\nLook at it:  {command('dashboard', run.path.parent)}")
+    console.line(f"\nDashboard:  {command('dashboard', run.path.parent)}")

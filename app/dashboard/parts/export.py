@@ -86,7 +86,7 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
     return ExportPlan(
         shape=choice.shape,  # pyright: ignore[reportArgumentType]
         format=choice.format,  # pyright: ignore[reportArgumentType]
-        split=view.split,
+        split=view.split,  # pyright: ignore[reportArgumentType]
         schema=choice.schema,  # pyright: ignore[reportArgumentType]
         quantities=choice.quantities,
         epochs=choice.epochs,

@@ -14,7 +14,6 @@ from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
 from noise.apply import corrupt
 from probes.dynamics.summary import summary
-from probes.report.document import to_terminal
 from probes.report.report import report
 from tests.helpers.recording import CLEAN, GIVEN, N, feed, logits_of, recorded
 
@@ -33,7 +32,7 @@ def test_wrong_labels_get_a_cause_and_a_label_list(make_recorder: Any) -> None:
     assert all(pd.isna(kind) for kind in kinds[8:])
     result = report(run)
     assert result.noise[0].realised == 0.2
-    assert "label-list:file=given_labels.csv: requested by the file, realised 20.00%" in to_terminal(result)
+    assert "label-list:file=given_labels.csv: requested by the file, realised 20.00%" in str(result)
     assert run.manifest.damage() == ""
     rows = list(csv.DictReader(io.StringIO((run.path / "given_labels.csv").read_text())))
     assert [int(row["given_label"]) for row in rows] == GIVEN.tolist()
@@ -61,7 +60,7 @@ def test_without_clean_labels_every_sample_is_clean(make_recorder: Any) -> None:
     assert run.manifest.header.operations == ()
     assert run.manifest.header.image_shape == ()
     assert summary(run)["cause"].tolist() == ["clean"] * N
-    assert "Noise: none" in to_terminal(report(run))
+    assert "Noise: none" in str(report(run))
     assert not (run.path / "given_labels.csv").exists()
 
 

@@ -21,7 +21,6 @@ from memgate.training.evaluate import evaluate_split, load_network
 from memgate.training.loader import DeviceImages
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
-from probes.report.document import to_terminal
 from probes.report.report import report
 from probes.scores.table import snapshot_scores
 from tests.helpers.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
@@ -150,7 +149,7 @@ def test_infinite_logits_give_no_warning_and_minus_infinity_means_probability_ze
     )
     np.testing.assert_array_equal(np.isinf(masked.loss), labels == 0)
     run = Run(recorder.path)
-    to_terminal(report(run))
+    str(report(run))
     assert len(snapshot_scores(run, take_snapshot(run, "train"))) == len(summary(run)) == N
 
 
@@ -170,7 +169,7 @@ def test_gates_with_and_without_a_classifier(make_recorder: Any) -> None:
         assert np.isnan(record.entropy[0]).all()
         assert (record.gate_pred[0] == UNSEEN_CLASS).all()
     assert Run(recorder.path).outline.gates == ("b3", "b2")
-    text = to_terminal(report(Run(recorder.path)))
+    text = str(report(Run(recorder.path)))
     assert "routed to B3" in text
 
 

@@ -17,8 +17,8 @@ from noise.apply import RENDERED
 from noise.files.digests import image_digests
 from noise.spec import parse_specs
 from probes.dynamics.summary import summary
-from probes.network.checkpoints import Plan, checkpoint_samples
-from probes.report.document import to_terminal
+from probes.network.checkpoints import checkpoint_samples
+from probes.network.plan import Plan
 from probes.report.report import report
 from tests.helpers.noise_kinds import CLASSES, NAMES, labels_of, pictures
 
@@ -76,7 +76,7 @@ def test_a_run_with_a_corrupted_test_copy_reports_both(config):
     rows = {group.name: group for group in copy.groups}
     assert rows["all"].n == result.test_accuracy.n == 40
     assert rows["open"].n == 8
-    assert "Samples of test_corrupted, which it was not trained on:" in to_terminal(result)
+    assert "Samples of test_corrupted, which it was not trained on:" in str(result)
     table = summary(run, "test_corrupted")
     assert int((table["given_label"] != table["clean_label"]).to_numpy().sum()) == 16
     assert table["cause"].tolist().count("open") == 8

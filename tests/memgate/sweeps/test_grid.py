@@ -22,7 +22,7 @@ from memgate.runs.create import make_folder
 from memgate.runs.run import open_run
 from memgate.sweeps import grid
 from probes.report.report import report
-from probes.report.sweep import sweep_table, to_json, to_text
+from probes.report.sweep import sweep_table
 
 SMALL = (
     "--data.image-size 8 --data.train-limit 160 --data.test-limit 60 --train.epochs 2 --train.milestones 1 "
@@ -95,8 +95,8 @@ def test_values_are_parsed_as_on_the_command_line(tmp_path, text, read, expected
         (["--over", 'noise="symmetric:0.2'], "close the quotation mark"),
         (["--over", "train.lr="], "Missing value for argument '--train.lr'"),
         (["--over", "data.root=a/b,ab"], "no two that differ only in signs that a folder's name cannot hold"),
-        (["--over", "train.lr=0.1", "--train.lr", "0.3"], "--train.lr 0.3 would do nothing, because --over train.lr"),
-        (["--seed", "5", "--seeds", "0,1"], "--seed 5 would do nothing, because --seeds 0,1 takes its place"),
+        (["--over", "train.lr=0.1", "--train.lr", "0.3"], "--train.lr 0.3 would have no effect, because --over"),
+        (["--seed", "5", "--seeds", "0,1"], "--seed 5 would have no effect, because --seeds 0,1 replaces it"),
         (["--seeds", "0,x"], "--seeds '0,x' is not a list of seeds"),
         (["--seeds", "1,1"], "names a seed twice"),
         (["--gpus-per-run", "1"], "is about Ray: add --engine ray"),
@@ -255,7 +255,7 @@ def test_damaged_runs_are_listed_as_missing_from_the_table(make_run):
     assert table.points[0].runs == ("t-s0",)
     assert list(table.missing) == names[1:]
     assert all(reason.startswith("damaged: ") for reason in table.missing.values())
-    assert "1 of 4 runs are complete" in to_text(table, "terminal")
+    assert "1 of 4 runs are complete" in str(table)
 
 
 def test_the_table_has_the_mean_of_many_gates(tmp_path):
@@ -310,9 +310,9 @@ def test_the_table_has_means_of_the_runs_reports(tmp_path, make_run):
     assert table.missing == {
         "t-train.lr_0.05-s1": "stopped after epoch 2 of 4", "t-train.lr_1-s0": "missing",
     }  # fmt: skip
-    content = json.loads(to_json(table))
+    content = json.loads(table.text("json"))
     assert content["points"][0]["figures"]["test accuracy"]["n"] == 2
-    rows = [line for line in to_text(table, "markdown").splitlines() if line.startswith("| ")]
+    rows = [line for line in table.text("markdown").splitlines() if line.startswith("| ")]
     assert len(rows) == 4
     assert rows[3].split("|")[1:4] == [" 1          ", " 0   ", " -               "]
 

@@ -15,12 +15,13 @@ import pytest
 from memgate.errors import MemgateError
 from memgate.log.format import table_columns
 from memgate.runs.run import Run
+from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
 from probes.export import export as module
 from probes.export import files
 from probes.export.export import export_run
 from probes.export.plan import KINDS, ExportPlan
-from probes.export.shapes import long, matrix
+from probes.export.shapes import long_tables, matrix_arrays
 from probes.export.writers import arrow_table, write_csv
 
 FORMS = [
@@ -92,14 +93,14 @@ def hidden(values: dict[str, np.ndarray], name: str) -> np.ndarray:
 @pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_long_is_the_log(make_run, gates, form):
     run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
-    found = read(export_run(run, ExportPlan("long", form)))
-    np.testing.assert_array_equal(found["epoch"], np.repeat([1, 2, 3, 4], 30))
-    np.testing.assert_array_equal(found["sample_id"], np.tile(np.arange(30) * 7, 4))
+    result = read(export_run(run, ExportPlan("long", form)))
+    np.testing.assert_array_equal(result["epoch"], np.repeat([1, 2, 3, 4], 30))
+    np.testing.assert_array_equal(result["sample_id"], np.tile(np.arange(30) * 7, 4))
     for name, values in log_matrices(run).items():
-        got = hidden(found, name)
+        got = hidden(result, name)
         np.testing.assert_array_equal(got.astype(np.float32), values.ravel().astype(np.float32), err_msg=name)
     extra = ["seen"] if form in ("npz", "h5") else []
-    assert list(found) == ["sample_id", "epoch", *extra, *table_columns(gates)]
+    assert list(result) == ["sample_id", "epoch", *extra, *table_columns(gates)]
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
@@ -108,18 +109,18 @@ def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
     monkeypatch.setattr(files, "SAMPLES_PER_GROUP", 8)
     run = make_run(n=30, gates=gates, unseen=UNSEEN, ids=np.random.default_rng(0).permutation(30) * 7)
     path = export_run(run, ExportPlan("matrix", form))
-    found = read(path)
-    np.testing.assert_array_equal(found["sample_id"], np.arange(30) * 7)
+    result = read(path)
+    np.testing.assert_array_equal(result["sample_id"], np.arange(30) * 7)
     for name, values in log_matrices(run).items():
         if form != "parquet":
-            got = hidden(found, name)
+            got = hidden(result, name)
         else:
-            got = np.array([[np.nan if v is None else v for v in row] for row in found[name]], float).T
+            got = np.array([[np.nan if v is None else v for v in row] for row in result[name]], float).T
         np.testing.assert_array_equal(got, values, err_msg=name)
     if form != "parquet":
-        np.testing.assert_array_equal(found["epochs"], [1, 2, 3, 4])
-        assert found["loss"].dtype == np.float32
-        assert found["pred"].dtype == np.uint16
+        np.testing.assert_array_equal(result["epochs"], [1, 2, 3, 4])
+        assert result["loss"].dtype == np.float32
+        assert result["pred"].dtype == np.uint16
     else:
         assert pyarrow.parquet.read_schema(path).metadata[b"epochs"] == b"[1, 2, 3, 4]"
 
@@ -127,14 +128,14 @@ def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
 @pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_summary_round_trips(make_run, form):
     run = make_run(n=60, gates=("b2", "b3"), unseen=UNSEEN)
-    expected, found = summary(run), read(export_run(run, ExportPlan("summary", form)))
-    assert list(found) == list(expected)
+    expected, result = summary(run), read(export_run(run, ExportPlan("summary", form)))
+    assert list(result) == list(expected)
     for name in expected:
         if isinstance(expected[name].dtype, pd.StringDtype):
-            got = pd.Series(found[name]).fillna("").astype(str).tolist()
+            got = pd.Series(result[name]).fillna("").astype(str).tolist()
             assert got == expected[name].fillna("").tolist(), name
         else:
-            got = np.array([np.nan if value is None else value for value in found[name]], np.float32)
+            got = np.array([np.nan if value is None else value for value in result[name]], np.float32)
             want = expected[name].to_numpy(np.float64, na_value=np.nan).astype(np.float32)
             np.testing.assert_array_equal(got, want, err_msg=name)
 
@@ -240,11 +241,11 @@ def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
 
 
 def test_parquet_has_a_row_group_for_each_epoch(make_run):
-    found = pyarrow.parquet.ParquetFile(export_run(make_run(n=40), ExportPlan("long", "parquet")))
-    assert found.num_row_groups == 4
-    assert found.metadata.row_group(2).num_rows == 40
-    assert found.metadata.row_group(0).column(0).compression == "ZSTD"
-    found.close()
+    result = pyarrow.parquet.ParquetFile(export_run(make_run(n=40), ExportPlan("long", "parquet")))
+    assert result.num_row_groups == 4
+    assert result.metadata.row_group(2).num_rows == 40
+    assert result.metadata.row_group(0).column(0).compression == "ZSTD"
+    result.close()
 
 
 def test_csv_text(make_run):
@@ -261,9 +262,9 @@ def test_formulas_are_defused_and_numbers_are_not():
     stream = io.BytesIO()
     write_csv(stream, table.schema, [table])
     stream.seek(0)
-    found = pd.read_csv(stream)
-    assert found["word"].fillna("").tolist() == ["'=1+1", "'+x", "'-x", "'@x", "plain", 'a "b", c', ""]
-    assert set(found["number"]) == {-1.5}
+    result = pd.read_csv(stream)
+    assert result["word"].fillna("").tolist() == ["'=1+1", "'+x", "'-x", "'@x", "plain", 'a "b", c', ""]
+    assert set(result["number"]) == {-1.5}
 
 
 def test_float32_round_trips_through_csv():
@@ -272,8 +273,8 @@ def test_float32_round_trips_through_csv():
     table = pa.table({"x": values})
     stream = io.BytesIO()
     write_csv(stream, table.schema, [table])
-    found = np.array(stream.getvalue().decode().split()[1:], np.float64).astype(np.float32)
-    np.testing.assert_array_equal(found, values)
+    result = np.array(stream.getvalue().decode().split()[1:], np.float64).astype(np.float32)
+    np.testing.assert_array_equal(result, values)
 
 
 def test_too_many_rows_are_asked_for_twice(make_run, monkeypatch):
@@ -329,12 +330,12 @@ def test_out_may_be_a_folder(make_run, tmp_path):
 
 def test_long_and_matrix_come_piece_by_piece(make_run):
     run = make_run(n=2000, epochs=30, noise=())
-    assert next(iter(long(run))).num_rows == 2000
-    assert next(iter(matrix(run)))[0] == "sample_id"
-    for _ in long(run, "test"):
+    assert next(iter(long_tables(take_snapshot(run, "train")))).num_rows == 2000
+    assert next(iter(matrix_arrays(take_snapshot(run, "train"))))[0] == "sample_id"
+    for _ in long_tables(take_snapshot(run, "test")):
         pass
     tracemalloc.start()
-    for _ in long(run):
+    for _ in long_tables(take_snapshot(run, "train")):
         pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

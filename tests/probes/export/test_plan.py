@@ -21,15 +21,14 @@ from probes.export.plan import (
     ExportPlan,
     checked,
     chosen_epochs,
-    class_numbers,
     command_of,
     name_of,
 )
-from probes.export.preview import outlook, preview
+from probes.export.preview import outlook
 from probes.export.samples import choose
 from probes.result import ProbeResult, save_results
 from probes.samples.cohorts import Cohort, save_cohort
-from probes.samples.filters import Filter
+from probes.samples.filters import Filter, class_numbers
 from probes.scores.table import score_table
 
 EPOCHS = np.array([2, 4, 6, 8, 9])
@@ -55,8 +54,8 @@ def test_epochs_that_a_text_means(text, expected):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("3", "3 is not among the epochs that can be meant, 2 to 9"),
-        ("10-20", "none of them is among those"),
+        ("3", "3 is not among the available epochs, 2 to 9"),
+        ("10-20", "none of them is among the available"),
         ("8-4", "none of them"),
         ("every:0", "take all, last, every:5"),
         ("", "take all"),
@@ -144,13 +143,13 @@ def test_samples_meet_every_condition(make_run, ids):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"filter": Filter("open")}, r"None of the 30 samples of train in run is meant by --cause open"),
+        ({"filter": Filter("open")}, r"None of the 30 samples of train in run is selected by --cause open"),
         ({"ids": (1, 99)}, "--ids 99: train of run has no such sample"),
         ({"cohort": "other"}, "has no cohort 'other'"),
-        ({"cohort": "tests"}, "is of the split test, and not of train: add --split test"),
+        ({"cohort": "tests"}, "is of the split test and not of train: add --split test"),
         ({"gate": "b4"}, "no such gate, it has b3"),
         ({"epoch": 9}, "--epoch 9 of train is not in the log of run, which has 1 to 4"),
-        ({"epochs": "3-4", "epoch": 2}, "none of them is among those that can be meant, 1 to 2"),
+        ({"epochs": "3-4", "epoch": 2}, "none of them is among the available epochs, 1 to 2"),
         ({"epochs": "7"}, "7 is not among"),
         ({"quantities": ("gates",)}, "did you mean gate"),
         ({"quantities": ("qqq",)}, "take sample_id, split"),
@@ -177,11 +176,11 @@ def test_a_part_of_the_summary_has_the_numbers_of_the_whole(make_run):
     )
     whole = summary(run).set_index("sample_id")
     plan = ExportPlan(format="parquet", filter=Filter("label"), quantities=("loss_gmm_mean", "aum", "cause"))
-    found = pd.read_parquet(export_run(run, plan)).set_index("sample_id")
-    assert list(found) == ["cause", "loss_gmm_mean", "aum"]
-    assert found.index.tolist() == whole.loc[whole["cause"] == "label"].index.tolist()
+    result = pd.read_parquet(export_run(run, plan)).set_index("sample_id")
+    assert list(result) == ["cause", "loss_gmm_mean", "aum"]
+    assert result.index.tolist() == whole.loc[whole["cause"] == "label"].index.tolist()
     for name in ("loss_gmm_mean", "aum"):
-        np.testing.assert_array_equal(found[name], whole.loc[found.index, name])
+        np.testing.assert_array_equal(result[name], whole.loc[result.index, name])
 
 
 def test_a_summary_ends_at_its_epoch(make_run):
@@ -202,10 +201,10 @@ def test_a_long_table_keeps_all_epochs_of_who_was_routed_at_one(make_run):
     plan = ExportPlan(
         "long", "parquet", filter=Filter(route="routed"), epoch=2, quantities=("routed", "gate")
     )
-    found = pd.read_parquet(export_run(run, plan))
-    assert list(found) == ["sample_id", "epoch", "gate", "routed"]
-    assert sorted(set(found["epoch"])) == [1, 2, 3, 4]
-    assert found.loc[found["epoch"] == 2, "routed"].all()
+    result = pd.read_parquet(export_run(run, plan))
+    assert list(result) == ["sample_id", "epoch", "gate", "routed"]
+    assert sorted(set(result["epoch"])) == [1, 2, 3, 4]
+    assert result.loc[result["epoch"] == 2, "routed"].all()
     every = pd.read_parquet(export_run(run, replace(plan, epochs="every:3")))
     assert sorted(set(every["epoch"])) == [3, 4]
 
@@ -237,13 +236,13 @@ def probed(run):
 def test_the_summary_has_what_probes_have_stored(make_run):
     run = make_run(n=20)
     probed(run)
-    found = pd.read_parquet(export_run(run, ExportPlan(format="parquet"))).set_index("sample_id")
+    result = pd.read_parquet(export_run(run, ExportPlan(format="parquet"))).set_index("sample_id")
     expected = score_table(run).set_index("sample_id")
-    assert list(found)[: len(expected.columns)] == list(expected)
-    np.testing.assert_array_equal(found["critical_radius"], expected["critical_radius"])
-    assert found["critical_within_1_5"].dropna().to_dict() == {2: True, 4: False}
-    assert found["memorised_by_b3"].dropna().to_dict() == {1: False, 4: True}
-    assert found["recovered_at_o1"].dropna().to_dict() == {1: False, 4: True}
+    assert list(result)[: len(expected.columns)] == list(expected)
+    np.testing.assert_array_equal(result["critical_radius"], expected["critical_radius"])
+    assert result["critical_within_1_5"].dropna().to_dict() == {2: True, 4: False}
+    assert result["memorised_by_b3"].dropna().to_dict() == {1: False, 4: True}
+    assert result["recovered_at_o1"].dropna().to_dict() == {1: False, 4: True}
     early = pd.read_parquet(export_run(run, ExportPlan(format="parquet", epoch=2))).set_index("sample_id")
     assert early["memorised_by_b3"].dropna().to_dict() == {1: True, 4: False}
     assert "critical_radius" not in early
@@ -257,9 +256,9 @@ def test_a_damaged_probe_costs_its_columns_and_is_said(make_run, capsys):
     path = export_run(run)
     table = pd.read_csv(path)
     assert not {"memorised_by_b3", "critical_radius"} & set(table)
-    said = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[1].strip() for line in said] == [
-        "Without critical_radius", "Without what the routing probe has found",
+    text = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1].strip() for line in text] == [
+        "Without critical_radius", "Without the results of the routing probe",
     ]  # fmt: skip
     assert len(json.loads(path.with_name(path.name + ".meta.json").read_text())["notes"]) == 2
 
@@ -314,19 +313,19 @@ def test_size_and_first_rows_before_anything_is_written(make_run, schema, shape,
         n=300, test_n=10, epochs=8, ids=np.random.default_rng(0).permutation(300), unseen={3: [4, 9]}
     )
     plan = ExportPlan(shape, form, schema=schema, filter=Filter("clean"))
-    found, first = outlook(run, plan, n=7, side=16), preview(run, plan, n=7)
+    result = outlook(run, plan, n=7, side=16)
+    first = result.first
     assert not (run.path / "exports").exists()
     path = export_run(run, plan)
     size = path.stat().st_size
     if schema in FOLDERS:
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    assert 0.3 < found.bytes / size < 3
+    assert 0.3 < result.bytes / size < 3
     meta = json.loads(path.with_name(path.name + ".meta.json").read_text())
-    assert found.samples == meta["samples"]
+    assert result.samples == meta["samples"]
     if schema in ("memgate", "cleanlab"):
-        assert found.rows == meta["rows"]
+        assert result.rows == meta["rows"]
     assert len(first) == 7
-    pd.testing.assert_frame_equal(first, found.first)
     if form == "parquet":
         written = pd.read_parquet(path).head(7)
         assert list(written) == list(first)

@@ -36,28 +36,28 @@ def test_cleanlab(make_run, form):
     run = make_run(n=60, unseen=UNSEEN)
     path = export_run(run, ExportPlan(format=form, schema="cleanlab"))
     read = pd.read_csv if form == "csv" else pd.read_parquet
-    found = read(path).set_index("sample_id")
-    assert list(found) == ["is_label_issue", "label_score", "given_label", "predicted_label"]
+    result = read(path).set_index("sample_id")
+    assert list(result) == ["is_label_issue", "label_score", "given_label", "predicted_label"]
     log = run.sample_log()
     samples = log.samples("train")
-    np.testing.assert_array_equal(found["is_label_issue"], samples.given_label != samples.clean_label)
-    assert found["label_score"].dropna().between(0, 1).all()
+    np.testing.assert_array_equal(result["is_label_issue"], samples.given_label != samples.clean_label)
+    assert result["label_score"].dropna().between(0, 1).all()
     last = np.where(log.values("train", "seen")[1][-1], log.values("train", "p_given")[1][-1], np.nan)
     there = ~np.isnan(last)
     np.testing.assert_array_equal(
-        found["label_score"].to_numpy(np.float32)[there], last[there].astype(np.float32)
+        result["label_score"].to_numpy(np.float32)[there], last[there].astype(np.float32)
     )
-    assert found.loc[3, ["label_score", "predicted_label"]].isna().all()
-    score, wrong = found["label_score"].to_numpy(float), found["is_label_issue"].to_numpy(bool)
+    assert result.loc[3, ["label_score", "predicted_label"]].isna().all()
+    score, wrong = result["label_score"].to_numpy(float), result["is_label_issue"].to_numpy(bool)
     assert np.nanmean(score[wrong]) < np.nanmean(score[~wrong])
 
 
 def test_cleanlab_ranks_by_our_score_as_by_its_own(make_run):
     rank = pytest.importorskip("cleanlab.rank")
     run = make_run(n=50, classes=3)
-    found = pd.read_csv(export_run(run, ExportPlan(schema="cleanlab")))
-    p = found["label_score"].to_numpy()
-    given = found["given_label"].to_numpy()
+    result = pd.read_csv(export_run(run, ExportPlan(schema="cleanlab")))
+    p = result["label_score"].to_numpy()
+    given = result["given_label"].to_numpy()
     probabilities = np.full((50, 3), np.nan)
     probabilities[:] = ((1 - p) / 2)[:, None]
     probabilities[np.arange(50), given] = p
@@ -218,9 +218,9 @@ def test_a_folder_is_replaced_as_a_whole_and_only_our_own(make_run, tmp_path, sc
     assert (out / "labels.csv").exists() == (schema == "fiftyone")
     other = tmp_path / "other"
     other.mkdir()
-    inside = export_run(run, plan, out=other)
-    assert inside.parent == other
-    strange = tmp_path / "third" / inside.name
+    masks = export_run(run, plan, out=other)
+    assert masks.parent == other
+    strange = tmp_path / "third" / masks.name
     strange.mkdir(parents=True)
     with pytest.raises(MemgateError, match="no export of memgate"):
         export_run(run, plan, out=strange.parent)

@@ -35,12 +35,12 @@ def made(out, name, counts, test_epochs=(), mode="online"):
 @pytest.mark.parametrize(("test_epochs", "note"), [((1,), True), ((3,), False), ((), False)])
 def test_a_split_that_is_seldom_evaluated_costs_the_training_split_nothing(tmp_path, test_epochs, note):
     run = made(tmp_path, "one", {"train": 40, "test": 6}, test_epochs)
-    found = report(run)
-    assert found.epoch == 3
-    assert (found.test_accuracy is not None) == bool(test_epochs)
-    assert any("The last epoch of test is 1" in text for text in found.notes) == note
+    result = report(run)
+    assert result.epoch == 3
+    assert (result.test_accuracy is not None) == bool(test_epochs)
+    assert any("The last epoch of test is 1" in text for text in result.notes) == note
     correct = run.sample_log().values("train", "correct_given")[1][-1]
-    assert found.groups[0].fits_given.value == pytest.approx(correct.mean())
+    assert result.groups[0].fits_given.value == pytest.approx(correct.mean())
 
 
 def test_runs_of_other_data_or_mode_are_not_averaged(tmp_path):

@@ -11,7 +11,6 @@ from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.report.document import to_json, to_markdown, to_terminal
 from probes.report.report import report
 from probes.result import ProbeResult, save_results
 
@@ -33,59 +32,59 @@ def damage(run: Run, split: str, row: int) -> None:
 
 def test_numbers_are_those_of_the_log(make_run):
     run = make_run(val_n=20)
-    found, log, manifest = report(run), run.sample_log(), run.manifest
-    assert (found.epoch, found.planned, found.state, found.mode) == (4, 4, "complete", "eval")
-    groups = {group.name: group for group in found.groups}
+    result, log, manifest = report(run), run.sample_log(), run.manifest
+    assert (result.epoch, result.planned, result.state, result.mode) == (4, 4, "complete", "eval")
+    groups = {group.name: group for group in result.groups}
     assert list(groups) == ["all", "clean", "corrupted", "label", "image", "label+image"]
     given, clean, routed = (
         log.values("train", name)[1][-1] for name in ("correct_given", "correct_clean", "routed")
     )
     g = log.values("train", "gate")[1]
     for name in ("label", "clean"):
-        inside = manifest.cause == name
+        masks = manifest.cause == name
         group = groups[name]
-        assert group.n == inside.sum()
-        assert group.fits_given.value == pytest.approx(given[inside].mean())
-        assert group.fits_clean.value == pytest.approx(clean[inside].mean())
+        assert group.n == masks.sum()
+        assert group.fits_given.value == pytest.approx(given[masks].mean())
+        assert group.fits_clean.value == pytest.approx(clean[masks].mean())
         use = group.gates[0]
-        assert use.mean.value == pytest.approx(g[-1][inside].mean(), rel=1e-6)
-        assert use.routed.value == pytest.approx(routed[inside].mean())
-        bounds = binomtest(int(routed[inside].sum()), int(inside.sum())).proportion_ci(method="wilson")
+        assert use.mean.value == pytest.approx(g[-1][masks].mean(), rel=1e-6)
+        assert use.routed.value == pytest.approx(routed[masks].mean())
+        bounds = binomtest(int(routed[masks].sum()), int(masks.sum())).proportion_ci(method="wilson")
         assert (use.routed.low, use.routed.high) == pytest.approx((bounds.low, bounds.high))
     test = log.values("test", "correct_given")[1][-1]
-    assert found.test_accuracy is not None
-    assert (found.test_accuracy.value, found.test_accuracy.n) == (pytest.approx(test.mean()), 50)
-    assert found.val_accuracy is not None
-    scores = {(row.score, row.against): row.auroc for row in found.scores}
+    assert result.test_accuracy is not None
+    assert (result.test_accuracy.value, result.test_accuracy.n) == (pytest.approx(test.mean()), 50)
+    assert result.val_accuracy is not None
+    scores = {(row.score, row.against): row.auroc for row in result.scores}
     loss = log.values("train", "loss")[1].astype(float)
     expected = roc_auc_score(manifest.corrupted, loss.mean(0))
     assert scores["loss_mean", "corrupted"].value == pytest.approx(expected, abs=1e-5)
     margin = log.values("train", "margin")[1][-1]
     expected = roc_auc_score(manifest.corrupted, -margin)
     assert scores["margin_last", "corrupted"].value == pytest.approx(expected)
-    assert [(n.text, n.requested) for n in found.noise] == [("symmetric:0.3", 0.3), ("randx:0.1", 0.1)]
-    assert found.noise[0].realised == pytest.approx(manifest.label_corrupted.mean())
+    assert [(n.text, n.requested) for n in result.noise] == [("symmetric:0.3", 0.3), ("randx:0.1", 0.1)]
+    assert result.noise[0].realised == pytest.approx(manifest.label_corrupted.mean())
 
 
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
 @pytest.mark.parametrize("noise", [(), ("symmetric:0.3",)])
 def test_every_run_has_all_three_forms(make_run, gates, noise):
-    found = report(make_run(gates=gates, noise=noise))
-    parsed = strict(to_json(found))
+    result = report(make_run(gates=gates, noise=noise))
+    parsed = strict(result.text("json"))
     assert parsed["schema"] == "memgate-report/1"
-    assert len(parsed["groups"]) == len(found.groups)
-    for text in (to_terminal(found), to_markdown(found)):
+    assert len(parsed["groups"]) == len(result.groups)
+    for text in (str(result), result.text("markdown")):
         assert ("routed to B3" in text) == ("b3" in gates)
         assert ("routed to B2" in text) == ("b2" in gates)
         assert ("AUROC is undefined" in text) == (not noise)
         assert "nan" not in text.lower()
-    assert "| samples" in to_markdown(found)
+    assert "| samples" in result.text("markdown")
 
 
 def tables_of(run: Run) -> dict[str, list[dict[str, str]]]:
     """Title of a table of the terminal's report to its rows."""
-    parts = to_terminal(report(run)).split("\n\n")
-    found = {}
+    parts = str(report(run, resamples=0)).split("\n\n")
+    result = {}
     for title, text in itertools.pairwise(parts):
         if title.endswith(":"):
             head, rule, *rows = text.splitlines()
@@ -94,13 +93,22 @@ def tables_of(run: Run) -> dict[str, list[dict[str, str]]]:
                 [line[a:b].strip() for a, b in itertools.pairwise([*cuts[:-1], None])]
                 for line in (head, *rows)
             ]
-            found[title] = [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
-    return found
+            result[title] = [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+    return result
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "json"])
+def test_the_text_of_a_report_is_what_the_command_prints(make_run, exit_code, capsys, form):
+    run = make_run(n=60)
+    assert exit_code("report", run.path, "--format", form) == 0
+    assert capsys.readouterr().out == report(run).text(form) + "\n"
+    if form == "terminal":
+        assert str(report(run)) == report(run).text(form)
 
 
 def test_every_figure_stands_per_cause_and_pooled(make_run):
     run = make_run()
-    found = tables_of(run)
+    result = tables_of(run)
     titles = {
         "corrupted": "How well a score finds all that is corrupted (positive: corrupted):",
         **{
@@ -108,10 +116,10 @@ def test_every_figure_stands_per_cause_and_pooled(make_run):
             for cause in ("label", "image", "label+image")
         },
     }
-    assert [title for title in found if "finds" in title] == list(titles.values())
+    assert [title for title in result if "finds" in title] == list(titles.values())
     groups = {group.name: group.n for group in report(run).groups}
     for cause, title in titles.items():
-        *rows, chance = found[title]
+        *rows, chance = result[title]
         own = [row for row in report(run).scores if row.against == cause]
         for row, figures in zip(rows, own, strict=True):
             assert row["AP"] == f"{figures.average_precision.value:.3f}"
@@ -122,8 +130,8 @@ def test_every_figure_stands_per_cause_and_pooled(make_run):
 
 
 def test_a_single_cause_is_not_shown_twice(make_run):
-    found = tables_of(make_run(noise=("symmetric:0.3",)))
-    groups, scores = found.values()
+    result = tables_of(make_run(noise=("symmetric:0.3",)))
+    groups, scores = result.values()
     assert [row["samples"] for row in groups] == ["all", "clean", "corrupted"]
     assert list(scores[0]) == ["score", "suspicious", "AUROC", "AP", "P@k", "FPR95"]
 
@@ -138,18 +146,18 @@ def test_a_score_that_no_sample_has_is_a_dash_and_a_note(make_run):
 
 
 def test_undefined_intervals_are_null(make_run):
-    parsed = strict(to_json(report(make_run(n=10, noise=("symmetric:0.1",)))))
+    parsed = strict(report(make_run(n=10, noise=("symmetric:0.1",))).text("json"))
     assert parsed["scores"][0]["auroc"]["value"] is not None
     assert parsed["scores"][0]["auroc"]["low"] is None
 
 
 def test_all_corrupted_says_so(make_run):
-    assert "none is clean" in to_terminal(report(make_run(noise=("symmetric:1.0",))))
+    assert "none is clean" in str(report(make_run(noise=("symmetric:1.0",))))
 
 
 def test_online_values_are_marked(make_run):
-    assert "augmented training passes" in to_terminal(report(make_run(mode="online")))
-    assert "augmented training passes" not in to_terminal(report(make_run()))
+    assert "augmented training passes" in str(report(make_run(mode="online")))
+    assert "augmented training passes" not in str(report(make_run()))
 
 
 def test_identity_curve_is_marked(make_run):
@@ -162,20 +170,20 @@ def test_identity_curve_is_marked(make_run):
 
 
 def test_stopped_run_reports_its_last_logged_epoch(make_run):
-    found = report(make_run(epochs=6, finished=5, every=2))
-    assert (found.epoch, found.planned, found.state) == (4, 6, "stopped")
+    result = report(make_run(epochs=6, finished=5, every=2))
+    assert (result.epoch, result.planned, result.state) == (4, 6, "stopped")
 
 
 def test_damaged_epoch_is_left_out_everywhere_and_named(make_run):
     run = make_run(epochs=3)
     before = report(make_run(epochs=3, finished=2))
     damage(run, "test", 2)
-    found = report(run)
-    assert found.epoch == 2
-    assert any("epoch 3" in note for note in found.notes)
-    assert dataclasses.replace(found.groups[0]).n == before.groups[0].n
+    result = report(run)
+    assert result.epoch == 2
+    assert any("epoch 3" in note for note in result.notes)
+    assert dataclasses.replace(result.groups[0]).n == before.groups[0].n
     last = run.sample_log().values("train", "correct_given")[1][1]
-    assert found.groups[0].fits_given.value == pytest.approx(last.mean())
+    assert result.groups[0].fits_given.value == pytest.approx(last.mean())
 
 
 def test_no_finished_epoch_is_a_sentence(make_run):
@@ -188,7 +196,7 @@ def test_a_log_of_which_nothing_is_whole_is_called_damaged(make_run):
     damage(run, "train", 0)
     assert report(run).epoch == 2
     damage(run, "test", 1)
-    with pytest.raises(MemgateError, match="no epoch that is whole in every split: its log is damaged"):
+    with pytest.raises(MemgateError, match="no epoch that is whole in every split: its log is damaged, so"):
         report(run)
     damage(run, "train", 1)
     with pytest.raises(
@@ -198,8 +206,8 @@ def test_a_log_of_which_nothing_is_whole_is_called_damaged(make_run):
 
 
 def test_unlogged_epochs_are_counted(make_run):
-    said = "4 of 10 epochs are logged"
-    assert any(said in note for note in report(make_run(n=40, epochs=10, every=3)).notes)
+    text = "4 of 10 epochs are logged"
+    assert any(text in note for note in report(make_run(n=40, epochs=10, every=3)).notes)
     assert any(
         "2 of 6 epochs" in note for note in report(make_run(n=40, epochs=10, every=3, finished=8)).notes
     )
@@ -227,13 +235,13 @@ def test_scores_from_checkpoints_are_in_it_with_their_epoch(make_run):
     ids = run.manifest.sample_id[:150]
     result = ProbeResult("csr", "train", 4, "first-order", "last", ids, radius, {})
     save_results(run, "csr", [result])
-    found = report(run)
-    row = next(r for r in found.scores if (r.score, r.against) == ("critical_radius", "corrupted"))
+    table = report(run)
+    row = next(r for r in table.scores if (r.score, r.against) == ("critical_radius", "corrupted"))
     expected = roc_auc_score(run.manifest.corrupted[:150], -np.linspace(0, 1, 150))
     assert row.auroc.value == pytest.approx(expected)
     assert row.auroc.n_missing == 50
-    assert any("critical radius: of the network at epoch 4" in note for note in found.notes)
+    assert any("critical radius: of the network at epoch 4" in note for note in table.notes)
     prevalence = run.manifest.corrupted[:150].mean()
     assert f"{prevalence:.3f}" != f"{run.manifest.corrupted.mean():.3f}"
-    said = f"critical radius of 50 samples (its chance of AP and P@k is {prevalence:.3f} and not 0.370)"
-    assert any(said in note for note in found.notes)
+    text = f"critical radius of 50 samples (its chance of AP and P@k is {prevalence:.3f} and not 0.370)"
+    assert any(text in note for note in table.notes)

@@ -11,7 +11,6 @@ import pytest
 from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.report import several_runs
 from probes.report.report import Report, report
 from probes.report.several_runs import check_alike, several, spread
 
@@ -38,22 +37,22 @@ def changed(run: Run, name: str, **values: object) -> Run:
 
 @pytest.mark.parametrize("values", [[0.5, 0.7, 0.9], [0.5, None, 0.9], [0.5], [None, 0.25], [None]])
 def test_mean_and_sd_are_numpys(values):
-    found = spread(values)
+    result = spread(values)
     known = [value for value in values if value is not None]
-    assert found.n == len(known)
-    assert found.values == tuple(values)
-    assert found.mean == (pytest.approx(np.mean(known)) if known else None)
-    assert found.sd == (pytest.approx(np.std(known, ddof=1)) if len(known) > 1 else None)
+    assert result.n == len(known)
+    assert result.values == tuple(values)
+    assert result.mean == (pytest.approx(np.mean(known)) if known else None)
+    assert result.sd == (pytest.approx(np.std(known, ddof=1)) if len(known) > 1 else None)
 
 
 def test_every_figure_is_the_mean_of_the_runs_own(seeds):
-    found = several(seeds, report)
+    result = several(seeds, report)
     own = [report(run) for run in seeds]
 
     def check(path: str, values: list[float | None]) -> None:
-        assert found.spreads[path].values == tuple(values)
-        assert found.spreads[path].mean == pytest.approx(np.mean(np.array(values, float)))
-        assert found.spreads[path].sd == pytest.approx(np.std(np.array(values, float), ddof=1))
+        assert result.spreads[path].values == tuple(values)
+        assert result.spreads[path].mean == pytest.approx(np.mean(np.array(values, float)))
+        assert result.spreads[path].sd == pytest.approx(np.std(np.array(values, float), ddof=1))
 
     check("test_accuracy", [r.test_accuracy.value for r in own if r.test_accuracy])
     check("groups/clean/fits_given", [r.groups[1].fits_given.value for r in own])
@@ -65,26 +64,26 @@ def test_every_figure_is_the_mean_of_the_runs_own(seeds):
         check(f"{path}/average_precision", [r.scores[row].average_precision.value for r in own])
         check(f"{path}/precision_at_k", [r.scores[row].precision_at_k.value for r in own])
         check(f"{path}/fpr95", [r.scores[row].fpr95.value for r in own])
-    assert found.seeds == ((0, 0), (1, 0), (2, 0))
+    assert result.seeds == ((0, 0), (1, 0), (2, 0))
 
 
 def test_a_figure_that_a_run_lacks_says_over_how_many(seeds):
     def without_last_group(run: Run) -> Report:
-        found = report(run)
-        return replace(found, groups=found.groups[:-1]) if run is seeds[0] else found
+        result = report(run)
+        return replace(result, groups=result.groups[:-1]) if run is seeds[0] else result
 
-    found = several(seeds, without_last_group)
-    spread_of_two = found.spreads["groups/label+image/fits_given"]
+    result = several(seeds, without_last_group)
+    spread_of_two = result.spreads["groups/label+image/fits_given"]
     assert spread_of_two.values[0] is None
     assert spread_of_two.n == 2
-    assert "(n = 2)" in several_runs.to_terminal(found)
+    assert "(n = 2)" in str(result)
 
 
 def test_what_is_known_without_measuring_has_no_spread(seeds):
-    found = several(seeds, report)
-    text = several_runs.to_terminal(found)
+    result = several(seeds, report)
+    text = str(result)
     chance = [line.split() for line in text.splitlines() if line.startswith("(chance)")]
-    prevalence = found.spreads["chance/label/AP"]
+    prevalence = result.spreads["chance/label/AP"]
     assert prevalence.sd == pytest.approx(0)
     assert ["(chance)", "0.500", *[f"{prevalence.mean:.3f}"] * 2, "0.950"] in chance
     assert "Noise symmetric:0.3: requested 30.00%, realised 30.00%\n" in text
@@ -92,23 +91,23 @@ def test_what_is_known_without_measuring_has_no_spread(seeds):
     agreeing = several(seeds, lambda run: replace(report(seeds[0]), run=run.name))
     accuracy = agreeing.spreads["test_accuracy"].mean
     assert accuracy is not None
-    assert f"Test accuracy: {100 * accuracy:.2f} ± 0.00%" in several_runs.to_terminal(agreeing)
+    assert f"Test accuracy: {100 * accuracy:.2f} ± 0.00%" in str(agreeing)
 
 
 def test_joins_and_epochs_are_averaged_too(seeds):
-    found = several(seeds, lambda run: report(run, over_epochs=True))
+    result = several(seeds, lambda run: report(run, over_epochs=True))
     curves = [curve for curve in report(seeds[1], over_epochs=True).over_epochs if curve.quantity == "loss"]
-    spreads = found.spreads["epochs/loss/corrupted/mean"]
+    spreads = result.spreads["epochs/loss/corrupted/mean"]
     assert spreads.values[1] == curves[0].mean.value
-    assert found.spreads["epochs/entropy/b3/label/oracle_epoch"].n == 3
+    assert result.spreads["epochs/entropy/b3/label/oracle_epoch"].n == 3
 
 
 def test_the_text_has_the_layout_of_one_run(seeds):
-    found = several(seeds, report)
-    text = several_runs.to_terminal(found)
-    value = found.spreads["scores/loss_mean/corrupted/auroc"]
+    result = several(seeds, report)
+    text = str(result)
+    value = result.spreads["scores/loss_mean/corrupted/auroc"]
     assert f"{value.mean:.3f} ± {value.sd:.3f}" in text
-    accuracy = found.spreads["test_accuracy"]
+    accuracy = result.spreads["test_accuracy"]
     assert accuracy.mean is not None
     assert accuracy.sd is not None
     assert f"Test accuracy: {100 * accuracy.mean:.2f} ± {100 * accuracy.sd:.2f}%" in text
@@ -116,11 +115,11 @@ def test_the_text_has_the_layout_of_one_run(seeds):
     assert "run-2 (seed 1, noise seed 0)" in text
     assert "DeLong" not in text
     assert "nan" not in text.lower()
-    assert "| samples" in several_runs.to_markdown(found)
+    assert "| samples" in result.text("markdown")
 
 
 def test_the_json_has_each_runs_values_and_report(seeds):
-    stored = json.loads(several_runs.to_json(several(seeds, report)))
+    stored = json.loads(several(seeds, report).text("json"))
     assert [run["run"] for run in stored["runs"]] == ["run", "run-2", "run-3"]
     assert len(stored["figures"]["scores/aum/label/auroc"]["values"]) == 3
     assert stored["reports"][2]["scores"][0]["auroc"]["low"] is not None
@@ -160,8 +159,8 @@ def test_other_noise_and_other_data_are_refused_by_name(make_run):
 def test_the_same_run_twice_and_the_same_seeds(seeds):
     with pytest.raises(MemgateError, match="run-2 is given twice"):
         check_alike([seeds[0], seeds[1], Run(seeds[1].path.parent / "." / "run-2")])
-    found = several([seeds[0], changed(seeds[0], "copy")], report)
-    assert any("same seeds" in note for note in found.notes)
+    result = several([seeds[0], changed(seeds[0], "copy")], report)
+    assert any("same seeds" in note for note in result.notes)
     assert not any("same seeds" in note for note in several(seeds, report).notes)
 
 
@@ -187,9 +186,7 @@ def test_the_command_takes_one_run_several_and_none(seeds, capsys):
     assert "Mean ± standard deviation over 3 runs" in capsys.readouterr().out
     main.parse(["report", *paths, "--bootstrap", "0"]).run()
     for form in ("terminal", "markdown"):
-        with pytest.raises(
-            MemgateError, match="--bootstrap 10 .* several runs as one do not show.*--format json"
-        ):
+        with pytest.raises(MemgateError, match="--bootstrap 10 .* several runs does not show.*--format json"):
             main.parse(["report", *paths, "--bootstrap", "10", "--format", form]).run()
     with pytest.raises(MemgateError, match="needs a run"):
         main.parse(["report"]).run()

@@ -1,0 +1,78 @@
+"""The command that prints stored results of probes: probe show."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from memgate import console
+from memgate.errors import MemgateError
+from memgate.log.reader import SampleLog
+from memgate.runs.run import Run, command, open_run
+
+if TYPE_CHECKING:
+    from probes.result import ProbeResult
+
+ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
+"""From a run, its log and the results of a probe to the text of their tables."""
+
+
+@dataclass(frozen=True)
+class ProbeShow:
+    """Print the stored results of a run's probes, without computing anything."""
+
+    name: Positional[str]
+    """The run's folder, or its name under runs/."""
+
+    def run(self) -> None:
+        """Print the table of each stored result, probe by probe; exit code 2 where a probe's file is damaged."""
+        run = open_run(self.name)
+        log = run.sample_log()
+        shown, damaged = [], False
+        for probe, (to_tables, units) in _tables().items():
+            try:
+                shown.append(_show(run, log, probe, to_tables, units))
+            except MemgateError as error:
+                damaged = True
+                console.warn(str(error))
+        if damaged:
+            raise SystemExit(2)
+        if not any(shown):
+            raise MemgateError(f"{run.name} has no probe results yet: {command('probe csr', run.path)}.")
+
+
+def _tables() -> dict[str, tuple[ToTables, str]]:
+    """Probe to the function that makes tables of its results, and the explanation of the tables."""
+    from probes.csr import config as csr_config
+    from probes.csr import table as csr_table
+    from probes.difficulty import config as difficulty_config
+    from probes.difficulty import table as difficulty_table
+    from probes.ood import config as ood_config
+    from probes.ood import table as ood_table
+    from probes.routing import control, routes
+    from probes.routing import table as routing_table
+
+    return {
+        csr_config.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
+        routes.PROBE: (control.stored, routing_table.UNITS),
+        difficulty_config.PROBE: (_each(difficulty_table.to_terminal), difficulty_table.UNITS),
+        ood_config.PROBE: (ood_table.to_terminal, ood_table.UNITS),
+    }
+
+
+def _each(to_terminal: Callable[[Run, SampleLog, "ProbeResult"], str]) -> ToTables:
+    """The tables of a probe with one table per result."""
+    return lambda run, log, results: (to_terminal(run, log, result) for result in results)
+
+
+def _show(run: Run, log: SampleLog, probe: str, to_tables: ToTables, units: str) -> bool:
+    """Print the stored results of a probe; whether there are any."""
+    from probes.result import load_results
+
+    results = load_results(run, probe)
+    for table in to_tables(run, log, results):
+        console.line(table + "\n")
+    if results:
+        console.line(units)
+    return bool(results)

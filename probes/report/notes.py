@@ -1,0 +1,117 @@
+"""The notes under a report: what its numbers are, and what is missing."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from memgate.log.reader import SampleLog
+from memgate.runs.run import Run
+from probes.dynamics.snapshot import Snapshot
+from probes.external.correlation import Joined
+from probes.report.tables import title_of, usual_prevalence
+from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged, not_shown
+from probes.scores.catalogue import SCORES, harder
+from probes.scores.detection import FPR95_POSITIVES
+from probes.scores.separation import ScoreSeparation
+
+if TYPE_CHECKING:
+    from probes.report.report import Report
+
+UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none is to be report."
+ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
+INTERVALS = (
+    "In brackets: 95 % intervals over samples (Wilson for shares; t for means, whose ends may lie outside the range "
+    "where samples are few; DeLong for AUROC{})."
+)
+BOOTSTRAP = (
+    "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart (FPR95 "
+    "only from {} corrupted samples on: with fewer such an interval too often misses the true value)"
+)
+BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
+POSITIVE = (
+    "AUROC: positive is corrupted, negative is clean; a score that is suspicious when low is turned round "
+    "first, so that 0.5 is chance and less is worse than chance."
+)
+FINDING = (
+    "AP: average precision (equal scores are one threshold). P@k: precision among the k most suspicious, k = number "
+    "of corrupted samples, which is the recall at k too (the expected value, where ties must be broken). FPR95: "
+    "share of the clean samples flagged where 95 % of the corrupted are found (low is good)."
+)
+NEVER = (
+    "A sample that was never learned, or never sent past a block, ranks as harder than every one that was."
+)
+ORACLE = (
+    "Best epoch: an oracle's figure, since the epoch is chosen by the clean labels; its interval is that of a fixed "
+    "epoch. Signed: negative where the prediction is not the given label."
+)
+RANK = "Spearman's rho: every score and every external number is turned so that high is harder."
+
+
+def notes_of(
+    run: Run, log: SampleLog, report: "Report", checkpoints: Mapping[str, int], resamples: int
+) -> tuple[str, ...]:
+    """Sentences that are needed to read the numbers correctly; the first is about the intervals.
+
+    Args:
+        run: the run.
+        log: its log.
+        report: its numbers.
+        checkpoints: score from a checkpoint to the epoch of the checkpoint.
+        resamples: bootstrap resamples behind the intervals.
+    """
+    bootstrapped = BOOTSTRAP.format(resamples, FPR95_POSITIVES) if report.scores and resamples else ""
+    notes = [INTERVALS.format(bootstrapped + (BONETT_WRIGHT if report.joins else ""))]
+    if report.scores:
+        notes += [POSITIVE, FINDING, NEVER]
+    else:
+        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else UNDEFINED)
+    notes += [ORACLE] if report.over_epochs else []
+    notes += [RANK] if report.joins else []
+    notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in report.joins]
+    stored = {SCORES[score].title: epoch for score, epoch in checkpoints.items()}
+    notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
+    missing = _missing(report.scores)
+    if missing:
+        notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
+    if log.mode == "online":
+        notes.append(ONLINE)
+    if run.outline.gate_is_entropy:
+        notes.append(IDENTITY)
+    notes += not_shown(log)
+    return (*notes, *epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits))
+
+
+def _corrupted(report: "Report") -> int:
+    return sum(group.n for group in report.groups if group.name == "corrupted")
+
+
+def _from(joined: Joined) -> str:
+    missing = f", {joined.n_missing} samples without a value" if joined.n_missing else ""
+    return (
+        f"{harder(joined.direction)} is harder, {joined.n} samples of {joined.split}{missing}; {joined.check}"
+    )
+
+
+def _missing(scores: Sequence[ScoreSeparation]) -> list[str]:
+    """Scores that samples lack, with the number of these samples and the chance level of the score."""
+    pooled = [row for row in scores if row.against == "corrupted"]
+    usual = usual_prevalence(pooled)
+    return [_lacking(row, usual) for row in pooled if row.auroc.n_missing]
+
+
+def _lacking(row: ScoreSeparation, usual: float | None) -> str:
+    name, missing = title_of(row.score, row.gate), row.auroc.n_missing
+    if row.prevalence is None or usual is None:
+        return f"{name} of all {missing} samples"
+    own, others = f"{row.prevalence:.3f}", f"{usual:.3f}"
+    chance = "" if own == others else f" (its chance of AP and P@k is {own} and not {others})"
+    return f"{name} of {missing} samples{chance}"
+
+
+def behind(snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
+    """One sentence for each split whose last epoch differs from that of the training split."""
+    last = {split: int(snapshot.epochs[-1]) for split, snapshot in snapshots.items()}
+    return tuple(
+        f"The last epoch of {split} is {epoch}: its figures are of that epoch."
+        for split, epoch in last.items()
+        if epoch != last["train"]
+    )
