@@ -1,7 +1,6 @@
 """Reads the house's docstrings as Markdown: an extension of griffe, which collects them for the site.
 
-The docstrings have ``Example:`` sections, Sphinx roles and now and then a table of reStructuredText; the site knows
-``Examples:``, code in backticks and code blocks.
+The docstrings have ``Example:`` sections and Sphinx roles; the site knows ``Examples:`` and code in backticks.
 """
 
 import re
@@ -23,12 +22,4 @@ def as_markdown(text: str) -> str:
     """A docstring in the style of the house as the site's Markdown with Google sections."""
     text = re.sub(r"^(\s*)Example:$", r"\1Examples:", text, flags=re.MULTILINE)
     text = re.sub(r":(?:class|func|meth|mod|data|attr):`~?([^`]+)`", r"`\1`", text)
-    text = re.sub(r"``([^`]+)``", r"`\1`", text)
-    return "\n\n".join(map(_fenced, text.split("\n\n")))
-
-
-def _fenced(paragraph: str) -> str:
-    """A paragraph in a code block if it is a table between two lines of equals signs, else as it is."""
-    lines = [line.strip() for line in paragraph.strip().splitlines()]
-    is_table = len(lines) > 2 and all(set(line) == {"=", " "} for line in (lines[0], lines[-1]))
-    return f"```text\n{paragraph}\n```" if is_table else paragraph
+    return re.sub(r"``([^`]+)``", r"`\1`", text)
