@@ -1,22 +1,19 @@
 """The notes under a report: what its numbers are, and what is missing."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot
 from probes.external.correlation import Joined
+from probes.report.record import ReportFigures
 from probes.report.tables import title_of, usual_prevalence
 from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged, not_shown
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.separation import ScoreSeparation
 
-if TYPE_CHECKING:
-    from probes.report.report import Report
-
-UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none is to be report."
+UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none can be detected."
 ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
 INTERVALS = (
     "In brackets: 95 % intervals over samples (Wilson for shares; t for means, whose ends may lie outside the range "
@@ -47,7 +44,7 @@ RANK = "Spearman's rho: every score and every external number is turned so that 
 
 
 def notes_of(
-    run: Run, log: SampleLog, report: "Report", checkpoints: Mapping[str, int], resamples: int
+    run: Run, log: SampleLog, report: ReportFigures, checkpoints: Mapping[str, int], resamples: int
 ) -> tuple[str, ...]:
     """Sentences that are needed to read the numbers correctly; the first is about the intervals.
 
@@ -80,7 +77,7 @@ def notes_of(
     return (*notes, *epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits))
 
 
-def _corrupted(report: "Report") -> int:
+def _corrupted(report: ReportFigures) -> int:
     return sum(group.n for group in report.groups if group.name == "corrupted")
 
 

@@ -16,40 +16,20 @@ from probes.external.correlation import Joined, join
 from probes.external.record import External, aligned
 from probes.report.document import Lines, layout, to_json
 from probes.report.notes import behind, notes_of
+from probes.report.record import CorruptedCopy, NoiseRate, ReportFigures
 from probes.report.tables import facts, shown, tables
 from probes.samples.columns import identity, shown_gates
-from probes.samples.groups import Group, groups, members
+from probes.samples.groups import groups, members
 from probes.scores.over_epochs import EpochCurve, epoch_curves
-from probes.scores.separation import ScoreSeparation, separations
+from probes.scores.separation import separations
 from probes.scores.table import snapshot_scores
 from probes.stats.bootstrap import RESAMPLES
-from probes.stats.estimate import Estimate, share
-
-SCHEMA = "memgate-report/1"
+from probes.stats.estimate import share
 
 
 @dataclass(frozen=True)
-class NoiseRate:
-    """Requested and realised rate of one corruption."""
-
-    text: str
-    requested: float | None
-    """Share of the training samples; None where a file determines it."""
-    realised: float
-    """Share of the training samples that it corrupted."""
-
-
-@dataclass(frozen=True)
-class CorruptedCopy:
-    """Groups of samples of a corrupted copy of test or validation, by cause of corruption."""
-
-    split: str
-    groups: tuple[Group, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """The numbers of one run at its last whole epoch, as plain values.
+class Report(ReportFigures):
+    """The numbers of one run at its last whole epoch, and their text.
 
     ``str(report)`` is the text that ``memgate report`` prints.
 
@@ -60,29 +40,6 @@ class Report:
         >>> result.test_accuracy.n
         60
     """
-
-    run: str
-    state: str
-    """running, complete, stopped, failed or crashed."""
-    epoch: int
-    """The last epoch that is whole in every split."""
-    planned: int
-    """Epochs of the configuration."""
-    mode: str
-    """``eval`` or ``online``."""
-    noise: tuple[NoiseRate, ...]
-    test_accuracy: Estimate | None
-    val_accuracy: Estimate | None
-    copies: tuple[CorruptedCopy, ...]
-    groups: tuple[Group, ...]
-    """Of the training split."""
-    scores: tuple[ScoreSeparation, ...]
-    """Of the training split; empty where AUROC is undefined, because no or every sample is corrupted."""
-    over_epochs: tuple[EpochCurve, ...]
-    """Of the training split; empty if not requested, or where AUROC is undefined."""
-    joins: tuple[Joined, ...]
-    notes: tuple[str, ...]
-    schema: str = SCHEMA
 
     def text(self, form: Form = "terminal", brief: bool = False) -> str:
         """The report as plain text, as GitHub's Markdown, or as JSON, in which undefined numbers are null.

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from probes.external.correlation import Joined
 from probes.report import document
+from probes.report.record import ReportFigures
 from probes.samples.groups import Group
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.separation import ScoreSeparation
 from probes.stats.estimate import Estimate, decimal, percent
-
-if TYPE_CHECKING:
-    from probes.report.report import Report
 
 NumberForm = Literal["count", "percent", "decimal", "epoch"]
 """How a number is written."""
@@ -74,7 +72,7 @@ def number(value: float, form: NumberForm) -> str:
     return formats[form].format(value)
 
 
-def facts(report: "Report") -> list[Figure]:
+def facts(report: ReportFigures) -> list[Figure]:
     """The numbers of the whole run, accuracies and realised rates of noise, each with the text before it."""
     figures = []
     for name, accuracy in (("Test", report.test_accuracy), ("Validation", report.val_accuracy)):
@@ -89,7 +87,7 @@ def facts(report: "Report") -> list[Figure]:
     return figures
 
 
-def tables(report: "Report", brief: bool = False) -> list[FigureTable]:
+def tables(report: ReportFigures, brief: bool = False) -> list[FigureTable]:
     """The tables of a report in order; empty ones are left out, and details if ``brief``."""
     result = [
         FigureTable(
@@ -122,7 +120,7 @@ def usual_prevalence(rows: Sequence[ScoreSeparation]) -> float | None:
     return max(rows, key=lambda row: row.auroc.n_positive).prevalence if rows else None
 
 
-def _score_tables(report: "Report") -> Iterator[FigureTable]:
+def _score_tables(report: ReportFigures) -> Iterator[FigureTable]:
     """How well scores detect the corruption: AUROC of all targets side by side, then all metrics of each target."""
     heads = ("score", "suspicious")
     repeated = _repeated(report.groups)
@@ -186,7 +184,7 @@ def _detection(rows: Sequence[ScoreSeparation]) -> Iterator[Figure]:
         yield Figure(path, ("(chance)", ""), column, value, "decimal", exact=True)
 
 
-def _curves(report: "Report") -> Iterator[Figure]:
+def _curves(report: ReportFigures) -> Iterator[Figure]:
     for curve in report.over_epochs:
         title = curve.title if curve.gate is None else f"{curve.title} ({curve.gate})"
         row = title, harder(curve.direction), curve.against
