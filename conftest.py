@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch
+
+settings.register_profile("memgate", deadline=None)  # other tests and jobs share the machine
+settings.load_profile("memgate")
 
 
 @pytest.fixture(scope="session")

@@ -335,6 +335,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )

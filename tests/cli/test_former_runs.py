@@ -39,6 +39,7 @@ def test_the_report_has_the_same_numbers(
     assert now == then
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["score"], ["probe", "show"], ["report", "--over-epochs"]])
 def test_every_reader_reads_it(
     former: Path, exit_code: Callable[..., int], command: list[str], capsys: pytest.CaptureFixture[str]

@@ -50,6 +50,7 @@ def trained(tmp_path_factory):
     return folder / "runs" / "one", output
 
 
+@pytest.mark.slow
 def test_train_prints_a_line_per_epoch_and_the_report(trained):
     path, output = trained
     assert output.count("\nepoch ") + output.startswith("epoch ") == 2
@@ -58,6 +59,7 @@ def test_train_prints_a_line_per_epoch_and_the_report(trained):
     assert json.loads((path / "status.json").read_text())["state"] == "complete"
 
 
+@pytest.mark.slow
 def test_export_report_evaluate_and_runs(trained, tmp_path, exit_code, capsys):
     def printed(*arguments):
         assert exit_code(*arguments) == 0
@@ -170,6 +172,7 @@ def test_recipe_gives_the_defaults_and_flags_count():
     assert config.train.milestones == (120, 180)
 
 
+@pytest.mark.slow
 def test_data_info_and_prepare(tmp_path, exit_code, capsys):
     output, _ = run("data", "info", "--data.name", "digits")
     assert "1437" in output
@@ -210,6 +213,7 @@ def test_an_error_is_one_sentence_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_error_ends_a_process_with_code_2_and_one_sentence(tmp_path):
     output, errors = run("resume", "nothing", code=2, cwd=tmp_path)
     assert output == ""

@@ -62,6 +62,7 @@ def of_variant(shown, k):
     return result.partition("OpenOOD's convention")[0].strip()
 
 
+@pytest.mark.slow
 def test_the_whole_way_through_the_command_line(trained_run, sets, capsys):
     command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
@@ -151,6 +152,7 @@ def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
     assert f" {area:.3f} [" in first
 
 
+@pytest.mark.slow
 def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
     only = f"noise={sets['noise']}"
     probe("ood", trained_run.path, "--ood", only, "--k", "5", "--every", "2")

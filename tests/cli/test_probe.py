@@ -30,6 +30,7 @@ def probe(*arguments):
     main.parse(["probe", *map(str, arguments)]).run()
 
 
+@pytest.mark.slow
 def test_the_whole_way_through_the_command_line(trained_run):
     command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
@@ -100,6 +101,7 @@ def test_groups_and_their_intervals(trained_run):
         assert group.median == np.median(result.values["critical_radius"][mask])
 
 
+@pytest.mark.slow
 def test_later_calls_add_and_replace(trained_run, capsys):
     probe("csr", trained_run.path, "--splits", "val", "--every", "2", "--checkpoints", "last")
     probe(
@@ -150,6 +152,7 @@ def test_labels_play_no_part(trained_run, monkeypatch):
         np.testing.assert_array_equal(values, expected.values[name])
 
 
+@pytest.mark.slow
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
     interrupt(csr_run, "find_critical", 2)
     with pytest.raises(SystemExit, match="130"):

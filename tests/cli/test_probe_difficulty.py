@@ -39,6 +39,7 @@ def results_of(run):
     }
 
 
+@pytest.mark.slow
 def test_the_whole_way_through_the_command_line(trained_run, capsys):
     command = [sys.executable, "-m", "memgate", "probe"]
     done = subprocess.run(
@@ -63,6 +64,7 @@ def test_the_whole_way_through_the_command_line(trained_run, capsys):
     assert sorted(done.stdout.splitlines()[:-1]) == sorted(shown.out.splitlines())
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_given(trained_run, capsys):
     probe(
         "difficulty", trained_run.path, "--splits", "train", "test_corrupted", "--n", "50", "--checkpoints", "2",
@@ -151,6 +153,7 @@ def test_groups_their_intervals_and_the_gates(trained_run):
                     assert None not in (table.low, table.high)
 
 
+@pytest.mark.slow
 def test_later_calls_add_scores_and_replace_only_their_own(trained_run, capsys):
     probe("difficulty", trained_run.path, "--splits", "val", "--every", "2", "--scores", "grand_last_layer")
     probe("difficulty", trained_run.path, "--splits", "val", "--every", "2", "--n", "9")

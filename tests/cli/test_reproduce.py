@@ -35,6 +35,7 @@ def accuracy(run: Run) -> float:
     return run.metrics()[-1]["test_accuracy"]
 
 
+@pytest.mark.slow
 def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_loads_it(
     flags, tmp_path, monkeypatch, exit_code, capsys
 ):
@@ -65,6 +66,7 @@ def test_a_row_of_baseline_initialisation_trains_its_baseline_first_and_truly_lo
     assert len(read_sweep(tmp_path / "runs" / "reproduce-tiny-text.sweep.json").runs) == 4
 
 
+@pytest.mark.slow
 def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_report(
     flags, tmp_path, exit_code, capsys
 ):
@@ -85,6 +87,7 @@ def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_repo
     assert any("rate of 0 up to epoch 82" in note for note in result["notes"])
 
 
+@pytest.mark.slow
 def test_json_and_markdown_stand_alone_on_standard_output(flags, exit_code, capsys):
     """What a training prints goes to standard error."""
     for form in ("json", "markdown"):
@@ -101,6 +104,7 @@ def test_json_and_markdown_stand_alone_on_standard_output(flags, exit_code, caps
             assert printed.out.startswith("### Reproduction")
 
 
+@pytest.mark.slow
 def test_the_folder_of_the_runs_may_be_named_otherwise_or_moved(flags, tmp_path, monkeypatch, exit_code):
     monkeypatch.chdir(tmp_path)
     rest = [ROW, "--reading", "text", *flags[2:]]
@@ -121,6 +125,7 @@ def test_a_run_of_other_settings_is_not_taken_for_ours(flags, exit_code, one_sen
         assert "choose another --out" in text
 
 
+@pytest.mark.slow
 def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit_code, capsys):
     from probes.report.curves import line_of_run
 
@@ -186,6 +191,7 @@ def test_what_cannot_be_ends_in_one_sentence(one_sentence, flags, tmp_path, argu
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_reproduction_goes_on(flags, tmp_path, exit_code, capsys, interrupt):
     interrupt(memgate.training.loop, "train_step", 2)
     assert exit_code("reproduce", "paper-1-baseline", *flags) == 130

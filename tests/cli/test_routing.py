@@ -47,6 +47,7 @@ def others(trained, tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_whole_way_through_the_command_line(trained_run, others, capsys):
     command = [sys.executable, "-m", "memgate", "probe"]
     control = ["--control", str(others / "plain")]
@@ -80,6 +81,7 @@ def test_the_whole_way_through_the_command_line(trained_run, others, capsys):
         ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_all_samples_of_all_splits_are_asked_unless_fewer_are_wanted(trained_run, capsys):
     probe(trained_run.path)
     table = {result.split: result for result in load_results(trained_run, "routing")}
@@ -106,6 +108,7 @@ def test_one_sample_is_enough_and_has_no_interval(trained_run, capsys):
     assert "% of the MACs saved" in printed
 
 
+@pytest.mark.slow
 def test_a_control_of_other_epochs_and_one_that_is_gone_are_named(trained_run, others, tmp_path, capsys):
     shutil.copytree(others / "plain", tmp_path / "control")
     probe(trained_run.path, "--checkpoints", "3", "--splits", "train", "--control", tmp_path / "control")
@@ -121,6 +124,7 @@ def test_a_control_of_other_epochs_and_one_that_is_gone_are_named(trained_run, o
     assert "Without its control control: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_one_gate_that_reads_o2_saves_nothing(trained, tmp_path, capsys):
     gate = GateConfig(tap="o2", curve="identity", hidden_b3=16)
     run = like(Run(trained), tmp_path, name="late", model=ModelConfig(depth=14, gate=gate))

@@ -28,6 +28,7 @@ def sheet(capsys, *arguments):
     return json.loads(printed(capsys, "score", *arguments, "--format", "json"))
 
 
+@pytest.mark.slow
 def test_the_whole_way_through_the_command_line(trained_run, tmp_path):
     command = [sys.executable, "-m", "memgate", "score", trained_run.path, "--top", "3", "--by", "aum"]
     done = subprocess.run([*command, "--out", tmp_path / "s.csv"], capture_output=True, text=True)
@@ -72,6 +73,7 @@ def test_never_learned_is_counted_and_ranks_last(make_run, capsys):
     assert [int(line.split()[0]) for line in listed[:count]] == table["sample_id"][never].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["loss_mean", "aum"])
 def test_the_hardest_are_at_the_declared_end(make_run, capsys, by):
     run = make_run()
@@ -198,6 +200,7 @@ def test_a_disk_that_refuses_leaves_the_old_table(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_of_many_gates_a_table_shows_the_last_of_each_block_and_files_have_all(layer_gated, capsys, tmp_path):
     text = printed(capsys, "score", layer_gated.path, "--out", tmp_path / "s.csv")
     assert "mean gate value g (b2u02)" in text

@@ -107,6 +107,7 @@ def click_first_row(page: Any) -> None:
     page.mouse.click(place["x"] + 90, place["y"] + 52)
 
 
+@pytest.mark.slow
 def test_three_clicks_from_the_runs_to_a_sample(
     server: str, page: Any, tmp_path: Path, screenshots: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_three_clicks_from_the_runs_to_a_sample(
 VIEWS = Path(__file__).parents[2] / "app" / "dashboard" / "views"
 
 
+@pytest.mark.slow
 def test_every_page_opens_by_its_link(server: str, page: Any, screenshots: Path) -> None:
     """Without a complaint in the console or a request to another host, which the fixture sees to."""
     for name in sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init__"):
@@ -187,6 +189,7 @@ def test_every_page_opens_by_its_link(server: str, page: Any, screenshots: Path)
         page.screenshot(path=screenshots / f"link-{name}.png")
 
 
+@pytest.mark.slow
 def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Path) -> None:
     page.goto(f"{server}/export?run=noisy&cause=label")
     settled(page, '[data-testid="stDownloadButton"]')
@@ -207,6 +210,7 @@ def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Pat
     assert len(got.splitlines()) - 1 == (Run(tmp_path / "runs" / "noisy").manifest.cause == "label").sum()
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_a_tile(server: str, page: Any) -> None:
     page.goto(f"{server}/gallery?run=noisy")
     settled(page, ".tile")
@@ -218,6 +222,7 @@ def test_the_keyboard_reaches_a_tile(server: str, page: Any) -> None:
     page.wait_for_url(f"**/sample?**id={focus}**")
 
 
+@pytest.mark.slow
 def test_a_link_restores_split_and_filter(server: str, page: Any, tmp_path: Path) -> None:
     page.goto(f"{server}/overview?run=noisy&split=train&cause=label")
     settled(page, ".js-plotly-plot")
@@ -230,6 +235,7 @@ def test_a_link_restores_split_and_filter(server: str, page: Any, tmp_path: Path
     page.wait_for_url("**split=train&cause=label**")
 
 
+@pytest.mark.slow
 def test_an_unknown_host_name_is_refused(server: str) -> None:
     """Otherwise a page on another site could read the dashboard through a name that it points at 127.0.0.1."""
     import http.client

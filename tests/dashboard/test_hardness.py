@@ -23,6 +23,7 @@ def infos(at: Any) -> str:
     return "\n".join(element.value for element in at.info)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("case", CASES)
 def test_every_part_shows_every_run(case: str, part: str, make_run: MakeRun, open_page: Any) -> None:

@@ -68,7 +68,7 @@ def test_each_file_is_judged_by_itself(make_run: MakeRun) -> None:
     (run.path / "status.json").write_text("[]")
     found = {one.name: one for one in health.files(Run(run.path))}
     assert [name for name, one in found.items() if one.problem] == ["status.json", "log.h5", "manifest.npz"]
-    assert "something else has been written over it" in found["log.h5"].problem
+    assert "it has been overwritten" in found["log.h5"].problem
     assert found["log.h5"].command == f"memgate train --like {run.path} --name run-again"
     (run.path / "config.json").write_text("{")
     assert next(iter(health.files(Run(run.path)))).problem
@@ -120,6 +120,7 @@ def test_a_damaged_epoch_is_marked(make_run: MakeRun, open_page: Any) -> None:
     assert "put back a copy of log.h5" in texts(at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("state", "offered"), [("stopped", True), ("failed", True), ("complete", False)])
 def test_how_to_go_on(state: str, offered: bool, make_run: MakeRun, open_page: Any) -> None:
     run = make_run(epochs=6, finished=3)
@@ -130,6 +131,7 @@ def test_how_to_go_on(state: str, offered: bool, make_run: MakeRun, open_page: A
     assert table(at, "planned")["not logged"].tolist() == [3, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"", b"nothing of the kind" * 100, b"\x89HDF\r\n\x1a\n"])
 def test_a_log_that_cannot_be_read(content: bytes | None, make_run: MakeRun, open_page: Any) -> None:
     run = make_run(epochs=6, finished=3)

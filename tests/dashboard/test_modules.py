@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 APP = Path(__file__).parents[2] / "app" / "dashboard"
 
 
@@ -21,6 +23,7 @@ def test_the_entry_is_short() -> None:
     assert len((APP / "main.py").read_text().splitlines()) <= 60
 
 
+@pytest.mark.slow
 def test_nothing_of_the_dashboard_imports_torch(tmp_path: Path) -> None:
     code = """
 import sys

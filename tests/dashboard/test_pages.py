@@ -24,6 +24,7 @@ PAGES = sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init_
 MakeRun = Callable[..., Run]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("case", CASES)
 def test_every_page_shows_every_run(case: str, page: str, make_run: MakeRun, open_page: Any) -> None:
@@ -37,6 +38,7 @@ def test_every_page_shows_every_run(case: str, page: str, make_run: MakeRun, ope
         assert at.dataframe[0].value["run"].tolist() == [run.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_no_runs_says_what_to_type(page: str, open_page: Any) -> None:
     at = open_page(page)
@@ -44,6 +46,7 @@ def test_no_runs_says_what_to_type(page: str, open_page: Any) -> None:
     assert "memgate quickstart" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["overview", "sample"])
 @pytest.mark.parametrize("name", ["nobody", "../secret", "/etc", "![x](http://evil.example)"])
 def test_an_unknown_run_is_a_sentence(name: str, page: str, make_run: MakeRun, open_page: Any) -> None:
@@ -110,6 +113,7 @@ def test_the_picture_is_the_one_the_network_was_given(make_run: MakeRun, open_pa
     np.testing.assert_array_equal(shown[2], np.minimum(3 * np.abs(given.astype(int) - clean), 255))
 
 
+@pytest.mark.slow
 def test_an_open_set_sample_names_its_source(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(noise=("symmetric:0.3", "open:0.2:source=npz={foreign}"), noise_on=("test",))
     for split in ("train", "test_corrupted"):
@@ -200,6 +204,7 @@ def test_each_gate_has_its_own_picture(gate: str, make_run: MakeRun, open_page: 
     np.testing.assert_array_equal(decoded(figure(at, "evolution")["data"][0]["customdata"]), counts)
 
 
+@pytest.mark.slow
 def test_select_by_numbers_then_step_through_the_selection(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("overview", run=run.name)
@@ -307,6 +312,7 @@ DAMAGES: dict[str, Callable[[Run], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_a_sentence(damage: str, page: str, make_run: MakeRun, open_page: Any) -> None:

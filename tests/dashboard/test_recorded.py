@@ -69,6 +69,7 @@ def pictures(at: Any) -> list[np.ndarray]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["runs", "overview", "explorer", "sample", "compare", "export", "health"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_page_shows_a_recorded_run(case: str, page: str, record: Any, open_page: Any) -> None:

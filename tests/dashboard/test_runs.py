@@ -13,6 +13,7 @@ from probes.result import ProbeResult, save_results
 MakeRun = Callable[..., Run]
 
 
+@pytest.mark.slow
 def test_columns_are_numbers_that_sort(make_run: MakeRun, open_page: Any) -> None:
     for name, gates in (("gated", ("b3",)), ("plain", ())):
         make_run(name=name, gates=gates)
@@ -24,6 +25,7 @@ def test_columns_are_numbers_that_sort(make_run: MakeRun, open_page: Any) -> Non
     assert rows["test acc."].notna().all()
 
 
+@pytest.mark.slow
 def test_critical_samples_where_probed(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     radius = np.array([0.1, 0.29, 0.3, 0.5, 2.0, 7.0, 8.0, 9.0], np.float32)
@@ -61,6 +63,7 @@ def test_a_log_is_measured_once(make_run: MakeRun, open_page: Any, monkeypatch: 
     assert at.dataframe[0].value.equals(before)
 
 
+@pytest.mark.slow
 def test_two_to_four_runs_are_compared(make_run: MakeRun, open_page: Any) -> None:
     for seed, name in enumerate(("a", "b", "c")):
         make_run(name=name, data_seed=3, seed=seed)
@@ -78,6 +81,7 @@ def test_two_to_four_runs_are_compared(make_run: MakeRun, open_page: Any) -> Non
     assert at.multiselect(key="pick_runs").value == ["b", "a"]
 
 
+@pytest.mark.slow
 def test_one_run_alone_is_not_compared(make_run: MakeRun, open_page: Any) -> None:
     make_run()
     at = open_page("runs")
@@ -85,6 +89,7 @@ def test_one_run_alone_is_not_compared(make_run: MakeRun, open_page: Any) -> Non
     assert "only run here" in open_page("compare", run="run").info[0].value
 
 
+@pytest.mark.slow
 def test_a_damaged_run_has_its_row_and_its_sentence(make_run: MakeRun, open_page: Any) -> None:
     make_run(name="sound")
     make_run(name="broken", seed=1)

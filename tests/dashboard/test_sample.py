@@ -54,6 +54,7 @@ def by_cause(run: Run, cause: str, which: int = 0) -> int:
     return int(np.flatnonzero(run.sample_log().samples("train").cause == cause)[which])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [2, 6])
 @pytest.mark.parametrize("cause", ["clean", "label", "image", "label+image"])
 def test_the_verdict_is_the_logs_up_to_the_cursor(
@@ -121,6 +122,7 @@ def stored_routing(run: Run, who: list[int], epoch: int = 4, **rows: list[Any]) 
 HINT = "Whether B3 memorised it can only be tested by skipping B3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [(), ("b3",)])
 def test_what_is_fitted_and_unprobed_points_to_the_probe(
     gates: tuple[str, ...], make_run: MakeRun, open_page: Any
@@ -137,6 +139,7 @@ def test_what_is_fitted_and_unprobed_points_to_the_probe(
     assert HINT not in texts(open_page("sample", run=run.name, id=str(who)))
 
 
+@pytest.mark.slow
 def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     samples = run.sample_log().samples("train")
@@ -182,6 +185,7 @@ def test_skipping_in_words(whole: bool, part: bool, recovered: bool, sentence: s
         assert "its fit needs B3" in sentences.skipping("b3", "clean", whole, part, recovered, 7)
 
 
+@pytest.mark.slow
 def test_the_critical_radius_is_said_and_what_was_not_probed_asks_for_it(
     make_run: MakeRun, open_page: Any
 ) -> None:

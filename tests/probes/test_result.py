@@ -117,6 +117,7 @@ def _save(run, epoch):
     save_results(run, "csr", [result(epoch=epoch)])
 
 
+@pytest.mark.slow
 def test_concurrent_probes_lose_nothing(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
     context = multiprocessing.get_context("forkserver")

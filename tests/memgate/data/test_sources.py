@@ -65,6 +65,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 # The official data sets
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_real_cifar10_comes_from_its_cache(cifar10_root, no_network):
     splits = load_splits(DataConfig(root=cifar10_root))
@@ -88,6 +89,7 @@ def test_real_cifar10_limits_are_balanced_and_nested(cifar10_root):
     assert set(small.sample_id) <= set(large.sample_id)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_real_cifar100_is_read_by_torchvision_once(tmp_path, no_network):
     pytest.importorskip("imagecodecs")

@@ -148,6 +148,7 @@ def written_trace(plan, epochs=None):
     return made.getvalue(), writes, acknowledged
 
 
+@pytest.mark.slow
 def test_a_kill_after_any_write_loses_no_acknowledged_epoch(tmp_path):
     plan = layout(epochs=5)
     content, writes, acknowledged = written_trace(plan)
@@ -163,6 +164,7 @@ def test_a_kill_after_any_write_loses_no_acknowledged_epoch(tmp_path):
                 assert_epoch_is(log, plan, epoch, [split])
 
 
+@pytest.mark.slow
 def test_a_power_cut_that_reorders_or_tears_unacknowledged_writes_is_noticed(tmp_path):
     plan = layout(epochs=4)
     content, writes, acknowledged = written_trace(plan)
@@ -216,6 +218,7 @@ def test_an_epoch_can_be_written_again(tmp_path):
     assert_epoch_is(SampleLog(tmp_path / "log.h5"), plan, 1)
 
 
+@pytest.mark.slow
 def test_a_kill_while_an_epoch_is_written_again_shows_the_whole_row_or_none(tmp_path):
     """After a kill between log and checkpoint the epoch is trained again; on a GPU with other last bits."""
     plan = layout(epochs=2)
@@ -289,6 +292,7 @@ def other_process(script, path):
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_reader_does_not_disturb_the_writer_and_a_second_writer_is_refused(tmp_path):
     plan, path = layout(), tmp_path / "log.h5"
     writer = created(path, plan)

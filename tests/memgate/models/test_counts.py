@@ -66,6 +66,7 @@ def test_backbones_have_the_papers_parameters(config, classes, expected):
     assert parameters(meta(config, classes)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "backbone", "gate", "classes", "expected"), GATED)
 def test_gated_networks_have_the_papers_parameters(name, backbone, gate, classes, expected):
     block, depth = backbone
@@ -105,6 +106,7 @@ def test_maps_have_the_papers_shapes(config):
         assert x.shape == (2, channels, side, side)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
     ("depth", "block", "layout", "classes"),

@@ -86,6 +86,7 @@ def real(shared: Path):
     return PixelNetwork(net, AKAMASTER_MEAN, AKAMASTER_STD), images, labels
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_methods_agree_on_a_real_network(real):
     model, images, labels = real

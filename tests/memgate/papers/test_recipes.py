@@ -81,6 +81,7 @@ def test_the_csv_file_is_package_data():
     assert resources.files("memgate.papers").joinpath("paper_results.csv").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reading", ["code", "text"])
 def test_every_rows_network_has_the_documents_number_of_parameters(reading):
     counted = {}  # many rows have the same network

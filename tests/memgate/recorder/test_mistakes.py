@@ -225,6 +225,7 @@ def test_the_status_says_that_the_last_epoch_could_not_be_written(
     assert [row["epoch"] for row in Run(recorder.path).metrics()] == list(range(1, recorder.epoch + 1))
 
 
+@pytest.mark.slow
 def test_metrics_are_repaired_after_a_kill_between_log_and_metrics(
     tmp_path: Path, make_recorder: Any
 ) -> None:

@@ -252,6 +252,7 @@ def test_the_last_epoch_completes_the_run_without_close(make_recorder: Any) -> N
         recorder.end_epoch()
 
 
+@pytest.mark.slow
 def test_a_killed_recording_is_readable_and_resumes(tmp_path: Path, make_recorder: Any) -> None:
     code = f"""
 import os, sys, torch

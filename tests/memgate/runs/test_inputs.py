@@ -67,6 +67,7 @@ def test_test_and_validation_stay_clean_unless_a_copy_is_asked_for(config):
     np.testing.assert_array_equal(with_copies.train.images, inputs.train.images)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_corrupted_test_copy_reports_both(config):
     run = train(replace(config, noise_on=("test",)))
     result = report(run)
@@ -85,6 +86,7 @@ def test_a_run_with_a_corrupted_test_copy_reports_both(config):
     assert numbers["test_corrupted"]["test_corrupted_accuracy"] == rows["all"].fits_given.value
 
 
+@pytest.mark.slow
 def test_the_report_has_a_row_per_cause_and_per_kind(config):
     noise = (*config.noise, "pair:0.1", "jpeg:0.2")
     result = report(train(replace(config, noise=noise)))

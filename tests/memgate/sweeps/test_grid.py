@@ -123,6 +123,7 @@ def test_missing_ray_raises(tmp_path, one_sentence, monkeypatch):
     assert "pip install -e '.[ray]'" in message
 
 
+@pytest.mark.slow
 def test_a_sweep_continues_after_a_stop_and_after_failed_runs(tmp_path, exit_code, capsys, interrupt):
     typed = ["sweep", "quickstart", *SMALL, "--out", tmp_path, "--name", "s"]
     typed += ["--over", "init_from=None,nowhere", "--over", "train.lr=0.1,0.05"]
@@ -317,6 +318,7 @@ def test_the_table_has_means_of_the_runs_reports(tmp_path, make_run):
     assert rows[3].split("|")[1:4] == [" 1          ", " 0   ", " -               "]
 
 
+@pytest.mark.slow
 def test_ray_trains_runs_in_parallel_and_stops_them_on_interrupt(tmp_path):
     """Two runs in parallel; Ctrl-C leaves the incomplete one resumable, also where the shell ignores SIGINT."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")

@@ -99,6 +99,7 @@ def test_any_checkpoint_can_be_loaded(baseline, tmp_path, which, interrupt):
     assert torch.equal(loaded[f"trunk.{name}"], expected[name])
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_in_its_first_epoch_resumes_from_the_baselines_weights(
     baseline, tmp_path, monkeypatch, interrupt
 ):

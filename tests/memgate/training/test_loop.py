@@ -65,6 +65,7 @@ MODES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(MODES))
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
     whole = train(small(tmp_path, "whole", **MODES[mode]))
@@ -100,6 +101,7 @@ class Killed(BaseException):
     """Simulates kill -9: the training must not handle it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("what", ["log", "metrics", "best", "epoch_002", "last"])
 def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(tmp_path, monkeypatch, what, when):
@@ -206,6 +208,7 @@ def test_missing_tensorboard_raises_before_a_run_is_created(tmp_path, monkeypatc
 SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SIGKILL": (signal.SIGKILL, -9)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SIGNALS))
 def test_a_run_stopped_by_a_signal_resumes_bit_identically(tmp_path, name):
     number, code = SIGNALS[name]
@@ -290,6 +293,7 @@ def test_the_last_logged_epoch_equals_the_last_checkpoints_output(tmp_path):
     assert metrics["train_routed_b3"] == pytest.approx(last("routed").mean())
 
 
+@pytest.mark.slow
 def test_evaluate_run_equals_the_epochs_metrics(tmp_path):
     data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
     run = train(small(tmp_path, data=data))
@@ -316,6 +320,7 @@ def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
     assert (log.samples("train").label_op > 0).sum() == round(0.2 * len(ids["train"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("iters_mode", "trunk", "gate"), [("extra", 16, 48), ("starve", 4, 16)])
 def test_gate_iters_in_both_modes(tmp_path, iters_mode, trunk, gate):
     schedule = TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode=iters_mode)
@@ -338,6 +343,7 @@ def test_a_full_disk_loses_an_epoch_of_the_log_and_the_training_continues(tmp_pa
     assert "epoch 2 could not be written" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, monkeypatch):
     whole = train(small(tmp_path, "whole"))
     original = checkpoint.save

@@ -193,6 +193,7 @@ def test_the_objective_of_a_search_has_the_signs_of_the_cross_entropy():
 # The same whatever the batch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_batch_size_order_and_other_samples_do_not_matter(method):
     model, images = Small(), pictures(90, side=8)

@@ -40,6 +40,7 @@ def neighbours_of(images, result):
     return images.double().numpy()[result.row] + change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["first-order", "lass", "fgsm", "pgd"])
 @pytest.mark.parametrize("batch_size", [None, 7])
 def test_a_stored_neighbour_has_another_prediction(method, batch_size):
@@ -87,6 +88,7 @@ def test_without_critical_samples_or_with_none_requested_there_is_no_neighbour()
         assert len(result.row) == len(result.distance) == len(result.prediction) == 0
 
 
+@pytest.mark.slow
 def test_a_run_stores_them_beside_its_critical_samples(trained_run, capsys):
     main.parse(["probe", "csr", str(trained_run.path), "--splits", "train", "--neighbours", "20",
                "--radius", "0.3", "30", "--every", "2", "--checkpoints", "last"]).run()  # fmt: skip

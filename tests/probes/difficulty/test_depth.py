@@ -127,6 +127,7 @@ def test_depths_of_a_network_by_hand(given_network):
     np.testing.assert_array_equal(result.depth, depth_of(votes, prediction))
 
 
+@pytest.mark.slow
 def test_neither_batches_nor_memory_nor_order_change_a_depth(given_network, monkeypatch):
     network, pixels, labels = given_network
     network.train()

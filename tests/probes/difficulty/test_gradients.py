@@ -60,6 +60,7 @@ def one_by_one(network, pixels, labels, by):
     return np.array(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_they_are_those_of_single_backward_passes(samples, name):
     network = network_of(NETWORKS[name])
@@ -89,6 +90,7 @@ def test_the_gradient_through_the_gate_counts(samples):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", EVERY)
 def test_neither_batch_size_nor_order_matters(samples, score):
     network, (pixels, labels) = network_of(), samples

@@ -305,6 +305,7 @@ def test_long_text_is_large():
     assert not is_large(ExportPlan("long", "csv"), 50, 300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "shape", "form"), [(*kind, form) for kind, forms in KINDS.items() for form in forms]
 )

@@ -95,6 +95,7 @@ def one_by_one(model, samples, by):
     return np.array(norms)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
     ("score", "by"),

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,12 @@ import pytest
 from app.cli import main
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
-from probes.report.report import Report, report
+from probes.report.report import Report
+from probes.report.report import report as full_report
 from probes.report.several_runs import check_alike, several, spread
+
+report = partial(full_report, resamples=0)
+"""The report without the bootstrap, which takes most of its time."""
 
 
 @pytest.fixture

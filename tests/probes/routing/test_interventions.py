@@ -112,6 +112,7 @@ FORCED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test_corrupted"])
 def test_every_route_is_a_forward_pass_with_its_gates_forced(probed, split):
     result, samples = of(probed, split), inputs_of(probed).samples(split)
@@ -194,6 +195,7 @@ def test_the_shuffled_labels_are_the_labels_in_another_order(probed, monkeypatch
 READ = ("read-out end", "memorised_beyond_o1", "recovered_at_o1")
 
 
+@pytest.mark.slow
 def test_memorised_and_recovered_samples(probed, single, ungated):
     for run, cuts in (
         (probed, {"skip_b2": ("learned", "memorised_by_b2", "recovered_by_skip_b2"),

@@ -95,6 +95,7 @@ def test_never_is_set_for_the_scores_of_events():
     assert isinstance(SCORES["aum"], Score)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 64, 199])
 def test_blocks_of_any_size_give_the_same_table(make_run, size):
     ids = np.random.default_rng(0).permutation(200) * 3
@@ -118,10 +119,12 @@ def test_early_is_the_first_logged_epoch_after_a_tenth(make_run):
     assert np.isnan(too_early.to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_the_report_has_the_new_scores_too(make_run):
     assert {row.score for row in report(make_run()).scores} == {score.column for score in (*LOG, *GATE)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [("b3",), ("b2", "b3"), ()])
 def test_a_single_column_equals_that_of_the_whole_table(gates, make_run):
     run = make_run(gates=gates, n=70, ids=list(range(69, -1, -1)), unseen={2: [0, 5]})

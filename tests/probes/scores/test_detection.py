@@ -106,6 +106,7 @@ def test_pytorch_ood_gives_the_same(decimals):
     assert fpr95(order(score, positive).ranking()) == pytest.approx(theirs["FPR95TPR"])
 
 
+@pytest.mark.slow
 @given(labelled(), st.randoms(use_true_random=False))
 def test_figures_depend_only_on_the_ranking(sample, random):
     score, positive = sample

@@ -41,6 +41,7 @@ def test_shares_equal_a_count_of_pairs(numbers, data):
                 assert share == pytest.approx(((others < value) + 0.5 * (others == value)).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [("b3",), ("b2", "b3")])
 def test_the_auroc_of_every_epoch_equals_scikit_learn(make_run, gates):
     run = make_run(gates=gates)
@@ -79,6 +80,7 @@ def test_the_interval_of_a_mean_over_one_epoch_equals_delong(make_run):
         assert (curve.mean.low, curve.mean.high) == pytest.approx((curve.last.low, curve.last.high))
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
     run = make_run(n=400, noise=("symmetric:0.3",))
     curve = curves(run)["loss", None, "corrupted"]
@@ -108,6 +110,7 @@ def loss_curve(loss: np.ndarray, corrupted: np.ndarray) -> EpochCurve:
     return epoch_curves(snapshot, {"clean": ~corrupted, "corrupted": corrupted})[0]
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_the_interval_of_a_mean_contains_its_value_with_any_unseen_samples(data):
@@ -128,6 +131,7 @@ def test_the_interval_of_a_mean_contains_its_value_with_any_unseen_samples(data)
         assert mean.low <= mean.value <= mean.high
 
 
+@pytest.mark.slow
 def test_an_epoch_with_few_samples_has_the_same_weight_in_the_interval_as_in_the_mean():
     rng = np.random.default_rng(0)
     corrupted = np.arange(400) % 2 == 1
@@ -164,6 +168,7 @@ def test_samples_not_seen_in_an_epoch_are_left_out_of_it(make_run):
     assert curve.mean.value == pytest.approx(np.mean(np.array(curve.auroc, float)[[0, 1, 3]]))
 
 
+@pytest.mark.slow
 def test_ungated_and_without_noise(make_run):
     ungated = report(make_run(gates=()), over_epochs=True)
     assert {curve.gate for curve in ungated.over_epochs} == {None}

@@ -66,6 +66,7 @@ def test_no_gate_no_gate_scores_and_no_noise_no_scores(make_run):
     assert separations(summary(make_run(noise=())), ("b3",)) == ()
 
 
+@pytest.mark.slow
 def test_figures_of_each_target_equal_scikit_learn_with_paired_intervals(make_run):
     table = summary(make_run())
     rows = separations(table, ("b3",), resamples=20, seed=3)

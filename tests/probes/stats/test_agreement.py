@@ -94,6 +94,7 @@ def scores() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return common, common + rng.normal(0, 0.4, 400), positive
 
 
+@pytest.mark.slow
 def test_a_difference_of_aurocs_is_paired(scores: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     first, second, positive = scores
     value, low, high = auroc_difference(first, second, positive)

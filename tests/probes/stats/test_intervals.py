@@ -45,6 +45,7 @@ def delong_by_pairs(score: np.ndarray, positive: np.ndarray) -> float:
     return float(np.sqrt(wins.mean(1).var(ddof=1) / len(high) + wins.mean(0).var(ddof=1) / len(low)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [8, 0])
 def test_delong_equals_its_definition_and_is_close_to_a_bootstrap(decimals):
     rng = np.random.default_rng(1)

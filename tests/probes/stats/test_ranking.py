@@ -61,6 +61,7 @@ def test_the_figures_equal_pytorch_ood(case):
     assert ranking.fpr_at_tpr() == pytest.approx(theirs["FPR95TPR"], abs=1e-9)
 
 
+@pytest.mark.slow
 @given(scored(), st.randoms(use_true_random=False))
 def test_figures_depend_only_on_the_order_of_the_scores(case, random):
     score, positive = case
