@@ -67,6 +67,7 @@ class DataConfig:
     code used for every data set."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))  # a path may be typed as text in Python
         require(
             MIN_SIDE <= self.image_size <= 1024,
             f"--data.image-size {self.image_size} is out of range: from {MIN_SIDE} to 1024 pixels.",
@@ -230,6 +231,8 @@ class RunConfig:
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))  # a path may be typed as text in Python
+        object.__setattr__(self, "manifest", self.manifest and Path(self.manifest))
         require(
             self.name is None or is_name(self.name),
             f"--name {self.name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",

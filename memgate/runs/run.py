@@ -111,7 +111,7 @@ class Run:
         if self.recorded:
             raise MemgateError(
                 f"{self.name} was recorded by another program, so memgate has neither its configuration nor its "
-                "network: train there, and probe the network by probes.csr.critical.critical_samples(model, images)."
+                "network: train there, and probe the network by probes.critical_samples(model, images)."
             )
         values = self._stored[key]
         if values.get("log", {}).get("mode") == "sweep":  # the name of the mode in version 0.1.0
@@ -260,13 +260,13 @@ class Run:
         """Add one epoch to metrics.csv and put it on the disk."""
         metrics.append(self.path / "metrics.csv", row)
 
-    def checkpoint(self, which: str) -> Path:
+    def checkpoint(self, which: str | int) -> Path:
         """Path of a checkpoint: ``last``, ``best`` or an epoch's number.
 
         Raises:
             MemgateError: the run has no such checkpoint.
         """
-        folder = self.path / "checkpoints"
+        which, folder = str(which), self.path / "checkpoints"
         path = folder / (f"epoch_{int(which):03d}.pt" if which.isdecimal() else f"{which}.pt")
         if not path.exists():
             _ = self.config  # raises for a recorded run, which has no network at all

@@ -79,7 +79,7 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
     return values
 
 
-def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module, int]:
+def load_network(run: Run, which: str | int, device: torch.device) -> tuple[nn.Module, int]:
     """The network of a checkpoint, which takes normalised images, and the checkpoint's epoch.
 
     The number of classes is read from the log and the image size from the manifest, so no image is loaded.
@@ -92,12 +92,13 @@ def load_network(run: Run, which: str, device: torch.device) -> tuple[nn.Module,
     Raises:
         MemgateError: the checkpoint does not exist or is damaged.
     """
+    config = run.config.model  # first: of a recorded run, this says that it has no network
     classes, side = len(run.sample_log().class_names), run.manifest.header.image_shape[0]
-    model = build_model(run.config.model, classes, seed=0, image_size=side).to(device)
+    model = build_model(config, classes, seed=0, image_size=side).to(device)
     return model, load_weights(model, run.checkpoint(which), device)
 
 
-def load_model(run: Run, which: str = "last", device: str = "auto") -> PixelNetwork:
+def load_model(run: Run, which: str | int = "last", device: str = "auto") -> PixelNetwork:
     """The network of a checkpoint in evaluation mode: images [b, 3, H, W] in [0, 1] to logits [b, K].
 
     The clean training images are read for the normalisation; corrupted ones are not rendered.

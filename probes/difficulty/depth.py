@@ -16,6 +16,7 @@ from sklearn.metrics import pairwise_distances_chunked
 from torch import Tensor, nn
 from torch.nn import functional
 
+from memgate.errors import MemgateError
 from probes.difficulty.config import DifficultyConfig
 from probes.network.features import features, features_and_logits
 from probes.network.layers import PENULTIMATE, head_logits, layers_of, pooled
@@ -64,6 +65,7 @@ def prediction_depths(
     neighbours: int = DifficultyConfig.neighbours,
     *,
     layers: Sequence[str] | None = None,
+    head: str | None = None,
     own: NDArray[np.integer] | None = None,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
@@ -82,6 +84,7 @@ def prediction_depths(
         neighbours: k, how many of them vote.
         layers: names of submodules from shallow to deep, ``penultimate`` for the input of the last linear layer; None
             for the stem, each unit and ``penultimate`` of memgate's networks.
+        head: name of the linear layer that gives the logits, if it is not the last one that was registered.
         own: [n] row of the sample itself in the support, where it has no vote; -1 where it is not in the support.
             None: no sample is.
         batch_size: images in a pass; None for 256 on a CPU and 1024 on a GPU.
@@ -91,8 +94,8 @@ def prediction_depths(
         The depths in the order of the images.
 
     Raises:
-        MemgateError: the support has no more than k samples, there is no such layer, the images are not in [0, 1], or
-            the network gives no finite logits.
+        MemgateError: the support has no more than k samples, there is no such layer, the images are not in [0, 1],
+            the network gives no finite logits or they are not the output of the head, or ``own`` does not fit.
 
     Example:
         >>> import torch
@@ -108,22 +111,24 @@ def prediction_depths(
     voters = Support(*support)
     DifficultyConfig(neighbours=neighbours, support=0).check(len(voters.images))
     labels = as_labels(voters.labels, len(voters.images)).numpy()
-    own = np.full(len(images), -1) if own is None else own
+    own = _own_rows(own, len(images), len(labels))
     names, votes = layers_of(model, layers), {}
     prediction = np.empty(0, np.int64)
-    for part in _portions(model, images[:1], names, len(images) + len(labels)):
+    for part in _portions(model, images[:1], names, len(images) + len(labels), head):
 
         def seen(count: int, layers: int = len(part)) -> None:
             finished(count * layers)
 
         (theirs, _), (ours, logits) = (
-            features_and_logits(model, batch, part, reduce=coarse, batch_size=batch_size, finished=seen)
+            features_and_logits(
+                model, batch, part, head=head, reduce=coarse, batch_size=batch_size, finished=seen
+            )
             for batch in (voters.images, images)
         )
         for name in part:
             votes[name] = knn_vote(ours[name], theirs[name], labels, neighbours, own)
         if PENULTIMATE in part:
-            prediction = head_logits(model, torch.from_numpy(ours[PENULTIMATE])).argmax(1).numpy()
+            prediction = head_logits(model, torch.from_numpy(ours[PENULTIMATE]), head).argmax(1).numpy()
         elif PENULTIMATE not in names:
             prediction = logits.argmax(1)
     knn_prediction = np.stack([votes[name] for name in names])
@@ -133,6 +138,18 @@ def prediction_depths(
         prediction.astype(np.uint16),
         depth_of(knn_prediction, prediction),
     )
+
+
+def _own_rows(own: NDArray[np.integer] | None, n: int, support: int) -> NDArray[np.integer]:
+    """Rows of n samples in the support [n], -1 for none; refuses others."""
+    if own is None:
+        return np.full(n, -1)
+    rows = np.asarray(own)
+    if rows.shape != (n,) or rows.dtype.kind not in "iu" or rows.min() < -1 or rows.max() >= support:
+        raise MemgateError(
+            f"own must have a whole number for each of the {n} images: its row in the support of {support}, or -1."
+        )
+    return rows
 
 
 def knn_vote(
@@ -198,11 +215,13 @@ def coarse(output: Tensor) -> Tensor:
     return functional.adaptive_avg_pool2d(output, (height, width)).flatten(1)
 
 
-def _portions(model: nn.Module, image: Tensor, layers: Sequence[str], count: int) -> list[list[str]]:
+def _portions(
+    model: nn.Module, image: Tensor, layers: Sequence[str], count: int, head: str | None
+) -> list[list[str]]:
     """The layers in order, split so that the features of ``count`` images at each part's layers fit into memory."""
     portions: list[list[str]] = []
     used = 0
-    for name, values in features(model, image, layers, reduce=coarse).items():
+    for name, values in features(model, image, layers, head=head, reduce=coarse).items():
         size = values.nbytes * count
         if not portions or used + size > FEATURE_BYTES:
             portions.append([])

@@ -48,7 +48,9 @@ class Meta:
     """The command that writes the same."""
 
 
-def export_run(run: Run, plan: ExportPlan | None = None, out: Path | None = None, yes: bool = False) -> Path:
+def export_run(
+    run: Run, plan: ExportPlan | None = None, out: Path | str | None = None, yes: bool = False
+) -> Path:
     """Write (a part of) a run as a file or folder, with ``<name>.meta.json`` beside it, and return the path.
 
     The export is written completely or not at all. Values that are left out are named on standard error.
@@ -83,6 +85,7 @@ def export_run(run: Run, plan: ExportPlan | None = None, out: Path | None = None
             f"A long table of {run.name} as {plan.format} has {rows:,} rows, about {rows / 1e7:.1f} GB: add --yes if "
             "you want that, or take --format parquet."
         )
+    out = None if out is None else Path(out)
     path = _destination(run, plan, out)
     content = folder_content(run, plan, chosen) if plan.folder else file_content(run, plan, chosen)
     try:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
+from memgate.models.pixels import PixelNetwork
 from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
-from probes.network.layers import caught, layers_of, pooled
+from probes.network.layers import PENULTIMATE, caught, head_logits, layers_of, pooled
 from probes.network.pixels import batch_size_on, check_images, in_batches, load_batch
 
 
@@ -19,6 +20,7 @@ def features(
     images: Tensor,
     layers: Sequence[str] | None = None,
     *,
+    head: str | None = None,
     reduce: Callable[[Tensor], Tensor] = pooled,
     batch_size: int | None = None,
     finished: Callable[[int], object] = lambda _: None,
@@ -33,6 +35,8 @@ def features(
         layers: names of submodules such as ``layer1`` or ``layer2.0``, or ``penultimate`` for the input of the last
             linear layer. Of memgate's networks also ``stem``, ``b1.1`` and so on
             (:func:`probes.network.layers.points`), which are what None stands for.
+        head: name of the linear layer that gives the logits, if it is not the last one that was registered; its input
+            is ``penultimate``.
         reduce: from a layer's output to what is kept of it [b, ...]; by default the mean over positions of
             [b, C, h, w] or [b, T, C]. ``penultimate`` is kept as it is.
         batch_size: images in a pass; None for 256 on a CPU and 1024 on a GPU.
@@ -42,8 +46,8 @@ def features(
         Layer to [n, C].
 
     Raises:
-        MemgateError: there is no such layer or it takes no part in the forward pass, the images are not in [0, 1], or
-            the network gives no finite logits.
+        MemgateError: there is no such layer or it takes no part in the forward pass, the images are not in [0, 1],
+            the network gives no finite logits, or they are not the output of the head.
 
     Example:
         >>> import torch
@@ -55,7 +59,7 @@ def features(
         {'1': (5, 8), 'penultimate': (5, 8)}
     """
     values, _ = features_and_logits(
-        model, images, layers, reduce=reduce, batch_size=batch_size, finished=finished
+        model, images, layers, head=head, reduce=reduce, batch_size=batch_size, finished=finished
     )
     return values
 
@@ -88,7 +92,22 @@ def features_and_logits(
                 # A batch of one image is passed twice, see probes.network.frozen.
                 kept[name].append(_on_host(outputs[name], len(rows)))
             finished(len(rows))
-    return {name: np.concatenate(parts) for name, parts in kept.items()}, np.concatenate(logits)
+    values, answers = {name: np.concatenate(parts) for name, parts in kept.items()}, np.concatenate(logits)
+    if PENULTIMATE in names and not isinstance(model, PixelNetwork):
+        _check_head(
+            head_logits(model, torch.from_numpy(values[PENULTIMATE]), head), torch.from_numpy(answers)
+        )
+    return values, answers
+
+
+def _check_head(exact: Tensor, logits: Tensor) -> None:
+    """Refuse a head whose output [n, K] is not the model's logits [n, K], but for rounding."""
+    scale = float(logits.abs().max())
+    if exact.shape != logits.shape or float((exact - logits).abs().max()) > 0.05 * scale:
+        raise MemgateError(
+            "The network's logits are not the output of its last linear layer: name the layer that gives them by "
+            "head=..."
+        )
 
 
 def _on_host(values: Tensor, count: int) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ from probes.stats.bootstrap import RESAMPLES
 from probes.stats.estimate import share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(ReportFigures):
     """The numbers of one run at its last whole epoch, and their text.
 
@@ -58,6 +58,9 @@ class Report(ReportFigures):
 
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Report of {self.run} at epoch {self.epoch} of {self.planned}; print it>"
 
     def _repr_markdown_(self) -> str:
         """The report as Markdown, which notebooks display."""

@@ -21,6 +21,7 @@ from probes.routing.routes import (
     THROUGH,
     Contrast,
     Cut,
+    check_blocks,
     contrasts,
     cuts_of,
     fit_lost,
@@ -94,6 +95,7 @@ def routing_table(run: Run, split: str = "train", epoch: int | None = None) -> p
     stored = [result for result in load_results(run, PROBE) if result.split == split]
     results = [result for result in stored if epoch in (None, result.epoch)]
     if not results:
+        check_blocks(run.name, run.config.model)  # a command that refuses is no remedy
         at = "" if epoch is None else f" --checkpoints {epoch}"
         which = "" if epoch is None else f" at epoch {epoch}"
         raise MemgateError(

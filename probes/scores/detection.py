@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from memgate.errors import require
 from probes.stats.bootstrap import RESAMPLES, resampled
 from probes.stats.estimate import Estimate
 from probes.stats.intervals import CONFIDENCE, auroc_interval
@@ -69,11 +70,14 @@ def detection(
         seed: of the resamples.
 
     Returns:
-        The figures, without values where one of the two classes has no score. The same as the row ``corrupted`` of
-        :func:`probes.scores.separation.separations` for the same samples, resamples and seed.
+        The figures, without values where one of the two classes has no score. Of a score without
+        missing values the same as the row ``corrupted`` of :func:`probes.scores.separation.separations` for the same
+        samples, resamples and seed. (There, a score that times an event ranks samples to which it never happened as
+        hardest; here, they are missing.)
 
     Raises:
-        ValueError: score and mask have different shapes.
+        MemgateError: score and mask have different shapes, ``direction`` is neither 1 nor -1, or ``resamples`` is
+            negative.
 
     Example:
         >>> import probes
@@ -83,9 +87,15 @@ def detection(
         >>> round(figures.auroc.value, 3), round(figures.precision_at_k.value, 3)
         (0.889, 0.667)
     """
+    require(
+        direction in (1, -1), f"direction {direction!r} is neither 1 (high is suspicious) nor -1 (low is)."
+    )
+    require(resamples >= 0, f"resamples {resamples} is no number of resamples: 0 for no intervals, or more.")
     values, positive = np.asarray(score, np.float64) * direction, np.asarray(corrupted, bool)
-    if values.ndim != 1 or values.shape != positive.shape:
-        raise ValueError(f"score {values.shape} and corrupted {positive.shape} are not both [N]")
+    require(
+        values.ndim == 1 and values.shape == positive.shape,
+        f"score {values.shape} and corrupted {positive.shape} are not both [N]: give one value for each sample.",
+    )
     weights = np.empty((resamples, len(positive)), np.uint16)
     for name, members in (("corrupted", positive), ("clean", ~positive)):
         weights[:, members] = resampled(int(members.sum()), resamples, seed, name)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytorch_ood.metrics import OODMetrics
 from sklearn.metrics import average_precision_score, roc_curve
 
+from memgate.errors import MemgateError
 from probes.scores.catalogue import SCORES
 from probes.scores.detection import (
     FIGURES,
@@ -217,5 +218,5 @@ def test_detection_gives_the_same_figures_as_the_table_of_separations(make_run, 
 
 
 def test_detection_refuses_a_mask_of_another_length():
-    with pytest.raises(ValueError, match=r"score \(3,\) and corrupted \(2,\) are not both \[N\]"):
+    with pytest.raises(MemgateError, match=r"score \(3,\) and corrupted \(2,\) are not both \[N\]"):
         detection([1.0, 2, 3], [True, False])
