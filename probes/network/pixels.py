@@ -27,6 +27,10 @@ def check_images(images: Tensor) -> None:
     Raises:
         MemgateError: the shape, the type or the range is another one.
     """
+    if not isinstance(images, Tensor):
+        raise MemgateError(
+            f"images are a {type(images).__name__}: they must be a tensor [n, C, H, W] (torch.from_numpy(array))."
+        )
     if images.ndim != 4 or not len(images):
         raise MemgateError(
             f"images have the shape {tuple(images.shape)}: they must be [n, C, H, W], n at least 1."
@@ -36,7 +40,7 @@ def check_images(images: Tensor) -> None:
         if not (low >= 0 and high <= 1):
             raise MemgateError(
                 f"images reach from {low:g} to {high:g} and not within [0, 1]: give them before normalisation, "
-                "which belongs into the model."
+                "which belongs in the model."
             )
     elif images.dtype != torch.uint8:
         raise MemgateError(f"images are {images.dtype}: they must be floats in [0, 1], or uint8.")

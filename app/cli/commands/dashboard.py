@@ -6,6 +6,8 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from memgate import console
+from memgate.errors import require
+from memgate.runs.run import is_run
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,15 @@ class Dashboard:
     def run(self) -> None:
         """Serve until Ctrl-C."""
         from app.cli.serve import serve
+
+        require(
+            self.root.is_dir(),
+            f"There is no folder {self.root}: give the one that holds the runs, such as runs.",
+        )
+        require(
+            not is_run(self.root),
+            f"{self.root} is a run: give the folder that holds it (memgate dashboard {self.root.absolute().parent}).",
+        )
 
         if self.join:
             from probes.external.load import OWN_COLUMNS, load_externals
