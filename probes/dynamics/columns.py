@@ -49,7 +49,7 @@ class Block:
         return reductions.mean(self.read(name, gate), self.seen)
 
     def gate_agrees(self, gate: str) -> NDArray:
-        """[E, n] whether the gate's side classifier predicts the given label."""
+        """[E, n] whether the gate's own classifier predicts the given label."""
         return self.read("gate_pred", gate) == self.snapshot.samples.given_label[self.part]
 
 
