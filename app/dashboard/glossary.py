@@ -11,8 +11,8 @@ TERMS: Mapping[str, str] = {
     "B3U06": "Unit 6 of block B3: in a layer-gated network every unit has a gate of its own.",
     "gate": "The part of the network that computes g for each sample from early features of the block.",
     "g": "Gate value of a sample, from 0 (the block is skipped) to 1 (the whole block is used).",
-    "H": "Entropy in nats of the softmax that a gate makes g from, over classes or over skip and pass; none for sigmoid "
-    "gates. Where the gate is a curve of H, g rises with H.",
+    "H": "Entropy in nats of the softmax that a gate makes g from, over classes or over skip and pass; none for "
+    "sigmoid gates. Where the gate is a curve of H, g rises with H.",
     "o1": "Output of the first unit of a block: what the block outputs where it is skipped (g = 0).",
     "o2": "Output of the last unit of a block: what the block outputs where all of it is used (g = 1).",
     "routed": "g > 0.5: the sample goes through the block.",
