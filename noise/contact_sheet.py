@@ -52,7 +52,7 @@ class Layout:
 
     @property
     def columns(self) -> int:
-        """Number of sections side by side; it grows with the number of sections, to keep the sheet near a page's shape."""
+        """Number of sections side by side; it grows with their number, to keep the sheet near a page's shape."""
         return 1 if self.sections <= 4 else 2 if self.sections <= 12 else 3
 
     @property
