@@ -1,1 +1,1 @@
-"""The dashboard: Streamlit pages over finished and running runs. Never imports torch."""
+"""The command line and the dashboard."""

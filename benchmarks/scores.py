@@ -1,6 +1,6 @@
 """Seconds and peak memory of computing every score of a long log, in a separate process.
 
-    python benchmarks/scores.py [--samples 50000] [--epochs 300] [--folder /tmp] [--blocks 4096]
+    python benchmarks/scores.py [--samples 50000] [--epochs 300] [--folder /tmp] [--chunks 4096]
 
 The log has one gate and about 33 bytes per sample and epoch: 0.5 GB in --folder, deleted at the end. It is in the page
 cache when it is read, unless the machine has little memory. The whole process is measured: imports, checksums of every
@@ -24,7 +24,7 @@ from memgate.log.format import FLAGS, EpochRecord, LogLayout, Samples, logged_ep
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
 from probes.dynamics.snapshot import Snapshot
-from probes.dynamics.summary import SAMPLES_PER_BLOCK, summary_table
+from probes.dynamics.summary import SAMPLES_PER_CHUNK, summary_table
 
 SECONDS, GIB = 20, 2
 CLASSES = 10
@@ -61,11 +61,11 @@ def record(samples: Samples, progress: float) -> EpochRecord:
     )  # fmt: skip
 
 
-def measure(path: Path, block: int) -> None:
+def measure(path: Path, chunk: int) -> None:
     """Print peak memory in GiB, processor seconds and the number of columns as JSON; called in a new process."""
     log = SampleLog(path)
     snapshot = Snapshot(log, "train", log.epochs("train"), log.samples("train"))
-    table = summary_table(snapshot, (), block)
+    table = summary_table(snapshot, (), chunk)
     used = resource.getrusage(resource.RUSAGE_SELF)
     measured = {
         "gib": used.ru_maxrss / 2**20,
@@ -76,18 +76,18 @@ def measure(path: Path, block: int) -> None:
 
 
 def main() -> int:
-    """Print a line per block size; the exit code is 0 if all are within the limits."""
+    """Print a line per chunk size; the exit code is 0 if all are within the limits."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--samples", type=int, default=50_000)
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--blocks", type=int, nargs="*", default=[SAMPLES_PER_BLOCK])
+    parser.add_argument("--chunks", type=int, nargs="*", default=[SAMPLES_PER_CHUNK])
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        measure(arguments.measure, arguments.blocks[0])
+        measure(arguments.measure, arguments.chunks[0])
         return 0
     slow = False
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -95,14 +95,14 @@ def main() -> int:
         write_log(path, arguments.samples, arguments.epochs)
         size = path.stat().st_size / 1e9
         print(f"{arguments.samples:,} samples x {arguments.epochs} epochs, {size:.2f} GB", flush=True)
-        for block in arguments.blocks:
-            command = [sys.executable, __file__, "--measure", str(path), "--blocks", str(block)]
+        for chunk in arguments.chunks:
+            command = [sys.executable, __file__, "--measure", str(path), "--chunks", str(chunk)]
             start = time.perf_counter()
             process = subprocess.run(command, capture_output=True, text=True, check=True)
             seconds, measured = time.perf_counter() - start, json.loads(process.stdout)
             slow |= seconds > SECONDS or measured["gib"] > GIB
             print(
-                f"blocks of {block:6d}: {seconds:5.1f} s ({measured['cpu']:.1f} s of processor time), "
+                f"chunks of {chunk:6d}: {seconds:5.1f} s ({measured['cpu']:.1f} s of processor time), "
                 f"peak {measured['gib']:.2f} GiB, {measured['columns']} columns",
                 flush=True,
             )

@@ -16,7 +16,7 @@ TILE = 96
 """Longest side of an example in pixels; smaller images are enlarged by an integer factor, without blur."""
 
 GAP, MARGIN, HEADING, TITLE, CAPTION = 6, 40, 26, 22, 18
-"""Pixels between tiles, left of tiles, for the heading, for the title of a block and for its captions."""
+"""Pixels between tiles, left of tiles, for the heading, for the title of a section and for its captions."""
 
 BLACK, GREY, RED = (20, 20, 20), (120, 120, 120), (180, 0, 0)
 
@@ -24,7 +24,7 @@ Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Section:
     """One row of examples.
 
     Attributes:
@@ -41,45 +41,45 @@ class Layout:
     """Positions on the sheet, in pixels from its top left corner.
 
     Attributes:
-        blocks: number of blocks.
-        examples: number of examples of a block.
+        sections: number of sections.
+        examples: number of examples of a section.
         tile: (height, width) of an example.
     """
 
-    blocks: int
+    sections: int
     examples: int
     tile: tuple[int, int]
 
     @property
     def columns(self) -> int:
-        """Number of blocks side by side; it grows with the number of blocks, to keep the sheet near a page's shape."""
-        return 1 if self.blocks <= 4 else 2 if self.blocks <= 12 else 3
+        """Number of sections side by side; it grows with their number, to keep the sheet near a page's shape."""
+        return 1 if self.sections <= 4 else 2 if self.sections <= 12 else 3
 
     @property
     def rows(self) -> int:
-        """Number of blocks one above the other."""
-        return -(-self.blocks // self.columns)
+        """Number of sections one above the other."""
+        return -(-self.sections // self.columns)
 
     @property
-    def block(self) -> tuple[int, int]:
-        """(height, width) of a block including its margins."""
+    def section(self) -> tuple[int, int]:
+        """(height, width) of a section including its margins."""
         height, width = self.tile
         return TITLE + 2 * (height + GAP) + CAPTION + GAP, MARGIN + self.examples * (width + GAP) + 2 * GAP
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the sheet."""
-        height, width = self.block
+        height, width = self.section
         return HEADING + self.rows * height + GAP, self.columns * width + GAP
 
-    def corner(self, block: int) -> tuple[int, int]:
-        """(y, x) of a block; blocks are arranged column by column."""
-        height, width = self.block
-        return HEADING + GAP + block % self.rows * height, GAP + block // self.rows * width
+    def corner(self, section: int) -> tuple[int, int]:
+        """(y, x) of a section; sections are arranged column by column."""
+        height, width = self.section
+        return HEADING + GAP + section % self.rows * height, GAP + section // self.rows * width
 
-    def place(self, block: int, example: int, row: int) -> tuple[int, int]:
+    def place(self, section: int, example: int, row: int) -> tuple[int, int]:
         """(y, x) of a tile; ``row`` is 0 for the clean image and 1 for the given one."""
-        y, x = self.corner(block)
+        y, x = self.corner(section)
         height, width = self.tile
         return y + TITLE + row * (height + GAP), x + MARGIN + example * (width + GAP)
 
@@ -98,23 +98,23 @@ def contact_sheet(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int 
     Returns:
         The bytes of the file; equal for equal input and the same version of Pillow.
     """
-    blocks = chosen_blocks(clean, corrupted, examples)
-    layout = Layout(len(blocks), examples, tile_size(*clean.shape[1:3]))
+    sections = chosen_sections(clean, corrupted, examples)
+    layout = Layout(len(sections), examples, tile_size(*clean.shape[1:3]))
     height, width = layout.size
     sheet = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(sheet)
     header = corrupted.manifest.header
     heading = f"{header.dataset}, {_samples(header.count)}, noise seed {header.seed}"
     pen.text((GAP, GAP), _plain(heading), GREY, ImageFont.load_default(13))
-    for number, block in enumerate(blocks):
-        _draw(sheet, pen, layout, number, block, clean, corrupted)
+    for number, section in enumerate(sections):
+        _draw(sheet, pen, layout, number, section, clean, corrupted)
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()
 
 
-def chosen_blocks(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int) -> list[Block]:
-    """A block for each operation, in order, and one for untouched samples; see :func:`contact_sheet`."""
+def chosen_sections(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int) -> list[Section]:
+    """A section for each operation, in order, and one for untouched samples; see :func:`contact_sheet`."""
     manifest = corrupted.manifest
     header = manifest.header
     order = hash_order(manifest.sample_id, header.dataset, header.seed, "contact sheet")
@@ -134,15 +134,15 @@ def chosen_blocks(clean: NDArray[np.uint8], corrupted: Corrupted, examples: int)
                 break
         return np.array([*changed, *same][:examples], dtype=np.int64)
 
-    blocks = [
-        Block(
+    sections = [
+        Section(
             f"{operation.short} ({operation.convention}), {_samples(operation.selected)}",
             shown(manifest.label_op == operation.code, manifest.image_op == operation.code),
         )
         for operation in header.operations
     ]
     untouched = (manifest.label_op == 0) & (manifest.image_op == 0)
-    return [*blocks, Block(f"untouched, {_samples(int(untouched.sum()))}", shown(untouched, untouched))]
+    return [*sections, Section(f"untouched, {_samples(int(untouched.sum()))}", shown(untouched, untouched))]
 
 
 def tile_size(height: int, width: int) -> tuple[int, int]:
@@ -184,20 +184,20 @@ def _draw(
     pen: ImageDraw.ImageDraw,
     layout: Layout,
     number: int,
-    block: Block,
+    section: Section,
     clean: NDArray[np.uint8],
     corrupted: Corrupted,
 ) -> None:
-    """Draw one block on the sheet."""
+    """Draw one section on the sheet."""
     large, small = ImageFont.load_default(13), ImageFont.load_default(11)
     manifest = corrupted.manifest
     y, x = layout.corner(number)
     height, width = layout.tile
-    room = layout.block[1] - 2 * GAP
-    pen.text((x, y + 2), cut([_plain(block.title)], _fitting(large, room)), BLACK, large)
+    room = layout.section[1] - 2 * GAP
+    pen.text((x, y + 2), cut([_plain(section.title)], _fitting(large, room)), BLACK, large)
     for row, word in enumerate(("clean", "given")):
         pen.text((x, layout.place(number, 0, row)[0] + height // 2 - 7), word, GREY, small)
-    for example, position in enumerate(block.positions.tolist()):
+    for example, position in enumerate(section.positions.tolist()):
         for row, images in enumerate((clean, corrupted.images)):
             top, left = layout.place(number, example, row)
             sheet.paste(tile(images[position], layout.tile), (left, top))

@@ -1,4 +1,7 @@
-"""Input and output of one operation; every kind is a function Task -> Change."""
+"""Input and output of one operation.
+
+A kind in ``noise.apply.CHOSEN`` is a function Task -> Change; one in ``RENDERED`` makes images for given positions.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

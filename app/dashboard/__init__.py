@@ -1,1 +1,1 @@
-"""The dashboard: pages over runs, made by Streamlit."""
+"""The dashboard: pages over finished and running runs, made by Streamlit. Never imports torch."""

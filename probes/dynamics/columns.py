@@ -16,8 +16,8 @@ EARLY = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
-    """A block of n samples with all epochs; arrays that were read are kept."""
+class Chunk:
+    """A chunk of n samples with all epochs; arrays that were read are kept."""
 
     snapshot: Snapshot
     part: slice
@@ -49,7 +49,7 @@ class Block:
         return reductions.mean(self.read(name, gate), self.seen)
 
     def gate_agrees(self, gate: str) -> NDArray:
-        """[E, n] whether the gate's side classifier predicts the given label."""
+        """[E, n] whether the gate's own classifier predicts the given label."""
         return self.read("gate_pred", gate) == self.snapshot.samples.given_label[self.part]
 
 
@@ -70,16 +70,16 @@ def _bools(values: NDArray) -> Any:
     return pd.arrays.BooleanArray(np.where(missing, 0, values).astype(bool), missing)
 
 
-def _normalised_margin(block: Block) -> NDArray:
-    return reductions.normalised_margin(block.last("p_given"), block.last("loss"), block.last("margin"))
+def _normalised_margin(chunk: Chunk) -> NDArray:
+    return reductions.normalised_margin(chunk.last("p_given"), chunk.last("loss"), chunk.last("margin"))
 
 
-def _early_el2n(block: Block) -> NDArray:
-    early = EARLY * block.snapshot.log.planned[-1]
-    return reductions.first_from(block.read("el2n"), block.seen, block.epochs, early)
+def _early_el2n(chunk: Chunk) -> NDArray:
+    early = EARLY * chunk.snapshot.log.planned[-1]
+    return reductions.first_from(chunk.read("el2n"), chunk.seen, chunk.epochs, early)
 
 
-LOG: dict[str, Callable[[Block], Any]] = {
+LOG_COLUMNS: dict[str, Callable[[Chunk], Any]] = {
     "epochs_logged": lambda b: reductions.count(b.seen).astype(np.int32),
     "pred_last": lambda b: _integers(b.last("pred")),
     "correct_given_last": lambda b: _bools(b.last("correct_given")),
@@ -111,7 +111,7 @@ LOG: dict[str, Callable[[Block], Any]] = {
 }
 """Columns of any log, in the order of the table; the columns of the gates follow ``correct_clean_last``."""
 
-GATE: dict[str, Callable[[Block, str], Any]] = {
+GATE_COLUMNS: dict[str, Callable[[Chunk, str], Any]] = {
     "gate_last": lambda b, gate: floats(b.last("gate", gate)),
     "gate_mean": lambda b, gate: floats(b.mean("gate", gate)),
     "gate_std": lambda b, gate: floats(reductions.std(b.read("gate", gate), b.seen)),

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from memgate import console
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.dynamics.columns import GATE, LOG, Block, floats
+from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS, Chunk, floats
 from probes.dynamics.mixture import low_loss_probability
 from probes.dynamics.snapshot import Snapshot, spans, take_snapshot
 from probes.samples.columns import gate_column, identity
 
-SAMPLES_PER_BLOCK = 4096
+SAMPLES_PER_CHUNK = 4096
 """Samples of which all epochs are in memory at once, so that a log of any size can be read."""
 
 MIXTURES = {"loss_gmm_mean": "loss_mean", "loss_gmm_last": "loss_last"}
@@ -52,7 +52,7 @@ def summary(run: Run, split: str = "train") -> pd.DataFrame:
 def summary_table(
     snapshot: Snapshot,
     operations: Sequence[Operation],
-    samples_per_block: int = SAMPLES_PER_BLOCK,
+    samples_per_chunk: int = SAMPLES_PER_CHUNK,
     only: Collection[str] | None = None,
     places: NDArray[np.integer] | None = None,
 ) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def summary_table(
     Args:
         snapshot: of a split.
         operations: those of the run's manifest.
-        samples_per_block: samples of which all epochs are in memory at once; the table is the same for any number
+        samples_per_chunk: samples of which all epochs are in memory at once; the table is the same for any number
             above 0.
         only: columns to compute besides the identity columns; None for all.
         places: [n] positions in the log of the samples of the table; None for all. The values are those of the whole
@@ -71,14 +71,14 @@ def summary_table(
     if places is not None:
         samples = samples.take(places)
     columns = identity(samples, snapshot.split, operations)
-    columns |= dict(log_columns(snapshot, samples_per_block, only, places))
+    columns |= dict(log_columns(snapshot, samples_per_chunk, only, places))
     order = np.argsort(samples.sample_id, kind="stable")
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
 
 
 def log_columns(
     snapshot: Snapshot,
-    samples_per_block: int = SAMPLES_PER_BLOCK,
+    samples_per_chunk: int = SAMPLES_PER_CHUNK,
     only: Collection[str] | None = None,
     places: NDArray[np.integer] | None = None,
 ) -> Iterator[tuple[str, Any]]:
@@ -92,10 +92,10 @@ def log_columns(
     # No progress bar for chosen columns: they take no time, and the dashboard computes them.
     bar = only is None
     if places is None:
-        table = all_samples = _block_rows(snapshot, wanted | losses, np.arange(n), samples_per_block, bar)
+        table = all_samples = _chunk_rows(snapshot, wanted | losses, np.arange(n), samples_per_chunk, bar)
     else:
-        table = _block_rows(snapshot, wanted, places, samples_per_block, bar)
-        all_samples = _block_rows(snapshot, losses, np.arange(n), samples_per_block, bar) if losses else table
+        table = _chunk_rows(snapshot, wanted, places, samples_per_chunk, bar)
+        all_samples = _chunk_rows(snapshot, losses, np.arange(n), samples_per_chunk, bar) if losses else table
     for name in wanted:
         if name in MIXTURES:
             probability = low_loss_probability(all_samples[MIXTURES[name]].to_numpy())
@@ -104,14 +104,14 @@ def log_columns(
             yield name, table[name].array
 
 
-def _block_rows(
+def _chunk_rows(
     snapshot: Snapshot, names: Collection[str], places: NDArray[np.integer], longest: int, bar: bool
 ) -> pd.DataFrame:
-    """Columns of the samples at given positions, in the order of ``places``; each block has at most ``longest``."""
+    """Columns of the samples at given positions, in the order of ``places``; each chunk has at most ``longest``."""
     parts = list(spans(places, longest)) or [(slice(0, 0), np.arange(0))]
     shown = console.progress(parts, len(parts), f"{snapshot.split}: reading the log") if bar else parts
     rows = [
-        _rows(Block(snapshot, part), names).iloc[places[which] - part.start].set_axis(which, axis=0)
+        _rows(Chunk(snapshot, part), names).iloc[places[which] - part.start].set_axis(which, axis=0)
         for part, which in shown
     ]
     return pd.concat(rows).sort_index()
@@ -119,22 +119,22 @@ def _block_rows(
 
 def column_names(gates: Sequence[str]) -> Iterator[str]:
     """Names of the columns computed from the log, in the order of the table, with those of each gate."""
-    names = list(LOG)
+    names = list(LOG_COLUMNS)
     first = names.index("correct_clean_last") + 1
     yield from names[:first]
     for gate in gates:
-        yield from (gate_column(name, gate, gates) for name in GATE)
+        yield from (gate_column(name, gate, gates) for name in GATE_COLUMNS)
     for name in names[first:]:
         if name == "aum":
             yield from MIXTURES
         yield name
 
 
-def _rows(block: Block, names: Collection[str]) -> pd.DataFrame:
-    """Columns of the samples of a block, in its order."""
-    gates = block.snapshot.log.gates
-    columns = {name: compute(block) for name, compute in LOG.items() if name in names}
+def _rows(chunk: Chunk, names: Collection[str]) -> pd.DataFrame:
+    """Columns of the samples of a chunk, in its order."""
+    gates = chunk.snapshot.log.gates
+    columns = {name: compute(chunk) for name, compute in LOG_COLUMNS.items() if name in names}
     for gate in gates:
-        of_gate = {gate_column(name, gate, gates): compute for name, compute in GATE.items()}
-        columns |= {name: compute(block, gate) for name, compute in of_gate.items() if name in names}
+        of_gate = {gate_column(name, gate, gates): compute for name, compute in GATE_COLUMNS.items()}
+        columns |= {name: compute(chunk, gate) for name, compute in of_gate.items() if name in names}
     return pd.DataFrame(columns)

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from memgate.errors import MemgateError, require
-from probes.dynamics.columns import GATE, LOG
+from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS
 from probes.external.cifar10 import OFFICIAL
 from probes.external.record import External
 from probes.scores.catalogue import SCORES
 
-OWN_COLUMNS = frozenset((*SCORES, *LOG, *GATE))
+OWN_COLUMNS = frozenset((*SCORES, *LOG_COLUMNS, *GATE_COLUMNS))
 """Columns that memgate computes itself, which an external column must not have as its name."""
 
 

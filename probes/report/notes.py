@@ -25,8 +25,8 @@ BOOTSTRAP = (
 )
 BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
 POSITIVE = (
-    "AUROC: positive is corrupted, negative is clean; a score that is suspicious when low is turned round "
-    "first, so that 0.5 is chance and less is worse than chance."
+    "AUROC: positive is corrupted, negative is clean; the sign of a score that is suspicious when low is "
+    "reversed first, so that 0.5 is chance and less is worse than chance."
 )
 FINDING = (
     "AP: average precision (equal scores are one threshold). P@k: precision among the k most suspicious, k = number "

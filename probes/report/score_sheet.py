@@ -25,10 +25,7 @@ from probes.stats.intervals import median_interval
 SCHEMA = "memgate-scores/1"
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 MEDIANS = "Medians; in brackets their 95 % intervals over samples (order statistics)."
-NEVER = (
-    "never: what never happened ranks as harder than any epoch or count; how many samples that are stands under "
-    "'missing'."
-)
+NEVER = "never: a sample without the event ranks as harder than any epoch or count; 'missing' counts these samples."
 
 
 @dataclass(frozen=True)

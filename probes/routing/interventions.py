@@ -1,6 +1,6 @@
 """Predictions of a gated network with its gates as learned, closed and open: one forward pass along several routes.
 
-Routes of a network with one gate: ``learned``, ``skip`` (g = 0: the block puts out o1), ``through`` (g = 1: o2) and
+Routes of a network with one gate: ``learned``, ``skip`` (g = 0: the block outputs o1), ``through`` (g = 1: o2) and
 ``hard`` (through where g > 0.5, else skipped). With several gates these set all of them at once, and ``skip_b3``,
 ``through_b3`` and so on set one and leave the others as learned. A gate behind another one reads the output of the
 route so far. An ungated network has ``learned`` alone here; its head on B3's o1 needs no route

@@ -42,7 +42,7 @@ def cost(result: ProbeResult) -> list[str]:
     """Sentences with the MACs of one forward pass, and with what hard routing saves of them on these samples."""
     macs, gates, blocks = (result.config[name] for name in ("macs", "gates", "blocks"))
     after = ", ".join(f"{_millions(macs['after_o1'][name])} after {name}'s o1" for name in blocks)
-    own = f" ({sum(macs['gates'].values()):,} in the gates' classifiers)" if gates else ""
+    own = f" ({sum(macs['gates'].values()):,} in the gates)" if gates else ""
     total = f"MACs of one image: {_millions(macs['total'])} in all{own}{', ' if after else ''}{after}."
     if not gates:
         return [total]

@@ -35,8 +35,8 @@ from probes.stats.bootstrap import MEAN_RESAMPLES
 from probes.stats.estimate import average, difference, percent, share
 
 UNITS = f"""\
-learned: g as it is; skip: g = 0, the block puts out o1, what its first unit gives; through: g = 1, it puts out o2;
-hard: through where g > 0.5, else skip. Of two gates these set both, skip_b3 and so on one. In an ungated network skip
+learned: g as it is; skip: g = 0, the block outputs o1, what its first unit gives; through: g = 1, it outputs o2; hard:
+through where g > 0.5, else skip. With two gates each of these sets both; skip_b3 sets one. In an ungated network skip
 is the same cut, its own head on the pooled o1 of B3, without training for it. routed, skipped: samples with g > 0.5 as
 learned, and the others.
 read-out o1, read-out end: logistic regressions on B3's o1 and on what the head reads, trained on all training samples
@@ -46,12 +46,12 @@ read-outs with its read-outs (--control). A read-out of shuffled labels says how
 lost: fits its given label along the first route and not along the second; in train, of learned - skip "memorised by
 b3", of the read-outs "memorised beyond o1". gained: the other way round. fit = lost - gained. recovered: of the wrong
 given labels that the first route fits, those that the second turns back into the clean label.
-p(given): the loss of the given label's probability, in points. "Of all" takes more from whom more is fitted; "of the
-fitted" leaves that out, but where few samples fit they are the ones near a boundary, which any cut takes first: judge
-both beside the control's.
+p(given): the loss of the given label's probability, in points. "Of all" is larger for a group that fits more samples;
+"of the fitted" leaves that out, but where few samples fit they are the ones near a boundary, which any cut takes
+first: judge both beside the control's.
 In brackets 95 % intervals over samples: Wilson's for shares, Student's and Welch's for p(given); for other differences
 (in percentage points) the bootstrap's, paired by sample, of {MEAN_RESAMPLES:,} resamples. [-]: all samples are alike,
-so there is no telling how sure the number is."""
+so no interval can be computed."""
 
 Members = Mapping[str, NDArray[np.bool_]]
 """Group to its members among the probed samples [n]."""

@@ -20,7 +20,7 @@ def routes_unknown(log: SampleLog, result: ProbeResult) -> list[str]:
     """A sentence if a gated run's result has no groups by route, because the log lacks the epoch; else []."""
     if not log.gates or result.epoch in log.epochs(result.split):
         return []
-    return [f"The log has no whole epoch {result.epoch}: who was routed in it is not known."]
+    return [f"The log has no whole epoch {result.epoch}: which samples were routed in it is not known."]
 
 
 def not_shown(log: SampleLog) -> tuple[str, ...]:

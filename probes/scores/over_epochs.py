@@ -32,7 +32,7 @@ class EpochQuantity:
     """+1: high is harder and more suspicious; -1: low is."""
     per_gate: bool = False
     signed: bool = False
-    """Taken as negative where the prediction (of the gate's side classifier for a quantity of the gate) is not the
+    """Taken as negative where the prediction (of the gate's own classifier for a quantity of the gate) is not the
     given label."""
 
     @property

@@ -165,7 +165,7 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt
 def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys):
     probe("csr", trained_run.path, "--splits", "train", "--n", "20")
     printed = capsys.readouterr().out
-    assert "The log has no whole epoch 3: who was routed in it is not known." in printed
+    assert "The log has no whole epoch 3: which samples were routed in it is not known." in printed
     assert "routed (" not in printed
 
 

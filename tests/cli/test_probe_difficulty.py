@@ -201,7 +201,7 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt
 def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys):
     probe("difficulty", trained_run.path, "--splits", "train", "--n", "40")
     tables, units = capsys.readouterr().out.split("High is harder")
-    assert "The log has no whole epoch 3: who was routed in it is not known." in tables
+    assert "The log has no whole epoch 3: which samples were routed in it is not known." in tables
     assert "routed (" not in tables
     assert "Spearman" not in tables
     assert units

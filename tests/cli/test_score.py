@@ -175,14 +175,15 @@ WRONG = [
     (["RUN", "--top", "-1"], "--top -1"),
     (["RUN", "--split", "val_corrupted"], "no split 'val_corrupted'"),
     (["RUN", "--out", "scores.xls"], "scores.xls ends in neither .csv nor .parquet"),
-    (["RUN", "--out", "/nowhere/scores.csv"], "the folder /nowhere does not exist"),
+    (["RUN", "--out", "TMP/nowhere/scores.csv"], "/nowhere does not exist"),
     (["no-such-run"], "no-such-run is no run"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), WRONG, ids=[" ".join(a) for a, _ in WRONG])
-def test_what_is_wrong_is_said(trained, one_sentence, arguments, sentence):
-    arguments = [str(trained) if text == "RUN" else text for text in arguments]
+def test_what_is_wrong_is_said(trained, one_sentence, tmp_path, arguments, sentence):
+    places = {"RUN": str(trained), "TMP/nowhere/scores.csv": str(tmp_path / "nowhere" / "scores.csv")}
+    arguments = [places.get(text, text) for text in arguments]
     assert sentence in one_sentence("score", *arguments)
 
 

@@ -3,9 +3,7 @@
 import numpy as np
 import torch
 
-from memgate.log.format import FLAGS, QUANTITIES
-
-GATE_COLUMNS = ("gate", "entropy", "gate_pred", "routed")
+from memgate.log.format import FLAGS, PER_GATE, QUANTITIES
 
 
 def logged(run):
@@ -14,9 +12,9 @@ def logged(run):
     columns = {}
     for split in log.splits:
         for name in (*QUANTITIES, *FLAGS):
-            if name == "flags" or (not log.gates and name in GATE_COLUMNS):
+            if name == "flags" or (not log.gates and name in PER_GATE):
                 continue
-            for gate in log.gates if name in GATE_COLUMNS else [None]:
+            for gate in log.gates if name in PER_GATE else [None]:
                 epochs, values = log.values(split, name, gate)
                 columns[split, name, gate] = (epochs.tolist(), values)
     return columns

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from noise.apply import corrupt
-from noise.contact_sheet import TILE, Layout, chosen_blocks, contact_sheet, cut, tile_size
+from noise.contact_sheet import TILE, Layout, chosen_sections, contact_sheet, cut, tile_size
 from noise.files.npz import write_npz
 from noise.spec import parse_specs
 
@@ -45,13 +45,13 @@ def test_tiles_are_the_images(channels):
     clean = pictures(channels=channels)
     result = made(*TEXTS, images=clean)
     sheet = decoded(contact_sheet(clean, result, examples=5))
-    blocks = chosen_blocks(clean, result, 5)
-    layout = Layout(len(blocks), 5, tile_size(8, 8))
+    sections = chosen_sections(clean, result, 5)
+    layout = Layout(len(sections), 5, tile_size(8, 8))
     assert sheet.shape[:2] == layout.size
     assert layout.tile == (96, 96)
-    assert [len(block.positions) for block in blocks] == [5] * 5
-    for number, block in enumerate(blocks):
-        for example, position in enumerate(block.positions):
+    assert [len(section.positions) for section in sections] == [5] * 5
+    for number, section in enumerate(sections):
+        for example, position in enumerate(section.positions):
             for row, images in enumerate((clean, result.images)):
                 y, x = layout.place(number, example, row)
                 shown = sheet[y : y + 96, x : x + 96]
@@ -62,7 +62,7 @@ def test_tiles_are_the_images(channels):
 def test_examples_are_what_the_operation_changed():
     clean = pictures(400)
     result = made(*TEXTS, images=clean)
-    blocks = chosen_blocks(clean, result, 8)
+    sections = chosen_sections(clean, result, 8)
     manifest = result.manifest
     expected = [
         manifest.label_op == 1,
@@ -70,14 +70,14 @@ def test_examples_are_what_the_operation_changed():
         manifest.image_op == 3,
         manifest.image_op == 4,
     ]
-    assert len(blocks) == 5
-    for block, touched in zip(blocks, expected, strict=False):
-        assert len(set(block.positions.tolist())) == 8
-        assert touched[block.positions].all()
-        assert manifest.corrupted[block.positions].all()
+    assert len(sections) == 5
+    for section, touched in zip(sections, expected, strict=False):
+        assert len(set(section.positions.tolist())) == 8
+        assert touched[section.positions].all()
+        assert manifest.corrupted[section.positions].all()
         # There are enough samples that no other operation touched.
-        assert not ((manifest.label_op > 0) & (manifest.image_op > 0))[block.positions].any()
-    last = blocks[-1].positions
+        assert not ((manifest.label_op > 0) & (manifest.image_op > 0))[section.positions].any()
+    last = sections[-1].positions
     assert not (manifest.label_op[last] | manifest.image_op[last]).any()
 
 
@@ -85,7 +85,7 @@ def test_the_title_names_the_operation(tmp_path):
     path = tmp_path / "foreign.npz"
     write_npz(path, {"images": pictures(20)})
     result = made("symmetric:0.25", f"open:0.1:source=npz={path}")
-    titles = [block.title for block in chosen_blocks(pictures(), result, 8)]
+    titles = [section.title for section in chosen_sections(pictures(), result, 8)]
     assert titles == [
         "symmetric:0.25 (sym_excl_exact), 15 samples",
         "open:0.1:source=npz=foreign.npz (open_set), 6 samples",
@@ -109,22 +109,22 @@ def test_the_samples_shown_do_not_depend_on_their_order():
     assert contact_sheet(clean, one) == contact_sheet(clean[ids], other)
 
 
-def test_an_empty_block_shows_no_example():
+def test_an_empty_section_shows_no_example():
     clean = pictures()
     nothing = made("symmetric:0")
-    assert [len(block.positions) for block in chosen_blocks(clean, nothing, 8)] == [0, 8]
+    assert [len(section.positions) for section in chosen_sections(clean, nothing, 8)] == [0, 8]
     assert decoded(contact_sheet(clean, nothing)).shape[2] == 3
     everything = made("randx:1")
-    assert [len(block.positions) for block in chosen_blocks(clean, everything, 8)] == [8, 0]
+    assert [len(section.positions) for section in chosen_sections(clean, everything, 8)] == [8, 0]
     assert decoded(contact_sheet(clean, made())).shape[2] == 3
 
 
-@pytest.mark.parametrize("blocks", [1, 4, 5, 12, 13, 21, 40])
-def test_blocks_do_not_overlap(blocks):
-    layout = Layout(blocks, 8, (96, 64))
+@pytest.mark.parametrize("sections", [1, 4, 5, 12, 13, 21, 40])
+def test_sections_do_not_overlap(sections):
+    layout = Layout(sections, 8, (96, 64))
     height, width = layout.size
     taken = np.zeros((height, width), dtype=int)
-    for number in range(blocks):
+    for number in range(sections):
         for example in range(8):
             for row in range(2):
                 y, x = layout.place(number, example, row)
@@ -132,7 +132,7 @@ def test_blocks_do_not_overlap(blocks):
                 assert x + 64 <= width
                 taken[y : y + 96, x : x + 64] += 1
     assert taken.max() == 1
-    assert taken.sum() == blocks * 16 * 96 * 64
+    assert taken.sum() == sections * 16 * 96 * 64
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from app.dashboard.logs import Stamp
 from app.dashboard.results import external
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
-from probes.dynamics.columns import GATE, LOG
+from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import MIXTURES, log_columns
 from probes.samples.columns import gate_column
@@ -120,8 +120,10 @@ def _fetched(at: Stamp, split: str, gate: str | None, epoch: int | None, columns
     log = logs.log(at)
     names = {}
     for column in columns:
-        if column not in done and column in (GATE if gate else {}) | LOG | MIXTURES:
-            names[gate_column(column, gate, log.gates) if gate and column in GATE else column] = column
+        if column not in done and column in (GATE_COLUMNS if gate else {}) | LOG_COLUMNS | MIXTURES:
+            names[gate_column(column, gate, log.gates) if gate and column in GATE_COLUMNS else column] = (
+                column
+            )
     if names:
         epochs = logs.split_data(at, split).epochs
         one = Snapshot(log, split, epochs[epochs <= (epoch or 0)], logs.split_data(at, split).samples)

@@ -27,7 +27,7 @@ DEPENDENTS = {
 
 LAST = "last"
 FEW = 5
-"""Up to so many options are radio buttons; more are a list (a layer-gated network has dozens of gates)."""
+"""Most options that are shown as radio buttons; more are a list (a layer-gated network has dozens of gates)."""
 
 
 def sidebar() -> None:

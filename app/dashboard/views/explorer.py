@@ -19,7 +19,8 @@ from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 
 MANY = 5000
-# Above so many selected points the chart is drawn anew: Streamlit sends them back with every later change of the page.
+# With more selected points than this, the chart is drawn anew: Streamlit sends them back with every later change of
+# the page.
 
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:

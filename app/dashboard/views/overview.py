@@ -145,10 +145,10 @@ def losses(view: View) -> None:
 
 def entropies(view: View, gate: str) -> None:
     """Heatmap of the gate's entropy H over the epochs."""
-    heading(f"Entropy H of the classifier in {gate.upper()}'s gate", "", "H", "nats")
+    heading(f"Entropy H of {gate.upper()}'s gate", "", "H", "nats")
     edges, counts = over_epochs.evolution(view, "entropy")
     if not counts.any():
-        message = "This gate has no classifier of its own, so it has no entropy."
+        message = "This gate's g is not made from a distribution, so it has no entropy."
         st.caption(message if view.members.any() else "No sample passes the filter.")
         return
     st.plotly_chart(

@@ -19,7 +19,7 @@ from memgate.runs.run import Run
 from probes.csr.config import PAPER_RADIUS
 
 REDRAWN_SECONDS = 1.0
-FEW = 4  # up to so many gates, they are named
+FEW = 4  # most gates that are named one by one
 CURVES = "curves"  # status of a run imported by memgate import-curves
 
 

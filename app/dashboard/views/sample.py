@@ -1,4 +1,4 @@
-"""Sample: one picture, what was done to it, and what became of it over the epochs."""
+"""Sample: one picture, what was done to it, and its values over the epochs."""
 
 import numpy as np
 import streamlit as st

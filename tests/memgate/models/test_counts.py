@@ -68,7 +68,7 @@ def test_backbones_have_the_papers_parameters(config, classes, expected):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "backbone", "gate", "classes", "expected"), GATED)
-def test_gated_networks_have_the_papers_parameters(name, backbone, gate, classes, expected):
+def test_gated_networks_have_the_expected_parameters(name, backbone, gate, classes, expected):
     block, depth = backbone
     assert parameters(meta(ModelConfig(name, depth, block, gate=gate), classes)) == expected
 

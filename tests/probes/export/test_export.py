@@ -303,9 +303,9 @@ def test_wrong_wishes_end_in_a_sentence(make_run, arguments, sentence):
         export_run(make_run(n=20), ExportPlan(*arguments))
 
 
-def test_the_folder_has_to_be_there(make_run):
+def test_the_folder_has_to_be_there(make_run, tmp_path):
     with pytest.raises(MemgateError, match="does not exist"):
-        export_run(make_run(n=20), out=Path("/nowhere/x.csv"))
+        export_run(make_run(n=20), out=tmp_path / "nowhere" / "x.csv")
 
 
 def test_an_error_leaves_the_old_file(make_run, monkeypatch):

@@ -132,5 +132,5 @@ def test_a_single_column_equals_that_of_the_whole_table(gates, make_run):
     whole = summary_table(snapshot, operations)
     names = list(whole)[8:]
     for name in names:
-        alone = summary_table(snapshot, operations, samples_per_block=16, only=(name,))
+        alone = summary_table(snapshot, operations, samples_per_chunk=16, only=(name,))
         pd.testing.assert_frame_equal(alone, whole.loc[:, [*whole.columns[:8], name]])

@@ -22,7 +22,7 @@ FIRST = ("loss_mean", "loss_last", "aum", "confidence", "variability", "correctn
 TOP = 8
 
 QUICK = 3_000_000
-"""Up to so many samples times epochs the comparison takes less than half a second, and is shown at once."""
+"""Most samples times epochs for which the comparison is shown at once: it takes less than half a second."""
 
 
 @st.fragment

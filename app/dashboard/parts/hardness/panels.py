@@ -21,7 +21,7 @@ from probes.stats.deciles import decile_of, gate_by_decile
 from probes.stats.estimate import percent
 
 FEW_CLASSES = 20
-"""Up to so many classes, all pairs of labels are shown in one figure."""
+"""Most classes for which all pairs of labels are shown in one figure."""
 
 MOST_PAIRS = 15
 """Rows of the table of pairs where there are more classes."""

@@ -125,7 +125,7 @@ def _routing(track: Track) -> None:
     number = st.column_config.NumberColumn(format="%.3f")
     st.dataframe(table, hide_index=True, key="routes", column_config={"p(given)": number, "p(clean)": number})
     st.caption(
-        "learned: the network as trained; skip: the block puts out the features of its first unit; through: the whole "
+        "learned: the network as trained; skip: the block outputs the features of its first unit; through: the whole "
         "block is used; hard: through where g > 0.5, otherwise skip; read-out: a linear classifier trained there."
     )
 
