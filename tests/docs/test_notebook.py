@@ -20,6 +20,8 @@ def test_the_notebook_runs_on_a_quickstart(tmp_path: Path, monkeypatch: pytest.M
     else:
         parse(["quickstart", "--out", str(tmp_path / "runs")]).run()
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # Streamlit, which other tests run in this process, sets another one.
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     notebook = nbformat.read(ROOT / "docs" / "tutorial" / "first_look.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
