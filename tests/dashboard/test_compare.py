@@ -13,6 +13,8 @@ from app.dashboard.view import selection
 from memgate.runs.run import Run
 from tests.helpers.pages import decoded, errors, figure, table, texts
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 
@@ -32,7 +34,6 @@ def two(make_run: MakeRun) -> tuple[Run, Run]:
     return first, second
 
 
-@pytest.mark.slow
 def test_agreement_is_scikit_learns_at_the_cursors_epoch(two: tuple[Run, Run], open_page: Any) -> None:
     at = open_page("compare", runs="one,two")
     assert not errors(at)
@@ -66,7 +67,6 @@ def test_differences_are_paired_by_sample(two: tuple[Run, Run], open_page: Any) 
     assert float(row["AUROC loss"].split()[0]) == pytest.approx(areas[1] - areas[0], abs=2e-3)
 
 
-@pytest.mark.slow
 def test_flips_become_the_selection_of_the_first_run(two: tuple[Run, Run], open_page: Any) -> None:
     at = open_page("compare", runs="two,one")
     assert at.session_state["view"].run.name == "two"
@@ -87,7 +87,6 @@ def test_flips_become_the_selection_of_the_first_run(two: tuple[Run, Run], open_
     assert at.query_params["runs"] == "two,one"
 
 
-@pytest.mark.slow
 def test_samples_are_paired_by_id_and_not_by_place(make_run: MakeRun, open_page: Any) -> None:
     first = make_run(name="one", data_seed=3, noise=())
     labels, ids = first.sample_log().samples("train").clean_label, np.arange(200)
@@ -126,7 +125,6 @@ def test_a_filter_that_nobody_passes(two: tuple[Run, Run], open_page: Any) -> No
     assert at.button(key="flip_routed_routed").disabled
 
 
-@pytest.mark.slow
 def test_a_run_without_an_epoch_or_the_split_is_refused(
     two: tuple[Run, Run], make_run: MakeRun, open_page: Any
 ) -> None:
@@ -150,7 +148,6 @@ def test_heatmaps_share_one_scale_and_axes(two: tuple[Run, Run], open_page: Any)
     assert found["layout"]["yaxis2"]["matches"] == "y"
 
 
-@pytest.mark.slow
 def test_other_data_is_refused_and_the_rest_is_compared(
     two: tuple[Run, Run], make_run: MakeRun, open_page: Any
 ) -> None:
@@ -180,7 +177,6 @@ def test_other_noise_is_allowed_and_said(make_run: MakeRun, open_page: Any) -> N
     assert table(at, "AUROC loss").set_index("run").loc["B minus A", ["AUROC g", "AUROC loss"]].isna().all()
 
 
-@pytest.mark.slow
 def test_the_sidebars_gate_where_both_have_it(make_run: MakeRun, open_page: Any) -> None:
     first = make_run(name="one", data_seed=3, gates=("b2", "b3"))
     second = make_run(name="two", data_seed=3, gates=("b2", "b3"), seed=1)
@@ -194,7 +190,6 @@ def test_the_sidebars_gate_where_both_have_it(make_run: MakeRun, open_page: Any)
     assert "The runs have different gates: B2 of one, B3 of three are compared." in texts(at)
 
 
-@pytest.mark.slow
 def test_ungated_runs_have_numbers_and_no_routes(make_run: MakeRun, open_page: Any) -> None:
     for name, gates in (("gated", ("b3",)), ("plain", ()), ("plain2", ())):
         make_run(name=name, data_seed=3, gates=gates)
@@ -207,7 +202,6 @@ def test_ungated_runs_have_numbers_and_no_routes(make_run: MakeRun, open_page: A
     assert not errors(at)
 
 
-@pytest.mark.slow
 def test_three_runs_have_a_row_for_each_pair(make_run: MakeRun, open_page: Any) -> None:
     runs = [make_run(name=name, data_seed=3, seed=seed) for seed, name in enumerate(("a", "b", "c"))]
     at = open_page("compare", runs="a,b,c")
@@ -221,7 +215,6 @@ def test_three_runs_have_a_row_for_each_pair(make_run: MakeRun, open_page: Any) 
     assert at.button(key="flip_routed_routed")
 
 
-@pytest.mark.slow
 def test_the_sidebars_run_is_the_first(make_run: MakeRun, open_page: Any) -> None:
     for seed, name in enumerate(("a", "b", "c")):
         make_run(name=name, data_seed=3, seed=seed)
@@ -236,7 +229,6 @@ def test_the_sidebars_run_is_the_first(make_run: MakeRun, open_page: Any) -> Non
     assert not at.exception
 
 
-@pytest.mark.slow
 def test_wrong_names_are_sentences(two: tuple[Run, Run], open_page: Any) -> None:
     at = open_page("compare", runs="one,../two,two")
     assert errors(at) == ["There is no run '../two': choose from the runs below."]

@@ -25,6 +25,8 @@ from probes.routing.run import probe_run as probe_routing
 from probes.stats.intervals import wilson
 from tests.helpers.pages import CASES, decoded, errors, figure, texts
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 
@@ -59,7 +61,6 @@ def members(run: Run, result: ProbeResult, gate: str = "b3") -> dict[str, np.nda
     return {name: who for name, who in found.items() if who.any()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", ["critical", "routing"])
 @pytest.mark.parametrize("case", CASES)
 def test_without_results_it_says_what_to_type(
@@ -168,7 +169,6 @@ def test_results_of_older_versions_say_how_to_get_neighbours(probed_run: Run, op
     assert filtered.code[0].value == at.code[0].value
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("probe", ["csr", "neighbours", "routing"])
 def test_a_damaged_file_of_results_is_a_sentence(probe: str, probed_run: Run, open_page: Any) -> None:
     probe_path(probed_run, probe).write_bytes(b"no HDF5")

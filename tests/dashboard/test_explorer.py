@@ -16,6 +16,8 @@ from probes.stats.contingency import contingency
 from probes.stats.estimate import percent
 from tests.helpers.pages import decoded, errors, figure, texts
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 
@@ -157,7 +159,6 @@ def test_the_histogram_selects_by_its_range(make_run: MakeRun, open_page: Any) -
     assert len(selected(at)) == inside.sum()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("params", [{}, {"route": "skipped", "epoch": "2"}, {"class": "0,3,4", "gate": "b2"}])
 def test_the_table_counts_routes_by_corruption(
     params: dict[str, str], make_run: MakeRun, open_page: Any
@@ -234,7 +235,6 @@ def test_the_never_learned_are_counted_and_can_be_selected(make_run: MakeRun, op
     assert selected(at) == np.sort(samples.sample_id[never]).tolist()
 
 
-@pytest.mark.slow
 def test_select_by_numbers(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     at = open_page("explorer", run=run.name)
@@ -246,7 +246,6 @@ def test_select_by_numbers(make_run: MakeRun, open_page: Any) -> None:
     assert selected(at) == np.sort(run.sample_log().samples("train").sample_id[inside]).tolist()
 
 
-@pytest.mark.slow
 def test_what_is_special_about_the_corrupted(make_run: MakeRun, open_page: Any) -> None:
     at = open_page("explorer", run=make_run(n=400).name)
     at.button(key="cell_routed_corrupted").click().run()

@@ -19,6 +19,8 @@ from memgate.__main__ import main
 from memgate.runs.run import Run
 from probes.samples.cohorts import Cohort, load_cohort, save_cohort
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 
@@ -76,7 +78,6 @@ def same(downloads: list[Any], at: Any, type_it: Callable[[str], Path]) -> bytes
     return make()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [
@@ -103,7 +104,6 @@ def test_the_file_is_the_one_that_the_command_writes(
     assert rows["Samples"] == str(int(at.session_state["view"].members.sum()))
 
 
-@pytest.mark.slow
 def test_the_filter_and_the_cursor_are_the_sidebars(
     make_run: MakeRun, open_page: Any, downloads: Any, type_it: Any
 ) -> None:
@@ -120,7 +120,6 @@ def test_the_filter_and_the_cursor_are_the_sidebars(
     assert at.dataframe[-1].value["sample_id"].tolist() == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.slow
 def test_only_what_goes_together_is_offered(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(epochs=3)
     at = open_page("export", run=run.name)
@@ -154,7 +153,6 @@ def test_a_small_selection_is_named_by_its_ids(
     assert found["sample_id"].tolist() == [3, 7, 150]
 
 
-@pytest.mark.slow
 def test_a_large_selection_is_saved_first(
     make_run: MakeRun, open_page: Any, downloads: Any, type_it: Any
 ) -> None:
@@ -173,7 +171,6 @@ def test_a_large_selection_is_saved_first(
     assert len(pd.read_csv(io.BytesIO(same(downloads, at, type_it)))) == 51
 
 
-@pytest.mark.slow
 def test_a_cohort_is_offered_where_it_is_of_the_split(
     make_run: MakeRun, open_page: Any, downloads: Any, type_it: Any
 ) -> None:

@@ -19,6 +19,8 @@ from probes.result import ProbeResult, save_results
 from probes.stats.intervals import wilson
 from tests.helpers.pages import errors
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 

@@ -14,6 +14,8 @@ from memgate.runs.run import Run
 from probes.stats.confusions import label_pairs
 from tests.helpers.pages import CASES, decoded, errors, figure, texts
 
+pytestmark = pytest.mark.slow
+
 PARTS = ("detection", "epochs", "map", "labels", "deciles")
 
 MakeRun = Callable[..., Run]
@@ -23,7 +25,6 @@ def infos(at: Any) -> str:
     return "\n".join(element.value for element in at.info)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("case", CASES)
 def test_every_part_shows_every_run(case: str, part: str, make_run: MakeRun, open_page: Any) -> None:

@@ -18,13 +18,14 @@ from probes.scores.detection import auroc
 from probes.stats.intervals import wilson
 from tests.helpers.pages import CASES, decoded, errors, figure, texts
 
+pytestmark = pytest.mark.slow
+
 VIEWS = Path(__file__).parents[2] / "app" / "dashboard" / "views"
 PAGES = sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init__")
 
 MakeRun = Callable[..., Run]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("case", CASES)
 def test_every_page_shows_every_run(case: str, page: str, make_run: MakeRun, open_page: Any) -> None:
@@ -38,7 +39,6 @@ def test_every_page_shows_every_run(case: str, page: str, make_run: MakeRun, ope
         assert at.dataframe[0].value["run"].tolist() == [run.name]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_no_runs_says_what_to_type(page: str, open_page: Any) -> None:
     at = open_page(page)
@@ -46,7 +46,6 @@ def test_no_runs_says_what_to_type(page: str, open_page: Any) -> None:
     assert "memgate quickstart" in shown
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", ["overview", "sample"])
 @pytest.mark.parametrize("name", ["nobody", "../secret", "/etc", "![x](http://evil.example)"])
 def test_an_unknown_run_is_a_sentence(name: str, page: str, make_run: MakeRun, open_page: Any) -> None:
@@ -113,7 +112,6 @@ def test_the_picture_is_the_one_the_network_was_given(make_run: MakeRun, open_pa
     np.testing.assert_array_equal(shown[2], np.minimum(3 * np.abs(given.astype(int) - clean), 255))
 
 
-@pytest.mark.slow
 def test_an_open_set_sample_names_its_source(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(noise=("symmetric:0.3", "open:0.2:source=npz={foreign}"), noise_on=("test",))
     for split in ("train", "test_corrupted"):
@@ -204,7 +202,6 @@ def test_each_gate_has_its_own_picture(gate: str, make_run: MakeRun, open_page: 
     np.testing.assert_array_equal(decoded(figure(at, "evolution")["data"][0]["customdata"]), counts)
 
 
-@pytest.mark.slow
 def test_select_by_numbers_then_step_through_the_selection(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=300, epochs=5)
     at = open_page("overview", run=run.name)
@@ -312,7 +309,6 @@ DAMAGES: dict[str, Callable[[Run], object]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_a_sentence(damage: str, page: str, make_run: MakeRun, open_page: Any) -> None:

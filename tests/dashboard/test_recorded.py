@@ -18,6 +18,8 @@ from memgate.runs.run import Run
 from noise.apply import corrupt
 from tests.helpers.pages import errors
 
+pytestmark = pytest.mark.slow
+
 N, K, SIDE = 60, 3, 8
 LABELS = np.arange(N) % K
 CLEAN = np.where(np.arange(N) < 12, (LABELS + 1) % K, LABELS)
@@ -69,7 +71,6 @@ def pictures(at: Any) -> list[np.ndarray]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in found]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", ["runs", "overview", "explorer", "sample", "compare", "export", "health"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_page_shows_a_recorded_run(case: str, page: str, record: Any, open_page: Any) -> None:

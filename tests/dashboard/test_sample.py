@@ -17,6 +17,8 @@ from probes.dynamics.summary import summary
 from probes.result import ProbeResult, save_results
 from tests.helpers.pages import texts
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 
@@ -54,7 +56,6 @@ def by_cause(run: Run, cause: str, which: int = 0) -> int:
     return int(np.flatnonzero(run.sample_log().samples("train").cause == cause)[which])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [2, 6])
 @pytest.mark.parametrize("cause", ["clean", "label", "image", "label+image"])
 def test_the_verdict_is_the_logs_up_to_the_cursor(
@@ -122,7 +123,6 @@ def stored_routing(run: Run, who: list[int], epoch: int = 4, **rows: list[Any]) 
 HINT = "Whether B3 memorised it can only be tested by skipping B3"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("gates", [(), ("b3",)])
 def test_what_is_fitted_and_unprobed_points_to_the_probe(
     gates: tuple[str, ...], make_run: MakeRun, open_page: Any
@@ -139,7 +139,6 @@ def test_what_is_fitted_and_unprobed_points_to_the_probe(
     assert HINT not in texts(open_page("sample", run=run.name, id=str(who)))
 
 
-@pytest.mark.slow
 def test_what_skipping_shows_is_in_the_verdict_and_in_words(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     samples = run.sample_log().samples("train")
@@ -185,7 +184,6 @@ def test_skipping_in_words(whole: bool, part: bool, recovered: bool, sentence: s
         assert "its fit needs B3" in sentences.skipping("b3", "clean", whole, part, recovered, 7)
 
 
-@pytest.mark.slow
 def test_the_critical_radius_is_said_and_what_was_not_probed_asks_for_it(
     make_run: MakeRun, open_page: Any
 ) -> None:

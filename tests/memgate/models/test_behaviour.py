@@ -34,6 +34,8 @@ from probes.result import load_results
 from probes.samples.columns import shown_gates
 from tests.helpers.same_runs import assert_same_run
 
+pytestmark = pytest.mark.slow
+
 GATES = {
     "resnet": GateConfig(),
     "entropy-gate": GateConfig("b2,b3", 16, 8),
@@ -75,7 +77,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_any_backbone_size_and_a_batch_of_one(name, variant):
@@ -165,7 +166,6 @@ BACKBONES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_on_any_backbone_every_parameter_gets_the_gradients_that_it_should_and_no_other(name, backbone):
@@ -193,7 +193,6 @@ def test_on_any_backbone_every_parameter_gets_the_gradients_that_it_should_and_n
     assert torch.equal(copy.eval()(images_of(19)).logits, model.eval()(images_of(19)).logits)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_it_learns_64_digits_by_heart(name):
     digits: Any = load_digits()
@@ -227,7 +226,6 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return train(small(tmp_path_factory.mktemp("runs"), request.param, request.param))
 
 
-@pytest.mark.slow
 def test_a_run_is_logged_whole(run):
     model, log = run.config.model, run.sample_log()
     assert log.gates == model.gate_names
@@ -249,7 +247,6 @@ def test_a_run_is_logged_whole(run):
         assert (predicted < 10).all() if model.name == "entropy-gate" else (predicted == 65535).all()
 
 
-@pytest.mark.slow
 def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, monkeypatch):
     model = run.config.model
     if not model.penalty_names:
@@ -271,7 +268,6 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
     assert_same_run(run, again)
 
 
-@pytest.mark.slow
 def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
     interrupt(memgate.training.loop, "train_step", 5)
     with pytest.raises(Stopped):
@@ -279,7 +275,6 @@ def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
     assert_same_run(run, resume(Run(tmp_path / "stopped")))
 
 
-@pytest.mark.slow
 def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
     np.savez(tmp_path / "noise.npz", images=np.random.default_rng(0).integers(0, 256, (8, 9, 9, 3), np.uint8))
     layered = run.config.model.layer_gated
