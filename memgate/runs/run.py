@@ -228,7 +228,7 @@ class Run:
             'sample_id,cause,loss_mean'
         """
         export, make_plan = _of_probes("export.export", "export_run"), _of_probes("export.plan", "ExportPlan")
-        return export(self, make_plan(**plan), None if out is None else Path(out), yes)
+        return export(self, make_plan(**plan), out, yes)
 
     def _need_more_than_curves(self) -> None:
         if self.only_curves:
