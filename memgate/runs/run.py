@@ -22,23 +22,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memgate.config.json_form import from_json
+from memgate.config.names import is_name
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
-from memgate.runs.json_files import read_json
+from memgate.runs.config_file import DIGEST, read_config, run_identity
 from memgate.runs.outline import Outline, outline_of
 from memgate.runs.status import Status, read_status, write_status
 from noise.manifest.manifest import Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SCHEMA = "memgate-run/1"
-
-_ORIGIN_KEYS = (("config", "requested"), ("recorded",), ("curves", "source"))
-"""Keys of config.json by the run's origin: trained by memgate, recorded from another program, imported curves."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +60,18 @@ class Run:
 
     @cached_property
     def _stored(self) -> dict[str, Any]:
-        """Content of config.json, checked for its schema and keys."""
-        path = self.path / "config.json"
-        stored = read_json(path)
-        origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
-        if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
-            raise MemgateError(
-                f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."
-            )
-        return stored
+        """Content of config.json, checked."""
+        return read_config(self.path / "config.json")
+
+    @property
+    def sealed(self) -> bool:
+        """Whether every file that the run has written says which run it is of; not so in version 0.1.0."""
+        return DIGEST in self._stored
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest that no other run has (64 hexadecimal digits), of its configuration, its start and its manifest."""
+        return run_identity(self._stored, self.manifest.header.column_digests)
 
     @property
     def recorded(self) -> bool:
@@ -267,8 +266,9 @@ class Run:
             MemgateError: the run has no such checkpoint.
         """
         which, folder = str(which), self.path / "checkpoints"
-        path = folder / (f"epoch_{int(which):03d}.pt" if which.isdecimal() else f"{which}.pt")
-        if not path.exists():
+        number = which.isascii() and which.isdecimal() and len(which) <= 9
+        path = folder / (f"epoch_{int(which):03d}.pt" if number else f"{which}.pt")
+        if not is_name(which) or not path.exists():
             _ = self.config  # raises for a recorded run, which has no network at all
             present = sorted(entry.stem for entry in folder.glob("*.pt"))
             raise MemgateError(

@@ -118,9 +118,8 @@ def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
         for folder in (run.path, run.path / "checkpoints"):
             remove_leftovers(folder)
         training = Training(run, inputs, device, writer)
-        last = run.path / "checkpoints" / "last.pt"
-        if last.exists():
-            checkpoint.restore(training.state, last, device)
+        if (run.path / "checkpoints" / "last.pt").exists():
+            checkpoint.restore(training.state, run, "last", device)
         training.fit()
     finally:
         writer.close()
@@ -286,7 +285,7 @@ class Training:
         names = ["best"] * improved + [f"epoch_{epoch:03d}"] * bool(keep) + ["last"]
         finished = replace(self.state, epoch=epoch)
         for name in names:
-            checkpoint.save(finished, self.run.path / "checkpoints" / f"{name}.pt")
+            checkpoint.save(finished, self.run, name)
         self.state.epoch = epoch
 
 

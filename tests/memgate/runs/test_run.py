@@ -13,6 +13,7 @@ import pytest
 from app.cli.commands.runs import Runs
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
+from memgate.runs.config_file import write_config
 from memgate.runs.create import create_run
 from memgate.runs.run import list_runs, open_run
 
@@ -33,7 +34,7 @@ def test_a_kill_while_a_run_is_made_leaves_no_run(make_run, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("memgate.runs.create.write_json", killed)
+    monkeypatch.setattr("memgate.runs.create.write_config", killed)
     with pytest.raises(KeyboardInterrupt):
         create_run(*arguments)
     assert [listed.name for listed in list_runs(run.config.out)] == [run.name]
@@ -108,7 +109,7 @@ def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
     run = make_run()
     stored = json.loads((run.path / "config.json").read_text())
     stored["config"]["train"]["epochs"] = "3"
-    (run.path / "config.json").write_text(json.dumps(stored))
+    write_config(run.path / "config.json", stored)
     with pytest.raises(MemgateError, match="train: epochs is '3' and must be a whole number"):
         _ = open_run(run.path).config
 

@@ -128,7 +128,9 @@ def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(tmp_path, 
             wrapped = killing(Run.append_metrics, lambda self, row: row["epoch"] == epoch)
             patch.setattr(Run, "append_metrics", wrapped)
         else:
-            wrapped = killing(checkpoint.save, lambda state, path: path.stem == what and state.epoch == epoch)
+            wrapped = killing(
+                checkpoint.save, lambda state, run, which: which == what and state.epoch == epoch
+            )
             patch.setattr(checkpoint, "save", wrapped)
         with pytest.raises(Killed):
             train(small(tmp_path, data=data))
@@ -253,7 +255,7 @@ def test_the_last_logged_epoch_equals_the_last_checkpoints_output(tmp_path):
     run = train(small(tmp_path))
     inputs = inputs_of(run)
     model = build_model(run.config.model, 10, seed=0).eval()
-    assert checkpoint.load_weights(model, run.checkpoint("last"), CPU) == 4
+    assert checkpoint.load_weights(model, run, "last", CPU) == 4
     images = DeviceImages(inputs, "train", CPU)
     [batch] = images.evaluation_batches(1000)
     with torch.no_grad():
@@ -348,10 +350,10 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
     whole = train(small(tmp_path, "whole"))
     original = checkpoint.save
 
-    def full(state, path):
+    def full(state, *rest):
         if state.epoch == 3:
             raise OSError(28, "No space left on device")
-        original(state, path)
+        original(state, *rest)
 
     monkeypatch.setattr(checkpoint, "save", full)
     with pytest.raises(MemgateError, match="after epoch 2 .*free some space, then continue"):
