@@ -29,7 +29,7 @@ from memgate.log.format import (
     EpochRecord,
     LogLayout,
 )
-from noise.files.lock import try_lock, unlocker
+from noise.files.lock import is_same_file, try_lock, unlocker
 
 
 def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
@@ -118,6 +118,7 @@ class SampleLogWriter:
             self._commit[split] = {name: _place(handle, f"commit/{split}/{name}") for name in COMMIT}
             self._done[split] = handle[f"commit/{split}/done"][:]
         self._close: Callable[[], None] = lambda: None
+        self._is_at: Callable[[Path], bool] = lambda _: True
 
     @staticmethod
     def create(path: Path, layout: LogLayout) -> None:
@@ -172,6 +173,7 @@ class SampleLogWriter:
             os.close(descriptor)
             raise
         writer._close = unlocker(descriptor)
+        writer._is_at = lambda place: is_same_file(descriptor, place)
         return writer
 
     @property
@@ -232,6 +234,10 @@ class SampleLogWriter:
         """Store one row of a dataset of ``/commit/<split>``."""
         place = self._commit[split][name]
         self._store(place.at(row), np.asarray(value, place.dtype).tobytes())
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the open log is the file at a path: it was not moved or deleted since."""
+        return self._is_at(path)
 
     def close(self) -> None:
         """Close the file and release its lock."""

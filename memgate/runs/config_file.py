@@ -10,19 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from memgate.config.json_form import flat
 from memgate.errors import MemgateError
-from memgate.runs.json_files import read_json, write_json
+from memgate.runs.json_files import check_digest, digest_of, read_json, with_digest, write_json
 
 SCHEMA = "memgate-run/1"
-
-DIGEST = "digest"
-"""Key that holds the :func:`config_digest` of all others; runs of version 0.1.0 lack it."""
 
 PLACES = ("name", "out", "device", "data.root", "manifest", "init_from")
 """Flags that may be changed afterwards, such as when the data has been moved to another folder."""
 
-_NOT_COVERED = (DIGEST, *(f"{part}.{flag}" for part in ("config", "requested") for flag in PLACES))
+_NOT_COVERED = tuple(f"{part}.{flag}" for part in ("config", "requested") for flag in PLACES)
 
 _ORIGIN_KEYS = (("config", "requested"), ("recorded",), ("curves", "source"))
 """Keys by the run's origin: trained by memgate, recorded from another program, imported curves."""
@@ -40,24 +36,14 @@ def read_config(path: Path) -> dict[str, Any]:
         raise MemgateError(
             f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."
         )
-    if stored.get(DIGEST) not in (None, config_digest(stored)):
-        raise MemgateError(
-            f"{path} is damaged, or was changed after the run began: put a copy of it back; to train with other "
-            "values, start a new run."
-        )
+    check_digest(path, stored, needed=False, without=_NOT_COVERED)
     return stored
 
 
 def write_config(path: Path, content: Mapping[str, Any]) -> None:
-    """Write config.json with its schema and digest; arguments as for :func:`memgate.runs.create.make_folder`."""
+    """Write config.json with its schema and digest; content as for :func:`memgate.runs.create.make_folder`."""
     write_json(path, {"schema": SCHEMA, **content})
-    written = read_json(path)  # the values as every reader gets them
-    write_json(path, {**written, DIGEST: config_digest(written)})
-
-
-def config_digest(stored: Mapping[str, Any]) -> str:
-    """SHA-256 (64 hexadecimal digits) of the content of config.json without places and without its own digest."""
-    return _digest(flat(stored, _NOT_COVERED))
+    write_json(path, with_digest(read_json(path), _NOT_COVERED))  # of the values as every reader gets them
 
 
 def run_identity(stored: Mapping[str, Any], manifest_digests: Mapping[str, str]) -> str:
@@ -67,9 +53,5 @@ def run_identity(stored: Mapping[str, Any], manifest_digests: Mapping[str, str])
         stored: content of config.json; ``environment.started_unix`` tells apart two runs of one configuration.
         manifest_digests: column to digest, from the header of the training split's manifest.
     """
-    return _digest([config_digest(stored), dict(manifest_digests)])
-
-
-def _digest(value: Any) -> str:
-    """SHA-256 of a JSON value; the order of keys does not matter."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    text = json.dumps([digest_of(stored, _NOT_COVERED), dict(manifest_digests)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -16,6 +16,7 @@ runs/<name>/
 import importlib
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,8 @@ from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
-from memgate.runs.config_file import DIGEST, read_config, run_identity
+from memgate.runs.config_file import read_config, run_identity
+from memgate.runs.json_files import DIGEST
 from memgate.runs.outline import Outline, outline_of
 from memgate.runs.status import Status, read_status, write_status
 from noise.manifest.manifest import Manifest
@@ -65,7 +67,7 @@ class Run:
 
     @property
     def sealed(self) -> bool:
-        """Whether every file that the run has written says which run it is of; not so in version 0.1.0."""
+        """Whether checkpoints and JSON files have checksums; those of version 0.1.0 have none."""
         return DIGEST in self._stored
 
     @cached_property
@@ -238,22 +240,24 @@ class Run:
             )
 
     def status(self) -> Status:
-        """State and progress of the run."""
-        return read_status(self.path / "status.json", self.outline.epochs)
+        """State and progress of the run; raises MemgateError where status.json is damaged."""
+        return read_status(self.path, self.outline.epochs, self.sealed)
 
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
         """Write status.json atomically."""
         write_status(self.path / "status.json", state, epoch, self.outline.epochs, message)
 
     def metrics(self) -> list[dict[str, float]]:
-        """One dict per finished epoch, from metrics.csv; a half-written last line is left out."""
-        return metrics.read(self.path / "metrics.csv")
+        """One dict per finished epoch; raises MemgateError where metrics.csv is damaged or lacks a finished epoch."""
+        finished = 0
+        with suppress(MemgateError):  # read first, because a training may finish an epoch meanwhile
+            finished = self.status().epoch
+        return metrics.read(self.path / "metrics.csv", finished)
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""
-        metrics.write(
-            self.path / "metrics.csv", [row for row in self.metrics() if row["epoch"] <= last_epoch]
-        )
+        rows = metrics.read(self.path / "metrics.csv")
+        metrics.write(self.path / "metrics.csv", [row for row in rows if row["epoch"] <= last_epoch])
 
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch to metrics.csv and put it on the disk."""
@@ -339,9 +343,5 @@ def list_runs(root: str | Path = "runs") -> list[Run]:
 
 
 def _of_probes(module: str, name: str) -> Any:
-    """A function or class of the package probes, imported now and by name.
-
-    Imports go one way: probes imports memgate. A run still offers what probes computes of it, so this is imported only
-    when such a method is called, by when memgate itself is complete.
-    """
+    """A function or class of the package probes, imported when it is called: imports go from probes to memgate."""
     return getattr(importlib.import_module(f"probes.{module}"), name)

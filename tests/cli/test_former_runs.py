@@ -72,4 +72,4 @@ def test_an_unfinished_run_is_resumed_to_its_end(former: Path, exit_code: Callab
     epochs, losses = Run(run.path).sample_log().values("train", "loss")
     assert epochs.tolist() == list(range(1, 41))
     np.testing.assert_array_equal(losses[:7], before[1])
-    assert Run(run.path).status().shown == "complete"
+    assert Run(run.path).status().state == "complete"

@@ -349,6 +349,6 @@ def test_ray_trains_runs_in_parallel_and_stops_them_on_interrupt(tmp_path):
     assert "Go on with: memgate sweep quickstart" in output
     assert "Traceback" not in errors
     run = open_run(going)
-    assert run.status().shown == "stopped"
+    assert run.status().state == "stopped"
     assert run.status().epoch >= 1
     assert run.checkpoint("last").is_file()

@@ -14,8 +14,9 @@ from memgate.errors import MemgateError
 from memgate.models import build_model
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import open_run
+from memgate.training.ending import Stopped
 from memgate.training.initial import new_state
-from memgate.training.loop import Stopped, resume, train
+from memgate.training.loop import resume, train
 
 
 def small(out: Path, name: str, **changes) -> RunConfig:

@@ -110,7 +110,7 @@ def test_a_place_may_be_changed_by_hand_and_a_number_may_not(saved: tuple[Run, T
     assert checkpoint.read_model(Run(run.path), "last", CPU)[1] == 2
     stored["config"]["train"]["lr"] = 0.2
     path.write_text(json.dumps(stored))
-    with pytest.raises(MemgateError, match=r"config\.json is damaged, or was changed after the run began"):
+    with pytest.raises(MemgateError, match=r"config\.json is damaged, or was changed after memgate wrote it"):
         checkpoint.read_model(Run(run.path), "last", CPU)
 
 
