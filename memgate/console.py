@@ -35,14 +35,19 @@ def warn(text: str) -> None:
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """The same items, with a progress bar if standard error is a terminal."""
-    return iter(tqdm(items, total=total, desc=label, leave=False, disable=None, dynamic_ncols=True))
+    return iter(tqdm(items, total=total, desc=label, leave=False, disable=_no_bar(), dynamic_ncols=True))
 
 
 @contextlib.contextmanager
 def counter(total: int, label: str) -> Iterator[Callable[[int], object]]:
     """A progress bar for work in steps of any size; yields a function to call with the amount of each step."""
-    with tqdm(total=total, desc=label, leave=False, disable=None, dynamic_ncols=True) as bar:
+    with tqdm(total=total, desc=label, leave=False, disable=_no_bar(), dynamic_ncols=True) as bar:
         yield bar.update
+
+
+def _no_bar() -> bool | None:
+    """Whether no progress bar is drawn; None, which is tqdm's word for: unless standard error is a terminal."""
+    return True if sys.stderr is None else None
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:
