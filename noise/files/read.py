@@ -50,8 +50,13 @@ def expanded(path: str | Path) -> Path:
     try:
         result = Path(path).expanduser()
         result.is_file()
-    except (ValueError, RuntimeError) as error:  # a zero byte; an unknown user
-        raise NoiseError(f"{str(path)!r} is not a path ({error}): check it.") from error
+    except (
+        ValueError,
+        RuntimeError,
+        OSError,
+    ) as error:  # a zero byte; an unknown user; a name that is too long
+        reason = getattr(error, "strerror", None) or error
+        raise NoiseError(f"{str(path)[:60]!r} is not a path ({reason}): check it.") from error
     return result
 
 
