@@ -1,6 +1,7 @@
 """Prints progress bars, epoch lines and messages; nothing else in memgate prints."""
 
 import contextlib
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,7 +33,8 @@ def note(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a sentence on standard error, after ``memgate:``."""
+    """Print a sentence on standard error, after ``memgate:``; of a word without end, only the beginning."""
+    text = re.sub(r"(\S{200})\S{200,}", r"\1…", text)
     with contextlib.suppress(OSError):
         print(printable(f"memgate: {text}"), file=sys.stderr, flush=True)
 
