@@ -41,8 +41,13 @@ def make_recorder(tmp_path: Path) -> Callable[..., Any]:
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Function that opens a page of the dashboard over ``tmp_path/runs`` with URL parameters."""
+    from streamlit.components.v2.component_manager import BidiComponentManager
     from streamlit.testing.v1 import AppTest  # a second, which other tests do not wait for
 
+    # Each AppTest would search all installed packages for components, 0.2 s a page; the dashboard's own are inline.
+    monkeypatch.setattr(
+        BidiComponentManager, "discover_and_register_components", lambda *_arguments, **_options: None
+    )
     entry = Path(__file__).parents[1] / "app" / "dashboard" / "main.py"
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
 
