@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from memgate.config.json_form import from_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
+from memgate.log.identity import manifest_path
 from memgate.log.reader import SampleLog
 from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
@@ -281,11 +282,6 @@ class Run:
         """Epochs that have a checkpoint of their own (``epoch_NNN.pt``), rising."""
         stems = [path.stem.removeprefix("epoch_") for path in (self.path / "checkpoints").glob("epoch_*.pt")]
         return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
-
-
-def manifest_path(run: Path, split: str) -> Path:
-    """Path of the manifest of a corrupted split in a run's folder."""
-    return run / ("manifest.npz" if split == "train" else f"manifest-{split}.npz")
 
 
 def command(verb: str, path: Path) -> str:

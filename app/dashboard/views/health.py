@@ -15,7 +15,7 @@ from app.dashboard.glossary import definitions
 from app.dashboard.parts.health import arrays, corruption, data, disk_use, file_table, settings, versions
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.log.format import SCHEMA
 from memgate.runs import health
 from memgate.runs.health import FileState, SplitHealth
@@ -66,7 +66,7 @@ def epochs(view: View) -> None:
         + sentences.escaped(f"{len(log.class_names)} classes, format {SCHEMA}"),
         help=definitions("log mode"),
     )
-    with run_folders.reading(view.at.path):
+    with reading(view.at.path):
         splits = [health.split_health(log, split) for split in log.splits]
     heading("Planned epochs and their state in the log")
     st.plotly_chart(
@@ -110,7 +110,7 @@ def verification(view: View) -> None:
         return
     bar = st.progress(0.0, "Reading …")
     started = time.monotonic()
-    with run_folders.reading(view.at.path):
+    with reading(view.at.path):
         splits = health.verify(
             view.run.path / "log.h5",
             lambda read, total: bar.progress(read / total, f"{read} of {total} rows"),
@@ -149,7 +149,7 @@ def page() -> None:
     for tab, name in zip(st.tabs(names), names, strict=True):
         with tab:
             try:
-                with run_folders.reading(f"{name} of {run.name}"):
+                with reading(f"{name} of {run.name}"):
                     if name != "Quantities":
                         sections[name](run)
                     elif view is not None:

@@ -13,8 +13,9 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.log.format import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.log.new_file import write_log
 from memgate.log.reader import SampleLog
-from memgate.log.writer import SampleLogWriter, write_layout
+from memgate.log.writer import SampleLogWriter
 
 NAMES = ("a", "b", "c")
 
@@ -137,8 +138,7 @@ def replayed_log(tmp_path, content):
 def written_trace(plan, epochs=None):
     """The file after its creation, every later write, and how many writes were done when each epoch returned."""
     made = io.BytesIO()
-    with h5py.File(made, "w") as handle:
-        write_layout(handle, plan)
+    write_log(made, plan, {})
     writes, acknowledged = [], {}
     with h5py.File(made, "r") as handle:
         writer = SampleLogWriter(handle, lambda position, data: writes.append((position, data)), lambda: None)
