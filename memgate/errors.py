@@ -34,19 +34,21 @@ DAMAGE = (
 
 
 @contextmanager
-def reading(what: object, remedy: str = "it is damaged, or of another version.") -> Iterator[None]:
+def reading(
+    what: object, sentence: str = "cannot be read ({}): it is damaged, or of another version."
+) -> Iterator[None]:
     """Turn whatever exception a damaged file causes in its reader into a MemgateError of one sentence.
 
     Args:
         what: the file or folder that is read, for the message.
-        remedy: the end of the sentence.
+        sentence: the message after its name, with ``{}`` for the reason.
     """
     try:
         yield
     except MemgateError:
         raise
     except DAMAGE as error:
-        raise MemgateError(f"{what} cannot be read ({first_line(error)}): {remedy}") from error
+        raise MemgateError(f"{what} {sentence.format(first_line(error))}") from error
 
 
 def first_line(error: BaseException) -> str:

@@ -33,6 +33,9 @@ UNSEALED = "memgate-probe/1"
 AGAIN = "remove it, and probe again."
 """Remedy for a file that cannot be used."""
 
+DAMAGED = "is damaged ({}): " + AGAIN
+"""The sentence about a file that cannot be read."""
+
 FORMER_NAMES = {"difficulty": "inside"}
 """Probe to the name of its file in version 0.1.0; a run with such a file continues to use it."""
 
@@ -106,9 +109,9 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
     path = probe_path(run, probe)
     if not path.exists():
         return ()
-    with reading(path, AGAIN):
+    with reading(path, DAMAGED):
         seal = check_file(path, SCHEMA)
-    with opened(path, AGAIN) as handle:
+    with opened(path, DAMAGED) as handle:
         schema = handle.attrs.get("schema")
         schema = text(schema) if isinstance(schema, str | bytes) else schema
         if schema == SCHEMA and seal is None:
@@ -149,12 +152,18 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
 
 
 def _check_run(run: Run, path: Path, results: Iterable[ProbeResult]) -> None:
-    """Raise MemgateError where a result names the log of another run."""
-    bound = [result for result in results if result.log]
-    identity = run.sample_log().identity if bound else ""
-    for result in bound:
+    """Raise MemgateError where a result names the log of another run, or has samples that the run has not."""
+    results = list(results)
+    if not results:
+        return
+    log = run.sample_log()
+    ids = {
+        split: log.samples(split).sample_id for split in {result.split for result in results} & {*log.splits}
+    }
+    for result in results:
+        known = result.split not in ids or bool(np.isin(result.sample_id, ids[result.split]).all())
         require(
-            result.log == identity,
+            known and result.log in ("", log.identity),
             f"{path} holds results of another run than {run.name} ({result.split}, epoch {result.epoch}, "
             f"{result.variant}): {AGAIN}",
         )

@@ -65,17 +65,17 @@ def check_file(path: Path, schema: str) -> Seal | None:
 
 
 @contextmanager
-def opened(path: Path, remedy: str) -> Iterator[Any]:
+def opened(path: Path, sentence: str) -> Iterator[Any]:
     """The open HDF5 file, which :func:`check_file` has passed; errors in the block are one sentence.
 
     Args:
         path: of the file.
-        remedy: the end of the sentence about a damaged file.
+        sentence: about a damaged file, see :func:`memgate.errors.reading`.
 
     Raises:
         MemgateError: it cannot be read, or is open elsewhere in this program in another way.
     """
-    with reading(path, remedy):
+    with reading(path, sentence):
         try:
             handle = h5py.File(path, "r", locking=False)
         except OSError as error:

@@ -33,8 +33,8 @@ from memgate.log.identity import changed_files, check_manifests, check_samples, 
 from memgate.log.seal import Seal
 from noise.files.schema import other_format
 
-DAMAGED = "it is damaged or no HDF5 file of memgate: put back a copy of it."
-"""End of the sentence about a log that cannot be read."""
+DAMAGED = "cannot be read ({}): it is damaged or no HDF5 file of memgate; put back a copy of it."
+"""The sentence about a log that cannot be read."""
 
 
 class SampleLog:

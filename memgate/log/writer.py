@@ -23,8 +23,8 @@ from memgate.log.guard import check_file, opened, text
 from memgate.log.new_file import write_log
 from noise.files.lock import try_lock, unlocker
 
-AGAIN = "it is damaged, or of another version: put back a copy of it, or train the run again."
-"""Remedy for a log that cannot be continued."""
+DAMAGED = "cannot be continued ({}): it is damaged; put back a copy of it, or train the run again."
+"""The sentence about a log that cannot be continued."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ class SampleLogWriter:
                 f"{path} is open in another process: wait for that training to end, or stop it; close a notebook "
                 "that has opened the file (read it with locking=False).",
             )
-            with reading(path, AGAIN):
+            with reading(path, DAMAGED):
                 check_file(path, SCHEMA)
-            with opened(path, AGAIN) as handle:
+            with opened(path, DAMAGED) as handle:
                 writer = cls(
                     handle,
                     lambda offset, data: _store(descriptor, offset, data),

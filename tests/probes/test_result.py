@@ -19,7 +19,7 @@ def result(split="train", epoch=3, variant="lass", n=5, seed=0, **changes):
     }
     fields = {
         "probe": "csr", "split": split, "epoch": epoch, "variant": variant, "checkpoint": f"epoch_{epoch:03d}",
-        "sample_id": np.sort(rng.choice(100, n, replace=False)), "values": values,
+        "sample_id": np.sort(rng.choice(10, n, replace=False)), "values": values,
         "config": {"radii": [0.3, 1.0], "seed": seed, "alpha": None}, "versions": {"torch": "2.15"},
     }  # fmt: skip
     return ProbeResult(**{**fields, **changes})

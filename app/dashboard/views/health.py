@@ -16,7 +16,8 @@ from app.dashboard.parts.health import arrays, corruption, data, disk_use, file_
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError, reading
-from memgate.log.format import SCHEMA
+from memgate.log.format import SCHEMA, UNSEALED
+from memgate.log.reader import SampleLog
 from memgate.runs import health
 from memgate.runs.health import FileState, SplitHealth
 from memgate.runs.run import Run
@@ -63,7 +64,7 @@ def epochs(view: View) -> None:
     log = view.log
     st.markdown(
         sentences.escaped(f"Log mode {log.mode}, {len(log.gates)} gate{'' if len(log.gates) == 1 else 's'}, ")
-        + sentences.escaped(f"{len(log.class_names)} classes, format {SCHEMA}"),
+        + sentences.escaped(f"{len(log.class_names)} classes, {_format(log)}"),
         help=definitions("log mode"),
     )
     with reading(view.at.path):
@@ -86,6 +87,11 @@ def epochs(view: View) -> None:
             "not affected. If it happens again, check the disk.",
             icon=":material/warning:",
         )
+
+
+def _format(log: SampleLog) -> str:
+    """Name of the log's format; of an older one with what it lacks."""
+    return f"format {SCHEMA}" if log.seal else f"format {UNSEALED} (no checksums of labels and sample ids)"
 
 
 def _row(split: SplitHealth) -> dict[str, Any]:
