@@ -16,6 +16,7 @@ from memgate.log.format import FLAGS, QUANTITIES, EpochRecord, LogLayout, Sample
 from memgate.log.new_file import write_log
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
+from tests.helpers.unsealed import unseal
 
 NAMES = ("a", "b", "c")
 
@@ -360,6 +361,7 @@ def test_unseen_samples_keep_their_nan_and_are_counted(tmp_path):
 
 def test_a_log_of_an_older_version_is_one_sentence(tmp_path):
     created(tmp_path / "log.h5", layout()).close()
+    unseal(tmp_path / "log.h5")
     with h5py.File(tmp_path / "log.h5", "a") as handle:
         del handle["train/open_set"]
     with pytest.raises(MemgateError, match="lacks the column open_set: an older version wrote it"):
