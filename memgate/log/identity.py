@@ -57,6 +57,8 @@ def check_manifests(path: Path, seal: Seal | None, samples: Mapping[str, Samples
         MemgateError: a manifest is another one, or says other things of the samples.
     """
     changed = changed_files(path.parent, seal)
+    if seal is None:
+        _check_clean(path, samples)
     for split, columns in samples.items():
         file = manifest_path(path.parent, split)
         bound = seal is not None and file.name in seal.files
@@ -74,6 +76,23 @@ def check_manifests(path: Path, seal: Seal | None, samples: Mapping[str, Samples
             f"{path} does not belong to the {file.name} beside it ({difference}): put back the file that belongs to "
             "the run.",
         )
+
+
+def _check_clean(path: Path, samples: Mapping[str, Samples]) -> None:
+    """Raise MemgateError where a split that is neither trained on nor a corrupted copy has corrupted samples."""
+    for split, columns in samples.items():
+        if (
+            split != "train"
+            and not manifest_path(path.parent, split).exists()
+            and not split.endswith("_corrupted")
+        ):
+            difference = next(
+                _differences(columns, Samples.clean(columns.sample_id, columns.clean_label)), None
+            )
+            require(
+                difference is None,
+                f"{path} is damaged ({difference} of {split}, which nothing corrupts): put back a copy of it.",
+            )
 
 
 def check_layout(path: Path, layout: LogLayout, log: LogLayout) -> None:

@@ -206,6 +206,10 @@ def test_an_older_log_is_continued_in_its_own_format(older: Path) -> None:
             "given_label of train goes up to 60000, and",
         ),
         (lambda log: log["train/sample_id"].__setitem__(3, 4), "sample_id of train has an id twice"),
+        (
+            lambda log: log["test/label_op"].__setitem__(1, 512),
+            r"label_op differs for 1 of 8 samples of test, which",
+        ),
         (lambda log: log["epoch"].__setitem__(1, 1), "its mode or its epochs are not those of a log"),
         (lambda log: log.__delitem__("train/loss"), "cannot be read"),
         (lambda log: log.attrs.__setitem__("gates", "[3"), "cannot be read"),
