@@ -31,6 +31,7 @@ from memgate.runs import metrics
 from memgate.runs.json_files import read_json
 from memgate.runs.outline import Outline, outline_of
 from memgate.runs.status import Status, read_status, write_status
+from noise.files.schema import is_newer, other_format
 from noise.manifest.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Run:
         path = self.path / "config.json"
         stored = read_json(path)
         origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
+        if is_newer(stored.get("schema"), SCHEMA):
+            raise MemgateError(other_format(path, stored["schema"], SCHEMA, ""))
         if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
             raise MemgateError(
                 f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."

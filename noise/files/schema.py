@@ -2,7 +2,12 @@
 
 
 def is_newer(schema: object, known: str) -> bool:
-    """Whether ``schema`` names a later version of the same format as ``known``."""
+    """Whether ``schema`` names a later version of the same format as ``known``.
+
+    Example:
+        >>> is_newer("memgate-log/12", "memgate-log/2"), is_newer("memgate-log/1", "memgate-log/2")
+        (True, False)
+    """
     if not isinstance(schema, str):
         return False
     name, _, version = schema.partition("/")
