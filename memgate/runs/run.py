@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING, Any
 from memgate.config.json_form import from_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
+from memgate.log.identity import manifest_path
 from memgate.log.reader import SampleLog
 from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
 from memgate.runs.json_files import read_json
 from memgate.runs.outline import Outline, outline_of
 from memgate.runs.status import Status, read_status, write_status
+from noise.files.schema import is_newer, other_format
 from noise.manifest.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class Run:
         path = self.path / "config.json"
         stored = read_json(path)
         origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
+        if is_newer(stored.get("schema"), SCHEMA):
+            raise MemgateError(other_format(path, stored["schema"], SCHEMA, ""))
         if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
             raise MemgateError(
                 f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."
@@ -281,11 +285,6 @@ class Run:
         """Epochs that have a checkpoint of their own (``epoch_NNN.pt``), rising."""
         stems = [path.stem.removeprefix("epoch_") for path in (self.path / "checkpoints").glob("epoch_*.pt")]
         return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
-
-
-def manifest_path(run: Path, split: str) -> Path:
-    """Path of the manifest of a corrupted split in a run's folder."""
-    return run / ("manifest.npz" if split == "train" else f"manifest-{split}.npz")
 
 
 def command(verb: str, path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from noise.errors import NoiseError, require
 from noise.files.json_form import restored
+from noise.files.schema import other_format
 from noise.spec import CorruptionSpec, parse_spec
 
 SCHEMA = "memgate-manifest/2"
@@ -114,7 +115,7 @@ class Header:
         except (ValueError, RecursionError) as error:
             raise NoiseError(f"the header is not JSON ({error}): write the manifest again.") from error
         schema = values.get("schema") if isinstance(values, dict) else None
-        require(schema == SCHEMA, f"the header has the schema {schema!r}; only {SCHEMA!r} can be read.")
+        require(schema == SCHEMA, other_format("the header", schema, SCHEMA, "only that can be read."))
         values.pop("class_count", None)
         header = restored(Header, values, "the header")
         codes = [operation.code for operation in header.operations]

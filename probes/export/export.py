@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from probes.export.files import Content, file_content
 from probes.export.folders import Folder, folder_content
 from probes.export.plan import ExportPlan, command_of, for_run, name_of
 from probes.export.samples import Chosen, choose
+from probes.samples.notes import damaged_epochs
 
 SCHEMA = "memgate-export/1"
 CSV_ROWS = 2_000_000
@@ -87,7 +88,7 @@ def export_run(
         )
     out = None if out is None else Path(out)
     path = _destination(run, plan, out)
-    content = folder_content(run, plan, chosen) if plan.folder else file_content(run, plan, chosen)
+    content = _content(run, plan, chosen)
     try:
         path.parent.mkdir(exist_ok=True)  # the run's exports/; a folder of the user's own is there already
         _write(content, path, name_of(run, plan))
@@ -111,7 +112,7 @@ def export_bytes(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> by
     """
     plan = for_run(plan, run)
     chosen = choose(run, plan, log)
-    content = folder_content(run, plan, chosen) if plan.folder else file_content(run, plan, chosen)
+    content = _content(run, plan, chosen)
     with tempfile.TemporaryDirectory(prefix="memgate-export-") as folder:
         path = Path(folder) / download_name(run, plan)
         try:
@@ -121,6 +122,13 @@ def export_bytes(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> by
             raise MemgateError(
                 f"The export cannot be prepared in {folder} ({error.strerror or error})."
             ) from error
+
+
+def _content(run: Run, plan: ExportPlan, chosen: Chosen) -> Content | Folder:
+    """What is written, with a note on epochs of the split that are damaged and therefore left out."""
+    content = folder_content(run, plan, chosen) if plan.folder else file_content(run, plan, chosen)
+    damaged = damaged_epochs(chosen.snapshot.log, [plan.split])
+    return replace(content, notes=(*content.notes, *damaged))
 
 
 def download_name(run: Run, plan: ExportPlan) -> str:

@@ -8,7 +8,15 @@ from probes.dynamics.snapshot import Snapshot
 from probes.external.correlation import Joined
 from probes.report.record import ReportFigures
 from probes.report.tables import title_of, usual_prevalence
-from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged, not_shown
+from probes.samples.notes import (
+    IDENTITY,
+    ONLINE,
+    changed_configuration,
+    damaged_epochs,
+    epochs_not_logged,
+    not_shown,
+    unprotected,
+)
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.separation import ScoreSeparation
@@ -74,7 +82,8 @@ def notes_of(
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
-    return (*notes, *epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits))
+    notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
+    return (*notes, *changed_configuration(log), *unprotected(log))
 
 
 def _corrupted(report: ReportFigures) -> int:

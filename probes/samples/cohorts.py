@@ -9,6 +9,7 @@ from pathlib import Path
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.schema import is_newer, other_format
 
 SCHEMA = "memgate-cohort/1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -66,6 +67,8 @@ def load_cohort(run: Run, name: str) -> Cohort:
         raise MemgateError(f"{run.name} has no cohort {name!r}: it has {known}.")
     try:
         content = json.loads(path.read_text())
+        if is_newer(content["schema"], SCHEMA):
+            raise MemgateError(other_format(path, content["schema"], SCHEMA, ""))
         if content["schema"] != SCHEMA:
             raise ValueError(f"format {content['schema']!r}")
         ids = tuple(_ids(content["sample_ids"]))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from memgate.log.format import UNSEALED
+from memgate.log.identity import changed_files
 from memgate.log.reader import SampleLog
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
@@ -29,6 +31,32 @@ def not_shown(log: SampleLog) -> tuple[str, ...]:
     if len(shown) == len(log.gates):
         return ()
     return (f"Of the {len(log.gates)} gates {', '.join(shown)} are shown; 'memgate export' has them all.",)
+
+
+def unprotected(log: SampleLog) -> tuple[str, ...]:
+    """A sentence if the log is of a version that kept no checksums of labels and sample ids; else ()."""
+    if log.seal is not None:
+        return ()
+    return (
+        f"The log has the older format {UNSEALED}, which has no checksums of labels and sample ids: damage to them "
+        "would not be noticed.",
+    )
+
+
+def changed_configuration(log: SampleLog) -> tuple[str, ...]:
+    """A sentence if config.json is not the one that the log was made with; else ()."""
+    if "config.json" not in changed_files(log.path.parent, log.seal):
+        return ()
+    return (
+        "config.json was changed after the run was made: settings named here may not be those that were trained.",
+    )
+
+
+def unbound(result: ProbeResult) -> tuple[str, ...]:
+    """A sentence if a stored result does not say which run it was computed from; else ()."""
+    if result.log:
+        return ()
+    return ("Stored by version 0.1.0, which did not record the run that a result was computed from.",)
 
 
 def damaged_epochs(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:

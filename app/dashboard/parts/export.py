@@ -7,10 +7,10 @@ from typing import Literal
 
 import streamlit as st
 
-from app.dashboard import run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.view.selection import Selection
 from app.dashboard.view.state import View
+from memgate.errors import reading
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.export.plan import KINDS, ExportPlan
@@ -104,7 +104,7 @@ def preview(view: View, plan: ExportPlan, side: int) -> Outlook:
     Raises:
         MemgateError: as :func:`probes.export.export.export_run` does before it writes.
     """
-    with run_folders.reading(str(view.run.path)):
+    with reading(str(view.run.path)):
         return _preview(view.run, view.log, _state(view, plan), view.at, plan, side)
 
 
@@ -114,7 +114,7 @@ def column_names(view: View, plan: ExportPlan) -> list[str]:
     Raises:
         MemgateError: the log or the manifest is damaged.
     """
-    with run_folders.reading(str(view.run.path)):
+    with reading(str(view.run.path)):
         return _column_names(view.run, view.log, _state(view, plan), view.at, plan)
 
 

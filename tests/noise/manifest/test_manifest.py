@@ -135,8 +135,11 @@ def rewritten(path, **changes):
         ({"pixels": None}, "it lacks pixels"),
         ({"header": None}, "it lacks header"),
         ({"header": np.array("{")}, "the header is not JSON"),
-        ({"header": np.array("[]")}, "schema None"),
-        ({"header": np.array('{"schema": "memgate-manifest/9"}')}, "schema 'memgate-manifest/9'"),
+        ({"header": np.array("[]")}, "format None and not"),
+        (
+            {"header": np.array('{"schema": "memgate-manifest/9"}')},
+            "format memgate-manifest/9, which a newer",
+        ),
         ({"header": np.array(json.dumps({"schema": SCHEMA}))}, "the header lacks class_names"),
         ({"header": np.array("[" * 100_000)}, "the header is not JSON"),
         (

@@ -2,7 +2,8 @@ import hashlib
 import io
 import json
 import tracemalloc
-import zlib
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.log.format import table_columns
+from memgate.log.writer import SampleLogWriter
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
@@ -175,15 +177,10 @@ def test_summary_of_other_gates_and_splits(make_run):
 
 def test_routed_is_the_bit_and_not_g_above_one_half(make_run):
     run = make_run(epochs=2)
-    with h5py.File(run.path / "log.h5", "r+") as handle:
-        flags = handle["train/flags"]
-        commit = handle["commit/train/crc32"]
-        assert isinstance(flags, h5py.Dataset)
-        assert isinstance(commit, h5py.Dataset)
-        flags[:] = flags[:] | 8
-        names = json.loads(str(handle["commit/train"].attrs["quantities"]))
-        for row in range(2):
-            commit[row, names.index("flags")] = zlib.crc32(np.ascontiguousarray(flags[row]).data)
+    records = dict(run.sample_log().records("train", [1, 2]))
+    with closing(SampleLogWriter.open(run.path / "log.h5")) as writer:
+        for epoch, record in records.items():
+            writer.write(epoch, {"train": replace(record, flags=record.flags | 8)})
     table = summary(run)
     assert np.min(table["gate_last"].to_numpy()) < 0.5
     assert set(table["routed_last"]) == {True}
@@ -202,7 +199,7 @@ def test_unseen_samples_are_missing_and_never_zero(make_run):
     assert lines[1 + 3] == "3,1" + "," * 11
 
 
-def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
+def test_epochs_with_a_gap_and_a_damaged_epoch(make_run, capsys):
     run = make_run(n=20, epochs=7, every=2)
     with h5py.File(run.path / "log.h5", "r+") as handle:
         loss = handle["train/loss"]
@@ -211,6 +208,8 @@ def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
     assert sorted(set(read(export_run(run, ExportPlan("long", "parquet")))["epoch"])) == [2, 6, 7]
     meta = json.loads((run.path / "exports/run-train-long.parquet.meta.json").read_text())
     assert meta["epochs"] == [2, 6, 7]
+    assert meta["notes"] == ["Damaged in the log and left out: epoch 4."]
+    assert capsys.readouterr().err == "memgate: Damaged in the log and left out: epoch 4.\n"
     table = summary(run)
     assert set(table["epochs_logged"]) == {3}
     assert set(table["last_skip_epoch"].dropna()) <= {2, 6, 7}
