@@ -1,4 +1,4 @@
-"""Checks of arrays and class names before a corruption."""
+"""Checks of labels, ids and class names before a corruption."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,34 +13,25 @@ from noise.errors import NoiseError, require
 
 
 def checked(
-    images: ArrayLike,
+    count: int,
     labels: ArrayLike,
     seed: int,
     dataset: str,
     class_names: Iterable[Any] | None,
     sample_id: ArrayLike | None,
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
-    """Images [N, H, W, C] uint8, clean labels [N], sample ids [N] and K class names, checked.
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    """Clean labels [N], sample ids [N] and K class names for N = ``count`` images, checked.
 
     Raises:
         NoiseError: the arrays do not fit together, the classes are not clear, or the seed or the name cannot be
             hashed.
     """
-    images, labels = np.asarray(images), np.asarray(labels)
-    require(
-        images.dtype == np.uint8 and images.ndim == 4 and images.size > 0,
-        f"images are {images.dtype}{list(images.shape)} and must be uint8[N, H, W, C] with N at least 1.",
-    )
-    require(
-        images.shape[-1] <= 4,
-        f"images are {list(images.shape)}, with {images.shape[-1]} channels: the channels must be the last axis; "
-        "images.transpose(0, 2, 3, 1) may be what you mean.",
-    )
-    numbers = np.asarray(np.arange(len(images)) if sample_id is None else sample_id)
+    labels = np.asarray(labels)
+    numbers = np.asarray(np.arange(count) if sample_id is None else sample_id)
     for name, column in (("labels", labels), ("sample_id", numbers)):
         require(
-            column.shape == (len(images),) and column.dtype.kind in "iu",
-            f"{name} are {column.dtype}{list(column.shape)} and must be {len(images)} integers.",
+            column.shape == (count,) and column.dtype.kind in "iu",
+            f"{name} are {column.dtype}{list(column.shape)} and must be {count} integers.",
         )
     clean, ids = labels.astype(np.int64), numbers.astype(np.int64)
     names = numbered_classes(clean) if class_names is None else class_list(class_names)
@@ -61,7 +52,7 @@ def checked(
     )
     require(0 <= seed < 2**63, f"the noise seed {seed} is out of range: give one from 0 to 2^63-1.")
     hash_text(dataset)
-    return images, clean, ids, names
+    return clean, ids, names
 
 
 def class_list(names: Iterable[Any]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
     """Rates, counts and transitions as plain values, ready for JSON or a table.
 
     Returns:
-        ``dataset``, ``seed``, ``count``, ``class_names``; ``rates`` (label, image, any: requested and
+        ``dataset``, ``seed``, ``count``, ``grey``, ``class_names``; ``rates`` (label, image, any: requested and
         realised); ``operations`` (one dict each, see :class:`noise.manifest.header.Operation`); ``causes`` (cause
         to count); ``classes`` (per clean class: count, requested and realised label and image rate);
         ``transition`` ([K][K] shares, row = clean class, column = given class; zeros for an empty class).
@@ -45,6 +45,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
         "dataset": header.dataset,
         "seed": header.seed,
         "count": header.count,
+        "grey": header.grey,
         "class_names": list(header.class_names),
         "rates": header.rates,
         "operations": [

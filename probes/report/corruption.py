@@ -26,9 +26,8 @@ def describe_manifest(manifest: Manifest, form: Form = "terminal") -> str:
     if form == "json":
         return to_json(summary(manifest), ascii_only=False)
     header = manifest.header
-    title = (
-        f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}"
-    )
+    grey = ", grey: one draw for all channels" if header.grey else ""
+    title = f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}{grey}"
     return layout(title, manifest_tables(manifest), form)
 
 
