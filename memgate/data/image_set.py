@@ -41,6 +41,7 @@ class ImageSet:
         class_names: K names, in the order of the labels.
         split: train, val or test; val rows are rows of the official training file.
         name: name of the data set.
+        grey: whether all images of the data set, over its splits and before its limits, are grey (equal channels).
     """
 
     images: NDArray[np.uint8]
@@ -49,6 +50,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     split: SplitName
     name: str
+    grey: bool
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -121,8 +123,9 @@ def load_splits(config: DataConfig) -> Splits:
             training images.
     """
     source = read_source(config)
-    train = _image_set(config.name, source, source.train, "train")
-    test = _image_set(config.name, source, source.test, "test")
+    grey = noise_pixels.is_grey(source.train.images) and noise_pixels.is_grey(source.test.images)
+    train = _image_set(config.name, source, source.train, "train", grey)
+    test = _image_set(config.name, source, source.test, "test", grey)
     if config.train_limit is not None:
         train = limited(train, config.train_limit, config.split_seed)
     if config.test_limit is not None:
@@ -142,8 +145,8 @@ def prepare(config: DataConfig) -> Path:
     return read_source(config).path
 
 
-def _image_set(name: str, source: Source, part: Part, split: SplitName) -> ImageSet:
-    return ImageSet(part.images, part.labels, part.sample_id, source.class_names, split, name)
+def _image_set(name: str, source: Source, part: Part, split: SplitName, grey: bool) -> ImageSet:
+    return ImageSet(part.images, part.labels, part.sample_id, source.class_names, split, name, grey)
 
 
 # --------------------------------------------------------------------------------------------------------

@@ -148,18 +148,19 @@ def load_inputs(config: RunConfig) -> Inputs:
     try:
         if config.manifest is None:
             specs, seed, name = parse_specs(config.noise), config.noise_seed, config.data.name
+            grey = clean.train.grey
             sources = sources_for(specs, config.data)
             train = corrupted_split(clean.train, specs, seed, name, sources)
         else:
             manifest = Manifest.load(config.manifest)
             folders = source_folders(config.data, config.manifest.parent)
             specs = tuple(located(operation.spec, folders) for operation in manifest.header.operations)
-            seed, name = manifest.header.seed, manifest.header.dataset
+            seed, name, grey = manifest.header.seed, manifest.header.dataset, manifest.header.grey
             sources = sources_for(specs, config.data)
             train = restored_split(clean.train, manifest, sources, folders)
         _check_copies(config, specs)
         copies = {
-            copy: corrupted_split(clean.present[split], specs, seed, f"{name}/{split}", sources)
+            copy: corrupted_split(clean.present[split], specs, seed, f"{name}/{split}", sources, grey)
             for copy, split in config.copies.items()
         }
     except NoiseError as error:

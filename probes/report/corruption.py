@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any, get_args
 
+import numpy as np
+
 from memgate.console import Form
 from noise.kinds import KINDS, SHARE, Kind, Target
 from noise.manifest.manifest import Manifest
-from noise.manifest.summary import label_counts, summary
+from noise.manifest.summary import label_changes, summary
 from probes.report.document import Block, Table, layout, table_of, to_json
 
 UNKNOWN = "–"
@@ -26,9 +28,8 @@ def describe_manifest(manifest: Manifest, form: Form = "terminal") -> str:
     if form == "json":
         return to_json(summary(manifest), ascii_only=False)
     header = manifest.header
-    title = (
-        f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}"
-    )
+    grey = ", grey: one draw for all channels" if header.grey else ""
+    title = f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}{grey}"
     return layout(title, manifest_tables(manifest), form)
 
 
@@ -108,20 +109,17 @@ def _matrix(content: dict[str, Any]) -> Table:
 
 def _flows(manifest: Manifest) -> Table:
     """The largest off-diagonal entries of the transition matrix, ties in the order of the classes."""
-    counts = label_counts(manifest)
-    totals = counts.sum(axis=1)
-    counts[range(len(counts)), range(len(counts))] = 0
     names = manifest.header.class_names
-    rows = []
-    for flat in (-counts).ravel().argsort(kind="stable")[:WIDE].tolist():
-        clean, given = divmod(flat, len(names))
-        count = int(counts[clean, given])
-        if count:
-            share = count / int(totals[clean])
-            rows.append((f"{names[clean]} -> {names[given]}", str(count), _percent(share)))
+    changes = label_changes(manifest)
+    totals = np.bincount(manifest.clean_label)
+    commonest = np.argsort(-changes[2], kind="stable")[:WIDE]
+    rows = [
+        (f"{names[clean]} -> {names[given]}", str(count), _percent(count / int(totals[clean])))
+        for clean, given, count in zip(*(column[commonest].tolist() for column in changes), strict=True)
+    ]
     title = f"The {WIDE} commonest changes of a label (share: of the samples with that clean label):"
-    changes = tuple(rows) or (("none", "0", _percent(0.0)),)
-    return Table(title, ("clean -> given", "samples", "share"), changes, words=1)
+    shown = tuple(rows) or (("none", "0", _percent(0.0)),)
+    return Table(title, ("clean -> given", "samples", "share"), shown, words=1)
 
 
 def _percent(share: float | None) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from memgate.config.run import MIN_SIDE, DataConfig
 from memgate.data.sources.source import Part, Source, as_source, load_arrays, problem_with
 from memgate.errors import MemgateError
+from noise.pixels import in_colour
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -35,13 +36,6 @@ def read_npz(config: DataConfig) -> Source:
     largest = max(int(arrays["train_labels"].max()), int(arrays["test_labels"].max()))
     names = tuple(map(str, arrays.get("class_names", range(largest + 1))))
     return as_source(arrays, names, path)
-
-
-def in_colour(images: NDArray[Any]) -> NDArray[Any]:
-    """Images [N,H,W,3] of grey images [N,H,W] or [N,H,W,1], the channel repeated; other arrays unchanged."""
-    if images.ndim == 3:
-        images = images[..., None]
-    return np.repeat(images, 3, axis=-1) if images.ndim == 4 and images.shape[-1] == 1 else images
 
 
 def read_folder(config: DataConfig) -> Source:

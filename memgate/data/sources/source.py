@@ -1,7 +1,5 @@
 """A whole data set as plain arrays, and the checks of arrays from a file."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,8 @@ from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, UNSEEN_CLASS
 from memgate.errors import MemgateError
+from noise.errors import NoiseError
+from noise.files import npz
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +50,9 @@ def load_arrays(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
         MemgateError: the file cannot be read; the message ends with ``remedy``.
     """
     try:
-        with zipfile.ZipFile(path):  # np.load would also accept an .npy file
-            pass
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise MemgateError(f"{path} cannot be read as an .npz file ({error}). Remedy: {remedy}.") from error
+        return npz.read_npz(path, remedy=remedy)
+    except NoiseError as error:
+        raise MemgateError(str(error)) from error
 
 
 def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = None) -> str | None:

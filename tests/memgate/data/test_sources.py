@@ -267,7 +267,7 @@ def test_unreadable_file_is_reported_in_one_sentence(damage, tmp_path):
         with path.open("wb") as stream:
             np.save(stream, np.zeros(3))
     with pytest.raises(
-        MemgateError, match=r"cifar10.npz cannot be read as an .npz file \(.*\). Remedy: delete"
+        MemgateError, match=r"cifar10.npz is damaged, truncated or not an .npz file \(.*\): delete it"
     ):
         load_splits(DataConfig(root=tmp_path))
 
