@@ -47,7 +47,7 @@ class DataConfig:
     folder are your own images."""
     root: Path = Path("data")
     """Folder of the data and of its cache NAME.npz; for 'npz' the file; for 'folder' the folder that holds
-    train/CLASS/*.png and test/CLASS/*.png."""
+    train/CLASS/ and test/CLASS/ with pictures."""
     image_size: int = 32
     """Side in pixels to which 'digits' and 'folder' images are resized (square; 8 to 1024)."""
     train_limit: int | None = None

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from memgate import console
+from memgate.data.plain_images import plain_notes
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
@@ -135,6 +136,8 @@ class Recorder:
             seed=None if seed is None else whole(seed, "seed"),
             settings=json_values(settings),
         )
+        for split, pictures in recording.images.items():
+            console.warn(*plain_notes(pictures, f"images of {split}"))
         self._splits = {
             split: RecordedSplit(given, recording.clean_labels if split == "train" else None)
             for split, given in recording.given.items()

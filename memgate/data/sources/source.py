@@ -30,6 +30,8 @@ class Source:
     test: Part
     class_names: tuple[str, ...]
     path: Path
+    notes: tuple[str, ...] = ()
+    """Sentences about what was left out."""
 
 
 @dataclass(frozen=True)
