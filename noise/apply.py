@@ -1,7 +1,7 @@
 """Corrupt a data set: clean arrays and specs in, corrupted arrays and a manifest out."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -80,7 +80,7 @@ def corrupt(
     *,
     seed: int,
     dataset: str,
-    class_names: Sequence[str],
+    class_names: Iterable[Any] | None = None,
     sample_id: ArrayLike | None = None,
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> Corrupted:
@@ -105,7 +105,8 @@ def corrupt(
             manifest.
         seed: in [0, 2^63), independent of any training seed.
         dataset: name under which samples are hashed; give each split its own (``cifar10``, ``cifar10/test``).
-        class_names: K names.
+        class_names: K distinct names; bytes are decoded as UTF-8. None: the numbers of the classes, which must then
+            all have images.
         sample_id: [N] distinct integers, 0 or above; ``0..N-1`` by default.
         sources: name to images [M, h, w, c] uint8 of the data sets that ``open`` kinds name (``svhn`` …).
 
@@ -113,8 +114,8 @@ def corrupt(
         New arrays and the manifest.
 
     Raises:
-        NoiseError: the arrays do not fit together, a corruption is listed twice, a file cannot be used, or
-            too few samples are left for an operation.
+        NoiseError: the arrays do not fit together, a class has no image and no name, a corruption is listed twice, a
+            file cannot be used, or too few samples are left for an operation.
 
     Example:
         >>> import noise, numpy as np

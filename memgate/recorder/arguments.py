@@ -11,6 +11,8 @@ import numpy as np
 
 from memgate.config.names import is_name
 from memgate.errors import MemgateError, require
+from noise import checks
+from noise.errors import NoiseError
 
 
 def whole(value: Any, what: str) -> int:
@@ -64,16 +66,9 @@ def class_list(names: Sequence[Any] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     try:
-        classes = () if isinstance(names, str) else tuple(map(str, names))
-    except TypeError:
-        classes = ()
-    require(bool(classes), f"class_names is {_shown(names)} and must be a list of names.")
-    repeated = [name for name in classes if classes.count(name) > 1]
-    require(
-        not repeated,
-        f"class_names hold {repeated[0] if repeated else ''!r} twice: give each class its own name.",
-    )
-    return classes
+        return checks.class_list(names)
+    except NoiseError as error:
+        raise MemgateError(str(error)) from error
 
 
 def json_values(settings: Any) -> dict[str, Any]:
