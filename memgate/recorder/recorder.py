@@ -154,6 +154,8 @@ class Recorder:
         self._write_error = ""
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
+        if not self.path.exists():
+            recording.check_no_empty_class()
         self._release = weakref.finalize(self, reserve(self.path))
         if self.path.exists():
             self._release()

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig
 from memgate.data.picture_files import READ, PictureFiles, picture_files, read_picture
-from memgate.data.sources.source import Part, Source, as_source, load_arrays, problem_with
+from memgate.data.sources.source import Part, Source, as_source, load_arrays, named_classes, problem_with
 from memgate.errors import MemgateError
+from noise.errors import NoiseError
 
 LAYOUT = "train/CLASS/… and test/CLASS/… with pictures"
 """What a folder of pictures holds."""
@@ -34,8 +35,10 @@ def read_npz(config: DataConfig) -> Source:
     problem = problem_with(arrays)
     if problem is not None:
         raise MemgateError(f"The data file {path} cannot be used: {problem}. Remedy: {remedy}.")
-    largest = max(int(arrays["train_labels"].max()), int(arrays["test_labels"].max()))
-    names = tuple(map(str, arrays.get("class_names", range(largest + 1))))
+    try:
+        names = named_classes(arrays)
+    except NoiseError as error:
+        raise MemgateError(f"The data file {path} cannot be used: {error}") from error
     return as_source(arrays, names, path)
 
 

@@ -288,9 +288,36 @@ def test_npz_of_any_size_and_classes(tmp_path):
 
 def test_npz_class_count_is_that_of_both_splits(tmp_path):
     content = arrays()
-    content["test_labels"] = np.full(10, 12)
+    content["test_labels"] = np.full(10, 10)
     splits = load_splits(DataConfig(name="npz", root=save(tmp_path / "a.npz", content)))
-    assert splits.train.class_count == splits.test.class_count == 13
+    assert splits.train.class_count == splits.test.class_count == 11
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda labels: labels + 1,
+            "run from 1 to 10, and no image has the label 0: number the classes from 0",
+        ),
+        (
+            lambda labels: np.where(labels == 9, 255, labels),
+            "no image has the label 9 to 254: .* all 256 classes",
+        ),
+        (lambda labels: labels * 2, "no image has the label 1, 3, 5 and 6 more ranges"),
+        (lambda labels: labels * 0 + 3, "all labels are 3: at least two classes are needed"),
+    ],
+)
+def test_a_class_of_an_npz_without_an_image_is_named_and_refused(change, message, tmp_path):
+    content = arrays()
+    content |= {f"{split}_labels": change(content[f"{split}_labels"]) for split in ("train", "test")}
+    config = DataConfig(name="npz", root=save(tmp_path / "a.npz", content))
+    with pytest.raises(MemgateError, match=rf"a\.npz cannot be used: .*{message}"):
+        load_splits(config)
+    if "two classes" not in message:
+        names = np.arange(content["train_labels"].max() + 1)
+        save(config.root, {**content, "class_names": names})
+        assert load_splits(config).train.class_names == tuple(map(str, names))
 
 
 def test_npz_class_names_are_kept_and_must_cover_all_labels(tmp_path):
@@ -301,7 +328,15 @@ def test_npz_class_names_are_kept_and_must_cover_all_labels(tmp_path):
     with pytest.raises(MemgateError, match="train_labels has the label 2, outside 0 to 1"):
         load_splits(DataConfig(name="npz", root=named))
     named = save(tmp_path / "c.npz", {**content, "class_names": np.array("cat")})
-    with pytest.raises(MemgateError, match="class_names is not a list"):
+    with pytest.raises(MemgateError, match="class_names is array.* and must be a list of names"):
+        load_splits(DataConfig(name="npz", root=named))
+    named = save(tmp_path / "d.npz", {**content, "class_names": np.array([b"cat", b"dog", b"eel"])})
+    assert load_splits(DataConfig(name="npz", root=named)).test.class_names == ("cat", "dog", "eel")
+    named = save(tmp_path / "e.npz", {**content, "class_names": np.array(["cat", "dog", "cat"])})
+    with pytest.raises(MemgateError, match="class_names hold 'cat' twice"):
+        load_splits(DataConfig(name="npz", root=named))
+    named = save(tmp_path / "f.npz", {**content, "class_names": np.arange(70_000)})
+    with pytest.raises(MemgateError, match="class_names has 70000 names, and there may be at most 65535"):
         load_splits(DataConfig(name="npz", root=named))
 
 
