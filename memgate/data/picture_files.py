@@ -1,6 +1,5 @@
 """Files of pictures: which files of a folder are pictures, and their pixels. Imports no torch."""
 
-import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -106,26 +105,34 @@ def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
     while waiting:
         current = waiting.pop()
         folders = []
-        try:
-            facts = current.stat()
-            if (facts.st_dev, facts.st_ino) in seen:
-                yield current, REPEATED
-                continue
-            seen.add((facts.st_dev, facts.st_ino))
-            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
-        except OSError as error:
-            raise MemgateError(
-                f"{current} cannot be read ({error.strerror}): change its permissions, or remove it."
-            ) from error
-        for entry in entries:
-            path = current / entry.name
-            if entry.name.startswith("."):
+        identity, entries = listing(current)
+        if identity in seen:
+            yield current, REPEATED
+            continue
+        seen.add(identity)
+        for path in entries:
+            if path.name.startswith("."):
                 yield path, HIDDEN
-            elif path.is_dir():  # False for a link to itself, where the entry's own method raises
+            elif path.is_dir():
                 folders.append(path)
             else:
                 yield path, _reason(path)
         waiting += reversed(folders)
+
+
+def listing(folder: Path) -> tuple[tuple[int, int], list[Path]]:
+    """Device and inode of a folder, and its entries by name.
+
+    Raises:
+        MemgateError: it cannot be read.
+    """
+    try:
+        facts = folder.stat()
+        return (facts.st_dev, facts.st_ino), sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise MemgateError(
+            f"{folder} cannot be read ({error.strerror}): change its permissions, or remove it."
+        ) from error
 
 
 def _reason(path: Path) -> str:

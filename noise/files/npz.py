@@ -19,7 +19,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every entry; the real time would make files of equal arrays differ."""
 
 
-_DAMAGED = (
+DAMAGED = (
     zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, NotImplementedError, RuntimeError,
     MemoryError, OverflowError,
 )  # fmt: skip
@@ -97,7 +97,7 @@ def arrays_of(stream: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
             entry.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
             for entry, content in entries.items()
         }
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise NoiseError(
             f"{name} is damaged, truncated or not an .npz file ({error}): write it again."
         ) from error

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig
-from memgate.data.picture_files import READ, PictureFiles, picture_files, read_picture
+from memgate.data.picture_files import READ, PictureFiles, listing, picture_files, read_picture
 from memgate.data.sources.source import Part, Source, as_source, load_arrays, named_classes, problem_with
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
@@ -22,13 +22,14 @@ def read_npz(config: DataConfig) -> Source:
     Raises:
         MemgateError: there is no such file, or it is damaged or holds other arrays than a data set has.
     """
-    path = config.root.expanduser()
+    path = config.place
     remedy = (
         "--data.root must be an .npz file with train_images and test_images uint8 [N,H,H,3] (H at least "
         f"{MIN_SIDE}) and train_labels and test_labels, integers from 0"
     )
     if not path.is_file():
-        raise MemgateError(f"There is no data file {path}: {remedy}.")
+        reason = "is no regular file" if path.exists() else "does not exist"
+        raise MemgateError(f"There is no data file {path}, since it {reason}: {remedy}.")
     arrays = load_arrays(path, remedy)
     for key in arrays.keys() & {"train_images", "test_images"}:
         arrays[key] = in_colour(arrays[key])
@@ -55,7 +56,7 @@ def read_folder(config: DataConfig) -> Source:
     Raises:
         MemgateError: the splits have different or fewer than two classes, or an image cannot be read.
     """
-    root = config.root.expanduser()
+    root = config.place
     if not root.is_dir():
         reason = "is no folder" if root.exists() else "does not exist"
         raise MemgateError(f"--data.root {root} {reason}: give the folder that holds {LAYOUT}.")
@@ -75,7 +76,8 @@ def _classes(folder: Path) -> tuple[str, ...]:
     """Sorted names of the class folders of a split, without hidden folders."""
     if not folder.is_dir():
         raise MemgateError(f"There is no folder {folder}: --data.root must hold {LAYOUT}.")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    _, entries = listing(folder)
+    names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
     if len(names) < 2:
         raise MemgateError(
             f"{folder} holds {len(names)} class folders: --data.root must hold {LAYOUT} of at least 2 classes."

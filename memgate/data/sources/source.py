@@ -1,7 +1,6 @@
 """A whole data set as plain arrays, and the checks of arrays from a file."""
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from memgate.config.run import MIN_SIDE, UNSEEN_CLASS
 from memgate.errors import MemgateError
 from noise.checks import check_several_classes, class_list, numbered_classes
 from noise.errors import NoiseError
+from noise.files.npz import DAMAGED
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def load_arrays(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
             pass
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, *DAMAGED) as error:
         raise MemgateError(f"{path} cannot be read as an .npz file ({error}). Remedy: {remedy}.") from error
 
 

@@ -108,6 +108,18 @@ def test_a_data_set_of_a_folder_reads_every_picture_of_a_class(tmp_path: Path) -
     )
 
 
+def test_a_folder_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "train" / "ant").mkdir(parents=True)
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(
+        MemgateError, match=r"train cannot be read \(Permission denied\): change its permissions"
+    ):
+        load_splits(DataConfig(name="folder", root=tmp_path))
+
+
 # Pixels
 
 

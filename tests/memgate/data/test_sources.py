@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -352,7 +353,9 @@ def test_grey_npz_gets_three_channels(axis, tmp_path):
 
 
 def test_missing_npz_is_reported_in_one_sentence(tmp_path):
-    with pytest.raises(MemgateError, match=r"There is no data file .*none.npz: --data.root must be an .npz"):
+    with pytest.raises(
+        MemgateError, match=r"There is no data file .*none.npz, since it does not exist: --data.root must be"
+    ):
         load_splits(DataConfig(name="npz", root=tmp_path / "none.npz"))
 
 
@@ -422,6 +425,45 @@ def test_wrong_folders_are_reported_in_one_sentence(tmp_path):
     (tmp_path / "train" / "yak").mkdir()
     with pytest.raises(MemgateError, match=r"The class folder .*train/yak holds no picture \(JPEG, PNG"):
         load_splits(config)
+
+
+@pytest.mark.parametrize("name", ["npz", "folder", "cifar10"])
+@pytest.mark.parametrize(
+    ("root", "reason"),
+    [
+        ("HERE/none", "does not exist"),
+        ("HERE/file", "file"),
+        ("HERE/pipe", "pipe"),
+        ("~no-such-user/x", r"is not a path \(Could not determine home"),
+        ("x" * 300, r"is not a path \(.*File name too long"),
+    ],
+)
+def test_a_root_that_holds_no_data_is_a_sentence(name, root, reason, tmp_path, no_network):
+    (tmp_path / "file").write_text("no data")
+    os.mkfifo(tmp_path / "pipe")
+    config = DataConfig(name=name, root=Path(root.replace("HERE", str(tmp_path))))
+    if (name, reason) == ("cifar10", "does not exist"):
+        reason = "is not in .* and cannot be downloaded"
+    with pytest.raises(MemgateError, match=rf"{reason}.*--data.root|--data.root.*{reason}") as caught:
+        load_splits(config)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["method", "flags"])
+def test_a_file_that_is_packed_oddly_is_a_sentence(field, tmp_path):
+    path = save(tmp_path / "odd.npz", arrays(side=8))
+    content = bytearray(path.read_bytes())
+    places = {"method": (8, 10), "flags": (6, 8)}[field]
+    for signature, place in zip((b"PK\x03\x04", b"PK\x01\x02"), places, strict=True):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + place] = 97 if field == "method" else 1  # not known to zipfile; encrypted
+            at = content.find(signature, at + 4)
+    path.write_bytes(content)
+    with pytest.raises(
+        MemgateError, match=r"odd.npz cannot be read as an .npz file \(.*(compression|encrypted)"
+    ):
+        load_splits(DataConfig(name="npz", root=path))
 
 
 # Atomic writing
