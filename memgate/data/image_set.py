@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import DataConfig
+from memgate.data.plain_images import plain_notes
 from memgate.data.sources import Part, Source, read_source
 from memgate.errors import MemgateError
 from noise import pixels as noise_pixels
@@ -102,6 +103,8 @@ class Splits:
     val: ImageSet | None
     test: ImageSet
     source: Path
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: what was left out, and images that show nothing."""
 
     @property
     def present(self) -> dict[str, ImageSet]:
@@ -133,7 +136,11 @@ def load_splits(config: DataConfig) -> Splits:
     val = None
     if config.val_fraction > 0:
         train, val = split_validation(train, config.val_fraction, config.split_seed)
-    return Splits(train, val, test, source.path)
+    splits = Splits(train, val, test, source.path)
+    notes = [*source.notes]
+    for split, images in splits.present.items():
+        notes += plain_notes(images.images, f"{split} images", images.sample_id)
+    return dataclasses.replace(splits, notes=tuple(notes))
 
 
 def prepare(config: DataConfig) -> Path:

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from memgate import console
+from memgate.data.plain_images import plain_notes
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
@@ -135,6 +136,8 @@ class Recorder:
             seed=None if seed is None else whole(seed, "seed"),
             settings=json_values(settings),
         )
+        for split, pictures in recording.images.items():
+            console.warn(*plain_notes(pictures, f"images of {split}"))
         self._splits = {
             split: RecordedSplit(given, recording.clean_labels if split == "train" else None)
             for split, given in recording.given.items()
@@ -151,6 +154,8 @@ class Recorder:
         self._write_error = ""
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
+        if not self.path.exists():
+            recording.check_no_empty_class()
         self._release = weakref.finalize(self, reserve(self.path))
         if self.path.exists():
             self._release()

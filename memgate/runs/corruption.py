@@ -142,7 +142,7 @@ def source_folders(data: DataConfig, *first: Path) -> list[Path]:
 
 def _folder(data: DataConfig) -> Path:
     """The folder that holds the data."""
-    root = data.root.expanduser()
+    root = data.place
     return root.parent if root.is_file() else root
 
 

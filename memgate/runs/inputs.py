@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate import console
 from memgate.config.run import DataConfig, RunConfig
 from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, normalisation
 from memgate.errors import MemgateError
@@ -141,10 +142,13 @@ class Inputs:
 def load_inputs(config: RunConfig) -> Inputs:
     """The images that a configuration trains on: its data loaded, its training split and its copies corrupted.
 
+    What is notable about the data is printed.
+
     Raises:
         MemgateError: the data is missing or wrong, or a corruption cannot be carried out on it.
     """
     clean = load_splits(config.data)
+    console.warn(*clean.notes)
     try:
         if config.manifest is None:
             specs, seed, name = parse_specs(config.noise), config.noise_seed, config.data.name

@@ -13,7 +13,7 @@ from memgate.errors import MemgateError
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.identity import check_layout
 from memgate.log.writer import SampleLogWriter
-from memgate.models import Forward
+from memgate.models import Forward, check_image_size
 from memgate.runs.create import create_run
 from memgate.runs.inputs import Inputs, inputs_of, load_inputs
 from memgate.runs.metrics import metric_names, penalty_column
@@ -67,6 +67,9 @@ def train(requested: RunConfig) -> Run:
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
+    check_image_size(
+        config.model, inputs.clean.train.side
+    )  # before a folder is made for what can never train
     config, environment, fill = with_initial_weights(config, inputs.clean.train, describe(device), device)
     run = create_run(
         requested, config, environment, inputs.manifests, inputs.digests, log_layout(config, inputs), fill

@@ -50,7 +50,11 @@ def expanded(path: str | Path) -> Path:
     try:
         result = Path(path).expanduser()
         result.is_file()
-    except (ValueError, RuntimeError) as error:  # a zero byte; an unknown user
+    except (
+        ValueError,
+        RuntimeError,
+        OSError,
+    ) as error:  # a zero byte; an unknown user; a name that is too long
         raise NoiseError(f"{str(path)!r} is not a path ({error}): check it.") from error
     return result
 

@@ -127,13 +127,13 @@ def checked(plan: ExportPlan) -> ExportPlan:
 
 
 def for_run(plan: ExportPlan, run: Run) -> ExportPlan:
-    """The plan with its default format filled in and its classes as numbers of the run's classes.
+    """The plan with its default format filled in and its classes as they are recorded.
 
     Raises:
         MemgateError: see :func:`checked`; or the run has no such class.
     """
-    if any(isinstance(item, str) for item in plan.filter.classes):
-        plan = replace(plan, filter=plan.filter.numbered(run.sample_log().class_names))
+    if plan.filter.classes:
+        plan = replace(plan, filter=plan.filter.recorded(run.sample_log().class_names))
     return checked(plan)
 
 

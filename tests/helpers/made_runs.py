@@ -38,6 +38,8 @@ class RunPlan:
     val_n: int = 0
     every: int = 1
     classes: int = 10
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes. None: their numbers."""
     seed: int = 0
     data_seed: int | None = None
     """Seed of the made-up data. None: ``seed``."""
@@ -103,6 +105,8 @@ def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
         pixels = rng.normal(40 + 170 * labels[:, None, None, None] / plan.classes, 25, (count, SIDE, SIDE, 3))
         arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
         arrays[f"{split}_labels"] = labels.astype(np.int64)
+    if plan.class_names is not None:
+        arrays["class_names"] = np.array(plan.class_names)
     np.savez(path, **arrays)
 
 

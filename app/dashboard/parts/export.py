@@ -91,7 +91,7 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
         quantities=choice.quantities,
         epochs=choice.epochs,
         epoch=view.epoch if needs_epoch and view.epoch != last else None,
-        filter=only,
+        filter=only.recorded(view.log.class_names),
         gate=view.gate if needs_gate and len(view.log.gates) > 1 else None,
         cohort=cohort,
         ids=ids,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, UNSEEN_CLASS
 from memgate.errors import MemgateError
+from noise.checks import check_several_classes, class_list, numbered_classes
 from noise.errors import NoiseError
 from noise.files import npz
 
@@ -30,6 +31,8 @@ class Source:
     test: Part
     class_names: tuple[str, ...]
     path: Path
+    notes: tuple[str, ...] = ()
+    """Sentences about what was left out."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,14 @@ def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = No
     missing = [key for key in keys if key not in arrays]
     if missing:
         return f"it lacks {' and '.join(missing)}"
-    names = official.class_names if official else arrays.get("class_names")
-    if names is not None and np.ndim(names) != 1:
-        return "class_names is not a list"
-    class_count = UNSEEN_CLASS if names is None else len(names)
+    class_count = UNSEEN_CLASS
+    try:
+        if official or "class_names" in arrays:
+            class_count = len(official.class_names if official else class_list(arrays["class_names"]))
+    except NoiseError as error:
+        return str(error).rstrip(".")
+    if class_count > UNSEEN_CLASS:
+        return f"class_names has {class_count} names, and there may be at most {UNSEEN_CLASS} classes"
     side = 32 if official else None
     for split, most in zip(("train", "test"), official.counts if official else (None, None), strict=True):
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
@@ -74,9 +81,22 @@ def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = No
         if most is not None and len(images) > most:
             return f"it has {len(images)} {split} images, but the official file has {most}"
         side = images.shape[1]
-    if max(arrays["train_labels"].max(), arrays["test_labels"].max()) < 1:
-        return "all labels are 0, but at least two classes are needed"
+    try:
+        check_several_classes(arrays["train_labels"], arrays["test_labels"])
+    except NoiseError as error:
+        return str(error).rstrip(".")
     return None
+
+
+def named_classes(arrays: dict[str, NDArray[Any]]) -> tuple[str, ...]:
+    """Names of the classes of a data set of one's own: those that it has, or the numbers of classes without a gap.
+
+    Raises:
+        NoiseError: the names are no list of distinct names, or there are none and a class has no image.
+    """
+    if "class_names" in arrays:
+        return class_list(arrays["class_names"])
+    return numbered_classes(arrays["train_labels"], arrays["test_labels"])
 
 
 def _split_problem(

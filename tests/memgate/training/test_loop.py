@@ -362,6 +362,15 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
     assert_same_run(whole, resume(run))
 
 
+def test_what_can_never_train_is_refused_before_its_folder_is_made(tmp_path):
+    config = small(tmp_path / "runs", model=ModelConfig(layout="imagenet", depth=18))
+    with pytest.raises(
+        MemgateError, match="Images of 8 pixels leave b4 of --model.layout imagenet a single one"
+    ):
+        train(config)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_taken_name_and_a_diverged_loss_raise(tmp_path):
     train(small(tmp_path, train=TrainConfig(epochs=1)))
     with pytest.raises(MemgateError, match="exists already: choose another --name, or go on"):
