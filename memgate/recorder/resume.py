@@ -7,7 +7,7 @@ from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
 from memgate.recorder.metrics import repaired_rows
 from memgate.recorder.recording import OWN, Recording
-from memgate.runs.metrics import write
+from memgate.runs.metrics import read, write
 from memgate.runs.run import Run
 from noise.files.atomic import remove_leftovers
 from noise.files.digests import source_digest
@@ -28,7 +28,8 @@ def continue_run(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWr
     try:
         remove_leftovers(run.path)
         epoch = int(log.epochs("train").max(initial=0))
-        write(run.path / "metrics.csv", repaired_rows(log, run.metrics()))
+        path = run.path / "metrics.csv"
+        write(path, repaired_rows(log, read(path)))
         run.set_status("complete" if epoch == recording.epochs else "running", epoch)
     except BaseException as error:
         writer.close()

@@ -270,7 +270,7 @@ def state_of(out: Path, name: str) -> str:
     if not is_run(path):
         return "missing"
     try:
-        return Run(path).status().shown
+        return Run(path).status().state
     except MemgateError:
         return "damaged"
 

@@ -95,7 +95,7 @@ def load_network(run: Run, which: str | int, device: torch.device) -> tuple[nn.M
     config = run.config.model  # first: of a recorded run, this says that it has no network
     classes, side = len(run.sample_log().class_names), run.manifest.header.image_shape[0]
     model = build_model(config, classes, seed=0, image_size=side).to(device)
-    return model, load_weights(model, run.checkpoint(which), device)
+    return model, load_weights(model, run, which, device)
 
 
 def load_model(run: Run, which: str | int = "last", device: str = "auto") -> PixelNetwork:

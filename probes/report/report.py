@@ -92,7 +92,7 @@ def report(
     curves = _over_epochs(snapshots["train"], operations) if over_epochs and scores else ()
     result = Report(
         run=run.name,
-        state=run.status().shown,
+        state=run.status().state,
         epoch=int(snapshots["train"].epochs[-1]),
         planned=run.outline.epochs,
         mode=log.mode,

@@ -133,7 +133,7 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
     return ScoreSheet(
         run=run.name,
         split=snapshot.split,
-        state=run.status().shown,
+        state=run.status().state,
         epoch=int(snapshot.epochs[-1]),
         planned=int(log.planned[-1]),
         logged=len(snapshot.epochs),

@@ -15,6 +15,7 @@ from app.cli.commands.train import Quickstart
 from memgate.__main__ import check_siblings
 from memgate.errors import MemgateError
 from memgate.recipes import check_start, recipe
+from memgate.runs.config_file import write_config
 
 SMALL = (
     "--data.name digits --data.image-size 8 --data.train-limit 200 --data.test-limit 60 --model.depth 14 "
@@ -107,7 +108,7 @@ def test_what_is_typed_takes_the_place_of_the_noise_that_is_inherited(make_run):
     stored = json.loads((run.path / "config.json").read_text())
     for key in ("config", "requested"):
         stored[key] |= {"noise": [], "manifest": "/data/m.npz"}
-    (run.path / "config.json").write_text(json.dumps(stored))
+    write_config(run.path / "config.json", stored)
     assert main.parse(like).config.manifest == Path("/data/m.npz")
     for typed in (["--noise", "pair:0.2"], ["--noise=pair:0.2"]):
         config = main.parse([*like, *typed]).config

@@ -82,7 +82,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         mode=plan.mode,
         class_names=tuple(inputs.train.class_names),
     )
-    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
+    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1, "started_unix": count}
     run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
     _write_epochs(run, layout, plan)
     finished = plan.epochs if plan.finished is None else plan.finished

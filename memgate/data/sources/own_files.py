@@ -1,10 +1,8 @@
 """Own data sets: an ``.npz`` file of arrays, or a folder with one folder of image files per class."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig
 from memgate.data.picture_files import READ, PictureFiles, listing, picture_files, read_picture
