@@ -82,12 +82,18 @@ def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     return {name: members for name, members in groups.items() if members.any()}
 
 
-def edges(values: NDArray[np.float32], class_count: int, quantity: str = "gate") -> NDArray[np.float64]:
-    """Edges of the bins: [0, ln K] for ``entropy``, [0, 1] for g; the gate curve ``identity`` has g = H."""
-    top = float(np.log(class_count)) if quantity == "entropy" else 1.0
+def edges(values: NDArray[np.float32], choices: int, quantity: str = "gate") -> NDArray[np.float64]:
+    """Edges of the bins: [0, ln C] for ``entropy``, [0, 1] for g; the gate curve ``identity`` has g = H.
+
+    Args:
+        values: [E, N]; a number above these ends extends the bins.
+        choices: C, the number of classes; 2 for a two-way gate.
+        quantity: ``gate`` or ``entropy``.
+    """
+    top = float(np.log(choices)) if quantity == "entropy" else 1.0
     finite = values[np.isfinite(values)]
     if finite.size and float(finite.max()) > top:
-        top = max(float(np.log(class_count)), float(finite.max()))
+        top = max(float(np.log(choices)), float(finite.max()))
     return np.linspace(0, top, GATE_BINS + 1)
 
 

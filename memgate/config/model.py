@@ -273,6 +273,11 @@ class ModelConfig:
         return self.uses("curve") and self.gate.curve == "identity"
 
     @property
+    def gate_is_two_way(self) -> bool:
+        """Whether the gate chooses between two, so that its entropy H is in [0, ln 2] instead of [0, ln K]."""
+        return self.name.endswith("two-way")
+
+    @property
     def variant(self) -> tuple[str, ...]:
         """Words for a run's name that say how the backbone differs from the CIFAR ResNet of its depth and unit."""
         return (

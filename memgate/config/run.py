@@ -332,7 +332,3 @@ class RunConfig:
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
-
-
-UNSEEN_CLASS = 65_535
-"""Predicted class (uint16) of a sample that an epoch did not see; hence the largest number of classes."""

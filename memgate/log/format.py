@@ -14,6 +14,10 @@ from noise.manifest.manifest import Manifest, causes
 
 SCHEMA = "memgate-log/1"
 
+UNSEEN_CLASS = 65_535
+"""Predicted class (uint16) where there is none: of a sample that was not seen, or whose logits have no softmax. Hence
+the largest number of classes."""
+
 
 @dataclass(frozen=True)
 class LoggedQuantity:
@@ -41,13 +45,19 @@ QUANTITIES: dict[str, LoggedQuantity] = {
     "p_given": LoggedQuantity("f4", False, "softmax probability of the given label; low is harder"),
     "el2n": LoggedQuantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
     "out_entropy": LoggedQuantity("f4", False, "entropy of the network's softmax in nats"),
-    "pred": LoggedQuantity("u2", False, "predicted class"),
+    "pred": LoggedQuantity(
+        "u2", False, "predicted class; 65535: none, since the logits have no softmax (NaN)"
+    ),
 }
 
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 """Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own precision."""
 PER_GATE = ("gate", "entropy", "gate_pred", "routed")
 """Quantities and flags with one row per gate."""
+
+DECIDED_BY = {"routed": "gate", "correct_given": "pred", "correct_clean": "pred"}
+"""Flag to the quantity that decides it: where that has no value (a NaN from a recorded or diverged network), the flag
+is unknown. Its bit is then 0, which must not be read as skipped or wrong: ask ``known`` of a record or a snapshot."""
 
 TABLE_QUANTITIES = (
     "gate", "entropy", "routed",
@@ -179,6 +189,15 @@ class EpochRecord:
         """One bit of ``flags`` as bool: ``routed`` [G, N], any other [N]."""
         bits = (self.flags & FLAGS[name]) > 0
         return bits[: len(self.gate)] if name == "routed" else bits[0]
+
+    def known(self, name: str) -> np.ndarray:
+        """Whether each sample has a value of a quantity or flag, bool [G, N] or [N] as its values."""
+        return has_value(getattr(self, DECIDED_BY.get(name, name)))
+
+
+def has_value(values: np.ndarray) -> np.ndarray:
+    """Whether each of the logged numbers is one: not NaN, of classes not 65535; bool of the same shape."""
+    return values != UNSEEN_CLASS if values.dtype.kind == "u" else ~np.isnan(values)
 
 
 def table_columns(

@@ -25,6 +25,8 @@ class Outline:
     """Corrupted copies of other splits, such as ``test_corrupted``."""
     gate_is_entropy: bool = False
     """Whether the gate value is the entropy H (curve ``identity``), in [0, ln K] instead of [0, 1]."""
+    gate_is_two_way: bool = False
+    """Whether the gate chooses between two, so that its entropy H is in [0, ln 2] instead of [0, ln K]."""
 
 
 def outline_of(config: RunConfig) -> Outline:
@@ -39,4 +41,5 @@ def outline_of(config: RunConfig) -> Outline:
         epochs=config.train.epochs,
         copies=tuple(config.copies),
         gate_is_entropy=model.gate_is_entropy,
+        gate_is_two_way=model.gate_is_two_way,
     )

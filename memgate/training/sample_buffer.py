@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from memgate.config.model import ROUTED_ABOVE
-from memgate.config.run import UNSEEN_CLASS
-from memgate.log.format import FLAGS, EpochRecord
+from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward
 from memgate.models.entropy import entropy_of
 

@@ -162,8 +162,11 @@ def _trajectories(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:  # noqa
     gates, known = chosen.snapshot.log.gates, table_columns(chosen.snapshot.log.gates)
     default = [name for name, source in known.items() if gates and source == ("gate", plan.gate or gates[-1])]
     names = chosen_columns(plan.quantities or default or ("p_given",), known)
-    seen = chosen.snapshot.values_at(chosen.places, "seen")
-    rows = [np.where(seen, chosen.snapshot.values_at(chosen.places, *known[name]), np.nan) for name in names]
+    snapshot, places = chosen.snapshot, chosen.places
+    rows = [
+        np.where(snapshot.known_at(places, *known[name]), snapshot.values_at(places, *known[name]), np.nan)
+        for name in names
+    ]
     points = np.concatenate(rows).T.astype(np.float64)
     whole = np.isfinite(points).all(axis=1)
     return Chosen(chosen.snapshot, chosen.places[whole]), points[whole], names, ()

@@ -129,7 +129,8 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
     chosen = {score.column: score for score in scores}.get(by)
     if chosen is None:
         raise MemgateError(_reason_without(by, run, snapshot))
-    rows = tuple(_row(score, table, groups) for score in scores)
+    two_way = run.outline.gate_is_two_way
+    rows = tuple(_row(score, table, groups, two_way) for score in scores)
     return ScoreSheet(
         run=run.name,
         split=snapshot.split,
@@ -158,7 +159,9 @@ def _shown_groups(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
     return groups
 
 
-def _row(column: ScoreColumn, table: pd.DataFrame, groups: dict[str, NDArray[np.bool_]]) -> ScoreRow:
+def _row(
+    column: ScoreColumn, table: pd.DataFrame, groups: dict[str, NDArray[np.bool_]], two_way: bool
+) -> ScoreRow:
     score, turned = column.score, suspicion(table, column.column, column.score)
     known = ~np.isnan(turned)
     never = table[column.column].isna().to_numpy(bool) & known
@@ -177,7 +180,7 @@ def _row(column: ScoreColumn, table: pd.DataFrame, groups: dict[str, NDArray[np.
         title=title,
         gate=column.gate,
         harder=score.suspicious,
-        range=score.range,
+        range=score.range_of(two_way),
         needs=score.needs,
         missing=int((~known).sum()),
         never=int(never.sum()),

@@ -34,7 +34,8 @@ def _evolution(
     epoch: int | None,
 ) -> Evolution:
     values = logs.matrix(at, split, quantity, gate)
-    edges = group_curves.edges(values, len(_view.log.class_names), quantity)
+    choices = 2 if _view.run.outline.gate_is_two_way else len(_view.log.class_names)
+    edges = group_curves.edges(values, choices, quantity)
     members = slice(None) if _view.members.all() else _view.members
     return edges, group_curves.evolution(values[:, members], edges)
 

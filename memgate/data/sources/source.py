@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config.run import MIN_SIDE, UNSEEN_CLASS
+from memgate.config.run import MIN_SIDE
 from memgate.errors import MemgateError
+from memgate.log.format import UNSEEN_CLASS
 
 
 @dataclass(frozen=True, eq=False)
