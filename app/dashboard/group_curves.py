@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.log.format import UNKNOWN
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.stats.intervals import mean_interval, wilson
 
@@ -74,12 +75,23 @@ def first_epoch_counts(
 
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
-    """Members [N] of the groups clean, corrupted, and each cause where there are several."""
-    groups = {"clean": cause == "clean", "corrupted": cause != "clean"}
+    """Members [N] of the groups clean, corrupted, and each cause where there are several; or of unknown alone."""
+    groups = {
+        "clean": cause == "clean",
+        "corrupted": np.isin(cause, CORRUPTED_CAUSES),
+        UNKNOWN: cause == UNKNOWN,
+    }
     present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     if len(present) > 1:
         groups |= {name: cause == name for name in present}
     return {name: members for name, members in groups.items() if members.any()}
+
+
+def states(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
+    """Members [N] of the groups clean and corrupted, and of unknown where the truth is; without empty groups."""
+    return {
+        name: members for name, members in cohorts(cause).items() if name in ("clean", "corrupted", UNKNOWN)
+    }
 
 
 def edges(values: NDArray[np.float32], choices: int, quantity: str = "gate") -> NDArray[np.float64]:

@@ -20,6 +20,8 @@ from noise.files.read import absolute
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
+OWN_FILES = ("npz", "folder")
+"""Data sets that are the user's own files: whether their labels are right is not known."""
 NoisySplit = Literal["val", "test"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
 Device = Literal["auto", "cpu", "cuda"]

@@ -83,6 +83,10 @@ SAMPLE_COLUMNS = {
 """Columns of :class:`Samples` with their types on disk."""
 
 
+UNKNOWN = "unknown"
+"""Cause of a sample of which it is not known whether it is corrupted."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """Samples of a split: arrays [N] in the order of the log's last axis."""
@@ -99,6 +103,9 @@ class Samples:
     """0, or k where the k-th corruption of the run's manifest was applied to the image."""
     open_set: np.ndarray
     """1 where the image is one of another data set, else 0."""
+    truth_known: bool = True
+    """Whether it is known which samples are corrupted (:attr:`memgate.runs.outline.Outline.truth_known`). Where it is
+    not, ``clean_label`` holds the given labels."""
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -107,13 +114,18 @@ class Samples:
     def cause(self) -> np.ndarray:
         """Cause [N] of each sample's corruption, one of :data:`noise.manifest.manifest.CAUSES`; ``clean`` for none.
 
+        Where the truth is not known, the cause of every sample is :data:`UNKNOWN`.
+
         A label is corrupted where it differs from the clean one: a corruption may draw the clean label again.
         """
+        if not self.truth_known:
+            return np.full(len(self), UNKNOWN)
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
     def take(self, places: NDArray[np.integer] | slice) -> "Samples":
         """The samples at some places, in the order of ``places``."""
-        return Samples(**{name: column[places] for name, column in vars(self).items()})
+        columns = {name: getattr(self, name)[places] for name in SAMPLE_COLUMNS}
+        return Samples(**columns, truth_known=self.truth_known)
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":

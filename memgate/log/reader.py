@@ -23,13 +23,18 @@ class SampleLog:
     Every call opens, reads and closes the file without its lock, so a log can be read while it is written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, truth_known: bool = True) -> None:
         """Read the log's splits, gates, planned epochs, mode and classes.
+
+        Args:
+            path: the file.
+            truth_known: whether it is known which of its samples are corrupted, which the log itself does not say.
 
         Raises:
             MemgateError: the file is missing, damaged or of another format.
         """
         self.path = path
+        self.truth_known = truth_known
         with self.opened() as handle:
             schema = handle.attrs.get("schema")
             if schema != SCHEMA:
@@ -75,7 +80,8 @@ class SampleLog:
                 raise MemgateError(
                     f"{self.path} lacks the column {', '.join(missing)}: an older version wrote it, so train again."
                 )
-            return Samples(**{column: group[column][:] for column in SAMPLE_COLUMNS})
+            columns = {column: group[column][:] for column in SAMPLE_COLUMNS}
+            return Samples(**columns, truth_known=self.truth_known)
 
     def epochs(self, split: str) -> np.ndarray:
         """Whole epochs (committed, checksums match), counted from 1: int32 [E], rising."""

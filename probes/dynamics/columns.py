@@ -43,7 +43,8 @@ class Chunk:
 
     def known(self, name: str, gate: str | None = None) -> NDArray:
         """[E, n] whether a quantity or flag has a value, see :meth:`probes.dynamics.snapshot.Snapshot.known`."""
-        return has_value(self.read(DECIDED_BY.get(name, name), gate))
+        known = has_value(self.read(DECIDED_BY.get(name, name), gate))
+        return known & (name != "correct_clean" or self.snapshot.samples.truth_known)
 
     def flag(self, name: str, gate: str | None = None) -> tuple[NDArray, NDArray]:
         """A flag [E, n] and whether it is known [E, n]: the pair that reductions and events take."""

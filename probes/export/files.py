@@ -104,9 +104,13 @@ def _long(chosen: Chosen, names: Sequence[str], form: str) -> Content:
 def _listed(chosen: Chosen, names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     """Names of the arrays of these columns, and a sentence for each flag that is not always known."""
     unknown = unknown_flags(chosen.snapshot, chosen.places, names)
+
+    def reason(name: str) -> str:
+        truth = name != "correct_clean" or chosen.snapshot.samples.truth_known
+        return "the network gave NaN" if truth else "the clean labels of this run are not known"
+
     notes = [
-        f"{name} is unknown in {count:,} cells (the network gave NaN) and false there: {known_name(name)} says where "
-        "it is known."
+        f"{name} is unknown in {count:,} cells ({reason(name)}): {known_name(name)} says where it is known."
         for name, count in unknown.items()
     ]
     pairs = ([name, known_name(name)] if name in unknown else [name] for name in names)

@@ -73,7 +73,7 @@ def cartography_table(run: Run, chosen: Chosen) -> ToolTable:
     )
     table, _ = export_summary(run, chosen, wanted)
     known = table["confidence"].notna()
-    lost = int((~known & (table["epochs_logged"] > 0)).sum())
+    lost = np.count_nonzero(~known & (table["epochs_logged"] > 0))
     table = table.loc[known].reset_index(drop=True)
     right = table["correctness"].to_numpy(np.float64) * table["epochs_logged"].to_numpy()
     rows = pd.DataFrame(

@@ -51,6 +51,7 @@ def long_tables(
         arrays: list[pa.Array] = [pa.array(sample_id), pa.array(np.full(len(order), epoch, np.int32))]
         for quantity, gate in selected.values():
             values, known = _row(record, quantity, None if gate is None else gates.index(gate))
+            known = known & (quantity != "correct_clean" or snapshot.samples.truth_known)
             arrays.append(arrow_array(values[order], quantity, known[order]))
         yield pa.table(arrays, schema=schema)
 

@@ -9,7 +9,14 @@ from probes.external.correlation import Joined
 from probes.report.record import ReportFigures
 from probes.report.tables import title_of, usual_prevalence
 from probes.samples.groups import Group
-from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged, not_shown
+from probes.samples.notes import (
+    IDENTITY,
+    ONLINE,
+    TRUTH_UNKNOWN,
+    damaged_epochs,
+    epochs_not_logged,
+    not_shown,
+)
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.separation import ScoreSeparation
@@ -61,7 +68,8 @@ def notes_of(
     if report.scores:
         notes += [POSITIVE, FINDING, NEVER]
     else:
-        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else UNDEFINED)
+        undefined = UNDEFINED if run.outline.truth_known else TRUTH_UNKNOWN
+        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else undefined)
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
     notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in report.joins]

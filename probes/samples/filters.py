@@ -99,7 +99,7 @@ def of_cause(cause: NDArray[np.str_], wanted: str) -> NDArray[np.bool_]:
     """Whether each sample has a cause, bool [N]; ``all`` and ``corrupted`` pool several causes."""
     if wanted == "all":
         return np.ones(len(cause), bool)
-    return cause != "clean" if wanted == "corrupted" else cause == wanted
+    return np.isin(cause, CORRUPTED_CAUSES) if wanted == "corrupted" else cause == wanted
 
 
 def causes_to_ask(cause: NDArray[np.str_]) -> list[str]:
