@@ -44,7 +44,7 @@ class SampleBuffer:
                 *(gate.value for gate in forward.gates),
                 *(_or_missing(gate.entropy, gate.value) for gate in forward.gates),
             ]
-        )
+        ).float()  # of a network in float64
         pred = _predicted(logits)
         none = torch.full_like(pred, UNSEEN_CLASS)
         own = [none if gate.logits is None else _predicted(gate.logits) for gate in forward.gates]
