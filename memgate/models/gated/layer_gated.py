@@ -98,11 +98,14 @@ class TwoWayUnitGate(UnitGate):
         bias = cast(Tensor, self.conv.bias)
         nn.init.zeros_(bias)
         nn.init.constant_(bias[:channels], config.bias)
-        self.temperature = config.temperature
+        self.temperature, self.spread = config.temperature, config.spread
 
     def he_initialised(self) -> None:
-        """Draw the weights by fan-in; by the fan-out of 2, logits would be so large that g is 0 or 1 at random."""
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        """Draw the weights by fan-in, or as those of the trunk by fan-out (``spread``), which is 2 and so large."""
+        if self.spread == "fan-out":
+            super().he_initialised()
+        else:
+            nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
     def read(self, logits: Tensor) -> UnitGateOutput:
         """Gate value, entropy and penalty from logits [b, 2C, h, w], those of the branch first."""
