@@ -20,6 +20,8 @@ from noise.files.read import absolute, expanded
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
+OWN_FILES = ("npz", "folder")
+"""Data sets that are the user's own files: whether their labels are right is not known."""
 NoisySplit = Literal["val", "test"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -340,7 +342,3 @@ class RunConfig:
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
-
-
-UNSEEN_CLASS = 65_535
-"""Predicted class (uint16) of a sample that an epoch did not see; hence the largest number of classes."""

@@ -18,6 +18,7 @@ hold:
   ``ModelConfig.penalty_names``, each a scalar times its weight. A gate's ``value`` is g [b], high where the sample
   goes through the gated part; ``entropy`` H [b] in nats and ``logits`` [b, K] are None where the gate has none.
 - Logits, g and H are float32 under autocast, since they are logged and ``routed`` (g > 0.5) is decided from them.
+  After ``network.double()`` they are float64 on float64 images, for audits.
 - One backward pass of :func:`memgate.training.objective.total_loss` gives every parameter its gradient. A gate with
   ``logits`` is trained by its own cross-entropy and optimiser: ``logits`` come from detached ``features``, its module
   is an ``EntropyGate``, and ``ModelConfig.has_gate_classifier`` is true for the network.

@@ -202,6 +202,7 @@ class Recording:
             noise=tuple(operation.short for operation in manifest.header.operations),
             seed=self.seed,
             epochs=self.epochs,
+            clean_labels_known=self.clean_labels is not None,
         )
         stored = {
             "recorded": to_json(outline),

@@ -156,7 +156,11 @@ class Run:
         path = self.path / "log.h5"
         if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
-        return SampleLog(path)
+        try:
+            known = self.outline.truth_known
+        except MemgateError:  # of a run with a damaged config.json; its log is readable by itself
+            known = True
+        return SampleLog(path, known)
 
     def log(self, split: str = "train") -> SplitLog:
         """Everything logged of one split, as arrays by name.

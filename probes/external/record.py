@@ -55,7 +55,8 @@ def aligned(external: External, table: pd.DataFrame) -> tuple[NDArray[np.float64
     Raises:
         MemgateError: file and run share no sample, or their labels differ.
     """
-    ids, clean = table["sample_id"].to_numpy(), table["clean_label"].to_numpy()
+    unknown = bool(table["clean_label"].isna().any())  # then the given labels are the only ones to check by
+    ids, clean = table["sample_id"].to_numpy(), table["given_label" if unknown else "clean_label"].to_numpy()
     order = np.argsort(external.sample_id, kind="stable")
     ascending = external.sample_id[order]
     place = np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)
@@ -79,4 +80,7 @@ def aligned(external: External, table: pd.DataFrame) -> tuple[NDArray[np.float64
         )
     if external.agreement < 1:
         return values, f"order checked: the majority vote is the clean label of {same.mean():.1%}"
-    return values, f"order checked: its labels are the clean labels of all {int(known.sum())}"
+    return (
+        values,
+        f"order checked: its labels are the {'given' if unknown else 'clean'} labels of all {int(known.sum())}",
+    )

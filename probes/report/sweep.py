@@ -176,16 +176,16 @@ def _measured(run: Run) -> Measured:
 
 
 def _mean_gates(run: Run, epoch: int) -> dict[str, float]:
-    """Group to the mean of g over all gates and over its samples that were seen in an epoch."""
+    """Group to the mean of g over all gates and over its samples that have one in an epoch."""
     log = run.sample_log()
     ((_, record),) = log.records("train", {epoch})
     groups = members(pd.DataFrame(identity(log.samples("train"), "train", run.manifest.header.operations)))
-    seen = record.flag("seen")
+    known = record.known("gate")
     # Summed in float64: 54 gates and 50,000 samples are millions of float32 values.
     return {
-        group: float(record.gate[:, groups[group] & seen].mean(dtype=np.float64))
+        group: float(record.gate[known & groups[group]].mean(dtype=np.float64))
         for group in GROUPS
-        if group in groups and (groups[group] & seen).any()
+        if group in groups and (known & groups[group]).any()
     }
 
 

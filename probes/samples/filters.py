@@ -44,7 +44,7 @@ class Filter:
         cause: NDArray[np.str_],
         clean_label: NDArray[np.integer],
         routed: NDArray[np.bool_],
-        seen: NDArray[np.bool_],
+        known: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
         """Whether each sample meets the conditions, bool [N]; classes must be numbers, see :meth:`numbered`.
 
@@ -52,11 +52,12 @@ class Filter:
             cause: [N] cause of corruption.
             clean_label: [N] class number.
             routed: [N] g > 0.5 at the epoch in question.
-            seen: [N] whether that epoch has seen the sample; a sample it has not seen was neither routed nor skipped.
+            known: [N] whether the route at that epoch is known; a sample that it has not seen, or whose g is NaN, is
+                neither routed nor skipped.
         """
         mask = of_cause(cause, self.cause)
         if self.route != "all":
-            mask = mask & seen & (routed == (self.route == "routed"))
+            mask = mask & known & (routed == (self.route == "routed"))
         if self.classes:
             mask = mask & np.isin(clean_label, [int(number) for number in self.classes])
         return mask
@@ -151,7 +152,7 @@ def of_cause(cause: NDArray[np.str_], wanted: str) -> NDArray[np.bool_]:
     """Whether each sample has a cause, bool [N]; ``all`` and ``corrupted`` pool several causes."""
     if wanted == "all":
         return np.ones(len(cause), bool)
-    return cause != "clean" if wanted == "corrupted" else cause == wanted
+    return np.isin(cause, CORRUPTED_CAUSES) if wanted == "corrupted" else cause == wanted
 
 
 def causes_to_ask(cause: NDArray[np.str_]) -> list[str]:

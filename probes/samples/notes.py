@@ -17,6 +17,12 @@ ONLINE = (
 )
 """Note for a run whose log has the mode ``online``."""
 
+TRUTH_UNKNOWN = (
+    "It is not known which samples of this run are corrupted: nothing corrupted them, and their labels are its user's "
+    "own, so none is called clean and nothing can be said about detection."
+)
+"""Note for a run without known clean labels (:attr:`memgate.runs.outline.Outline.truth_known`)."""
+
 
 def routes_unknown(log: SampleLog, result: ProbeResult) -> list[str]:
     """A sentence if a gated run's result has no groups by route, because the log lacks the epoch; else []."""

@@ -93,7 +93,7 @@ def test_learning_in_words() -> None:
     def said(*right: int, cause: str = "label") -> str:
         return sentences.learning(cause, np.array(right, bool), epochs[: len(right)], "dog")
 
-    assert said() == "not seen in any logged epoch yet"
+    assert said() == "no prediction in any logged epoch yet"
     assert said(0, 0) == "never predicted as its given label, now as dog"
     assert said(1, 1, 0) == "last fitted at epoch 3 and forgotten since, now predicted as dog"
     assert said(1, 0, 1, 1) == "memorised since epoch 5"

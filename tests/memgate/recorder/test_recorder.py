@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from memgate.config.run import UNSEEN_CLASS
 from memgate.errors import MemgateError
-from memgate.log.format import EpochRecord
+from memgate.log.format import UNSEEN_CLASS, EpochRecord
 from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
