@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.json_form import json_text
 from noise.files.lock import locked_folder
 
 SCHEMA = "memgate-probe/1"
@@ -143,7 +144,7 @@ def _content(results: Iterable[ProbeResult]) -> memoryview:
             group.attrs["checkpoint"] = result.checkpoint
             group.attrs["epoch"] = result.epoch
             for name in ("config", "versions"):
-                group.attrs[name] = json.dumps(dict(getattr(result, name)))
+                group.attrs[name] = json_text(dict(getattr(result, name)))
             group.create_dataset("sample_id", data=result.sample_id, fletcher32=True, chunks=True)
             values = group.create_group("values", track_order=True)
             for name, array in result.values.items():

@@ -6,13 +6,13 @@ The files are read back by the kinds ``label-list:file=`` (JSON or CSV), ``open-
 
 import csv
 import io
-import json
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noise.errors import require
+from noise.files.json_form import json_text
 from noise.files.read import ReadFile
 from noise.manifest.manifest import Manifest
 from noise.manifest.summary import label_counts
@@ -39,7 +39,7 @@ def dividemix(manifest: Manifest) -> bytes:
         NoiseError: the manifest does not cover a whole split.
     """
     _check_whole(manifest, "DivideMix")
-    return json.dumps(manifest.given_label.tolist()).encode()
+    return json_text(manifest.given_label).encode()
 
 
 def evidentialmix(manifest: Manifest) -> bytes:
@@ -68,7 +68,7 @@ def evidentialmix(manifest: Manifest) -> bytes:
         "open_noise": [[row, int(number)] for row, (_, _, number) in zip(rows, origins, strict=True)],
         "closed_noise": np.flatnonzero(manifest.label_corrupted & ~manifest.open_set).tolist(),
     }
-    return json.dumps(content).encode()
+    return json_text(content).encode()
 
 
 def table(manifest: Manifest) -> bytes:
@@ -183,7 +183,7 @@ def _matrix_text(manifest: Manifest, values: NDArray[np.float64], orientation: s
     header = manifest.header
     # JSON text is ASCII on one line whatever the names hold; readers differ in the encoding they assume.
     comment = (
-        f"# {json.dumps(header.dataset)}, seed {header.seed}; {orientation}; {json.dumps(header.class_names)}"
+        f"# {json_text(header.dataset)}, seed {header.seed}; {orientation}; {json_text(header.class_names)}"
     )
     lines = [comment, *(",".join(map(repr, row)) for row in values.tolist())]
     return ("\n".join(lines) + "\n").encode()

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from noise.errors import NoiseError, require
-from noise.files.json_form import restored
+from noise.files.json_form import json_text, restored
 from noise.spec import CorruptionSpec, parse_spec
 
 SCHEMA = "memgate-manifest/2"
@@ -100,7 +100,7 @@ class Header:
 
     def to_json(self) -> str:
         """The header as JSON text with sorted keys; equal headers give equal text."""
-        return json.dumps({**dataclasses.asdict(self), "class_count": self.class_count}, sort_keys=True)
+        return json_text({**dataclasses.asdict(self), "class_count": self.class_count}, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> "Header":

@@ -9,12 +9,13 @@ from memgate.console import Form
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from noise.files.json_form import json_text
 from noise.manifest.header import Operation
 from probes.dynamics.snapshot import Snapshot, take_snapshot
 from probes.external.cifar10 import OFFICIAL
 from probes.external.correlation import Joined, join
 from probes.external.record import External, aligned
-from probes.report.document import Lines, layout, to_json
+from probes.report.document import Lines, layout
 from probes.report.notes import behind, notes_of
 from probes.report.record import CorruptedCopy, NoiseRate, ReportFigures
 from probes.report.tables import facts, shown, tables
@@ -49,7 +50,7 @@ class Report(ReportFigures):
             brief: only the main tables, for the end of a training.
         """
         if form == "json":
-            return to_json(asdict(self))
+            return json_text(asdict(self), indent=2)
         title = f"{self.run}: epoch {self.epoch} of {self.planned} ({self.state}, log mode {self.mode})"
         lines = [f"{figure.row[0]}{shown(figure)}" for figure in facts(self)]
         lines += [] if self.noise else ["Noise: none"]
