@@ -12,9 +12,8 @@ from memgate.runs.run import Run
 from noise.files.json_form import json_text
 from noise.manifest.header import Operation
 from probes.dynamics.snapshot import Snapshot, take_snapshot
-from probes.external.cifar10 import OFFICIAL
 from probes.external.correlation import Joined, join
-from probes.external.record import External, aligned
+from probes.external.record import External, aligned, check_data
 from probes.report.document import Lines, layout
 from probes.report.notes import behind, notes_of
 from probes.report.record import CorruptedCopy, NoiseRate, ReportFigures
@@ -145,11 +144,7 @@ def _over_epochs(snapshot: Snapshot, operations: Sequence[Operation]) -> tuple[E
 
 def _joined(run: Run, external: External, scored: Mapping[str, pd.DataFrame], log: SampleLog) -> Joined:
     """Correlation of the run's scores with one external hardness."""
-    require(
-        external.name not in OFFICIAL or run.outline.data == "cifar10",
-        f"--join {external.name} is about CIFAR-10 and {run.name} was trained on {run.outline.data}: leave it "
-        "out, or join a CSV file of your own.",
-    )
+    check_data(external, run.outline.data, len(log.class_names))
     require(
         external.split in scored,
         f"{external.file} is about the split {external.split!r} and {run.name} has {', '.join(scored)}: join it to "

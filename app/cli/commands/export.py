@@ -20,7 +20,7 @@ class Export:
     plan: Annotated[ExportPlan, OmitArgPrefixes] = field(default_factory=ExportPlan)
     """Contents and form of the export."""
     out: Path | None = None
-    """File (its ending names the format), folder for it, .zip of a folder, or /dev/stdout. None: the run's exports/."""
+    """File (its ending names the format), folder for it, .zip of a folder, or /dev/stdout. None: its exports/."""
     yes: bool = False
     """Write a table of text of more than two million rows without confirmation."""
     overwrite: Annotated[bool, FlagCreatePairsOff] = False
