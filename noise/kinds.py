@@ -186,7 +186,7 @@ KINDS: dict[str, Kind] = {
     "human": Kind(
         "label",
         "cifar_n",
-        "human labels of CIFAR-10N or CIFAR-100N, from the .npz or the official .pt file",
+        "human labels of CIFAR-10N or CIFAR-100N, from the official .pt file or a table like it",
         rate=None,
         parameters={
             "column": one_of("aggre", "worse", "random1", "random2", "random3", "noisy", required=True),
@@ -197,8 +197,8 @@ KINDS: dict[str, Kind] = {
     "label-list": Kind(
         "label",
         "label_list",
-        "given labels as a file lists them: DivideMix's or EvidentialMix's JSON, or a CSV with sample_id and "
-        "given_label",
+        "given labels as a file lists them: DivideMix's or EvidentialMix's JSON, or a table (csv, parquet, npz) with "
+        "sample_id and given_label",
         rate=None,
         parameters={"file": _FILE},
         lists_samples=True,

@@ -22,6 +22,7 @@ from memgate.log.new_file import fixed
 from memgate.log.seal import user_block, write_seal
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.json_form import json_text
 from noise.files.lock import locked_folder
 from noise.files.schema import other_format
 
@@ -180,7 +181,7 @@ def _content(results: Iterable[ProbeResult]) -> memoryview:
             for name in ("checkpoint", "log"):
                 group.attrs[name] = fixed(getattr(result, name))
             for name in ("config", "versions"):
-                group.attrs[name] = fixed(json.dumps(dict(getattr(result, name))))
+                group.attrs[name] = fixed(json_text(dict(getattr(result, name))))
             group.create_dataset("sample_id", data=result.sample_id, fletcher32=True, chunks=True)
             values = group.create_group("values", track_order=True)
             for name, array in result.values.items():

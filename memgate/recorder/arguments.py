@@ -72,7 +72,7 @@ def class_list(names: Sequence[Any] | None) -> tuple[str, ...] | None:
 
 
 def json_values(settings: Any) -> dict[str, Any]:
-    """The settings as JSON values; a value that JSON has no type for (path, device, function) becomes its text.
+    """The settings as JSON values; a value that JSON has no type for (path, device, function, NaN) becomes its text.
 
     Raises:
         MemgateError: the settings are not a mapping from names, or contain themselves.
@@ -80,7 +80,8 @@ def json_values(settings: Any) -> dict[str, Any]:
     settings = {} if settings is None else settings
     require(isinstance(settings, Mapping), f"settings is {_shown(settings)} and must map names to values.")
     try:
-        return json.loads(json.dumps(dict(settings), default=_json_value))
+        text = json.dumps(dict(settings), default=_json_value)
+        return json.loads(text, parse_constant=str)
     except (TypeError, ValueError, RecursionError) as error:
         raise MemgateError(f"settings cannot be written as JSON ({error}): leave that out.") from error
 

@@ -214,12 +214,15 @@ class Run:
         """
         return _of_probes("report.report", "report")(self, **options)
 
-    def export(self, out: Path | str | None = None, *, yes: bool = False, **plan: Any) -> Path:
+    def export(
+        self, out: Path | str | None = None, *, yes: bool = False, overwrite: bool = False, **plan: Any
+    ) -> Path:
         """Write a table of the run to a file, as ``memgate export`` does; with ``<name>.meta.json`` beside it.
 
         Args:
-            out: the file, or a folder to put it into. None: the run's ``exports/``.
+            out: the file, whose ending names the format, or a folder to put it into. None: the run's ``exports/``.
             yes: write a CSV or JSONL of more than 2,000,000 rows.
+            overwrite: replace a file that is no export of memgate.
             plan: fields of :class:`probes.ExportPlan`, such as ``shape="long"``, ``format="parquet"``.
 
         Returns:
@@ -234,7 +237,7 @@ class Run:
             'sample_id,cause,loss_mean'
         """
         export, make_plan = _of_probes("export.export", "export_run"), _of_probes("export.plan", "ExportPlan")
-        return export(self, make_plan(**plan), out, yes)
+        return export(self, make_plan(**plan), out, yes, overwrite)
 
     def _need_more_than_curves(self) -> None:
         if self.only_curves:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from noise.errors import NoiseError, require
-from noise.files.json_form import restored
+from noise.files.json_form import json_text, restored
 from noise.files.schema import other_format
 from noise.spec import CorruptionSpec, parse_spec
 
@@ -108,7 +108,7 @@ class Header:
         values = {**dataclasses.asdict(self), "class_count": self.class_count}
         if not self.grey:
             del values["grey"]
-        return json.dumps(values, sort_keys=True)
+        return json_text(values, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> "Header":

@@ -6,10 +6,11 @@ from typing import Any, get_args
 import numpy as np
 
 from memgate.console import Form
+from noise.files.json_form import json_text
 from noise.kinds import KINDS, SHARE, Kind, Target
 from noise.manifest.manifest import Manifest
 from noise.manifest.summary import label_changes, summary
-from probes.report.document import Block, Table, layout, table_of, to_json
+from probes.report.document import Block, Table, layout, table_of
 
 UNKNOWN = "–"
 """Text of a requested rate that is not known in advance, such as that of a file of labels."""
@@ -26,7 +27,7 @@ def describe_manifest(manifest: Manifest, form: Form = "terminal") -> str:
         form: plain text, GitHub's Markdown, or JSON (the summary itself).
     """
     if form == "json":
-        return to_json(summary(manifest), ascii_only=False)
+        return json_text(summary(manifest), indent=2, ascii_only=False)
     header = manifest.header
     grey = ", grey: one draw for all channels" if header.grey else ""
     title = f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}{grey}"
@@ -134,7 +135,7 @@ def kinds_table(form: Form = "terminal") -> str:
     """
     if form == "json":
         kinds = [{"kind": name, "target": kind.target, **_kind_cells(kind)} for name, kind in KINDS.items()]
-        return to_json(kinds, ascii_only=False)
+        return json_text(kinds, indent=2, ascii_only=False)
     blocks: list[Block] = ["KIND:RATE[:KEY=VALUE...]; an exact share is round(rate * N) of all N samples."]
     widths = (None, 24, 26, None, 46) if form == "terminal" else None
     for target in get_args(Target):

@@ -74,7 +74,7 @@ def notes_of(
         notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else undefined)
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
-    notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in report.joins]
+    notes += [f"{joined.title}: {joined.what}, {_from(joined)}." for joined in report.joins]
     stored = {SCORES[score].title: epoch for score, epoch in checkpoints.items()}
     notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
     missing = _missing(report.scores)

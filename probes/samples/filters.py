@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,15 @@ class Filter:
     classes: tuple[str | int, ...] = ()
     """Only samples whose clean label is one of these classes, by number or name; name=TEXT or number=N where a text is
     the name of one class and the number of another. Empty: any."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("cause", Cause), ("route", Route)):
+            value, known = getattr(self, name), get_args(kind)
+            require(value in known, f"{name} {value!r} is none of {', '.join(known)}: choose one of these.")
+        require(
+            not isinstance(self.classes, str),
+            f"classes is the text {self.classes!r} and must be a tuple: ({self.classes!r},).",
+        )
 
     def matching(
         self,

@@ -76,10 +76,10 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
     The sidebar's epoch is part of it where it matters: for a summary, and for a filter by route.
     """
     only = view.only if choice.samples == "filter" else Filter()
-    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), ()
+    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), None
     if choice.samples == "selection" and view.selected is not None:
         cohort = view.selected.cohort
-        ids = () if cohort else tuple(view.selected.ids.tolist())
+        ids = None if cohort else tuple(view.selected.ids.tolist())
     last = int(view.data.epochs[-1])
     needs_epoch = choice.shape == "summary" or only.route != "all"
     needs_gate = only.route != "all" or (choice.schema == "tensorboard" and choice.shape == "matrix")

@@ -90,7 +90,7 @@ def quantities(view: View, choice: ExportChoice) -> tuple[str, ...]:
     if choice.schema in FIXED:
         return ()
     try:
-        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=()))
+        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=None))
     except MemgateError:
         return ()  # the right side of the page shows the error
     key = "export_quantities"

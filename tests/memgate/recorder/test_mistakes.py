@@ -1,5 +1,6 @@
 """The Recorder's error messages, full disks, crashes and forks."""
 
+import json
 import os
 import shutil
 import signal
@@ -266,6 +267,11 @@ def test_resume_names_the_argument_that_differs(make_recorder: Any) -> None:
         feed(recorder, 1)
     make_recorder(resume=True, **given).close()
     make_recorder(resume=True).close()
+    stored = recorder.path / "config.json"
+    text = stored.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["settings"] == {"lr": 0.1, "nothing": "NaN"}
+    stored.write_text(text.replace('"NaN"', "NaN"))  # as version 0.1.0 wrote it
+    make_recorder(resume=True, **given).close()
     for wrong, sentence in (
         ({"clean_labels": GIVEN}, "has other clean labels than those given here"),
         ({"images": images + 1}, "has other images of train .or none. than those given"),
