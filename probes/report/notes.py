@@ -11,11 +11,11 @@ from probes.report.tables import title_of, usual_prevalence
 from probes.samples.groups import Group
 from probes.samples.notes import (
     IDENTITY,
-    ONLINE,
     TRUTH_UNKNOWN,
     damaged_epochs,
     epochs_not_logged,
     not_shown,
+    passes_of,
 )
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.detection import FPR95_POSITIVES
@@ -68,7 +68,7 @@ def notes_of(
     if report.scores:
         notes += [POSITIVE, FINDING, NEVER]
     else:
-        undefined = UNDEFINED if run.outline.truth_known else TRUTH_UNKNOWN
+        undefined = UNDEFINED if run.outline.truth_known else f"AUROC is undefined. {TRUTH_UNKNOWN}"
         notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else undefined)
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
@@ -79,8 +79,8 @@ def notes_of(
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
     notes += _unknown(report.groups[0])
-    if log.mode == "online":
-        notes.append(ONLINE)
+    if report.scores or log.mode == "online":
+        notes.append(passes_of(run, log))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
