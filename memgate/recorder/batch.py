@@ -12,7 +12,7 @@ from torch import Tensor
 from memgate.errors import MemgateError, require
 from memgate.log.format import UNSEEN_CLASS
 from memgate.models import Forward
-from memgate.models.entropy import entropy
+from memgate.models.entropy import masked_entropy
 from memgate.models.forward import Gate
 from memgate.recorder.labels import as_array
 
@@ -198,7 +198,7 @@ def _gate(name: str, value: Tensor | ArrayLike, own: Tensor | ArrayLike | None, 
     )
     g = value.reshape(size).to(logits.device).float()
     own = None if own is None else own.to(logits.device)
-    return Gate(name, g, None if own is None else entropy(own), own)
+    return Gate(name, g, None if own is None else masked_entropy(own), own)
 
 
 def _gate_rows(gate: Gate, rows: Tensor) -> Gate:
