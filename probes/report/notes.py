@@ -78,7 +78,7 @@ def notes_of(
     missing = _missing(report.scores)
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
-    notes += _unknown(report.groups[0])
+    notes += _without_prediction(log, report) + _without_route(report.groups[0])
     if report.scores or log.mode == "online":
         notes.append(passes_of(run, log))
     if run.outline.gate_is_entropy:
@@ -87,21 +87,27 @@ def notes_of(
     return (*notes, *epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits))
 
 
-def _unknown(everyone: Group) -> list[str]:
-    """Sentences about training samples without a prediction or a route; [] where there are none."""
+def _without_prediction(log: SampleLog, report: ReportFigures) -> list[str]:
+    """A sentence for each split with samples without a prediction, which its shares leave out."""
+    shares = {"train": report.groups[0].fits_given, "val": report.val_accuracy, "test": report.test_accuracy}
     sentences = []
-    if without := everyone.n - everyone.fits_given.n:
-        sentences.append(
-            f"{without} of {everyone.n} training samples have no prediction (not seen, or NaN in their logits): they "
-            "are in no share of fitted samples."
-        )
-    for use in everyone.gates:
-        if without := everyone.n - use.routed.n:
+    for split, counted in shares.items():
+        if counted is not None and (without := len(log.samples(split)) - counted.n):
             sentences.append(
-                f"{without} of {everyone.n} training samples have no route through {use.gate} (not seen, or its g is "
-                "NaN): they are neither routed nor skipped."
+                f"{without} of {without + counted.n} samples of {split} have no prediction (not seen, or NaN in their "
+                "logits): they are in no share of right or fitted samples."
             )
     return sentences
+
+
+def _without_route(everyone: Group) -> list[str]:
+    """A sentence for each gate that has training samples without a route."""
+    return [
+        f"{without} of {everyone.n} samples of train have no route through {use.gate} (not seen, or its g is NaN): "
+        "they are neither routed nor skipped."
+        for use in everyone.gates
+        if (without := everyone.n - use.routed.n)
+    ]
 
 
 def _corrupted(report: ReportFigures) -> int:
