@@ -11,7 +11,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
-from memgate.log.identity import check_layout
+from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward
 from memgate.runs.create import create_run
@@ -120,6 +120,8 @@ def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
             remove_leftovers(folder)
         log = run.sample_log()
         check_layout(log.path, log_layout(run.config, inputs), log.layout())
+        for note in configuration_note(log.path, log.seal):
+            console.warn(note)
         training = Training(run, inputs, device, writer)
         last = run.path / "checkpoints" / "last.pt"
         if last.exists():

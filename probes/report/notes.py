@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from memgate.log.identity import configuration_note
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot
@@ -11,7 +12,6 @@ from probes.report.tables import title_of, usual_prevalence
 from probes.samples.notes import (
     IDENTITY,
     ONLINE,
-    changed_configuration,
     damaged_epochs,
     epochs_not_logged,
     not_shown,
@@ -83,7 +83,7 @@ def notes_of(
         notes.append(IDENTITY)
     notes += not_shown(log)
     notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
-    return (*notes, *changed_configuration(log), *unprotected(log))
+    return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
 
 
 def _corrupted(report: ReportFigures) -> int:
