@@ -31,7 +31,7 @@ MakeRun = Callable[..., Run]
 @pytest.fixture
 def golden(tmp_path: Path) -> Path:
     """A copy of the log of format 2, without the run around it."""
-    return shutil.copy(GOLDEN / "log_2" / "log.h5", tmp_path / "log.h5")
+    return Path(shutil.copy(GOLDEN / "log_2" / "log.h5", tmp_path / "log.h5"))
 
 
 def values(log: SampleLog) -> dict[str, list[object]]:
@@ -187,7 +187,7 @@ def test_an_older_log_is_read_as_before_and_has_no_seal() -> None:
 
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
-    return shutil.copy(GOLDEN / "log_1" / "log.h5", tmp_path / "log.h5")
+    return Path(shutil.copy(GOLDEN / "log_1" / "log.h5", tmp_path / "log.h5"))
 
 
 def test_an_older_log_is_continued_in_its_own_format(older: Path) -> None:
