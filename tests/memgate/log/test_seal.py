@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from memgate.errors import MemgateError
 from memgate.log import guard
 from memgate.log.format import LogLayout, Samples
-from memgate.log.identity import configuration_note
+from memgate.log.identity import check_layout, configuration_note
 from memgate.log.reader import SampleLog
 from memgate.log.seal import checked_seal
 from memgate.log.writer import SampleLogWriter
@@ -336,3 +337,25 @@ def test_a_report_names_an_older_log(make_run: MakeRun) -> None:
     assert notes[-1].startswith(
         "The log has the older format memgate-log/1, which has no checksums of labels"
     )
+
+
+def test_a_log_of_another_shape_does_not_fit_a_run(golden: Path) -> None:
+    log = SampleLog(golden)
+    layout = log.layout()
+    check_layout(golden, layout, layout)
+    train = layout.splits["train"]
+    for other, message in [
+        (
+            replace(layout, gates=("b2",)),
+            r"has other gates than the run's configuration \(\('b3',\), not \('b2',\)\)",
+        ),
+        (replace(layout, epochs=(1, 2)), "has other epochs"),
+        (replace(layout, splits={"train": train.take(slice(0, 9))}), "24 samples, not 9 in train"),
+        (
+            replace(layout, splits={"train": replace(train, given_label=train.clean_label)}),
+            "given_label differs for 6 of 24 samples in train",
+        ),
+        (replace(layout, splits={"val": train}), "has no split 'val'"),
+    ]:
+        with pytest.raises(MemgateError, match=message):
+            check_layout(golden, other, layout)
