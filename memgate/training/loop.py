@@ -11,7 +11,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
-from memgate.log.identity import check_layout
+from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward, check_image_size
 from memgate.runs.create import create_run
@@ -124,6 +124,8 @@ def _fit(run: Run, inputs: Inputs, device: torch.device, interrupt: Interrupt) -
                 remove_leftovers(folder)
             log = run.sample_log()
             check_layout(log.path, log_layout(run.config, inputs), log.layout())
+            for note in configuration_note(log.path, log.seal):
+                console.warn(note)
             with interrupt.at_once():  # images may have to be rendered, and nothing is written yet
                 training = Training(held, inputs, device, interrupt)
             training.fit()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from memgate.log.identity import configuration_note
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot
@@ -12,7 +13,6 @@ from probes.samples.groups import Group
 from probes.samples.notes import (
     IDENTITY,
     TRUTH_UNKNOWN,
-    changed_configuration,
     damaged_epochs,
     epochs_not_logged,
     not_shown,
@@ -87,7 +87,7 @@ def notes_of(
         notes.append(IDENTITY)
     notes += not_shown(log)
     notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
-    return (*notes, *changed_configuration(log), *unprotected(log))
+    return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
 
 
 def _without_prediction(log: SampleLog, report: ReportFigures) -> list[str]:

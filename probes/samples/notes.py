@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from memgate.log.format import UNSEALED
-from memgate.log.identity import changed_files
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.result import ProbeResult
@@ -66,15 +65,6 @@ def unprotected(log: SampleLog) -> tuple[str, ...]:
     return (
         f"The log has the older format {UNSEALED}, which has no checksums of labels and sample ids: damage to them "
         "would not be noticed.",
-    )
-
-
-def changed_configuration(log: SampleLog) -> tuple[str, ...]:
-    """A sentence if config.json is not the one that the log was made with; else ()."""
-    if "config.json" not in changed_files(log.path.parent, log.seal):
-        return ()
-    return (
-        "config.json was changed after the run was made: settings named here may not be those that were trained.",
     )
 
 

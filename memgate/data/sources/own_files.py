@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig
 from memgate.data.picture_files import READ, PictureFiles, listing, picture_files, read_pictures, size_notes
