@@ -80,7 +80,7 @@ def test_a_wrong_gate_raises(make_recorder: Any, gate: Any, own: Any, sentence: 
     [
         ({"name": "a/b"}, "cannot be a folder's name"),
         ({"epochs": 0}, "epochs 0 is out of range"),
-        ({"n": 0}, "n_samples 0 of train"),
+        ({"n": 0}, "n_samples of train 0 is out of range"),
         ({"n": {"test": 3}}, "n_samples names the splits test"),
         ({"n": {"train": 3, "dev": 3}}, "n_samples names the splits train, dev"),
         ({"n": 40.7}, "n_samples of train is 40.7 and must be a whole number"),
