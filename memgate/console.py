@@ -32,11 +32,12 @@ def note(text: str) -> None:
         line(text)
 
 
-def warn(text: str) -> None:
-    """Print a sentence on standard error, after ``memgate:``; of a word without end, only the beginning."""
-    text = re.sub(r"(\S{200})\S{200,}", r"\1…", text)
+def warn(*texts: str) -> None:
+    """Print each sentence as a line on standard error, after ``memgate:``; of a word without end, the beginning."""
     with contextlib.suppress(OSError):
-        print(printable(f"memgate: {text}"), file=sys.stderr, flush=True)
+        for text in texts:
+            shortened = re.sub(r"(\S{200})\S{200,}", r"\1…", text)
+            print(printable(f"memgate: {shortened}"), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

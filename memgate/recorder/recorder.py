@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from memgate import console
+from memgate.data.plain_images import plain_notes
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
@@ -96,8 +97,8 @@ class Recorder:
             out: folder that contains the runs.
             labels: given labels [N] of the training split, or split to labels. Needed for samples that are in no batch
                 before the first :meth:`end_epoch`; every batch is compared with the labels that are known.
-            clean_labels: clean labels [N] of the training split, where some given labels are known to be wrong. None:
-                the given labels are clean.
+            clean_labels: clean labels [N] of the training split. None: which labels are wrong is not known, and no
+                sample is called clean; give the labels themselves where they are known to be right.
             manifest: in place of ``clean_labels``, what 'memgate corrupt write' did to the training split; ``index``
                 counts its rows, and its sample ids become those of the run.
             class_names: K names. None: those of the manifest, or the class numbers.
@@ -136,6 +137,8 @@ class Recorder:
             seed=None if seed is None else whole(seed, "seed"),
             settings=json_values(settings),
         )
+        for split, pictures in recording.images.items():
+            console.warn(*plain_notes(pictures, f"images of {split}"))
         self._splits = {
             split: RecordedSplit(given, recording.clean_labels if split == "train" else None)
             for split, given in recording.given.items()
@@ -152,6 +155,8 @@ class Recorder:
         self._write_error = ""
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
+        if not self.path.exists():
+            recording.check_no_empty_class()
         self._release = weakref.finalize(self, reserve(self.path))
         if self.path.exists():
             self._release()
@@ -187,7 +192,7 @@ class Recorder:
             logits: [b, K]. NaN, after a training has diverged, is recorded as NaN.
             labels: given labels [b].
             gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; a sample with g above 0.5 counts
-                as routed through the block. A gate without a name is called ``gate``.
+                as routed through the block, one whose g is NaN has no route. A gate without a name is called ``gate``.
             gate_logits: logits [b, K] of the gates' own classifiers, in the same form; their entropy H and their
                 predicted class are recorded. Gates without a classifier are left out.
             split: name of the split.

@@ -5,6 +5,7 @@ import numpy as np
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
+from memgate.recorder.arguments import json_values
 from memgate.recorder.metrics import repaired_rows
 from memgate.recorder.recording import OWN, Recording
 from memgate.runs.metrics import read, write
@@ -55,12 +56,11 @@ def _check_same(recording: Recording, run: Run) -> None:
         "model": (outline.model, outline.model if recording.model == OWN else recording.model),
         "seed": (outline.seed, outline.seed if recording.seed is None else recording.seed),
     }
+    settings = json_values(run.settings)  # NaN was kept as a number in version 0.1.0
     for key, value in recording.settings.items():
-        pairs[f"setting {key}"] = (run.settings.get(key), value)
+        pairs[f"setting {key}"] = (settings.get(key), value)
     for what, (stored, given) in pairs.items():
-        # Compared as texts too: NaN is not equal to itself.
-        same = stored == given or repr(stored) == repr(given)
-        require(same, f"{run.path} has the {what} {stored} and not {given}: choose another name.")
+        require(stored == given, f"{run.path} has the {what} {stored} and not {given}: choose another name.")
     differs = {
         f"labels of {split}": ((labels >= 0) & (labels != samples[split].given_label)).any()
         for split, labels in recording.given.items()

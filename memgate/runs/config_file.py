@@ -12,6 +12,7 @@ from typing import Any
 
 from memgate.errors import MemgateError
 from memgate.runs.json_files import check_digest, digest_of, read_json, with_digest, write_json
+from noise.files.schema import is_newer, other_format
 
 SCHEMA = "memgate-run/1"
 
@@ -32,6 +33,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     stored = read_json(path)
     origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
+    if is_newer(stored.get("schema"), SCHEMA):
+        raise MemgateError(other_format(path, stored["schema"], SCHEMA, ""))
     if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
         raise MemgateError(
             f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."

@@ -12,9 +12,10 @@ from memgate.config.json_form import to_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
+from memgate.log.identity import file_digests, manifest_path
 from memgate.log.writer import SampleLogWriter, lock
 from memgate.runs.config_file import write_config
-from memgate.runs.run import Run, command, is_run, manifest_path
+from memgate.runs.run import Run, command, is_run
 from noise.files.atomic import sync_folder
 from noise.files.lock import unlocker
 from noise.manifest.manifest import Manifest
@@ -87,7 +88,7 @@ def make_folder(
         Run(partial).set_status("running", 0)
         fill(partial)
         if layout is not None:
-            SampleLogWriter.create(partial / "log.h5", layout)
+            SampleLogWriter.create(partial / "log.h5", layout, file_digests(partial))
         partial.rename(path)
         sync_folder(path.parent)
     except BaseException as error:

@@ -9,6 +9,7 @@ from typing import Any
 from memgate.config.json_form import flat
 from memgate.errors import MemgateError
 from noise.files.atomic import atomic_write
+from noise.files.json_form import json_text
 
 DIGEST = "digest"
 """Key of the digest of all other keys; files of version 0.1.0 have none."""
@@ -37,8 +38,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON file atomically."""
-    text = json.dumps(value, indent=2) + "\n"
+    """Write a file of strict JSON atomically, see :func:`noise.files.json_form.json_text`."""
+    text = json_text(value, indent=2) + "\n"
     atomic_write(path, lambda stream: stream.write(text.encode()))
 
 

@@ -26,6 +26,7 @@ from memgate.config.json_form import from_json
 from memgate.config.names import is_name
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
+from memgate.log.identity import manifest_path
 from memgate.log.reader import SampleLog
 from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
@@ -155,7 +156,11 @@ class Run:
         path = self.path / "log.h5"
         if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
-        return SampleLog(path)
+        try:
+            known = self.outline.truth_known
+        except MemgateError:  # of a run with a damaged config.json; its log is readable by itself
+            known = True
+        return SampleLog(path, known)
 
     def log(self, split: str = "train") -> SplitLog:
         """Everything logged of one split, as arrays by name.
@@ -209,12 +214,15 @@ class Run:
         """
         return _of_probes("report.report", "report")(self, **options)
 
-    def export(self, out: Path | str | None = None, *, yes: bool = False, **plan: Any) -> Path:
+    def export(
+        self, out: Path | str | None = None, *, yes: bool = False, overwrite: bool = False, **plan: Any
+    ) -> Path:
         """Write a table of the run to a file, as ``memgate export`` does; with ``<name>.meta.json`` beside it.
 
         Args:
-            out: the file, or a folder to put it into. None: the run's ``exports/``.
+            out: the file, whose ending names the format, or a folder to put it into. None: the run's ``exports/``.
             yes: write a CSV or JSONL of more than 2,000,000 rows.
+            overwrite: replace a file that is no export of memgate.
             plan: fields of :class:`probes.ExportPlan`, such as ``shape="long"``, ``format="parquet"``.
 
         Returns:
@@ -229,7 +237,7 @@ class Run:
             'sample_id,cause,loss_mean'
         """
         export, make_plan = _of_probes("export.export", "export_run"), _of_probes("export.plan", "ExportPlan")
-        return export(self, make_plan(**plan), out, yes)
+        return export(self, make_plan(**plan), out, yes, overwrite)
 
     def _need_more_than_curves(self) -> None:
         if self.only_curves:
@@ -285,11 +293,6 @@ class Run:
         """Epochs that have a checkpoint of their own (``epoch_NNN.pt``), rising."""
         stems = [path.stem.removeprefix("epoch_") for path in (self.path / "checkpoints").glob("epoch_*.pt")]
         return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
-
-
-def manifest_path(run: Path, split: str) -> Path:
-    """Path of the manifest of a corrupted split in a run's folder."""
-    return run / ("manifest.npz" if split == "train" else f"manifest-{split}.npz")
 
 
 def command(verb: str, path: Path) -> str:

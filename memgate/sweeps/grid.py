@@ -17,6 +17,7 @@ from memgate.errors import MemgateError, require
 from memgate.runs.json_files import read_json, write_json
 from memgate.runs.run import Run, is_run
 from noise.files.lock import locked_folder
+from noise.files.schema import other_format
 
 SCHEMA = "memgate-sweep/1"
 
@@ -182,7 +183,8 @@ def read_sweep(path: Path) -> Sweep:
         MemgateError: the file is damaged or is not a sweep's file.
     """
     content = read_json(path)
-    require(content.get("schema") == SCHEMA, f"{path} is not a sweep's file in the format {SCHEMA}.")
+    schema = content.get("schema")
+    require(schema == SCHEMA, other_format(path, schema, SCHEMA, "it is not a sweep's file."))
     return from_json(Sweep, content, str(path))
 
 

@@ -11,8 +11,9 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
+from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
-from memgate.models import Forward
+from memgate.models import Forward, check_image_size
 from memgate.runs.create import create_run
 from memgate.runs.held import HeldRun
 from memgate.runs.inputs import Inputs, inputs_of, load_inputs
@@ -64,6 +65,7 @@ def train(requested: RunConfig) -> Run:
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
+    check_image_size(config.model, inputs.clean.train.side)  # no folder is made for what can never train
     config, environment, fill = with_initial_weights(config, inputs.clean.train, describe(device), device)
     layout = log_layout(config, inputs)
     with Interrupt() as interrupt:  # from here on, a signal leaves a run that can be resumed
@@ -125,6 +127,10 @@ def _fit(run: Run, inputs: Inputs, device: torch.device, interrupt: Interrupt) -
         with recorded_end(held, lambda: finished if training is None else training.state.epoch):
             for folder in (run.path, run.path / "checkpoints"):
                 remove_leftovers(folder)
+            log = run.sample_log()
+            check_layout(log.path, log_layout(run.config, inputs), log.layout())
+            for note in configuration_note(log.path, log.seal):
+                console.warn(note)
             with interrupt.at_once():  # images may have to be rendered, and nothing is written yet
                 training = Training(held, inputs, device, interrupt)
             training.fit()

@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 
+from memgate.log.identity import configuration_note
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot
 from probes.external.correlation import Joined
 from probes.report.record import ReportFigures
 from probes.report.tables import title_of, usual_prevalence
-from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged, not_shown
+from probes.samples.groups import Group
+from probes.samples.notes import (
+    IDENTITY,
+    TRUTH_UNKNOWN,
+    damaged_epochs,
+    epochs_not_logged,
+    not_shown,
+    passes_of,
+    unprotected,
+)
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.separation import ScoreSeparation
@@ -60,21 +70,47 @@ def notes_of(
     if report.scores:
         notes += [POSITIVE, FINDING, NEVER]
     else:
-        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else UNDEFINED)
+        undefined = UNDEFINED if run.outline.truth_known else f"AUROC is undefined. {TRUTH_UNKNOWN}"
+        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else undefined)
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
-    notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in report.joins]
+    notes += [f"{joined.title}: {joined.what}, {_from(joined)}." for joined in report.joins]
     stored = {SCORES[score].title: epoch for score, epoch in checkpoints.items()}
     notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
     missing = _missing(report.scores)
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
-    if log.mode == "online":
-        notes.append(ONLINE)
+    notes += _without_prediction(log, report) + _without_route(report.groups[0])
+    if report.scores or log.mode == "online":
+        notes.append(passes_of(run, log))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
-    return (*notes, *epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits))
+    notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
+    return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
+
+
+def _without_prediction(log: SampleLog, report: ReportFigures) -> list[str]:
+    """A sentence for each split with samples without a prediction, which its shares leave out."""
+    shares = {"train": report.groups[0].fits_given, "val": report.val_accuracy, "test": report.test_accuracy}
+    sentences = []
+    for split, counted in shares.items():
+        if counted is not None and (without := len(log.samples(split)) - counted.n):
+            sentences.append(
+                f"{without} of {without + counted.n} samples of {split} have no prediction (not seen, or NaN in their "
+                "logits): they are in no share of right or fitted samples."
+            )
+    return sentences
+
+
+def _without_route(everyone: Group) -> list[str]:
+    """A sentence for each gate that has training samples without a route."""
+    return [
+        f"{without} of {everyone.n} samples of train have no route through {use.gate} (not seen, or its g is NaN): "
+        "they are neither routed nor skipped."
+        for use in everyone.gates
+        if (without := everyone.n - use.routed.n)
+    ]
 
 
 def _corrupted(report: ReportFigures) -> int:

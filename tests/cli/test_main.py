@@ -235,3 +235,12 @@ def test_a_foreign_package_of_our_name_is_noticed(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", foreign)
     with pytest.raises(MemgateError, match="/elsewhere/noise.* hides memgate's own"):
         check_siblings()
+
+
+def test_a_file_noise_py_in_the_current_folder_is_named(tmp_path):
+    (tmp_path / "noise.py").write_text("raise SystemExit(3)\n")  # it is not executed
+    ended = subprocess.run(
+        [sys.executable, "-m", "memgate", "runs"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.stderr.startswith(f"memgate: Another package called 'noise' ({tmp_path / 'noise.py'}) hides")
+    assert ended.returncode == 2

@@ -1,5 +1,6 @@
 """The Recorder's error messages, full disks, crashes and forks."""
 
+import json
 import os
 import shutil
 import signal
@@ -62,9 +63,9 @@ def test_a_wrong_batch_raises_and_stores_nothing(make_recorder: Any, changed: An
 @pytest.mark.parametrize(
     ("gate", "own", "sentence"),
     [
-        (torch.rand(2), None, r"gate gate is torch.float32\[2\] and must be 3 numbers"),
+        (torch.rand(2), None, r"^gate is torch.float32\[2\] and must be 3 numbers"),
         (torch.rand(3, 2), None, "give the mean where a gate has several values"),
-        (torch.tensor([0.0, 1.0, 1.5]), None, r"gate gate has values outside \[0, 1\]"),
+        (torch.tensor([0.0, 1.0, 1.5]), None, r"^gate has values outside \[0, 1\]"),
         ({"a b": torch.rand(3)}, None, "gate 'a b' cannot be a column's name"),
         (torch.rand(3), torch.zeros(3, 2), r"gate_logits of gate are \[3, 2\] and must be \[3, 4\]"),
     ],
@@ -266,6 +267,11 @@ def test_resume_names_the_argument_that_differs(make_recorder: Any) -> None:
         feed(recorder, 1)
     make_recorder(resume=True, **given).close()
     make_recorder(resume=True).close()
+    stored = recorder.path / "config.json"
+    text = stored.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["settings"] == {"lr": 0.1, "nothing": "NaN"}
+    stored.write_text(text.replace('"NaN"', "NaN"))  # as version 0.1.0 wrote it
+    make_recorder(resume=True, **given).close()
     for wrong, sentence in (
         ({"clean_labels": GIVEN}, "has other clean labels than those given here"),
         ({"images": images + 1}, "has other images of train .or none. than those given"),
