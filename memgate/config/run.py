@@ -11,13 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from memgate.config.checks import check_types, in_range
+from memgate.config.checks import check_types, given_path, in_range
 from memgate.config.model import GateConfig as GateConfig
 from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
 from memgate.errors import MemgateError, require
 from noise.errors import NoiseError
-from noise.files.read import absolute, expanded
+from noise.files.read import absolute
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
@@ -75,7 +75,7 @@ class DataConfig:
     @property
     def place(self) -> Path:
         """The root with ``~`` replaced by the home folder; raises MemgateError where it is no path."""
-        return _path("--data.root", self.root)
+        return given_path("--data.root", self.root)
 
     def __post_init__(self) -> None:
         check_types(self, "data.")
@@ -331,21 +331,13 @@ class RunConfig:
         if train.milestones is None and train.schedule == "milestones":
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
-        manifest = self.manifest and _path("--manifest", self.manifest).absolute()
+        manifest = self.manifest and given_path("--manifest", self.manifest).absolute()
         return replace(
             self,
             data=data,
             train=train,
-            out=_path("--out", self.out),
+            out=given_path("--out", self.out),
             name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
-
-
-def _path(flag: str, path: Path) -> Path:
-    """A path with ``~`` replaced; raises MemgateError where it cannot be one."""
-    try:
-        return expanded(path)
-    except NoiseError as error:
-        raise MemgateError(f"{flag}: {error}") from error
