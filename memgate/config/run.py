@@ -102,7 +102,7 @@ class TrainConfig:
     epochs: int = 60
     """Passes over the training set (1 to 100000)."""
     batch_size: int = 128
-    """Images per step (2 or more); the last, partial batch is kept."""
+    """Images per step (2 to 1000000); the last, partial batch is kept."""
     lr: float = 0.1
     """Learning rate of the trunk, and of gates without a classifier of their own; above 0."""
     momentum: float = 0.9
@@ -126,7 +126,7 @@ class TrainConfig:
     gate_lr_schedule: Literal["constant", "step50"] = "constant"
     """entropy-gate: constant, or divided by 10 every 50 epochs."""
     gate_iters: int = 1
-    """entropy-gate: gate steps per trunk step (1 or more)."""
+    """entropy-gate: gate steps per trunk step (1 to 10000)."""
     gate_iters_mode: Literal["extra", "starve"] = "extra"
     """entropy-gate, gate-iters k above 1. extra: k gate steps on each batch (the papers' text); starve: the trunk
     steps on every k-th batch only (the authors' code)."""
