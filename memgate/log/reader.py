@@ -23,18 +23,16 @@ class SampleLog:
     Every call opens, reads and closes the file without its lock, so a log can be read while it is written.
     """
 
-    def __init__(self, path: Path, truth_known: bool = True) -> None:
-        """Read the log's splits, gates, planned epochs, mode and classes.
+    truth_known: bool = True
+    """Whether it is known which of its samples are corrupted: the log does not say it, the run that opens it does."""
 
-        Args:
-            path: the file.
-            truth_known: whether it is known which of its samples are corrupted, which the log itself does not say.
+    def __init__(self, path: Path) -> None:
+        """Read the log's splits, gates, planned epochs, mode and classes.
 
         Raises:
             MemgateError: the file is missing, damaged or of another format.
         """
         self.path = path
-        self.truth_known = truth_known
         with self.opened() as handle:
             schema = handle.attrs.get("schema")
             if schema != SCHEMA:

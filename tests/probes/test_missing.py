@@ -57,7 +57,7 @@ def test_an_unknown_route_is_neither_routed_nor_skipped(gaps):
 def test_an_unknown_prediction_is_no_class_and_neither_right_nor_wrong(gaps):
     table = summary(gaps).set_index("sample_id")
     last = ["pred_last", "correct_given_last", "correct_clean_last"]
-    assert table.loc[[NO_LOGITS, NO_LOGITS_LAST], last].isna().all(axis=None)
+    assert table.loc[[NO_LOGITS, NO_LOGITS_LAST], last].isna().to_numpy().all()
     assert table["pred_last"].max() < 4
     assert np.isnan(table.loc[NO_LOGITS, "correctness"])
     # sample 9 has a prediction in two of three epochs: neither of them counts as forgotten in the third
@@ -154,7 +154,7 @@ def test_the_files_of_other_tools_have_empty_cells(gaps, tmp_path):
     assert len(points) == N - 3
     for plan in (ExportPlan(), ExportPlan("long"), ExportPlan("matrix"), ExportPlan(schema="fiftyone")):
         first = outlook(gaps, plan, n=12).first.astype(str)
-        assert not first.apply(lambda column: column.str.contains(str(UNSEEN_CLASS))).any(axis=None)
+        assert not first.apply(lambda column: column.str.contains(str(UNSEEN_CLASS))).to_numpy().any()
 
 
 def test_a_gate_without_a_classifier_has_no_signed_entropy(make_run):
