@@ -256,9 +256,8 @@ class Run:
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""
-        metrics.write(
-            self.path / "metrics.csv", [row for row in self.metrics() if row["epoch"] <= last_epoch]
-        )
+        kept = [row for row in self.metrics() if row["epoch"] <= last_epoch]
+        metrics.write(self.path / "metrics.csv", kept)
 
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch to metrics.csv and put it on the disk."""
