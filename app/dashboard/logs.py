@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app.dashboard.run_folders import reading
 from memgate.errors import MemgateError
-from memgate.log.format import DECIDED_BY, SAMPLE_COLUMNS, Samples, has_value, places_of
+from memgate.log.format import DECIDED_BY, Samples, has_value, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from noise.manifest.manifest import CORRUPTED_CAUSES
@@ -140,7 +140,7 @@ def epoch_count(run: Run, split: str) -> int:
 def _split(at: Stamp, split: str) -> SplitData:
     reader = log(at)
     samples, epochs = reader.samples(split), reader.epochs(split)
-    for column in (*(getattr(samples, name) for name in SAMPLE_COLUMNS), epochs):
+    for column in (*vars(samples).values(), epochs):
         column.setflags(write=False)
     return SplitData(samples, epochs, tuple(reader.torn(split).tolist()))
 

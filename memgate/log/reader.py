@@ -14,7 +14,16 @@ import h5py
 import numpy as np
 
 from memgate.errors import MemgateError
-from memgate.log.format import FLAGS, PER_GATE, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, EpochRecord, Samples
+from memgate.log.format import (
+    FLAGS,
+    PER_GATE,
+    SAMPLE_COLUMNS,
+    SCHEMA,
+    STORED_MODES,
+    EpochRecord,
+    Samples,
+    UnjudgedSamples,
+)
 
 
 class SampleLog:
@@ -78,8 +87,8 @@ class SampleLog:
                 raise MemgateError(
                     f"{self.path} lacks the column {', '.join(missing)}: an older version wrote it, so train again."
                 )
-            columns = {column: group[column][:] for column in SAMPLE_COLUMNS}
-            return Samples(**columns, truth_known=self.truth_known)
+            kind = Samples if self.truth_known else UnjudgedSamples
+            return kind(**{column: group[column][:] for column in SAMPLE_COLUMNS})
 
     def epochs(self, split: str) -> np.ndarray:
         """Whole epochs (committed, checksums match), counted from 1: int32 [E], rising."""
