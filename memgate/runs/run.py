@@ -156,11 +156,10 @@ class Run:
         path = self.path / "log.h5"
         if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
-        try:
-            known = self.outline.truth_known
-        except MemgateError:  # of a run with a damaged config.json; its log is readable by itself
-            known = True
-        return SampleLog(path, known)
+        log = SampleLog(path)
+        with suppress(MemgateError):  # of a run with a damaged config.json, whose log can be read by itself
+            log.truth_known = self.outline.truth_known
+        return log
 
     def log(self, split: str = "train") -> SplitLog:
         """Everything logged of one split, as arrays by name.

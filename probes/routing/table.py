@@ -29,7 +29,7 @@ from probes.routing.routes import (
     row_of,
     with_difference,
 )
-from probes.samples.notes import IDENTITY, unbound
+from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, unbound
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.bootstrap import MEAN_RESAMPLES
 from probes.stats.estimate import average, difference, percent, share
@@ -130,7 +130,7 @@ def _per_sample(result: ProbeResult) -> pd.DataFrame:
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     """One result as text: fit along each route, how much each cut takes, and the cost that hard routing saves."""
     groups = rows_of(probed_members(run, log, result))
-    fit = "Fit of the given label" if _corrupted(groups) else "Accuracy"
+    fit = "Fit of the given label" if _corrupted(groups) or not log.truth_known else "Accuracy"
     parts = [heading(run, log, result), f"{fit} along each route:", table(fit_rows(result, groups))]
     differences = _differences(result, groups)
     parts += ["Paired by sample, one route minus another:", differences] if differences else []
@@ -230,6 +230,8 @@ def _contrasts(run: Run, log: SampleLog, result: ProbeResult) -> list[str]:
     groups = probed_members(run, log, result)
     if rows := [contrast_row(contrast) for contrast in contrasts(result, groups)]:
         return ["Does a cut take more from corrupted samples than from clean ones?", table(rows)]
+    if not log.truth_known:
+        return [TRUTH_UNKNOWN]
     if "corrupted" not in groups:
         return [
             f"None of the probed samples of {result.split} is corrupted, so there is nothing to contrast."
