@@ -187,8 +187,8 @@ def run(arguments: Sequence[str]) -> None:
     """Run the command of the arguments; an error that the user can correct ends in one sentence and exit code 2.
 
     Raises:
-        SystemExit: with code 2 after an error of the user, 130 after Ctrl-C, 0 after --help or when the reader of the
-            output has ended.
+        SystemExit: with code 2 after an error of the user or of a file, 130 after Ctrl-C, 0 after --help or when the
+            reader of the output has ended.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -208,3 +208,8 @@ def run(arguments: Sequence[str]) -> None:
         # The reader of the output has ended (memgate runs | head), which is no error.
         sys.stderr.close()
         raise SystemExit(0) from None
+    except (
+        OSError
+    ) as error:  # of a path that no command has checked: a name that is too long, a disk that is gone
+        console.warn(f"A file could not be read or written ({error}): check the path and the disk.")
+        raise SystemExit(2) from None

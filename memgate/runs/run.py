@@ -263,8 +263,7 @@ class Run:
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""
-        rows = metrics.read(self.path / "metrics.csv")
-        metrics.write(self.path / "metrics.csv", [row for row in rows if row["epoch"] <= last_epoch])
+        metrics.keep(self.path / "metrics.csv", last_epoch)
 
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch to metrics.csv and put it on the disk."""
@@ -281,10 +280,8 @@ class Run:
         path = folder / (f"epoch_{int(which):03d}.pt" if number else f"{which}.pt")
         if not is_name(which) or not path.exists():
             _ = self.config  # raises for a recorded run, which has no network at all
-            present = sorted(entry.stem for entry in folder.glob("*.pt"))
-            raise MemgateError(
-                f"{self.name} has no checkpoint {which!r}: it has {', '.join(present) or 'none yet'}."
-            )
+            present = ", ".join(sorted(entry.stem for entry in folder.glob("*.pt"))) or "none yet"
+            raise MemgateError(f"{self.name} has no checkpoint {which!r}: it has {present}.")
         return path
 
     @property
