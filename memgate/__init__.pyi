@@ -13,6 +13,7 @@ from .runs.run import Run as Run
 from .runs.run import list_runs as list_runs
 from .runs.run import open_run as open_run
 from .training.evaluate import load_model as load_model
+from .training.loop import Stopped as Stopped
 from .training.loop import resume as resume
 from .training.loop import train as train
 

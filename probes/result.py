@@ -16,13 +16,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
+from memgate.runs.checks import check_run
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 from noise.files.json_form import json_text
 from noise.files.lock import locked_folder
 
 SCHEMA = "memgate-probe/1"
+
+PROBES = ("csr", "routing", "difficulty", "ood", "neighbours")
+"""Names of the probes that store results; ``neighbours`` are the images that the probe csr found."""
 
 FORMER_NAMES = {"difficulty": "inside"}
 """Probe to the name of its file in version 0.1.0; a run with such a file continues to use it."""
@@ -81,16 +85,21 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
 
     Args:
         run: the run.
-        probe: ``csr``, ``routing``, ``difficulty`` or ``ood``.
+        probe: one of :data:`PROBES`.
 
     Raises:
-        MemgateError: the file is damaged or has another format.
+        MemgateError: there is no such probe, or the file is damaged or has another format.
 
     Example:
         >>> import probes
         >>> probes.load_results(run, "ood")
         ()
     """
+    check_run(run)
+    require(
+        probe in PROBES,
+        f"There is no probe {probe!r}: take {', '.join(PROBES)}.",
+    )
     path = probe_path(run, probe)
     if not path.exists():
         return ()

@@ -13,6 +13,7 @@ from memgate.errors import MemgateError
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward
+from memgate.runs.checks import check_run
 from memgate.runs.create import create_run
 from memgate.runs.inputs import Inputs, inputs_of, load_inputs
 from memgate.runs.metrics import metric_names, penalty_column
@@ -31,7 +32,16 @@ from noise.files.atomic import remove_leftovers
 
 
 class Stopped(SystemExit):
-    """The user stopped the training, and the run can be resumed; the exit code is the shell's for the signal."""
+    """The user stopped the training, and the run can be resumed; the exit code is the shell's for the signal.
+
+    Example:
+        >>> import memgate
+        >>> try:
+        ...     raise memgate.Stopped(130)  # what Ctrl-C does to memgate.train and memgate.resume
+        ... except memgate.Stopped as stop:
+        ...     stop.code
+        130
+    """
 
 
 def train(requested: RunConfig) -> Run:
@@ -101,6 +111,7 @@ def resume(run: Run) -> Run:
         epoch 1/1 ...
         'complete'
     """
+    check_run(run)
     if run.status().state == "complete":
         raise MemgateError(f"{run.path} is complete: there is nothing to resume.")
     device = choose_device(run.config.device)
