@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memgate.errors import MemgateError
 from memgate.log.format import DECIDED_BY, EpochRecord, Samples, has_value
 from memgate.log.reader import SampleLog
+from memgate.runs.checks import check_run
 from memgate.runs.run import Run
 
 FAR = 2048
@@ -101,6 +102,7 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
     Raises:
         MemgateError: there is no complete epoch yet, every epoch is damaged, or there is no such split.
     """
+    check_run(run)
     log = log or run.sample_log()
     epochs = log.epochs(split)
     if len(epochs) == 0 and len(log.torn(split)) > 0:

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
+from memgate.runs.checks import check_run
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.result import ProbeResult, load_results
@@ -91,6 +92,7 @@ def routing_table(run: Run, split: str = "train", epoch: int | None = None) -> p
         >>> bool(table["memorised_by_b3"].dtype == bool)
         True
     """
+    check_run(run)
     run.sample_log().samples(split)
     stored = [result for result in load_results(run, PROBE) if result.split == split]
     results = [result for result in stored if epoch in (None, result.epoch)]
