@@ -21,7 +21,8 @@ from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, norm, rankdata
+from scipy.special import ndtr, ndtri
+from scipy.stats import binom, rankdata
 from tabulate import tabulate
 
 from probes.scores.detection import detection_figures
@@ -135,7 +136,7 @@ AREAS = (0.5, 0.7, 0.856, 0.961, 0.983, 0.995)
 
 def two_normals(area: float, m: int, n: int, sd: float, rng: np.random.Generator) -> tuple[Floats, float]:
     """Scores [m + n], the positives first with the standard deviation ``sd``, and their true AUROC."""
-    shift = norm.ppf(area) * math.sqrt(1 + sd**2)
+    shift = ndtri(area) * math.sqrt(1 + sd**2)
     return np.concatenate([rng.normal(shift, sd, m), rng.normal(0, 1, n)]), area
 
 
@@ -153,10 +154,10 @@ def with_outliers(area: float, m: int, n: int, rng: np.random.Generator) -> tupl
 
 def tied(area: float, m: int, n: int, levels: int, rng: np.random.Generator) -> tuple[Floats, float]:
     """Scores of two normal distributions cut into levels at the quantiles of the negatives."""
-    cuts = norm.ppf(np.arange(1, levels) / levels)
+    cuts = ndtri(np.arange(1, levels) / levels)
     scores, _ = two_normals(area, m, n, 1, rng)
-    shift = norm.ppf(area) * math.sqrt(2)
-    of_positives = np.diff(np.concatenate([[0], norm.cdf(cuts - shift), [1]]))
+    shift = ndtri(area) * math.sqrt(2)
+    of_positives = np.diff(np.concatenate([[0], ndtr(cuts - shift), [1]]))
     truth = float((of_positives * (np.arange(levels) + 0.5) / levels).sum())
     return np.digitize(scores, cuts).astype(np.float64), truth
 
@@ -231,8 +232,8 @@ def area_difference_draw(areas: tuple[float, float], alike: float, m: int, n: in
     def draw(rng: np.random.Generator) -> tuple[float, float, float]:
         common, own = rng.normal(size=(2, m + n))
         positive = np.arange(m + n) < m
-        first = common + positive * norm.ppf(areas[0]) * math.sqrt(2)
-        second = alike * common + math.sqrt(1 - alike**2) * own + positive * norm.ppf(areas[1]) * math.sqrt(2)
+        first = common + positive * ndtri(areas[0]) * math.sqrt(2)
+        second = alike * common + math.sqrt(1 - alike**2) * own + positive * ndtri(areas[1]) * math.sqrt(2)
         _, low, high = auroc_difference(first, second, positive)
         return low, high, areas[0] - areas[1]
 
@@ -245,7 +246,7 @@ def epoch_mean_draw(area: float, m: int, n: int) -> Draw:
     def draw(rng: np.random.Generator) -> tuple[float, float, float]:
         positive = np.arange(m + n) < m
         common, own = rng.normal(size=m + n), rng.normal(size=(5, m + n))
-        values = (common + own) / math.sqrt(2) + positive * norm.ppf(area) * math.sqrt(2)
+        values = (common + own) / math.sqrt(2) + positive * ndtri(area) * math.sqrt(2)
         (curve,) = _curves(
             EPOCH_QUANTITIES[0], None, np.arange(5), values, ~positive, {"corrupted": positive}
         )
@@ -295,7 +296,7 @@ def group_draw(area: float, m: int, n: int) -> Draw:
         drawn_in = resampled(n, RESAMPLES, seed, "")
         areas, draws = [], []
         for name in ("a", "b"):
-            scores = np.concatenate([rng.normal(norm.ppf(area) * math.sqrt(2), 1, m), test])
+            scores = np.concatenate([rng.normal(ndtri(area) * math.sqrt(2), 1, m), test])
             in_order = order(scores, np.arange(m + n) < m)
             weights = np.concatenate([resampled(m, RESAMPLES, seed, name), drawn_in], axis=1)
             areas.append(in_order.ranking().auroc)
@@ -476,7 +477,7 @@ def ks_draw(n: int, m: int) -> Draw:
     def draw(rng: np.random.Generator) -> tuple[float, float, float]:
         contrast = contrast_numbers("x", rng.normal(1, 1, n), rng.normal(0, 1, m))
         assert contrast is not None
-        return *_ends(contrast.distance), float(2 * norm.cdf(0.5) - 1)
+        return *_ends(contrast.distance), float(2 * ndtr(0.5) - 1)
 
     return draw
 
@@ -572,14 +573,14 @@ def rejected_corners() -> Iterator[Corner]:
 def _row(number: int, simulations: int) -> Coverage:
     # Corners hold functions, which cannot be sent to another process: each makes its own.
     corner = [*corners(), *rejected_corners()][number]
-    return coverage(corner, simulations // (10 if corner.costly else 1))
+    return coverage(corner, simulations // (4 if corner.costly else 1))
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--simulations", type=int, default=2000, help="draws a setting; a tenth with a bootstrap"
+        "--simulations", type=int, default=2000, help="draws a setting; a quarter with a bootstrap"
     )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", default="", help="intervals whose name contains this text")

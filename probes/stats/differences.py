@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from probes.stats.intervals import CONFIDENCE, DOUBT, wilson
 
@@ -30,7 +30,7 @@ def paired_interval(
     mean, n = float(numbers.mean()), numbers.size + 2
     centre = float(numbers.sum()) / n
     variance = (float((numbers**2).sum()) + 2 * largest**2) / n - centre**2
-    half = float(norm.ppf(0.5 + confidence / 2)) * np.sqrt(variance / n)
+    half = float(ndtri(0.5 + confidence / 2)) * np.sqrt(variance / n)
     return mean, max(-largest, min(mean, centre - half)), min(largest, max(mean, centre + half))
 
 

@@ -6,7 +6,8 @@ How often each contains the true value where samples are few is measured by ``be
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, chi2, norm, t
+from scipy.special import gammaincinv, ndtri, stdtrit
+from scipy.stats import binom
 
 CONFIDENCE = 0.95
 """Level of every interval in this package."""
@@ -43,7 +44,7 @@ def wilson(
     trials = np.asarray(n, np.float64)
     trials = np.where(trials == 0, np.nan, trials)
     hits = np.asarray(successes, np.float64)
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2))
     share = hits / trials
     centre = share + z**2 / (2 * trials)
     half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
@@ -57,10 +58,10 @@ def _lowered(
     low: NDArray[np.float64], hits: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
 ) -> NDArray[np.float64]:
     """Lower ends, those after few hits replaced by a Poisson count's; 0 after none."""
-    # Garwood 1936: half the quantile of chi square with 2 x hits degrees of freedom. The other end is out of reach, so
-    # the whole error lies at this one.
+    # Garwood 1936: a quantile of the gamma distribution. The other end is out of reach, so the whole error lies at
+    # this one. scipy.special instead of scipy.stats, since a report has hundreds of intervals.
     few = (hits > 0) & (hits <= FEW)
-    poisson = chi2.ppf(1 - confidence, 2 * np.where(few, hits, 1)) / (2 * trials)
+    poisson = gammaincinv(np.where(few, hits, 1), 1 - confidence) / trials
     return np.where(hits == 0, 0 * trials, np.where(few, np.minimum(low, poisson), low))
 
 
@@ -133,7 +134,7 @@ def mean_interval(
     if numbers.size < MEAN_VALUES or (numbers == numbers[0]).all():
         return mean, np.nan, np.nan
     error = float(numbers.std(ddof=1)) / np.sqrt(numbers.size)
-    half = float(t.ppf(0.5 + confidence / 2, numbers.size - 1)) * error
+    half = float(stdtrit(numbers.size - 1, 0.5 + confidence / 2)) * error
     return mean, mean - half, mean + half
 
 

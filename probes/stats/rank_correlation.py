@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata, t
+from scipy.special import stdtrit
+from scipy.stats import rankdata
 
 from probes.stats.intervals import CONFIDENCE
 
@@ -41,7 +42,7 @@ def spearman_interval(
     influence = _influence(ranks[0], ranks[1], rho)
     error = np.sqrt((influence**2).sum() / (n - 1) / n) / (1 - rho**2)
     error = max(float(error), float(np.sqrt((1 + rho**2 / 2) / (n - 3))))
-    half = float(t.ppf(0.5 + confidence / 2, n - 1)) * error
+    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * error
     return rho, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
 
 

@@ -149,6 +149,15 @@ def test_few_samples_leave_out_the_intervals_that_would_not_hold():
     assert [figure.low for figure in (result.aupr_in, result.aupr_out, result.fpr95)] == [None] * 3
 
 
+def test_a_set_without_samples_has_no_figures():
+    result = ood_figures(
+        scores(60, 0), {"a": scores(0, 1), "b": scores(9, 1)}, {"near": ["a", "b"]}, resamples=3
+    )
+    for name in ("a", "near"):
+        assert {figure.value for figure in vars(result[name]["one"]).values()} == {None}
+    assert result["b"]["one"].auroc.value is not None
+
+
 def test_the_bootstrap_agrees_with_delong():
     test_scores, outside = scores(800, 0), {"a": scores(500, 0.8)}
     result = ood_figures(test_scores, outside, {"group": ["a"]}, resamples=400)
