@@ -64,7 +64,7 @@ def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.
         gates, and ``attrs["notes"]`` a sentence for each damaged file of results.
 
     Raises:
-        MemgateError: no finished epoch, or no such split.
+        MemgateError: no finished epoch (until ``until``), or no such split.
 
     Example:
         >>> import probes
