@@ -15,8 +15,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard.run_folders import reading
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.log.format import DECIDED_BY, Samples, has_value, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run

@@ -1,19 +1,28 @@
-"""The format memgate-log/1: datasets of ``log.h5``, and the records that are written and read.
+"""The format memgate-log/2: datasets of ``log.h5``, and the records that are written and read.
 
 Every dataset is allocated in full and contiguously when the file is made. Writing an epoch then never changes the
-file's metadata, so that a process killed at any moment leaves a readable log.
+file's metadata, so that a process killed at any moment leaves a readable log, and the seal of all that never changes
+(:mod:`memgate.log.seal`) stays valid.
 """
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.errors import require
 from noise.manifest.manifest import Manifest, causes
 
-SCHEMA = "memgate-log/1"
+SCHEMA = "memgate-log/2"
+
+UNSEALED = "memgate-log/1"
+"""The format of version 0.1.0, which is still read: it has no seal, and its commit rows have no checksum."""
+
+MOST_CLASSES = 65535
+"""Classes are stored as uint16, and 65535 means none."""
 
 UNSEEN_CLASS = 65_535
 """Predicted class (uint16) where there is none: of a sample that was not seen, or whose logits have no softmax. Hence
@@ -66,8 +75,9 @@ TABLE_QUANTITIES = (
 )  # fmt: skip
 """Quantities and flags of a table with a row per sample and epoch, in the order of its columns."""
 
-COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
-"""Datasets of ``/commit/<split>`` with their types, one row per epoch; ``crc32`` has one column per quantity."""
+COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4", "row_crc32": "u4"}
+"""Datasets of ``/commit/<split>`` with their types, one row per epoch; ``crc32`` has one column per quantity, and
+``row_crc32`` is :func:`row_checksum`, or 0 where no epoch is committed."""
 
 STORED_MODES = {"eval": "sweep", "online": "online"}
 """Log mode to its name in files. The training split's values are from an evaluation pass over the images without
@@ -160,6 +170,21 @@ class LogLayout:
     class_names: tuple[str, ...]
     """Names of the K classes."""
 
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        require(
+            classes <= MOST_CLASSES,
+            f"The data has {classes:,} classes, and a log holds at most {MOST_CLASSES:,}: leave some out.",
+        )
+        for split, samples in self.splits.items():
+            for name, dtype in SAMPLE_COLUMNS.items():
+                column = getattr(samples, name)
+                require(
+                    bool((column.astype(dtype) == column).all()),
+                    f"{name} of {split} holds {column.min()} to {column.max()}, which a log cannot hold "
+                    f"({np.dtype(dtype).name}).",
+                )
+
     def shape(self, split: str, name: str) -> tuple[int, ...]:
         """Shape of one dataset: [E, G, N] per gate, else [E, N]; flags keep one row without a gate."""
         samples, rows = len(self.splits[split]), len(self.epochs)
@@ -235,6 +260,28 @@ def table_columns(
         for gate in gates:
             columns[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
     return columns
+
+
+def row_checksum(split: str, epoch: int, checksums: NDArray[np.uint32], unix_time: float, seen: int) -> int:
+    """Checksum in [1, 2^32) of a row of ``/commit/<split>``, which binds it to its split and epoch.
+
+    Args:
+        split: name of the split.
+        epoch: counted from 1.
+        checksums: the row of ``crc32`` [Q].
+        unix_time: when the epoch was written.
+        seen: number of samples that it has seen.
+    """
+    parts = (f"{split}/{epoch}".encode(), *(np.asarray(value, f"<{COMMIT[name]}").tobytes() for name, value in (
+        ("crc32", checksums), ("unix_time", unix_time), ("seen", seen)
+    )))  # fmt: skip
+    return zlib.crc32(b"".join(parts)) or 1
+
+
+def marked(commit: Mapping[str, Any]) -> np.ndarray:
+    """Whether each row of ``/commit/<split>`` is marked as committed, rightly or not: bool [E]."""
+    done = commit["done"][:] != 0
+    return done | (commit["row_crc32"][:] != 0) if "row_crc32" in commit else done
 
 
 def logged_epochs(epochs: int, every: int) -> tuple[int, ...]:

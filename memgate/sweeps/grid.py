@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from memgate.errors import MemgateError, require
 from memgate.runs.json_files import read_json, write_json
 from memgate.runs.run import Run, is_run
 from noise.files.lock import locked_folder
+from noise.files.schema import other_format
 
 SCHEMA = "memgate-sweep/1"
 
@@ -28,6 +30,10 @@ NOT_VARIED = {
 
 PLACES = ("name", "out", "seed", "device", "data.root")
 """Flags that may differ between two starts of a sweep: places, and values of a single run."""
+
+
+MOST_RUNS = 10_000
+"""Largest number of runs of a sweep."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     words = [word.strip() for word in text.split(",")]
     require(
-        all(word.isdecimal() for word in words),
+        all(word.isascii() and word.isdecimal() and len(word) <= 19 for word in words),
         f"--seeds {text!r} is not a list of seeds: give whole numbers from 0, separated by commas, such as 0,1,2.",
     )
     seeds = tuple(map(int, words))
@@ -136,6 +142,8 @@ def plan(
         "after one.",
     )
     sweep_name = base.name or recipe
+    size = math.prod(len(choices) for _, choices in axes) * len(seeds)
+    require(size <= MOST_RUNS, f"This sweep has {size} runs, and may have {MOST_RUNS}: vary less at once.")
     runs, configs = [], []
     for values in itertools.product(*(choices for _, choices in axes)):
         config = changed(base, dict(zip(names, values, strict=True)))
@@ -175,7 +183,8 @@ def read_sweep(path: Path) -> Sweep:
         MemgateError: the file is damaged or is not a sweep's file.
     """
     content = read_json(path)
-    require(content.get("schema") == SCHEMA, f"{path} is not a sweep's file in the format {SCHEMA}.")
+    schema = content.get("schema")
+    require(schema == SCHEMA, other_format(path, schema, SCHEMA, "it is not a sweep's file."))
     return from_json(Sweep, content, str(path))
 
 
@@ -268,7 +277,7 @@ def state_of(out: Path, name: str) -> str:
     if not is_run(path):
         return "missing"
     try:
-        return Run(path).status().shown
+        return Run(path).status().state
     except MemgateError:
         return "damaged"
 

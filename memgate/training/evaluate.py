@@ -13,6 +13,7 @@ from torch import nn
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
 from memgate.models.pixels import PixelNetwork
+from memgate.runs.checks import check_run
 from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
@@ -109,7 +110,7 @@ def load_network(run: Run, which: str | int, device: torch.device) -> tuple[nn.M
     config = run.config.model  # first: of a recorded run, this says that it has no network
     classes, side = len(run.sample_log().class_names), run.manifest.header.image_shape[0]
     model = build_model(config, classes, seed=0, image_size=side).to(device)
-    return model, load_weights(model, run.checkpoint(which), device)
+    return model, load_weights(model, run, which, device)
 
 
 def load_model(run: Run, which: str | int = "last", device: str = "auto") -> PixelNetwork:
@@ -134,6 +135,7 @@ def load_model(run: Run, which: str | int = "last", device: str = "auto") -> Pix
         >>> network(images).shape  # two images, ten classes
         torch.Size([2, 10])
     """
+    check_run(run)
     network, _ = load_network(run, which, choose_device(device))
     return pixel_network(network, inputs_of(run)).eval()
 

@@ -1,6 +1,5 @@
 """Exports that are one file: contents and writer."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from memgate.log.format import DECIDED_BY, has_value, table_columns
 from memgate.runs.run import Run
+from noise.files.json_form import json_text
 from noise.files.npz import write_arrays
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
@@ -26,7 +26,7 @@ from probes.export.shapes import (
     unknown_flags,
 )
 from probes.export.summary import export_summary
-from probes.export.writers import WRITERS, arrow_table, plain_arrays, write_h5
+from probes.export.writers import WRITERS, arrow_table, plain_arrays, without_formulas, write_h5
 
 SAMPLES_PER_GROUP = 4096
 """Samples per row group of a matrix as Parquet."""
@@ -50,20 +50,23 @@ class Content:
     """Sentences about values that could not be read."""
 
 
-def file_content(run: Run, plan: ExportPlan, chosen: Chosen) -> Content:
+def file_content(run: Run, plan: ExportPlan, chosen: Chosen, for_program: bool = False) -> Content:
     """The file of an export.
 
     Args:
         run: the run.
         plan: what to export, of a schema that is no folder, with its format.
         chosen: its samples and epochs.
+        for_program: whether a program reads it, and no spreadsheet, see
+            :func:`probes.export.writers.without_formulas`.
 
     Raises:
         MemgateError: a quantity is not known.
     """
     if plan.shape == "summary":
         table, notes = summary_frame(run, plan, chosen)
-        return _frame(table, str(plan.format), notes)
+        people = plan.schema == "memgate" and plan.format == "csv" and not for_program
+        return _frame(table, str(plan.format), notes, people)
     names = chosen_columns(plan.quantities, table_columns(chosen.snapshot.log.gates))
     return (_long if plan.shape == "long" else _matrix)(chosen, names, str(plan.format))
 
@@ -75,12 +78,12 @@ def summary_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataFr
     return export_summary(run, chosen, plan.quantities)
 
 
-def _frame(table: pd.DataFrame, form: str, notes: tuple[str, ...]) -> Content:
+def _frame(table: pd.DataFrame, form: str, notes: tuple[str, ...], people: bool) -> Content:
     def write(stream: BinaryIO) -> None:
         if form in ARRAYS:
             ARRAYS[form](stream, plain_arrays(table))
         else:
-            content = arrow_table(table)
+            content = without_formulas(arrow_table(table)) if people else arrow_table(table)
             WRITERS[f".{form}"](stream, content.schema, [content])
 
     return Content([str(name) for name in table.columns], len(table), write, notes)
@@ -147,7 +150,7 @@ def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
 def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
     known = table_columns(chosen.snapshot.log.gates)
     kinds = [(name, pa.list_(element_type(known[name][0]))) for name in names]
-    epochs = json.dumps(chosen.snapshot.epochs.tolist())
+    epochs = json_text(chosen.snapshot.epochs)
     return pa.schema([("sample_id", pa.int64()), *kinds], metadata={"epochs": epochs})
 
 

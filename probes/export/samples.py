@@ -88,7 +88,7 @@ def _members(run: Run, plan: ExportPlan, snapshot: Snapshot, at: int) -> NDArray
             f"{cohort.split}.",
         )
         mask = mask & np.isin(samples.sample_id, cohort.sample_ids)
-    if plan.ids:
+    if plan.ids is not None:
         unknown = np.setdiff1d(plan.ids, samples.sample_id)
         require(
             len(unknown) == 0,
@@ -120,7 +120,7 @@ def _route(
 
 def _conditions(plan: ExportPlan, at: int) -> str:
     """The conditions of a plan as flags."""
-    given = {"cohort": plan.cohort, "ids": " ".join(map(str, plan.ids[:5])) or None}
+    given = {"cohort": plan.cohort, "ids": " ".join(map(str, plan.ids[:5])) if plan.ids else None}
     parts = [f"--{name} {value}" for name, value in given.items() if value is not None]
     default = Filter()
     if plan.filter.cause != default.cause:

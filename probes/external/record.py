@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, require
 
+UNNAMED_DATA = ("npz", "folder", "own")
+"""Names of data that say nothing about the data set: the user's files, and those of a Recorder that was told none."""
+
 
 @dataclass(frozen=True, eq=False)
 class External:
@@ -35,11 +38,56 @@ class External:
     """Annotator to the chosen classes [m]."""
     votes: NDArray[np.float64] | None = None
     """[m, K] number or share of people who chose each class."""
+    dataset: str | None = None
+    """Name of the data set that the file is about; None where it names none."""
+
+    @property
+    def order_checked(self) -> bool:
+        """Whether labels in the file show that its rows belong to the run's samples."""
+        return self.labels is not None
+
+    @property
+    def title(self) -> str:
+        """The name, marked where the order cannot be checked: the values may then be those of other samples."""
+        return self.name if self.order_checked else f"{self.name} (order not checked)"
 
     def row(self, sample_id: int) -> int | None:
         """Position of a sample in the arrays; None if the file does not have it."""
         rows = np.flatnonzero(self.sample_id == sample_id)
         return int(rows[0]) if len(rows) else None
+
+
+def check_data(external: External, data: str, classes: int) -> None:
+    """Check that a file is about the data set of a run, as far as it names one.
+
+    A run on the user's own files, or on unnamed data, may well be on that data set: then the labels of the file decide
+    (:func:`aligned`), and without labels it is refused.
+
+    Args:
+        external: the file.
+        data: name of the run's data set.
+        classes: its number of classes.
+
+    Raises:
+        MemgateError: the file names another data set, or other classes.
+    """
+    named = external.dataset
+    require(
+        named is None or _plain(named) == _plain(data) or (data in UNNAMED_DATA and external.order_checked),
+        f"--join {external.name} is about {named} and the run was trained on {data}: leave it out, or join a file "
+        "about the run's own data.",
+    )
+    labels = np.zeros(0, np.int64) if external.labels is None else external.labels
+    most = int(labels.max(initial=-1)) + 1 if external.votes is None else external.votes.shape[1]
+    require(
+        (most == classes) if external.votes is not None else most <= classes,
+        f"{external.file} has {most} classes and the run {classes}: it belongs to another data set.",
+    )
+
+
+def _plain(name: str) -> str:
+    """A data set's name without case, spaces and hyphens."""
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def aligned(external: External, table: pd.DataFrame) -> tuple[NDArray[np.float64], str]:

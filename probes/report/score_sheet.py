@@ -4,7 +4,6 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,9 @@ from memgate.console import Form
 from memgate.errors import MemgateError
 from memgate.log.format import UNKNOWN
 from memgate.runs.run import Run, command
+from noise.files.json_form import json_text
 from probes.dynamics.snapshot import Snapshot
-from probes.report.document import Block, Lines, layout, table_of, to_json
+from probes.report.document import Block, Lines, layout, table_of
 from probes.samples.columns import gate_column, shown_gates
 from probes.samples.groups import members
 from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged, passes_of
@@ -105,7 +105,7 @@ class ScoreSheet:
 
     def text(self, form: Form = "terminal") -> str:
         """The sheet as plain text, Markdown or JSON, in which undefined, infinite and "never" are null."""
-        return to_json(_plain(asdict(self))) if form == "json" else layout(*_parts(self), form)
+        return json_text(asdict(self), indent=2) if form == "json" else layout(*_parts(self), form)
 
     def __str__(self) -> str:
         return self.text()
@@ -135,7 +135,7 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
     return ScoreSheet(
         run=run.name,
         split=snapshot.split,
-        state=run.status().shown,
+        state=run.status().state,
         epoch=int(snapshot.epochs[-1]),
         planned=int(log.planned[-1]),
         logged=len(snapshot.epochs),
@@ -251,15 +251,6 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Sco
         *epochs_not_logged(log, last),
         *damaged_epochs(log, [snapshot.split]),
     )
-
-
-def _plain(value: Any) -> Any:
-    """The value with null in place of numbers that JSON lacks."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _parts(sheet: ScoreSheet) -> tuple[str, list[Block]]:

@@ -11,7 +11,8 @@ from memgate.console import Form
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.sweeps.grid import Sweep, SweepRun, state_of
-from probes.report.document import Lines, layout, table_of, to_json
+from noise.files.json_form import json_text
+from probes.report.document import Lines, layout, table_of
 from probes.report.report import report
 from probes.report.several_runs import Spread, shown_spread, spread, spreads
 from probes.report.tables import NumberForm
@@ -67,7 +68,7 @@ class SweepResults:
             content = asdict(self)
             for point in content["points"]:
                 del point["forms"]
-            return to_json(content)
+            return json_text(content, indent=2)
         complete = sum(len(point.runs) for point in self.points)
         lines = [f"{complete} of {complete + len(self.missing)} runs are complete."]
         lines += [f"Not in the table: {name} ({state})" for name, state in self.missing.items()]

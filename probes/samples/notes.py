@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from memgate.log.format import UNSEALED
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.result import ProbeResult
@@ -55,6 +56,23 @@ def not_shown(log: SampleLog) -> tuple[str, ...]:
     if len(shown) == len(log.gates):
         return ()
     return (f"Of the {len(log.gates)} gates {', '.join(shown)} are shown; 'memgate export' has them all.",)
+
+
+def unprotected(log: SampleLog) -> tuple[str, ...]:
+    """A sentence if the log is of a version that kept no checksums of labels and sample ids; else ()."""
+    if log.seal is not None:
+        return ()
+    return (
+        f"The log has the older format {UNSEALED}, which has no checksums of labels and sample ids: damage to them "
+        "would not be noticed.",
+    )
+
+
+def unbound(result: ProbeResult) -> tuple[str, ...]:
+    """A sentence if a stored result does not say which run it was computed from; else ()."""
+    if result.log:
+        return ()
+    return ("Stored by version 0.1.0, which did not record the run that a result was computed from.",)
 
 
 def damaged_epochs(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:

@@ -381,6 +381,23 @@ def test_what_fits_another_data_set_is_a_sentence_and_not_shown(
     assert not at.error
 
 
+def test_a_file_whose_order_cannot_be_checked_is_marked_or_refused(
+    make_run: MakeRun, join: Any, tmp_path: Path
+) -> None:
+    run = make_run()
+    np.savez(tmp_path / "c.npz", scores=np.linspace(0, 1, 50_000).astype(np.float32))
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).random(200))
+    files = [f"cscores={tmp_path}/c.npz", f"mine={tmp_path}/mine.npy"]
+    at = join("sample", files, run=run.name, id="40")
+    assert "cscores is not joined: --join cscores is about CIFAR-10 and the run was trained on npz" in texts(
+        at
+    )
+    scores = table(at, "ranks")["score"].tolist()
+    assert "mine (order not checked)" in scores
+    assert not any("cscores" in score for score in scores)
+    assert not at.error
+
+
 def test_a_file_that_is_gone_is_a_sentence(make_run: MakeRun, join: Any, tmp_path: Path) -> None:
     run = make_run()
     at = join("sample", [f"mine={tmp_path}/gone.csv:x"], run=run.name, id="40")

@@ -40,6 +40,8 @@ class RunPlan:
     val_n: int = 0
     every: int = 1
     classes: int = 10
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes. None: their numbers."""
     seed: int = 0
     data_seed: int | None = None
     """Seed of the made-up data. None: ``seed``."""
@@ -82,7 +84,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         mode=plan.mode,
         class_names=tuple(inputs.train.class_names),
     )
-    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
+    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1, "started_unix": count}
     run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
     _write_epochs(run, layout, plan)
     finished = plan.epochs if plan.finished is None else plan.finished
@@ -106,6 +108,8 @@ def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
         pixels = rng.normal(40 + 170 * labels[:, None, None, None] / plan.classes, 25, (count, SIDE, SIDE, 3))
         arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
         arrays[f"{split}_labels"] = labels.astype(np.int64)
+    if plan.class_names is not None:
+        arrays["class_names"] = np.array(plan.class_names)
     np.savez(path, **arrays)
 
 

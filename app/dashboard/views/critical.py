@@ -23,6 +23,7 @@ from memgate.runs.run import command
 from probes.csr.config import PAPER_RADIUS
 from probes.csr.table import UNITS, CriticalGroup
 from probes.result import ProbeResult
+from probes.samples.notes import unbound
 from probes.samples.probe_groups import of_gate
 
 
@@ -71,10 +72,11 @@ def parameters(result: ProbeResult) -> str:
         "fgsm": "one signed-gradient step",
         "pgd": f"PGD search of {config['steps']} steps, {config['restarts']} start(s)",
     }.get(result.variant, result.variant)
-    return (
+    facts = (
         f"{how}; {len(result.sample_id):,} samples of {result.split}, checkpoint {result.checkpoint} of epoch "
         f"{result.epoch}, in {config['precision']}; {config['gradient_evaluations']:,} gradients. {UNITS}"
     )
+    return " ".join([facts, *unbound(result)])
 
 
 def lines_of(points_of: Sequence[tuple[float, CriticalGroup, int]], view: View) -> dict[str, Line]:

@@ -227,7 +227,7 @@ def test_status_says_how_the_loop_ended(
     def loop() -> Recorder:
         with make_recorder() as recorder:
             feed(recorder, 1)
-            assert Run(recorder.path).status().shown == "running"
+            assert Run(recorder.path).status().state == "running"
             recorder.update(torch.arange(N), logits_of(2), torch.from_numpy(GIVEN))
             if error is not None:
                 raise error
@@ -271,7 +271,7 @@ for epoch in (1, 2):
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
     run = Run(tmp_path / "runs" / "mine")
-    assert run.status().shown == "crashed"
+    assert run.status().state == "crashed"
     assert report(run).epoch == 1
     with make_recorder(resume=True) as recorder:
         assert recorder.epoch == 1
