@@ -192,10 +192,10 @@ class Recorder:
                 last values are kept.
             logits: [b, K]. NaN, after a training has diverged, is recorded as NaN.
             labels: given labels [b].
-            gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; a sample with g above 0.5 counts
-                as routed through the block, one whose g is NaN has no route. A gate without a name is called ``gate``.
-            gate_logits: logits [b, K] of the gates' own classifiers, in the same form; their entropy H and their
-                predicted class are recorded. Gates without a classifier are left out.
+            gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; above 0.5 counts as routed
+                through the block, NaN as missing. A gate without a name is called ``gate``.
+            gate_logits: logits [b, K] of the gates' own classifiers, in the same form, for their entropy H and their
+                predicted class. Gates without a classifier are left out.
             split: name of the split.
 
         Raises:
