@@ -8,7 +8,7 @@ file's metadata, so that a process killed at any moment leaves a readable log, a
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,9 +114,8 @@ class Samples:
     """0, or k where the k-th corruption of the run's manifest was applied to the image."""
     open_set: np.ndarray
     """1 where the image is one of another data set, else 0."""
-    truth_known: bool = True
-    """Whether it is known which samples are corrupted (:attr:`memgate.runs.outline.Outline.truth_known`). Where it is
-    not, ``clean_label`` holds the given labels."""
+    truth_known: ClassVar[bool] = True
+    """Whether it is known which samples are corrupted (:attr:`memgate.runs.outline.Outline.truth_known`)."""
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -125,18 +124,13 @@ class Samples:
     def cause(self) -> np.ndarray:
         """Cause [N] of each sample's corruption, one of :data:`noise.manifest.manifest.CAUSES`; ``clean`` for none.
 
-        Where the truth is not known, the cause of every sample is :data:`UNKNOWN`.
-
         A label is corrupted where it differs from the clean one: a corruption may draw the clean label again.
         """
-        if not self.truth_known:
-            return np.full(len(self), UNKNOWN)
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
     def take(self, places: NDArray[np.integer] | slice) -> "Samples":
         """The samples at some places, in the order of ``places``."""
-        columns = {name: getattr(self, name)[places] for name in SAMPLE_COLUMNS}
-        return Samples(**columns, truth_known=self.truth_known)
+        return type(self)(**{name: column[places] for name, column in vars(self).items()})
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
@@ -148,6 +142,17 @@ class Samples:
     def of(cls, manifest: Manifest) -> "Samples":
         """The samples of a corrupted split, from its manifest."""
         return cls(**{column: getattr(manifest, column) for column in SAMPLE_COLUMNS})
+
+
+class UnjudgedSamples(Samples):
+    """Samples of which it is not known whether they are corrupted; ``clean_label`` holds the given labels."""
+
+    truth_known: ClassVar[bool] = False
+
+    @property
+    def cause(self) -> np.ndarray:
+        """:data:`UNKNOWN` [N]."""
+        return np.full(len(self), UNKNOWN)
 
 
 @dataclass(frozen=True)

@@ -153,11 +153,7 @@ class Run:
         return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
     def sample_log(self) -> SampleLog:
-        """The reader of log.h5.
-
-        Raises:
-            MemgateError: there is no log, because the run is only curves.
-        """
+        """The reader of log.h5; raises MemgateError where there is none, because the run is only curves."""
         path = self.path / "log.h5"
         if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
