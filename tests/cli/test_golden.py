@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -96,3 +97,13 @@ def test_a_format_of_a_newer_version_is_a_sentence(newest: Run, read: Callable[[
         (MemgateError, NoiseError), match=r"which a newer version of memgate wrote \(.*update memgate"
     ):
         read(newest)
+
+
+def test_a_former_result_without_its_settings_is_a_sentence(
+    tmp_path: Path, exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(GOLDEN / "log_1", tmp_path / "log_1"))
+    with h5py.File(run / "probes" / "csr.h5", "r+") as handle:
+        handle["train/epoch_002/lass"].attrs["config"] = "{}"
+    assert exit_code("probe", "show", run) == 2
+    assert "csr.h5 is damaged (it lacks 'radii'): remove it, and probe again." in capsys.readouterr().err

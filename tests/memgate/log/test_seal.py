@@ -259,6 +259,7 @@ def test_a_log_cannot_show_the_bytes_of_another_file(
         SampleLog(older)
 
 
+@pytest.mark.slow
 def test_a_file_that_hangs_the_library_is_a_sentence_and_is_tried_once(
     older: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
