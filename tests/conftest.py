@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +40,45 @@ def make_recorder(tmp_path: Path) -> Callable[..., Any]:
 
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Function that opens a page of the dashboard over ``tmp_path/runs`` with URL parameters."""
+    """Function that opens a page of the dashboard over ``tmp_path/runs`` with URL parameters.
+
+    With ``tab``, a page that it returned before, it is opened in the same browser tab, otherwise in a new one.
+    """
+    from streamlit.components.v2.component_manager import BidiComponentManager
     from streamlit.testing.v1 import AppTest  # a second, which other tests do not wait for
 
+    # Each AppTest would search all installed packages for components, 0.2 s a page; the dashboard's own are inline.
+    monkeypatch.setattr(
+        BidiComponentManager, "discover_and_register_components", lambda *_arguments, **_options: None
+    )
     entry = Path(__file__).parents[1] / "app" / "dashboard" / "main.py"
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
 
-    def opened(page: str, /, **params: str) -> Any:
-        at = AppTest.from_file(entry, default_timeout=60).run()
-        if page != "runs":
+    def opened(page: str, /, *, tab: Any = None, **params: str) -> Any:
+        at = tab or AppTest.from_file(entry, default_timeout=60).run()
+        if tab or page != "runs":
             at.switch_page(f"views/{page}.py")
+        at.query_params.clear()  # as a browser does
         for name, value in params.items():
             at.query_params[name] = value
         at.run()
-        assert not at.exception, [(error.value, error.stack_trace) for error in at.exception]
+        assert not at.exception, (page, [(error.value, error.stack_trace) for error in at.exception])
         return at
 
     return opened
+
+
+@pytest.fixture
+def walk(open_page: Callable[..., Any]) -> Callable[..., Iterator[tuple[str, Any]]]:
+    """Function that opens pages one after another in the same browser tab and yields each with its name."""
+
+    def pages(names: Iterable[str], **params: str) -> Iterator[tuple[str, Any]]:
+        tab = None
+        for name in names:
+            tab = open_page(name, tab=tab, **params)
+            yield name, tab
+
+    return pages
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ TERMS: Mapping[str, str] = {
     "logits": "Unit of the margin: the inputs of the softmax.",
     "margin": "Logit of the given label minus the largest other logit; below 0 the given label is not predicted.",
     "CSL": "Cumulative sample loss: the mean loss of a sample over the epochs; high is hard.",
-    "AUM": "Area under the margin: the mean margin of a sample over the epochs; low is hard.",
+    "AUM": "Area under the margin: the mean margin of a sample over the epochs; low is hard. Defined on the training "
+    "passes; in log mode eval it is of evaluation passes.",
     "EL2N": "Error L2 norm: the distance of the softmax from the one-hot given label; high is hard.",
     "GMM": "Two normal components fitted to all losses: the probability of the one with low loss; low is suspicious.",
     "SEI": "Signed entropy of the softmax: negative where the given label is not predicted; low is hard.",
@@ -51,7 +52,7 @@ TERMS: Mapping[str, str] = {
     "of the fitted": "Share of the samples fitted along the first route that are not fitted along the second.",
     "control": "An ungated run on the same data, cut at the same place: any network that is cut loses some fit.",
     "prediction depth": "First point of the network from which k-NN agrees with its prediction; high is hard.",
-    "interval": "95 % interval over samples: Wilson's for shares, the bootstrap's for paired differences.",
+    "interval": "95 % interval over samples: Wilson's for shares, Bonett and Price's for paired differences.",
     "Jaccard": "Of the samples that at least one of two runs routes, the share that both route.",
     "Cohen's kappa": "Agreement beyond chance: 0 is what the two shares routed give by chance, 1 is the same routes.",
     "cohort": "A selection of samples saved with the run under a name.",

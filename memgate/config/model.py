@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from memgate.config.checks import check_types, in_range
 from memgate.errors import require
 
 Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
@@ -39,9 +40,13 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "block-two-way": (*_OVER_BLOCKS, "penalty", "target_loss"),
     "layer-exclusive": ("penalty", "bias"),
     "layer-shortcut-only": ("penalty", "bias"),
-    "layer-two-way": ("penalty", "bias", "window", "temperature"),
+    "layer-two-way": ("penalty", "bias", "window", "temperature", "spread"),
 }
 """Gated network to the options of :class:`GateConfig` that it uses."""
+
+
+MOST_WEIGHTS = 2_000_000_000
+"""Of the last block's convolutions, so that a slip of the keyboard does not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,9 @@ class GateConfig:
     blocks: str = "b3"
     """entropy-gate and block-*: the gated blocks, such as b3 (the papers), b2,b3 or b3,b4."""
     hidden_b3: int = 512
-    """Hidden units of B3's gate, 1 or more (papers: 512)."""
+    """Hidden units of B3's gate, 1 to 65536 (papers: 512)."""
     hidden_b2: int = 216
-    """Hidden units of B2's gate, 1 or more (papers: 216)."""
+    """Hidden units of B2's gate, 1 to 65536 (papers: 216)."""
     tap: Literal["o1", "o2"] = "o1"
     """Input of a block's gate. o1: output of the block's first unit (the papers); o2: of its last unit (Model 4 in the
     authors' released code)."""
@@ -72,9 +77,9 @@ class GateConfig:
     detach_gate: bool = False
     """entropy-gate: keep the classification loss from training the features through g."""
     hidden_b1: int = 512
-    """Hidden units of B1's gate, 1 or more (in no paper)."""
+    """Hidden units of B1's gate, 1 to 65536 (in no paper)."""
     hidden_b4: int = 512
-    """Hidden units of B4's gate, 1 or more (in no paper)."""
+    """Hidden units of B4's gate, 1 to 65536 (in no paper)."""
     input: Literal["pooled", "flatten"] = "pooled"
     """Features that a block's gate reads. pooled: the mean of the map over positions (papers: Model 4); flatten: the
     whole map (papers: Models 1 to 3; such a gate has more weights than a ResNet-110)."""
@@ -94,8 +99,12 @@ class GateConfig:
     bias: float = -6.0
     """layer-*: initial bias of the gate's convolution, in layer-two-way of the branch's logit. Below 0, g starts near
     0 with the shortcut open. (The authors' two-way gates had -6 on both logits, which equals 0 here.)"""
+    spread: Literal["fan-in", "fan-out"] = "fan-in"
+    """layer-two-way: initial weights of the gate's convolution, normal by fan-in, or by fan-out as in the authors'
+    code (with two outputs so large that, without its temperature, g is 0 or 1 at random)."""
 
     def __post_init__(self) -> None:
+        check_types(self, "model.gate.")
         known = BLOCKS["imagenet"]
         given = self.blocks.split(",")
         require(
@@ -104,12 +113,9 @@ class GateConfig:
             "separated by commas, such as b2,b3.",
         )
         for name in known:
-            require(
-                self.hidden(name) >= 1,
-                f"--model.gate.hidden-{name} {self.hidden(name)} must be at least 1 unit.",
-            )
+            in_range(f"--model.gate.hidden-{name}", self.hidden(name), 1, 65_536, " units")
         for flag, value in (("slope", self.slope), ("temperature", self.temperature)):
-            require(0 < value < math.inf, f"--model.gate.{flag} {value} must be a number above 0.")
+            require(0 < value <= 1e9, f"--model.gate.{flag} {value} must be a number above 0, to 1e9.")
         require(
             0 <= self.penalty < math.inf,
             f"--model.gate.penalty {self.penalty} must be a number from 0 (no penalty), such as 0.01.",
@@ -149,8 +155,8 @@ class ModelConfig:
     block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
     layer-two-way."""
     depth: int = 20
-    """Layers. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29, 164).
-    Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
+    """Layers, 2000 at most. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29,
+    164). Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
     block: Literal["basic", "bottleneck"] = "basic"
     """Residual unit. basic: two 3x3 convolutions; bottleneck: 1x1-3x3-1x1 with expansion 4."""
     shortcut: Literal["projection", "pad"] = "projection"
@@ -171,8 +177,17 @@ class ModelConfig:
     """Initial weights of the convolutions: he: normal by fan-out; torch: PyTorch's default (the papers' ResNet-34)."""
 
     def __post_init__(self) -> None:
+        check_types(self, "model.")
         require(0 < self.width <= 64, f"--model.width {self.width} is out of range: above 0, to 64.")
+        in_range("--model.depth", self.depth, 1, 2000)
         units = self.units  # raises for a depth that does not exist
+        # The last block has half of a network's weights or more: two 3x3 convolutions of its channels in each unit.
+        channels = self.width * (64 if self.layout == "cifar" else 512)
+        require(
+            18 * channels**2 * list(units.values())[-1] <= MOST_WEIGHTS,
+            f"--model.width {self.width} and --model.depth {self.depth} make a network of more than "
+            f"{MOST_WEIGHTS:,} weights: take smaller ones.",
+        )
         if self.name != "resnet":
             self._check_gate(units)
 
@@ -271,6 +286,11 @@ class ModelConfig:
     def gate_is_entropy(self) -> bool:
         """Whether the gate value is the entropy H, in [0, ln K] instead of [0, 1]."""
         return self.uses("curve") and self.gate.curve == "identity"
+
+    @property
+    def gate_is_two_way(self) -> bool:
+        """Whether the gate chooses between two, so that its entropy H is in [0, ln 2] instead of [0, ln K]."""
+        return self.name.endswith("two-way")
 
     @property
     def variant(self) -> tuple[str, ...]:

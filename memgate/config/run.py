@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+from memgate.config.checks import check_types, given_path, in_range
 from memgate.config.model import GateConfig as GateConfig
 from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
@@ -20,6 +21,8 @@ from noise.files.read import absolute
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
+OWN_FILES = ("npz", "folder")
+"""Data sets that are the user's own files: whether their labels are right is not known."""
 NoisySplit = Literal["val", "test"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -27,6 +30,9 @@ Precision = Literal["auto", "float32", "bf16"]
 
 MIN_SIDE = 8
 """Smallest side of an image in pixels: three blocks reduce it to a map of 2x2."""
+
+LARGEST_SEED, MOST_IMAGES, MOST_EPOCHS, MOST_CHECKPOINTS = 2**63 - 1, 1_000_000_000, 100_000, 10_000
+"""Bounds of numbers that size something, so that a slip of the keyboard ends in a sentence."""
 
 LEFT_RIGHT_MATTERS = ("digits", "svhn")
 """Data sets of glyphs: a mirrored 2 is not a 2, so ``augment=auto`` does not flip them."""
@@ -47,7 +53,7 @@ class DataConfig:
     folder are your own images."""
     root: Path = Path("data")
     """Folder of the data and of its cache NAME.npz; for 'npz' the file; for 'folder' the folder that holds
-    train/CLASS/*.png and test/CLASS/*.png."""
+    train/CLASS/ and test/CLASS/ with pictures."""
     image_size: int = 32
     """Side in pixels to which 'digits' and 'folder' images are resized (square; 8 to 1024)."""
     train_limit: int | None = None
@@ -66,14 +72,17 @@ class DataConfig:
     """Mean and standard deviation of each channel: those of the data set, or the CIFAR-10 constants that the papers'
     code used for every data set."""
 
+    @property
+    def place(self) -> Path:
+        """The root with ``~`` replaced by the home folder; raises MemgateError where it is no path."""
+        return given_path("--data.root", self.root)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))  # a path may be typed as text in Python
-        require(
-            MIN_SIDE <= self.image_size <= 1024,
-            f"--data.image-size {self.image_size} is out of range: from {MIN_SIDE} to 1024 pixels.",
-        )
-        for flag, limit in (("train-limit", self.train_limit), ("test-limit", self.test_limit)):
-            require(limit is None or limit >= 1, f"--data.{flag} {limit} must be at least 1.")
+        check_types(self, "data.")
+        in_range("--data.image-size", self.image_size, MIN_SIDE, 1024, " pixels")
+        in_range("--data.train-limit", self.train_limit, 1, MOST_IMAGES)
+        in_range("--data.test-limit", self.test_limit, 1, MOST_IMAGES)
+        in_range("--data.split-seed", self.split_seed, 0, LARGEST_SEED)
         require(
             0 <= self.val_fraction < 1,
             f"--data.val-fraction {self.val_fraction} is out of range: in [0, 1), such as 0.1.",
@@ -93,7 +102,7 @@ class TrainConfig:
     epochs: int = 60
     """Passes over the training set (1 to 100000)."""
     batch_size: int = 128
-    """Images per step (2 or more); the last, partial batch is kept."""
+    """Images per step (2 to 1000000); the last, partial batch is kept."""
     lr: float = 0.1
     """Learning rate of the trunk, and of gates without a classifier of their own; above 0."""
     momentum: float = 0.9
@@ -117,7 +126,7 @@ class TrainConfig:
     gate_lr_schedule: Literal["constant", "step50"] = "constant"
     """entropy-gate: constant, or divided by 10 every 50 epochs."""
     gate_iters: int = 1
-    """entropy-gate: gate steps per trunk step (1 or more)."""
+    """entropy-gate: gate steps per trunk step (1 to 10000)."""
     gate_iters_mode: Literal["extra", "starve"] = "extra"
     """entropy-gate, gate-iters k above 1. extra: k gate steps on each batch (the papers' text); starve: the trunk
     steps on every k-th batch only (the authors' code)."""
@@ -127,12 +136,16 @@ class TrainConfig:
     """Keep epoch_NNN.pt every N epochs and after the last. 0: only last.pt and best.pt."""
 
     def __post_init__(self) -> None:
+        check_types(self, "train.")
+        in_range("--train.epochs", self.epochs, 1, MOST_EPOCHS)
+        in_range("--train.batch-size", self.batch_size, 2, 1_000_000, "; BatchNorm needs more than one image")
+        in_range("--train.warmup-iterations", self.warmup_iterations, 0, 1_000_000_000)
+        in_range("--train.gate-iters", self.gate_iters, 1, 10_000)
+        in_range("--train.checkpoint-every", self.checkpoint_every, 0, MOST_EPOCHS)
         require(
-            1 <= self.epochs <= 100_000, f"--train.epochs {self.epochs} is out of range: from 1 to 100000."
-        )
-        require(
-            self.batch_size >= 2,
-            f"--train.batch-size {self.batch_size} must be at least 2: BatchNorm needs more than one image.",
+            not self.checkpoint_every or self.epochs // self.checkpoint_every <= MOST_CHECKPOINTS,
+            f"--train.checkpoint-every {self.checkpoint_every} would keep more than {MOST_CHECKPOINTS} checkpoints in "
+            f"{self.epochs} epochs: take a larger number.",
         )
         for flag, rate in (("lr", self.lr), ("warmup-lr", self.warmup_lr), ("gate-lr", self.gate_lr)):
             require(0 < rate < math.inf, f"--train.{flag} {rate} must be a number above 0, such as 0.1.")
@@ -141,11 +154,6 @@ class TrainConfig:
             0 <= self.weight_decay < math.inf,
             f"--train.weight-decay {self.weight_decay} must be a number from 0, such as 0.0001.",
         )
-        require(
-            self.warmup_iterations >= 0, f"--train.warmup-iterations {self.warmup_iterations} is negative."
-        )
-        require(self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters} must be at least 1.")
-        require(self.checkpoint_every >= 0, f"--train.checkpoint-every {self.checkpoint_every} is negative.")
         require(
             0 < self.lr_decay <= 1,
             f"--train.lr-decay {self.lr_decay} is out of range: in (0, 1], such as 0.1.",
@@ -182,7 +190,8 @@ class LogConfig:
     """Write scalars and histograms of g for TensorBoard (needs the extra: pip install -e '.[tensorboard]')."""
 
     def __post_init__(self) -> None:
-        require(self.every >= 1, f"--log.every {self.every} must be at least 1.")
+        check_types(self, "log.")
+        in_range("--log.every", self.every, 1, MOST_EPOCHS)
 
 
 @dataclass(frozen=True)
@@ -231,14 +240,14 @@ class RunConfig:
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "out", Path(self.out))  # a path may be typed as text in Python
-        object.__setattr__(self, "manifest", self.manifest and Path(self.manifest))
+        check_types(self)
         require(
             self.name is None or is_name(self.name),
-            f"--name {self.name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",
+            f"--name {(self.name or '')[:40]!r} cannot be a folder's name: letters, digits, '.', '_' and '-' "
+            "only, up to 100.",
         )
-        for flag, seed in (("seed", self.seed), ("noise-seed", self.noise_seed)):
-            require(0 <= seed < 2**63, f"--{flag} {seed} is out of range: from 0 to 2^63-1.")
+        in_range("--seed", self.seed, 0, LARGEST_SEED)
+        in_range("--noise-seed", self.noise_seed, 0, LARGEST_SEED)
         try:
             parse_specs(self.noise)
         except NoiseError as error:
@@ -316,23 +325,19 @@ class RunConfig:
 
         Paths are absolute because a run may be resumed and read from another folder than it was started in.
         """
-        data, train = replace(self.data, root=self.data.root.expanduser().absolute()), self.train
+        data, train = replace(self.data, root=self.data.place.absolute()), self.train
         if data.augment == "auto":
             data = replace(data, augment="crop" if data.name in LEFT_RIGHT_MATTERS else "crop-flip")
         if train.milestones is None and train.schedule == "milestones":
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
-        manifest = self.manifest and self.manifest.expanduser().absolute()
+        manifest = self.manifest and given_path("--manifest", self.manifest).absolute()
         return replace(
             self,
             data=data,
             train=train,
-            out=self.out.expanduser(),
+            out=given_path("--out", self.out),
             name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
-
-
-UNSEEN_CLASS = 65_535
-"""Predicted class (uint16) of a sample that an epoch did not see; hence the largest number of classes."""

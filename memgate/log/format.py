@@ -24,6 +24,10 @@ UNSEALED = "memgate-log/1"
 MOST_CLASSES = 65535
 """Classes are stored as uint16, and 65535 means none."""
 
+UNSEEN_CLASS = 65_535
+"""Predicted class (uint16) where there is none: of a sample that was not seen, or whose logits have no softmax. Hence
+the largest number of classes."""
+
 
 @dataclass(frozen=True)
 class LoggedQuantity:
@@ -51,13 +55,19 @@ QUANTITIES: dict[str, LoggedQuantity] = {
     "p_given": LoggedQuantity("f4", False, "softmax probability of the given label; low is harder"),
     "el2n": LoggedQuantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
     "out_entropy": LoggedQuantity("f4", False, "entropy of the network's softmax in nats"),
-    "pred": LoggedQuantity("u2", False, "predicted class"),
+    "pred": LoggedQuantity(
+        "u2", False, "predicted class; 65535: none, since the logits have no softmax (NaN)"
+    ),
 }
 
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 """Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own precision."""
 PER_GATE = ("gate", "entropy", "gate_pred", "routed")
 """Quantities and flags with one row per gate."""
+
+DECIDED_BY = {"routed": "gate", "correct_given": "pred", "correct_clean": "pred"}
+"""Flag to the quantity that decides it: where that has no value (a NaN from a recorded or diverged network), the flag
+is unknown. Its bit is then 0, which must not be read as skipped or wrong: ask ``known`` of a record or a snapshot."""
 
 TABLE_QUANTITIES = (
     "gate", "entropy", "routed",
@@ -84,6 +94,10 @@ SAMPLE_COLUMNS = {
 """Columns of :class:`Samples` with their types on disk."""
 
 
+UNKNOWN = "unknown"
+"""Cause of a sample of which it is not known whether it is corrupted."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """Samples of a split: arrays [N] in the order of the log's last axis."""
@@ -100,6 +114,9 @@ class Samples:
     """0, or k where the k-th corruption of the run's manifest was applied to the image."""
     open_set: np.ndarray
     """1 where the image is one of another data set, else 0."""
+    truth_known: bool = True
+    """Whether it is known which samples are corrupted (:attr:`memgate.runs.outline.Outline.truth_known`). Where it is
+    not, ``clean_label`` holds the given labels."""
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -108,13 +125,18 @@ class Samples:
     def cause(self) -> np.ndarray:
         """Cause [N] of each sample's corruption, one of :data:`noise.manifest.manifest.CAUSES`; ``clean`` for none.
 
+        Where the truth is not known, the cause of every sample is :data:`UNKNOWN`.
+
         A label is corrupted where it differs from the clean one: a corruption may draw the clean label again.
         """
+        if not self.truth_known:
+            return np.full(len(self), UNKNOWN)
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
     def take(self, places: NDArray[np.integer] | slice) -> "Samples":
         """The samples at some places, in the order of ``places``."""
-        return Samples(**{name: column[places] for name, column in vars(self).items()})
+        columns = {name: getattr(self, name)[places] for name in SAMPLE_COLUMNS}
+        return Samples(**columns, truth_known=self.truth_known)
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
@@ -205,6 +227,15 @@ class EpochRecord:
         """One bit of ``flags`` as bool: ``routed`` [G, N], any other [N]."""
         bits = (self.flags & FLAGS[name]) > 0
         return bits[: len(self.gate)] if name == "routed" else bits[0]
+
+    def known(self, name: str) -> np.ndarray:
+        """Whether each sample has a value of a quantity or flag, bool [G, N] or [N] as its values."""
+        return has_value(getattr(self, DECIDED_BY.get(name, name)))
+
+
+def has_value(values: np.ndarray) -> np.ndarray:
+    """Whether each of the logged numbers is one: not NaN, of classes not 65535; bool of the same shape."""
+    return values != UNSEEN_CLASS if values.dtype.kind == "u" else ~np.isnan(values)
 
 
 def table_columns(

@@ -46,6 +46,9 @@ class SampleLog:
     seal: Seal | None
     """What the log was when it was made; None for one of version 0.1.0, whose labels and ids have no checksums."""
 
+    truth_known: bool = True
+    """Whether it is known which of its samples are corrupted: the log does not say it, the run that opens it does."""
+
     def __init__(self, path: Path) -> None:
         """Read the log's splits, gates, planned epochs, mode and classes.
 
@@ -130,7 +133,8 @@ class SampleLog:
                 raise MemgateError(
                     f"{self.path} lacks the column {', '.join(missing)}: an older version wrote it, so train again."
                 )
-            return Samples(**{column: group[column][:] for column in SAMPLE_COLUMNS})
+            columns = {column: group[column][:] for column in SAMPLE_COLUMNS}
+            return Samples(**columns, truth_known=self.truth_known)
 
     def epochs(self, split: str) -> np.ndarray:
         """Whole epochs (committed, checksums match), counted from 1: int32 [E], rising."""

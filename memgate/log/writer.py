@@ -21,7 +21,7 @@ from memgate.errors import MemgateError, reading, require
 from memgate.log.format import COMMIT, SCHEMA, EpochRecord, LogLayout, marked, row_checksum
 from memgate.log.guard import check_file, opened, text
 from memgate.log.new_file import write_log
-from noise.files.lock import try_lock, unlocker
+from noise.files.lock import is_same_file, try_lock, unlocker
 
 DAMAGED = "cannot be continued ({}): it is damaged; put back a copy of it, or train the run again."
 """The sentence about a log that cannot be continued."""
@@ -76,6 +76,7 @@ class SampleLogWriter:
             self._commit[split] = {name: _place(handle, f"commit/{split}/{name}") for name in marks}
             self._done[split] = marked(commit)
         self._close: Callable[[], None] = lambda: None
+        self._is_at: Callable[[Path], bool] = lambda _: True
 
     @staticmethod
     def create(path: Path, layout: LogLayout, files: Mapping[str, str] | None = None) -> None:
@@ -133,6 +134,7 @@ class SampleLogWriter:
             os.close(descriptor)
             raise
         writer._close = unlocker(descriptor)
+        writer._is_at = lambda place: is_same_file(descriptor, place)
         return writer
 
     @property
@@ -205,6 +207,10 @@ class SampleLogWriter:
         """Store one row of a dataset of ``/commit/<split>``."""
         place = self._commit[split][name]
         self._store(place.at(row), np.asarray(value, place.dtype).tobytes())
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the open log is the file at a path: it was not moved or deleted since."""
+        return self._is_at(path)
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -1,10 +1,18 @@
-"""Entropy in nats, and the curves that map it to a gate value. Pure functions."""
+"""Entropy in nats, the curves that map it to a gate value, and the precision of both. Pure functions."""
 
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The values in float32 where they have 16 bits, and in their own precision otherwise.
+
+    What is logged must not be rounded to 16 bits; a network in float64 (``network.double()``, for audits) stays in it.
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -15,12 +23,24 @@ def entropy(logits: Tensor) -> Tensor:
     Args:
         logits: [b, K].
     """
-    return entropy_of(torch.log_softmax(logits.float(), dim=1))
+    return entropy_of(torch.log_softmax(at_least_float32(logits), dim=1))
 
 
 def entropy_of(log_p: Tensor) -> Tensor:
     """Entropy [b] in nats of distributions with log-probabilities [b, K]."""
     return -(log_p.exp() * log_p).sum(dim=1)
+
+
+def masked_entropy(logits: Tensor) -> Tensor:
+    """Entropy [b] in nats as :func:`entropy`, in which a class with the logit -inf has no part: 0 ln 0 is 0.
+
+    It is NaN where the logits have no softmax. For recorded values: training needs no such care.
+
+    Args:
+        logits: [b, K].
+    """
+    log_p = torch.log_softmax(at_least_float32(logits), dim=1)
+    return entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min))
 
 
 def _normalised(h: Tensor, classes: int, slope: float) -> Tensor:

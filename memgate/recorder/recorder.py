@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from memgate import console
+from memgate.data.plain_images import plain_notes
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
@@ -36,6 +37,7 @@ from memgate.recorder.resume import continue_run
 from memgate.recorder.splits import RecordedSplit, drop_pending, splits_of
 from memgate.runs import metrics
 from memgate.runs.create import reserve
+from memgate.runs.held import HeldRun, RunGoneError
 from memgate.runs.run import Run, is_run
 from memgate.training.environment import describe
 from noise.manifest.manifest import Manifest
@@ -95,8 +97,8 @@ class Recorder:
             out: folder that contains the runs.
             labels: given labels [N] of the training split, or split to labels. Needed for samples that are in no batch
                 before the first :meth:`end_epoch`; every batch is compared with the labels that are known.
-            clean_labels: clean labels [N] of the training split, where some given labels are known to be wrong. None:
-                the given labels are clean.
+            clean_labels: clean labels [N] of the training split. None: which labels are wrong is not known, and no
+                sample is called clean; give the labels themselves where they are known to be right.
             manifest: in place of ``clean_labels``, what 'memgate corrupt write' did to the training split; ``index``
                 counts its rows, and its sample ids become those of the run.
             class_names: K names. None: those of the manifest, or the class numbers.
@@ -135,6 +137,8 @@ class Recorder:
             seed=None if seed is None else whole(seed, "seed"),
             settings=json_values(settings),
         )
+        for split, pictures in recording.images.items():
+            console.warn(*plain_notes(pictures, f"images of {split}"))
         self._splits = {
             split: RecordedSplit(given, recording.clean_labels if split == "train" else None)
             for split, given in recording.given.items()
@@ -149,8 +153,11 @@ class Recorder:
         self._counting = False  # whether end_epoch() is called without a number
         self._metrics_complete = True
         self._write_error = ""
+        self._closed = False
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
+        if not self.path.exists():
+            recording.check_no_empty_class()
         self._release = weakref.finalize(self, reserve(self.path))
         if self.path.exists():
             self._release()
@@ -186,7 +193,7 @@ class Recorder:
             logits: [b, K]. NaN, after a training has diverged, is recorded as NaN.
             labels: given labels [b].
             gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; a sample with g above 0.5 counts
-                as routed through the block. A gate without a name is called ``gate``.
+                as routed through the block, one whose g is NaN has no route. A gate without a name is called ``gate``.
             gate_logits: logits [b, K] of the gates' own classifiers, in the same form; their entropy H and their
                 predicted class are recorded. Gates without a classifier are left out.
             split: name of the split.
@@ -195,6 +202,7 @@ class Recorder:
             MemgateError: shapes do not fit, an index or label is out of range, a label differs from an earlier one
                 (then ``index`` is not the sample's position), or all planned epochs are recorded already.
         """
+        self._check_open()
         state = self._splits.get(split)
         if state is None:
             raise MemgateError(f"There is no split {split!r}: n_samples has {', '.join(self._splits)}.")
@@ -232,6 +240,7 @@ class Recorder:
             MemgateError: the number is out of range, no training sample was seen, or, at the end of the first epoch,
                 labels are unknown or the run cannot be created.
         """
+        self._check_open()
         self._counting = epoch is None
         epoch = self._ended_epochs + 1 if epoch is None else whole(epoch, "epoch")
         planned = self._recording.epochs
@@ -247,36 +256,41 @@ class Recorder:
         self._ended_epochs, self._epoch_start = epoch, time.monotonic()
         try:
             self._write(epoch, records, seconds)
+        except RunGoneError as error:
+            self._write_error = str(error)
+            console.warn(f"Epoch {epoch} was not recorded: {error}")
         except OSError as error:
             self._metrics_complete = False
             self._write_error = f"epoch {epoch} could not be written to {run.path} ({error})"
-            deleted = not is_run(run.path)
-            remedy = (
-                "the run was deleted or moved, and nothing more is recorded" if deleted else "free some space"
-            )
-            console.warn(f"{self._write_error}: {remedy}.")
+            console.warn(f"{self._write_error}: free some space.")
 
     def _write(self, epoch: int, records: Mapping[str, EpochRecord], seconds: float) -> None:
         """Write the log, then metrics, then status, so that after a crash the later two are repaired from the log."""
         run, writer = self._opened()
-        (run.path / "log.h5").stat()  # writing to a file that was deleted while open would not fail
+        held = HeldRun(run, writer)
+        held.check()  # writing to a file that was deleted while open would not fail
         try:
             if epoch <= self.epoch:
+                held.set_status(
+                    "running", epoch - 1
+                )  # first: metrics.csv never has fewer epochs than it says
                 writer.keep(epoch - 1)
-                run.keep_metrics(epoch - 1)
+                held.keep_metrics(epoch - 1)
             writer.write(epoch, records)
         finally:
             self.epoch = writer.last_epoch
         row = metrics_row(epoch, records, list(self._splits), self._gates or (), seconds)
         if self._metrics_complete:
-            run.append_metrics(row)
+            held.append_metrics(row)
         else:
-            metrics.write(run.path / "metrics.csv", repaired_rows(run.sample_log(), [*run.metrics(), row]))
+            held.check()
+            path = run.path / "metrics.csv"
+            metrics.write(path, repaired_rows(run.sample_log(), [*metrics.read(path), row]))
             self._metrics_complete = True
-        run.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
+        held.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
 
     def close(self) -> None:
-        """End the recording and release the log's lock; the run keeps its recorded epochs."""
+        """End the recording for good and release the log's lock; the run keeps its recorded epochs."""
         drop_pending(self._splits)
         self._finish("stopped")
 
@@ -300,11 +314,21 @@ class Recorder:
                 state, message = "complete", ""
             elif self.epoch < self._ended_epochs:
                 message = message or self._write_error
-            with suppress(OSError):  # a full disk must not replace the exception that ended the loop
-                self._run.set_status(state, self.epoch, message)
+            # Neither a full disk nor a moved folder may replace the exception that ended the loop.
+            with suppress(OSError, RunGoneError):
+                HeldRun(self._run, self._writer).set_status(state, self.epoch, message)
             self._writer.close()
             self._writer = None
+        self._closed = True
         self._release()
+
+    def _check_open(self) -> None:
+        """Raise MemgateError after :meth:`close` or the end of the with block, when another process may record."""
+        require(
+            not self._closed,
+            f"The Recorder of {self.path} is closed: call update() and end_epoch() inside the with block and before "
+            "close(), or continue the run by Recorder(..., resume=True).",
+        )
 
     def _opened(self) -> tuple[Run, SampleLogWriter]:
         """The run and the writer of its log; both are created on the first call."""

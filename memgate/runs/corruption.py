@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from memgate.config.run import DataConfig, DataName
 from memgate.data.image_set import ImageSet, SplitName
+from memgate.data.plain_images import plain_notes
 from memgate.data.sources import read_source
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
@@ -86,7 +87,12 @@ class RestorableSplit:
 
 
 def corrupted_split(
-    images: ImageSet, specs: tuple[CorruptionSpec, ...], seed: int, name: str, sources: Sources
+    images: ImageSet,
+    specs: tuple[CorruptionSpec, ...],
+    seed: int,
+    name: str,
+    sources: Sources,
+    grey: bool | None = None,
 ) -> CorruptedSplit:
     """A split after corruption.
 
@@ -96,6 +102,7 @@ def corrupted_split(
         seed: seed of the corruption.
         name: data set name under which the samples are hashed.
         sources: images of the data sets that open-set noise names, see :func:`sources_for`.
+        grey: whether images stay grey. None: as the data set is; a manifest's rule for a copy by its operations.
 
     Raises:
         NoiseError: a corruption cannot be carried out on it.
@@ -109,8 +116,18 @@ def corrupted_split(
         class_names=images.class_names,
         sample_id=images.sample_id,
         sources=sources,
+        grey=images.grey if grey is None else grey,
     )
     return CorruptedSplit(images.with_content(result.images, result.labels), result.manifest)
+
+
+def foreign_notes(split: CorruptedSplit) -> tuple[str, ...]:
+    """A sentence about open-set images of a split that show nothing; none where they all show something."""
+    rows = np.flatnonzero(split.manifest.open_set)
+    if len(rows) == 0:
+        return ()
+    foreign = split.subset(rows)
+    return plain_notes(foreign.images, f"open-set images of {split.original}", foreign.sample_id)
 
 
 def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> Sources:
@@ -135,7 +152,7 @@ def source_folders(data: DataConfig, *first: Path) -> list[Path]:
 
 def _folder(data: DataConfig) -> Path:
     """The folder that holds the data."""
-    root = data.root.expanduser()
+    root = data.place
     return root.parent if root.is_file() else root
 
 

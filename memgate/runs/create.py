@@ -14,8 +14,8 @@ from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
 from memgate.log.identity import file_digests, manifest_path
 from memgate.log.writer import SampleLogWriter, lock
-from memgate.runs.json_files import write_json
-from memgate.runs.run import SCHEMA, Run, command, is_run
+from memgate.runs.config_file import write_config
+from memgate.runs.run import Run, command, is_run
 from noise.files.atomic import sync_folder
 from noise.files.lock import unlocker
 from noise.manifest.manifest import Manifest
@@ -46,7 +46,7 @@ def create_run(
     """
     assert config.name is not None, "resolve the configuration first"
     path = config.out / config.name
-    if path.exists():
+    if os.path.lexists(path):
         remedy = f", or go on with it by '{command('resume', path)}'" if is_run(path) else ""
         raise MemgateError(f"{path} exists already: choose another --name{remedy}.")
     stored = {
@@ -84,7 +84,7 @@ def make_folder(
         (partial / "checkpoints").mkdir(parents=True)
         for split, manifest in manifests.items():
             manifest.save(manifest_path(partial, split))
-        write_json(partial / "config.json", {"schema": SCHEMA, **stored})
+        write_config(partial / "config.json", stored)
         Run(partial).set_status("running", 0)
         fill(partial)
         if layout is not None:

@@ -234,7 +234,7 @@ def go_on_command(run: Run, state: str) -> str:
 
     Args:
         run: the run.
-        state: :attr:`memgate.runs.status.Status.shown`.
+        state: :attr:`memgate.runs.status.Status.state`.
     """
     if state in ("complete", "running"):
         return ""

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate import console
 from memgate.config.run import DataConfig, RunConfig
 from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, normalisation
 from memgate.errors import MemgateError
@@ -19,6 +20,7 @@ from memgate.runs.corruption import (
     CorruptedSplit,
     RestorableSplit,
     corrupted_split,
+    foreign_notes,
     not_restored,
     restorable_split,
     restored_split,
@@ -141,31 +143,36 @@ class Inputs:
 def load_inputs(config: RunConfig) -> Inputs:
     """The images that a configuration trains on: its data loaded, its training split and its copies corrupted.
 
+    What is notable about the data is printed.
+
     Raises:
         MemgateError: the data is missing or wrong, or a corruption cannot be carried out on it.
     """
     clean = load_splits(config.data)
+    console.warn(*clean.notes)
     try:
         if config.manifest is None:
             specs, seed, name = parse_specs(config.noise), config.noise_seed, config.data.name
+            grey = clean.train.grey
             sources = sources_for(specs, config.data)
             train = corrupted_split(clean.train, specs, seed, name, sources)
         else:
             manifest = Manifest.load(config.manifest)
             folders = source_folders(config.data, config.manifest.parent)
             specs = tuple(located(operation.spec, folders) for operation in manifest.header.operations)
-            seed, name = manifest.header.seed, manifest.header.dataset
+            seed, name, grey = manifest.header.seed, manifest.header.dataset, manifest.header.grey
             sources = sources_for(specs, config.data)
             train = restored_split(clean.train, manifest, sources, folders)
         _check_copies(config, specs)
         copies = {
-            copy: corrupted_split(clean.present[split], specs, seed, f"{name}/{split}", sources)
+            copy: corrupted_split(clean.present[split], specs, seed, f"{name}/{split}", sources, grey)
             for copy, split in config.copies.items()
         }
     except NoiseError as error:
         flag = "--noise" if config.manifest is None else f"--manifest {config.manifest}"
         raise MemgateError(f"{flag}: {error}") from error
     splits = {"train": train, **copies}
+    console.warn(*(note for split in splits.values() for note in foreign_notes(split)))
     _check_apart(splits)
     return Inputs(config.data, clean, splits)
 
@@ -201,9 +208,11 @@ def inputs_of(run: Run) -> Inputs:
     config = run.config
     clean = load_splits(config.data)
     if clean.digests != run.digests:
+        # Pictures that are read otherwise since are other data: nothing may be computed on them for this run.
+        formerly = " (memgate 0.1.0 read PNG and JPEG in class folders only, and neither orientation nor transparency)"
         raise MemgateError(
-            f"The data under {config.data.root} is no longer what {run.name} recorded: put the original data back, "
-            "or train a new run."
+            f"The data under {config.data.root} is no longer what {run.name} recorded"
+            f"{formerly if config.data.name == 'folder' else ''}: put the original data back, or train a new run."
         )
     originals = {"train": "train", **config.copies}
     folders = source_folders(config.data, run.path, *([config.manifest.parent] if config.manifest else []))

@@ -1,14 +1,19 @@
 """Evaluation passes over a split, their summary, and the network of a checkpoint."""
 
 import contextlib
+import math
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
 from memgate.models.pixels import PixelNetwork
+from memgate.runs.checks import check_run
 from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
@@ -59,6 +64,10 @@ def evaluate_split(
 def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[str, float]:
     """Means over the samples that were seen: loss in nats, accuracies, gate values and routed shares in [0, 1].
 
+    Samples without a gate value (NaN) are left out of gate values and routed shares, which are NaN where no sample has
+    one. A sample without a prediction is not predicted right, and makes the loss NaN: a network that has diverged must
+    not keep the accuracy of the samples that are left.
+
     Args:
         record: per-sample values of a pass.
         split: name of the split, which is the prefix of each key.
@@ -74,9 +83,15 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
         f"{split}_accuracy_clean_label": float(record.flag("correct_clean")[seen].mean()),
     }
     for row, gate in enumerate(gates):
-        values[f"{split}_gate_{gate}"] = float(record.gate[row][seen].mean(dtype="f8"))
-        values[f"{split}_routed_{gate}"] = float(record.flag("routed")[row][seen].mean())
+        known = record.known("gate")[row]
+        values[f"{split}_gate_{gate}"] = _mean(record.gate[row], known)
+        values[f"{split}_routed_{gate}"] = _mean(record.flag("routed")[row], known)
     return values
+
+
+def _mean(values: NDArray[Any], known: NDArray[np.bool_]) -> float:
+    """Mean of the values [N] of the known samples, in float64; NaN where there is none."""
+    return float(values[known].mean(dtype="f8")) if known.any() else math.nan
 
 
 def load_network(run: Run, which: str | int, device: torch.device) -> tuple[nn.Module, int]:
@@ -95,7 +110,7 @@ def load_network(run: Run, which: str | int, device: torch.device) -> tuple[nn.M
     config = run.config.model  # first: of a recorded run, this says that it has no network
     classes, side = len(run.sample_log().class_names), run.manifest.header.image_shape[0]
     model = build_model(config, classes, seed=0, image_size=side).to(device)
-    return model, load_weights(model, run.checkpoint(which), device)
+    return model, load_weights(model, run, which, device)
 
 
 def load_model(run: Run, which: str | int = "last", device: str = "auto") -> PixelNetwork:
@@ -120,6 +135,7 @@ def load_model(run: Run, which: str | int = "last", device: str = "auto") -> Pix
         >>> network(images).shape  # two images, ten classes
         torch.Size([2, 10])
     """
+    check_run(run)
     network, _ = load_network(run, which, choose_device(device))
     return pixel_network(network, inputs_of(run)).eval()
 

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from memgate.config.model import ROUTED_ABOVE
-from memgate.config.run import UNSEEN_CLASS
-from memgate.log.format import FLAGS, EpochRecord
+from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward
-from memgate.models.entropy import entropy_of
+from memgate.models.entropy import masked_entropy
 
 _FLOATS = ("loss", "margin", "p_given", "el2n", "out_entropy")
 
@@ -45,7 +44,7 @@ class SampleBuffer:
                 *(gate.value for gate in forward.gates),
                 *(_or_missing(gate.entropy, gate.value) for gate in forward.gates),
             ]
-        )
+        ).float()  # of a network in float64
         pred = _predicted(logits)
         none = torch.full_like(pred, UNSEEN_CLASS)
         own = [none if gate.logits is None else _predicted(gate.logits) for gate in forward.gates]
@@ -103,5 +102,5 @@ def _values(logits: Tensor, given: Tensor) -> tuple[Tensor, ...]:
         margin,
         own_log_p[:, 0].exp(),
         error.norm(dim=1),
-        entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min)),  # 0 ln 0 = 0 for classes masked by -inf
+        masked_entropy(logits),
     )

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError
-from memgate.log.format import EpochRecord, Samples
+from memgate.errors import MemgateError, require
+from memgate.log.format import DECIDED_BY, EpochRecord, Samples, has_value
 from memgate.log.reader import SampleLog
+from memgate.runs.checks import check_run
 from memgate.runs.run import Run
 
 FAR = 2048
@@ -35,6 +36,10 @@ class Snapshot:
         kept = np.isin(logged, self.epochs)
         return values if kept.all() else values[kept]
 
+    def known(self, name: str, gate: str | None = None, part: slice = slice(None)) -> NDArray[np.bool_]:
+        """Whether a quantity or flag has a value, [E, N]: seen, and not NaN; see :data:`DECIDED_BY` for flags."""
+        return self._of_truth(name, has_value(self.values(DECIDED_BY.get(name, name), gate, part)))
+
     def values_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray:
         """A logged quantity or flag [E, n] of the samples at n positions, in their order, without reading the rest.
 
@@ -49,9 +54,27 @@ class Snapshot:
             result[:, which] = self.values(name, gate, part)[:, places[which] - part.start]
         return result
 
+    def known_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray[np.bool_]:
+        """:meth:`known` of the samples at n positions, [E, n]; arguments as in :meth:`values_at`."""
+        return self._of_truth(name, has_value(self.values_at(places, DECIDED_BY.get(name, name), gate)))
+
+    def _of_truth(self, name: str, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The mask, false throughout for a flag about clean labels that are not known."""
+        return known & (name != "correct_clean" or self.samples.truth_known)
+
     def until(self, epoch: int) -> "Snapshot":
-        """The snapshot without the epochs after ``epoch``."""
-        return replace(self, epochs=self.epochs[self.epochs <= epoch])
+        """The snapshot without the epochs after ``epoch``.
+
+        Raises:
+            MemgateError: that leaves no epoch.
+        """
+        kept = self.epochs[self.epochs <= epoch]
+        require(
+            len(kept) > 0,
+            f"There is no finished epoch up to {epoch}: the first of {self.split} is {self.epochs[0]}, the last "
+            f"{self.epochs[-1]}. Give one of these or a later one.",
+        )
+        return replace(self, epochs=kept)
 
     def records(self) -> Iterator[tuple[int, EpochRecord]]:
         """Epoch number and its record, one epoch in memory at a time."""
@@ -89,6 +112,7 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
     Raises:
         MemgateError: there is no complete epoch yet, every epoch is damaged, or there is no such split.
     """
+    check_run(run)
     log = log or run.sample_log()
     epochs = log.epochs(split)
     if len(epochs) == 0 and len(log.torn(split)) > 0:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from probes.external.record import External
 from probes.scores.separation import score_values
 from probes.stats.estimate import Estimate, estimate
-from probes.stats.intervals import spearman_interval
+from probes.stats.rank_correlation import spearman_interval
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,15 @@ class Joined:
     """Direction of the external values in their file; +1: high is harder, -1: low is."""
     check: str
     """How it was checked that both mean the same samples, in words."""
+    order_checked: bool
+    """Whether labels in the file show that its rows belong to the run's samples; otherwise they may be others'."""
     n: int
     """Samples of the split with an external value."""
     n_missing: int
     """Samples of the split without one."""
     correlations: tuple[Correlation, ...]
+    title: str
+    """The name, marked where the order could not be checked."""
 
 
 def join(
@@ -61,7 +65,7 @@ def join(
         gates: names of the run's gates.
     """
     hardness = values * external.direction
-    clean = ~table["corrupted"].to_numpy(bool)
+    clean = (table["cause"] == "clean").to_numpy(bool)
     groups = {"all": np.ones(len(table), bool)}
     if clean.any() and not clean.all():
         groups["clean"] = clean
@@ -78,16 +82,18 @@ def join(
         external.split,
         external.direction,
         check,
+        external.order_checked,
         known,
         len(values) - known,
         tuple(correlations),
+        external.title,
     )
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> Estimate:
     """Spearman's rank correlation in [-1, 1] with its 95 % interval; pairs with a missing value are left out.
 
-    See :func:`probes.stats.intervals.spearman_interval`.
+    See :func:`probes.stats.rank_correlation.spearman_interval`.
 
     Args:
         first: [n] numbers, may be infinite; NaN is missing.

@@ -9,29 +9,33 @@ from probes.dynamics.snapshot import Snapshot
 from probes.external.correlation import Joined
 from probes.report.record import ReportFigures
 from probes.report.tables import title_of, usual_prevalence
+from probes.samples.groups import Group
 from probes.samples.notes import (
     IDENTITY,
-    ONLINE,
+    TRUTH_UNKNOWN,
     damaged_epochs,
     epochs_not_logged,
     not_shown,
+    passes_of,
     unprotected,
 )
 from probes.scores.catalogue import SCORES, harder
-from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.separation import ScoreSeparation
+from probes.stats.bootstrap import AP_POSITIVES, FPR95_POSITIVES
+from probes.stats.rank_correlation import SPEARMAN_PAIRS
 
 UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none can be detected."
 ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
 INTERVALS = (
-    "In brackets: 95 % intervals over samples (Wilson for shares; t for means, whose ends may lie outside the range "
-    "where samples are few; DeLong for AUROC{})."
+    "In brackets: 95 % intervals over samples (Wilson's score interval for shares, for means of g, which lies in "
+    "[0, 1], and with DeLong's variance for AUROC{})."
 )
 BOOTSTRAP = (
-    "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart (FPR95 "
-    "only from {} corrupted samples on: with fewer such an interval too often misses the true value)"
+    "; likewise for AP and P@k with the variance of {} bootstrap resamples of clean and corrupted apart, for FPR95 "
+    "their percentiles; AP below {} corrupted samples and FPR95 below {} have none, since with few such an interval "
+    "too often misses the true value"
 )
-BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
+SPEARMAN = "; for Spearman's rho on Fisher's z scale, from {} pairs on"
 POSITIVE = (
     "AUROC: positive is corrupted, negative is clean; the sign of a score that is suspicious when low is "
     "reversed first, so that 0.5 is chance and less is worse than chance."
@@ -63,27 +67,54 @@ def notes_of(
         checkpoints: score from a checkpoint to the epoch of the checkpoint.
         resamples: bootstrap resamples behind the intervals.
     """
-    bootstrapped = BOOTSTRAP.format(resamples, FPR95_POSITIVES) if report.scores and resamples else ""
-    notes = [INTERVALS.format(bootstrapped + (BONETT_WRIGHT if report.joins else ""))]
+    bootstrapped = (
+        BOOTSTRAP.format(resamples, AP_POSITIVES, FPR95_POSITIVES) if report.scores and resamples else ""
+    )
+    notes = [INTERVALS.format(bootstrapped + (SPEARMAN.format(SPEARMAN_PAIRS) if report.joins else ""))]
     if report.scores:
         notes += [POSITIVE, FINDING, NEVER]
     else:
-        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else UNDEFINED)
+        undefined = UNDEFINED if run.outline.truth_known else f"AUROC is undefined. {TRUTH_UNKNOWN}"
+        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else undefined)
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
-    notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in report.joins]
+    notes += [f"{joined.title}: {joined.what}, {_from(joined)}." for joined in report.joins]
     stored = {SCORES[score].title: epoch for score, epoch in checkpoints.items()}
     notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
     missing = _missing(report.scores)
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
-    if log.mode == "online":
-        notes.append(ONLINE)
+    notes += _without_prediction(log, report) + _without_route(report.groups[0])
+    if report.scores or log.mode == "online":
+        notes.append(passes_of(run, log))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
     notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
     return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
+
+
+def _without_prediction(log: SampleLog, report: ReportFigures) -> list[str]:
+    """A sentence for each split with samples without a prediction, which its shares leave out."""
+    shares = {"train": report.groups[0].fits_given, "val": report.val_accuracy, "test": report.test_accuracy}
+    sentences = []
+    for split, counted in shares.items():
+        if counted is not None and (without := len(log.samples(split)) - counted.n):
+            sentences.append(
+                f"{without} of {without + counted.n} samples of {split} have no prediction (not seen, or NaN in their "
+                "logits): they are in no share of right or fitted samples."
+            )
+    return sentences
+
+
+def _without_route(everyone: Group) -> list[str]:
+    """A sentence for each gate that has training samples without a route."""
+    return [
+        f"{without} of {everyone.n} samples of train have no route through {use.gate} (not seen, or its g is NaN): "
+        "they are neither routed nor skipped."
+        for use in everyone.gates
+        if (without := everyone.n - use.routed.n)
+    ]
 
 
 def _corrupted(report: ReportFigures) -> int:

@@ -10,7 +10,8 @@ from memgate.config.json_form import flags
 from memgate.console import Form
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run
-from probes.report.document import Block, Lines, layout, to_json
+from noise.files.json_form import json_text
+from probes.report.document import Block, Lines, layout
 from probes.report.report import Report
 from probes.report.tables import Figure, FigureTable, NumberForm, facts, number, tables
 
@@ -60,7 +61,7 @@ class SeveralRuns:
 
         The JSON holds mean, standard deviation and values of each number under its path, and each run's whole report.
         """
-        return to_json(_json_content(self)) if form == "json" else layout(*_parts(self), form)
+        return json_text(_json_content(self), indent=2) if form == "json" else layout(*_parts(self), form)
 
     def __str__(self) -> str:
         return self.text()
@@ -146,7 +147,7 @@ def _parts(result: SeveralRuns) -> tuple[str, list[Block]]:
         for report, (seed, noise_seed) in zip(result.reports, result.seeds, strict=True)
     ]
     lines = [f"Runs: {', '.join(names)}", *(f"{figure.row[0]}{cell(figure)}" for figure in facts(first))]
-    lines += [] if first.noise else ["Noise: none"]
+    lines += first.without_noise
     laid_out = [table.laid_out(cell) for table in _tables(result.reports)]
     return title, [Lines(lines), *laid_out, Lines(result.notes)]
 

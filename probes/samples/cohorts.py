@@ -9,6 +9,7 @@ from pathlib import Path
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.json_form import json_text
 from noise.files.schema import is_newer, other_format
 
 SCHEMA = "memgate-cohort/1"
@@ -49,7 +50,7 @@ def save_cohort(run: Run, cohort: Cohort) -> Path:
     content["sample_ids"] = sorted({int(sample_id) for sample_id in cohort.sample_ids})
     try:
         path.parent.mkdir(exist_ok=True)
-        atomic_write(path, lambda stream: stream.write((json.dumps(content) + "\n").encode()))
+        atomic_write(path, lambda stream: stream.write((json_text(content) + "\n").encode()))
     except OSError as error:
         raise MemgateError(f"{path} cannot be written ({error.strerror or error}).") from error
     return path

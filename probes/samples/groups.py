@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.samples.columns import gate_column
-from probes.stats.estimate import Estimate, average, share
+from probes.stats.estimate import Estimate, average, gate_range, share
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,17 @@ class Group:
 def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
     """Group name to membership, bool [N], for the groups of a summary table that are not empty.
 
+    Where it is not known which samples are corrupted, ``all`` is the only group.
+
     Where several operations corrupt labels, or several corrupt images (not counting open-set noise), each kind is a
     group as well: the samples that it corrupted, whatever other corruption they have.
     """
     cause = table["cause"].to_numpy(str)
-    wrong_label = (table["given_label"] != table["clean_label"]).to_numpy(bool)
+    wrong_label = (table["given_label"] != table["clean_label"]).fillna(value=False).to_numpy(bool)
     masks = {
         "all": np.ones(len(table), bool),
         "clean": cause == "clean",
-        "corrupted": cause != "clean",
+        "corrupted": np.isin(cause, CORRUPTED_CAUSES),
         **{name: cause == name for name in CORRUPTED_CAUSES},
         **_by_kind(table["label_kind"].fillna("").to_numpy(str), wrong_label),
         **_by_kind(table["image_kind"].fillna("").to_numpy(str), cause != "open"),
@@ -70,13 +72,14 @@ def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:
         table: a summary table, see :func:`probes.dynamics.summary.summary`.
         gates: names of the run's gates; none for an ungated network.
     """
+    ranges = {gate: gate_range(table[gate_column("gate_last", gate, gates)]) for gate in gates}
     result = []
     for name, mask in members(table).items():
         rows = table[mask]
         uses = [
             GateUse(
                 gate,
-                average(rows[gate_column("gate_last", gate, gates)]),
+                average(rows[gate_column("gate_last", gate, gates)], ranges[gate]),
                 share(rows[gate_column("routed_last", gate, gates)]),
             )
             for gate in gates

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
+from memgate.log.format import has_value
+from probes.dynamics.reductions import signed
 from probes.dynamics.snapshot import Snapshot
 from probes.samples.columns import shown_gates
 from probes.scores.detection import auroc
+from probes.stats.auroc import area_interval
 from probes.stats.estimate import Estimate
-from probes.stats.intervals import delong_interval
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -70,9 +72,10 @@ class EpochCurve:
     auroc: tuple[float | None, ...]
     """In [0, 1] for each epoch, with the quantity turned so that high is suspicious; None if a class was not seen."""
     last: Estimate
-    """AUROC at the last epoch, with DeLong's interval."""
+    """AUROC at the last epoch, with its interval over samples."""
     mean: Estimate
-    """Mean of ``auroc``, with DeLong's interval of the mean; ``n`` counts the samples seen in any of its epochs."""
+    """Mean of ``auroc``, with the interval of a mean over the same samples; ``n`` counts the samples seen in any of
+    its epochs."""
     oracle_epoch: int | None
     """The epoch of the largest AUROC, which can only be chosen with the clean labels."""
     oracle: Estimate
@@ -126,14 +129,14 @@ def curves_of(
 
 
 def _hardness(snapshot: Snapshot, quantity: EpochQuantity, gate: str | None) -> NDArray:
-    """[E, N] the quantity turned so that high is harder; NaN where a sample was not seen."""
+    """[E, N] the quantity turned so that high is harder; NaN where it is missing."""
     values = snapshot.values(quantity.logged, gate) * quantity.direction
     if not quantity.signed:
         return values
     if gate is None:
-        return np.where(snapshot.values("correct_given"), values, -values)
-    correct = snapshot.values("gate_pred", gate) == snapshot.samples.given_label
-    return np.where(correct, values, -values)
+        return signed(values, snapshot.values("correct_given"), snapshot.known("correct_given"))
+    predicted = snapshot.values("gate_pred", gate)
+    return signed(values, predicted == snapshot.samples.given_label, has_value(predicted))
 
 
 def _curves(
@@ -230,13 +233,13 @@ class _Influence:
 
 
 def _mean(areas: Floats, beaten: _Influence, beating: _Influence) -> Estimate:
-    """Mean of the epochs' AUROCs with DeLong's interval."""
+    """Mean of the epochs' AUROCs with its interval over samples."""
     known = areas[~np.isnan(areas)]
     if len(known) == 0:
         return Estimate(None, None, None, 0)
     area = float(known.mean())
     parts = [part.parts(area, len(known)) for part in (beaten, beating)]
-    low, high = delong_interval(parts[0], parts[1])
+    low, high = area_interval(parts[0], parts[1])
     n = sum(map(len, parts))
     if np.isnan(low):
         return Estimate(area, None, None, n)

@@ -1,6 +1,7 @@
 """Runs that version 0.1.0 made stay readable: reported, scored, exported to the same bytes, shown and resumed."""
 
 import json
+import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -64,12 +65,22 @@ def test_probe_results_under_a_former_name_are_read_and_added_to(former: Path) -
 
 
 @pytest.mark.slow
-def test_an_unfinished_run_is_resumed_to_its_end(former: Path, exit_code: Callable[..., int]) -> None:
+def test_an_unfinished_run_is_resumed(
+    former: Path, exit_code: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run(former / "runs" / "half")
     before = run.sample_log().values("train", "loss")
     assert before[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
-    assert exit_code("resume", run.path) == 0
+    append = Run.append_metrics
+
+    def stopped_after_9(run: Run, row: dict[str, float]) -> None:
+        append(run, row)
+        if row["epoch"] == 9:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Run, "append_metrics", stopped_after_9)
+    assert exit_code("resume", run.path) == 143
     epochs, losses = Run(run.path).sample_log().values("train", "loss")
-    assert epochs.tolist() == list(range(1, 41))
+    assert epochs.tolist() == list(range(1, 10))
     np.testing.assert_array_equal(losses[:7], before[1])
-    assert Run(run.path).status().shown == "complete"
+    assert Run(run.path).status().state == "stopped"

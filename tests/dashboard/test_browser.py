@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from memgate.runs.run import Run
+from tests.helpers.made_runs import RunPlan, build_run
 
 pytestmark = [
     pytest.mark.browser,
@@ -37,11 +38,18 @@ def screenshots(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def server(tmp_path: Path, make_run: Callable[..., Run]) -> Iterator[str]:
-    """The address of a dashboard over two runs, served as the command line does."""
-    make_run(name="other", noise=(), epochs=2)
-    make_run(name="noisy", n=600, epochs=12)
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the runs ``other`` and ``noisy``."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    build_run(folder, RunPlan(name="other", noise=(), epochs=2))
+    build_run(folder, RunPlan(name="noisy", n=600, epochs=12))
+    return folder / "runs"
+
+
+@pytest.fixture(scope="module")
+def server(runs: Path) -> Iterator[str]:
+    """The address of a dashboard over ``runs``, served as the command line does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,7 +58,7 @@ def server(tmp_path: Path, make_run: Callable[..., Run]) -> Iterator[str]:
         "sys.exit(serve(Path(sys.argv[1]), int(sys.argv[2]), open_browser=False))"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "runs"), str(port)], cwd=tmp_path, stderr=subprocess.PIPE
+        [sys.executable, "-c", code, str(runs), str(port)], cwd=runs.parent, stderr=subprocess.PIPE
     )
     try:
         for _ in range(300):
@@ -67,27 +75,34 @@ def server(tmp_path: Path, make_run: Callable[..., Run]) -> Iterator[str]:
     assert process.returncode == 0
 
 
-@pytest.fixture
-def page(server: str) -> Iterator[Any]:
-    """A browser's page that notes what it asks for and what it complains of."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": 1280, "height": 720})
-        asked: list[str] = []
-        complaints: list[str] = []
-        opened.on("request", lambda request: asked.append(request.url))
-        opened.on("websocket", lambda channel: asked.append(channel.url))
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.on(
-            "console",
-            lambda message: (
-                complaints.append(f"{message.text} {message.location}") if message.type == "error" else None
-            ),
-        )
-        yield opened
-        browser.close()
-    inside = (f"{server}/", server.replace("http", "ws") + "/", "data:", "blob:")
-    assert [url for url in asked if not url.startswith(inside)] == []
+        chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(server: str, browser: Any) -> Iterator[Any]:
+    """A page in a new browser context; requests to other hosts and complaints in the console fail the test."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 720})
+    urls: list[str] = []
+    complaints: list[str] = []
+    opened.on("request", lambda request: urls.append(request.url))
+    opened.on("websocket", lambda channel: urls.append(channel.url))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on(
+        "console",
+        lambda message: (
+            complaints.append(f"{message.text} {message.location}") if message.type == "error" else None
+        ),
+    )
+    yield opened
+    opened.close()
+    own = (f"{server}/", server.replace("http", "ws") + "/", "data:", "blob:")
+    assert [url for url in urls if not url.startswith(own)] == []
     # Streamlit looks for its server below a deep link first, and asks at the root when that is not found.
     assert [text for text in complaints if not ("404" in text and re.search(r"/\w+/_stcore/", text))] == []
 
@@ -109,7 +124,7 @@ def click_first_row(page: Any) -> None:
 
 @pytest.mark.slow
 def test_three_clicks_from_the_runs_to_a_sample(
-    server: str, page: Any, tmp_path: Path, screenshots: Path
+    server: str, page: Any, runs: Path, screenshots: Path
 ) -> None:
     page.goto(server)
     settled(page, '[data-testid="stDataFrame"]')
@@ -132,7 +147,7 @@ def test_three_clicks_from_the_runs_to_a_sample(
     page.screenshot(path=screenshots / "brushed.png")
 
     # The same samples from the log itself: epochs whose cell the box touches, g between its edges.
-    log = Run(tmp_path / "runs" / "noisy").sample_log()
+    log = Run(runs / "noisy").sample_log()
     first, last = (frame["x"][0] + part[0] * (frame["x"][1] - frame["x"][0]) for part in (start, end))
     high, low = (frame["y"][1] - part[1] * (frame["y"][1] - frame["y"][0]) for part in (start, end))
     rows = slice(max(1, round(first)) - 1, min(12, round(last)))
@@ -190,7 +205,7 @@ def test_every_page_opens_by_its_link(server: str, page: Any, screenshots: Path)
 
 
 @pytest.mark.slow
-def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Path) -> None:
+def test_the_download_is_the_commands_file(server: str, page: Any, runs: Path) -> None:
     page.goto(f"{server}/export?run=noisy&cause=label")
     settled(page, '[data-testid="stDownloadButton"]')
     page.get_by_text("that pass the filter").click()
@@ -207,7 +222,7 @@ def test_the_download_is_the_commands_file(server: str, page: Any, tmp_path: Pat
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert Path(done.stdout.split()[-1]).read_bytes() == got
-    assert len(got.splitlines()) - 1 == (Run(tmp_path / "runs" / "noisy").manifest.cause == "label").sum()
+    assert len(got.splitlines()) - 1 == (Run(runs / "noisy").manifest.cause == "label").sum()
 
 
 @pytest.mark.slow
@@ -223,10 +238,10 @@ def test_the_keyboard_reaches_a_tile(server: str, page: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_link_restores_split_and_filter(server: str, page: Any, tmp_path: Path) -> None:
+def test_a_link_restores_split_and_filter(server: str, page: Any, runs: Path) -> None:
     page.goto(f"{server}/overview?run=noisy&split=train&cause=label")
     settled(page, ".js-plotly-plot")
-    cause = Run(tmp_path / "runs" / "noisy").manifest.cause
+    cause = Run(runs / "noisy").manifest.cause
     page.get_by_text(f"{(cause == 'label').sum()} of 600 samples match").wait_for()
     page.get_by_text("test", exact=True).first.click()
     page.wait_for_url("**split=test**")

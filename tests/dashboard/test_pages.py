@@ -28,24 +28,27 @@ PAGES = sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init_
 MakeRun = Callable[..., Run]
 
 
-@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("case", CASES)
-def test_every_page_shows_every_run(case: str, page: str, make_run: MakeRun, open_page: Any) -> None:
+def test_every_page_shows_every_run(case: str, make_run: MakeRun, walk: Any) -> None:
     run = make_run(**CASES[case])
-    at = open_page(page, run=run.name)
-    if case == "no epoch yet":
-        assert all("no finished epoch" in sentence for sentence in errors(at))
-    else:
-        assert not errors(at)
-    if page == "runs":
-        assert at.dataframe[0].value["run"].tolist() == [run.name]
+    for page, at in walk(PAGES, run=run.name):
+        if case == "no epoch yet":
+            assert all("no finished epoch" in sentence for sentence in errors(at)), page
+        else:
+            assert not errors(at), page
+        if page == "runs":
+            assert at.dataframe[0].value["run"].tolist() == [run.name]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_no_runs_says_what_to_type(page: str, open_page: Any) -> None:
-    at = open_page(page)
-    shown = errors(at)[0] if page != "runs" else at.code[0].value
-    assert "memgate quickstart" in shown
+def test_every_page_opens_in_a_new_tab(page: str, make_run: MakeRun, open_page: Any) -> None:
+    assert not errors(open_page(page, run=make_run().name))
+
+
+def test_no_runs_says_what_to_type(walk: Any) -> None:
+    for page, at in walk(PAGES):
+        shown = errors(at)[0] if page != "runs" else at.code[0].value
+        assert "memgate quickstart" in shown, page
 
 
 @pytest.mark.parametrize("page", ["overview", "sample"])
@@ -311,18 +314,17 @@ DAMAGES: dict[str, Callable[[Run], object]] = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_a_sentence(damage: str, page: str, make_run: MakeRun, open_page: Any) -> None:
+def test_damage_is_a_sentence(damage: str, make_run: MakeRun, walk: Any) -> None:
     run = make_run()
     make_run(name="sound", seed=1)
     DAMAGES[damage](run)
-    at = open_page(page, run=run.name, **({"id": "3"} if page == "sample" else {}))
-    assert errors(at)
-    if page == "runs":
-        table = at.dataframe[0].value.set_index("run")
-        assert table.loc["sound", "status"] == "complete"
-        assert "damaged" in table.loc["run", "status"]
+    for page, at in walk(PAGES, run=run.name, id="3"):
+        assert errors(at), page
+        if page == "runs":
+            table = at.dataframe[0].value.set_index("run")
+            assert table.loc["sound", "status"] == "complete"
+            assert "damaged" in table.loc["run", "status"]
 
 
 def test_a_damaged_epoch_is_left_out_and_said(make_run: MakeRun, open_page: Any) -> None:

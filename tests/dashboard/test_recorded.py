@@ -71,32 +71,32 @@ def pictures(at: Any) -> list[np.ndarray]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in found]
 
 
-@pytest.mark.parametrize("page", ["runs", "overview", "explorer", "sample", "compare", "export", "health"])
+PAGES = ("runs", "overview", "explorer", "sample", "compare", "export", "health")
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_every_page_shows_a_recorded_run(case: str, page: str, record: Any, open_page: Any) -> None:
+def test_every_page_shows_a_recorded_run(case: str, record: Any, walk: Any) -> None:
     plan = CASES[case]
     record(**plan)
-    at = open_page(page, run="mine")
-    if page == "sample" and "images" not in plan:
-        assert errors(at) == [
-            "mine was recorded without pictures: give the Recorder images= to have them shown here."
-        ]
-    else:
-        assert not errors(at)
-    if page == "runs":
-        (row,) = at.dataframe[0].value.to_dict("records")
-        assert (row["status"], row["epochs"], row["data"], row["log"]) == (
-            "stopped",
-            "2 / 3",
-            "own",
-            "online",
-        )
-        gates = [name.upper() for name in plan.get("gates", ())]
-        assert row["model"] == " ".join(["own", *(gates if len(gates) < 5 else [f"with {len(gates)} gates"])])
-        assert row["seed"] == 3 if "seed" in plan else pd.isna(row["seed"])
-    if page == "overview":
-        charts = (5 + plan.get("own", False)) if "gates" in plan else 2
-        assert len(at.get("plotly_chart")) == charts
+    for page, at in walk(PAGES, run="mine"):
+        if page == "sample" and "images" not in plan:
+            sentence = (
+                "mine was recorded without pictures: give the Recorder images= to have them shown here."
+            )
+            assert errors(at) == [sentence]
+        else:
+            assert not errors(at), page
+        if page == "runs":
+            (row,) = at.dataframe[0].value.to_dict("records")
+            shown = (row["status"], row["epochs"], row["data"], row["log"])
+            assert shown == ("stopped", "2 / 3", "own", "online")
+            gates = [name.upper() for name in plan.get("gates", ())]
+            gate_text = gates if len(gates) < 5 else [f"with {len(gates)} gates"]
+            assert row["model"] == " ".join(["own", *gate_text])
+            assert row["seed"] == 3 if "seed" in plan else pd.isna(row["seed"])
+        if page == "overview":
+            charts = (5 + plan.get("own", False)) if "gates" in plan else 2
+            assert len(at.get("plotly_chart")) == charts
 
 
 def test_recorded_and_trained_runs_stand_in_one_list(record: Any, make_run: Any, open_page: Any) -> None:

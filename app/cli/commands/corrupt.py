@@ -265,7 +265,7 @@ def _corrupt_and_write(
         The manifest.
     """
     from memgate.data.image_set import load_splits
-    from memgate.runs.corruption import corrupted_split, sources_for
+    from memgate.runs.corruption import corrupted_split, foreign_notes, sources_for
     from probes.report.corruption import describe_manifest
 
     _check_new(out, "--out")
@@ -278,12 +278,15 @@ def _corrupt_and_write(
     specs = _specs(noise, origin)
     if not specs:
         raise MemgateError("--noise names no corruption: 'memgate corrupt kinds' lists them.")
-    clean = _images_of(load_splits(data).present, split, f"--split {split}")
+    splits = load_splits(data)
+    console.warn(*splits.notes)
+    clean = _images_of(splits.present, split, f"--split {split}")
     name = data.name if split == "train" else f"{data.name}/{split}"
     try:
         result = corrupted_split(clean, specs, seed, name, sources_for(specs, data))
     except NoiseError as error:
         raise MemgateError(f"{origin}: {error}") from error
+    console.warn(*foreign_notes(result))
     image, text = _sheet(clean, result), describe_manifest(result.manifest)
     _write(sheet, image)
     try:

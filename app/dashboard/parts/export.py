@@ -76,10 +76,10 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
     The sidebar's epoch is part of it where it matters: for a summary, and for a filter by route.
     """
     only = view.only if choice.samples == "filter" else Filter()
-    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), ()
+    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), None
     if choice.samples == "selection" and view.selected is not None:
         cohort = view.selected.cohort
-        ids = () if cohort else tuple(view.selected.ids.tolist())
+        ids = None if cohort else tuple(view.selected.ids.tolist())
     last = int(view.data.epochs[-1])
     needs_epoch = choice.shape == "summary" or only.route != "all"
     needs_gate = only.route != "all" or (choice.schema == "tensorboard" and choice.shape == "matrix")
@@ -91,7 +91,7 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
         quantities=choice.quantities,
         epochs=choice.epochs,
         epoch=view.epoch if needs_epoch and view.epoch != last else None,
-        filter=only,
+        filter=only.recorded(view.log.class_names),
         gate=view.gate if needs_gate and len(view.log.gates) > 1 else None,
         cohort=cohort,
         ids=ids,

@@ -91,7 +91,9 @@ def hardness(view: View, column: str) -> NDArray[np.float64]:
     """A score turned so that high is harder, [N]; see :meth:`probes.scores.catalogue.Score.suspicion`."""
     joined = external.joins(view).get(column)
     score = SCORES[column] if joined is None else joined.score
-    return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)
+    seen = values(view, "epochs_logged") > 0
+    observed = seen & ~np.isnan(values(view, score.observed)) if score.never else seen
+    return score.suspicion(values(view, column), observed)
 
 
 def fetch(view: View, columns: Iterable[str]) -> None:

@@ -30,8 +30,9 @@ SHAPES = {
     "matrix": "Arrays of epochs × samples: the logged quantities.",
 }
 MEANINGS = {
-    "cleanlab": "A row per sample: is_label_issue (the ground truth: given and clean label differ), label_score (p of "
-    "the given label when last seen; lower is worse), given and predicted label.",
+    "cleanlab": "A row per sample: is_label_issue (cleanlab's estimate: another class than the given one is "
+    "predicted), label_score (p of the given label when last seen; lower is worse), given and predicted label, and "
+    "is_corrupted (the truth: given and clean label differ).",
     "cartography": "td_metrics.jsonl in the format of dataset cartography: correctness counts epochs. The logits by "
     "epoch are not in the log.",
     "fiftyone": "A folder with a PNG per sample and labels.csv, a FiftyOne CSVDataset; zipped for the browser.",
@@ -52,7 +53,7 @@ def samples(view: View, cohorts: list[str]) -> tuple[export.SampleChoice, str | 
     options = export.sample_choices(view, cohorts)
     chosen = view.selected
     counts = {
-        "all": f"all of {view.split} ({len(view.data.cause):,})",
+        "all": f"all of {sentences.escaped(view.split)} ({len(view.data.cause):,})",
         "filter": f"that pass the filter ({int(view.members.sum()):,})",
         "selection": f"the selection ({len(chosen.ids) if chosen else 0:,})",
         "cohort": "a cohort",
@@ -89,7 +90,7 @@ def quantities(view: View, choice: ExportChoice) -> tuple[str, ...]:
     if choice.schema in FIXED:
         return ()
     try:
-        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=()))
+        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=None))
     except MemgateError:
         return ()  # the right side of the page shows the error
     key = "export_quantities"
@@ -170,7 +171,7 @@ def download(view: View, plan: ExportPlan, preview: Outlook) -> None:
         return
     run, log = view.run, view.log
     st.download_button(
-        f"Download {name}",
+        f"Download {sentences.escaped(name)}",
         lambda: export_bytes(run, plan, log),
         file_name=name,
         mime="application/octet-stream",

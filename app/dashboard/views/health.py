@@ -36,10 +36,10 @@ def status(run: Run, damaged: bool) -> None:
     """Show the state of the training and the command that continues it."""
     try:
         current = run_folders.status(run)
-        command = "" if damaged else health.go_on_command(run, current.shown)
+        command = "" if damaged else health.go_on_command(run, current.state)
     except MemgateError:
         return  # shown in the table of files
-    text = f"{current.shown}, epoch {current.epoch} of {current.epochs}"
+    text = f"{current.state}, epoch {current.epoch} of {current.epochs}"
     text += f": {current.message}" if current.message else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(current.updated)) if current.updated else "unknown"
     st.markdown(f"**{sentences.escaped(run.name)}** · {sentences.escaped(f'{text} (written {when})')}")

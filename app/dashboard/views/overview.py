@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app.dashboard import group_curves, logs, palette
+from app.dashboard import group_curves, logs, palette, sentences
 from app.dashboard.charts import overview as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.heading import heading
@@ -163,13 +163,11 @@ def first_skips(view: View, gate: str) -> None:
     """Share of the clean and of the corrupted samples that were skipped at least once, over the epochs."""
     heading(f"First epoch that skips {gate.upper()}", "share of samples skipped at least once", "skipped")
     first = scores.values(view, "first_skip_epoch")
-    states = {"clean": ~view.data.corrupted, "corrupted": view.data.corrupted}
     epochs = view.data.epochs[: view.row + 1]
-    seen = scores.values(view, "epochs_logged") > 0
+    observed = ~np.isnan(scores.values(view, "route_flips"))
     counts = {
-        name: group_curves.first_epoch_counts(first, epochs, members & seen)
-        for name, members in states.items()
-        if members.any()
+        name: group_curves.first_epoch_counts(first, epochs, members & observed)
+        for name, members in group_curves.states(view.data.cause).items()
     }
     st.plotly_chart(
         charts.first_skips(epochs, counts),
@@ -206,7 +204,7 @@ def page() -> None:
             by_numbers(view)
             if view.data.corrupted.any() and not view.run.recorded:
                 query = {**view.params, "preset": MEMORISED.name, "page": "1"}
-                label = f"Samples memorised by {view.gate.upper()}"
+                label = f"Samples memorised by {sentences.escaped(view.gate.upper())}"
                 st.page_link("views/gallery.py", label=label, icon=":material/grid_view:", query_params=query)
         panel(view, "drag a box on the heatmap, or select by numbers.")
     else:

@@ -32,7 +32,7 @@ def known(name: str) -> tuple[dict[str, Any], str]:
         gates = list(map(str.upper, outline.gates))
         gates = gates if len(gates) <= FEW else [f"with {len(gates)} gates"]
         row |= {
-            "status": status.shown,
+            "status": status.state,
             "data": outline.data,
             "model": " ".join([outline.model, *gates]),
             "noise": ", ".join(outline.noise) or "none",

@@ -1,5 +1,6 @@
 """The Recorder's error messages, full disks, crashes and forks."""
 
+import json
 import os
 import shutil
 import signal
@@ -62,9 +63,9 @@ def test_a_wrong_batch_raises_and_stores_nothing(make_recorder: Any, changed: An
 @pytest.mark.parametrize(
     ("gate", "own", "sentence"),
     [
-        (torch.rand(2), None, r"gate gate is torch.float32\[2\] and must be 3 numbers"),
+        (torch.rand(2), None, r"^gate is torch.float32\[2\] and must be 3 numbers"),
         (torch.rand(3, 2), None, "give the mean where a gate has several values"),
-        (torch.tensor([0.0, 1.0, 1.5]), None, r"gate gate has values outside \[0, 1\]"),
+        (torch.tensor([0.0, 1.0, 1.5]), None, r"^gate has values outside \[0, 1\]"),
         ({"a b": torch.rand(3)}, None, "gate 'a b' cannot be a column's name"),
         (torch.rand(3), torch.zeros(3, 2), r"gate_logits of gate are \[3, 2\] and must be \[3, 4\]"),
     ],
@@ -79,7 +80,7 @@ def test_a_wrong_gate_raises(make_recorder: Any, gate: Any, own: Any, sentence: 
     [
         ({"name": "a/b"}, "cannot be a folder's name"),
         ({"epochs": 0}, "epochs 0 is out of range"),
-        ({"n": 0}, "n_samples 0 of train"),
+        ({"n": 0}, "n_samples of train 0 is out of range"),
         ({"n": {"test": 3}}, "n_samples names the splits test"),
         ({"n": {"train": 3, "dev": 3}}, "n_samples names the splits train, dev"),
         ({"n": 40.7}, "n_samples of train is 40.7 and must be a whole number"),
@@ -245,7 +246,7 @@ for epoch in (1, 2, 3):
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
     run = Run(tmp_path / "runs" / "mine")
-    assert (run.status().shown, len(run.metrics())) == ("crashed", 2)
+    assert (run.status().state, len(run.metrics())) == ("crashed", 2)
     with (run.path / "metrics.csv").open("a") as stream:
         stream.write("3,0.5")
     make_recorder(dict(reversed(counts.items())), resume=True).close()
@@ -266,6 +267,11 @@ def test_resume_names_the_argument_that_differs(make_recorder: Any) -> None:
         feed(recorder, 1)
     make_recorder(resume=True, **given).close()
     make_recorder(resume=True).close()
+    stored = recorder.path / "config.json"
+    text = stored.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["settings"] == {"lr": 0.1, "nothing": "NaN"}
+    stored.write_text(text.replace('"NaN"', "NaN"))  # as version 0.1.0 wrote it
+    make_recorder(resume=True, **given).close()
     for wrong, sentence in (
         ({"clean_labels": GIVEN}, "has other clean labels than those given here"),
         ({"images": images + 1}, "has other images of train .or none. than those given"),
@@ -300,8 +306,27 @@ def test_after_the_run_is_deleted_nothing_counts_as_recorded(make_recorder: Any,
         feed(recorder, 1)
         shutil.rmtree(recorder.path)
         feed(recorder, 2)
-        assert "the run was deleted or moved, and nothing more is recorded" in capsys.readouterr().err
+        assert (
+            "was moved or deleted while this process wrote it (it is not there any more)"
+            in capsys.readouterr().err
+        )
         assert recorder.epoch == 1
+
+
+def test_a_recording_does_not_write_into_a_run_that_took_its_place(
+    make_recorder: Any, capsys: Any, tmp_path: Path
+) -> None:
+    with make_recorder(name="other") as other:
+        feed(other, 1)
+    with make_recorder() as recorder:
+        feed(recorder, 1)
+        recorder.path.rename(tmp_path / "runs" / "elsewhere")
+        other.path.rename(recorder.path)
+        before = {path: path.read_bytes() for path in recorder.path.iterdir() if path.is_file()}
+        feed(recorder, 2)
+        assert "(there is another file now), so nothing more is written" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in recorder.path.iterdir() if path.is_file()} == before
+    assert Run(tmp_path / "runs" / "elsewhere").status().epoch == 1
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -318,3 +343,16 @@ def test_a_forked_worker_does_not_keep_the_lock(make_recorder: Any) -> None:
     finally:
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
+
+
+def test_a_closed_recorder_records_no_more(make_recorder: Any) -> None:
+    with make_recorder() as recorder:
+        feed(recorder, 1)
+    for late in (recorder.end_epoch, lambda: feed(recorder, 2)):
+        with pytest.raises(
+            MemgateError, match=r"is closed: call update\(\) and end_epoch\(\) inside the with"
+        ):
+            late()
+    recorder.close()  # twice is no mistake
+    assert Run(recorder.path).status().state == "stopped"
+    make_recorder(resume=True).close()  # the log's lock is free

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from memgate.config.run import UNSEEN_CLASS
 from memgate.errors import MemgateError
-from memgate.log.format import EpochRecord
+from memgate.log.format import UNSEEN_CLASS, EpochRecord
 from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
@@ -137,7 +136,8 @@ def test_infinite_logits_give_no_warning_and_minus_infinity_means_probability_ze
             logits = logits_of(1)
             logits[:, 0] = top
             logits[::4, 2:] = -torch.inf
-            recorder.update(torch.arange(N), logits, labels)
+            gate = torch.rand(N)
+            recorder.update(torch.arange(N), logits, labels, gate, gate_logits=logits)
             recorder.end_epoch()
     overflown, masked = recorded(recorder, 1), recorded(recorder, 2)
     assert (overflown.pred == UNSEEN_CLASS).all()
@@ -147,6 +147,10 @@ def test_infinite_logits_give_no_warning_and_minus_infinity_means_probability_ze
     np.testing.assert_allclose(
         masked.out_entropy[rows], -(chance * chance.log()).sum(1).numpy()[rows], rtol=1e-5
     )
+    np.testing.assert_array_equal(
+        masked.entropy[0], masked.out_entropy
+    )  # the gate's classes are masked likewise
+    assert np.isnan(overflown.entropy).all()
     np.testing.assert_array_equal(np.isinf(masked.loss), labels == 0)
     run = Run(recorder.path)
     str(report(run))
@@ -223,7 +227,7 @@ def test_status_says_how_the_loop_ended(
     def loop() -> Recorder:
         with make_recorder() as recorder:
             feed(recorder, 1)
-            assert Run(recorder.path).status().shown == "running"
+            assert Run(recorder.path).status().state == "running"
             recorder.update(torch.arange(N), logits_of(2), torch.from_numpy(GIVEN))
             if error is not None:
                 raise error
@@ -267,7 +271,7 @@ for epoch in (1, 2):
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
     run = Run(tmp_path / "runs" / "mine")
-    assert run.status().shown == "crashed"
+    assert run.status().state == "crashed"
     assert report(run).epoch == 1
     with make_recorder(resume=True) as recorder:
         assert recorder.epoch == 1

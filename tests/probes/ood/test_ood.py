@@ -28,7 +28,8 @@ from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_d
 from probes.ood.metrics import ood_figures
 from probes.ood.run import Seen
 from probes.ood.sets import parse_sets, plain, read_set
-from probes.stats.intervals import auroc_interval
+from probes.stats.auroc import auroc_interval
+from probes.stats.bootstrap import resample_interval
 
 RNG = np.random.default_rng(0)
 
@@ -117,27 +118,44 @@ def test_figures_are_pytorch_oods_and_groups_are_their_means():
     assert result["far"]["one"].auroc.n == 400 + 300 + 50
 
 
-def test_intervals_are_percentiles_of_resampled_figures():
-    test_scores, outside = scores(60, 0), {"a": scores(40, 1)}
+def test_intervals_have_the_variance_of_resampled_figures():
+    test_scores, outside = scores(60, 0), {"a": scores(100, 1)}
     result = ood_figures(test_scores, outside, {"near": ["a"]}, resamples=30, seed=3)["near"]["one"]
     # The same draws by hand: rows drawn with repetition, and scikit-learn's curves.
     own, foreign = (np.random.default_rng(key) for key in ([3], [3, zlib.crc32(b"a")]))
     drawn = []
     for _ in range(30):
         score = np.concatenate(
-            [test_scores["one"][own.integers(0, 60, 60)], outside["a"]["one"][foreign.integers(0, 40, 40)]]
+            [test_scores["one"][own.integers(0, 60, 60)], outside["a"]["one"][foreign.integers(0, 100, 100)]]
         )
-        label = np.arange(100) >= 60
+        label = np.arange(160) >= 60
         fpr, tpr, _ = roc_curve(label, score, drop_intermediate=False)
         areas = []
         for positive, values in ((~label, -score), (label, score)):
             precision, recall, _ = precision_recall_curve(positive, values)
             areas.append(auc(recall, precision))
         drawn.append([roc_auc_score(label, score), *areas, fpr[np.argmax(tpr >= 0.95)]])
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    figures = (result.auroc, result.aupr_in, result.aupr_out, result.fpr95)
-    assert [figure.low for figure in figures] == pytest.approx(low.tolist(), abs=1e-12)
-    assert [figure.high for figure in figures] == pytest.approx(high.tolist(), abs=1e-12)
+    figures = (result.auroc, result.aupr_in, result.aupr_out)
+    for figure, column in zip(figures, np.transpose(drawn), strict=False):
+        ends = resample_interval(figure.value, column, 60)
+        assert (figure.low, figure.high) == pytest.approx(ends, abs=1e-12)
+    percentiles = np.percentile(np.transpose(drawn)[3], [2.5, 97.5])
+    assert (result.fpr95.low, result.fpr95.high) == pytest.approx(tuple(percentiles), abs=1e-12)
+
+
+def test_few_samples_leave_out_the_intervals_that_would_not_hold():
+    result = ood_figures(scores(60, 0), {"a": scores(29, 1)}, {}, resamples=10)["a"]["one"]
+    assert result.auroc.low is not None
+    assert [figure.low for figure in (result.aupr_in, result.aupr_out, result.fpr95)] == [None] * 3
+
+
+def test_a_set_without_samples_has_no_figures():
+    result = ood_figures(
+        scores(60, 0), {"a": scores(0, 1), "b": scores(9, 1)}, {"near": ["a", "b"]}, resamples=3
+    )
+    for name in ("a", "near"):
+        assert {figure.value for figure in vars(result[name]["one"]).values()} == {None}
+    assert result["b"]["one"].auroc.value is not None
 
 
 def test_the_bootstrap_agrees_with_delong():
@@ -264,6 +282,33 @@ def test_a_folder_of_pictures(tmp_path):
     assert (result.facts.size, result.facts.part, result.facts.total) == ("various", "picture files", 4)
 
 
+def test_a_set_of_every_ending_and_depth_is_measured_whole(tmp_path):
+    image = RNG.integers(1, 256, (9, 9, 3), np.uint8)
+    endings = ("JPEG", "webp", "bmp", "tif", "gif")
+    for number in range(45):
+        folder = tmp_path / f"{number % 3}" / "deeper" / f"{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number:02d}.{endings[number % 5]}")
+    (tmp_path / "readme.txt").write_text("no picture")
+    Image.new("RGB", (9, 9)).save(tmp_path / "0" / "black.png")
+    result = read_set(one_set(tmp_path), 8)
+    assert result.facts.total == len(result.images) == 46
+    left_out, black = result.notes
+    assert left_out.startswith(f"--ood x: {tmp_path}: pictures read: 46, left out: 1. No JPEG")
+    assert "1 of the 46 images have one colour only (1 of them black; ids 0)" in black
+
+
+def test_a_folder_of_several_data_sets_gives_the_one_that_is_named(tmp_path):
+    (tmp_path / "textures" / "images").mkdir(parents=True)
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "textures" / "images" / "a.png")
+    images = RNG.integers(0, 256, (4, 32, 32, 3), np.uint8)
+    arrays = {f"{split}_images": images for split in ("train", "test")}
+    arrays |= {f"{split}_labels": np.arange(4) for split in ("train", "test")}
+    np.savez(tmp_path / "svhn.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    np.testing.assert_array_equal(read_set(one_set(tmp_path, "SVHN"), 32).images, images)
+    assert read_set(one_set(tmp_path, "textures"), 8).facts.total == 1
+
+
 def test_the_test_images_of_a_data_set_are_taken(tmp_path):
     arrays = {"train_images": RNG.integers(0, 256, (6, 32, 32, 3), np.uint8), "train_labels": np.arange(6)}
     arrays |= {"test_images": RNG.integers(0, 256, (4, 32, 32, 3), np.uint8), "test_labels": np.arange(4)}
@@ -355,7 +400,7 @@ def test_files_without_images_are_refused(tmp_path, arrays, sentence):
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(
-        MemgateError, match=r"holds no .png, .jpg, .jpeg file, neither itself nor in its folders"
+        MemgateError, match=r"holds no JPEG, PNG.* picture, neither itself nor in its folders"
     ):
         read_set(one_set(tmp_path), 8)
     (tmp_path / "a.png").write_text("nothing")

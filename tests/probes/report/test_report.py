@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
+from memgate.runs.config_file import write_config
 from memgate.runs.run import Run
 from probes.report.report import report as full_report
 from probes.result import ProbeResult, save_results
@@ -161,7 +162,9 @@ def test_all_corrupted_says_so(make_run):
 
 def test_online_values_are_marked(make_run):
     assert "augmented training passes" in str(report(make_run(mode="online")))
-    assert "augmented training passes" not in str(report(make_run()))
+    evaluated = str(report(make_run()))
+    assert "augmented training passes" not in evaluated
+    assert "AUM and forgetting events are defined on the training passes" in evaluated
 
 
 def test_identity_curve_is_marked(make_run):
@@ -169,7 +172,7 @@ def test_identity_curve_is_marked(make_run):
     path = run.path / "config.json"
     stored = json.loads(path.read_text())
     stored["config"]["model"]["gate"]["curve"] = "identity"
-    path.write_text(json.dumps(stored))
+    write_config(path, stored)
     assert any("identity" in note for note in report(Run(run.path)).notes)
 
 

@@ -12,6 +12,7 @@ from app.dashboard.results import scores
 from app.dashboard.view.state import View
 from memgate.errors import reading
 from probes.dynamics.snapshot import Snapshot
+from probes.samples.filters import of_cause
 from probes.scores.detection import Separation, auroc, average_precision
 from probes.scores.over_epochs import EpochCurve, EpochQuantity, curves_of
 from probes.stats.ranking import order
@@ -39,7 +40,7 @@ NOTHING: Curve = (np.zeros(0), np.zeros(0))
 def members(view: View, against: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Clean samples, and those of a cause (or all corrupted ones), that pass the filter: two bool [N]."""
     cause = view.data.cause
-    positive = cause != "clean" if against == "corrupted" else cause == against
+    positive = of_cause(cause, against)
     return (cause == "clean") & view.members, positive & view.members
 
 

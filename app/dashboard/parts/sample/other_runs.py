@@ -12,6 +12,7 @@ from app.dashboard.logs import Stamp
 from app.dashboard.parts.sample.track import Track
 from app.dashboard.view import selection, state
 from memgate.errors import MemgateError, reading
+from memgate.log.format import has_value
 from memgate.runs.run import Run
 
 RUNS = 24
@@ -90,7 +91,8 @@ def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
             "g last": None, "epochs routed": None, "epochs seen": len(rows), "fits its label": None,
         }  # fmt: skip
         if len(rows):
-            values["fits its label"] = bool(column("correct_given")[rows[-1]])
+            if has_value(column("pred"))[rows[-1]]:
+                values["fits its label"] = bool(column("correct_given")[rows[-1]])
             if gate:
                 values["g last"] = float(column("gate", gate)[rows[-1]])
                 values["epochs routed"] = int((column("routed", gate) & seen).sum())
