@@ -21,9 +21,6 @@ SCHEMA = "memgate-log/2"
 UNSEALED = "memgate-log/1"
 """The format of version 0.1.0, which is still read: it has no seal, and its commit rows have no checksum."""
 
-MOST_CLASSES = 65535
-"""Classes are stored as uint16, and 65535 means none."""
-
 UNSEEN_CLASS = 65_535
 """Predicted class (uint16) where there is none: of a sample that was not seen, or whose logits have no softmax. Hence
 the largest number of classes."""
@@ -173,8 +170,8 @@ class LogLayout:
     def __post_init__(self) -> None:
         classes = len(self.class_names)
         require(
-            classes <= MOST_CLASSES,
-            f"The data has {classes:,} classes, and a log holds at most {MOST_CLASSES:,}: leave some out.",
+            classes <= UNSEEN_CLASS,
+            f"The data has {classes:,} classes, and a log holds at most {UNSEEN_CLASS:,}: leave some out.",
         )
         for split, samples in self.splits.items():
             for name, dtype in SAMPLE_COLUMNS.items():

@@ -45,7 +45,7 @@ def configuration_note(path: Path, seal: Seal | None) -> tuple[str, ...]:
     if "config.json" not in changed_files(path.parent, seal):
         return ()
     return (
-        "config.json was changed after the run was made: its settings may not be those that were trained.",
+        "config.json is not the one that the log was made with: its settings may not be those that were trained.",
     )
 
 
@@ -137,7 +137,8 @@ def check_samples(path: Path, split: str, samples: Samples, classes: int) -> Non
         MemgateError: columns have several lengths, labels are out of range, or an id occurs twice.
     """
     damaged = f"{path} is damaged: the {{}} of {split} {{}}; put back a copy of it, or train the run again."
-    for name, column in vars(samples).items():
+    for name in SAMPLE_COLUMNS:
+        column = getattr(samples, name)
         require(
             column.shape == samples.sample_id.shape, damaged.format(name, "has another length than its ids")
         )
