@@ -300,7 +300,7 @@ def command(verb: str, path: Path) -> str:
 def is_run(path: Path) -> bool:
     """Whether a folder holds a run."""
     try:
-        return (path / "config.json").is_file()
+        return (path / "config.json").exists()  # a folder of that name is a damaged run
     except (OSError, ValueError):  # a folder that may not be read, a name that is too long, a zero byte
         return False
 
