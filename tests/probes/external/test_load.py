@@ -146,7 +146,7 @@ def test_a_file_may_have_any_form_of_a_table(tmp_path, name):
     if form == "npy":
         np.save(plain, [np.nan, 1.5, 0.5])
     elif form == "npz":
-        np.savez(plain, **{key: np.array(column) for key, column in values.items()})
+        np.savez(plain, **{key: np.array(column) for key, column in values.items()})  # pyright: ignore[reportArgumentType]
     else:
         getattr(pd.DataFrame(values), f"to_{form}")(plain, index=False)
     content = plain.read_bytes()
