@@ -20,8 +20,8 @@ def check_siblings() -> None:
         origin = Path(spec.origin).resolve().parent if spec and spec.origin else None
         if origin != here / name:
             raise MemgateError(
-                f"Another package called {name!r} ({origin or 'without files'}) hides memgate's own: "
-                f"uninstall it, or use a fresh environment."
+                f"Another package called {name!r} ({spec.origin if spec and origin else 'without files'}) hides "
+                "memgate's own: rename or uninstall it, work in another folder, or use a fresh environment."
             )
 
 

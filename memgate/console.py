@@ -27,10 +27,11 @@ def note(text: str) -> None:
         line(text)
 
 
-def warn(text: str) -> None:
-    """Print a sentence on standard error, after ``memgate:``."""
+def warn(*texts: str) -> None:
+    """Print each sentence as a line on standard error, after ``memgate:``."""
     with contextlib.suppress(OSError):
-        print(f"memgate: {text}", file=sys.stderr, flush=True)
+        for text in texts:
+            print(f"memgate: {text}", file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:

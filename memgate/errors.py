@@ -1,5 +1,8 @@
 """MemgateError, which the command line shows as a sentence instead of a traceback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MemgateError(Exception):
     """An error that the user can correct.
@@ -21,3 +24,33 @@ def require(condition: bool, message: str) -> None:
     """Raise MemgateError with ``message`` unless ``condition`` holds."""
     if not condition:
         raise MemgateError(message)
+
+
+DAMAGE = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError,
+    EOFError, AssertionError,
+)  # fmt: skip
+"""Exceptions that reading a damaged file may raise, whichever library reads it."""
+
+
+@contextmanager
+def reading(
+    what: object, sentence: str = "cannot be read ({}): it is damaged, or of another version."
+) -> Iterator[None]:
+    """Turn whatever exception a damaged file causes in its reader into a MemgateError of one sentence.
+
+    Args:
+        what: the file or folder that is read, for the message.
+        sentence: the message after its name, with ``{}`` for the reason.
+    """
+    try:
+        yield
+    except MemgateError:
+        raise
+    except DAMAGE as error:
+        raise MemgateError(f"{what} {sentence.format(first_line(error))}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, or its type where it has none."""
+    return str(error).strip().split("\n")[0].strip() or type(error).__name__

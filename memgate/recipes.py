@@ -110,11 +110,13 @@ RECIPES: dict[str, Recipe] = {
         _TWO_WAY,
     ),
     "paper-two-way-authors": Recipe(
-        "two-way layer gates by the authors' code: temperature 10,000, no bias, so g stays at 1/2; 50,000 images",
+        "two-way layer gates by the authors' code: temperature 10,000, weights by fan-out, g at 1/2; 50,000 images",
         replace(
             _TWO_WAY,
             data=_PAPER,
-            model=replace(_TWO_WAY.model, gate=GateConfig(penalty=0.01, temperature=10_000, bias=0.0)),
+            model=replace(
+                _TWO_WAY.model, gate=GateConfig(penalty=0.01, temperature=10_000, bias=0.0, spread="fan-out")
+            ),
         ),
     ),
 }

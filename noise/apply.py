@@ -1,7 +1,7 @@
 """Corrupt a data set: clean arrays and specs in, corrupted arrays and a manifest out."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,6 +26,7 @@ from noise.labels.matrix import matrix
 from noise.labels.symmetric import pair, random_labels, symmetric, symmetric_iid, symmetric_incl
 from noise.manifest.header import Header, Operation
 from noise.manifest.manifest import Manifest
+from noise.pixels import checked_images, in_colour, in_layout, is_grey
 from noise.spec import CorruptionSpec, parse_specs
 from noise.task import Change, Task
 
@@ -63,7 +64,7 @@ class Corrupted:
     """A corrupted data set and its record.
 
     Attributes:
-        images: [N, H, W, C] uint8, as given to training.
+        images: [N, H, W, C] uint8, as given to training; grey images in the layout in which they were passed.
         labels: [N] int64 in [0, K), the given labels.
         manifest: what was done to each of the N samples.
     """
@@ -74,17 +75,18 @@ class Corrupted:
 
 
 def corrupt(
-    images: NDArray[np.uint8],
+    images: ArrayLike,
     labels: ArrayLike,
     specs: Sequence[CorruptionSpec | str],
     *,
     seed: int,
     dataset: str,
-    class_names: Sequence[str],
+    class_names: Iterable[Any] | None = None,
     sample_id: ArrayLike | None = None,
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
+    grey: bool | None = None,
 ) -> Corrupted:
-    """Corrupted images [N, H, W, C] uint8, given labels [N] int64 and the manifest that reproduces them.
+    """Corrupted images uint8 in the layout of ``images``, given labels [N] int64, and the manifest of both.
 
     The operations are carried out in the order of ``specs``, each on the clean data. A sample gets at most one
     label operation and one image operation; one of each is allowed, and both are recorded. An operation takes the
@@ -98,23 +100,30 @@ def corrupt(
     images passed (``occlusion`` with ``fill=black`` does not), and ``open`` assigns its images in the order of
     selection.
 
+    Grey data stays grey: a kind that draws for each value draws once for all channels, and open-set images are
+    converted to grey. The manifest counts grey images as [N, H, W, 3], as a run of memgate does.
+
     Args:
-        images: [N, H, W, C] uint8, N at least 1; not changed.
+        images: [N, H, W, C] uint8, or grey [N, H, W], [N, H, W, 1] or [N, 1, H, W]; N at least 1; not changed.
         labels: [N] integers in [0, K); not changed.
         specs: corruptions as specs or as text (``symmetric:0.4``); an empty list gives equal arrays and a clean
             manifest.
         seed: in [0, 2^63), independent of any training seed.
         dataset: name under which samples are hashed; give each split its own (``cifar10``, ``cifar10/test``).
-        class_names: K names.
+        class_names: K distinct names; bytes are decoded as UTF-8. None: the numbers of the classes, which must then
+            all have images.
         sample_id: [N] distinct integers, 0 or above; ``0..N-1`` by default.
         sources: name to images [M, h, w, c] uint8 of the data sets that ``open`` kinds name (``svhn`` …).
+        grey: whether the data set is grey. None: whether the channels of all ``images`` are equal; to be given where
+            they are a part of a data set that has colour images too. False also for what manifests from before this
+            rule did, which drew each channel apart.
 
     Returns:
         New arrays and the manifest.
 
     Raises:
-        NoiseError: the arrays do not fit together, a corruption is listed twice, a file cannot be used, or
-            too few samples are left for an operation.
+        NoiseError: the arrays do not fit together, a class has no image and no name, a corruption is listed twice, a
+            file cannot be used, or too few samples are left for an operation.
 
     Example:
         >>> import noise, numpy as np
@@ -126,20 +135,22 @@ def corrupt(
         >>> int((result.labels != labels).sum()), int(result.manifest.image_corrupted.sum())
         (4, 2)
     """
-    images, clean, ids, names = checked(images, labels, seed, dataset, class_names, sample_id)
+    given = checked_images(images)
+    pixels, grey = _in_channels(given, grey)
+    clean, ids, names = checked(len(pixels), labels, seed, dataset, class_names, sample_id)
     seed = int(seed)
     parsed = parse_specs(specs)
-    record = _Record(images, clean)
+    record = _Record(pixels, clean)
     for code, spec in enumerate(parsed, start=1):
         free = record.free(spec)
-        task = Task(spec, images, clean, names, ids, free, dataset, seed, sources or {})
+        task = Task(spec, pixels, clean, names, ids, free, dataset, seed, sources or {}, grey)
         record.add(code, task, changed(task))
     columns = {"sample_id": ids, "clean_label": clean, **record.columns()}
     header = Header(
         dataset=dataset,
-        source_digest=source_digest(images, clean),
-        count=len(images),
-        image_shape=tuple(images.shape[1:]),
+        source_digest=source_digest(pixels, clean),
+        count=len(pixels),
+        image_shape=tuple(pixels.shape[1:]),
         class_names=names,
         seed=seed,
         operations=tuple(record.operations),
@@ -147,8 +158,28 @@ def corrupt(
         versions={"python": platform.python_version(), **library_versions()},
         column_digests={name: column_digest(column) for name, column in columns.items()},
         pixels_digest=pixels_digest(record.images),
+        grey=grey,
     )
-    return Corrupted(record.images, record.given.copy(), Manifest(header, **columns))
+    made = in_layout(record.images, given.shape)
+    return Corrupted(made, record.given.copy(), Manifest(header, **columns))
+
+
+def _in_channels(images: NDArray[np.uint8], grey: bool | None) -> tuple[NDArray[np.uint8], bool]:
+    """The images [N, H, W, C] that are corrupted, and whether they are grey data.
+
+    Raises:
+        NoiseError: ``grey`` is not what the images are.
+    """
+    if grey is False:
+        require(
+            images.ndim == 4 and images.shape[-1] <= 4,
+            f"grey=False, and images are {list(images.shape)}, which is grey: leave grey out.",
+        )
+        return images, False
+    colour = in_colour(images)
+    equal = is_grey(colour)
+    require(equal or not grey, "grey=True, and the images have colours: leave grey out.")
+    return colour, equal
 
 
 def library_versions() -> dict[str, str]:
@@ -162,7 +193,7 @@ def changed(task: Task) -> Change:
     if kind in CHOSEN:
         return CHOSEN[kind](task)
     positions = task.take(task.order())
-    return Change(positions, images=RENDERED[kind](task, positions))
+    return Change(positions, images=task.render(lambda single: RENDERED[kind](single, positions)))
 
 
 class _Record:

@@ -186,7 +186,7 @@ KINDS: dict[str, Kind] = {
     "human": Kind(
         "label",
         "cifar_n",
-        "human labels of CIFAR-10N or CIFAR-100N, from the .npz or the official .pt file",
+        "human labels of CIFAR-10N or CIFAR-100N, from the official .pt file or a table like it",
         rate=None,
         parameters={
             "column": one_of("aggre", "worse", "random1", "random2", "random3", "noisy", required=True),
@@ -197,8 +197,8 @@ KINDS: dict[str, Kind] = {
     "label-list": Kind(
         "label",
         "label_list",
-        "given labels as a file lists them: DivideMix's or EvidentialMix's JSON, or a CSV with sample_id and "
-        "given_label",
+        "given labels as a file lists them: DivideMix's or EvidentialMix's JSON, or a table (csv, parquet, npz) with "
+        "sample_id and given_label",
         rate=None,
         parameters={"file": _FILE},
         lists_samples=True,
@@ -237,10 +237,13 @@ KINDS: dict[str, Kind] = {
     "defocus-blur": _severities("defocus-blur", "blur by a disk"),
     "glass-blur": _severities("glass-blur", "pixels replaced by nearby ones between two blurs"),
     "motion-blur": _severities("motion-blur", "blur along a line, at a random angle for each image"),
-    "zoom-blur": _severities("zoom-blur", "mean of the image zoomed by factors up to a maximum"),
+    "zoom-blur": _severities(
+        "zoom-blur",
+        "mean of the image zoomed by 1.00, 1.01, … up to a factor (CIFAR-10-C's script differs at severities 1, 2, 5)",
+    ),
     "brightness": _severities("brightness", "HSV value raised"),
     "contrast": _severities("contrast", "contrast lowered around each channel's mean"),
-    "saturate": _severities("saturate", "HSV saturation scaled and shifted"),
+    "saturate": _severities("saturate", "HSV saturation scaled and shifted; not on grey data"),
     "jpeg": _severities("jpeg", "compressed as JPEG"),
     "pixelate": _severities("pixelate", "downsampled and upsampled again"),
     "elastic": _severities("elastic", "random affine map and smooth random displacement"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from noise.apply import RENDERED, Corrupted, library_versions
 from noise.errors import require
@@ -17,23 +17,27 @@ from noise.files.read import located
 from noise.images.open_set import images_at
 from noise.manifest.header import Operation
 from noise.manifest.manifest import Manifest
+from noise.pixels import as_recorded, checked_images, in_layout
 from noise.task import Task
 
 
 def restore(
     manifest: Manifest,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    sample_id: NDArray[np.int64],
+    images: ArrayLike,
+    labels: ArrayLike,
+    sample_id: ArrayLike,
     *,
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
     folders: Sequence[Path] = (),
 ) -> Corrupted:
-    """Corrupted images [N, H, W, C] uint8 and given labels [N] int64, made from the clean data and a manifest.
+    """Corrupted images uint8 and given labels [N] int64, made from the clean data and a manifest.
+
+    The images are in the layout of ``images``; [N, H, W, 3] where a manifest from before the rule for grey data
+    coloured grey images.
 
     Args:
         manifest: as loaded.
-        images: [N, H, W, C] uint8, clean; not changed.
+        images: [N, H, W, C] uint8, clean, or grey in a layout of :func:`noise.apply.corrupt`; not changed.
         labels: [N] int64, clean labels.
         sample_id: [N] int64, ids of the samples.
         sources: images of the data sets that open-set noise names, as for :func:`noise.apply.corrupt`.
@@ -55,9 +59,15 @@ def restore(
         >>> bool((again.images == written.images).all())
         True
     """
-    digest = source_digest(images, labels)
-    restored = RestoredImages(manifest, images, sample_id, digest, sources=sources, folders=folders)
-    return Corrupted(restored.whole(), manifest.given_label.copy(), manifest)
+    given = checked_images(images)
+    pixels = as_recorded(given, manifest.header.image_shape)
+    clean, ids = np.asarray(labels), np.asarray(sample_id)
+    for name, column in (("labels", clean), ("sample_id", ids)):
+        require(column.dtype.kind in "iu", f"{name} are {column.dtype} and must be integers.")
+    digest = source_digest(pixels, clean)
+    restored = RestoredImages(manifest, pixels, ids, digest, sources=sources, folders=folders).whole()
+    made = in_layout(restored, given.shape) if manifest.header.grey else restored
+    return Corrupted(made, manifest.given_label.copy(), manifest)
 
 
 class RestoredImages:
@@ -127,10 +137,7 @@ class RestoredImages:
             if not len(places):
                 continue
             task = _task(manifest, operation, self._clean, self._sources, self._folders)
-            if operation.kind in RENDERED:
-                images = RENDERED[operation.kind](task, places)
-            else:
-                images = images_at(task, manifest.source[places].tolist())
+            images = _images(task, places, manifest.source[places].tolist())
             differs = image_digests(images) != manifest.pixels[places]
             require(not differs.any(), _difference(manifest, operation, int(differs.sum())))
             self._given[places] = images
@@ -175,7 +182,15 @@ def _task(
         dataset=header.dataset,
         seed=header.seed,
         sources=sources,
+        grey=header.grey,
     )
+
+
+def _images(task: Task, positions: NDArray[np.int64], references: Sequence[str]) -> NDArray[np.uint8]:
+    """Images [n, H, W, C] of an operation at ``positions``; ``references`` name open-set images."""
+    if task.spec.kind in RENDERED:
+        return task.render(lambda single: RENDERED[single.spec.kind](single, positions))
+    return images_at(task, references)
 
 
 def _difference(manifest: Manifest, operation: Operation, count: int) -> str:

@@ -20,8 +20,9 @@ CONSTANTS: dict[str, dict[str, tuple[float, float, float, float, float]]] = {
     },
     # Severity 4 equals severity 3: a half-Gaussian of two steps is zero well within either radius.
     "motion-blur": {"radius": (6, 6, 6, 8, 9), "sigma": (1, 1.5, 2, 2, 2.5)},
-    # These are the factors that the script states; at severities 1 and 2 the rounding of its floating-point range
-    # adds one more zoom, by 1.06 and by 1.11.
+    # These are the factors that the script states. The rounding of its floating-point range adds one more zoom at
+    # severities 1 and 2, by 1.06 and by 1.11, and at severity 5 it ends at 1.2500000000000002, by which 26 pixels
+    # become 33 and not 32.
     "zoom-blur": {"factor": (1.05, 1.10, 1.15, 1.20, 1.25)},
     "brightness": {"shift": (0.05, 0.10, 0.15, 0.20, 0.30)},
     "contrast": {"factor": (0.75, 0.50, 0.40, 0.30, 0.15)},

@@ -3,8 +3,8 @@
 A kind in ``noise.apply.CHOSEN`` is a function Task -> Change; one in ``RENDERED`` makes images for given positions.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class Task:
         dataset: name under which samples are hashed, such as ``cifar10`` or ``cifar10/test``.
         seed: seed of the corruption.
         sources: name to images uint8 [M, h, w, c] of the data sets that open-set noise may take from.
+        grey: whether the data set is grey and its images shall stay grey, see :meth:`render`.
     """
 
     spec: CorruptionSpec
@@ -40,6 +41,7 @@ class Task:
     dataset: str
     seed: int
     sources: Mapping[str, NDArray[np.uint8]]
+    grey: bool = False
 
     @property
     def class_count(self) -> int:
@@ -96,6 +98,18 @@ class Task:
         Streams of different ``row`` never overlap, for a kind that needs several.
         """
         return sample_words(np.array([row]), count, self.data_set, self.seed, self.spec.kind, "shared")[0]
+
+    def render(self, make: Callable[["Task"], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Images [n, H, W, C] that ``make`` returns for this task.
+
+        On grey data ``make`` is given images of one channel, and its result is repeated: a kind that draws for each
+        value draws once for all channels. Drawn apart, the corrupted images would be the only ones with colours,
+        and a network would tell them by that.
+        """
+        if not self.grey:
+            return make(self)
+        images = make(replace(self, images=self.images[..., :1], grey=False))
+        return np.repeat(images, self.images.shape[-1], axis=-1)
 
     def take_in_classes(self, classes: Iterable[int]) -> NDArray[np.int64]:
         """Positions taken in each of ``classes`` separately: exactly round(rate * n) of the n samples of a class.

@@ -5,19 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.files.read import located
 from noise.manifest.header import Operation
 from noise.manifest.manifest import Manifest
+from noise.pixels import as_recorded, checked_images, is_grey
 
 
 def verify(
     manifest: Manifest,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.integer],
+    images: ArrayLike,
+    labels: ArrayLike,
     *,
     class_names: Sequence[str] | None = None,
     sources: Mapping[str, NDArray[np.uint8]] | None = None,
@@ -29,7 +30,8 @@ def verify(
 
     Args:
         manifest: as loaded.
-        images: [N, H, W, C] uint8, the clean images in the order of the manifest.
+        images: [N, H, W, C] uint8, the clean images in the order of the manifest, or grey in a layout of
+            :func:`noise.apply.corrupt`.
         labels: [N] clean labels.
         class_names: the K class names of the data set, where known.
         sources: images of the data sets that open-set noise names, as for :func:`noise.apply.corrupt`.
@@ -48,15 +50,16 @@ def verify(
     ]
     if class_names is not None and tuple(class_names) != header.class_names:
         differences.append("The class names are not those of the data set.")
-    if (len(images), *images.shape[1:]) != (header.count, *header.image_shape):
+    pixels = as_recorded(checked_images(images), header.image_shape)
+    if (len(pixels), *pixels.shape[1:]) != (header.count, *header.image_shape):
         shape = [header.count, *header.image_shape]
         return [
             *differences,
-            f"The source has images {list(images.shape)}, the manifest was made from {shape}.",
+            f"The source has images {list(pixels.shape)}, the manifest was made from {shape}.",
         ]
     try:
         again = corrupt(
-            images,
+            pixels,
             labels,
             [located(operation.spec, folders) for operation in header.operations],
             seed=header.seed,
@@ -64,6 +67,7 @@ def verify(
             class_names=header.class_names,
             sample_id=manifest.sample_id,
             sources=sources,
+            grey=header.grey and is_grey(pixels),
         ).manifest
     except NoiseError as error:
         message = " ".join([*differences, f"The manifest cannot be recomputed from this source: {error}"])

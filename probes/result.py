@@ -1,8 +1,8 @@
 """Results of a probe, values per sample, stored in the run's ``probes/<probe>.h5``. No torch.
 
-The file (format memgate-probe/1) has a group ``/<split>/epoch_NNN/<variant>`` for each result, with the datasets
-``sample_id`` [n] and ``values/<name>`` [..., n], and the attributes ``checkpoint``, ``epoch``, ``config`` and
-``versions`` (the last two as JSON).
+The file (format memgate-probe/2) has a group ``/<split>/epoch_NNN/<variant>`` for each result, with the datasets
+``sample_id`` [n] and ``values/<name>`` [..., n], and the attributes ``checkpoint``, ``epoch``, ``log``, ``config`` and
+``versions`` (the last two as JSON). A seal (:mod:`memgate.log.seal`) covers the whole file.
 """
 
 import io
@@ -16,12 +16,26 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading, require
+from memgate.log.guard import check_file, opened, text
+from memgate.log.new_file import fixed
+from memgate.log.seal import user_block, write_seal
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.json_form import json_text
 from noise.files.lock import locked_folder
+from noise.files.schema import other_format
 
-SCHEMA = "memgate-probe/1"
+SCHEMA = "memgate-probe/2"
+
+UNSEALED = "memgate-probe/1"
+"""The format of version 0.1.0, which is still read: it has no seal, and its results name no run."""
+
+AGAIN = "remove it, and probe again."
+"""Remedy for a file that cannot be used."""
+
+DAMAGED = "is damaged ({}): " + AGAIN
+"""The sentence about a file that cannot be read."""
 
 FORMER_NAMES = {"difficulty": "inside"}
 """Probe to the name of its file in version 0.1.0; a run with such a file continues to use it."""
@@ -48,6 +62,9 @@ class ProbeResult:
     """Settings of the computation, as JSON values."""
     versions: Mapping[str, Any] = field(default_factory=dict)
     """Versions of the software and the device, as JSON values."""
+    log: str = ""
+    """Identity of the log of the run that was probed (:attr:`memgate.log.reader.SampleLog.identity`); set when the
+    result is stored. Empty in a result of version 0.1.0, whose run is not known for certain."""
 
     def __post_init__(self) -> None:
         for name, array in self.values.items():
@@ -83,7 +100,7 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
         probe: ``csr``, ``routing``, ``difficulty`` or ``ood``.
 
     Raises:
-        MemgateError: the file is damaged or has another format.
+        MemgateError: the file is damaged, has another format, or holds results of another run.
 
     Example:
         >>> import probes
@@ -93,16 +110,17 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
     path = probe_path(run, probe)
     if not path.exists():
         return ()
-    try:
-        with h5py.File(path, "r", locking=False) as handle:
-            schema = handle.attrs.get("schema")
-            if schema != SCHEMA:
-                raise MemgateError(
-                    f"{path} has the format {schema!r}, not {SCHEMA!r}: remove it, and probe again."
-                )
-            results = list(_entries(probe, handle))
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        raise MemgateError(f"{path} is damaged ({error}): remove it, and probe again.") from error
+    with reading(path, DAMAGED):
+        seal = check_file(path, SCHEMA)
+    with opened(path, DAMAGED) as handle:
+        schema = handle.attrs.get("schema")
+        schema = text(schema) if isinstance(schema, str | bytes) else schema
+        if schema == SCHEMA and seal is None:
+            raise ValueError("the checksum at its beginning is gone")
+        if schema not in (SCHEMA, UNSEALED):
+            raise MemgateError(other_format(path, schema, SCHEMA, AGAIN))
+        results = list(_entries(probe, handle))
+    _check_run(run, path, results)
     return tuple(sorted(results, key=lambda result: (result.epoch, result.variant)))
 
 
@@ -122,7 +140,8 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
         path.parent.mkdir(exist_ok=True)
         with locked_folder(path.parent):
             kept = {result.key: result for result in load_results(run, probe)}
-            kept |= {result.key: result for result in results}
+            identity = run.sample_log().identity
+            kept |= {result.key: replace(result, log=identity) for result in results}
             # Written to memory first: HDF5 itself does not report the error of a full disk.
             content = _content(kept.values())
             atomic_write(path, lambda stream: stream.write(content))
@@ -133,21 +152,41 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
     return path
 
 
+def _check_run(run: Run, path: Path, results: Iterable[ProbeResult]) -> None:
+    """Raise MemgateError where a result names the log of another run, or has samples that the run has not."""
+    results = list(results)
+    if not results:
+        return
+    log = run.sample_log()
+    ids = {
+        split: log.samples(split).sample_id for split in {result.split for result in results} & {*log.splits}
+    }
+    for result in results:
+        known = result.split not in ids or bool(np.isin(result.sample_id, ids[result.split]).all())
+        require(
+            known and result.log in ("", log.identity),
+            f"{path} holds results of another run than {run.name} ({result.split}, epoch {result.epoch}, "
+            f"{result.variant}): {AGAIN}",
+        )
+
+
 def _content(results: Iterable[ProbeResult]) -> memoryview:
     """The bytes of an HDF5 file with these results."""
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w", track_order=True) as handle:
-        handle.attrs["schema"] = SCHEMA
+    buffer, start = io.BytesIO(), user_block(0, 0)
+    with h5py.File(buffer, "w", track_order=True, userblock_size=start) as handle:
+        handle.attrs["schema"] = fixed(SCHEMA)
         for result in results:
             group = handle.create_group(f"{result.split}/epoch_{result.epoch:03d}/{result.variant}")
-            group.attrs["checkpoint"] = result.checkpoint
             group.attrs["epoch"] = result.epoch
+            for name in ("checkpoint", "log"):
+                group.attrs[name] = fixed(getattr(result, name))
             for name in ("config", "versions"):
-                group.attrs[name] = json.dumps(dict(getattr(result, name)))
+                group.attrs[name] = fixed(json_text(dict(getattr(result, name))))
             group.create_dataset("sample_id", data=result.sample_id, fletcher32=True, chunks=True)
             values = group.create_group("values", track_order=True)
             for name, array in result.values.items():
                 values.create_dataset(name, data=array, fletcher32=True, chunks=True)
+    write_seal(buffer, SCHEMA, start)
     return buffer.getbuffer()
 
 
@@ -160,9 +199,10 @@ def _entries(probe: str, handle: Any) -> Iterator[ProbeResult]:
                     split=split,
                     epoch=int(group.attrs["epoch"]),
                     variant=variant,
-                    checkpoint=str(group.attrs["checkpoint"]),
+                    checkpoint=text(group.attrs["checkpoint"]),
                     sample_id=group["sample_id"][:],
                     values={name: dataset[:] for name, dataset in group["values"].items()},
-                    config=json.loads(group.attrs["config"]),
-                    versions=json.loads(group.attrs["versions"]),
+                    config=json.loads(text(group.attrs["config"])),
+                    versions=json.loads(text(group.attrs["versions"])),
+                    log=text(group.attrs.get("log", "")),
                 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.log.format import UNKNOWN
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.stats.intervals import mean_interval, wilson
 
@@ -74,20 +75,37 @@ def first_epoch_counts(
 
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
-    """Members [N] of the groups clean, corrupted, and each cause where there are several."""
-    groups = {"clean": cause == "clean", "corrupted": cause != "clean"}
+    """Members [N] of the groups clean, corrupted, and each cause where there are several; or of unknown alone."""
+    groups = {
+        "clean": cause == "clean",
+        "corrupted": np.isin(cause, CORRUPTED_CAUSES),
+        UNKNOWN: cause == UNKNOWN,
+    }
     present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]
     if len(present) > 1:
         groups |= {name: cause == name for name in present}
     return {name: members for name, members in groups.items() if members.any()}
 
 
-def edges(values: NDArray[np.float32], class_count: int, quantity: str = "gate") -> NDArray[np.float64]:
-    """Edges of the bins: [0, ln K] for ``entropy``, [0, 1] for g; the gate curve ``identity`` has g = H."""
-    top = float(np.log(class_count)) if quantity == "entropy" else 1.0
+def states(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
+    """Members [N] of the groups clean and corrupted, and of unknown where the truth is; without empty groups."""
+    return {
+        name: members for name, members in cohorts(cause).items() if name in ("clean", "corrupted", UNKNOWN)
+    }
+
+
+def edges(values: NDArray[np.float32], choices: int, quantity: str = "gate") -> NDArray[np.float64]:
+    """Edges of the bins: [0, ln C] for ``entropy``, [0, 1] for g; the gate curve ``identity`` has g = H.
+
+    Args:
+        values: [E, N]; a number above these ends extends the bins.
+        choices: C, the number of classes; 2 for a two-way gate.
+        quantity: ``gate`` or ``entropy``.
+    """
+    top = float(np.log(choices)) if quantity == "entropy" else 1.0
     finite = values[np.isfinite(values)]
     if finite.size and float(finite.max()) > top:
-        top = max(float(np.log(class_count)), float(finite.max()))
+        top = max(float(np.log(choices)), float(finite.max()))
     return np.linspace(0, top, GATE_BINS + 1)
 
 

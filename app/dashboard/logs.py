@@ -15,11 +15,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard.run_folders import reading
-from memgate.errors import MemgateError
-from memgate.log.format import Samples, places_of
+from memgate.errors import MemgateError, reading
+from memgate.log.format import DECIDED_BY, SAMPLE_COLUMNS, Samples, has_value, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from noise.manifest.manifest import CORRUPTED_CAUSES
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,16 @@ class SplitData:
     @cached_property
     def corrupted(self) -> NDArray[np.bool_]:
         """Whether a sample is corrupted in any way [N]."""
-        corrupted = self.cause != "clean"
+        corrupted = np.isin(self.cause, CORRUPTED_CAUSES)
         corrupted.setflags(write=False)
         return corrupted
+
+    @cached_property
+    def clean(self) -> NDArray[np.bool_]:
+        """Whether a sample is known not to be corrupted [N]; where the truth is not known, none is."""
+        clean = self.cause == "clean"
+        clean.setflags(write=False)
+        return clean
 
     def position(self, sample_id: int) -> int | None:
         """Column of a sample in the matrices; None for an id that this split does not have."""
@@ -108,7 +115,7 @@ def stamp(run: Run) -> Stamp:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _log(path: str, inode: int) -> SampleLog:
     """One reader per file: it remembers which rows it has verified. It holds no open file."""
-    return SampleLog(Path(path))
+    return Run(Path(path).parent).sample_log()
 
 
 def log(at: Stamp) -> SampleLog:
@@ -132,7 +139,7 @@ def epoch_count(run: Run, split: str) -> int:
 def _split(at: Stamp, split: str) -> SplitData:
     reader = log(at)
     samples, epochs = reader.samples(split), reader.epochs(split)
-    for column in (*vars(samples).values(), epochs):
+    for column in (*(getattr(samples, name) for name in SAMPLE_COLUMNS), epochs):
         column.setflags(write=False)
     return SplitData(samples, epochs, tuple(reader.torn(split).tolist()))
 
@@ -173,3 +180,8 @@ def matrix(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray
     """
     with reading(at.path):
         return _matrix(at, split, name, gate)
+
+
+def known(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray[np.bool_]:
+    """Whether a quantity or flag has a value, [E, N]: seen, and not NaN; arguments as in :func:`matrix`."""
+    return has_value(matrix(at, split, DECIDED_BY.get(name, name), gate))

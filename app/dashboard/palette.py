@@ -6,6 +6,7 @@ ROUTED = "#CC79A7"
 SKIPPED = "#999999"
 
 CAUSE_COLOURS = {
+    "unknown": "#555555",
     "clean": CLEAN,
     "corrupted": CORRUPTED,
     "label": "#E69F00",
@@ -16,6 +17,7 @@ CAUSE_COLOURS = {
 """One colour per cause of corruption; ``corrupted`` pools all causes."""
 
 CAUSE_DASHES = {
+    "unknown": "solid",
     "clean": "solid",
     "corrupted": "solid",
     "label": "dash",
@@ -26,6 +28,7 @@ CAUSE_DASHES = {
 """Pattern of the line for each cause, for readers who cannot distinguish the colours."""
 
 CAUSE_SYMBOLS = {
+    "unknown": "circle",
     "clean": "circle",
     "corrupted": "x",
     "label": "x",
@@ -37,6 +40,7 @@ CAUSE_SYMBOLS = {
 
 CAUSE_WORDS = {
     "all": "all samples",
+    "unknown": "unknown whether corrupted",
     "clean": "clean",
     "corrupted": "corrupted (any cause)",
     "label": "label corrupted",

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.dashboard.run_folders import reading
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
+from memgate.log.identity import manifest_path
 from memgate.runs.pictures import SplitPictures, pictures_of
-from memgate.runs.run import Run, manifest_path
+from memgate.runs.run import Run
 from noise.manifest.manifest import Manifest
 
 

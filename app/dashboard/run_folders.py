@@ -1,29 +1,10 @@
 """Runs under the root, by their names: list, open, status. No path comes from a URL."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.runs.run import Run, Status, list_runs
-
-
-@contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Turn whatever error a damaged file causes in its reader into a MemgateError of one sentence.
-
-    Args:
-        what: the file or folder that is read, for the message.
-    """
-    try:
-        yield
-    except MemgateError:
-        raise
-    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MemgateError(
-            f"{what} cannot be read ({reason}): it is damaged, or of another version."
-        ) from error
 
 
 def runs(root: Path) -> list[Run]:

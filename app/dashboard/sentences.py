@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.log.format import UNKNOWN
+
 
 def escaped(text: str) -> str:
     """Text escaped for Streamlit's Markdown.
@@ -35,6 +37,8 @@ def corruption(cause: str, given: str, clean: str, label_kind: str, image_kind: 
         return f"Clean: {label_kind} selected it and drew its own label again."
     if cause == "open":
         image = f"its image was replaced by one of another data set ({image_kind})"
+    if cause == UNKNOWN:
+        return "It is not known whether its label or image is corrupted."
     texts = {"clean": "neither label nor image was changed", "label": label, "image": image}
     sentence = texts.get("image" if cause == "open" and given == clean else cause, f"{label}, and {image}")
     return f"{'Clean' if cause == 'clean' else 'Corrupted'}: {sentence}."
@@ -45,17 +49,17 @@ def fit(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: NDAr
 
     Args:
         cause: what is corrupted; a fitted clean sample is learned, another one memorised.
-        correct_given: [E'] of the epochs in which it was seen, whether its given label was predicted.
+        correct_given: [E'] of the epochs in which it has a prediction, whether that is its given label.
         correct_clean: [E'] likewise for its clean label.
         epochs: [E'].
     """
     if len(epochs) == 0:
-        return "It was not seen in any logged epoch yet."
+        return "It has no prediction in any logged epoch yet: not seen, or NaN."
     if not correct_given.any():
         first = "It has never been predicted as its given label"
     else:
         first = f"It was first predicted as its given label at epoch {epochs[int(np.argmax(correct_given))]}"
-    now = "memorised" if cause != "clean" else "learned"
+    now = _fitted_word(cause)
     if correct_given[-1]:
         return f"{first}, and is fitted at epoch {epochs[-1]}: {now}."
     if correct_clean[-1]:
@@ -67,6 +71,7 @@ def fit(cause: str, correct_given: NDArray, correct_clean: NDArray, epochs: NDAr
 def label_state(cause: str, given: str, clean: str) -> str:
     """Corruption of a sample in a few words."""
     return {
+        UNKNOWN: f"Unknown whether corrupted ({given})",
         "clean": f"Clean ({given})",
         "label": f"Mislabelled ({clean} → {given})",
         "image": f"Corrupted image ({given})",
@@ -80,12 +85,12 @@ def learning(cause: str, correct_given: NDArray, epochs: NDArray, predicted: str
 
     Args:
         cause: what is corrupted; a fitted clean sample is learned, another one memorised.
-        correct_given: [E'] of the epochs in which it was seen.
+        correct_given: [E'] of the epochs in which it has a prediction.
         epochs: [E'].
         predicted: class at the last of them.
     """
     if len(epochs) == 0:
-        return "not seen in any logged epoch yet"
+        return "no prediction in any logged epoch yet"
     if not correct_given.any():
         return f"never predicted as its given label, now as {predicted}"
     if not correct_given[-1]:
@@ -93,15 +98,27 @@ def learning(cause: str, correct_given: NDArray, epochs: NDArray, predicted: str
         return f"last fitted at epoch {last} and forgotten since, now predicted as {predicted}"
     wrong = np.flatnonzero(~correct_given)
     since = epochs[wrong[-1] + 1] if len(wrong) else epochs[0]
-    return f"{'learned' if cause == 'clean' else 'memorised'} since epoch {since}"
+    return f"{_fitted_word(cause)} since epoch {since}"
 
 
-def routed_through(gate: str, routed: NDArray) -> str:
-    """In how many of the epochs that saw it a gate routed the sample (bool [E']), in a few words."""
+def _fitted_word(cause: str) -> str:
+    """What a fitted sample is: learned where it is clean, memorised where it is corrupted."""
+    return {"clean": "learned", UNKNOWN: "fitted"}.get(cause, "memorised")
+
+
+def routed_through(gate: str, routed: NDArray, missing: int = 0) -> str:
+    """In how many of the epochs that saw it a gate routed the sample, in a few words.
+
+    Args:
+        gate: its name.
+        routed: [E'] of the epochs in which the route is known.
+        missing: epochs that saw the sample and in which its route is not known.
+    """
     if len(routed) == 0:
-        return ""
+        return f"route through {gate.upper()} missing" if missing else ""
     epochs = "epoch" if len(routed) == 1 else "epochs"
-    return f"routed through {gate.upper()} in {int(routed.sum())} of {len(routed)} {epochs}"
+    unknown = f" (missing in {missing} more)" if missing else ""
+    return f"routed through {gate.upper()} in {int(routed.sum())} of {len(routed)} {epochs}{unknown}"
 
 
 def answer_without(block: str, learned: str, skipped: str, memorised: bool) -> str:
@@ -122,13 +139,14 @@ def verdict(parts: Sequence[str], without: Sequence[str]) -> str:
     return f"{text}; {' and '.join(without)}." if without else f"{text}."
 
 
-def routing(gate: str, routed: NDArray) -> str:
-    """In how many of the epochs that saw it a gate routed the sample (bool [E']), as a sentence."""
+def routing(gate: str, routed: NDArray, missing: int = 0) -> str:
+    """In how many of the epochs that saw it a gate routed the sample, as a sentence; see :func:`routed_through`."""
     if len(routed) == 0:
-        return ""
+        return f"{gate.upper()}: its route is missing in every epoch (g is NaN)." if missing else ""
     last = "routed" if routed[-1] else "skipped"
     epochs = "epoch" if len(routed) == 1 else "epochs"
-    return f"{gate.upper()}: routed in {int(routed.sum())} of {len(routed)} {epochs}, {last} in the last."
+    unknown = f" Its route is missing in {missing} more (g is NaN)." if missing else ""
+    return f"{gate.upper()}: routed in {int(routed.sum())} of {len(routed)} {epochs}, {last} in the last.{unknown}"
 
 
 def skipping(block: str, cause: str, whole: bool, part: bool, recovered: bool, epoch: int) -> str:
@@ -151,7 +169,7 @@ def skipping(block: str, cause: str, whole: bool, part: bool, recovered: bool, e
             f"At epoch {epoch} it fits its given label without {name} as well: its fit does not need {name}."
         )
     text = f"At epoch {epoch} it fits its given label with {name} and not without: "
-    text += f"memorised by {name}" if cause != "clean" else f"its fit needs {name}"
+    text += f"its fit needs {name}" if cause in ("clean", UNKNOWN) else f"memorised by {name}"
     return (
         f"{text}, and recovered by skipping it: the network then predicts the clean label."
         if recovered

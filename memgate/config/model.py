@@ -39,7 +39,7 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "block-two-way": (*_OVER_BLOCKS, "penalty", "target_loss"),
     "layer-exclusive": ("penalty", "bias"),
     "layer-shortcut-only": ("penalty", "bias"),
-    "layer-two-way": ("penalty", "bias", "window", "temperature"),
+    "layer-two-way": ("penalty", "bias", "window", "temperature", "spread"),
 }
 """Gated network to the options of :class:`GateConfig` that it uses."""
 
@@ -94,6 +94,9 @@ class GateConfig:
     bias: float = -6.0
     """layer-*: initial bias of the gate's convolution, in layer-two-way of the branch's logit. Below 0, g starts near
     0 with the shortcut open. (The authors' two-way gates had -6 on both logits, which equals 0 here.)"""
+    spread: Literal["fan-in", "fan-out"] = "fan-in"
+    """layer-two-way: initial weights of the gate's convolution, normal by fan-in, or by fan-out as in the authors'
+    code (with two outputs so large that, without its temperature, g is 0 or 1 at random)."""
 
     def __post_init__(self) -> None:
         known = BLOCKS["imagenet"]
@@ -271,6 +274,11 @@ class ModelConfig:
     def gate_is_entropy(self) -> bool:
         """Whether the gate value is the entropy H, in [0, ln K] instead of [0, 1]."""
         return self.uses("curve") and self.gate.curve == "identity"
+
+    @property
+    def gate_is_two_way(self) -> bool:
+        """Whether the gate chooses between two, so that its entropy H is in [0, ln 2] instead of [0, ln K]."""
+        return self.name.endswith("two-way")
 
     @property
     def variant(self) -> tuple[str, ...]:

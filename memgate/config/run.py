@@ -16,10 +16,12 @@ from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
 from memgate.errors import MemgateError, require
 from noise.errors import NoiseError
-from noise.files.read import absolute
+from noise.files.read import absolute, expanded
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
+OWN_FILES = ("npz", "folder")
+"""Data sets that are the user's own files: whether their labels are right is not known."""
 NoisySplit = Literal["val", "test"]
 Augment = Literal["auto", "none", "crop", "crop-flip"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -47,7 +49,7 @@ class DataConfig:
     folder are your own images."""
     root: Path = Path("data")
     """Folder of the data and of its cache NAME.npz; for 'npz' the file; for 'folder' the folder that holds
-    train/CLASS/*.png and test/CLASS/*.png."""
+    train/CLASS/ and test/CLASS/ with pictures."""
     image_size: int = 32
     """Side in pixels to which 'digits' and 'folder' images are resized (square; 8 to 1024)."""
     train_limit: int | None = None
@@ -65,6 +67,14 @@ class DataConfig:
     normalisation: Literal["dataset", "legacy"] = "dataset"
     """Mean and standard deviation of each channel: those of the data set, or the CIFAR-10 constants that the papers'
     code used for every data set."""
+
+    @property
+    def place(self) -> Path:
+        """The root with ``~`` replaced by the home folder; raises MemgateError where it is no path."""
+        try:
+            return expanded(self.root)
+        except NoiseError as error:
+            raise MemgateError(f"--data.root {error}") from error
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root))  # a path may be typed as text in Python
@@ -316,7 +326,7 @@ class RunConfig:
 
         Paths are absolute because a run may be resumed and read from another folder than it was started in.
         """
-        data, train = replace(self.data, root=self.data.root.expanduser().absolute()), self.train
+        data, train = replace(self.data, root=self.data.place.absolute()), self.train
         if data.augment == "auto":
             data = replace(data, augment="crop" if data.name in LEFT_RIGHT_MATTERS else "crop-flip")
         if train.milestones is None and train.schedule == "milestones":
@@ -332,7 +342,3 @@ class RunConfig:
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
-
-
-UNSEEN_CLASS = 65_535
-"""Predicted class (uint16) of a sample that an epoch did not see; hence the largest number of classes."""

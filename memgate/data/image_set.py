@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import DataConfig
+from memgate.data.plain_images import plain_notes
 from memgate.data.sources import Part, Source, read_source
 from memgate.errors import MemgateError
 from noise import pixels as noise_pixels
@@ -41,6 +42,7 @@ class ImageSet:
         class_names: K names, in the order of the labels.
         split: train, val or test; val rows are rows of the official training file.
         name: name of the data set.
+        grey: whether all images of the data set, over its splits and before its limits, are grey (equal channels).
     """
 
     images: NDArray[np.uint8]
@@ -49,6 +51,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     split: SplitName
     name: str
+    grey: bool
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -100,6 +103,8 @@ class Splits:
     val: ImageSet | None
     test: ImageSet
     source: Path
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: what was left out, and images that show nothing."""
 
     @property
     def present(self) -> dict[str, ImageSet]:
@@ -121,8 +126,9 @@ def load_splits(config: DataConfig) -> Splits:
             training images.
     """
     source = read_source(config)
-    train = _image_set(config.name, source, source.train, "train")
-    test = _image_set(config.name, source, source.test, "test")
+    grey = noise_pixels.is_grey(source.train.images) and noise_pixels.is_grey(source.test.images)
+    train = _image_set(config.name, source, source.train, "train", grey)
+    test = _image_set(config.name, source, source.test, "test", grey)
     if config.train_limit is not None:
         train = limited(train, config.train_limit, config.split_seed)
     if config.test_limit is not None:
@@ -130,7 +136,11 @@ def load_splits(config: DataConfig) -> Splits:
     val = None
     if config.val_fraction > 0:
         train, val = split_validation(train, config.val_fraction, config.split_seed)
-    return Splits(train, val, test, source.path)
+    splits = Splits(train, val, test, source.path)
+    notes = [*source.notes]
+    for split, images in splits.present.items():
+        notes += plain_notes(images.images, f"{split} images", images.sample_id)
+    return dataclasses.replace(splits, notes=tuple(notes))
 
 
 def prepare(config: DataConfig) -> Path:
@@ -142,8 +152,8 @@ def prepare(config: DataConfig) -> Path:
     return read_source(config).path
 
 
-def _image_set(name: str, source: Source, part: Part, split: SplitName) -> ImageSet:
-    return ImageSet(part.images, part.labels, part.sample_id, source.class_names, split, name)
+def _image_set(name: str, source: Source, part: Part, split: SplitName, grey: bool) -> ImageSet:
+    return ImageSet(part.images, part.labels, part.sample_id, source.class_names, split, name, grey)
 
 
 # --------------------------------------------------------------------------------------------------------

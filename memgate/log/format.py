@@ -1,18 +1,32 @@
-"""The format memgate-log/1: datasets of ``log.h5``, and the records that are written and read.
+"""The format memgate-log/2: datasets of ``log.h5``, and the records that are written and read.
 
 Every dataset is allocated in full and contiguously when the file is made. Writing an epoch then never changes the
-file's metadata, so that a process killed at any moment leaves a readable log.
+file's metadata, so that a process killed at any moment leaves a readable log, and the seal of all that never changes
+(:mod:`memgate.log.seal`) stays valid.
 """
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.errors import require
 from noise.manifest.manifest import Manifest, causes
 
-SCHEMA = "memgate-log/1"
+SCHEMA = "memgate-log/2"
+
+UNSEALED = "memgate-log/1"
+"""The format of version 0.1.0, which is still read: it has no seal, and its commit rows have no checksum."""
+
+MOST_CLASSES = 65535
+"""Classes are stored as uint16, and 65535 means none."""
+
+UNSEEN_CLASS = 65_535
+"""Predicted class (uint16) where there is none: of a sample that was not seen, or whose logits have no softmax. Hence
+the largest number of classes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,9 @@ QUANTITIES: dict[str, LoggedQuantity] = {
     "p_given": LoggedQuantity("f4", False, "softmax probability of the given label; low is harder"),
     "el2n": LoggedQuantity("f4", False, "|softmax - one-hot given label|_2, in [0, sqrt 2]; high is harder"),
     "out_entropy": LoggedQuantity("f4", False, "entropy of the network's softmax in nats"),
-    "pred": LoggedQuantity("u2", False, "predicted class"),
+    "pred": LoggedQuantity(
+        "u2", False, "predicted class; 65535: none, since the logits have no softmax (NaN)"
+    ),
 }
 
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
@@ -49,14 +65,19 @@ FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
 PER_GATE = ("gate", "entropy", "gate_pred", "routed")
 """Quantities and flags with one row per gate."""
 
+DECIDED_BY = {"routed": "gate", "correct_given": "pred", "correct_clean": "pred"}
+"""Flag to the quantity that decides it: where that has no value (a NaN from a recorded or diverged network), the flag
+is unknown. Its bit is then 0, which must not be read as skipped or wrong: ask ``known`` of a record or a snapshot."""
+
 TABLE_QUANTITIES = (
     "gate", "entropy", "routed",
     "loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean",
 )  # fmt: skip
 """Quantities and flags of a table with a row per sample and epoch, in the order of its columns."""
 
-COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4"}
-"""Datasets of ``/commit/<split>`` with their types, one row per epoch; ``crc32`` has one column per quantity."""
+COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4", "row_crc32": "u4"}
+"""Datasets of ``/commit/<split>`` with their types, one row per epoch; ``crc32`` has one column per quantity, and
+``row_crc32`` is :func:`row_checksum`, or 0 where no epoch is committed."""
 
 STORED_MODES = {"eval": "sweep", "online": "online"}
 """Log mode to its name in files. The training split's values are from an evaluation pass over the images without
@@ -71,6 +92,10 @@ SAMPLE_COLUMNS = {
     "open_set": "u1",
 }
 """Columns of :class:`Samples` with their types on disk."""
+
+
+UNKNOWN = "unknown"
+"""Cause of a sample of which it is not known whether it is corrupted."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +114,9 @@ class Samples:
     """0, or k where the k-th corruption of the run's manifest was applied to the image."""
     open_set: np.ndarray
     """1 where the image is one of another data set, else 0."""
+    truth_known: bool = True
+    """Whether it is known which samples are corrupted (:attr:`memgate.runs.outline.Outline.truth_known`). Where it is
+    not, ``clean_label`` holds the given labels."""
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -97,13 +125,18 @@ class Samples:
     def cause(self) -> np.ndarray:
         """Cause [N] of each sample's corruption, one of :data:`noise.manifest.manifest.CAUSES`; ``clean`` for none.
 
+        Where the truth is not known, the cause of every sample is :data:`UNKNOWN`.
+
         A label is corrupted where it differs from the clean one: a corruption may draw the clean label again.
         """
+        if not self.truth_known:
+            return np.full(len(self), UNKNOWN)
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
     def take(self, places: NDArray[np.integer] | slice) -> "Samples":
         """The samples at some places, in the order of ``places``."""
-        return Samples(**{name: column[places] for name, column in vars(self).items()})
+        columns = {name: getattr(self, name)[places] for name in SAMPLE_COLUMNS}
+        return Samples(**columns, truth_known=self.truth_known)
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
@@ -131,6 +164,21 @@ class LogLayout:
     """``eval`` or ``online``, a key of STORED_MODES."""
     class_names: tuple[str, ...]
     """Names of the K classes."""
+
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        require(
+            classes <= MOST_CLASSES,
+            f"The data has {classes:,} classes, and a log holds at most {MOST_CLASSES:,}: leave some out.",
+        )
+        for split, samples in self.splits.items():
+            for name, dtype in SAMPLE_COLUMNS.items():
+                column = getattr(samples, name)
+                require(
+                    bool((column.astype(dtype) == column).all()),
+                    f"{name} of {split} holds {column.min()} to {column.max()}, which a log cannot hold "
+                    f"({np.dtype(dtype).name}).",
+                )
 
     def shape(self, split: str, name: str) -> tuple[int, ...]:
         """Shape of one dataset: [E, G, N] per gate, else [E, N]; flags keep one row without a gate."""
@@ -180,6 +228,15 @@ class EpochRecord:
         bits = (self.flags & FLAGS[name]) > 0
         return bits[: len(self.gate)] if name == "routed" else bits[0]
 
+    def known(self, name: str) -> np.ndarray:
+        """Whether each sample has a value of a quantity or flag, bool [G, N] or [N] as its values."""
+        return has_value(getattr(self, DECIDED_BY.get(name, name)))
+
+
+def has_value(values: np.ndarray) -> np.ndarray:
+    """Whether each of the logged numbers is one: not NaN, of classes not 65535; bool of the same shape."""
+    return values != UNSEEN_CLASS if values.dtype.kind == "u" else ~np.isnan(values)
+
 
 def table_columns(
     gates: Sequence[str], quantities: Sequence[str] | None = None
@@ -198,6 +255,28 @@ def table_columns(
         for gate in gates:
             columns[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
     return columns
+
+
+def row_checksum(split: str, epoch: int, checksums: NDArray[np.uint32], unix_time: float, seen: int) -> int:
+    """Checksum in [1, 2^32) of a row of ``/commit/<split>``, which binds it to its split and epoch.
+
+    Args:
+        split: name of the split.
+        epoch: counted from 1.
+        checksums: the row of ``crc32`` [Q].
+        unix_time: when the epoch was written.
+        seen: number of samples that it has seen.
+    """
+    parts = (f"{split}/{epoch}".encode(), *(np.asarray(value, f"<{COMMIT[name]}").tobytes() for name, value in (
+        ("crc32", checksums), ("unix_time", unix_time), ("seen", seen)
+    )))  # fmt: skip
+    return zlib.crc32(b"".join(parts)) or 1
+
+
+def marked(commit: Mapping[str, Any]) -> np.ndarray:
+    """Whether each row of ``/commit/<split>`` is marked as committed, rightly or not: bool [E]."""
+    done = commit["done"][:] != 0
+    return done | (commit["row_crc32"][:] != 0) if "row_crc32" in commit else done
 
 
 def logged_epochs(epochs: int, every: int) -> tuple[int, ...]:

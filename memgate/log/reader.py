@@ -5,16 +5,36 @@ Readers never take the writer's lock, so reading a run cannot disturb its traini
 
 import json
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from memgate.errors import MemgateError
-from memgate.log.format import FLAGS, PER_GATE, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, EpochRecord, Samples
+from memgate.errors import MemgateError, reading, require
+from memgate.log.format import (
+    COMMIT,
+    FLAGS,
+    PER_GATE,
+    SAMPLE_COLUMNS,
+    SCHEMA,
+    STORED_MODES,
+    UNSEALED,
+    EpochRecord,
+    LogLayout,
+    Samples,
+    marked,
+    row_checksum,
+)
+from memgate.log.guard import FileState, check_file, file_state, opened, text
+from memgate.log.identity import changed_files, check_manifests, check_samples, unsealed_identity
+from memgate.log.seal import Seal
+from noise.files.schema import other_format
+
+DAMAGED = "cannot be read ({}): it is damaged or no HDF5 file of memgate; put back a copy of it."
+"""The sentence about a log that cannot be read."""
 
 
 class SampleLog:
@@ -23,44 +43,84 @@ class SampleLog:
     Every call opens, reads and closes the file without its lock, so a log can be read while it is written.
     """
 
-    def __init__(self, path: Path) -> None:
+    seal: Seal | None
+    """What the log was when it was made; None for one of version 0.1.0, whose labels and ids have no checksums."""
+
+    def __init__(self, path: Path, truth_known: bool = True) -> None:
         """Read the log's splits, gates, planned epochs, mode and classes.
 
+        Args:
+            path: the file.
+            truth_known: whether it is known which of its samples are corrupted, which the log itself does not say.
+
         Raises:
-            MemgateError: the file is missing, damaged or of another format.
+            MemgateError: the file is missing, damaged, of another format, or does not belong to the manifest
+                beside it.
         """
         self.path = path
+        self.truth_known = truth_known
+        self._state: FileState | None = None
         with self.opened() as handle:
             schema = handle.attrs.get("schema")
-            if schema != SCHEMA:
-                raise MemgateError(
-                    f"{path} has the format {schema!r} and not {SCHEMA!r}: it is not a log of this version."
-                )
-            stored = handle.attrs["mode"]
+            schema = text(schema) if isinstance(schema, str | bytes) else schema
+            if schema == SCHEMA and self.seal is None:
+                raise ValueError("the checksum at its beginning is gone")
+            if schema not in (SCHEMA, UNSEALED):
+                raise MemgateError(other_format(path, schema, SCHEMA, "it is not a log of this version."))
+            stored = text(handle.attrs["mode"])
             self.mode: str = next((mode for mode, name in STORED_MODES.items() if name == stored), stored)
-            self.gates: tuple[str, ...] = tuple(json.loads(handle.attrs["gates"]))
-            self.class_names: tuple[str, ...] = tuple(json.loads(handle.attrs["class_names"]))
-            self.splits: tuple[str, ...] = tuple(json.loads(handle.attrs["splits"]))
+            self.gates: tuple[str, ...] = tuple(json.loads(text(handle.attrs["gates"])))
+            self.class_names: tuple[str, ...] = tuple(json.loads(text(handle.attrs["class_names"])))
+            self.splits: tuple[str, ...] = tuple(json.loads(text(handle.attrs["splits"])))
             self.planned: np.ndarray = handle["epoch"][:]
         self._verified: dict[tuple[str, int, bytes], bool] = {}
         self._whole: dict[str, tuple[bytes, np.ndarray]] = {}
+        self._check_identity()
 
-    def opened(self) -> Any:
-        """The open HDF5 file, to be closed by ``with``.
+    def _check_identity(self) -> None:
+        """Raise MemgateError where the log belongs to other manifests, or an older one has impossible samples."""
+        if self.seal is not None and self.seal.files and not changed_files(self.path.parent, self.seal):
+            return
+        samples = {split: self.samples(split) for split in self.splits}
+        if self.seal is None:
+            require(
+                self.mode in STORED_MODES and bool((np.diff(self.planned, prepend=0) > 0).all()),
+                f"{self.path} is damaged: its mode or its epochs are not those of a log; put back a copy of it.",
+            )
+            for split, columns in samples.items():
+                check_samples(self.path, split, columns, len(self.class_names))
+        check_manifests(self.path, self.seal, samples)
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """The open HDF5 file, for ``with``; whatever a damaged file raises in the block is one sentence.
 
         Raises:
             MemgateError: it is missing or damaged, or open elsewhere in this program in another way.
         """
-        try:
-            return h5py.File(self.path, "r", locking=False)
-        except FileNotFoundError as error:
-            raise MemgateError(f"{self.path} does not exist: the run has no log yet.") from error
-        except OSError as error:
-            if "locking flag" in str(error):  # HDF5 has no error code for it
-                raise MemgateError(
-                    f"{self.path} is open elsewhere in this program in another way: close it there first."
-                ) from error
-            raise MemgateError(f"{self.path} is damaged or no HDF5 file ({error}).") from error
+        with reading(self.path, DAMAGED):
+            try:
+                state = file_state(self.path)
+            except FileNotFoundError as error:
+                raise MemgateError(f"{self.path} does not exist: the run has no log yet.") from error
+            if state != self._state:
+                self.seal = check_file(self.path, SCHEMA)
+                self._state = state
+        with opened(self.path, DAMAGED) as handle:
+            yield handle
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 that names this very log, in 64 hexadecimal digits; epochs do not change it."""
+        if self.seal is not None:
+            return self.seal.identity
+        with self.opened() as handle:
+            return unsealed_identity(handle, self.splits)
+
+    def layout(self) -> LogLayout:
+        """Splits with their samples, gates, epochs, mode and classes of the log."""
+        samples = {split: self.samples(split) for split in self.splits}
+        return LogLayout(samples, self.gates, tuple(self.planned.tolist()), self.mode, self.class_names)
 
     def samples(self, split: str) -> Samples:
         """The samples [N] of a split, in the order of the last axis of :meth:`values`.
@@ -75,7 +135,8 @@ class SampleLog:
                 raise MemgateError(
                     f"{self.path} lacks the column {', '.join(missing)}: an older version wrote it, so train again."
                 )
-            return Samples(**{column: group[column][:] for column in SAMPLE_COLUMNS})
+            columns = {column: group[column][:] for column in SAMPLE_COLUMNS}
+            return Samples(**columns, truth_known=self.truth_known)
 
     def epochs(self, split: str) -> np.ndarray:
         """Whole epochs (committed, checksums match), counted from 1: int32 [E], rising."""
@@ -85,8 +146,13 @@ class SampleLog:
     def torn(self, split: str) -> np.ndarray:
         """Epochs that were committed but whose checksums fail, because the file was damaged later: int32, rising."""
         with self.opened() as handle:
-            done = np.flatnonzero(handle[f"commit/{self._known(split)}/done"][:])
-            return self.planned[np.setdiff1d(done, self._rows(handle, split))]
+            committed = np.flatnonzero(marked(handle[f"commit/{self._known(split)}"]))
+            return self.planned[np.setdiff1d(committed, self._rows(handle, split))]
+
+    def committed(self, split: str) -> int:
+        """Number of epochs that are marked as committed, whole or not."""
+        with self.opened() as handle:
+            return int(marked(handle[f"commit/{self._known(split)}"]).sum())
 
     def checked(self, split: str) -> Iterator[tuple[int, bool]]:
         """Every committed epoch and whether its checksums match, one after another as they are read.
@@ -155,7 +221,7 @@ class SampleLog:
     def _rows(self, handle: Any, split: str) -> np.ndarray:
         """Rows that are done and whole; computed again only after further commits."""
         commit = handle[f"commit/{split}"]
-        state = commit["done"][:].tobytes() + commit["crc32"][:].tobytes()
+        state = b"".join(commit[name][:].tobytes() for name in COMMIT if name in commit)
         kept = self._whole.get(split)
         if kept is None or kept[0] != state:
             rows = np.array([row for row, whole in self._checked(handle, split) if whole], np.intp)
@@ -163,16 +229,31 @@ class SampleLog:
         return kept[1]
 
     def _checked(self, handle: Any, split: str) -> Iterator[tuple[int, bool]]:
-        """Rows that are done, and whether each is whole, one after another.
+        """Rows that are marked as committed, and whether each is whole, one after another.
 
         A row is read once per object, and again when its stored checksum has changed.
         """
-        commit = handle[f"commit/{split}"]
-        checksums = commit["crc32"][:]
-        datasets = [handle[split][name] for name in json.loads(commit.attrs["quantities"])]
-        for row in np.flatnonzero(commit["done"][:] == 1).tolist():
-            key = (split, row, checksums[row].tobytes())
+        group = handle[f"commit/{split}"]
+        commit = {name: group[name][:] for name in COMMIT if name in group}
+        datasets = [handle[split][name] for name in json.loads(text(group.attrs["quantities"]))]
+        for row in np.flatnonzero(marked(group)).tolist():
+            key = (split, row, b"".join(column[row].tobytes() for column in commit.values()))
             if key not in self._verified:
-                computed = [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
-                self._verified[key] = computed == checksums[row].tolist()
+                self._verified[key] = (
+                    self._is_committed(split, row, commit)
+                    and [zlib.crc32(np.ascontiguousarray(dataset[row]).data) for dataset in datasets]
+                    == commit["crc32"][row].tolist()
+                )
             yield row, self._verified[key]
+
+    def _is_committed(self, split: str, row: int, commit: Mapping[str, np.ndarray]) -> bool:
+        """Whether a row's own checksum matches; in an older log, which has none, whether ``done`` is 1.
+
+        With a checksum of its own a row counts whatever ``done`` says.
+        """
+        if "row_crc32" not in commit:
+            return bool(commit["done"][row] == 1)
+        checksum = row_checksum(
+            split, int(self.planned[row]), commit["crc32"][row], commit["unix_time"][row], commit["seen"][row]
+        )
+        return bool(commit["row_crc32"][row] == checksum)

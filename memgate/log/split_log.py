@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.log.format import FLAGS, PER_GATE, QUANTITIES, SAMPLE_COLUMNS, Samples, table_columns
+from memgate.log.format import (
+    DECIDED_BY,
+    FLAGS,
+    PER_GATE,
+    QUANTITIES,
+    SAMPLE_COLUMNS,
+    Samples,
+    has_value,
+    table_columns,
+)
 from memgate.log.reader import SampleLog
 
 if TYPE_CHECKING:
@@ -39,7 +48,9 @@ class SplitLog:
     | correct_given, correct_clean | [E, N] | bool, whether the prediction is the given, the clean label |
     | sample_id, given_label, clean_label, label_op, image_op, open_set, cause | [N] | columns of ``samples`` |
 
-    Where ``seen`` is false, a float is NaN, a class 65535 and a flag false.
+    A value that is missing (``seen`` is false, or the network gave NaN) is NaN in floats and 65535 in classes. Flags
+    have no such value: ``routed`` is false and unknown where ``gate`` is NaN, ``correct_given`` and ``correct_clean``
+    where ``pred`` is 65535. :meth:`to_frame` has NA there.
 
     Example:
         >>> log = run.log("train")
@@ -105,7 +116,7 @@ class SplitLog:
         """A table [E * N rows], one row per sample and epoch, by rising epoch and then by rising ``sample_id``.
 
         Columns are named as in ``memgate export --shape long``: ``sample_id``, ``epoch``, then one per quantity, of
-        several gates one per gate (``gate_b2``, ``gate_b3``). A sample that the epoch did not see has no values.
+        several gates one per gate (``gate_b2``, ``gate_b3``). Missing values are NaN or NA.
 
         Args:
             quantities: names of arrays with an epoch axis, in the order of the columns. None: those of the export.
@@ -125,10 +136,14 @@ class SplitLog:
             "sample_id": np.tile(self.samples.sample_id[order].astype(np.int64), len(self.epochs)),
             "epoch": np.repeat(self.epochs.astype(np.int32), len(order)),
         }
-        unseen = ~self._values("seen", None)[:, order].ravel()
         for name, (quantity, gate) in table_columns(self.gates, self._checked(quantities)).items():
             values = self._values(quantity, gate)[:, order].ravel()
-            columns[name] = values if values.dtype.kind == "f" else _nullable(values, unseen)
+            if quantity == "seen":
+                values = _nullable(values, np.zeros(len(values), bool))
+            elif values.dtype.kind != "f":
+                known = has_value(self._values(DECIDED_BY.get(quantity, quantity), gate))[:, order].ravel()
+                values = _nullable(values, ~known)
+            columns[name] = values
         return pd.DataFrame(columns)
 
     def _checked(self, quantities: Sequence[str] | None) -> Sequence[str] | None:

@@ -1,8 +1,8 @@
 """Writes ``log.h5``: every sample's values at every epoch, readable after a kill at any write.
 
-The metadata is complete before the file gets its name and never changes afterwards; an epoch changes only its own
-rows; readers use it once ``done`` is set, which happens after its rows are on the disk; a checksum detects a row that
-was written in part. Tests replay every prefix of the writes.
+The metadata is complete before the file gets its name and never changes afterwards, and a seal covers it; an epoch
+changes only its own rows; readers use it once its checksum ``row_crc32`` is set, which happens after its rows are on
+the disk; checksums detect a row that was written in part. Tests replay every prefix of the writes.
 """
 
 import json
@@ -15,61 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from memgate import __version__
-from memgate.errors import MemgateError, require
-from memgate.log.format import (
-    COMMIT,
-    QUANTITIES,
-    SAMPLE_COLUMNS,
-    SCHEMA,
-    STORED_MODES,
-    EpochRecord,
-    LogLayout,
-)
-from noise.files.lock import try_lock, unlocker
+from memgate.errors import MemgateError, reading, require
+from memgate.log.format import COMMIT, SCHEMA, EpochRecord, LogLayout, marked, row_checksum
+from memgate.log.guard import check_file, opened, text
+from memgate.log.new_file import write_log
+from noise.files.lock import is_same_file, try_lock, unlocker
 
-
-def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
-    """A new dataset with a fixed place in the file; its content is not written (the file system gives zeros)."""
-    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    plan.set_layout(h5py.h5d.CONTIGUOUS)
-    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    kind = h5py.h5t.py_create(np.dtype(dtype))
-    return h5py.Dataset(h5py.h5d.create(group.id, name.encode(), kind, h5py.h5s.create_simple(shape), plan))
-
-
-def write_layout(handle: h5py.File, layout: LogLayout) -> None:
-    """Write all metadata, and the samples of every split, into an empty file."""
-    handle.attrs.update(
-        schema=SCHEMA,
-        memgate_version=__version__,
-        created_unix=time.time(),
-        mode=STORED_MODES[layout.mode],
-        gates=json.dumps(layout.gates),
-        class_names=json.dumps(layout.class_names),
-        splits=json.dumps(list(layout.splits)),
-    )
-    handle.create_dataset("epoch", data=np.array(layout.epochs, "i4"))
-    names, rows = layout.names(), len(layout.epochs)
-    for split, samples in layout.splits.items():
-        group = handle.create_group(split)
-        for column, dtype in SAMPLE_COLUMNS.items():
-            group.create_dataset(column, data=getattr(samples, column).astype(dtype))
-        for name in names:
-            dataset = _allocate(group, name, layout.shape(split, name), QUANTITIES[name].dtype)
-            dataset.attrs["meaning"] = QUANTITIES[name].meaning
-            if QUANTITIES[name].per_gate:
-                dataset.attrs["gates"] = json.dumps(layout.gates)
-        commit = handle.create_group(f"commit/{split}")
-        commit.attrs["quantities"] = json.dumps(names)
-        for name, dtype in COMMIT.items():
-            width = (len(names),) if name == "crc32" else ()
-            # HDF5 does not fill an allocated dataset, so the zeros of `done` have to be written.
-            _allocate(commit, name, (rows, *width), dtype)[...] = 0
+DAMAGED = "cannot be continued ({}): it is damaged; put back a copy of it, or train the run again."
+"""The sentence about a log that cannot be continued."""
 
 
 @dataclass(frozen=True)
@@ -109,27 +64,35 @@ class SampleLogWriter:
         """
         self._store, self._sync = store, sync
         self._row = {int(epoch): row for row, epoch in enumerate(handle["epoch"][:])}
+        self._sealed = text(handle.attrs["schema"]) == SCHEMA
         self._places: dict[str, dict[str, _Place]] = {}
         self._commit: dict[str, dict[str, _Place]] = {}
         self._done: dict[str, np.ndarray] = {}
-        for split in json.loads(handle.attrs["splits"]):
-            names = json.loads(handle[f"commit/{split}"].attrs["quantities"])
+        for split in json.loads(text(handle.attrs["splits"])):
+            commit = handle[f"commit/{split}"]
+            names = json.loads(text(commit.attrs["quantities"]))
             self._places[split] = {name: _place(handle, f"{split}/{name}") for name in names}
-            self._commit[split] = {name: _place(handle, f"commit/{split}/{name}") for name in COMMIT}
-            self._done[split] = handle[f"commit/{split}/done"][:]
+            marks = [name for name in COMMIT if self._sealed or name != "row_crc32"]
+            self._commit[split] = {name: _place(handle, f"commit/{split}/{name}") for name in marks}
+            self._done[split] = marked(commit)
         self._close: Callable[[], None] = lambda: None
+        self._is_at: Callable[[Path], bool] = lambda _: True
 
     @staticmethod
-    def create(path: Path, layout: LogLayout) -> None:
+    def create(path: Path, layout: LogLayout, files: Mapping[str, str] | None = None) -> None:
         """Create an empty log and reserve its disk space.
+
+        Args:
+            path: of the log.
+            layout: of the log.
+            files: name of a file beside the log that belongs to it to the SHA-256 of its content.
 
         Raises:
             MemgateError: the disk has too little space for the whole log.
         """
         partial = path.with_name(path.name + ".tmp")
         try:
-            with h5py.File(partial, "w") as handle:
-                write_layout(handle, layout)
+            write_log(partial, layout, files or {})
             _reserve(partial)
         except OSError as error:
             partial.unlink(missing_ok=True)
@@ -159,19 +122,19 @@ class SampleLogWriter:
                 f"{path} is open in another process: wait for that training to end, or stop it; close a notebook "
                 "that has opened the file (read it with locking=False).",
             )
-            with h5py.File(path, "r", locking=False) as handle:
+            with reading(path, DAMAGED):
+                check_file(path, SCHEMA)
+            with opened(path, DAMAGED) as handle:
                 writer = cls(
                     handle,
                     lambda offset, data: _store(descriptor, offset, data),
                     lambda: os.fsync(descriptor),
                 )
-        except (OSError, KeyError) as error:
-            os.close(descriptor)
-            raise MemgateError(f"{path} is damaged ({error}): train the run again.") from error
         except BaseException:
             os.close(descriptor)
             raise
         writer._close = unlocker(descriptor)
+        writer._is_at = lambda place: is_same_file(descriptor, place)
         return writer
 
     @property
@@ -193,10 +156,10 @@ class SampleLogWriter:
         row = self._row[epoch]
         again = [split for split in records if self._done[split][row]]
         for split in again:
-            self._set(split, "done", row, 0)
-            self._done[split][row] = 0
+            self._clear(split, row)
         if again:
             self._sync()  # else a reader could take the old mark for the new values
+        marks = {}
         for split, record in records.items():
             checksums = []
             for name, place in self._places[split].items():
@@ -204,12 +167,14 @@ class SampleLogWriter:
                 assert len(data) == place.row_bytes, f"{split}/{name} has another shape than the log"
                 self._store(place.at(row), data)
                 checksums.append(zlib.crc32(data))
+            now, seen = time.time(), int(record.flag("seen").sum())
             self._set(split, "crc32", row, checksums)
-            self._set(split, "unix_time", row, time.time())
-            self._set(split, "seen", row, int(record.flag("seen").sum()))
+            self._set(split, "unix_time", row, now)
+            self._set(split, "seen", row, seen)
+            marks[split] = row_checksum(split, epoch, np.array(checksums, "u4"), now, seen)
         self._sync()
-        for split in records:
-            self._set(split, "done", row, 1)
+        for split, mark in marks.items():
+            self._mark(split, row, mark, 1)
         self._sync()
         for split in records:
             self._done[split][row] = 1
@@ -224,14 +189,28 @@ class SampleLogWriter:
         for split, done in self._done.items():
             for row in dropped:
                 if done[row]:
-                    self._set(split, "done", row, 0)
-                    done[row] = 0
+                    self._clear(split, row)
         self._sync()
+
+    def _clear(self, split: str, row: int) -> None:
+        """Mark a row as not committed."""
+        self._mark(split, row, 0, 0)
+        self._done[split][row] = 0
+
+    def _mark(self, split: str, row: int, mark: int, done: int) -> None:
+        """Store the marks of a row: ``row_crc32``, where the log has it, and ``done``."""
+        if self._sealed:
+            self._set(split, "row_crc32", row, mark)
+        self._set(split, "done", row, done)
 
     def _set(self, split: str, name: str, row: int, value: Any) -> None:
         """Store one row of a dataset of ``/commit/<split>``."""
         place = self._commit[split][name]
         self._store(place.at(row), np.asarray(value, place.dtype).tobytes())
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the open log is the file at a path: it was not moved or deleted since."""
+        return self._is_at(path)
 
     def close(self) -> None:
         """Close the file and release its lock."""

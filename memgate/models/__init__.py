@@ -18,6 +18,7 @@ hold:
   ``ModelConfig.penalty_names``, each a scalar times its weight. A gate's ``value`` is g [b], high where the sample
   goes through the gated part; ``entropy`` H [b] in nats and ``logits`` [b, K] are None where the gate has none.
 - Logits, g and H are float32 under autocast, since they are logged and ``routed`` (g > 0.5) is decided from them.
+  After ``network.double()`` they are float64 on float64 images, for audits.
 - One backward pass of :func:`memgate.training.objective.total_loss` gives every parameter its gradient. A gate with
   ``logits`` is trained by its own cross-entropy and optimiser: ``logits`` come from detached ``features``, its module
   is an ``EntropyGate``, and ``ModelConfig.has_gate_classifier`` is true for the network.
@@ -63,6 +64,16 @@ MODELS: dict[str, Callable[[ModelConfig, int, int], nn.Module]] = {
 """Name of a network to its constructor from (configuration, number of classes K, side of the images in pixels)."""
 
 
+def check_image_size(config: ModelConfig, image_size: int) -> None:
+    """Raise MemgateError where the last block's map of images of ``image_size`` pixels would be a single pixel."""
+    last = list(config.units)[-1]
+    require(
+        map_side(config, last, image_size) >= 2,
+        f"Images of {image_size} pixels leave {last} of --model.layout {config.layout} a single one, and BatchNorm "
+        "cannot train on that: take larger images, or --model.layout cifar.",
+    )
+
+
 def build_model(config: ModelConfig, classes: int, seed: int, image_size: int = PAPERS_SIDE) -> nn.Module:
     """A new network: normalised images [b, 3, H, W] to a :class:`Forward` with logits [b, K].
 
@@ -82,12 +93,7 @@ def build_model(config: ModelConfig, classes: int, seed: int, image_size: int = 
         >>> network(torch.zeros(1, 3, 32, 32)).logits.shape
         torch.Size([1, 10])
     """
-    last = list(config.units)[-1]
-    require(
-        map_side(config, last, image_size) >= 2,
-        f"Images of {image_size} pixels leave {last} of --model.layout {config.layout} a single one, and BatchNorm "
-        "cannot train on that: take larger images, or --model.layout cifar.",
-    )
+    check_image_size(config, image_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MODELS[config.name](config, classes, image_size).to(memory_format=torch.channels_last)

@@ -1,10 +1,18 @@
-"""Entropy in nats, and the curves that map it to a gate value. Pure functions."""
+"""Entropy in nats, the curves that map it to a gate value, and the precision of both. Pure functions."""
 
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The values in float32 where they have 16 bits, and in their own precision otherwise.
+
+    What is logged must not be rounded to 16 bits; a network in float64 (``network.double()``, for audits) stays in it.
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -15,7 +23,7 @@ def entropy(logits: Tensor) -> Tensor:
     Args:
         logits: [b, K].
     """
-    return entropy_of(torch.log_softmax(logits.float(), dim=1))
+    return entropy_of(torch.log_softmax(at_least_float32(logits), dim=1))
 
 
 def entropy_of(log_p: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class Forward:
     """Result of a forward pass."""
 
     logits: Tensor
-    """[b, K] float32."""
+    """[b, K] float32; float64 of a network in float64."""
     gates: tuple[Gate, ...] = ()
     """In the order of the forward pass; empty for a network without gates."""
     penalties: dict[str, Tensor] = field(default_factory=dict)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
+from memgate.models.torch_files import DamagedFileError, load_checked
 
 AKAMASTER_MEAN = (0.485, 0.456, 0.406)
 AKAMASTER_STD = (0.229, 0.224, 0.225)
@@ -43,11 +44,11 @@ def load_foreign(model: nn.Module, path: Path) -> None:
         MemgateError: the file is missing or damaged, or holds another network.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_checked(path.read_bytes(), torch.device("cpu"))
     except FileNotFoundError as error:
         raise MemgateError(f"{path} does not exist: give the file of the weights.") from error
-    except Exception as error:  # torch raises half a dozen kinds for a damaged file
-        raise MemgateError(f"{path} cannot be read ({type(error).__name__}): fetch it again.") from error
+    except (OSError, DamagedFileError) as error:
+        raise MemgateError(f"{path} cannot be read ({error}): fetch it again.") from error
     if isinstance(content, dict):
         content = content.get("state_dict", content)
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):

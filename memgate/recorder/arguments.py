@@ -11,6 +11,8 @@ import numpy as np
 
 from memgate.config.names import is_name
 from memgate.errors import MemgateError, require
+from noise import checks
+from noise.errors import NoiseError
 
 
 def whole(value: Any, what: str) -> int:
@@ -64,20 +66,13 @@ def class_list(names: Sequence[Any] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     try:
-        classes = () if isinstance(names, str) else tuple(map(str, names))
-    except TypeError:
-        classes = ()
-    require(bool(classes), f"class_names is {_shown(names)} and must be a list of names.")
-    repeated = [name for name in classes if classes.count(name) > 1]
-    require(
-        not repeated,
-        f"class_names hold {repeated[0] if repeated else ''!r} twice: give each class its own name.",
-    )
-    return classes
+        return checks.class_list(names)
+    except NoiseError as error:
+        raise MemgateError(str(error)) from error
 
 
 def json_values(settings: Any) -> dict[str, Any]:
-    """The settings as JSON values; a value that JSON has no type for (path, device, function) becomes its text.
+    """The settings as JSON values; a value that JSON has no type for (path, device, function, NaN) becomes its text.
 
     Raises:
         MemgateError: the settings are not a mapping from names, or contain themselves.
@@ -85,7 +80,8 @@ def json_values(settings: Any) -> dict[str, Any]:
     settings = {} if settings is None else settings
     require(isinstance(settings, Mapping), f"settings is {_shown(settings)} and must map names to values.")
     try:
-        return json.loads(json.dumps(dict(settings), default=_json_value))
+        text = json.dumps(dict(settings), default=_json_value)
+        return json.loads(text, parse_constant=str)
     except (TypeError, ValueError, RecursionError) as error:
         raise MemgateError(f"settings cannot be written as JSON ({error}): leave that out.") from error
 

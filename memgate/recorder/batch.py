@@ -9,8 +9,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from memgate.config.run import UNSEEN_CLASS
 from memgate.errors import MemgateError, require
+from memgate.log.format import UNSEEN_CLASS
 from memgate.models import Forward
 from memgate.models.entropy import entropy
 from memgate.models.forward import Gate

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from memgate.data.sources.own_files import in_colour
 from memgate.errors import MemgateError, require
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.files.digests import pixels_digest, source_digest
 from noise.manifest.manifest import Manifest
+from noise.pixels import in_colour
 
 GIVEN_LABELS = "given_labels.csv"
 """File in the run's folder: the given and clean labels where they differ; the manifest's label list."""
@@ -57,7 +57,10 @@ def list_manifest(
             file = Path(folder) / GIVEN_LABELS
             file.write_bytes(listed)
             specs = [f"label-list:file={file}"] if listed else []
-            manifest = corrupt(pixels, clean, specs, seed=0, dataset=data, class_names=names).manifest
+            grey = None if images is not None else False  # unknown without images
+            manifest = corrupt(
+                pixels, clean, specs, seed=0, dataset=data, class_names=names, grey=grey
+            ).manifest
     except NoiseError as error:
         raise MemgateError(f"The labels cannot be recorded: {error}") from error
     # The path is relative to the run's folder, so that the run can be moved.

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from memgate import console
+from memgate.data.plain_images import plain_notes
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord
 from memgate.log.writer import SampleLogWriter
@@ -36,6 +37,7 @@ from memgate.recorder.resume import continue_run
 from memgate.recorder.splits import RecordedSplit, drop_pending, splits_of
 from memgate.runs import metrics
 from memgate.runs.create import reserve
+from memgate.runs.held import HeldRun, RunGoneError
 from memgate.runs.run import Run, is_run
 from memgate.training.environment import describe
 from noise.manifest.manifest import Manifest
@@ -135,6 +137,8 @@ class Recorder:
             seed=None if seed is None else whole(seed, "seed"),
             settings=json_values(settings),
         )
+        for split, pictures in recording.images.items():
+            console.warn(*plain_notes(pictures, f"images of {split}"))
         self._splits = {
             split: RecordedSplit(given, recording.clean_labels if split == "train" else None)
             for split, given in recording.given.items()
@@ -151,6 +155,8 @@ class Recorder:
         self._write_error = ""
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
+        if not self.path.exists():
+            recording.check_no_empty_class()
         self._release = weakref.finalize(self, reserve(self.path))
         if self.path.exists():
             self._release()
@@ -247,33 +253,38 @@ class Recorder:
         self._ended_epochs, self._epoch_start = epoch, time.monotonic()
         try:
             self._write(epoch, records, seconds)
+        except RunGoneError as error:
+            self._write_error = str(error)
+            console.warn(f"Epoch {epoch} was not recorded: {error}")
         except OSError as error:
             self._metrics_complete = False
             self._write_error = f"epoch {epoch} could not be written to {run.path} ({error})"
-            deleted = not is_run(run.path)
-            remedy = (
-                "the run was deleted or moved, and nothing more is recorded" if deleted else "free some space"
-            )
-            console.warn(f"{self._write_error}: {remedy}.")
+            console.warn(f"{self._write_error}: free some space.")
 
     def _write(self, epoch: int, records: Mapping[str, EpochRecord], seconds: float) -> None:
         """Write the log, then metrics, then status, so that after a crash the later two are repaired from the log."""
         run, writer = self._opened()
-        (run.path / "log.h5").stat()  # writing to a file that was deleted while open would not fail
+        held = HeldRun(run, writer)
+        held.check()  # writing to a file that was deleted while open would not fail
         try:
             if epoch <= self.epoch:
+                held.set_status(
+                    "running", epoch - 1
+                )  # first: metrics.csv never has fewer epochs than it says
                 writer.keep(epoch - 1)
-                run.keep_metrics(epoch - 1)
+                held.keep_metrics(epoch - 1)
             writer.write(epoch, records)
         finally:
             self.epoch = writer.last_epoch
         row = metrics_row(epoch, records, list(self._splits), self._gates or (), seconds)
         if self._metrics_complete:
-            run.append_metrics(row)
+            held.append_metrics(row)
         else:
-            metrics.write(run.path / "metrics.csv", repaired_rows(run.sample_log(), [*run.metrics(), row]))
+            held.check()
+            path = run.path / "metrics.csv"
+            metrics.write(path, repaired_rows(run.sample_log(), [*metrics.read(path), row]))
             self._metrics_complete = True
-        run.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
+        held.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
 
     def close(self) -> None:
         """End the recording and release the log's lock; the run keeps its recorded epochs."""
@@ -300,8 +311,9 @@ class Recorder:
                 state, message = "complete", ""
             elif self.epoch < self._ended_epochs:
                 message = message or self._write_error
-            with suppress(OSError):  # a full disk must not replace the exception that ended the loop
-                self._run.set_status(state, self.epoch, message)
+            # Neither a full disk nor a moved folder may replace the exception that ended the loop.
+            with suppress(OSError, RunGoneError):
+                HeldRun(self._run, self._writer).set_status(state, self.epoch, message)
             self._writer.close()
             self._writer = None
         self._release()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate import console
 from memgate.config.json_form import to_json
 from memgate.errors import require
 from memgate.log.format import LogLayout, Samples
@@ -16,6 +17,8 @@ from memgate.runs.create import make_folder
 from memgate.runs.outline import Outline
 from memgate.runs.pictures import save_pictures
 from memgate.runs.run import Run
+from noise.checks import numbered_classes
+from noise.errors import NoiseError
 from noise.files.atomic import atomic_write
 from noise.files.digests import pixels_digest, source_digest
 from noise.manifest.manifest import Manifest
@@ -114,6 +117,22 @@ class Recording:
                 f"{what} hold {labels.max()}, and there are {classes} classes: 0 to {classes - 1}.",
             )
 
+    def check_no_empty_class(self) -> None:
+        """Raise MemgateError where all labels are known and a class without a name has no sample."""
+        if all((labels >= 0).all() for labels in self.given.values()):
+            problem = self._empty_class(self.given)
+            require(not problem, f"labels: {problem}")
+
+    def _empty_class(self, given: Mapping[str, NDArray[np.int64]]) -> str:
+        """A sentence about classes without a name and a sample; empty where there are none."""
+        clean = [] if self.clean_labels is None else [self.clean_labels]
+        try:
+            if self.class_names is None:
+                numbered_classes(*given.values(), *clean)
+        except NoiseError as error:
+            return str(error)
+        return ""
+
     def _check_manifest(self, manifest: Manifest) -> None:
         """Raise MemgateError where the manifest is damaged or contradicts another argument."""
         damage = manifest.damage()
@@ -167,6 +186,9 @@ class Recording:
             MemgateError: a label is unknown, the folder cannot be made, or the disk has no room for the log.
         """
         _check_labels_known(given)
+        problem = self._empty_class(given)
+        if problem:  # known from the batches only, after an epoch of training: too late to refuse it
+            console.warn(f"labels: {problem}")
         names = self.class_names or tuple(map(str, range(classes)))
         listed, manifest = self._manifest(given["train"], names)
         samples = {"train": Samples.of(manifest)}
@@ -180,6 +202,7 @@ class Recording:
             noise=tuple(operation.short for operation in manifest.header.operations),
             seed=self.seed,
             epochs=self.epochs,
+            clean_labels_known=self.clean_labels is not None,
         )
         stored = {
             "recorded": to_json(outline),

@@ -5,9 +5,10 @@ import numpy as np
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
+from memgate.recorder.arguments import json_values
 from memgate.recorder.metrics import repaired_rows
 from memgate.recorder.recording import OWN, Recording
-from memgate.runs.metrics import write
+from memgate.runs.metrics import read, write
 from memgate.runs.run import Run
 from noise.files.atomic import remove_leftovers
 from noise.files.digests import source_digest
@@ -28,7 +29,8 @@ def continue_run(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWr
     try:
         remove_leftovers(run.path)
         epoch = int(log.epochs("train").max(initial=0))
-        write(run.path / "metrics.csv", repaired_rows(log, run.metrics()))
+        path = run.path / "metrics.csv"
+        write(path, repaired_rows(log, read(path)))
         run.set_status("complete" if epoch == recording.epochs else "running", epoch)
     except BaseException as error:
         writer.close()
@@ -54,12 +56,11 @@ def _check_same(recording: Recording, run: Run) -> None:
         "model": (outline.model, outline.model if recording.model == OWN else recording.model),
         "seed": (outline.seed, outline.seed if recording.seed is None else recording.seed),
     }
+    settings = json_values(run.settings)  # NaN was kept as a number in version 0.1.0
     for key, value in recording.settings.items():
-        pairs[f"setting {key}"] = (run.settings.get(key), value)
+        pairs[f"setting {key}"] = (settings.get(key), value)
     for what, (stored, given) in pairs.items():
-        # Compared as texts too: NaN is not equal to itself.
-        same = stored == given or repr(stored) == repr(given)
-        require(same, f"{run.path} has the {what} {stored} and not {given}: choose another name.")
+        require(stored == given, f"{run.path} has the {what} {stored} and not {given}: choose another name.")
     differs = {
         f"labels of {split}": ((labels >= 0) & (labels != samples[split].given_label)).any()
         for split, labels in recording.given.items()

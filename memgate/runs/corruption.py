@@ -86,7 +86,12 @@ class RestorableSplit:
 
 
 def corrupted_split(
-    images: ImageSet, specs: tuple[CorruptionSpec, ...], seed: int, name: str, sources: Sources
+    images: ImageSet,
+    specs: tuple[CorruptionSpec, ...],
+    seed: int,
+    name: str,
+    sources: Sources,
+    grey: bool | None = None,
 ) -> CorruptedSplit:
     """A split after corruption.
 
@@ -96,6 +101,7 @@ def corrupted_split(
         seed: seed of the corruption.
         name: data set name under which the samples are hashed.
         sources: images of the data sets that open-set noise names, see :func:`sources_for`.
+        grey: whether images stay grey. None: as the data set is; a manifest's rule for a copy by its operations.
 
     Raises:
         NoiseError: a corruption cannot be carried out on it.
@@ -109,6 +115,7 @@ def corrupted_split(
         class_names=images.class_names,
         sample_id=images.sample_id,
         sources=sources,
+        grey=images.grey if grey is None else grey,
     )
     return CorruptedSplit(images.with_content(result.images, result.labels), result.manifest)
 
@@ -135,7 +142,7 @@ def source_folders(data: DataConfig, *first: Path) -> list[Path]:
 
 def _folder(data: DataConfig) -> Path:
     """The folder that holds the data."""
-    root = data.root.expanduser()
+    root = data.place
     return root.parent if root.is_file() else root
 
 

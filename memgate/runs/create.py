@@ -12,9 +12,10 @@ from memgate.config.json_form import to_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
+from memgate.log.identity import file_digests, manifest_path
 from memgate.log.writer import SampleLogWriter, lock
-from memgate.runs.json_files import write_json
-from memgate.runs.run import SCHEMA, Run, command, is_run, manifest_path
+from memgate.runs.config_file import write_config
+from memgate.runs.run import Run, command, is_run
 from noise.files.atomic import sync_folder
 from noise.files.lock import unlocker
 from noise.manifest.manifest import Manifest
@@ -83,11 +84,11 @@ def make_folder(
         (partial / "checkpoints").mkdir(parents=True)
         for split, manifest in manifests.items():
             manifest.save(manifest_path(partial, split))
-        write_json(partial / "config.json", {"schema": SCHEMA, **stored})
+        write_config(partial / "config.json", stored)
         Run(partial).set_status("running", 0)
         fill(partial)
         if layout is not None:
-            SampleLogWriter.create(partial / "log.h5", layout)
+            SampleLogWriter.create(partial / "log.h5", layout, file_digests(partial))
         partial.rename(path)
         sync_folder(path.parent)
     except BaseException as error:

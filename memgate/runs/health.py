@@ -10,23 +10,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError
+from memgate.errors import DAMAGE, MemgateError, first_line, require
 from memgate.log.format import QUANTITIES
+from memgate.log.identity import changed_files, manifest_path
 from memgate.log.reader import SampleLog
-from memgate.runs.run import Run, command, manifest_path
-from noise.errors import NoiseError
+from memgate.runs.run import Run, command
 from noise.manifest.manifest import Manifest
 
 EpochState = Literal["whole", "torn", "missing"]
 """``whole``; ``torn``: committed, but a checksum fails; ``missing``: not committed (yet)."""
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-"""The first bytes of an HDF5 file."""
-
-UNREADABLE = (
-    MemgateError, NoiseError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError,
-)  # fmt: skip
-"""Exceptions that reading a damaged file may raise."""
+UNREADABLE = (MemgateError, *DAMAGE)
+"""Exceptions that reading a damaged file may raise; NoiseError is among them, as a ValueError."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +108,8 @@ def verify(path: Path, step: Callable[[int, int], object] = lambda *_: None) -> 
     """
     log = SampleLog(path)
     total = 0
-    with log.opened() as handle:
-        for split in log.splits:
-            total += int((handle[f"commit/{split}/done"][:] == 1).sum())
+    for split in log.splits:
+        total += log.committed(split)
     read = 0
     for split in log.splits:
         for _ in log.checked(split):
@@ -168,7 +162,9 @@ def files(run: Run) -> tuple[FileState, ...]:
     command = "" if recorded else again_command(run)
     log_remedy = f"Put back a copy of the file, or {again}"
     states = [
-        _file(run, "config.json", lambda: run.outline, "Put back a copy of the file: every page needs it."),
+        _file(
+            run, "config.json", lambda: _unchanged(run), "Put back a copy of the file: every page needs it."
+        ),
         _file(
             run,
             "status.json",
@@ -196,6 +192,18 @@ def _or(read: Callable[[], Any], otherwise: Any) -> Any:
         return otherwise
 
 
+def _unchanged(run: Run) -> None:
+    """Read config.json, and compare it with the digest that the log keeps of it.
+
+    Raises:
+        MemgateError: it cannot be read, or was changed after the log was made.
+    """
+    _ = run.outline
+    path = run.path / "log.h5"
+    seal = _or(lambda: SampleLog(path).seal, None) if path.is_file() else None
+    require("config.json" not in changed_files(run.path, seal), "it was changed after the run was made")
+
+
 def _whole_log(run: Run) -> None:
     """Read the samples of every split of the log."""
     log = run.sample_log()
@@ -212,17 +220,8 @@ def _file(run: Run, name: str, read: Callable[[], Any], remedy: str, command: st
             raise MemgateError("it does not exist")
         read()
     except UNREADABLE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        if name == "log.h5" and size is not None and not _has_signature(path):
-            reason = "it does not begin like an HDF5 file: it has been overwritten"
-        return FileState(name, size, reason, remedy, command)
+        return FileState(name, size, first_line(error), remedy, command)
     return FileState(name, size)
-
-
-def _has_signature(path: Path) -> bool:
-    """Whether a file begins like an HDF5 file."""
-    with path.open("rb") as stream:
-        return stream.read(len(SIGNATURE)) == SIGNATURE
 
 
 def again_command(run: Run) -> str:
@@ -235,7 +234,7 @@ def go_on_command(run: Run, state: str) -> str:
 
     Args:
         run: the run.
-        state: :attr:`memgate.runs.status.Status.shown`.
+        state: :attr:`memgate.runs.status.Status.state`.
     """
     if state in ("complete", "running"):
         return ""

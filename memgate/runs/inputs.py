@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate import console
 from memgate.config.run import DataConfig, RunConfig
 from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, normalisation
 from memgate.errors import MemgateError
@@ -141,25 +142,29 @@ class Inputs:
 def load_inputs(config: RunConfig) -> Inputs:
     """The images that a configuration trains on: its data loaded, its training split and its copies corrupted.
 
+    What is notable about the data is printed.
+
     Raises:
         MemgateError: the data is missing or wrong, or a corruption cannot be carried out on it.
     """
     clean = load_splits(config.data)
+    console.warn(*clean.notes)
     try:
         if config.manifest is None:
             specs, seed, name = parse_specs(config.noise), config.noise_seed, config.data.name
+            grey = clean.train.grey
             sources = sources_for(specs, config.data)
             train = corrupted_split(clean.train, specs, seed, name, sources)
         else:
             manifest = Manifest.load(config.manifest)
             folders = source_folders(config.data, config.manifest.parent)
             specs = tuple(located(operation.spec, folders) for operation in manifest.header.operations)
-            seed, name = manifest.header.seed, manifest.header.dataset
+            seed, name, grey = manifest.header.seed, manifest.header.dataset, manifest.header.grey
             sources = sources_for(specs, config.data)
             train = restored_split(clean.train, manifest, sources, folders)
         _check_copies(config, specs)
         copies = {
-            copy: corrupted_split(clean.present[split], specs, seed, f"{name}/{split}", sources)
+            copy: corrupted_split(clean.present[split], specs, seed, f"{name}/{split}", sources, grey)
             for copy, split in config.copies.items()
         }
     except NoiseError as error:

@@ -5,10 +5,13 @@ import io
 import math
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from memgate.errors import MemgateError
 from noise.files.atomic import atomic_write, sync_folder
+
+REMEDY = "it is damaged; put a copy of it back, or remove it to go on without its lines."
 
 
 def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = ()) -> list[str]:
@@ -32,25 +35,44 @@ def last_known(rows: Sequence[Mapping[str, float]], column: str) -> float | None
     return known[-1] if known else None
 
 
-def read(path: Path) -> list[dict[str, float]]:
-    """One dict (column to value) per line; NaN for an empty cell. A half-written last line is left out.
+def read(path: Path, finished: int = 0) -> list[dict[str, float]]:
+    """One dict (column to value) per line, by rising epoch; NaN for an empty cell.
+
+    A half-written last line is left out. Without a file there are no lines.
+
+    Args:
+        path: of metrics.csv.
+        finished: number of finished epochs, which a file must have where it exists.
 
     Raises:
-        MemgateError: the file holds a value that is not a number.
+        MemgateError: the file cannot be read, holds a value that is not a number, its epochs do not rise, or the last
+            ones are missing.
     """
     if not path.exists():
         return []
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
     try:
-        return [
-            {key: float(value) if value else float("nan") for key, value in row.items()}
-            for row in csv.DictReader(io.StringIO(whole))
+        if not path.is_file():
+            raise OSError("it is no file")  # reading a named pipe would wait for ever
+        text = path.read_text(encoding="utf-8")
+        rows = [
+            {key: float(value) if value != "" else float("nan") for key, value in row.items()}
+            for row in csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
         ]
-    except (TypeError, ValueError) as error:
-        raise MemgateError(
-            f"{path} holds something that is no number ({error}): the run is damaged."
-        ) from error
+        epochs = [row["epoch"] for row in rows]
+    except (OSError, TypeError, ValueError, KeyError, csv.Error) as error:
+        reason = f"it has no column {error}" if isinstance(error, KeyError) else error
+        raise MemgateError(f"{path} cannot be read as numbers ({reason}): {REMEDY}") from error
+    if any(not epoch.is_integer() for epoch in epochs) or any(a >= b for a, b in pairwise([0.0, *epochs])):
+        raise MemgateError(f"{path} has epochs that do not rise from 1: {REMEDY}")
+    last = int(epochs[-1]) if epochs else 0
+    if last < finished:
+        raise MemgateError(f"{path} ends at epoch {last}, and {finished} epochs are finished: {REMEDY}")
+    return rows
+
+
+def last_epoch(path: Path) -> int:
+    """The last epoch of a metrics.csv; 0 where there is no line; raises as :func:`read` does."""
+    return int(next((row["epoch"] for row in reversed(read(path))), 0))
 
 
 def write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from memgate.config.run import RunConfig
+from memgate.config.run import OWN_FILES, RunConfig
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,16 @@ class Outline:
     """Corrupted copies of other splits, such as ``test_corrupted``."""
     gate_is_entropy: bool = False
     """Whether the gate value is the entropy H (curve ``identity``), in [0, ln K] instead of [0, 1]."""
+    gate_is_two_way: bool = False
+    """Whether the gate chooses between two, so that its entropy H is in [0, ln 2] instead of [0, ln K]."""
+    clean_labels_known: bool = False
+    """Whether labels are known to be right where nothing corrupted them: those of a public data set, or clean labels
+    that were given to the Recorder."""
+
+    @property
+    def truth_known(self) -> bool:
+        """Whether it is known which samples are corrupted, so that the others can be called clean."""
+        return self.clean_labels_known or bool(self.noise) or bool(self.copies)
 
 
 def outline_of(config: RunConfig) -> Outline:
@@ -39,4 +49,6 @@ def outline_of(config: RunConfig) -> Outline:
         epochs=config.train.epochs,
         copies=tuple(config.copies),
         gate_is_entropy=model.gate_is_entropy,
+        gate_is_two_way=model.gate_is_two_way,
+        clean_labels_known=config.data.name not in OWN_FILES,
     )

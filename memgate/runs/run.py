@@ -16,29 +16,28 @@ runs/<name>/
 import importlib
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memgate.config.json_form import from_json
+from memgate.config.names import is_name
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
+from memgate.log.identity import manifest_path
 from memgate.log.reader import SampleLog
 from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
-from memgate.runs.json_files import read_json
+from memgate.runs.config_file import read_config, run_identity
+from memgate.runs.json_files import DIGEST
 from memgate.runs.outline import Outline, outline_of
 from memgate.runs.status import Status, read_status, write_status
 from noise.manifest.manifest import Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SCHEMA = "memgate-run/1"
-
-_ORIGIN_KEYS = (("config", "requested"), ("recorded",), ("curves", "source"))
-"""Keys of config.json by the run's origin: trained by memgate, recorded from another program, imported curves."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +63,18 @@ class Run:
 
     @cached_property
     def _stored(self) -> dict[str, Any]:
-        """Content of config.json, checked for its schema and keys."""
-        path = self.path / "config.json"
-        stored = read_json(path)
-        origin = next((keys for keys in _ORIGIN_KEYS if keys[0] in stored), _ORIGIN_KEYS[0])
-        if stored.get("schema") != SCHEMA or not {"environment", "digests", *origin} <= stored.keys():
-            raise MemgateError(
-                f"{path} is not a configuration of the format {SCHEMA}: the run is damaged or too old."
-            )
-        return stored
+        """Content of config.json, checked."""
+        return read_config(self.path / "config.json")
+
+    @property
+    def sealed(self) -> bool:
+        """Whether checkpoints and JSON files have checksums; those of version 0.1.0 have none."""
+        return DIGEST in self._stored
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest that no other run has (64 hexadecimal digits), of its configuration, its start and its manifest."""
+        return run_identity(self._stored, self.manifest.header.column_digests)
 
     @property
     def recorded(self) -> bool:
@@ -154,7 +156,11 @@ class Run:
         path = self.path / "log.h5"
         if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
-        return SampleLog(path)
+        try:
+            known = self.outline.truth_known
+        except MemgateError:  # of a run with a damaged config.json; its log is readable by itself
+            known = True
+        return SampleLog(path, known)
 
     def log(self, split: str = "train") -> SplitLog:
         """Everything logged of one split, as arrays by name.
@@ -208,12 +214,15 @@ class Run:
         """
         return _of_probes("report.report", "report")(self, **options)
 
-    def export(self, out: Path | str | None = None, *, yes: bool = False, **plan: Any) -> Path:
+    def export(
+        self, out: Path | str | None = None, *, yes: bool = False, overwrite: bool = False, **plan: Any
+    ) -> Path:
         """Write a table of the run to a file, as ``memgate export`` does; with ``<name>.meta.json`` beside it.
 
         Args:
-            out: the file, or a folder to put it into. None: the run's ``exports/``.
+            out: the file, whose ending names the format, or a folder to put it into. None: the run's ``exports/``.
             yes: write a CSV or JSONL of more than 2,000,000 rows.
+            overwrite: replace a file that is no export of memgate.
             plan: fields of :class:`probes.ExportPlan`, such as ``shape="long"``, ``format="parquet"``.
 
         Returns:
@@ -228,7 +237,7 @@ class Run:
             'sample_id,cause,loss_mean'
         """
         export, make_plan = _of_probes("export.export", "export_run"), _of_probes("export.plan", "ExportPlan")
-        return export(self, make_plan(**plan), out, yes)
+        return export(self, make_plan(**plan), out, yes, overwrite)
 
     def _need_more_than_curves(self) -> None:
         if self.only_curves:
@@ -239,22 +248,24 @@ class Run:
             )
 
     def status(self) -> Status:
-        """State and progress of the run."""
-        return read_status(self.path / "status.json", self.outline.epochs)
+        """State and progress of the run; raises MemgateError where status.json is damaged."""
+        return read_status(self.path, self.outline.epochs, self.sealed)
 
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
         """Write status.json atomically."""
         write_status(self.path / "status.json", state, epoch, self.outline.epochs, message)
 
     def metrics(self) -> list[dict[str, float]]:
-        """One dict per finished epoch, from metrics.csv; a half-written last line is left out."""
-        return metrics.read(self.path / "metrics.csv")
+        """One dict per finished epoch; raises MemgateError where metrics.csv is damaged or lacks a finished epoch."""
+        finished = 0
+        with suppress(MemgateError):  # read first, because a training may finish an epoch meanwhile
+            finished = self.status().epoch
+        return metrics.read(self.path / "metrics.csv", finished)
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""
-        metrics.write(
-            self.path / "metrics.csv", [row for row in self.metrics() if row["epoch"] <= last_epoch]
-        )
+        rows = metrics.read(self.path / "metrics.csv")
+        metrics.write(self.path / "metrics.csv", [row for row in rows if row["epoch"] <= last_epoch])
 
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch to metrics.csv and put it on the disk."""
@@ -267,8 +278,9 @@ class Run:
             MemgateError: the run has no such checkpoint.
         """
         which, folder = str(which), self.path / "checkpoints"
-        path = folder / (f"epoch_{int(which):03d}.pt" if which.isdecimal() else f"{which}.pt")
-        if not path.exists():
+        number = which.isascii() and which.isdecimal() and len(which) <= 9
+        path = folder / (f"epoch_{int(which):03d}.pt" if number else f"{which}.pt")
+        if not is_name(which) or not path.exists():
             _ = self.config  # raises for a recorded run, which has no network at all
             present = sorted(entry.stem for entry in folder.glob("*.pt"))
             raise MemgateError(
@@ -281,11 +293,6 @@ class Run:
         """Epochs that have a checkpoint of their own (``epoch_NNN.pt``), rising."""
         stems = [path.stem.removeprefix("epoch_") for path in (self.path / "checkpoints").glob("epoch_*.pt")]
         return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
-
-
-def manifest_path(run: Path, split: str) -> Path:
-    """Path of the manifest of a corrupted split in a run's folder."""
-    return run / ("manifest.npz" if split == "train" else f"manifest-{split}.npz")
 
 
 def command(verb: str, path: Path) -> str:
@@ -339,9 +346,5 @@ def list_runs(root: str | Path = "runs") -> list[Run]:
 
 
 def _of_probes(module: str, name: str) -> Any:
-    """A function or class of the package probes, imported now and by name.
-
-    Imports go one way: probes imports memgate. A run still offers what probes computes of it, so this is imported only
-    when such a method is called, by when memgate itself is complete.
-    """
+    """A function or class of the package probes, imported when it is called: imports go from probes to memgate."""
     return getattr(importlib.import_module(f"probes.{module}"), name)

@@ -3,11 +3,17 @@
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from memgate.errors import MemgateError
-from memgate.runs.json_files import read_json, write_json
+from memgate.config.json_form import from_json
+from memgate.errors import require
+from memgate.runs import metrics
+from memgate.runs.json_files import check_digest, read_json, with_digest, write_json
+from noise.files.lock import is_locked
+
+STATES = ("running", "complete", "stopped", "failed")
+"""States in status.json; in addition, a run that was killed is ``crashed``."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,7 @@ class Status:
     """State and progress of a run."""
 
     state: str
-    """running, complete, stopped (by the user) or failed."""
+    """running, complete, stopped (by the user), failed, or crashed (its process was killed)."""
     epoch: int
     """Epochs that are finished."""
     epochs: int
@@ -29,43 +35,68 @@ class Status:
     updated: float = 0.0
     """Unix time of the last change."""
 
-    @property
-    def shown(self) -> str:
-        """The state, or ``crashed`` where it is ``running`` and its process on this machine no longer exists."""
-        if self.state != "running" or self.host != socket.gethostname():
-            return self.state
-        return "running" if _is_alive(self.pid) else "crashed"
 
+def read_status(folder: Path, epochs: int, sealed: bool) -> Status:
+    """The status of a run; without status.json, what its metrics say.
 
-def read_status(path: Path, epochs: int) -> Status:
-    """The status in a file; without a file, that of a run that failed before its first epoch.
+    A run is ``running`` only while a process holds the lock of its log: ids of processes come again, and those of
+    another machine cannot be asked.
 
     Args:
-        path: of status.json.
-        epochs: planned, for a run without the file.
+        folder: of the run.
+        epochs: planned, according to config.json.
+        sealed: whether status.json must have a digest.
 
     Raises:
-        MemgateError: the file is damaged.
+        MemgateError: the file is damaged, or contradicts itself or config.json.
     """
+    path = folder / "status.json"
     if not path.exists():
-        return Status("failed", 0, epochs, "it ended before it began")
-    try:
-        return Status(**read_json(path))
-    except TypeError as error:
-        raise MemgateError(f"{path} has other keys than a status ({error}): the run is damaged.") from error
+        epoch = metrics.last_epoch(folder / "metrics.csv")
+        if epoch == epochs:
+            return Status("complete", epoch, epochs)
+        return Status(
+            "failed", epoch, epochs, "status.json is missing" if epoch else "it ended before it began"
+        )
+    stored = read_json(path)
+    check_digest(path, stored, needed=sealed)
+    known = {field.name for field in fields(Status)}
+    status: Status = from_json(Status, {key: stored[key] for key in stored if key in known}, str(path))
+    right = (
+        status.state in STATES
+        and status.epochs == epochs
+        and 0 <= status.epoch <= epochs
+        and (status.state != "complete" or status.epoch == epochs)
+    )
+    require(
+        right,
+        f"{path} says {status.state!r:.40}, epoch {status.epoch} of {status.epochs}, and the run has {epochs} epochs: "
+        "it is damaged; remove it, since it holds only the run's state and last epoch.",
+    )
+    if status.state == "running" and not _is_trained(folder / "log.h5", status):
+        return replace(status, state="crashed")
+    return status
 
 
 def write_status(path: Path, state: str, epoch: int, epochs: int, message: str = "") -> None:
     """Write a status of this process atomically; arguments are the fields of :class:`Status`."""
     status = Status(state, epoch, epochs, message, os.getpid(), socket.gethostname(), time.time())
-    write_json(path, asdict(status))
+    write_json(path, with_digest(asdict(status)))
+
+
+def _is_trained(log: Path, status: Status) -> bool:
+    """Whether a process trains or records the run now."""
+    try:
+        return is_locked(log)
+    except OSError:  # no file system for locks, or not readable: the best that is known
+        return status.host != socket.gethostname() or _is_alive(status.pid)
 
 
 def _is_alive(pid: int) -> bool:
     """Whether a process of this id exists on this machine."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

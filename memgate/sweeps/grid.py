@@ -16,6 +16,7 @@ from memgate.errors import MemgateError, require
 from memgate.runs.json_files import read_json, write_json
 from memgate.runs.run import Run, is_run
 from noise.files.lock import locked_folder
+from noise.files.schema import other_format
 
 SCHEMA = "memgate-sweep/1"
 
@@ -175,7 +176,8 @@ def read_sweep(path: Path) -> Sweep:
         MemgateError: the file is damaged or is not a sweep's file.
     """
     content = read_json(path)
-    require(content.get("schema") == SCHEMA, f"{path} is not a sweep's file in the format {SCHEMA}.")
+    schema = content.get("schema")
+    require(schema == SCHEMA, other_format(path, schema, SCHEMA, "it is not a sweep's file."))
     return from_json(Sweep, content, str(path))
 
 
@@ -268,7 +270,7 @@ def state_of(out: Path, name: str) -> str:
     if not is_run(path):
         return "missing"
     try:
-        return Run(path).status().shown
+        return Run(path).status().state
     except MemgateError:
         return "damaged"
 

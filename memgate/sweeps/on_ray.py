@@ -74,7 +74,7 @@ def run_on_ray(configs: Sequence[RunConfig], workers: Workers) -> dict[str, str]
 def _task(config: RunConfig, folder: str) -> str:
     """The task: the reason why the run failed, an empty text, or :data:`STOPPED`; runs in a process of Ray."""
     from memgate.sweeps.local import attempt
-    from memgate.training.loop import Stopped
+    from memgate.training.ending import Stopped
 
     os.chdir(folder)  # relative paths refer to the folder of the command
     try:

@@ -1,9 +1,13 @@
 """Evaluation passes over a split, their summary, and the network of a checkpoint."""
 
 import contextlib
+import math
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from memgate.log.format import EpochRecord
@@ -59,6 +63,9 @@ def evaluate_split(
 def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[str, float]:
     """Means over the samples that were seen: loss in nats, accuracies, gate values and routed shares in [0, 1].
 
+    Samples without a prediction or a gate value (NaN) are left out of accuracies, gate values and routed shares; they
+    make the loss NaN. A mean of no sample is NaN.
+
     Args:
         record: per-sample values of a pass.
         split: name of the split, which is the prefix of each key.
@@ -70,13 +77,19 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
     seen = record.flag("seen")
     values = {
         f"{split}_loss": float(record.loss[seen].mean(dtype="f8")),
-        f"{split}_accuracy": float(record.flag("correct_given")[seen].mean()),
-        f"{split}_accuracy_clean_label": float(record.flag("correct_clean")[seen].mean()),
+        f"{split}_accuracy": _mean(record.flag("correct_given"), record.known("correct_given")),
+        f"{split}_accuracy_clean_label": _mean(record.flag("correct_clean"), record.known("correct_clean")),
     }
     for row, gate in enumerate(gates):
-        values[f"{split}_gate_{gate}"] = float(record.gate[row][seen].mean(dtype="f8"))
-        values[f"{split}_routed_{gate}"] = float(record.flag("routed")[row][seen].mean())
+        known = record.known("gate")[row]
+        values[f"{split}_gate_{gate}"] = _mean(record.gate[row], known)
+        values[f"{split}_routed_{gate}"] = _mean(record.flag("routed")[row], known)
     return values
+
+
+def _mean(values: NDArray[Any], known: NDArray[np.bool_]) -> float:
+    """Mean of the values [N] of the known samples, in float64; NaN where there is none."""
+    return float(values[known].mean(dtype="f8")) if known.any() else math.nan
 
 
 def load_network(run: Run, which: str | int, device: torch.device) -> tuple[nn.Module, int]:
@@ -95,7 +108,7 @@ def load_network(run: Run, which: str | int, device: torch.device) -> tuple[nn.M
     config = run.config.model  # first: of a recorded run, this says that it has no network
     classes, side = len(run.sample_log().class_names), run.manifest.header.image_shape[0]
     model = build_model(config, classes, seed=0, image_size=side).to(device)
-    return model, load_weights(model, run.checkpoint(which), device)
+    return model, load_weights(model, run, which, device)
 
 
 def load_model(run: Run, which: str | int = "last", device: str = "auto") -> PixelNetwork:

@@ -79,7 +79,7 @@ def with_initial_weights(
     return (
         replace(config, init_from=str(baseline)),
         {**environment, "initialisation": asdict(loaded)},
-        lambda folder: checkpoint.save(state, folder / "checkpoints" / "last.pt"),
+        lambda folder: checkpoint.save(state, Run(folder), "last"),
     )
 
 
@@ -94,11 +94,6 @@ class Baseline:
     def __str__(self) -> str:
         """The value of ``--init-from``, with an absolute path."""
         return f"{self.run.path.absolute()}:{self.which}"
-
-    @property
-    def path(self) -> Path:
-        """The checkpoint's file; raises MemgateError where the run has none."""
-        return self.run.checkpoint(self.which)
 
 
 @dataclass(frozen=True)
@@ -142,7 +137,7 @@ def find_baseline(text: str) -> Baseline:
     if not colon or is_run(Path(text)):  # a path may contain a colon
         run, which = text, "last"
     baseline = Baseline(open_run(run), which)
-    _ = baseline.path
+    baseline.run.checkpoint(which)  # raises where the run has no such checkpoint
     return baseline
 
 
@@ -159,7 +154,7 @@ def load_baseline(
     Raises:
         MemgateError: the trunks differ in a name or a shape, or the file is damaged; nothing is loaded then.
     """
-    state, epoch = checkpoint.read_model(baseline.path, torch.device("cpu"))
+    state, epoch = checkpoint.read_model(baseline.run, baseline.which, torch.device("cpu"))
     excluded = (GATES,) if head == "loaded" else (GATES, HEAD)
     source_trunk, left = _split_state(state, excluded)
     trunk, fresh = _split_state(model.state_dict(), excluded)

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -42,6 +44,16 @@ class Interrupt:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Context in which a signal raises Interrupted immediately, because nothing is written."""
+        before, self._at_once = self._at_once, True
+        try:
+            self.check()
+            yield
+        finally:
+            self._at_once = before
 
     def _store(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""

@@ -1,7 +1,7 @@
 """Training a run from its configuration to the last epoch: train, evaluate, log and checkpoint each epoch."""
 
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -11,27 +11,26 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
+from memgate.log.identity import check_layout
 from memgate.log.writer import SampleLogWriter
-from memgate.models import Forward
+from memgate.models import Forward, check_image_size
 from memgate.runs.create import create_run
+from memgate.runs.held import HeldRun
 from memgate.runs.inputs import Inputs, inputs_of, load_inputs
 from memgate.runs.metrics import metric_names, penalty_column
 from memgate.runs.run import Run, command
 from memgate.training import checkpoint
+from memgate.training.ending import recorded_end
 from memgate.training.environment import choose_device, choose_precision, describe
 from memgate.training.evaluate import evaluate_split, summarise
 from memgate.training.initial import new_state, with_initial_weights
-from memgate.training.interrupt import Interrupt, Interrupted
+from memgate.training.interrupt import Interrupt
 from memgate.training.loader import Batch, DeviceImages
 from memgate.training.sample_buffer import SampleBuffer
 from memgate.training.schedule import gate_lr, trunk_lr
 from memgate.training.step import train_step
 from memgate.training.tensorboard import TensorBoard, check_installed
 from noise.files.atomic import remove_leftovers
-
-
-class Stopped(SystemExit):
-    """The user stopped the training, and the run can be resumed; the exit code is the shell's for the signal."""
 
 
 def train(requested: RunConfig) -> Run:
@@ -66,12 +65,13 @@ def train(requested: RunConfig) -> Run:
     config = replace(config, device=device.type, train=replace(config.train, precision=precision))
     check_installed(config.log.tensorboard)
     inputs = load_inputs(config)
+    check_image_size(config.model, inputs.clean.train.side)  # no folder is made for what can never train
     config, environment, fill = with_initial_weights(config, inputs.clean.train, describe(device), device)
-    run = create_run(
-        requested, config, environment, inputs.manifests, inputs.digests, log_layout(config, inputs), fill
-    )
-    console.note(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
-    return _fit(run, inputs, device)
+    layout = log_layout(config, inputs)
+    with Interrupt() as interrupt:  # from here on, a signal leaves a run that can be resumed
+        run = create_run(requested, config, environment, inputs.manifests, inputs.digests, layout, fill)
+        console.note(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
+        return _fit(run, inputs, device, interrupt)
 
 
 def resume(run: Run) -> Run:
@@ -107,21 +107,26 @@ def resume(run: Run) -> Run:
     if device.type == "cpu":
         # Sums are divided among the threads, so another number of threads would round differently.
         torch.set_num_threads(run.environment["threads"])
-    return _fit(run, inputs_of(run), device)
+    inputs = inputs_of(run)
+    with Interrupt() as interrupt:
+        return _fit(run, inputs, device, interrupt)
 
 
-def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
+def _fit(run: Run, inputs: Inputs, device: torch.device, interrupt: Interrupt) -> Run:
     """Train a run from its last checkpoint, or from the start where there is none."""
     # The writer holds a lock, which ends with its process: only one process at a time can train a run.
     writer = SampleLogWriter.open(run.path / "log.h5")
+    held, finished = HeldRun(run, writer), run.status().epoch
+    training: Training | None = None
     try:
-        for folder in (run.path, run.path / "checkpoints"):
-            remove_leftovers(folder)
-        training = Training(run, inputs, device, writer)
-        last = run.path / "checkpoints" / "last.pt"
-        if last.exists():
-            checkpoint.restore(training.state, last, device)
-        training.fit()
+        with recorded_end(held, lambda: finished if training is None else training.state.epoch):
+            for folder in (run.path, run.path / "checkpoints"):
+                remove_leftovers(folder)
+            log = run.sample_log()
+            check_layout(log.path, log_layout(run.config, inputs), log.layout())
+            with interrupt.at_once():  # images may have to be rendered, and nothing is written yet
+                training = Training(held, inputs, device, interrupt)
+            training.fit()
     finally:
         writer.close()
     return run
@@ -130,61 +135,27 @@ def _fit(run: Run, inputs: Inputs, device: torch.device) -> Run:
 class Training:
     """A run in training: its images on the device, its network and optimisers, its log."""
 
-    def __init__(self, run: Run, inputs: Inputs, device: torch.device, writer: SampleLogWriter) -> None:
-        self.run, self.config, self.device, self.writer = run, run.config, device, writer
+    def __init__(self, held: HeldRun, inputs: Inputs, device: torch.device, interrupt: Interrupt) -> None:
+        """Build the network, and load the last checkpoint where there is one."""
+        self.held, self.run, self.writer, self.interrupt = held, held.run, held.writer, interrupt
+        self.config, self.device = self.run.config, device
         self.gates = self.config.model.gate_names
         self.images = {split: DeviceImages(inputs, split, device) for split in inputs.splits}
         self.state = new_state(self.config, inputs.clean.train, device)
         self.penalties = {name: torch.zeros((), device=device) for name in self.config.model.penalty_names}
-        self.interrupt = Interrupt()
+        if (self.run.path / "checkpoints" / "last.pt").exists():
+            checkpoint.restore(self.state, self.run, "last", device)
 
     def fit(self) -> None:
-        """Train from the state's epoch to the last one; status.json says how the training ended."""
-        run, epochs = self.run, self.config.train.epochs
-        try:
-            board = TensorBoard(run.path, self.config.log.tensorboard, self.state.epoch)
-            run.keep_metrics(self.state.epoch)
-            run.set_status("running", self.state.epoch)
-            with self.interrupt, closing(board):
-                while self.state.epoch < epochs:
-                    self.one_epoch(board)
-                    self.interrupt.check()
-            run.set_status("complete", epochs)
-        except (Interrupted, KeyboardInterrupt) as interrupt:
-            self._stop(interrupt.code if isinstance(interrupt, Interrupted) else 130)
-        except torch.OutOfMemoryError as error:
-            self._set_status("failed", error)
-            raise MemgateError(
-                f"The GPU has too little memory for {run.name} ({str(error).splitlines()[0]}): take a smaller "
-                f"--train.batch-size than {self.config.train.batch_size}."
-            ) from error
-        except OSError as error:
-            self._set_status("failed", error)
-            raise MemgateError(
-                f"{run.path} cannot be written after epoch {self.state.epoch} ({error}): free some space, then "
-                f"continue with '{command('resume', run.path)}'."
-            ) from error
-        except BaseException as error:
-            self._set_status("failed", error)
-            raise
-
-    def _stop(self, code: int) -> None:
-        """Raise Stopped, unless the signal came after the last epoch: the run is complete then."""
+        """Train from the state's epoch to the last one."""
         epochs = self.config.train.epochs
-        if self.state.epoch == epochs:
-            self.run.set_status("complete", epochs)
-            return
-        self._set_status("stopped")
-        console.note(
-            f"Stopped after epoch {self.state.epoch} of {epochs}. Go on with: {command('resume', self.run.path)}"
-        )
-        raise Stopped(code) from None
-
-    def _set_status(self, state: str, error: BaseException | None = None) -> None:
-        """Write status.json after an exception; a full disk must not replace that exception."""
-        with suppress(OSError):
-            message = f"{type(error).__name__}: {error}" if error else ""
-            self.run.set_status(state, self.state.epoch, message)
+        self.held.set_status("running", self.state.epoch)
+        self.held.keep_metrics(self.state.epoch)
+        with closing(TensorBoard(self.run.path, self.config.log.tensorboard, self.state.epoch)) as board:
+            while self.state.epoch < epochs:
+                self.one_epoch(board)
+                self.interrupt.check()
+        self.held.set_status("complete", epochs)
 
     def one_epoch(self, board: TensorBoard) -> None:
         """Train one epoch, evaluate it, and write log, metrics and checkpoints."""
@@ -200,10 +171,10 @@ class Training:
         if records:
             self._log(epoch, records)
         row["seconds"] = time.monotonic() - start
-        self.run.append_metrics(row)
+        self.held.append_metrics(row)
         board.write(row, records, self.gates)
         self._checkpoint(epoch, improved)
-        self.run.set_status("running", epoch)
+        self.held.set_status("running", epoch)
         console.note(console.epoch_line(row, self.config.train.epochs, self.gates))
 
     def _train_epoch(self, epoch: int, keep: bool) -> EpochRecord | None:
@@ -271,6 +242,7 @@ class Training:
 
     def _log(self, epoch: int, records: dict[str, EpochRecord]) -> None:
         """Write an epoch to the log; where that fails, its rows are lost and the training continues."""
+        self.held.check()
         try:
             self.writer.write(epoch, records)
         except OSError as error:
@@ -286,7 +258,8 @@ class Training:
         names = ["best"] * improved + [f"epoch_{epoch:03d}"] * bool(keep) + ["last"]
         finished = replace(self.state, epoch=epoch)
         for name in names:
-            checkpoint.save(finished, self.run.path / "checkpoints" / f"{name}.pt")
+            self.held.check()
+            checkpoint.save(finished, self.run, name)
         self.state.epoch = epoch
 
 

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.models import Forward
+from memgate.models.entropy import at_least_float32
 from memgate.models.gated.block_gates import EntropyGate
 
 
 def classification_loss(forward: Forward, labels: Tensor) -> Tensor:
     """Cross-entropy of the network's output for the given labels, in nats [b]; higher is harder."""
-    return functional.cross_entropy(forward.logits.float(), labels, reduction="none")
+    return functional.cross_entropy(at_least_float32(forward.logits), labels, reduction="none")
 
 
 def gate_losses(logits: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from memgate.config.model import ROUTED_ABOVE
-from memgate.config.run import UNSEEN_CLASS
-from memgate.log.format import FLAGS, EpochRecord
+from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward
 from memgate.models.entropy import entropy_of
 
@@ -45,7 +44,7 @@ class SampleBuffer:
                 *(gate.value for gate in forward.gates),
                 *(_or_missing(gate.entropy, gate.value) for gate in forward.gates),
             ]
-        )
+        ).float()  # of a network in float64
         pred = _predicted(logits)
         none = torch.full_like(pred, UNSEEN_CLASS)
         own = [none if gate.logits is None else _predicted(gate.logits) for gate in forward.gates]

@@ -70,9 +70,10 @@ class TensorBoard:
             if name != "epoch" and not np.isnan(value):
                 self._writer.add_scalar(name, value, epoch)
         for split, record in records.items():
-            seen = record.flag("seen")
             for index, gate in enumerate(gates):
-                self._writer.add_histogram(f"g_{gate}/{split}", record.gate[index][seen], epoch)
+                values = record.gate[index][record.known("gate")[index]]
+                if len(values):  # TensorBoard has no histogram of nothing
+                    self._writer.add_histogram(f"g_{gate}/{split}", values, epoch)
         self._writer.flush()
 
     def close(self) -> None:

@@ -1,13 +1,59 @@
-"""JSON values converted to the types that a dataclass declares, and checked against them."""
+"""JSON: the text of values, and values converted to the types that a dataclass declares and checked against them."""
 
 import dataclasses
+import json
+import math
 import sys
 import types
 import typing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from noise.errors import NoiseError, require
+
+
+def json_text(value: Any, indent: int | None = None, ascii_only: bool = True, sort_keys: bool = False) -> str:
+    """Values as strict JSON, which every parser reads: NaN and infinity, for which JSON has no number, are null.
+
+    Everything that memgate writes as JSON is written by this function.
+
+    Args:
+        value: dicts, lists, tuples, text, numbers, bools, None, paths, and NumPy's arrays and numbers.
+        indent: spaces of a level; None for one line.
+        ascii_only: write other characters as escapes.
+        sort_keys: sort the keys of objects.
+
+    Raises:
+        TypeError: a value is of another type.
+
+    Example:
+        >>> json_text({"loss": float("nan"), "n": np.int64(3), "file": Path("a.csv")})
+        '{"loss": null, "n": 3, "file": "a.csv"}'
+    """
+    return json.dumps(
+        plain(value), indent=indent, ensure_ascii=ascii_only, sort_keys=sort_keys, allow_nan=False
+    )
+
+
+def plain(value: Any) -> Any:
+    """The value as strict JSON values, see :func:`json_text`; values of other types are unchanged."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else _key(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _key(key: Any) -> Any:
+    """A key of a dict as one that JSON takes."""
+    key = key.item() if isinstance(key, np.generic) else key
+    return str(key) if isinstance(key, float | Path) else key
 
 
 def restored(hint: Any, value: Any, where: str) -> Any:

@@ -2,9 +2,13 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_ATTEMPTS = 20
+"""Of :func:`try_lock`."""
 
 
 @contextmanager
@@ -29,7 +33,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Whether an open file could be locked for this process; does not wait.
+    """Whether an open file could be locked for this process; waits a fifth of a second at most.
 
     Returns:
         False where another process, or another descriptor of this process, holds the lock.
@@ -37,11 +41,43 @@ def try_lock(descriptor: int) -> bool:
     Raises:
         OSError: the file system has no locks.
     """
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # perhaps by is_locked, for a moment
+            time.sleep(0.2 / _ATTEMPTS)
+        else:
+            return True
+    return False
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file that :func:`try_lock` takes; False where there is no such file.
+
+    Raises:
+        OSError: the file cannot be opened, or its file system has no locks.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_NONBLOCK
+        )  # does not wait for the writer of a named pipe
+    except FileNotFoundError:
         return False
-    return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)  # and with it the lock, which try_lock therefore waits for
+    return False
+
+
+def is_same_file(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one at a path, and was not renamed, replaced or deleted since it was opened."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def unlocker(descriptor: int) -> Callable[[], None]:

@@ -1,6 +1,7 @@
 """Deterministic, atomic ``.npz`` files: equal arrays give equal bytes."""
 
 import io
+import lzma
 import shutil
 import tokenize
 import zipfile
@@ -12,16 +13,21 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from noise.errors import NoiseError
+from noise.errors import NoiseError, require
 from noise.files.atomic import atomic_write
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every entry; the real time would make files of equal arrays differ."""
 
+MOST_UNPACKED = 2**28
+"""Bytes up to which a file is unpacked however much smaller it is: 256 MiB."""
+
+MOST_RATIO = 200
+"""Largest ratio of unpacked to packed bytes above :data:`MOST_UNPACKED`; deflate reaches 1,030 on zeros."""
 
 _DAMAGED = (
-    zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, NotImplementedError, RuntimeError,
-    MemoryError, OverflowError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, ValueError, EOFError, MemoryError,
+    OverflowError,
 )  # fmt: skip
 """Exceptions that a damaged file may raise, from the archive or from the header of an array."""
 
@@ -69,35 +75,88 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return information
 
 
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+def read_npz(
+    path: Path, most: Mapping[str, int] | None = None, remedy: str = "write it again"
+) -> dict[str, NDArray[Any]]:
     """Name to array of an ``.npz`` file, checksums verified; pickled objects are refused.
+
+    Args:
+        path: the file.
+        most: as for :func:`arrays_of`.
+        remedy: end of the message about a file that is damaged.
 
     Raises:
         NoiseError: the file is missing, unreadable, truncated, or not an ``.npz`` file.
     """
     try:
         with path.open("rb") as stream:
-            return arrays_of(stream, str(path))
+            return arrays_of(stream, str(path), most, remedy)
     except FileNotFoundError as error:
         raise NoiseError(f"{path} does not exist: check the path.") from error
     except OSError as error:
         raise NoiseError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
 
 
-def arrays_of(stream: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
-    """Name to array of an open ``.npz`` file; ``name`` is used in errors.
+def arrays_of(
+    stream: BinaryIO, name: str, most: Mapping[str, int] | None = None, remedy: str = "write it again"
+) -> dict[str, NDArray[Any]]:
+    """Name to array of an open ``.npz`` file.
+
+    Args:
+        stream: the file.
+        name: its name in errors.
+        most: array to the largest size of its entry in bytes; other arrays are not read. None: all arrays are read.
+        remedy: end of the message about a file that is damaged.
 
     Raises:
-        NoiseError: the file is damaged or not an ``.npz`` file.
+        NoiseError: the file is damaged or encrypted, not an ``.npz`` file, or unpacks to far more than its size.
+        OSError: the stream cannot be read.
     """
     try:
         with zipfile.ZipFile(stream) as archive:
-            entries = {entry: archive.read(entry) for entry in archive.namelist()}
+            entries = {
+                entry.filename.removesuffix(".npy"): entry
+                for entry in archive.infolist()
+                if most is None or entry.filename.removesuffix(".npy") in most
+            }
+            _check_sizes(entries, name, most or {})
+            contents = {key: archive.read(entry.filename) for key, entry in entries.items()}
         return {
-            entry.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-            for entry, content in entries.items()
+            key: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+            for key, content in contents.items()
         }
+    except NoiseError:
+        raise
+    except (
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # compressed in a way that zipfile lacks, or encrypted
+        raise NoiseError(f"{name} cannot be unpacked ({error}): save it by numpy.savez.") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(name, error, remedy) from error  # damaged bzip2
     except _DAMAGED as error:
-        raise NoiseError(
-            f"{name} is damaged, truncated or not an .npz file ({error}): write it again."
-        ) from error
+        raise _damaged(name, error, remedy) from error
+
+
+def _damaged(name: str, error: Exception, remedy: str) -> NoiseError:
+    return NoiseError(f"{name} is damaged, truncated or not an .npz file ({error}): {remedy}.")
+
+
+def _check_sizes(entries: Mapping[str, zipfile.ZipInfo], name: str, most: Mapping[str, int]) -> None:
+    """Raise NoiseError when an array is larger than ``most``, or a small file would fill the memory."""
+    for key, entry in entries.items():
+        allowed = most.get(key, entry.file_size)
+        require(
+            entry.file_size <= allowed,
+            f"{name}: the array {key} takes {entry.file_size:,} bytes, and at most {allowed:,} are possible: take an "
+            "undamaged copy.",
+        )
+    unpacked, packed = (
+        sum(getattr(entry, size) for entry in entries.values()) for size in ("file_size", "compress_size")
+    )
+    require(
+        unpacked <= max(MOST_UNPACKED, MOST_RATIO * packed),
+        f"{name} would unpack from {packed:,} to {unpacked:,} bytes, which no data set does: save it by numpy.savez.",
+    )

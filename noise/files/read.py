@@ -1,7 +1,9 @@
 """Files that a corruption reads: their bytes and the digest for the manifest."""
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import Any
 
 from noise.errors import MissingFileError, NoiseError
 from noise.spec import CorruptionSpec
+
+_GZIP = b"\x1f\x8b"
+"""First bytes of a gzipped file."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,28 @@ class ReadFile:
         """File name and SHA-256 of the content."""
         return self.path.name, hashlib.sha256(self.content).hexdigest()
 
+    @property
+    def unpacked(self) -> bytes:
+        """The content, gunzipped where it is gzipped.
+
+        Raises:
+            NoiseError: the gzipped content is damaged.
+        """
+        if not self.content.startswith(_GZIP):
+            return self.content
+        try:
+            return gzip.decompress(self.content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise NoiseError(f"{self.path} is damaged or truncated ({error}): write it again.") from error
+
     def json(self) -> Any:
-        """The content as JSON values.
+        """The content as JSON values; it may be gzipped.
 
         Raises:
             NoiseError: the content is not JSON.
         """
         try:
-            return json.loads(self.content)
+            return json.loads(self.unpacked)
         except (ValueError, RecursionError) as error:
             raise NoiseError(f"{self.path} is not JSON ({error}): check the file.") from error
 
@@ -50,7 +69,11 @@ def expanded(path: str | Path) -> Path:
     try:
         result = Path(path).expanduser()
         result.is_file()
-    except (ValueError, RuntimeError) as error:  # a zero byte; an unknown user
+    except (
+        ValueError,
+        RuntimeError,
+        OSError,
+    ) as error:  # a zero byte; an unknown user; a name that is too long
         raise NoiseError(f"{str(path)!r} is not a path ({error}): check it.") from error
     return result
 

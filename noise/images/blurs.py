@@ -156,7 +156,11 @@ def _shifted_sum(
 
 
 def zoom_blur(images: NDArray[np.uint8], _words: NDArray[np.uint64], *, factor: float) -> NDArray[np.float64]:
-    """Mean [n, H, W, C] of the image and of its centre zoomed by 1.00, 1.01, ... up to ``factor``."""
+    """Mean [n, H, W, C] of the image and of its centre zoomed by 1.00, 1.01, ... up to ``factor``.
+
+    The zooms are the hundredths themselves; those of CIFAR-10-C's script are a floating-point range, which has one
+    more zoom at severities 1 and 2 and a last zoom of 33 instead of 32 pixels at severity 5.
+    """
     count, height, width, channels = images.shape
     columns = images.reshape(count, height * width, channels).swapaxes(0, 1).reshape(height * width, -1)
     blurred = _zoom_operator(height, width, factor) @ columns.astype(np.float64)

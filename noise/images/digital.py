@@ -39,11 +39,15 @@ def saturate(
     Grey pixels count as red (hue 0), as in scikit-image, so a ``shift`` above 0 tints them.
 
     Raises:
-        NoiseError: the images do not have three channels.
+        NoiseError: the images do not have three channels, or are grey.
     """
+    channels = images.shape[-1]
     require(
-        images.shape[-1] == 3,
-        f"saturate needs images of 3 channels, these have {images.shape[-1]}: leave it out or use contrast.",
+        channels != 1, "saturate changes colours, and these images are grey: leave it out or use contrast."
+    )
+    require(
+        channels == 3,
+        f"saturate needs images of 3 channels, these have {channels}: leave it out or use contrast.",
     )
     value = _largest(images)
     spread = value - _largest(images, np.minimum)

@@ -15,6 +15,7 @@ from noise.files.digests import pixels_digest
 from noise.files.npz import arrays_of
 from noise.files.read import read_file
 from noise.labels.lists import check_rows, open_pairs
+from noise.pixels import luminance
 from noise.streams import below
 from noise.task import Change, Task
 
@@ -82,7 +83,9 @@ def _checked(images: ArrayLike, name: str) -> NDArray[np.uint8]:
 
 
 def fitted(images: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Images [n, H, W, C] uint8: resized bilinearly (antialiased, Pillow), grey images with repeated channels.
+    """Images [n, H, W, C] uint8: resized bilinearly (antialiased, Pillow).
+
+    Grey images get C equal channels; colour images become their luminance where C is 1.
 
     Args:
         images: [n, h, w] or [n, h, w, c] uint8.
@@ -99,6 +102,8 @@ def fitted(images: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint
         images = images[..., None]
     if images.shape[-1] == 1:
         images = np.repeat(images, channels, axis=-1)
+    elif channels == 1 and images.shape[-1] == 3:
+        images = luminance(images)
     require(
         images.shape[-1] == channels,
         f"the open-set source has {images.shape[-1]} channels, the data has {channels}: convert one of them.",
@@ -119,7 +124,7 @@ def _replaced(
     """The change that puts row ``rows[i]`` of the source at ``positions[i]``."""
     return Change(
         positions,
-        images=fitted(source.images[rows], task.images.shape[1:]),
+        images=task.render(lambda single: fitted(source.images[rows], single.images.shape[1:])),
         sources=tuple(f"{source.name}:{row}" for row in rows.tolist()),
         files=(source.record,),
     )
@@ -191,4 +196,5 @@ def images_at(task: Task, references: Sequence[str]) -> NDArray[np.uint8]:
                 f"{len(source.images)} images): put the original back."
             )
         rows.append(int(row))
-    return fitted(source.images[np.array(rows)], task.images.shape[1:])
+    chosen = source.images[np.array(rows)]
+    return task.render(lambda single: fitted(chosen, single.images.shape[1:]))

@@ -37,7 +37,8 @@ def speckle(images: NDArray[np.uint8], words: NDArray[np.uint64], *, sigma: floa
 def impulse(images: NDArray[np.uint8], words: NDArray[np.uint64], *, amount: float) -> NDArray[np.float64]:
     """Images in which each value becomes 0 or 255 with probability ``amount``, both equally likely.
 
-    Channels are drawn independently, as in scikit-image, so most changes alter the colour.
+    Channels are drawn independently, as in scikit-image, so most changes alter the colour. (Grey data has one channel
+    here, see :meth:`noise.task.Task.render`.)
     """
     draws = uniforms(words).reshape(images.shape)
     values = images.astype(np.float64)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noise.errors import NoiseError, require
-from noise.files.npz import arrays_of
 from noise.files.read import ReadFile, read_file
-from noise.labels.lists import check_classes, check_clean, check_length
+from noise.files.tables import columns_of, ending
+from noise.labels.lists import check_classes, check_clean, check_length, whole_numbers
 from noise.task import Change, Task
 
 COLUMNS = {
@@ -51,21 +51,18 @@ def human(task: Task) -> Change:
 
 
 def known_columns(file: ReadFile) -> dict[str, Any]:
-    """Columns of a CIFAR-N file (the official .pt file or an .npz file) by our names; others are left out.
+    """Columns of a CIFAR-N file (the official .pt file, or a table like it) by our names; others are left out.
 
     Raises:
         NoiseError: the file is damaged, unsafe, or not a file with named columns.
     """
-    suffix = file.path.suffix.lower()
+    suffix = ending(file.path)
     require(
-        suffix in (".npz", ".pt"),
+        suffix in (".npz", ".csv", ".parquet", ".pt"),
         f"{file.path} is neither an .npz nor a .pt file: use CIFAR-10_human.pt, CIFAR-100_human.pt or an "
-        ".npz file with the same columns.",
+        ".npz, .csv or .parquet file with the same columns.",
     )
-    if suffix == ".npz":
-        content: Any = arrays_of(io.BytesIO(file.content), str(file.path))
-    else:
-        content = _load_pt(file)
+    content: Any = _load_pt(file) if suffix == ".pt" else columns_of(file)
     require(isinstance(content, dict), f"{file.path} holds no named columns: use the official file.")
     columns = {name: content.get(name, content.get(official)) for name, official in COLUMNS.items()}
     return {name: values for name, values in columns.items() if values is not None}
@@ -83,6 +80,8 @@ def labels_of(file: ReadFile, columns: dict[str, Any], name: str) -> NDArray[np.
             + ("without it the order cannot be checked." if name == "clean" else "use one of those.")
         )
     values = columns[name]
+    if ending(file.path) == ".csv":
+        return whole_numbers(file, values)
     require(
         isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu",
         f"{file.path}: column {name} is not a list of whole numbers: use the official file.",

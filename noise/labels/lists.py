@@ -1,8 +1,6 @@
 """Given labels from a file, listed by row or by sample id."""
 
-import csv
 import dataclasses
-import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 
 from noise.errors import NoiseError, require
 from noise.files.read import ReadFile, read_file
+from noise.files.tables import TABLES, UNNAMED, check_lengths, columns_of, ending
 from noise.task import Change, Task
 
 
@@ -68,14 +67,15 @@ def label_list(task: Task) -> Change:
     """Change for ``label-list:file=FILE``: every free sample gets the label that the file lists for it.
 
     The file is DivideMix's JSON list, whose row i belongs to sample_id i; EvidentialMix's JSON object, whose
-    ``noise_labels`` is such a list; or, if its name ends in ``.csv``, a table with the columns ``sample_id`` and
-    ``given_label`` and rows in any order, whose optional ``clean_label`` is compared with the data.
+    ``noise_labels`` is such a list; or, if its name ends so, a table of :mod:`noise.files.tables` with the columns
+    ``sample_id`` and ``given_label`` and rows in any order, whose optional ``clean_label`` is compared with the data.
+    Arrays (npz, npy) without a ``sample_id`` are listed by row.
 
     Raises:
         NoiseError: the file is missing, has another form, or belongs to other data.
     """
     file = read_file(task.spec.parameter("file"))
-    given = _from_csv(task, file) if file.path.suffix.lower() == ".csv" else _from_json(task, file)
+    given = _from_table(task, file) if ending(file.path) in TABLES else _from_json(task, file)
     check_classes(task, file.path, given)
     return dataclasses.replace(task.relabelled(given), files=(file.record,))
 
@@ -120,7 +120,7 @@ def _from_json(task: Task, file: ReadFile) -> NDArray[np.int64]:
     if not isinstance(content, list):
         raise NoiseError(
             f"{file.path} holds neither a list of labels nor an object with such a list as 'noise_labels': use "
-            "a file of DivideMix or EvidentialMix, or a .csv file."
+            "a file of DivideMix or EvidentialMix, or a table (.csv, .parquet, .npz, .npy)."
         )
     for number, label in enumerate(content):
         require(
@@ -131,40 +131,55 @@ def _from_json(task: Task, file: ReadFile) -> NDArray[np.int64]:
     return np.array(content, dtype=np.int64)[task.sample_id]
 
 
-def _from_csv(task: Task, file: ReadFile) -> NDArray[np.int64]:
-    """Given labels [N] from a table with the columns sample_id and given_label."""
-    try:
-        reader = csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline=""))
-        names, lines = reader.fieldnames or [], list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise NoiseError(f"{file.path} is not a CSV file ({error}): write it as UTF-8 text.") from error
-    for name in ("sample_id", "given_label"):
+def _from_table(task: Task, file: ReadFile) -> NDArray[np.int64]:
+    """Given labels [N] from a table with a column given_label, and sample_id unless row i is sample i (npz, npy)."""
+    columns = columns_of(file)
+    if set(columns) == {UNNAMED}:
+        columns = {"given_label": columns[UNNAMED]}
+    by_row = ending(file.path) in (".npz", ".npy") and "sample_id" not in columns
+    needed = ("given_label",) if by_row else ("sample_id", "given_label")
+    for name in needed:
         require(
-            name in names,
-            f"{file.path} has no column {name} (it has {', '.join(names) or 'none'}): name the columns in the "
+            name in columns,
+            f"{file.path} has no column {name} (it has {', '.join(columns) or 'none'}): name the columns in the "
             "first line.",
         )
-    listed: dict[int, int] = {}
-    clean: dict[int, int] = {}
-    for line in lines:
-        number, label = (_number(file, line[name]) for name in ("sample_id", "given_label"))
-        require(
-            number not in listed, f"{file.path} lists sample_id {number} twice: keep one row for each sample."
-        )
-        listed[number] = label
-        if "clean_label" in names:
-            clean[number] = _number(file, line["clean_label"])
-    check_rows(task, file.path, np.array(list(listed), dtype=np.int64))
-    wanted = task.sample_id.tolist()
-    missing = [number for number in wanted if number not in listed]
-    if missing:
-        raise NoiseError(
-            f"{file.path} lacks {len(missing)} of the {len(wanted)} samples, the first with sample_id "
-            f"{missing[0]}: add a row for each."
-        )
-    if clean:
-        check_clean(task, file.path, np.array([clean[number] for number in wanted], dtype=np.int64))
-    return np.array([listed[number] for number in wanted], dtype=np.int64)
+    used = {name: columns[name] for name in (*needed, "clean_label") if name in columns}
+    check_lengths(file, used)
+    read = {name: whole_numbers(file, column) for name, column in used.items()}
+    given = read["given_label"]
+    if by_row:
+        check_length(task, file.path, len(given))
+    ids = read.get("sample_id", np.arange(len(given)))
+    distinct, counts = np.unique(ids, return_counts=True)
+    require(
+        len(distinct) == len(ids),
+        f"{file.path} lists sample_id {distinct[counts.argmax()] if len(ids) else ''} twice: keep one row for each "
+        "sample.",
+    )
+    check_rows(task, file.path, ids)
+    missing = np.setdiff1d(task.sample_id, ids)
+    require(
+        len(missing) == 0,
+        f"{file.path} lacks {len(missing)} of the {len(task.sample_id)} samples, the first with sample_id "
+        f"{missing[0] if len(missing) else ''}: add a row for each.",
+    )
+    order = np.argsort(ids)
+    places = order[np.searchsorted(ids, task.sample_id, sorter=order)]
+    if "clean_label" in read:
+        check_clean(task, file.path, read["clean_label"][places])
+    return given[places]
+
+
+def whole_numbers(file: ReadFile, values: NDArray[Any]) -> NDArray[np.int64]:
+    """A column [n] of ids or labels, as text or numbers, as whole numbers.
+
+    Raises:
+        NoiseError: a value is missing or not a whole number from 0.
+    """
+    if values.dtype.kind in "iu" and (len(values) == 0 or (values.min() >= 0 and values.max() < 2**63)):
+        return values.astype(np.int64)
+    return np.array([_number(file, str(value)) for value in values.tolist()], np.int64)
 
 
 def _is_whole(value: Any) -> bool:
@@ -172,9 +187,9 @@ def _is_whole(value: Any) -> bool:
     return type(value) is int and -(2**63) <= value < 2**63
 
 
-def _number(file: ReadFile, text: str | None) -> int:
-    """A cell of the table as a whole number, 0 or above; ``text`` is None where the line is too short."""
-    text = (text or "").strip()
+def _number(file: ReadFile, text: str) -> int:
+    """A cell of the table as a whole number, 0 or above."""
+    text = text.strip()
     valid = text.isascii() and text.isdigit() and len(text) <= 18
     require(
         valid,

@@ -50,7 +50,11 @@ def symmetric_incl(task: Task) -> Change:
 
     Zhang et al. 2017 (arXiv 1611.03530), DivideMix (arXiv 2002.07394), EvidentialMix (arXiv 2011.05704). The true
     class may be drawn, so about rate * (K-1)/K of all labels are wrong.
+
+    Raises:
+        NoiseError: there is only one class.
     """
+    require_another_class(task.class_count)
     positions = task.take(task.order())
     return Change(positions, labels=below(task.words(positions, 1)[:, 0], task.class_count))
 
@@ -80,7 +84,12 @@ def pair(task: Task) -> Change:
 
 
 def random_labels(task: Task) -> Change:
-    """Change for ``random``: every free label drawn from all K classes (random labels of Zhang et al. 2017)."""
+    """Change for ``random``: every free label drawn from all K classes (random labels of Zhang et al. 2017).
+
+    Raises:
+        NoiseError: there is only one class.
+    """
+    require_another_class(task.class_count)
     positions = np.flatnonzero(task.free)
     labels = below(task.words(positions, 1)[:, 0], task.class_count)
     return Change(positions, labels=labels, requested=task.free_share())

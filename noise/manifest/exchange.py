@@ -6,14 +6,15 @@ The files are read back by the kinds ``label-list:file=`` (JSON or CSV), ``open-
 
 import csv
 import io
-import json
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noise.errors import require
+from noise.files.json_form import json_text
 from noise.files.read import ReadFile
+from noise.files.tables import TABLES, columns_of, ending
 from noise.manifest.manifest import Manifest
 from noise.manifest.summary import label_counts
 
@@ -39,7 +40,7 @@ def dividemix(manifest: Manifest) -> bytes:
         NoiseError: the manifest does not cover a whole split.
     """
     _check_whole(manifest, "DivideMix")
-    return json.dumps(manifest.given_label.tolist()).encode()
+    return json_text(manifest.given_label).encode()
 
 
 def evidentialmix(manifest: Manifest) -> bytes:
@@ -68,7 +69,7 @@ def evidentialmix(manifest: Manifest) -> bytes:
         "open_noise": [[row, int(number)] for row, (_, _, number) in zip(rows, origins, strict=True)],
         "closed_noise": np.flatnonzero(manifest.label_corrupted & ~manifest.open_set).tolist(),
     }
-    return json.dumps(content).encode()
+    return json_text(content).encode()
 
 
 def table(manifest: Manifest) -> bytes:
@@ -151,21 +152,21 @@ def left_out(manifest: Manifest, name: str) -> str:
 def format_of(file: ReadFile) -> str:
     """Format of a file that lists samples: ``dividemix``, ``evidentialmix`` or ``csv``.
 
-    By the rule of the kind ``label-list``: a file name that ends in ``.csv`` is a table, JSON is told apart by its
-    content.
+    By the rule of the kind ``label-list``: the ending tells a table (:mod:`noise.files.tables`); JSON is told apart by
+    its content.
 
     Raises:
         NoiseError: the file is neither a table nor JSON.
     """
-    if file.path.suffix.lower() == ".csv":
+    if ending(file.path) in TABLES:
         return "csv"
     return "evidentialmix" if isinstance(file.json(), dict) else "dividemix"
 
 
 def corrupted_images(file: ReadFile) -> int:
-    """Number of rows of a CSV of :func:`table` that name an image operation; 0 for a CSV without that column."""
-    lines = csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline=""))
-    return sum(line.get("image_kind") not in (None, "", "none") for line in lines)
+    """Number of rows of a table of :func:`table` that name an image operation; 0 for one without that column."""
+    kinds = columns_of(file).get("image_kind", np.zeros(0, np.str_))
+    return sum(kind not in (None, "", "none") for kind in kinds.tolist())
 
 
 def _check_whole(manifest: Manifest, tool: str) -> None:
@@ -183,7 +184,7 @@ def _matrix_text(manifest: Manifest, values: NDArray[np.float64], orientation: s
     header = manifest.header
     # JSON text is ASCII on one line whatever the names hold; readers differ in the encoding they assume.
     comment = (
-        f"# {json.dumps(header.dataset)}, seed {header.seed}; {orientation}; {json.dumps(header.class_names)}"
+        f"# {json_text(header.dataset)}, seed {header.seed}; {orientation}; {json_text(header.class_names)}"
     )
     lines = [comment, *(",".join(map(repr, row)) for row in values.tolist())]
     return ("\n".join(lines) + "\n").encode()

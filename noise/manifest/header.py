@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from noise.errors import NoiseError, require
-from noise.files.json_form import restored
+from noise.files.json_form import json_text, restored
+from noise.files.schema import other_format
 from noise.spec import CorruptionSpec, parse_spec
 
 SCHEMA = "memgate-manifest/2"
@@ -77,6 +78,9 @@ class Header:
         versions: versions of Python and the libraries, for information.
         column_digests: column name to SHA-256.
         pixels_digest: SHA-256 of all images after corruption.
+        grey: whether the data set is grey, so that image operations drew once for all channels. Not written where
+            it is False, as in all manifests of colour data and in those from before the rule, which drew each channel
+            apart.
         schema: ``memgate-manifest/2``.
     """
 
@@ -91,6 +95,7 @@ class Header:
     versions: dict[str, str]
     column_digests: dict[str, str]
     pixels_digest: str
+    grey: bool = False
     schema: str = SCHEMA
 
     @property
@@ -100,7 +105,10 @@ class Header:
 
     def to_json(self) -> str:
         """The header as JSON text with sorted keys; equal headers give equal text."""
-        return json.dumps({**dataclasses.asdict(self), "class_count": self.class_count}, sort_keys=True)
+        values = {**dataclasses.asdict(self), "class_count": self.class_count}
+        if not self.grey:
+            del values["grey"]
+        return json_text(values, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> "Header":
@@ -114,7 +122,7 @@ class Header:
         except (ValueError, RecursionError) as error:
             raise NoiseError(f"the header is not JSON ({error}): write the manifest again.") from error
         schema = values.get("schema") if isinstance(values, dict) else None
-        require(schema == SCHEMA, f"the header has the schema {schema!r}; only {SCHEMA!r} can be read.")
+        require(schema == SCHEMA, other_format("the header", schema, SCHEMA, "only that can be read."))
         values.pop("class_count", None)
         header = restored(Header, values, "the header")
         codes = [operation.code for operation in header.operations]

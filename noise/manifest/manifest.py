@@ -24,6 +24,9 @@ COLUMNS: dict[str, str] = {
 }
 """Column name to dtype, in the order of the file."""
 
+MOST_HEADER, NPY_HEADER, MOST_SOURCE = 2**28, 10_000, 1_000
+"""Bytes of the header's array and of the head of an array in the file; characters of a name in ``source``."""
+
 CAUSES = ("clean", "label", "image", "label+image", "open")
 """What is corrupted in a sample: nothing, its label, its image, both, or the image is from another data set."""
 
@@ -181,11 +184,25 @@ class Manifest:
         Raises:
             NoiseError: the file is missing, damaged, or not a manifest of this schema.
         """
-        arrays = read_npz(Path(path))
-        missing = [name for name in ("header", *COLUMNS) if name not in arrays]
-        require(not missing, f"{path} is not a manifest ({SCHEMA}): it lacks {', '.join(missing)}.")
+        path = Path(path)
+        # The header is read first: it says how large the columns can be, so that nothing larger is unpacked.
+        arrays = read_npz(path, {"header": MOST_HEADER})
+        require("header" in arrays, f"{path} is not a manifest ({SCHEMA}): it lacks header.")
         try:
             header = Header.from_json(str(arrays["header"]))
-            return cls(header, **{name: arrays[name] for name in COLUMNS})
         except NoiseError as error:
             raise NoiseError(f"{path} is not a valid manifest: {error}") from error
+        count = max(header.count, 0)
+        arrays = read_npz(path, {name: NPY_HEADER + count * _item_size(name) for name in COLUMNS})
+        missing = [name for name in COLUMNS if name not in arrays]
+        require(not missing, f"{path} is not a manifest ({SCHEMA}): it lacks {', '.join(missing)}.")
+        try:
+            return cls(header, **arrays)
+        except NoiseError as error:
+            raise NoiseError(f"{path} is not a valid manifest: {error}") from error
+
+
+def _item_size(column: str) -> int:
+    """Largest number of bytes of one value of a column."""
+    kind = COLUMNS[column]
+    return 4 * MOST_SOURCE if kind == "str" else np.dtype(kind).itemsize

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.result import ProbeResult
-from probes.samples.notes import not_shown, routes_unknown
+from probes.samples.notes import not_shown, routes_unknown, unbound
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.estimate import Estimate, percent, share
 
@@ -71,4 +71,5 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
             row["median rho"] = f"{group.median:.3f}"
         rows.append(row)
     table = tabulate(rows, headers="keys", disable_numparse=True)
-    return "\n".join([heading(run, log, result), "", table, *not_shown(log), *routes_unknown(log, result)])
+    notes = (*not_shown(log), *routes_unknown(log, result), *unbound(result))
+    return "\n".join([heading(run, log, result), "", table, *notes])

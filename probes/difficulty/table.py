@@ -12,7 +12,7 @@ from memgate.runs.run import Run
 from probes.difficulty.config import O1, PREDICTION_DEPTH
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
-from probes.samples.notes import not_shown, routes_unknown
+from probes.samples.notes import not_shown, routes_unknown, unbound
 from probes.samples.probe_groups import heading, logged, of_gate, probed_members
 from probes.stats.estimate import Estimate, average, estimate, percent, share, significant, with_interval
 from probes.stats.intervals import median_interval, spearman_interval
@@ -87,10 +87,14 @@ def _group(
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     """One result as text: a heading, a row for each group, the votes' agreement, and notes on missing values."""
     rows = [_row(group, log, result) for group in difficulty_groups(run, log, result)]
-    parts = [heading(run, log, result), "", tabulate(rows, headers="keys", disable_numparse=True)]
+    parts = [
+        heading(run, log, result),
+        "",
+        tabulate(rows, headers="keys", disable_numparse=True),
+    ]
     if result.variant == PREDICTION_DEPTH:
         parts.append(_agreement(result))
-    return "\n".join([*parts, *not_shown(log), *routes_unknown(log, result)])
+    return "\n".join([*parts, *not_shown(log), *routes_unknown(log, result), *unbound(result)])
 
 
 def _row(group: DifficultyGroup, log: SampleLog, result: ProbeResult) -> dict[str, str]:

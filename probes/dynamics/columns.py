@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from memgate.log.format import DECIDED_BY, has_value
 from probes.dynamics import events, reductions
 from probes.dynamics.snapshot import Snapshot
 
@@ -40,17 +41,29 @@ class Chunk:
         """[E] epoch numbers."""
         return self.snapshot.epochs
 
+    def known(self, name: str, gate: str | None = None) -> NDArray:
+        """[E, n] whether a quantity or flag has a value, see :meth:`probes.dynamics.snapshot.Snapshot.known`."""
+        known = has_value(self.read(DECIDED_BY.get(name, name), gate))
+        return known & (name != "correct_clean" or self.snapshot.samples.truth_known)
+
+    def flag(self, name: str, gate: str | None = None) -> tuple[NDArray, NDArray]:
+        """A flag [E, n] and whether it is known [E, n]: the pair that reductions and events take."""
+        return self.read(name, gate), self.known(name, gate)
+
     def last(self, name: str, gate: str | None = None) -> NDArray:
-        """A logged quantity or flag at the last epoch in which each sample was seen, [n]."""
-        return reductions.last(self.read(name, gate), self.seen)
+        """A logged quantity or flag at the last epoch in which each sample was seen, [n]; NaN where it is missing."""
+        values = np.where(self.known(name, gate), self.read(name, gate), np.float32(np.nan))
+        return reductions.last(values, self.seen)
 
     def mean(self, name: str, gate: str | None = None) -> NDArray:
-        """Mean of a logged quantity or flag over the epochs seen, [n]."""
-        return reductions.mean(self.read(name, gate), self.seen)
+        """Mean of a logged quantity over the epochs seen, or of a flag over those in which it is known, [n]."""
+        counted = self.known(name, gate) if name in DECIDED_BY else self.seen
+        return reductions.mean(self.read(name, gate), counted)
 
-    def gate_agrees(self, gate: str) -> NDArray:
-        """[E, n] whether the gate's own classifier predicts the given label."""
-        return self.read("gate_pred", gate) == self.snapshot.samples.given_label[self.part]
+    def gate_signed_entropy(self, gate: str) -> NDArray:
+        """[E, n] H of a gate, negative where its own classifier does not predict the given label; NaN without one."""
+        agrees = self.read("gate_pred", gate) == self.snapshot.samples.given_label[self.part]
+        return reductions.signed(self.read("entropy", gate), agrees, self.known("gate_pred", gate))
 
 
 def floats(values: NDArray) -> NDArray:
@@ -95,17 +108,20 @@ LOG_COLUMNS: dict[str, Callable[[Chunk], Any]] = {
     "el2n_early": lambda b: floats(_early_el2n(b)),
     "out_entropy_mean": lambda b: floats(b.mean("out_entropy")),
     "signed_entropy_mean": lambda b: floats(
-        reductions.signed_mean(b.read("out_entropy"), b.read("correct_given"), b.seen)
+        reductions.mean(
+            reductions.signed(b.read("out_entropy"), b.read("correct_given"), b.known("correct_given")),
+            b.seen,
+        )
     ),
     "confidence": lambda b: floats(b.mean("p_given")),
     "variability": lambda b: floats(reductions.std(b.read("p_given"), b.seen)),
     "correctness": lambda b: floats(b.mean("correct_given")),
-    "forgetfulness": lambda b: _integers(events.forgetfulness(b.read("correct_given"), b.seen)),
+    "forgetfulness": lambda b: _integers(events.forgetfulness(*b.flag("correct_given"))),
     "first_learned_epoch": lambda b: _integers(
-        events.first_learned_epoch(b.read("correct_given"), b.seen, b.epochs)
+        events.first_learned_epoch(*b.flag("correct_given"), b.epochs)
     ),
     "stable_learned_epoch": lambda b: _integers(
-        events.stable_learned_epoch(b.read("correct_given"), b.seen, b.epochs)
+        events.stable_learned_epoch(*b.flag("correct_given"), b.epochs)
     ),
     "threshold_closeness": lambda b: floats(reductions.threshold_closeness(b.mean("p_given"))),
 }
@@ -118,18 +134,12 @@ GATE_COLUMNS: dict[str, Callable[[Chunk, str], Any]] = {
     "gate_max": lambda b, gate: floats(reductions.largest(b.read("gate", gate), b.seen)),
     "routed_last": lambda b, gate: _bools(b.last("routed", gate)),
     "routed_share": lambda b, gate: floats(b.mean("routed", gate)),
-    "routed_epochs": lambda b, gate: _integers(reductions.routed_epochs(b.read("routed", gate), b.seen)),
-    "first_skip_epoch": lambda b, gate: _integers(
-        events.first_skip_epoch(b.read("routed", gate), b.seen, b.epochs)
-    ),
-    "last_skip_epoch": lambda b, gate: _integers(
-        events.last_skip_epoch(b.read("routed", gate), b.seen, b.epochs)
-    ),
-    "route_flips": lambda b, gate: _integers(events.changes(b.read("routed", gate), b.seen)),
+    "routed_epochs": lambda b, gate: _integers(reductions.routed_epochs(*b.flag("routed", gate))),
+    "first_skip_epoch": lambda b, gate: _integers(events.first_skip_epoch(*b.flag("routed", gate), b.epochs)),
+    "last_skip_epoch": lambda b, gate: _integers(events.last_skip_epoch(*b.flag("routed", gate), b.epochs)),
+    "route_flips": lambda b, gate: _integers(events.changes(*b.flag("routed", gate))),
     "entropy_last": lambda b, gate: floats(b.last("entropy", gate)),
     "entropy_mean": lambda b, gate: floats(b.mean("entropy", gate)),
-    "gate_signed_entropy_mean": lambda b, gate: floats(
-        reductions.signed_mean(b.read("entropy", gate), b.gate_agrees(gate), b.seen)
-    ),
+    "gate_signed_entropy_mean": lambda b, gate: floats(reductions.mean(b.gate_signed_entropy(gate), b.seen)),
 }
 """Columns of each gate, under the names that they have in a run with one gate."""

@@ -4,7 +4,8 @@ Events, such as the epoch in which a sample was learned, are in :mod:`probes.dyn
 
 Every function takes matrices [E, N] (epochs in ascending order, one column per sample) and ``seen`` [E, N] bool, and
 returns [N]. Epochs in which a sample was not seen are left out of its reduction, not counted as 0; a sample that was
-never seen gets NaN. Results are float64, in which NaN means missing. No function warns or reads files.
+never seen gets NaN. For predictions and routes, ``seen`` means the epochs in which they are known. Results are
+float64, in which NaN means missing. No function warns or reads files.
 """
 
 import numpy as np
@@ -79,18 +80,18 @@ def first_from(values: NDArray, seen: Bools, epochs: NDArray, epoch: float) -> F
     return last(values[after][::-1], seen[after][::-1])
 
 
-def signed_mean(values: NDArray, agrees: Bools, seen: Bools) -> Floats:
-    """Mean over the epochs seen of the values, taken as negative where the prediction is not the given label.
+def signed(values: NDArray, agrees: Bools, predicted: Bools) -> NDArray:
+    """The values [E, N], negative where the prediction is not the given label, NaN where there is no prediction.
 
-    Of the output's entropy: the signed entropy integral (SEI, arXiv 2605.31090) divided by the number of epochs, in
-    [-ln K, ln K] nats; low is harder. Without the sign, entropy does not depend on the label.
+    Of the output's entropy, its mean over the epochs is the signed entropy integral (SEI, arXiv 2605.31090) divided by
+    their number, in [-ln K, ln K] nats; low is harder. Without the sign, entropy does not depend on the label.
 
     Args:
         values: [E, N] numbers >= 0, such as entropies.
         agrees: [E, N] whether the given label was predicted.
-        seen: [E, N].
+        predicted: [E, N] whether any class was predicted: a gate without a classifier predicts none.
     """
-    return mean(np.where(agrees, values, -values), seen)
+    return np.where(predicted, np.where(agrees, values, -values), np.float32(np.nan))
 
 
 def normalised_margin(p_given: Floats, loss: Floats, margin: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from memgate.log.format import EpochRecord, Samples
+from memgate.log.format import DECIDED_BY, EpochRecord, Samples, has_value
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 
@@ -35,6 +35,10 @@ class Snapshot:
         kept = np.isin(logged, self.epochs)
         return values if kept.all() else values[kept]
 
+    def known(self, name: str, gate: str | None = None, part: slice = slice(None)) -> NDArray[np.bool_]:
+        """Whether a quantity or flag has a value, [E, N]: seen, and not NaN; see :data:`DECIDED_BY` for flags."""
+        return self._of_truth(name, has_value(self.values(DECIDED_BY.get(name, name), gate, part)))
+
     def values_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray:
         """A logged quantity or flag [E, n] of the samples at n positions, in their order, without reading the rest.
 
@@ -48,6 +52,14 @@ class Snapshot:
         for part, which in spans(places, len(self.samples)):
             result[:, which] = self.values(name, gate, part)[:, places[which] - part.start]
         return result
+
+    def known_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray[np.bool_]:
+        """:meth:`known` of the samples at n positions, [E, n]; arguments as in :meth:`values_at`."""
+        return self._of_truth(name, has_value(self.values_at(places, DECIDED_BY.get(name, name), gate)))
+
+    def _of_truth(self, name: str, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The mask, false throughout for a flag about clean labels that are not known."""
+        return known & (name != "correct_clean" or self.samples.truth_known)
 
     def until(self, epoch: int) -> "Snapshot":
         """The snapshot without the epochs after ``epoch``."""

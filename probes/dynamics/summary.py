@@ -137,4 +137,5 @@ def _rows(chunk: Chunk, names: Collection[str]) -> pd.DataFrame:
     for gate in gates:
         of_gate = {gate_column(name, gate, gates): compute for name, compute in GATE_COLUMNS.items()}
         columns |= {name: compute(chunk, gate) for name, compute in of_gate.items() if name in names}
-    return pd.DataFrame(columns)
+    # Without a column the table would have no rows either.
+    return pd.DataFrame(columns) if columns else pd.DataFrame(index=range(chunk.part.stop - chunk.part.start))

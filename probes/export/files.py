@@ -1,7 +1,6 @@
 """Exports that are one file: contents and writer."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -10,15 +9,24 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.log.format import table_columns
+from memgate.log.format import DECIDED_BY, has_value, table_columns
 from memgate.runs.run import Run
+from noise.files.json_form import json_text
 from noise.files.npz import write_arrays
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
 from probes.export.schemas import TABLES
-from probes.export.shapes import arrow_array, element_type, long_schema, long_tables, matrix_arrays
+from probes.export.shapes import (
+    arrow_array,
+    element_type,
+    known_name,
+    long_schema,
+    long_tables,
+    matrix_arrays,
+    unknown_flags,
+)
 from probes.export.summary import export_summary
-from probes.export.writers import WRITERS, arrow_table, plain_arrays, write_h5
+from probes.export.writers import WRITERS, arrow_table, plain_arrays, without_formulas, write_h5
 
 SAMPLES_PER_GROUP = 4096
 """Samples per row group of a matrix as Parquet."""
@@ -42,20 +50,23 @@ class Content:
     """Sentences about values that could not be read."""
 
 
-def file_content(run: Run, plan: ExportPlan, chosen: Chosen) -> Content:
+def file_content(run: Run, plan: ExportPlan, chosen: Chosen, for_program: bool = False) -> Content:
     """The file of an export.
 
     Args:
         run: the run.
         plan: what to export, of a schema that is no folder, with its format.
         chosen: its samples and epochs.
+        for_program: whether a program reads it, and no spreadsheet, see
+            :func:`probes.export.writers.without_formulas`.
 
     Raises:
         MemgateError: a quantity is not known.
     """
     if plan.shape == "summary":
         table, notes = summary_frame(run, plan, chosen)
-        return _frame(table, str(plan.format), notes)
+        people = plan.schema == "memgate" and plan.format == "csv" and not for_program
+        return _frame(table, str(plan.format), notes, people)
     names = chosen_columns(plan.quantities, table_columns(chosen.snapshot.log.gates))
     return (_long if plan.shape == "long" else _matrix)(chosen, names, str(plan.format))
 
@@ -67,12 +78,12 @@ def summary_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataFr
     return export_summary(run, chosen, plan.quantities)
 
 
-def _frame(table: pd.DataFrame, form: str, notes: tuple[str, ...]) -> Content:
+def _frame(table: pd.DataFrame, form: str, notes: tuple[str, ...], people: bool) -> Content:
     def write(stream: BinaryIO) -> None:
         if form in ARRAYS:
             ARRAYS[form](stream, plain_arrays(table))
         else:
-            content = arrow_table(table)
+            content = without_formulas(arrow_table(table)) if people else arrow_table(table)
             WRITERS[f".{form}"](stream, content.schema, [content])
 
     return Content([str(name) for name in table.columns], len(table), write, notes)
@@ -82,16 +93,31 @@ def _long(chosen: Chosen, names: Sequence[str], form: str) -> Content:
     snapshot, places = chosen.snapshot, chosen.places
     rows = len(chosen) * len(snapshot.epochs)
     if form in ARRAYS:
-        arrays = _flat(chosen, names)
-        return Content(
-            ["sample_id", "epoch", "seen", *names], rows, lambda stream: ARRAYS[form](stream, arrays)
-        )
+        arrays, (listed, notes) = _flat(chosen, names), _listed(chosen, names)
+        every = ["sample_id", "epoch", "seen", *listed]
+        return Content(every, rows, lambda stream: ARRAYS[form](stream, arrays), notes)
     schema = long_schema(snapshot.log.gates, names)
     return Content(
         schema.names,
         rows,
         lambda stream: WRITERS[f".{form}"](stream, schema, long_tables(snapshot, places, names)),
     )
+
+
+def _listed(chosen: Chosen, names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the arrays of these columns, and a sentence for each flag that is not always known."""
+    unknown = unknown_flags(chosen.snapshot, chosen.places, names)
+
+    def reason(name: str) -> str:
+        truth = name != "correct_clean" or chosen.snapshot.samples.truth_known
+        return "the network gave NaN" if truth else "the clean labels of this run are not known"
+
+    notes = [
+        f"{name} is unknown in {count:,} cells ({reason(name)}): {known_name(name)} says where it is known."
+        for name, count in unknown.items()
+    ]
+    pairs = ([name, known_name(name)] if name in unknown else [name] for name in names)
+    return [name for pair in pairs for name in pair], tuple(notes)
 
 
 def _flat(chosen: Chosen, names: Sequence[str]) -> Iterator[tuple[str, NDArray]]:
@@ -107,9 +133,12 @@ def _flat(chosen: Chosen, names: Sequence[str]) -> Iterator[tuple[str, NDArray]]
 
 def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
     if form in ARRAYS:
-        arrays = matrix_arrays(chosen.snapshot, chosen.places, names)
-        every = ["sample_id", "epochs", "seen", *names]
-        return Content(every, len(chosen), lambda stream: ARRAYS[form](stream, arrays))
+        arrays, (listed, notes) = (
+            matrix_arrays(chosen.snapshot, chosen.places, names),
+            _listed(chosen, names),
+        )
+        every = ["sample_id", "epochs", "seen", *listed]
+        return Content(every, len(chosen), lambda stream: ARRAYS[form](stream, arrays), notes)
     schema = _list_schema(chosen, names)
     return Content(
         schema.names,
@@ -121,7 +150,7 @@ def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
 def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
     known = table_columns(chosen.snapshot.log.gates)
     kinds = [(name, pa.list_(element_type(known[name][0]))) for name in names]
-    epochs = json.dumps(chosen.snapshot.epochs.tolist())
+    epochs = json_text(chosen.snapshot.epochs)
     return pa.schema([("sample_id", pa.int64()), *kinds], metadata={"epochs": epochs})
 
 
@@ -132,10 +161,15 @@ def list_tables(chosen: Chosen, names: Sequence[str]) -> Iterator[pa.Table]:
     for start in range(0, len(chosen), SAMPLES_PER_GROUP):
         group = chosen.places[start : start + SAMPLES_PER_GROUP]
         arrays = dict(matrix_arrays(chosen.snapshot, group, names))
-        hidden = ~arrays["seen"].T.reshape(-1)
-        offsets = pa.array(np.arange(0, len(hidden) + 1, length, dtype=np.int32))
+        offsets = pa.array(np.arange(0, len(group) * length + 1, length, dtype=np.int32))
         lists = [
-            pa.ListArray.from_arrays(offsets, arrow_array(arrays[name].T.reshape(-1), known[name][0], hidden))
-            for name in names
+            pa.ListArray.from_arrays(offsets, _flattened(arrays, name, known[name][0])) for name in names
         ]
         yield pa.table([pa.array(arrays["sample_id"]), *lists], schema=schema)
+
+
+def _flattened(arrays: Mapping[str, NDArray], name: str, quantity: str) -> pa.Array:
+    """A column [E, n] of :func:`matrix_arrays` sample by sample, [n E]: null where it has no value."""
+    values, seen = arrays[name], arrays["seen"]
+    known = arrays.get(known_name(name), seen) if quantity in DECIDED_BY else has_value(values)
+    return arrow_array(values.T.reshape(-1), quantity, known.T.reshape(-1))

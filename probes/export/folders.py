@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from memgate.errors import MemgateError, require
-from memgate.log.format import table_columns
+from memgate.log.format import UNKNOWN, table_columns
 from memgate.runs.pictures import pictures_of
 from memgate.runs.run import Run
 from probes.export.plan import ExportPlan, chosen_columns
@@ -57,7 +57,7 @@ def fiftyone_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataF
     named = {
         "filepath": [f"{number}.png" for number in chosen.sample_id],
         "ground_truth": [class_names[label] for label in samples.given_label],
-        "clean_class": [class_names[label] for label in samples.clean_label],
+        "clean_class": [class_names[label] if samples.truth_known else None for label in samples.clean_label],
         "prediction": [None if pd.isna(label) else class_names[label] for label in predicted],
     }
     text = pd.DataFrame({name: pd.array(column, dtype="string") for name, column in named.items()})
@@ -116,7 +116,9 @@ def projector_frame(chosen: Chosen) -> pd.DataFrame:
             "sample_id": chosen.sample_id,
             "cause": samples.cause,
             "given": [class_names[label] for label in samples.given_label],
-            "clean": [class_names[label] for label in samples.clean_label],
+            "clean": [
+                class_names[label] if samples.truth_known else UNKNOWN for label in samples.clean_label
+            ],
         }
     )
 
@@ -162,8 +164,11 @@ def _trajectories(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:  # noqa
     gates, known = chosen.snapshot.log.gates, table_columns(chosen.snapshot.log.gates)
     default = [name for name, source in known.items() if gates and source == ("gate", plan.gate or gates[-1])]
     names = chosen_columns(plan.quantities or default or ("p_given",), known)
-    seen = chosen.snapshot.values_at(chosen.places, "seen")
-    rows = [np.where(seen, chosen.snapshot.values_at(chosen.places, *known[name]), np.nan) for name in names]
+    snapshot, places = chosen.snapshot, chosen.places
+    rows = [
+        np.where(snapshot.known_at(places, *known[name]), snapshot.values_at(places, *known[name]), np.nan)
+        for name in names
+    ]
     points = np.concatenate(rows).T.astype(np.float64)
     whole = np.isfinite(points).all(axis=1)
     return Chosen(chosen.snapshot, chosen.places[whole]), points[whole], names, ()

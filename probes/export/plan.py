@@ -7,13 +7,15 @@ import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from tyro.conf import arg
 
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run, command
+from noise.files.atomic import is_stream
 from probes.samples.filters import Filter, Split
 
 Shape = Literal["summary", "long", "matrix"]
@@ -73,8 +75,8 @@ class ExportPlan:
     """Gate that determines the route, and whose trajectory tensorboard shows. None: the last gate."""
     cohort: str | None = None
     """Only samples of this cohort, saved in the dashboard (cohorts/NAME.json in the run)."""
-    ids: tuple[int, ...] = ()
-    """Only the samples with these ids. Empty: any."""
+    ids: Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]")] = None
+    """Only the samples with these ids, at least one. None: any."""
 
     @property
     def folder(self) -> bool:
@@ -123,17 +125,48 @@ def checked(plan: ExportPlan) -> ExportPlan:
         plan.schema not in FIXED or not plan.quantities,
         f"The columns of {plan.schema} are fixed: leave --quantities out.",
     )
+    require(
+        plan.ids is None or len(plan.ids) > 0,
+        "ids is empty, so no sample would be exported: name at least one, or leave ids out for all.",
+    )
     return replace(plan, format=plan.format or formats[0])
 
 
+def with_ending(plan: ExportPlan, out: Path) -> ExportPlan:
+    """The plan with the format that the ending of the file to write names, where the plan names none.
+
+    Args:
+        plan: what to export.
+        out: the file to write.
+
+    Raises:
+        MemgateError: the plan names another format than the ending, or neither names one.
+    """
+    ending = out.suffix.lower().removeprefix(".")
+    if plan.folder or is_stream(out):
+        return plan
+    if ending in get_args(Format):
+        require(
+            plan.format in (None, ending),
+            f"--out {out} ends in .{ending} and --format is {plan.format}: leave --format out, or change the ending.",
+        )
+        return replace(plan, format=ending)
+    require(
+        plan.format is not None or not ending,
+        f"--out {out} ends in .{ending}, which is none of the formats {', '.join(get_args(Format))}: change the "
+        "ending, or name the format with --format.",
+    )
+    return plan
+
+
 def for_run(plan: ExportPlan, run: Run) -> ExportPlan:
-    """The plan with its default format filled in and its classes as numbers of the run's classes.
+    """The plan with its default format filled in and its classes as they are recorded.
 
     Raises:
         MemgateError: see :func:`checked`; or the run has no such class.
     """
-    if any(isinstance(item, str) for item in plan.filter.classes):
-        plan = replace(plan, filter=plan.filter.numbered(run.sample_log().class_names))
+    if plan.filter.classes:
+        plan = replace(plan, filter=plan.filter.recorded(run.sample_log().class_names))
     return checked(plan)
 
 
@@ -199,7 +232,7 @@ def flags_of(plan: ExportPlan) -> str:
         "cohort": plan.cohort,
     }
     parts += [f"--{name} {shlex.quote(str(value))}" for name, value in single.items() if value is not None]
-    several = {"quantities": plan.quantities, "classes": plan.filter.classes, "ids": plan.ids}
+    several = {"quantities": plan.quantities, "classes": plan.filter.classes, "ids": plan.ids or ()}
     parts += [
         f"--{name} {' '.join(shlex.quote(str(value)) for value in values)}"
         for name, values in several.items()

@@ -77,9 +77,9 @@ def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
 def _members(run: Run, plan: ExportPlan, snapshot: Snapshot, at: int) -> NDArray[np.bool_]:
     """Whether each sample meets all conditions, bool [N] in the log's order."""
     samples = snapshot.samples
-    routed, seen = _route(run, plan, snapshot, at)
+    routed, known = _route(run, plan, snapshot, at)
     condition = plan.filter.numbered(snapshot.log.class_names)
-    mask = condition.matching(samples.cause, samples.clean_label, routed, seen)
+    mask = condition.matching(samples.cause, samples.clean_label, routed, known)
     if plan.cohort is not None:
         cohort = load_cohort(run, plan.cohort)
         require(
@@ -88,7 +88,7 @@ def _members(run: Run, plan: ExportPlan, snapshot: Snapshot, at: int) -> NDArray
             f"{cohort.split}.",
         )
         mask = mask & np.isin(samples.sample_id, cohort.sample_ids)
-    if plan.ids:
+    if plan.ids is not None:
         unknown = np.setdiff1d(plan.ids, samples.sample_id)
         require(
             len(unknown) == 0,
@@ -101,7 +101,7 @@ def _members(run: Run, plan: ExportPlan, snapshot: Snapshot, at: int) -> NDArray
 def _route(
     run: Run, plan: ExportPlan, snapshot: Snapshot, at: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether each sample was routed and was seen at an epoch, bool [N] each; without a gate none was routed."""
+    """Whether each sample was routed, and whether that is known, at an epoch, bool [N] each."""
     gates = snapshot.log.gates
     none = np.zeros(len(snapshot.samples), bool)
     if plan.gate is not None and plan.gate not in gates:
@@ -114,12 +114,13 @@ def _route(
         len(gates) > 0, f"{run.name} has no gate, so no sample is {plan.filter.route}: leave --route out."
     )
     ((_, record),) = snapshot.log.records(plan.split, {at})
-    return record.flag("routed")[gates.index(plan.gate or gates[-1])], record.flag("seen")
+    row = gates.index(plan.gate or gates[-1])
+    return record.flag("routed")[row], record.known("routed")[row]
 
 
 def _conditions(plan: ExportPlan, at: int) -> str:
     """The conditions of a plan as flags."""
-    given = {"cohort": plan.cohort, "ids": " ".join(map(str, plan.ids[:5])) or None}
+    given = {"cohort": plan.cohort, "ids": " ".join(map(str, plan.ids[:5])) if plan.ids else None}
     parts = [f"--{name} {value}" for name, value in given.items() if value is not None]
     default = Filter()
     if plan.filter.cause != default.cause:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.log.format import FLAGS, EpochRecord, table_columns
+from memgate.log.format import DECIDED_BY, FLAGS, EpochRecord, table_columns
 from probes.dynamics.snapshot import Snapshot
 
 
@@ -35,7 +35,8 @@ def long_tables(
 ) -> Iterator[pa.Table]:
     """One table per whole epoch, in the order of the epochs, with one row per sample; holds one at a time.
 
-    A sample that an epoch has not seen has a row in which every value is missing (null); a NaN is null too.
+    A sample that an epoch has not seen has a row in which every value is missing (null). A value that the network did
+    not give (NaN, a class of logits without a softmax, a flag decided by them) is null too.
 
     Args:
         snapshot: epochs and samples of a split.
@@ -47,11 +48,11 @@ def long_tables(
     order = by_id(snapshot) if places is None else places
     sample_id = snapshot.samples.sample_id[order].astype(np.int64)
     for epoch, record in snapshot.records():
-        hidden = ~record.flag("seen")[order]
         arrays: list[pa.Array] = [pa.array(sample_id), pa.array(np.full(len(order), epoch, np.int32))]
         for quantity, gate in selected.values():
-            values = _row(record, quantity, None if gate is None else gates.index(gate))
-            arrays.append(arrow_array(values[order], quantity, hidden))
+            values, known = _row(record, quantity, None if gate is None else gates.index(gate))
+            known = known & (quantity != "correct_clean" or snapshot.samples.truth_known)
+            arrays.append(arrow_array(values[order], quantity, known[order]))
         yield pa.table(arrays, schema=schema)
 
 
@@ -60,16 +61,16 @@ def by_id(snapshot: Snapshot) -> NDArray[np.intp]:
     return np.argsort(snapshot.samples.sample_id, kind="stable")
 
 
-def arrow_array(values: NDArray, quantity: str, hidden: NDArray) -> pa.Array:
-    """Values [n] of a quantity as an Arrow array: null where hidden, and where the training diverged (NaN)."""
-    missing = hidden | np.isnan(values) if values.dtype.kind == "f" else hidden
-    return pa.array(values, element_type(quantity), mask=missing)
+def arrow_array(values: NDArray, quantity: str, known: NDArray[np.bool_]) -> pa.Array:
+    """Values [n] of a quantity as an Arrow array: null where they are not known."""
+    return pa.array(values, element_type(quantity), mask=~known)
 
 
-def _row(record: EpochRecord, quantity: str, gate_row: int | None) -> NDArray:
-    """One quantity [N] of one epoch."""
+def _row(record: EpochRecord, quantity: str, gate_row: int | None) -> tuple[NDArray, NDArray[np.bool_]]:
+    """One quantity [N] of one epoch, and whether each sample has it."""
     values = record.flag(quantity) if quantity in FLAGS else getattr(record, quantity)
-    return values if gate_row is None else values[gate_row]
+    known = record.known(quantity)
+    return (values, known) if gate_row is None else (values[gate_row], known[gate_row])
 
 
 def matrix_arrays(
@@ -78,11 +79,37 @@ def matrix_arrays(
     """Names and arrays of the matrix export; holds one array at a time.
 
     ``sample_id`` [N] int64 (rising), ``epochs`` [E] int32, ``seen`` [E, N] bool, then each column of
-    :func:`table_columns` as [E, N] in the log's own type. Where ``seen`` is false, a float is NaN, ``pred`` is
-    65535 and a bool false. Arguments as in :func:`long_tables`.
+    :func:`table_columns` as [E, N] in the log's own type. Missing values are NaN in floats and 65535 in ``pred``. A
+    bool has no such value: it is false where ``seen`` is, and where a network gave NaN for what decides it. An array
+    of a name in :func:`unknown_flags` is therefore followed by ``<name>_known`` [E, N] bool.
+
+    Arguments as in :func:`long_tables`.
     """
     order = by_id(snapshot) if places is None else places
     yield "sample_id", snapshot.samples.sample_id[order].astype(np.int64)
     yield "epochs", snapshot.epochs.astype(np.int32)
+    unknown = unknown_flags(snapshot, order, names)
     for name, (quantity, gate) in {"seen": ("seen", None), **_selected(snapshot.log.gates, names)}.items():
         yield name, snapshot.values_at(order, quantity, gate)
+        if name in unknown:
+            yield known_name(name), snapshot.known_at(order, quantity, gate)
+
+
+def known_name(flag: str) -> str:
+    """Name of the array that says where a flag is known."""
+    return f"{flag}_known"
+
+
+def unknown_flags(
+    snapshot: Snapshot, places: NDArray[np.integer], names: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Columns of flags that are unknown of a sample that was seen, to the number of such cells (sample and epoch).
+
+    Arguments as in :func:`long_tables`.
+    """
+    counts = {}
+    for name, (quantity, gate) in _selected(snapshot.log.gates, names).items():
+        if quantity in DECIDED_BY:
+            unknown = snapshot.values_at(places, "seen") & ~snapshot.known_at(places, quantity, gate)
+            counts[name] = int(unknown.sum())
+    return {name: count for name, count in counts.items() if count}

@@ -1,6 +1,5 @@
 """Writers of tables and arrays: CSV, Parquet, JSON lines and HDF5; equal content gives equal bytes."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from noise.files.atomic import atomic_write
+from noise.files.json_form import json_text
 
 FORMULA = r"^([=+\-@\t\r])"
 """Beginning of a text that a spreadsheet takes for a formula."""
@@ -25,16 +25,21 @@ def write_csv(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -
     """Write tables of one schema as one CSV file.
 
     Floats have as many digits as are needed to read the same float32 again; bools are true and false; missing values
-    are empty. Text that a spreadsheet would run as a formula gets a leading apostrophe.
+    are empty; text is unchanged (see :func:`without_formulas` for files that people open).
     """
     stream.write((",".join(schema.names) + "\n").encode())
     options = pyarrow.csv.WriteOptions(include_header=False)
     with pyarrow.csv.CSVWriter(stream, schema, write_options=options) as writer:
         for table in tables:
-            writer.write_table(_without_formulas(table))
+            writer.write_table(table)
 
 
-def _without_formulas(table: pa.Table) -> pa.Table:
+def without_formulas(table: pa.Table) -> pa.Table:
+    """The table with an apostrophe before each text that a spreadsheet would run as a formula.
+
+    For the CSV files that people open: memgate's own schema. What another program reads (the schemas of other tools, a
+    stream, Parquet, JSON lines) has the text as it is.
+    """
     for position, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             safe = pc.replace_substring_regex(table[position], FORMULA, r"'\1")  # pyright: ignore
@@ -54,7 +59,7 @@ def write_jsonl(stream: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table])
 
     Missing values are null, and so is infinity, for which JSON has no number.
     """
-    keys = [f"{'{' if at == 0 else ', '}{json.dumps(name)}: " for at, name in enumerate(schema.names)]
+    keys = [f"{'{' if at == 0 else ', '}{json_text(name)}: " for at, name in enumerate(schema.names)]
     for table in tables:
         columns = [_json(table[position]) for position in range(table.num_columns)]
         parts = [part for key, column in zip(keys, columns, strict=True) for part in (pa.scalar(key), column)]
@@ -67,7 +72,7 @@ def _json(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_string(column.type):
         known = column.combine_chunks().dictionary_encode()
         texts = pa.array(
-            [json.dumps(text, ensure_ascii=False) for text in known.dictionary.to_pylist()], pa.string()
+            [json_text(text, ascii_only=False) for text in known.dictionary.to_pylist()], pa.string()
         )
         column = pa.chunked_array([texts.take(known.indices)])
     elif pa.types.is_floating(column.type):
@@ -133,6 +138,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """
     check_target(path)
     content = arrow_table(table)
+    content = without_formulas(content) if path.suffix == ".csv" else content
     try:
         atomic_write(path, lambda stream: WRITERS[path.suffix](stream, content.schema, [content]))
     except OSError as error:

@@ -10,30 +10,51 @@ None of the files is included in this package; the user downloads them.
   npz with ``counts`` [10000, 10], or the official npy file of counts or probabilities. High is harder.
 """
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import entropy
 
 from memgate.errors import MemgateError, require
-from noise.files.npz import read_npz
 from noise.files.read import read_file
+from noise.files.tables import TABLES, UNNAMED, columns_of, ending
 from noise.labels.human import known_columns, labels_of
 from probes.external.record import External
 
 TRAIN, TEST = 50_000, 10_000
 """Images of CIFAR-10's splits."""
 
+DATASET = "CIFAR-10"
+
 MAJORITY = 0.9
 """Smallest share of the test labels that must equal the majority of CIFAR-10H's votes: 99 % do in the right order,
 10 % in a wrong one."""
 
 
+def columns(path: Path) -> dict[str, NDArray]:
+    """The columns of a table [n], numbers where all cells of a CSV column are numbers; of an npz file, its arrays.
+
+    Raises:
+        MemgateError: the ending is not that of a table.
+        NoiseError: the file is missing or damaged, or has a column twice.
+    """
+    if ending(path) not in TABLES:
+        raise MemgateError(f"{path} ends in none of {', '.join(TABLES)} (or .gz after it): name such a file.")
+    file = read_file(path)
+    result = columns_of(file)
+    if ending(path) != ".csv":
+        return result
+    table = pd.read_csv(io.BytesIO(file.unpacked), index_col=False, encoding="utf-8-sig")
+    return {str(name): table[name].to_numpy() for name in table.columns}
+
+
 def _cscores(path: Path) -> External:
-    arrays = read_npz(path)
-    scores, labels = arrays.get("scores"), arrays.get("labels")
+    arrays = columns(path)
+    scores, labels = arrays.get("scores", arrays.get(UNNAMED)), arrays.get("labels")
     if scores is None or scores.shape != (TRAIN,) or scores.dtype.kind != "f":
         raise MemgateError(
             f"{path} has no array 'scores' of {TRAIN} numbers: take the C-scores in orig-order."
@@ -51,6 +72,7 @@ def _cscores(path: Path) -> External:
         np.arange(TRAIN),
         scores.astype(np.float64),
         None if labels is None else labels.astype(np.int64),
+        dataset=DATASET,
     )
 
 
@@ -66,7 +88,16 @@ def _cifar10n(path: Path) -> External:
     what = "the share of 3 CIFAR-10N annotators who disagree"
     choices = {f"annotator {place}": vote for place, vote in enumerate(votes, start=1)}
     return External(
-        "cifar10n", what, path.name, "train", +1, np.arange(TRAIN), differing, clean, choices=choices
+        "cifar10n",
+        what,
+        path.name,
+        "train",
+        +1,
+        np.arange(TRAIN),
+        differing,
+        clean,
+        choices=choices,
+        dataset=DATASET,
     )
 
 
@@ -81,16 +112,27 @@ def _cifar10h(path: Path) -> External:
     what = "the entropy of CIFAR-10H's votes in nats"
     majority = votes.argmax(axis=1).astype(np.int64)
     ids = np.arange(TEST)
-    return External("cifar10h", what, path.name, "test", +1, ids, hardness, majority, MAJORITY, votes=votes)
+    return External(
+        "cifar10h",
+        what,
+        path.name,
+        "test",
+        +1,
+        ids,
+        hardness,
+        majority,
+        MAJORITY,
+        votes=votes,
+        dataset=DATASET,
+    )
 
 
 def _votes(path: Path) -> NDArray | None:
-    if path.suffix == ".npz":
-        return read_npz(path).get("counts")
+    if ending(path) != ".npy":
+        return columns(path).get("counts")
+    file = read_file(path)
     try:
-        return np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise MemgateError(f"{path} does not exist: check the path.") from error
+        return np.load(io.BytesIO(file.unpacked), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise MemgateError(f"{path} is damaged or no .npy file ({error}): take the official file.") from error
 

@@ -41,11 +41,15 @@ class Joined:
     """Direction of the external values in their file; +1: high is harder, -1: low is."""
     check: str
     """How it was checked that both mean the same samples, in words."""
+    order_checked: bool
+    """Whether labels in the file show that its rows belong to the run's samples; otherwise they may be others'."""
     n: int
     """Samples of the split with an external value."""
     n_missing: int
     """Samples of the split without one."""
     correlations: tuple[Correlation, ...]
+    title: str
+    """The name, marked where the order could not be checked."""
 
 
 def join(
@@ -78,9 +82,11 @@ def join(
         external.split,
         external.direction,
         check,
+        external.order_checked,
         known,
         len(values) - known,
         tuple(correlations),
+        external.title,
     )
 
 

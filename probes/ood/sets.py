@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig, DataName
+from memgate.data.picture_files import READ, picture_files, read_picture
+from memgate.data.plain_images import plain_notes
 from memgate.data.sources.official import OFFICIAL, read_present
-from memgate.data.sources.own_files import IMAGE_ENDINGS, picture_files, read_picture
 from memgate.errors import MemgateError, require
 from noise.choose import hash_order
 from noise.files.digests import pixels_digest
@@ -67,6 +68,8 @@ class OodSet:
     """Name that open-set noise stores for this source: the file's name, or the data set's."""
     file: str = ""
     """SHA-256 of the ``.npz`` file; empty for other sources."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: what was left out, and images that show nothing."""
 
 
 def parse_sets(
@@ -130,9 +133,9 @@ def _group(name: str, near: Sequence[str], far: Sequence[str], data: str) -> Gro
 def read_set(named: OodName, side: int, n: int = 0) -> OodSet:
     """Images of a set in the run's size, resized bilinearly (Pillow) where they have another one.
 
-    ``PATH`` may be an ``.npz`` file with ``images`` or ``test_images`` (uint8 [N, H, W, 3] or grey), a folder with
-    pictures in it or in its folders, or, for the names cifar10, cifar100 and svhn however they are spelt, the folder
-    that ``--data.root`` would be: of these, the test images are taken. Nothing is downloaded.
+    ``PATH`` may be an ``.npz`` file with ``images`` or ``test_images`` (uint8 [N, H, W, 3] or grey), for the names
+    cifar10, cifar100 and svhn however they are spelt the folder that ``--data.root`` would be, of which the test
+    images are taken, or else a folder with pictures in it or in any folder below it. Nothing is downloaded.
 
     Args:
         named: name, path and group.
@@ -150,7 +153,8 @@ def read_set(named: OodName, side: int, n: int = 0) -> OodSet:
     images = opened.take(rows)
     digest = pixels_digest(images)
     facts = OodFacts(name, str(path), opened.part, opened.count, opened.size, digest, named.group)
-    return OodSet(facts, rows, images, opened.source, opened.file)
+    notes = tuple(f"--ood {name}: {note}" for note in (*opened.notes, *plain_notes(images, "images", rows)))
+    return OodSet(facts, rows, images, opened.source, opened.file, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +168,7 @@ class _Opened:
     take: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
     """Rows [n] to images [n, H, W, 3] of the run's size."""
     file: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def _opened(name: str, path: Path, side: int) -> _Opened:
@@ -175,27 +180,31 @@ def _opened(name: str, path: Path, side: int) -> _Opened:
         )
         file = read_images(path, ("images", "test_images"))
         return _arrays(name, file.images, "arrays", file.name, side, file.record[1])
-    pictures = [*picture_files(path)]
-    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] != "."):
-        pictures += picture_files(folder)
-    if pictures:
-        return _Opened(
-            len(pictures), "various", "picture files", path.name,
-            lambda rows: np.stack([read_picture(pictures[row], side) for row in rows]),
-        )  # fmt: skip
+    require(
+        path.is_dir(),
+        f"--ood {name}: {path} is neither a regular file nor a folder: give a folder of pictures or an .npz file.",
+    )
     official = plain(name)
+    # Before pictures: a folder of several data sets may hold pictures of another one, at any depth.
+    if official in OFFICIAL:
+        stored = read_present(DataConfig(name=cast(DataName, official), root=path))
+        if stored is not None:
+            return _arrays(name, stored.test.images, "test images", official, side)
+    files = picture_files(path)
+    if files.paths:
+        return _Opened(
+            len(files.paths), "various", "picture files", path.name,
+            lambda rows: np.stack([read_picture(files.paths[row], side) for row in rows]), notes=files.notes,
+        )  # fmt: skip
     require(
         official in OFFICIAL,
-        f"--ood {name}: {path} holds no {', '.join(IMAGE_ENDINGS)} file, neither itself nor in its folders: give a "
+        f"--ood {name}: {path} holds no {READ} picture, neither itself nor in its folders: give a "
         f"folder of pictures, an .npz file, or the data's folder under one of the names {', '.join(OFFICIAL)}.",
     )
-    source = read_present(DataConfig(name=cast(DataName, official), root=path))
-    if source is None:
-        raise MemgateError(
-            f"--ood {name}: {path} holds no picture, no cache {official}.npz and no sound official "
-            f"{OFFICIAL[official].files}: put one of them there, or give the folder that holds one."
-        )
-    return _arrays(name, source.test.images, "test images", official, side)
+    raise MemgateError(
+        f"--ood {name}: {path} holds no picture, no cache {official}.npz and no sound official "
+        f"{OFFICIAL[official].files}: put one of them there, or give the folder that holds one."
+    )
 
 
 def _arrays(

@@ -13,7 +13,7 @@ from probes.ood.metrics import OodFigures, ood_figures
 from probes.ood.sets import OodFacts, has_groups
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
-from probes.samples.notes import not_shown
+from probes.samples.notes import not_shown, unbound
 from probes.stats.estimate import decimal, percent
 
 UNITS = (
@@ -85,7 +85,7 @@ def _checkpoint(run: Run, log: SampleLog, results: Mapping[str, ProbeResult]) ->
             f"Left out, because another network of this epoch scored them than the {TEST_SPLIT} samples: "
             f"{', '.join(left)}. Probe them again."
         )
-    return "\n\n".join([*parts, *not_shown(log)])
+    return "\n\n".join([*parts, *not_shown(log), *unbound(test)])
 
 
 def _facts(result: ProbeResult) -> OodFacts:

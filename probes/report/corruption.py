@@ -3,11 +3,14 @@
 from dataclasses import replace
 from typing import Any, get_args
 
+import numpy as np
+
 from memgate.console import Form
+from noise.files.json_form import json_text
 from noise.kinds import KINDS, SHARE, Kind, Target
 from noise.manifest.manifest import Manifest
-from noise.manifest.summary import label_counts, summary
-from probes.report.document import Block, Table, layout, table_of, to_json
+from noise.manifest.summary import label_changes, summary
+from probes.report.document import Block, Table, layout, table_of
 
 UNKNOWN = "–"
 """Text of a requested rate that is not known in advance, such as that of a file of labels."""
@@ -24,11 +27,10 @@ def describe_manifest(manifest: Manifest, form: Form = "terminal") -> str:
         form: plain text, GitHub's Markdown, or JSON (the summary itself).
     """
     if form == "json":
-        return to_json(summary(manifest), ascii_only=False)
+        return json_text(summary(manifest), indent=2, ascii_only=False)
     header = manifest.header
-    title = (
-        f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}"
-    )
+    grey = ", grey: one draw for all channels" if header.grey else ""
+    title = f"{header.dataset}: {header.count} samples, {header.class_count} classes, noise seed {header.seed}{grey}"
     return layout(title, manifest_tables(manifest), form)
 
 
@@ -108,20 +110,17 @@ def _matrix(content: dict[str, Any]) -> Table:
 
 def _flows(manifest: Manifest) -> Table:
     """The largest off-diagonal entries of the transition matrix, ties in the order of the classes."""
-    counts = label_counts(manifest)
-    totals = counts.sum(axis=1)
-    counts[range(len(counts)), range(len(counts))] = 0
     names = manifest.header.class_names
-    rows = []
-    for flat in (-counts).ravel().argsort(kind="stable")[:WIDE].tolist():
-        clean, given = divmod(flat, len(names))
-        count = int(counts[clean, given])
-        if count:
-            share = count / int(totals[clean])
-            rows.append((f"{names[clean]} -> {names[given]}", str(count), _percent(share)))
+    changes = label_changes(manifest)
+    totals = np.bincount(manifest.clean_label)
+    commonest = np.argsort(-changes[2], kind="stable")[:WIDE]
+    rows = [
+        (f"{names[clean]} -> {names[given]}", str(count), _percent(count / int(totals[clean])))
+        for clean, given, count in zip(*(column[commonest].tolist() for column in changes), strict=True)
+    ]
     title = f"The {WIDE} commonest changes of a label (share: of the samples with that clean label):"
-    changes = tuple(rows) or (("none", "0", _percent(0.0)),)
-    return Table(title, ("clean -> given", "samples", "share"), changes, words=1)
+    shown = tuple(rows) or (("none", "0", _percent(0.0)),)
+    return Table(title, ("clean -> given", "samples", "share"), shown, words=1)
 
 
 def _percent(share: float | None) -> str:
@@ -136,7 +135,7 @@ def kinds_table(form: Form = "terminal") -> str:
     """
     if form == "json":
         kinds = [{"kind": name, "target": kind.target, **_kind_cells(kind)} for name, kind in KINDS.items()]
-        return to_json(kinds, ascii_only=False)
+        return json_text(kinds, indent=2, ascii_only=False)
     blocks: list[Block] = ["KIND:RATE[:KEY=VALUE...]; an exact share is round(rate * N) of all N samples."]
     widths = (None, 24, 26, None, 46) if form == "terminal" else None
     for target in get_args(Target):

@@ -1,9 +1,8 @@
-"""Layout of documents: headings, lines and tables as text for a terminal or as GitHub's Markdown, and JSON."""
+"""Layout of documents: headings, lines and tables as text for a terminal or as GitHub's Markdown."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from tabulate import tabulate
 
@@ -94,16 +93,3 @@ def _laid_out(block: Block, style: _Style) -> list[str]:
         maxcolwidths=None if block.widths is None else list(block.widths),
     )
     return [block.title, text] if block.title else [text]
-
-
-def to_json(content: Any, ascii_only: bool = True) -> str:
-    """Plain values as indented JSON.
-
-    Args:
-        content: dicts, lists, texts, numbers, bools and None.
-        ascii_only: write other characters as escapes.
-
-    Raises:
-        ValueError: a number is not finite; JSON has none such.
-    """
-    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=ascii_only)

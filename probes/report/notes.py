@@ -8,7 +8,17 @@ from probes.dynamics.snapshot import Snapshot
 from probes.external.correlation import Joined
 from probes.report.record import ReportFigures
 from probes.report.tables import title_of, usual_prevalence
-from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged, not_shown
+from probes.samples.groups import Group
+from probes.samples.notes import (
+    IDENTITY,
+    ONLINE,
+    TRUTH_UNKNOWN,
+    changed_configuration,
+    damaged_epochs,
+    epochs_not_logged,
+    not_shown,
+    unprotected,
+)
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.separation import ScoreSeparation
@@ -60,21 +70,41 @@ def notes_of(
     if report.scores:
         notes += [POSITIVE, FINDING, NEVER]
     else:
-        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else UNDEFINED)
+        undefined = UNDEFINED if run.outline.truth_known else TRUTH_UNKNOWN
+        notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else undefined)
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
-    notes += [f"{joined.name}: {joined.what}, {_from(joined)}." for joined in report.joins]
+    notes += [f"{joined.title}: {joined.what}, {_from(joined)}." for joined in report.joins]
     stored = {SCORES[score].title: epoch for score, epoch in checkpoints.items()}
     notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
     missing = _missing(report.scores)
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
+    notes += _unknown(report.groups[0])
     if log.mode == "online":
         notes.append(ONLINE)
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
-    return (*notes, *epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits))
+    notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
+    return (*notes, *changed_configuration(log), *unprotected(log))
+
+
+def _unknown(everyone: Group) -> list[str]:
+    """Sentences about training samples without a prediction or a route; [] where there are none."""
+    sentences = []
+    if without := everyone.n - everyone.fits_given.n:
+        sentences.append(
+            f"{without} of {everyone.n} training samples have no prediction (not seen, or NaN in their logits): they "
+            "are in no share of fitted samples."
+        )
+    for use in everyone.gates:
+        if without := everyone.n - use.routed.n:
+            sentences.append(
+                f"{without} of {everyone.n} training samples have no route through {use.gate} (not seen, or its g is "
+                "NaN): they are neither routed nor skipped."
+            )
+    return sentences
 
 
 def _corrupted(report: ReportFigures) -> int:

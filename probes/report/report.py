@@ -9,12 +9,12 @@ from memgate.console import Form
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from noise.files.json_form import json_text
 from noise.manifest.header import Operation
 from probes.dynamics.snapshot import Snapshot, take_snapshot
-from probes.external.cifar10 import OFFICIAL
 from probes.external.correlation import Joined, join
-from probes.external.record import External, aligned
-from probes.report.document import Lines, layout, to_json
+from probes.external.record import External, aligned, check_data
+from probes.report.document import Lines, layout
 from probes.report.notes import behind, notes_of
 from probes.report.record import CorruptedCopy, NoiseRate, ReportFigures
 from probes.report.tables import facts, shown, tables
@@ -49,10 +49,11 @@ class Report(ReportFigures):
             brief: only the main tables, for the end of a training.
         """
         if form == "json":
-            return to_json(asdict(self))
+            return json_text(asdict(self), indent=2)
         title = f"{self.run}: epoch {self.epoch} of {self.planned} ({self.state}, log mode {self.mode})"
         lines = [f"{figure.row[0]}{shown(figure)}" for figure in facts(self)]
-        lines += [] if self.noise else ["Noise: none"]
+        known = any(group.name in ("clean", "corrupted") for group in self.groups)
+        lines += [] if self.noise else [f"Noise: {'none' if known else 'unknown'}"]
         blocks = [table.laid_out(shown) for table in tables(self, brief)]
         return layout(title, [Lines(lines), *blocks, Lines(self.notes)], form)
 
@@ -92,7 +93,7 @@ def report(
     curves = _over_epochs(snapshots["train"], operations) if over_epochs and scores else ()
     result = Report(
         run=run.name,
-        state=run.status().shown,
+        state=run.status().state,
         epoch=int(snapshots["train"].epochs[-1]),
         planned=run.outline.epochs,
         mode=log.mode,
@@ -144,11 +145,7 @@ def _over_epochs(snapshot: Snapshot, operations: Sequence[Operation]) -> tuple[E
 
 def _joined(run: Run, external: External, scored: Mapping[str, pd.DataFrame], log: SampleLog) -> Joined:
     """Correlation of the run's scores with one external hardness."""
-    require(
-        external.name not in OFFICIAL or run.outline.data == "cifar10",
-        f"--join {external.name} is about CIFAR-10 and {run.name} was trained on {run.outline.data}: leave it "
-        "out, or join a CSV file of your own.",
-    )
+    check_data(external, run.outline.data, len(log.class_names))
     require(
         external.split in scored,
         f"{external.file} is about the split {external.split!r} and {run.name} has {', '.join(scored)}: join it to "

@@ -12,7 +12,8 @@ from memgate.runs.metrics import last_known
 from memgate.runs.outline import outline_of
 from memgate.runs.run import Run
 from memgate.sweeps.grid import state_of
-from probes.report.document import Lines, layout, table_of, to_json
+from noise.files.json_form import json_text
+from probes.report.document import Lines, layout, table_of
 from probes.report.several_runs import Spread, spread
 from probes.report.sweep import how_far
 
@@ -66,7 +67,7 @@ class Comparison:
             content = asdict(self)
             for entry, row in zip(content["rows"], self.rows, strict=True):
                 entry["difference"] = row.difference
-            return to_json({**content, "notes": [JSON_NOTE, *self.notes]})
+            return json_text({**content, "notes": [JSON_NOTE, *self.notes]}, indent=2)
         table = table_of("", [_cells(row, self.comparable) for row in self.rows])
         missing = [f"Not in the table: {name} ({state})" for name, state in self.missing.items()]
         notes = Lines((TEXT_NOTE, *self.notes))
@@ -131,7 +132,7 @@ def _mean(mean: float, sd: float | None, n: int) -> str:
 def listed(rows: Sequence[PaperRow], form: Form) -> str:
     """Rows of the papers' tables as a table with percentages, or as JSON with shares."""
     if form == "json":
-        return to_json([asdict(row) for row in rows])
+        return json_text([asdict(row) for row in rows], indent=2)
     cells = [
         {
             "row": row.row,

@@ -1,7 +1,8 @@
 """The list of all scores: direction, range, what they need, meaning and source."""
 
 from memgate.console import Form
-from probes.report.document import layout, table_of, to_json
+from noise.files.json_form import json_text
+from probes.report.document import layout, table_of
 from probes.scores.catalogue import SCORES, Score
 
 
@@ -12,7 +13,7 @@ def score_list(form: Form = "terminal") -> str:
         form: plain text, GitHub's Markdown, or JSON (a list of objects).
     """
     rows = [_cells(score) for score in SCORES.values()]
-    return to_json(rows) if form == "json" else layout("", [table_of("", rows)], form)
+    return json_text(rows, indent=2) if form == "json" else layout("", [table_of("", rows)], form)
 
 
 def _cells(score: Score) -> dict[str, str]:

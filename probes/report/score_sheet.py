@@ -4,7 +4,6 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,14 @@ from numpy.typing import NDArray
 
 from memgate.console import Form
 from memgate.errors import MemgateError
+from memgate.log.format import UNKNOWN
 from memgate.runs.run import Run, command
+from noise.files.json_form import json_text
 from probes.dynamics.snapshot import Snapshot
-from probes.report.document import Block, Lines, layout, table_of, to_json
+from probes.report.document import Block, Lines, layout, table_of
 from probes.samples.columns import gate_column, shown_gates
 from probes.samples.groups import members
-from probes.samples.notes import IDENTITY, ONLINE, damaged_epochs, epochs_not_logged
+from probes.samples.notes import IDENTITY, ONLINE, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged
 from probes.scores.catalogue import SCORES
 from probes.scores.table import ScoreColumn, score_columns, suspicion
 from probes.stats.intervals import median_interval
@@ -104,7 +105,7 @@ class ScoreSheet:
 
     def text(self, form: Form = "terminal") -> str:
         """The sheet as plain text, Markdown or JSON, in which undefined, infinite and "never" are null."""
-        return to_json(_plain(asdict(self))) if form == "json" else layout(*_parts(self), form)
+        return json_text(asdict(self), indent=2) if form == "json" else layout(*_parts(self), form)
 
     def __str__(self) -> str:
         return self.text()
@@ -129,11 +130,12 @@ def score_sheet(run: Run, snapshot: Snapshot, table: pd.DataFrame, top: int, by:
     chosen = {score.column: score for score in scores}.get(by)
     if chosen is None:
         raise MemgateError(_reason_without(by, run, snapshot))
-    rows = tuple(_row(score, table, groups) for score in scores)
+    two_way = run.outline.gate_is_two_way
+    rows = tuple(_row(score, table, groups, two_way) for score in scores)
     return ScoreSheet(
         run=run.name,
         split=snapshot.split,
-        state=run.status().shown,
+        state=run.status().state,
         epoch=int(snapshot.epochs[-1]),
         planned=int(log.planned[-1]),
         logged=len(snapshot.epochs),
@@ -158,7 +160,9 @@ def _shown_groups(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
     return groups
 
 
-def _row(column: ScoreColumn, table: pd.DataFrame, groups: dict[str, NDArray[np.bool_]]) -> ScoreRow:
+def _row(
+    column: ScoreColumn, table: pd.DataFrame, groups: dict[str, NDArray[np.bool_]], two_way: bool
+) -> ScoreRow:
     score, turned = column.score, suspicion(table, column.column, column.score)
     known = ~np.isnan(turned)
     never = table[column.column].isna().to_numpy(bool) & known
@@ -177,7 +181,7 @@ def _row(column: ScoreColumn, table: pd.DataFrame, groups: dict[str, NDArray[np.
         title=title,
         gate=column.gate,
         harder=score.suspicious,
-        range=score.range,
+        range=score.range_of(two_way),
         needs=score.needs,
         missing=int((~known).sum()),
         never=int(never.sum()),
@@ -195,7 +199,10 @@ def _hardest(
     order = np.argsort(-turned, kind="stable")
     rows = table.iloc[order[~np.isnan(turned[order])][:top]]
     values = rows[column.column].to_numpy(np.float64, na_value=np.nan)
-    labels = [[names[int(label)] for label in rows[which]] for which in ("given_label", "clean_label")]
+    labels = [
+        [UNKNOWN if pd.isna(label) else names[int(label)] for label in rows[which]]
+        for which in ("given_label", "clean_label")
+    ]
     return tuple(
         HardSample(sample, given, clean, cause, None if math.isnan(value) else value)
         for sample, given, clean, cause, value in zip(
@@ -227,6 +234,8 @@ def _reason_without(by: str, run: Run, snapshot: Snapshot) -> str:
 def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[ScoreRow]) -> tuple[str, ...]:
     """Sentences that are needed to read the numbers correctly."""
     log, notes = snapshot.log, [MEDIANS]
+    if not snapshot.samples.truth_known:
+        notes.append(TRUTH_UNKNOWN)
     if any(row.never for row in rows):
         notes.append(NEVER)
     if log.mode == "online" and snapshot.split == "train":
@@ -243,15 +252,6 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Sco
         *epochs_not_logged(log, last),
         *damaged_epochs(log, [snapshot.split]),
     )
-
-
-def _plain(value: Any) -> Any:
-    """The value with null in place of numbers that JSON lacks."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _parts(sheet: ScoreSheet) -> tuple[str, list[Block]]:

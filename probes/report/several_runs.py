@@ -10,7 +10,8 @@ from memgate.config.json_form import flags
 from memgate.console import Form
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run
-from probes.report.document import Block, Lines, layout, to_json
+from noise.files.json_form import json_text
+from probes.report.document import Block, Lines, layout
 from probes.report.report import Report
 from probes.report.tables import Figure, FigureTable, NumberForm, facts, number, tables
 
@@ -60,7 +61,7 @@ class SeveralRuns:
 
         The JSON holds mean, standard deviation and values of each number under its path, and each run's whole report.
         """
-        return to_json(_json_content(self)) if form == "json" else layout(*_parts(self), form)
+        return json_text(_json_content(self), indent=2) if form == "json" else layout(*_parts(self), form)
 
     def __str__(self) -> str:
         return self.text()

@@ -11,7 +11,8 @@ from memgate.console import Form
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from memgate.sweeps.grid import Sweep, SweepRun, state_of
-from probes.report.document import Lines, layout, table_of, to_json
+from noise.files.json_form import json_text
+from probes.report.document import Lines, layout, table_of
 from probes.report.report import report
 from probes.report.several_runs import Spread, shown_spread, spread, spreads
 from probes.report.tables import NumberForm
@@ -67,7 +68,7 @@ class SweepResults:
             content = asdict(self)
             for point in content["points"]:
                 del point["forms"]
-            return to_json(content)
+            return json_text(content, indent=2)
         complete = sum(len(point.runs) for point in self.points)
         lines = [f"{complete} of {complete + len(self.missing)} runs are complete."]
         lines += [f"Not in the table: {name} ({state})" for name, state in self.missing.items()]
@@ -176,16 +177,16 @@ def _measured(run: Run) -> Measured:
 
 
 def _mean_gates(run: Run, epoch: int) -> dict[str, float]:
-    """Group to the mean of g over all gates and over its samples that were seen in an epoch."""
+    """Group to the mean of g over all gates and over its samples that have one in an epoch."""
     log = run.sample_log()
     ((_, record),) = log.records("train", {epoch})
     groups = members(pd.DataFrame(identity(log.samples("train"), "train", run.manifest.header.operations)))
-    seen = record.flag("seen")
+    known = record.known("gate")
     # Summed in float64: 54 gates and 50,000 samples are millions of float32 values.
     return {
-        group: float(record.gate[:, groups[group] & seen].mean(dtype=np.float64))
+        group: float(record.gate[known & groups[group]].mean(dtype=np.float64))
         for group in GROUPS
-        if group in groups and (groups[group] & seen).any()
+        if group in groups and (known & groups[group]).any()
     }
 
 

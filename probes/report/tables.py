@@ -104,7 +104,7 @@ def tables(report: ReportFigures, brief: bool = False) -> list[FigureTable]:
         title = "AUROC over the epochs, of what is logged at each:"
         result.append(FigureTable(title, ("quantity", "suspicious", "against"), tuple(_curves(report))))
     for joined in report.joins:
-        title = f"Spearman's rank correlation with {joined.what} ({joined.name}), samples of {joined.split}:"
+        title = f"Spearman's rank correlation with {joined.what} ({joined.title}), samples of {joined.split}:"
         result.append(FigureTable(title, ("score",), tuple(_joined(joined))))
     return result
 

@@ -29,7 +29,7 @@ from probes.routing.routes import (
     row_of,
     with_difference,
 )
-from probes.samples.notes import IDENTITY
+from probes.samples.notes import IDENTITY, unbound
 from probes.samples.probe_groups import heading, probed_members
 from probes.stats.bootstrap import MEAN_RESAMPLES
 from probes.stats.estimate import average, difference, percent, share
@@ -137,7 +137,7 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     parts += _contrasts(run, log, result)
     if not cuts_of(result.config["blocks"]):
         parts.append("B3 has one unit, so nothing lies beyond its o1, and there is nothing to cut.")
-    parts += [*few_fitted(result, groups), shuffled_readout(result), *cost(result)]
+    parts += [*few_fitted(result, groups), shuffled_readout(result), *cost(result), *unbound(result)]
     if result.config["curve"] == "identity":
         parts.append(IDENTITY)
     return "\n\n".join(parts)

@@ -9,6 +9,8 @@ from pathlib import Path
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.json_form import json_text
+from noise.files.schema import is_newer, other_format
 
 SCHEMA = "memgate-cohort/1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -48,7 +50,7 @@ def save_cohort(run: Run, cohort: Cohort) -> Path:
     content["sample_ids"] = sorted({int(sample_id) for sample_id in cohort.sample_ids})
     try:
         path.parent.mkdir(exist_ok=True)
-        atomic_write(path, lambda stream: stream.write((json.dumps(content) + "\n").encode()))
+        atomic_write(path, lambda stream: stream.write((json_text(content) + "\n").encode()))
     except OSError as error:
         raise MemgateError(f"{path} cannot be written ({error.strerror or error}).") from error
     return path
@@ -66,6 +68,8 @@ def load_cohort(run: Run, name: str) -> Cohort:
         raise MemgateError(f"{run.name} has no cohort {name!r}: it has {known}.")
     try:
         content = json.loads(path.read_text())
+        if is_newer(content["schema"], SCHEMA):
+            raise MemgateError(other_format(path, content["schema"], SCHEMA, ""))
         if content["schema"] != SCHEMA:
             raise ValueError(f"format {content['schema']!r}")
         ids = tuple(_ids(content["sample_ids"]))

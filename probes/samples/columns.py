@@ -55,16 +55,19 @@ def identity(samples: Samples, split: str, operations: Sequence[Operation]) -> d
         operations: those of the run's manifest, which ``label_op`` and ``image_op`` count from 1.
 
     Returns:
-        Column name to values [N], in the order of ``samples``.
+        Column name to values [N], in the order of ``samples``. Where it is not known which samples are corrupted, the
+        cause is ``unknown``, and ``clean_label`` and ``corrupted`` are missing.
     """
-    cause = samples.cause
+    cause, known = samples.cause, samples.truth_known
     kinds = np.array([None, *(operation.kind for operation in operations)], object)
     return {
         "sample_id": samples.sample_id.astype(np.int64),
         "split": pd.array([split] * len(samples), dtype="string"),
         "given_label": samples.given_label.astype(np.int32),
-        "clean_label": samples.clean_label.astype(np.int32),
-        "corrupted": cause != "clean",
+        "clean_label": samples.clean_label.astype(np.int32)
+        if known
+        else pd.array([pd.NA] * len(samples), "Int32"),
+        "corrupted": cause != "clean" if known else pd.array([pd.NA] * len(samples), "boolean"),
         "cause": pd.array(cause.tolist(), dtype="string"),
         "label_kind": pd.array(kinds[samples.label_op], dtype="string"),
         "image_kind": pd.array(kinds[samples.image_op], dtype="string"),

@@ -40,15 +40,17 @@ class Group:
 def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
     """Group name to membership, bool [N], for the groups of a summary table that are not empty.
 
+    Where it is not known which samples are corrupted, ``all`` is the only group.
+
     Where several operations corrupt labels, or several corrupt images (not counting open-set noise), each kind is a
     group as well: the samples that it corrupted, whatever other corruption they have.
     """
     cause = table["cause"].to_numpy(str)
-    wrong_label = (table["given_label"] != table["clean_label"]).to_numpy(bool)
+    wrong_label = (table["given_label"] != table["clean_label"]).fillna(value=False).to_numpy(bool)
     masks = {
         "all": np.ones(len(table), bool),
         "clean": cause == "clean",
-        "corrupted": cause != "clean",
+        "corrupted": np.isin(cause, CORRUPTED_CAUSES),
         **{name: cause == name for name in CORRUPTED_CAUSES},
         **_by_kind(table["label_kind"].fillna("").to_numpy(str), wrong_label),
         **_by_kind(table["image_kind"].fillna("").to_numpy(str), cause != "open"),

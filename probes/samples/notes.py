@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from memgate.log.format import UNSEALED
+from memgate.log.identity import changed_files
 from memgate.log.reader import SampleLog
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
@@ -14,6 +16,12 @@ ONLINE = (
     "still changed, and not from an evaluation of the images as they are."
 )
 """Note for a run whose log has the mode ``online``."""
+
+TRUTH_UNKNOWN = (
+    "It is not known which samples of this run are corrupted: nothing corrupted them, and their labels are its user's "
+    "own, so none is called clean and nothing can be said about detection."
+)
+"""Note for a run without known clean labels (:attr:`memgate.runs.outline.Outline.truth_known`)."""
 
 
 def routes_unknown(log: SampleLog, result: ProbeResult) -> list[str]:
@@ -29,6 +37,32 @@ def not_shown(log: SampleLog) -> tuple[str, ...]:
     if len(shown) == len(log.gates):
         return ()
     return (f"Of the {len(log.gates)} gates {', '.join(shown)} are shown; 'memgate export' has them all.",)
+
+
+def unprotected(log: SampleLog) -> tuple[str, ...]:
+    """A sentence if the log is of a version that kept no checksums of labels and sample ids; else ()."""
+    if log.seal is not None:
+        return ()
+    return (
+        f"The log has the older format {UNSEALED}, which has no checksums of labels and sample ids: damage to them "
+        "would not be noticed.",
+    )
+
+
+def changed_configuration(log: SampleLog) -> tuple[str, ...]:
+    """A sentence if config.json is not the one that the log was made with; else ()."""
+    if "config.json" not in changed_files(log.path.parent, log.seal):
+        return ()
+    return (
+        "config.json was changed after the run was made: settings named here may not be those that were trained.",
+    )
+
+
+def unbound(result: ProbeResult) -> tuple[str, ...]:
+    """A sentence if a stored result does not say which run it was computed from; else ()."""
+    if result.log:
+        return ()
+    return ("Stored by version 0.1.0, which did not record the run that a result was computed from.",)
 
 
 def damaged_epochs(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:

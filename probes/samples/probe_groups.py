@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memgate.log.format import FLAGS, places_of
+from memgate.log.format import FLAGS, has_value, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.result import ProbeResult
@@ -58,7 +58,7 @@ def logged(log: SampleLog, result: ProbeResult, name: str, gate: str | None = No
         gate: the gate, for a quantity that each gate has.
 
     Returns:
-        [n] in the order of the result, floats NaN where the sample was not seen; None if the log lacks the epoch.
+        [n] in the order of the result, floats NaN where they are missing; None if the log lacks the epoch.
     """
     if result.epoch not in log.epochs(result.split):
         return None
@@ -79,7 +79,8 @@ def _routes(log: SampleLog, result: ProbeResult, gates: Sequence[str]) -> dict[s
     groups, own = {}, result.values.get("routed")
     for gate in gates:
         if own is None:
-            known, through = logged(log, result, "seen"), logged(log, result, "routed", gate)
+            value, through = logged(log, result, "gate", gate), logged(log, result, "routed", gate)
+            known = None if value is None else has_value(value)
         else:
             known, through = np.ones(len(result.sample_id), bool), own[log.gates.index(gate)]
         if known is not None and through is not None:

@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Bound = float | Literal["-ln K", "ln K", "E", "L"]
-"""End of a range: a number, or an expression in K classes, E planned epochs or L points of the network."""
+Bound = float | Literal["-ln K", "ln K", "ln C", "E", "L"]
+"""End of a range: a number, or an expression in K classes, C choices of the gate (K; 2 of a two-way gate), E planned
+epochs or L points of the network."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,37 @@ class Score:
     """For ``checkpoint``: the probe that stores it in the run's ``probes/<probe>.h5``."""
 
     @property
+    def observed(self) -> str:
+        """Column that is missing where the event of :attr:`never` could not be observed in any epoch."""
+        return {"": "epochs_logged", "skipped": "route_flips"}.get(self.never, "correctness")
+
+    @property
     def suspicious(self) -> str:
         """``high`` or ``low``: the harder end of the range."""
         return harder(self.direction)
 
     @property
     def range(self) -> str:
-        """Smallest and largest value and unit as text, such as ``[-ln K, ln K] nats``."""
+        """Smallest and largest value and unit as text, such as ``[-ln K, ln K] nats``, for gates of any kind."""
+        return self._range("ln K (two-way gates: ln 2)")
+
+    def range_of(self, two_way: bool) -> str:
+        """The range as text for a run whose gates are two-way, or are not."""
+        return self._range("ln 2" if two_way else "ln K")
+
+    def _range(self, choices: str) -> str:
         left = "(" if self.low == -math.inf else "["
         right = ")" if self.high == math.inf else "]"
-        return f"{left}{_text(self.low)}, {_text(self.high)}{right} {self.unit}".rstrip()
+        low, high = (choices if end == "ln C" else _text(end) for end in (self.low, self.high))
+        return f"{left}{low}, {high}{right} {self.unit}".rstrip()
 
-    def bounds(self, classes: int, epochs: int) -> tuple[float, float]:
+    def bounds(self, classes: int, epochs: int, two_way: bool = False) -> tuple[float, float]:
         """Smallest and largest value as numbers, for instance for the axis of a plot; inf for L.
 
         Args:
             classes: number of classes K.
             epochs: number of planned epochs E.
+            two_way: whether the gates choose between two (:attr:`memgate.runs.outline.Outline.gate_is_two_way`).
 
         Example:
             >>> import probes
@@ -70,6 +85,7 @@ class Score:
             (0.0, 160.0)
         """
         known = {"-ln K": -math.log(classes), "ln K": math.log(classes), "E": float(epochs), "L": math.inf}
+        known["ln C"] = math.log(2 if two_way else classes)
         low, high = (known[end] if isinstance(end, str) else end for end in (self.low, self.high))
         return float(low), float(high)
 
@@ -78,7 +94,8 @@ class Score:
 
         Args:
             values: [N] values of the score; NaN is missing.
-            seen: [N] bool, whether the sample was seen in any epoch.
+            seen: [N] bool, whether the sample was seen in any epoch; of an event, whether it could be observed in any
+                (:attr:`observed`).
 
         Returns:
             [N]; NaN is missing. With :attr:`never`, a seen sample without a value has inf.
@@ -145,10 +162,11 @@ GATE = (
     Score("gate_mean", "mean gate value g", "gate", +1, 0, 1, "", "mean g over the epochs"),
     Score("gate_last", "last gate value g", "gate", +1, 0, 1, "", "g at the last epoch"),
     Score("gate_max", "largest gate value g", "gate", +1, 0, 1, "", "largest g over the epochs"),
-    Score("entropy_mean", "mean gate entropy H", "gate", +1, 0, "ln K", "nats", "mean H over the epochs"),
-    Score("entropy_last", "last gate entropy H", "gate", +1, 0, "ln K", "nats", "H at the last epoch"),
+    Score("entropy_mean", "mean gate entropy H", "gate", +1, 0, "ln C", "nats", "mean H over the epochs"),
+    Score("entropy_last", "last gate entropy H", "gate", +1, 0, "ln C", "nats", "H at the last epoch"),
     Score("gate_signed_entropy_mean", "signed gate entropy", "gate", -1, "-ln K", "ln K", "nats",
-          "mean H, negative where the gate's classifier does not predict the given label"),
+          "mean H, negative where the gate's classifier does not predict the given label; missing for a gate without "
+          "a classifier"),
     Score("routed_share", "share of epochs routed", "gate", +1, 0, 1, "", "epochs with g > 0.5 / epochs seen"),
     Score("routed_epochs", "epochs routed", "gate", +1, 0, "E", "epochs", "epochs with g > 0.5"),
     Score("route_flips", "route flips", "gate", +1, 0, "E", "flips",

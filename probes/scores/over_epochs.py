@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
+from memgate.log.format import has_value
+from probes.dynamics.reductions import signed
 from probes.dynamics.snapshot import Snapshot
 from probes.samples.columns import shown_gates
 from probes.scores.detection import auroc
@@ -126,14 +128,14 @@ def curves_of(
 
 
 def _hardness(snapshot: Snapshot, quantity: EpochQuantity, gate: str | None) -> NDArray:
-    """[E, N] the quantity turned so that high is harder; NaN where a sample was not seen."""
+    """[E, N] the quantity turned so that high is harder; NaN where it is missing."""
     values = snapshot.values(quantity.logged, gate) * quantity.direction
     if not quantity.signed:
         return values
     if gate is None:
-        return np.where(snapshot.values("correct_given"), values, -values)
-    correct = snapshot.values("gate_pred", gate) == snapshot.samples.given_label
-    return np.where(correct, values, -values)
+        return signed(values, snapshot.values("correct_given"), snapshot.known("correct_given"))
+    predicted = snapshot.values("gate_pred", gate)
+    return signed(values, predicted == snapshot.samples.given_label, has_value(predicted))
 
 
 def _curves(

@@ -140,4 +140,10 @@ def suspicion(table: pd.DataFrame, column: str, score: Score) -> NDArray[np.floa
     See :meth:`probes.scores.catalogue.Score.suspicion`.
     """
     values = table[column].to_numpy(np.float64, na_value=np.nan)
-    return score.suspicion(values, (table["epochs_logged"] > 0).to_numpy(bool))
+    seen = (table["epochs_logged"] > 0).to_numpy(bool)
+    observed = column.replace(
+        score.column, score.observed
+    )  # of a gate's event, the gate's name follows in both
+    if score.never and observed in table:
+        seen = seen & table[observed].notna().to_numpy(bool)
+    return score.suspicion(values, seen)

@@ -14,6 +14,7 @@ from PIL import Image
 from app.cli.commands.corrupt import CorruptWrite, ExchangeFormat
 from app.cli.main import parse
 from memgate.__main__ import main
+from noise.apply import corrupt
 from noise.files.npz import write_npz
 from noise.kinds import KINDS
 from noise.manifest.exchange import FORMATS
@@ -150,6 +151,24 @@ def test_other_splits_are_corrupted_under_their_own_name(data, memgate, split):
     assert manifest.header.dataset == f"npz/{split}"
     assert manifest.header.count == {"val": 30, "test": 40}[split]
     assert "every column and every pixel as recorded" in memgate("verify", "manifest.npz", *data)[0]
+
+
+def test_grey_arrays_stay_grey_and_the_manifest_says_so(tmp_path, data, memgate):
+    """Images [N, H, W] and [N, H, W, 1]; the library gives the same manifest for the arrays."""
+    images, labels = pictures(90, 4)[..., 0], np.arange(90) % 4
+    arrays = {"train_images": images, "test_images": images[:40, ..., None], "class_names": np.array(NAMES)}
+    write_npz(tmp_path / "set.npz", {**arrays, "train_labels": labels, "test_labels": labels[:40]})
+    texts = ["gaussian:0.3", "randx:0.2", f"open:0.1:source=npz={tmp_path / 'foreign.npz'}"]
+    for split, given in (("train", images), ("test", images[:40])):
+        out, _ = memgate("--noise", *texts, "--split", split, "--out", f"{split}.npz", *data)
+        assert "4 classes, noise seed 0, grey: one draw for all channels" in out
+        assert "every pixel as recorded" in memgate("verify", f"{split}.npz", *data)[0]
+        assert json.loads(memgate("show", f"{split}.npz", "--format", "json")[0])["grey"] is True
+        dataset = "npz" if split == "train" else "npz/test"
+        made = corrupt(given, labels[: len(given)], texts, seed=0, dataset=dataset, class_names=NAMES)
+        assert made.manifest.header == Manifest.load(f"{split}.npz").header
+        with Image.open(f"{split}.png") as sheet:
+            assert sheet.format == "PNG"
 
 
 def test_verify_finds_open_images_beside_the_manifest(tmp_path, data, memgate):

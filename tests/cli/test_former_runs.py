@@ -83,4 +83,4 @@ def test_an_unfinished_run_is_resumed(
     epochs, losses = Run(run.path).sample_log().values("train", "loss")
     assert epochs.tolist() == list(range(1, 10))
     np.testing.assert_array_equal(losses[:7], before[1])
-    assert Run(run.path).status().shown == "stopped"
+    assert Run(run.path).status().state == "stopped"

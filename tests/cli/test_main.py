@@ -15,6 +15,7 @@ from app.cli.commands.train import Quickstart
 from memgate.__main__ import check_siblings
 from memgate.errors import MemgateError
 from memgate.recipes import check_start, recipe
+from memgate.runs.config_file import write_config
 
 SMALL = (
     "--data.name digits --data.image-size 8 --data.train-limit 200 --data.test-limit 60 --model.depth 14 "
@@ -107,7 +108,7 @@ def test_what_is_typed_takes_the_place_of_the_noise_that_is_inherited(make_run):
     stored = json.loads((run.path / "config.json").read_text())
     for key in ("config", "requested"):
         stored[key] |= {"noise": [], "manifest": "/data/m.npz"}
-    (run.path / "config.json").write_text(json.dumps(stored))
+    write_config(run.path / "config.json", stored)
     assert main.parse(like).config.manifest == Path("/data/m.npz")
     for typed in (["--noise", "pair:0.2"], ["--noise=pair:0.2"]):
         config = main.parse([*like, *typed]).config
@@ -234,3 +235,12 @@ def test_a_foreign_package_of_our_name_is_noticed(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", foreign)
     with pytest.raises(MemgateError, match="/elsewhere/noise.* hides memgate's own"):
         check_siblings()
+
+
+def test_a_file_noise_py_in_the_current_folder_is_named(tmp_path):
+    (tmp_path / "noise.py").write_text("raise SystemExit(3)\n")  # it is not executed
+    ended = subprocess.run(
+        [sys.executable, "-m", "memgate", "runs"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.stderr.startswith(f"memgate: Another package called 'noise' ({tmp_path / 'noise.py'}) hides")
+    assert ended.returncode == 2

@@ -41,7 +41,7 @@ def sets(tmp_path):
     (tmp_path / "stripes").mkdir()
     for number in range(12):
         picture = np.zeros((20, 20, 3), np.uint8)
-        picture[:: number % 3 + 2] = 20 * number
+        picture[:: number % 3 + 2] = 20 * number + 20
         Image.fromarray(picture).save(tmp_path / "stripes" / f"{number:02d}.png")
     return {"noise": tmp_path / "noise.npz", "stripes": tmp_path / "stripes"}
 
@@ -289,7 +289,7 @@ WRONG = [
     (["RUN", "--ood", "a=HERE", "--ood", "b=HERE"], "--ood is given twice"),
     (["RUN", "--ood", "a=HERE/b"], "there is no"),
     (["RUN", "--ood", "a=HERE", "--near", "b"], "--near 'b' is none of the sets"),
-    (["RUN", "--ood", "a=HERE"], "holds no .png"),
+    (["RUN", "--ood", "a=HERE"], "holds no JPEG"),
     (["RUN", "--ood", "svhn=HERE"], "no cache svhn.npz and no sound official files train_32x32.mat"),
     (["RUN", "--ood", "a=HERE/text.npz"], "text.npz is damaged, truncated or not an .npz file"),
     (["RUN", "--ood", "a=HERE/floats.npz"], "are float64[2, 8, 8, 3] and must be uint8"),
@@ -308,7 +308,7 @@ WRONG = [
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )
 def test_what_is_wrong_is_said(trained, tmp_path, one_sentence, arguments, sentence):
-    np.savez(tmp_path / "good.npz", images=np.zeros((2, 8, 8, 3), np.uint8))
+    np.savez(tmp_path / "good.npz", images=np.arange(384, dtype=np.uint8).reshape(2, 8, 8, 3))
     np.savez(tmp_path / "floats.npz", images=np.zeros((2, 8, 8, 3)))
     (tmp_path / "text.npz").write_text("nothing")
     arguments = [str(trained) if text == "RUN" else text.replace("HERE", str(tmp_path)) for text in arguments]

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from memgate.log.writer import SampleLogWriter
 from memgate.papers.import_curves import import_curves
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import Run
@@ -341,26 +343,15 @@ def test_new_epochs_come_on_request(
     run.set_status("running", 2)
     at = open_page("overview", run=run.name)
     assert "2 of 3 logged epochs shown" in texts(at)
-    import h5py
-
-    with h5py.File(run.path / "log.h5", "r+") as handle:
-        _commit_as(handle, 2, 1)
+    records = {split: dict(run.sample_log().records(split, [2]))[2] for split in ("train", "test")}
+    with closing(SampleLogWriter.open(run.path / "log.h5")) as writer:
+        writer.write(3, records)
     at.run()
     assert decoded(figure(at, "evolution")["data"][0]["x"]).tolist() == [1, 2]
     assert at.button(key="refresh").label == "1 new epoch: refresh"
     at.button(key="refresh").click().run()
     assert not at.exception
     assert decoded(figure(at, "evolution")["data"][0]["x"]).tolist() == [1, 2, 3]
-
-
-def _commit_as(handle: Any, row: int, like: int) -> None:
-    """Write an epoch that repeats another."""
-    for split in ("train", "test"):
-        for dataset in handle[split].values():
-            if dataset.ndim > 1:
-                dataset[row] = dataset[like]
-        for column in handle[f"commit/{split}"].values():
-            column[row] = column[like]
 
 
 def test_imported_curves_are_in_the_list_and_damage_nothing(

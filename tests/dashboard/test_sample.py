@@ -93,7 +93,7 @@ def test_learning_in_words() -> None:
     def said(*right: int, cause: str = "label") -> str:
         return sentences.learning(cause, np.array(right, bool), epochs[: len(right)], "dog")
 
-    assert said() == "not seen in any logged epoch yet"
+    assert said() == "no prediction in any logged epoch yet"
     assert said(0, 0) == "never predicted as its given label, now as dog"
     assert said(1, 1, 0) == "last fitted at epoch 3 and forgotten since, now predicted as dog"
     assert said(1, 0, 1, 1) == "memorised since epoch 5"
@@ -378,6 +378,23 @@ def test_what_fits_another_data_set_is_a_sentence_and_not_shown(
     at = join("sample", files, run=run.name, id="40")
     assert "cifar10n is not joined: n.npz has other labels" in texts(at)
     assert "cifar10n, annotator 1" not in table(at, "facts").to_numpy().ravel().tolist()
+    assert not at.error
+
+
+def test_a_file_whose_order_cannot_be_checked_is_marked_or_refused(
+    make_run: MakeRun, join: Any, tmp_path: Path
+) -> None:
+    run = make_run()
+    np.savez(tmp_path / "c.npz", scores=np.linspace(0, 1, 50_000).astype(np.float32))
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).random(200))
+    files = [f"cscores={tmp_path}/c.npz", f"mine={tmp_path}/mine.npy"]
+    at = join("sample", files, run=run.name, id="40")
+    assert "cscores is not joined: --join cscores is about CIFAR-10 and the run was trained on npz" in texts(
+        at
+    )
+    scores = table(at, "ranks")["score"].tolist()
+    assert "mine (order not checked)" in scores
+    assert not any("cscores" in score for score in scores)
     assert not at.error
 
 

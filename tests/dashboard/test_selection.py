@@ -118,7 +118,8 @@ def test_verdicts() -> None:
     )
     assert sentences.fit("label", clean, given, epochs).endswith("predicts its clean label instead.")
     assert (
-        sentences.fit("clean", given[:0], clean[:0], epochs[:0]) == "It was not seen in any logged epoch yet."
+        sentences.fit("clean", given[:0], clean[:0], epochs[:0])
+        == "It has no prediction in any logged epoch yet: not seen, or NaN."
     )
     assert (
         sentences.routing("b3", np.array([True, False]))

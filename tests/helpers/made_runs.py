@@ -1,14 +1,14 @@
 """Run directories written by the real writers from made-up but consistent values, for the fixture ``make_run``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.log.format import FLAGS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.log.writer import SampleLogWriter
 from memgate.runs.create import create_run
 from memgate.runs.inputs import load_inputs
@@ -31,6 +31,8 @@ class RunPlan:
     noise_on: tuple[Literal["val", "test"], ...] = ()
     gates: tuple[str, ...] = ("b3",)
     """("b3",), ("b2", "b3") or () for an ungated network."""
+    two_way: bool = False
+    """Whether its gates are two-way (``block-two-way``): H in [0, ln 2], and no class predicted by a gate."""
     mode: str = "eval"
     finished: int | None = None
     """Epochs that were trained: None for all, 0 for a run that has a log and no row in it."""
@@ -38,6 +40,8 @@ class RunPlan:
     val_n: int = 0
     every: int = 1
     classes: int = 10
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes. None: their numbers."""
     seed: int = 0
     data_seed: int | None = None
     """Seed of the made-up data. None: ``seed``."""
@@ -64,7 +68,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         noise_on=plan.noise_on,
         device="cpu",
         data=DataConfig(name="npz", root=data, val_fraction=plan.val_n / (plan.n + plan.val_n)),
-        model=_model(plan.gates),
+        model=_model(plan),
         train=TrainConfig(epochs=plan.epochs),
         log=LogConfig(every=plan.every, mode=plan.mode),  # pyright: ignore[reportArgumentType]
     ).resolved()
@@ -80,7 +84,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         mode=plan.mode,
         class_names=tuple(inputs.train.class_names),
     )
-    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1}
+    environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1, "started_unix": count}
     run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
     _write_epochs(run, layout, plan)
     finished = plan.epochs if plan.finished is None else plan.finished
@@ -88,10 +92,11 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
     return run
 
 
-def _model(gates: tuple[str, ...]) -> ModelConfig:
-    if not gates:
+def _model(plan: RunPlan) -> ModelConfig:
+    if not plan.gates:
         return ModelConfig(name="resnet")
-    return ModelConfig(gate=GateConfig(blocks=",".join(gates)))
+    name = "block-two-way" if plan.two_way else "entropy-gate"
+    return ModelConfig(name=name, gate=GateConfig(blocks=",".join(plan.gates)))
 
 
 def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
@@ -103,6 +108,8 @@ def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
         pixels = rng.normal(40 + 170 * labels[:, None, None, None] / plan.classes, 25, (count, SIDE, SIDE, 3))
         arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
         arrays[f"{split}_labels"] = labels.astype(np.int64)
+    if plan.class_names is not None:
+        arrays["class_names"] = np.array(plan.class_names)
     np.savez(path, **arrays)
 
 
@@ -116,9 +123,10 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
             seen = np.ones(len(samples), bool)
             if split == "train" and plan.unseen:
                 seen[list(plan.unseen.get(epoch, ()))] = False
-            records[split] = synthetic_record(
+            record = synthetic_record(
                 rng, samples, seen, len(layout.gates), epoch / plan.epochs, plan.classes
             )
+            records[split] = _two_way(record) if plan.two_way else record
         if writer.logs(epoch):
             writer.write(epoch, records)
         metrics = {
@@ -131,6 +139,14 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
             {name: metrics[name] for name in metric_names(list(layout.splits), list(layout.gates))}
         )
     writer.close()
+
+
+def _two_way(record: EpochRecord) -> EpochRecord:
+    """The record with the entropy of (1-g, g) and without the classes of a gate's classifier."""
+    g = record.gate.astype(np.float64)
+    entropy = -(g * np.log(g) + (1 - g) * np.log1p(-g))
+    none = np.full_like(record.gate_pred, UNSEEN_CLASS)
+    return replace(record, entropy=entropy.astype(np.float32), gate_pred=none)
 
 
 def synthetic_record(

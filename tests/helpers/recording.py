@@ -47,3 +47,25 @@ def feed(recorder: Recorder, epoch: int, order: Any = None, **columns: Any) -> N
 def recorded(recorder: Recorder, epoch: int, split: str = "train") -> EpochRecord:
     """The log's values of one epoch."""
     return dict(Run(recorder.path).sample_log().records(split, [epoch]))[epoch]
+
+
+NO_GATE, NO_GATE_LAST, NO_LOGITS, NO_LOGITS_LAST, UNSEEN_LAST = 3, 6, 4, 9, 7
+"""Samples of :func:`record_gaps`: without g in any epoch, or in the last; likewise logits; not seen in the last."""
+
+
+def record_gaps(recorder: Recorder, epochs: int = 3) -> Run:
+    """A run of 40 samples and a gate, in which a network gave NaN for some values.
+
+    g alternates between 0.75 (routed) and 0.25; it is NaN of :data:`NO_GATE` in every epoch, and so on. The logits of
+    the other samples are those of :func:`logits_of`.
+    """
+    for epoch in range(1, epochs + 1):
+        last = epoch == epochs
+        logits, gate = logits_of(epoch), torch.where(torch.arange(N) % 2 == 0, 0.75, 0.25)
+        gate[[NO_GATE, NO_GATE_LAST] if last else [NO_GATE]] = torch.nan
+        logits[[NO_LOGITS, NO_LOGITS_LAST] if last else [NO_LOGITS]] = torch.nan
+        index = np.delete(np.arange(N), UNSEEN_LAST) if last else np.arange(N)
+        recorder.update(index, logits[index], GIVEN[index], gate[index], gate_logits=logits[index])
+        recorder.end_epoch()
+    recorder.close()
+    return Run(recorder.path)

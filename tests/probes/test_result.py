@@ -1,6 +1,8 @@
 """Results of probes on disk: stored, added, replaced, and refused when damaged."""
 
 import multiprocessing
+import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -19,7 +21,7 @@ def result(split="train", epoch=3, variant="lass", n=5, seed=0, **changes):
     }
     fields = {
         "probe": "csr", "split": split, "epoch": epoch, "variant": variant, "checkpoint": f"epoch_{epoch:03d}",
-        "sample_id": np.sort(rng.choice(100, n, replace=False)), "values": values,
+        "sample_id": np.sort(rng.choice(10, n, replace=False)), "values": values,
         "config": {"radii": [0.3, 1.0], "seed": seed, "alpha": None}, "versions": {"torch": "2.15"},
     }  # fmt: skip
     return ProbeResult(**{**fields, **changes})
@@ -111,6 +113,55 @@ def test_a_damaged_file_gives_one_sentence_and_is_left_unchanged(make_run, kind)
         assert str(caught.value).endswith("remove it, and probe again.")
         assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
+
+
+def test_results_of_another_run_are_refused(make_run):
+    run, other = (make_run(epochs=1, n=20, test_n=10, seed=seed) for seed in (0, 1))
+    path = save_results(other, "csr", [result()])
+    target = probe_path(run, "csr")
+    target.parent.mkdir()
+    shutil.copy(path, target)
+    with pytest.raises(
+        MemgateError, match="holds results of another run than run .train, epoch 3, lass.: remove it"
+    ):
+        load_results(run, "csr")
+    before = target.read_bytes()
+    with pytest.raises(MemgateError, match="holds results of another run"):
+        save_results(run, "csr", [result(epoch=4)])
+    assert target.read_bytes() == before
+
+
+def as_written_by_0_1_0(path):
+    """The same file without seal, and without the identity of the run."""
+    plain = path.with_suffix(".plain")
+    with h5py.File(path, "r") as source, h5py.File(plain, "w") as target:
+        target.attrs["schema"] = "memgate-probe/1"
+        for name in source:
+            source.copy(name, target)
+        target.visititems(lambda _, member: member.attrs.pop("log", None))
+    plain.replace(path)
+
+
+def test_a_result_of_a_former_version_stays_unbound_when_others_are_added(make_run):
+    run = make_run(epochs=1, n=20, test_n=10)
+    as_written_by_0_1_0(save_results(run, "csr", [result()]))
+    assert [one.log for one in load_results(run, "csr")] == [""]
+    save_results(run, "csr", [result(epoch=4)])
+    assert [one.log for one in load_results(run, "csr")] == ["", run.sample_log().identity]
+    unknown = replace(load_results(run, "csr")[0], sample_id=np.array([1, 2, 3, 4, 5000]))
+    as_written_by_0_1_0(save_results(run, "csr", [unknown]))
+    with pytest.raises(MemgateError, match="holds results of another run"):  # the run has no such sample
+        load_results(run, "csr")
+
+
+def test_no_flipped_byte_changes_a_result(make_run):
+    run = make_run(epochs=1, n=20, test_n=10)
+    path = save_results(run, "csr", [result()])
+    content = path.read_bytes()
+    for offset in [*range(0, 200, 17), *range(512, len(content), 331)]:  # between them: padding
+        path.write_bytes(content[:offset] + bytes([content[offset] ^ 4]) + content[offset + 1 :])
+        with pytest.raises(MemgateError, match="csr.h5 is damaged .*: remove it, and probe again.$"):
+            load_results(run, "csr")
 
 
 def _save(run, epoch):

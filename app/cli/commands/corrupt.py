@@ -278,7 +278,9 @@ def _corrupt_and_write(
     specs = _specs(noise, origin)
     if not specs:
         raise MemgateError("--noise names no corruption: 'memgate corrupt kinds' lists them.")
-    clean = _images_of(load_splits(data).present, split, f"--split {split}")
+    splits = load_splits(data)
+    console.warn(*splits.notes)
+    clean = _images_of(splits.present, split, f"--split {split}")
     name = data.name if split == "train" else f"{data.name}/{split}"
     try:
         result = corrupted_split(clean, specs, seed, name, sources_for(specs, data))

@@ -19,7 +19,9 @@ class DataInfo:
         """Print sizes, digests, channel statistics and classes."""
         from memgate.data.image_set import describe, load_splits
 
-        facts = describe(load_splits(self.data))
+        splits = load_splits(self.data)
+        console.warn(*splits.notes)
+        facts = describe(splits)
         side, classes = facts["image_size"], facts["classes"]
         console.line(f"{facts['name']} from {facts['source']}: {side}x{side} pixels, {len(classes)} classes")
         for row in facts["splits"]:

@@ -130,6 +130,7 @@ class ProbeOod(CheckpointCommand):
         names = parse_sets(self.sets.ood, run.config.data.name, self.sets.near, self.sets.far)
         side = run.manifest.header.image_shape[0]
         sets = [read_set(name, side, n) for name in names]
+        console.warn(*(note for foreign in sets for note in foreign.notes))
         path, results = probe_path(run, OOD), []
         stored = probe_run(run, self.detectors, sets, self.plan_for((TEST_SPLIT,), n), self.batch_size)
         for result in stored_one_by_one(stored, path):

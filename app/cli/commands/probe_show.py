@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from memgate import console
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, command, open_run
 
@@ -68,10 +68,12 @@ def _each(to_terminal: Callable[[Run, SampleLog, "ProbeResult"], str]) -> ToTabl
 
 def _show(run: Run, log: SampleLog, probe: str, to_tables: ToTables, units: str) -> bool:
     """Print the stored results of a probe; whether there are any."""
-    from probes.result import load_results
+    from probes.result import DAMAGED, load_results, probe_path
 
     results = load_results(run, probe)
-    for table in to_tables(run, log, results):
+    with reading(probe_path(run, probe), DAMAGED):
+        tables = list(to_tables(run, log, results))
+    for table in tables:
         console.line(table + "\n")
     if results:
         console.line(units)

@@ -39,7 +39,7 @@ def _row(run: Run) -> list[str]:
     accuracy = last_known(metrics, "test_accuracy")
     return [
         run.name,
-        "curves" if run.only_curves else status.shown,
+        "curves" if run.only_curves else status.state,
         f"{status.epoch}/{status.epochs}",
         outline.data,
         outline.model,

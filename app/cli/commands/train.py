@@ -1,7 +1,6 @@
 """Commands that train or run a network: train, resume, quickstart, evaluate."""
 
 import itertools
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from memgate import console
 from memgate.config.run import Device, GateConfig, RunConfig
 from memgate.recipes import check_start, recipe
 from memgate.runs.run import Run, command, open_run
+from noise.files.json_form import json_text
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Evaluate:
 
         epoch, splits = evaluate_run(open_run(self.name), self.checkpoint, self.device)
         if self.json:
-            console.line(json.dumps({"epoch": epoch, "splits": splits}, indent=2))
+            console.line(json_text({"epoch": epoch, "splits": splits}, indent=2))
             return
         console.line(f"{self.name}, checkpoint {self.checkpoint} (epoch {epoch})")
         width = max(len(name) for numbers in splits.values() for name in numbers)

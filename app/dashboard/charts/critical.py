@@ -14,6 +14,7 @@ from probes.stats.estimate import Estimate
 
 STYLES = {
     "all": (palette.SKIPPED, "solid", "circle"),
+    "unknown": (palette.CAUSE_COLOURS["unknown"], "solid", "circle"),
     "clean": (palette.CLEAN, "solid", "circle"),
     "corrupted": (palette.CORRUPTED, "solid", "diamond"),
     "routed": (palette.ROUTED, "dash", "square"),
@@ -99,21 +100,22 @@ def radii(by_group: Mapping[str, NDArray], marked: float, height: int = 270, bin
 
 
 def radius_and_gate(
-    radius: NDArray, gate: NDArray, corrupted: NDArray[np.bool_], ids: NDArray, height: int = 270
+    radius: NDArray, gate: NDArray, groups: Mapping[str, NDArray[np.bool_]], ids: NDArray, height: int = 270
 ) -> go.Figure:
     """Critical radius over g, a point for each sample.
 
     Args:
         radius: grey levels [n].
         gate: g at the checkpoint [n].
-        corrupted: [n].
+        groups: ``clean``, ``corrupted`` or ``unknown`` to its members [n].
         ids: [n].
         height: in pixels.
     """
     figure = go.Figure()
     known = np.isfinite(radius) & ~np.isnan(gate)
-    for name, members in (("clean", known & ~corrupted), ("corrupted", known & corrupted)):
+    for name, members in groups.items():
         colour, _, symbol = STYLES[name]
+        members = members & known
         figure.add_scattergl(
             x=f4(gate[members]), y=f4(radius[members]), name=name, mode="markers",
             customdata=ids[members].astype(np.float64),

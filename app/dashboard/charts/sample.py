@@ -17,7 +17,7 @@ def gate_trajectory(
     gate: NDArray,
     entropy: NDArray,
     routed: NDArray,
-    seen: NDArray,
+    known: NDArray,
     clean: Mapping[str, NDArray],
     colour: str,
     *,
@@ -28,10 +28,10 @@ def gate_trajectory(
 
     Args:
         epochs: [E].
-        gate: g [E], NaN where the sample was not seen.
+        gate: g [E], NaN where it is missing.
         entropy: H [E] in nats.
         routed: [E].
-        seen: [E]; an epoch that did not see the sample has no cell in the strip.
+        known: [E], whether the route is known; an epoch without it has no cell in the strip.
         clean: quartiles [3, E] of the clean samples under ``gate`` and ``entropy``.
         colour: of the sample's state, clean or corrupted.
         same: quartiles [3, E] of the clean samples of its class, likewise; None for none.
@@ -49,8 +49,8 @@ def gate_trajectory(
     # Two heights: among hundreds of epochs marks overlap, and the rare route must stay visible.
     size = float(np.clip(450 / len(epochs), 4, 9))
     for name, members, shade, symbol, height in (
-        ("routed", seen & routed, palette.ROUTED, "square", 0.5),
-        ("skipped", seen & ~routed, palette.SKIPPED, "x-thin", -0.5),
+        ("routed", known & routed, palette.ROUTED, "square", 0.5),
+        ("skipped", known & ~routed, palette.SKIPPED, "x-thin", -0.5),
     ):
         figure.add_scatter(
             x=np.asarray(epochs[members], np.int32), y=np.full(int(members.sum()), height, np.float32), name=name,
@@ -80,7 +80,7 @@ def fit_trajectory(
 
     Args:
         epochs: [E].
-        loss: [E] in nats, NaN where the sample was not seen.
+        loss: [E] in nats, NaN where it is missing.
         p_given: [E].
         clean: quartiles [3, E] of the clean samples under ``loss`` and ``p_given``.
         colour: of the sample's state, clean or corrupted.

@@ -29,9 +29,9 @@ def panel(view: View, hint: str) -> None:
         return
     places = view.places
     corrupted = int(view.data.corrupted[places].sum())
-    st.markdown(
-        f"{len(places):,} samples, {corrupted:,} of them corrupted: {sentences.escaped(view.selected.how)}"
-    )
+    known = view.data.samples.truth_known
+    of_them = f"{corrupted:,} of them corrupted" if known else "unknown how many of them are corrupted"
+    st.markdown(f"{len(places):,} samples, {of_them}: {sentences.escaped(view.selected.how)}")
     if len(places) == 0:
         return
     tiles(view, view.data.sample_id[places[: PAGE // 2]], f"panel_{view.selected.key}", size=48)
@@ -50,7 +50,8 @@ def table(view: View) -> None:
             sentences.class_name(label, view.log.class_names) for label in data.given_label[places]
         ],
         "clean label": [
-            sentences.class_name(label, view.log.class_names) for label in data.clean_label[places]
+            sentences.class_name(label, view.log.class_names) if data.samples.truth_known else None
+            for label in data.clean_label[places]
         ],
     }
     scores.fetch(view, ("gate_last", "gate_mean", "routed_epochs", "loss_mean"))

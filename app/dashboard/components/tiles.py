@@ -16,10 +16,11 @@ PAGE = 60
 """Tiles on a page of a gallery."""
 
 LEGEND = (
-    "Border: solid pink routed, dashed grey skipped. Corner: L label, I image, B both corrupted, O open set."
+    "Border: solid pink routed, dashed grey skipped, none: route missing. Corner: L label, I image, B both corrupted, "
+    "O open set."
 )
 
-CORNERS = {"clean": "", "label": "L", "image": "I", "label+image": "B", "open": "O"}
+CORNERS = {"unknown": "", "clean": "", "label": "L", "image": "I", "label+image": "B", "open": "O"}
 
 
 def tiles(
@@ -90,11 +91,11 @@ def extent(rows: int, columns: int, size: int) -> tuple[int, int]:
 
 
 def _routes(view: View) -> NDArray[np.str_]:
-    """Route of every sample [N] at the epoch shown; empty without a gate, or where the sample was not seen."""
+    """Route of every sample [N] at the epoch shown, ``missing`` where it is not known; empty without a gate."""
     if not view.gate or view.epoch is None:
         return np.full(len(view.data.sample_id), "")
     routes = np.where(view.at_cursor("routed", view.gate), "routed", "skipped")
-    return np.where(view.at_cursor("seen"), routes, "")
+    return np.where(view.known_at_cursor("routed", view.gate), routes, "missing")
 
 
 def _tile(view: View, sample_id: int, place: int, route: str) -> dict[str, str | int]:
@@ -106,7 +107,8 @@ def _tile(view: View, sample_id: int, place: int, route: str) -> dict[str, str |
     label = given if given == clean else f"{clean} → {given}"
     title = f"sample {sample_id}: given label {given}, {palette.CAUSE_WORDS[cause]}"
     title += f" (clean label {clean})" if given != clean else ""
+    words = "route missing" if route == "missing" else route
     return {
-        "id": sample_id, "caption": label, "title": f"{title}, {route}" if route else title, "route": route,
+        "id": sample_id, "caption": label, "title": f"{title}, {words}" if route else title, "route": route,
         "corner": CORNERS.get(cause, "?"), "colour": palette.CAUSE_COLOURS.get(cause, palette.CORRUPTED),
     }  # fmt: skip

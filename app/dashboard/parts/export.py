@@ -7,10 +7,10 @@ from typing import Literal
 
 import streamlit as st
 
-from app.dashboard import run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.view.selection import Selection
 from app.dashboard.view.state import View
+from memgate.errors import reading
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.export.plan import KINDS, ExportPlan
@@ -76,10 +76,10 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
     The sidebar's epoch is part of it where it matters: for a summary, and for a filter by route.
     """
     only = view.only if choice.samples == "filter" else Filter()
-    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), ()
+    cohort, ids = (choice.cohort if choice.samples == "cohort" else None), None
     if choice.samples == "selection" and view.selected is not None:
         cohort = view.selected.cohort
-        ids = () if cohort else tuple(view.selected.ids.tolist())
+        ids = None if cohort else tuple(view.selected.ids.tolist())
     last = int(view.data.epochs[-1])
     needs_epoch = choice.shape == "summary" or only.route != "all"
     needs_gate = only.route != "all" or (choice.schema == "tensorboard" and choice.shape == "matrix")
@@ -91,7 +91,7 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
         quantities=choice.quantities,
         epochs=choice.epochs,
         epoch=view.epoch if needs_epoch and view.epoch != last else None,
-        filter=only,
+        filter=only.recorded(view.log.class_names),
         gate=view.gate if needs_gate and len(view.log.gates) > 1 else None,
         cohort=cohort,
         ids=ids,
@@ -104,7 +104,7 @@ def preview(view: View, plan: ExportPlan, side: int) -> Outlook:
     Raises:
         MemgateError: as :func:`probes.export.export.export_run` does before it writes.
     """
-    with run_folders.reading(str(view.run.path)):
+    with reading(str(view.run.path)):
         return _preview(view.run, view.log, _state(view, plan), view.at, plan, side)
 
 
@@ -114,7 +114,7 @@ def column_names(view: View, plan: ExportPlan) -> list[str]:
     Raises:
         MemgateError: the log or the manifest is damaged.
     """
-    with run_folders.reading(str(view.run.path)):
+    with reading(str(view.run.path)):
         return _column_names(view.run, view.log, _state(view, plan), view.at, plan)
 
 

@@ -41,5 +41,5 @@ def metrics(view: View) -> None:
         )
     st.caption(
         f"Training samples (and test accuracy) at epoch {view.epoch} of {view.run.outline.epochs} "
-        f"({run_folders.status(view.run).shown}). Grey: 95 % interval; logged in {PASSES[view.log.mode]}."
+        f"({run_folders.status(view.run).state}). Grey: 95 % interval; logged in {PASSES[view.log.mode]}."
     )

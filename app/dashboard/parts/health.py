@@ -5,11 +5,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.dashboard import run_folders, sentences
+from app.dashboard import sentences
 from app.dashboard.components.heading import heading
 from app.dashboard.view.state import View
 from memgate.config.json_form import flags, flat, text_of
 from memgate.data.sources.licences import LICENCES
+from memgate.errors import reading
 from memgate.runs import health
 from memgate.runs.health import FileState
 from memgate.runs.run import Run
@@ -60,7 +61,7 @@ def disk_use(run: Run) -> None:
 
 def arrays(view: View) -> None:
     """Table of the arrays that are stored for each split."""
-    with run_folders.reading(view.at.path):
+    with reading(view.at.path):
         stored = health.stored_arrays(view.log)
     rows = [
         {

@@ -4,11 +4,9 @@ Read once for each state of the files; joined to a split only after a check that
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,8 +18,8 @@ from app.dashboard.logs import Stamp
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
-from probes.external.load import OWN_COLUMNS, load_externals
-from probes.external.record import External, aligned
+from probes.external.load import OWN_COLUMNS, file_of, load_externals
+from probes.external.record import External, aligned, check_data
 from probes.scores.catalogue import Score
 
 
@@ -40,7 +38,7 @@ class Join:
         """The values as a score; its column is the name given by the user."""
         one = self.external
         meaning = f"{one.what}; {self.checked}"
-        return Score(one.name, one.name, "file", one.direction, -math.inf, math.inf, "", meaning)  # pyright: ignore[reportArgumentType]
+        return Score(one.name, one.title, "file", one.direction, -math.inf, math.inf, "", meaning)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def problems(view: View) -> tuple[str, ...]:
 
 def _of(view: View) -> Joins:
     texts: tuple[str, ...] = st.session_state.get("joins", ())
-    return _aligned(texts, file_state(), view.at, view.split) if texts else Joins()
+    return _aligned(texts, file_state(), view.at, view.split, view.run.outline.data) if texts else Joins()
 
 
 def file_state() -> tuple[int, ...]:
@@ -78,8 +76,7 @@ def file_state() -> tuple[int, ...]:
 
 def _changed(text: str) -> int:
     """Time of change of the file in a value of ``--join``; 0 where there is no such file."""
-    match = re.match(r".+\.csv(?=:)|.*", text.partition("=")[2])
-    path = Path(match[0] if match else "").expanduser()
+    path = file_of(text)
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
@@ -93,15 +90,16 @@ def _loaded(texts: tuple[str, ...], changed: tuple[int, ...]) -> tuple[tuple[Ext
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _aligned(texts: tuple[str, ...], changed: tuple[int, ...], at: Stamp, split: str) -> Joins:
+def _aligned(texts: tuple[str, ...], changed: tuple[int, ...], at: Stamp, split: str, source: str) -> Joins:
     externals, problem = _loaded(texts, changed)
-    data = logs.split_data(at, split)
+    data, classes = logs.split_data(at, split), len(logs.log(at).class_names)
     table = pd.DataFrame({"sample_id": data.sample_id, "clean_label": data.clean_label})
     joined, wrong = {}, [problem] if problem else []
     for one in externals:
         if one.split != split:
             continue
         try:
+            check_data(one, source, classes)
             values, checked = aligned(one, table)
         except MemgateError as error:
             wrong.append(f"{one.name} is not joined: {error}")

@@ -43,7 +43,7 @@ def headline(view: View) -> Headline:
         test_accuracy=_test_accuracy(view),
         corrupted_fitted=scores.share_last(train, "correct_given_last", corrupted),
         routed_corrupted=scores.share_last(train, "routed_last", corrupted) if view.gate else NOTHING,
-        routed_clean=scores.share_last(train, "routed_last", ~corrupted) if view.gate else NOTHING,
+        routed_clean=scores.share_last(train, "routed_last", train.data.clean) if view.gate else NOTHING,
         gate=scores.separation(train, "gate_mean") if view.gate else None,
         loss=scores.separation(train, "loss_mean"),
     )

@@ -34,7 +34,8 @@ def _evolution(
     epoch: int | None,
 ) -> Evolution:
     values = logs.matrix(at, split, quantity, gate)
-    edges = group_curves.edges(values, len(_view.log.class_names), quantity)
+    choices = 2 if _view.run.outline.gate_is_two_way else len(_view.log.class_names)
+    edges = group_curves.edges(values, choices, quantity)
     members = slice(None) if _view.members.all() else _view.members
     return edges, group_curves.evolution(values[:, members], edges)
 
@@ -49,7 +50,7 @@ def clean_quartiles(
 ) -> NDArray[np.float32]:
     """Quartiles [3, E] of a quantity of at most :data:`BAND_SAMPLES` clean samples, of one class or of all."""
     data = logs.split_data(at, split)
-    members = ~data.corrupted
+    members = data.clean
     if label is not None:
         members = members & (data.clean_label == label)
     places = np.flatnonzero(members)
@@ -61,10 +62,10 @@ def clean_quartiles(
 @st.cache_data(max_entries=64, show_spinner=False)
 def routed_shares(at: Stamp, split: str, gate: str) -> dict[str, Share]:
     """Share routed through a gate's block, by cause."""
-    routed, seen = logs.matrix(at, split, "routed", gate), logs.matrix(at, split, "seen")
+    routed, known = logs.matrix(at, split, "routed", gate), logs.known(at, split, "routed", gate)
     cause = logs.split_data(at, split).cause
     return {
-        name: group_curves.share(routed, seen, members)
+        name: group_curves.share(routed, known, members)
         for name, members in group_curves.cohorts(cause).items()
     }
 
@@ -84,8 +85,8 @@ def accuracy(at: Stamp, split: str, label: str, group: str) -> Share:
         "all": np.ones(len(data.cause), bool),
         "wrong label": data.given_label != data.clean_label,
     }.get(group, data.cause == group)
-    hits, seen = logs.matrix(at, split, f"correct_{label}"), logs.matrix(at, split, "seen")
-    return group_curves.share(hits, seen, members)
+    hits, known = logs.matrix(at, split, f"correct_{label}"), logs.known(at, split, f"correct_{label}")
+    return group_curves.share(hits, known, members)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -102,9 +103,12 @@ def loss_by_route(at: Stamp, split: str, gate: str | None, epoch: int) -> dict[t
     row = int(np.flatnonzero(data.epochs == epoch)[0])
     routes = {"": np.ones(len(data), bool)}
     if gate is not None:
-        routed, seen = logs.matrix(at, split, "routed", gate)[row], logs.matrix(at, split, "seen")[row]
-        routes = {"routed": seen & routed, "skipped": seen & ~routed}
-    states = {"clean": ~data.corrupted, "corrupted": data.corrupted}
+        routed, known = (
+            logs.matrix(at, split, "routed", gate)[row],
+            logs.known(at, split, "routed", gate)[row],
+        )
+        routes = {"routed": known & routed, "skipped": known & ~routed}
+    states = group_curves.states(data.cause)
     groups = {
         (state, route): in_state & on_route
         for state, in_state in states.items()

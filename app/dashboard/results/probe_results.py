@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.dashboard import run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.view.state import View, root
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.runs.run import Run
 from probes.csr import config as csr_config
 from probes.csr.table import CriticalGroup, critical_groups
@@ -95,14 +95,14 @@ def gate_at_checkpoint(view: View, result: ProbeResult) -> NDArray[np.floating]:
     """Gate value of the probed samples at the probed checkpoint [n]; NaN where it is not logged."""
     gate = None
     if view.gate:
-        with run_folders.reading(view.at.path):
+        with reading(view.at.path):
             gate = logged(view.log, result, "gate", view.gate)
     return np.full(len(result.sample_id), np.nan) if gate is None else gate
 
 
 def groups(view: View, result: ProbeResult) -> tuple[CriticalGroup, ...]:
     """Critical sample ratios by group of the samples that pass the filter, of a result of ``csr``."""
-    with run_folders.reading(str(view.run.path / "manifest.npz")):
+    with reading(str(view.run.path / "manifest.npz")):
         return _groups(view, result, *_key(view, result))
 
 
@@ -122,13 +122,13 @@ def _groups(
 
 def routing_members(view: View, result: ProbeResult) -> Mapping[str, NDArray[np.bool_]]:
     """Members of groups among the samples of a result, see :func:`probes.samples.probe_groups.probed_members`."""
-    with run_folders.reading(str(view.run.path / "manifest.npz")):
+    with reading(str(view.run.path / "manifest.npz")):
         return probed_members(view.run, view.log, result)
 
 
 def route_contrasts(view: View, result: ProbeResult) -> tuple[Contrast, ...]:
     """Fit lost by each cut, of corrupted against clean samples that pass the filter, of a result of ``routing``."""
-    with run_folders.reading(str(view.run.path / "manifest.npz")):
+    with reading(str(view.run.path / "manifest.npz")):
         return _route_contrasts(view, result, *_key(view, result))
 
 

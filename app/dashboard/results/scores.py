@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, run_folders
+from app.dashboard import logs
 from app.dashboard.logs import Stamp
 from app.dashboard.results import external
 from app.dashboard.view.state import View
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import MIXTURES, log_columns
@@ -80,7 +80,7 @@ def values(view: View, column: str) -> NDArray[np.float64]:
         return column_values
     if column in SCORES and SCORES[column].needs == "checkpoint":
         raise MemgateError(f"{view.run.name} has no {column} of its {view.split} samples up to this epoch.")
-    with run_folders.reading(view.at.path):
+    with reading(view.at.path):
         computed = _fetched(view.at, view.split, view.gate, view.epoch, [column])
     if column not in computed:
         raise MemgateError(f"The log of {view.run.name} has no {column!r}.")
@@ -91,7 +91,9 @@ def hardness(view: View, column: str) -> NDArray[np.float64]:
     """A score turned so that high is harder, [N]; see :meth:`probes.scores.catalogue.Score.suspicion`."""
     joined = external.joins(view).get(column)
     score = SCORES[column] if joined is None else joined.score
-    return score.suspicion(values(view, column), values(view, "epochs_logged") > 0)
+    seen = values(view, "epochs_logged") > 0
+    observed = seen & ~np.isnan(values(view, score.observed)) if score.never else seen
+    return score.suspicion(values(view, column), observed)
 
 
 def fetch(view: View, columns: Iterable[str]) -> None:
@@ -100,7 +102,7 @@ def fetch(view: View, columns: Iterable[str]) -> None:
     Raises:
         MemgateError: the log is damaged.
     """
-    with run_folders.reading(view.at.path):
+    with reading(view.at.path):
         _fetched(view.at, view.split, view.gate, view.epoch, columns)
 
 

@@ -15,6 +15,7 @@ from app.dashboard.logs import SplitData, Stamp
 from app.dashboard.view import selection
 from app.dashboard.view.selection import Selection
 from memgate.errors import MemgateError
+from memgate.log.format import DECIDED_BY, has_value
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.samples.filters import Filter
@@ -53,10 +54,10 @@ class View:
     def members(self) -> NDArray[np.bool_]:
         """Samples that pass the filter, bool [N]."""
         if self.epoch is None or self.gate is None:
-            routed = seen = np.zeros(len(self.data), bool)
+            routed = known = np.zeros(len(self.data), bool)
         else:
-            routed, seen = self.at_cursor("routed", self.gate), self.at_cursor("seen")
-        return self.only.matching(self.data.cause, self.data.clean_label, routed, seen)
+            routed, known = self.at_cursor("routed", self.gate), self.known_at_cursor("routed", self.gate)
+        return self.only.matching(self.data.cause, self.data.clean_label, routed, known)
 
     @cached_property
     def places(self) -> NDArray[np.intp]:
@@ -73,6 +74,10 @@ class View:
     def at_cursor(self, name: str, gate: str | None = None) -> NDArray:
         """One logged quantity or flag at the epoch shown, [N]."""
         return logs.matrix(self.at, self.split, name, gate)[self.row]
+
+    def known_at_cursor(self, name: str, gate: str | None = None) -> NDArray[np.bool_]:
+        """Whether a quantity or flag has a value at the epoch shown, [N]; see :func:`app.dashboard.logs.known`."""
+        return has_value(self.at_cursor(DECIDED_BY.get(name, name), gate))
 
 
 def problem(error: MemgateError | str) -> None:

@@ -23,7 +23,7 @@ def show_status(shown: View) -> None:
     _cohorts(shown)
     st.caption(f"{len(shown.data.epochs)} of {len(shown.log.planned)} logged epochs shown")
     try:
-        running = run_folders.status(shown.run).shown == "running"
+        running = run_folders.status(shown.run).state == "running"
     except MemgateError as error:
         problem(error)
         running = False

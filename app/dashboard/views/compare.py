@@ -20,7 +20,7 @@ from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from memgate.config.json_form import text_of
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.runs.run import Run
 from probes.report.curves import line_of_run
 from probes.stats.estimate import decimal, percent, points
@@ -99,7 +99,7 @@ def accuracies(comparison: Comparison, imported: list[Run]) -> None:
         (run.name, run) for run in imported
     ]:
         try:
-            with run_folders.reading(f"{run.path}/metrics.csv"):
+            with reading(f"{run.path}/metrics.csv"):
                 lines.append(replace(line_of_run(run), name=name))
         except MemgateError as error:  # everything else is in the logs
             state.problem(error)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app.dashboard import sentences
+from app.dashboard import group_curves, sentences
 from app.dashboard.charts import critical as charts
 from app.dashboard.charts.critical import Line
 from app.dashboard.charts.layout import CONFIG
@@ -23,6 +23,7 @@ from memgate.runs.run import command
 from probes.csr.config import PAPER_RADIUS
 from probes.csr.table import UNITS, CriticalGroup
 from probes.result import ProbeResult
+from probes.samples.notes import unbound
 from probes.samples.probe_groups import of_gate
 
 
@@ -71,10 +72,11 @@ def parameters(result: ProbeResult) -> str:
         "fgsm": "one signed-gradient step",
         "pgd": f"PGD search of {config['steps']} steps, {config['restarts']} start(s)",
     }.get(result.variant, result.variant)
-    return (
+    facts = (
         f"{how}; {len(result.sample_id):,} samples of {result.split}, checkpoint {result.checkpoint} of epoch "
         f"{result.epoch}, in {config['precision']}; {config['gradient_evaluations']:,} gradients. {UNITS}"
     )
+    return " ".join([facts, *unbound(result)])
 
 
 def lines_of(points_of: Sequence[tuple[float, CriticalGroup, int]], view: View) -> dict[str, Line]:
@@ -134,13 +136,12 @@ def critical(view: View) -> None:
 def radii(view: View, result: ProbeResult, radius: float) -> None:
     """Histogram of the critical radius, and scatter plot of it over g."""
     places = view.data.columns(result.sample_id)
-    corrupted = view.data.corrupted[places]
+    groups = group_curves.states(view.data.cause[places])
     values = result.values["critical_radius"]
-    split = {"clean": values[~corrupted], "corrupted": values[corrupted]}
     left, right = st.columns(2, gap="medium")
     with left:
         heading("Critical radius", "share of the group", "critical radius")
-        figure = charts.radii({name: part for name, part in split.items() if len(part)}, radius)
+        figure = charts.radii({name: values[members] for name, members in groups.items()}, radius)
         st.plotly_chart(
             figure, key="radii", config=CONFIG, alt="Histogram of the critical radius, clean and corrupted"
         )
@@ -155,7 +156,7 @@ def radii(view: View, result: ProbeResult, radius: float) -> None:
             st.caption("The log has no gate values of this checkpoint.")
             return
         heading("Critical radius over g", "", "critical radius", "g")
-        st.plotly_chart(charts.radius_and_gate(values, gate, corrupted, result.sample_id), key="radius_gate",
+        st.plotly_chart(charts.radius_and_gate(values, gate, groups, result.sample_id), key="radius_gate",
                         config=CONFIG, alt="Critical radius and gate value of each probed sample")  # fmt: skip
 
 

@@ -109,15 +109,16 @@ def missing(view: View, x: RunScore, y: RunScore) -> None:
 def groups_of(view: View) -> dict[str, tuple[str, str, NDArray[np.bool_]]]:
     """Groups of the histogram: name to (colour, dash, members [N])."""
     if view.gate:
-        routed, seen = view.at_cursor("routed", view.gate), view.at_cursor("seen")
+        routed, known = view.at_cursor("routed", view.gate), view.known_at_cursor("routed", view.gate)
         return {
-            "routed": (palette.ROUTED, "solid", routed & seen),
-            "skipped": (palette.SKIPPED, "dash", ~routed & seen),
+            "routed": (palette.ROUTED, "solid", routed & known),
+            "skipped": (palette.SKIPPED, "dash", ~routed & known),
         }
-    clean = ~view.data.corrupted
+    if not view.data.samples.truth_known:
+        return {"all samples": (palette.CAUSE_COLOURS["unknown"], "solid", np.ones(len(view.data), bool))}
     return {
-        "corrupted": (palette.CORRUPTED, "solid", ~clean),
-        "clean": (palette.CLEAN, "dash", clean),
+        "corrupted": (palette.CORRUPTED, "solid", view.data.corrupted),
+        "clean": (palette.CLEAN, "dash", view.data.clean),
     }
 
 

@@ -30,8 +30,9 @@ SHAPES = {
     "matrix": "Arrays of epochs × samples: the logged quantities.",
 }
 MEANINGS = {
-    "cleanlab": "A row per sample: is_label_issue (the ground truth: given and clean label differ), label_score (p of "
-    "the given label when last seen; lower is worse), given and predicted label.",
+    "cleanlab": "A row per sample: is_label_issue (cleanlab's estimate: another class than the given one is "
+    "predicted), label_score (p of the given label when last seen; lower is worse), given and predicted label, and "
+    "is_corrupted (the truth: given and clean label differ).",
     "cartography": "td_metrics.jsonl in the format of dataset cartography: correctness counts epochs. The logits by "
     "epoch are not in the log.",
     "fiftyone": "A folder with a PNG per sample and labels.csv, a FiftyOne CSVDataset; zipped for the browser.",
@@ -89,7 +90,7 @@ def quantities(view: View, choice: ExportChoice) -> tuple[str, ...]:
     if choice.schema in FIXED:
         return ()
     try:
-        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=()))
+        known = export.column_names(view, replace(export.plan_of(view, choice), cohort=None, ids=None))
     except MemgateError:
         return ()  # the right side of the page shows the error
     key = "export_quantities"

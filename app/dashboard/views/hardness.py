@@ -20,6 +20,7 @@ from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
+from probes.samples.notes import TRUTH_UNKNOWN
 from probes.scores.over_epochs import EPOCH_QUANTITIES
 from probes.stats.estimate import interval_text
 
@@ -34,6 +35,9 @@ NOT_BOTH = (
 def against(view: View) -> str | None:
     """Widget for the samples to detect: ``corrupted`` or a cause; None, with a message, where there are none."""
     cause = view.data.cause[view.members]
+    if not view.data.samples.truth_known:
+        st.info(f"{TRUTH_UNKNOWN} The data map and the deciles do not need it.")
+        return None
     if not view.data.corrupted.any():
         st.info(f"The split {sentences.escaped(view.split)} has no corrupted samples to detect. "
                 "The data map and the deciles do not need them.")  # fmt: skip

@@ -15,8 +15,9 @@ from app.dashboard.glossary import definitions
 from app.dashboard.parts.health import arrays, corruption, data, disk_use, file_table, settings, versions
 from app.dashboard.view import state
 from app.dashboard.view.state import View
-from memgate.errors import MemgateError
-from memgate.log.format import SCHEMA
+from memgate.errors import MemgateError, reading
+from memgate.log.format import SCHEMA, UNSEALED
+from memgate.log.reader import SampleLog
 from memgate.runs import health
 from memgate.runs.health import FileState, SplitHealth
 from memgate.runs.run import Run
@@ -35,10 +36,10 @@ def status(run: Run, damaged: bool) -> None:
     """Show the state of the training and the command that continues it."""
     try:
         current = run_folders.status(run)
-        command = "" if damaged else health.go_on_command(run, current.shown)
+        command = "" if damaged else health.go_on_command(run, current.state)
     except MemgateError:
         return  # shown in the table of files
-    text = f"{current.shown}, epoch {current.epoch} of {current.epochs}"
+    text = f"{current.state}, epoch {current.epoch} of {current.epochs}"
     text += f": {current.message}" if current.message else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(current.updated)) if current.updated else "unknown"
     st.markdown(f"**{sentences.escaped(run.name)}** · {sentences.escaped(f'{text} (written {when})')}")
@@ -63,10 +64,10 @@ def epochs(view: View) -> None:
     log = view.log
     st.markdown(
         sentences.escaped(f"Log mode {log.mode}, {len(log.gates)} gate{'' if len(log.gates) == 1 else 's'}, ")
-        + sentences.escaped(f"{len(log.class_names)} classes, format {SCHEMA}"),
+        + sentences.escaped(f"{len(log.class_names)} classes, {_format(log)}"),
         help=definitions("log mode"),
     )
-    with run_folders.reading(view.at.path):
+    with reading(view.at.path):
         splits = [health.split_health(log, split) for split in log.splits]
     heading("Planned epochs and their state in the log")
     st.plotly_chart(
@@ -86,6 +87,11 @@ def epochs(view: View) -> None:
             "not affected. If it happens again, check the disk.",
             icon=":material/warning:",
         )
+
+
+def _format(log: SampleLog) -> str:
+    """Name of the log's format; of an older one with what it lacks."""
+    return f"format {SCHEMA}" if log.seal else f"format {UNSEALED} (no checksums of labels and sample ids)"
 
 
 def _row(split: SplitHealth) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def verification(view: View) -> None:
         return
     bar = st.progress(0.0, "Reading …")
     started = time.monotonic()
-    with run_folders.reading(view.at.path):
+    with reading(view.at.path):
         splits = health.verify(
             view.run.path / "log.h5",
             lambda read, total: bar.progress(read / total, f"{read} of {total} rows"),
@@ -149,7 +155,7 @@ def page() -> None:
     for tab, name in zip(st.tabs(names), names, strict=True):
         with tab:
             try:
-                with run_folders.reading(f"{name} of {run.name}"):
+                with reading(f"{name} of {run.name}"):
                     if name != "Quantities":
                         sections[name](run)
                     elif view is not None:

@@ -163,13 +163,11 @@ def first_skips(view: View, gate: str) -> None:
     """Share of the clean and of the corrupted samples that were skipped at least once, over the epochs."""
     heading(f"First epoch that skips {gate.upper()}", "share of samples skipped at least once", "skipped")
     first = scores.values(view, "first_skip_epoch")
-    states = {"clean": ~view.data.corrupted, "corrupted": view.data.corrupted}
     epochs = view.data.epochs[: view.row + 1]
-    seen = scores.values(view, "epochs_logged") > 0
+    observed = ~np.isnan(scores.values(view, "route_flips"))
     counts = {
-        name: group_curves.first_epoch_counts(first, epochs, members & seen)
-        for name, members in states.items()
-        if members.any()
+        name: group_curves.first_epoch_counts(first, epochs, members & observed)
+        for name, members in group_curves.states(view.data.cause).items()
     }
     st.plotly_chart(
         charts.first_skips(epochs, counts),

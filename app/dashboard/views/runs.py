@@ -12,7 +12,7 @@ from app.dashboard.parts.compare.runs import MOST_RUNS
 from app.dashboard.results import scores
 from app.dashboard.results.headline import headline
 from app.dashboard.view import selection, state
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.runs import health
 from memgate.runs.metrics import last_known
 from memgate.runs.run import Run
@@ -32,7 +32,7 @@ def known(name: str) -> tuple[dict[str, Any], str]:
         gates = list(map(str.upper, outline.gates))
         gates = gates if len(gates) <= FEW else [f"with {len(gates)} gates"]
         row |= {
-            "status": status.shown,
+            "status": status.state,
             "data": outline.data,
             "model": " ".join([outline.model, *gates]),
             "noise": ", ".join(outline.noise) or "none",
@@ -53,7 +53,7 @@ def known(name: str) -> tuple[dict[str, Any], str]:
 
 def _of_metrics(run: Run) -> dict[str, Any]:
     """Test accuracy of the last epoch of imported curves, which have no log."""
-    with run_folders.reading(f"{run.path}/metrics.csv"):
+    with reading(f"{run.path}/metrics.csv"):
         return {"test acc.": last_known(run.metrics(), "test_accuracy")}
 
 
@@ -64,7 +64,7 @@ def measured(name: str) -> tuple[dict[str, Any], str]:
         if run_folders.status(run).epoch == 0:
             return {}, ""
         at = logs.stamp(run)
-        with run_folders.reading(at.path):
+        with reading(at.path):
             return {**_measured(run, at), **_critical(run, at)}, ""
     except MemgateError as error:
         return {"status": "log damaged"}, f"{name}: {error}"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from memgate.config.run import DataConfig
-from memgate.data.sources.own_files import squared
+from memgate.data.picture_files import squared
 from memgate.data.sources.source import Part, Source
 from noise.choose import hash_order
 

@@ -28,11 +28,13 @@ def read_official(config: DataConfig) -> Source:
     Raises:
         MemgateError: the cache is damaged or cannot be written, or the files are missing and cannot be downloaded.
     """
-    official = OFFICIAL[config.name]
-    cache = config.root.expanduser() / f"{config.name}.npz"
+    official, root = OFFICIAL[config.name], config.place
+    if root.exists() and not root.is_dir():
+        raise MemgateError(f"--data.root {root} is no folder: give the folder that holds {config.name}.npz.")
+    cache = root / f"{config.name}.npz"
     if cache.is_file():
         return _read_cache(cache, official)
-    arrays = _fetch(config.name, config.root.expanduser())
+    arrays = _fetch(config.name, root)
     path = _write_cache(cache, {**arrays, "class_names": np.array(official.class_names)})
     return as_source(arrays, official.class_names, path)
 
@@ -46,7 +48,7 @@ def read_present(config: DataConfig) -> Source | None:
     Raises:
         MemgateError: the cache is damaged.
     """
-    official, root = OFFICIAL[config.name], config.root.expanduser()
+    official, root = OFFICIAL[config.name], config.place
     cache = root / f"{config.name}.npz"
     if cache.is_file():
         return _read_cache(cache, official)

@@ -1,7 +1,5 @@
 """A whole data set as plain arrays, and the checks of arrays from a file."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config.run import MIN_SIDE, UNSEEN_CLASS
+from memgate.config.run import MIN_SIDE
 from memgate.errors import MemgateError
+from memgate.log.format import UNSEEN_CLASS
+from noise.checks import check_several_classes, class_list, numbered_classes
+from noise.errors import NoiseError
+from noise.files import npz
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,8 @@ class Source:
     test: Part
     class_names: tuple[str, ...]
     path: Path
+    notes: tuple[str, ...] = ()
+    """Sentences about what was left out."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,9 @@ def load_arrays(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
         MemgateError: the file cannot be read; the message ends with ``remedy``.
     """
     try:
-        with zipfile.ZipFile(path):  # np.load would also accept an .npy file
-            pass
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise MemgateError(f"{path} cannot be read as an .npz file ({error}). Remedy: {remedy}.") from error
+        return npz.read_npz(path, remedy=remedy)
+    except NoiseError as error:
+        raise MemgateError(str(error)) from error
 
 
 def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = None) -> str | None:
@@ -64,10 +65,14 @@ def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = No
     missing = [key for key in keys if key not in arrays]
     if missing:
         return f"it lacks {' and '.join(missing)}"
-    names = official.class_names if official else arrays.get("class_names")
-    if names is not None and np.ndim(names) != 1:
-        return "class_names is not a list"
-    class_count = UNSEEN_CLASS if names is None else len(names)
+    class_count = UNSEEN_CLASS
+    try:
+        if official or "class_names" in arrays:
+            class_count = len(official.class_names if official else class_list(arrays["class_names"]))
+    except NoiseError as error:
+        return str(error).rstrip(".")
+    if class_count > UNSEEN_CLASS:
+        return f"class_names has {class_count} names, and there may be at most {UNSEEN_CLASS} classes"
     side = 32 if official else None
     for split, most in zip(("train", "test"), official.counts if official else (None, None), strict=True):
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
@@ -77,9 +82,22 @@ def problem_with(arrays: dict[str, NDArray[Any]], official: Official | None = No
         if most is not None and len(images) > most:
             return f"it has {len(images)} {split} images, but the official file has {most}"
         side = images.shape[1]
-    if max(arrays["train_labels"].max(), arrays["test_labels"].max()) < 1:
-        return "all labels are 0, but at least two classes are needed"
+    try:
+        check_several_classes(arrays["train_labels"], arrays["test_labels"])
+    except NoiseError as error:
+        return str(error).rstrip(".")
     return None
+
+
+def named_classes(arrays: dict[str, NDArray[Any]]) -> tuple[str, ...]:
+    """Names of the classes of a data set of one's own: those that it has, or the numbers of classes without a gap.
+
+    Raises:
+        NoiseError: the names are no list of distinct names, or there are none and a class has no image.
+    """
+    if "class_names" in arrays:
+        return class_list(arrays["class_names"])
+    return numbered_classes(arrays["train_labels"], arrays["test_labels"])
 
 
 def _split_problem(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from memgate.config.run import ModelConfig
 from memgate.models.backbones.units import Unit
+from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Forward
 
 STEM = {"cifar": 16, "imagenet": 64}
@@ -57,10 +58,10 @@ class ResNet(nn.Module):
     def classify(self, x: Tensor) -> Tensor:
         """Logits [b, K] from the last block's output [b, C, h, w].
 
-        Always in float32, since every sample's loss and margin are logged, which 16 bits would round coarsely.
+        At least in float32, since every sample's loss and margin are logged, which 16 bits would round coarsely.
         """
         with torch.autocast(x.device.type, enabled=False):
-            return self.head(self.pooled(x.float()))
+            return self.head(self.pooled(at_least_float32(x)))
 
     def forward(self, images: Tensor) -> Forward:
         """Normalised images [b, 3, H, W] to logits [b, K]."""

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from memgate.config.run import GateConfig
 from memgate.models.backbones.resnet import pool
-from memgate.models.entropy import entropy, gate_value
+from memgate.models.entropy import at_least_float32, entropy, gate_value
 from memgate.models.forward import Gate
 
 
@@ -29,7 +29,7 @@ class BlockGateOutput(NamedTuple):
 
 
 class BlockGate(nn.Module):
-    """Base of the gates over blocks: two linear layers in float32. Subclasses implement ``read``, and ``penalty``."""
+    """Base of the gates over blocks: two linear layers. Subclasses implement ``read``, and ``penalty``."""
 
     outputs: int | None = None
     """k, the outputs of the second layer; None for one per class."""
@@ -56,7 +56,7 @@ class BlockGate(nn.Module):
         """Gate value and z for the block's map at the tap [b, C, h, w]."""
         # Outside autocast: with 16 bits, "routed" would differ from g > 0.5 of the logged float32 value.
         with torch.autocast(tapped.device.type, enabled=False):
-            tapped = tapped.float()
+            tapped = at_least_float32(tapped)
             return self.read(pool(tapped) if self.config.input == "pooled" else tapped.flatten(1))
 
     def read(self, features: Tensor) -> BlockGateOutput:
@@ -122,7 +122,7 @@ class DisplacementGate(ScalarGate):
         size.
         """
         del output
-        return (o1.float() - out.float()).square().flatten(1).sum(dim=1).mean()
+        return (at_least_float32(o1) - at_least_float32(out)).square().flatten(1).sum(dim=1).mean()
 
 
 class SoftmaxEntropyGate(BlockGate):

@@ -25,6 +25,7 @@ from memgate.config.model import unit_names
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.resnet import ResNet, he_normal
 from memgate.models.backbones.units import Unit
+from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Forward, Gate
 
 
@@ -32,7 +33,7 @@ class UnitGateOutput(NamedTuple):
     """Output of a gate for one batch of a unit's inputs."""
 
     weight: Tensor
-    """g [b, C or 1, h, w] in float32, per channel and position or per position."""
+    """g [b, C or 1, h, w] at least in float32, per channel and position or per position."""
     entropy: Tensor | None
     """H [b] in nats, mean over positions (and channels) of the entropy of each pair; None for sigmoid gates."""
     penalty: Tensor | None
@@ -53,8 +54,8 @@ class UnitGate(nn.Module):
 
     def forward(self, x: Tensor) -> UnitGateOutput:
         """Gate value, entropy and penalty for the unit's input [b, C_in, H, W]."""
-        # The convolution runs in the precision of the trunk; g is float32, as it is logged.
-        return self.read(self.conv(x).float())
+        # The convolution runs in the precision of the trunk; g is not rounded to 16 bits, as it is logged.
+        return self.read(at_least_float32(self.conv(x)))
 
     def read(self, logits: Tensor) -> UnitGateOutput:
         """Gate value, entropy and penalty from logits [b, k, h, w]."""
@@ -97,11 +98,14 @@ class TwoWayUnitGate(UnitGate):
         bias = cast(Tensor, self.conv.bias)
         nn.init.zeros_(bias)
         nn.init.constant_(bias[:channels], config.bias)
-        self.temperature = config.temperature
+        self.temperature, self.spread = config.temperature, config.spread
 
     def he_initialised(self) -> None:
-        """Draw the weights by fan-in; by the fan-out of 2, logits would be so large that g is 0 or 1 at random."""
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        """Draw the weights by fan-in, or as those of the trunk by fan-out (``spread``), which is 2 and so large."""
+        if self.spread == "fan-out":
+            super().he_initialised()
+        else:
+            nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
     def read(self, logits: Tensor) -> UnitGateOutput:
         """Gate value, entropy and penalty from logits [b, 2C, h, w], those of the branch first."""

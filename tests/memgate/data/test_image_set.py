@@ -38,7 +38,7 @@ def image_set(labels, first_id=0, side=8, name="npz", split: SplitName = "train"
     labels = np.asarray(labels, np.int64)
     pixels = np.random.default_rng(7).integers(0, 256, (len(labels), side, side, 3), np.uint8)
     names = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
-    return ImageSet(pixels, labels, np.arange(first_id, first_id + len(labels)), names, split, name)
+    return ImageSet(pixels, labels, np.arange(first_id, first_id + len(labels)), names, split, name, False)
 
 
 def shuffled(images: ImageSet, seed: int = 1) -> ImageSet:

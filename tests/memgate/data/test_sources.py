@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -267,7 +268,7 @@ def test_unreadable_file_is_reported_in_one_sentence(damage, tmp_path):
         with path.open("wb") as stream:
             np.save(stream, np.zeros(3))
     with pytest.raises(
-        MemgateError, match=r"cifar10.npz cannot be read as an .npz file \(.*\). Remedy: delete"
+        MemgateError, match=r"cifar10.npz is damaged, truncated or not an .npz file \(.*\): delete it"
     ):
         load_splits(DataConfig(root=tmp_path))
 
@@ -288,9 +289,36 @@ def test_npz_of_any_size_and_classes(tmp_path):
 
 def test_npz_class_count_is_that_of_both_splits(tmp_path):
     content = arrays()
-    content["test_labels"] = np.full(10, 12)
+    content["test_labels"] = np.full(10, 10)
     splits = load_splits(DataConfig(name="npz", root=save(tmp_path / "a.npz", content)))
-    assert splits.train.class_count == splits.test.class_count == 13
+    assert splits.train.class_count == splits.test.class_count == 11
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda labels: labels + 1,
+            "run from 1 to 10, and no image has the label 0: number the classes from 0",
+        ),
+        (
+            lambda labels: np.where(labels == 9, 255, labels),
+            "no image has the label 9 to 254: .* all 256 classes",
+        ),
+        (lambda labels: labels * 2, "no image has the label 1, 3, 5 and 6 more ranges"),
+        (lambda labels: labels * 0 + 3, "all labels are 3: at least two classes are needed"),
+    ],
+)
+def test_a_class_of_an_npz_without_an_image_is_named_and_refused(change, message, tmp_path):
+    content = arrays()
+    content |= {f"{split}_labels": change(content[f"{split}_labels"]) for split in ("train", "test")}
+    config = DataConfig(name="npz", root=save(tmp_path / "a.npz", content))
+    with pytest.raises(MemgateError, match=rf"a\.npz cannot be used: .*{message}"):
+        load_splits(config)
+    if "two classes" not in message:
+        names = np.arange(content["train_labels"].max() + 1)
+        save(config.root, {**content, "class_names": names})
+        assert load_splits(config).train.class_names == tuple(map(str, names))
 
 
 def test_npz_class_names_are_kept_and_must_cover_all_labels(tmp_path):
@@ -301,7 +329,15 @@ def test_npz_class_names_are_kept_and_must_cover_all_labels(tmp_path):
     with pytest.raises(MemgateError, match="train_labels has the label 2, outside 0 to 1"):
         load_splits(DataConfig(name="npz", root=named))
     named = save(tmp_path / "c.npz", {**content, "class_names": np.array("cat")})
-    with pytest.raises(MemgateError, match="class_names is not a list"):
+    with pytest.raises(MemgateError, match="class_names is array.* and must be a list of names"):
+        load_splits(DataConfig(name="npz", root=named))
+    named = save(tmp_path / "d.npz", {**content, "class_names": np.array([b"cat", b"dog", b"eel"])})
+    assert load_splits(DataConfig(name="npz", root=named)).test.class_names == ("cat", "dog", "eel")
+    named = save(tmp_path / "e.npz", {**content, "class_names": np.array(["cat", "dog", "cat"])})
+    with pytest.raises(MemgateError, match="class_names hold 'cat' twice"):
+        load_splits(DataConfig(name="npz", root=named))
+    named = save(tmp_path / "f.npz", {**content, "class_names": np.arange(70_000)})
+    with pytest.raises(MemgateError, match="class_names has 70000 names, and there may be at most 65535"):
         load_splits(DataConfig(name="npz", root=named))
 
 
@@ -317,7 +353,9 @@ def test_grey_npz_gets_three_channels(axis, tmp_path):
 
 
 def test_missing_npz_is_reported_in_one_sentence(tmp_path):
-    with pytest.raises(MemgateError, match=r"There is no data file .*none.npz: --data.root must be an .npz"):
+    with pytest.raises(
+        MemgateError, match=r"There is no data file .*none.npz, since it does not exist: --data.root must be"
+    ):
         load_splits(DataConfig(name="npz", root=tmp_path / "none.npz"))
 
 
@@ -358,7 +396,7 @@ def test_folder_images_of_any_mode_become_square_and_coloured(image_size, tmp_pa
     images = load_splits(DataConfig(name="folder", root=tmp_path, image_size=image_size)).train.images
     assert images.shape == (9, image_size, image_size, 3)
     assert (images[3] == 100).all()
-    assert (images[4] == (10, 20, 30)).all()
+    assert (images[4] == (132, 137, 142)).all()
     assert (images[5] == 0).all()
 
 
@@ -368,22 +406,64 @@ def test_unreadable_picture_is_named(tmp_path):
     bad.write_bytes(bad.read_bytes()[:60])
     with pytest.raises(MemgateError, match=rf"{re.escape(str(bad))} cannot be read as an image \(.*\): save"):
         load_splits(DataConfig(name="folder", root=tmp_path))
-    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(bad)
-    with pytest.raises(MemgateError, match="more than 8 bits per channel"):
-        load_splits(DataConfig(name="folder", root=tmp_path))
 
 
 def test_wrong_folders_are_reported_in_one_sentence(tmp_path):
     config = DataConfig(name="folder", root=tmp_path)
-    with pytest.raises(MemgateError, match=r"train holds 0 class folders: --data\.root must"):
+    with pytest.raises(
+        MemgateError, match=r"There is no folder .*train: --data\.root must hold train/CLASS/…"
+    ):
         load_splits(config)
+    (tmp_path / "train" / "only").mkdir(parents=True)
+    with pytest.raises(MemgateError, match=r"train holds 1 class folders: --data\.root must"):
+        load_splits(config)
+    (tmp_path / "train" / "only").rmdir()
     write_folder(tmp_path)
     (tmp_path / "test" / "yak").mkdir()
     with pytest.raises(MemgateError, match=r"The class folder yak is in only one of"):
         load_splits(config)
     (tmp_path / "train" / "yak").mkdir()
-    with pytest.raises(MemgateError, match=r"yak holds no .png, .jpg, .jpeg file"):
+    with pytest.raises(MemgateError, match=r"The class folder .*train/yak holds no picture \(JPEG, PNG"):
         load_splits(config)
+
+
+@pytest.mark.parametrize("name", ["npz", "folder", "cifar10"])
+@pytest.mark.parametrize(
+    ("root", "reason"),
+    [
+        ("HERE/none", "does not exist"),
+        ("HERE/file", "file"),
+        ("HERE/pipe", "pipe"),
+        ("~no-such-user/x", r"is not a path \(Could not determine home"),
+        ("x" * 300, r"is not a path \(.*File name too long"),
+    ],
+)
+def test_a_root_that_holds_no_data_is_a_sentence(name, root, reason, tmp_path, no_network):
+    (tmp_path / "file").write_text("no data")
+    os.mkfifo(tmp_path / "pipe")
+    config = DataConfig(name=name, root=Path(root.replace("HERE", str(tmp_path))))
+    if (name, reason) == ("cifar10", "does not exist"):
+        reason = "is not in .* and cannot be downloaded"
+    with pytest.raises(MemgateError, match=rf"{reason}.*--data.root|--data.root.*{reason}") as caught:
+        load_splits(config)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["method", "flags"])
+def test_a_file_that_is_packed_oddly_is_a_sentence(field, tmp_path):
+    path = save(tmp_path / "odd.npz", arrays(side=8))
+    content = bytearray(path.read_bytes())
+    places = {"method": (8, 10), "flags": (6, 8)}[field]
+    for signature, place in zip((b"PK\x03\x04", b"PK\x01\x02"), places, strict=True):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + place] = 97 if field == "method" else 1  # not known to zipfile; encrypted
+            at = content.find(signature, at + 4)
+    path.write_bytes(content)
+    with pytest.raises(
+        MemgateError, match=r"odd.npz cannot be read as an .npz file \(.*(compression|encrypted)"
+    ):
+        load_splits(DataConfig(name="npz", root=path))
 
 
 # Atomic writing

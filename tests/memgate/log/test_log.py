@@ -13,8 +13,10 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.log.format import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.log.new_file import write_log
 from memgate.log.reader import SampleLog
-from memgate.log.writer import SampleLogWriter, write_layout
+from memgate.log.writer import SampleLogWriter
+from tests.helpers.unsealed import unseal
 
 NAMES = ("a", "b", "c")
 
@@ -137,8 +139,7 @@ def replayed_log(tmp_path, content):
 def written_trace(plan, epochs=None):
     """The file after its creation, every later write, and how many writes were done when each epoch returned."""
     made = io.BytesIO()
-    with h5py.File(made, "w") as handle:
-        write_layout(handle, plan)
+    write_log(made, plan, {})
     writes, acknowledged = [], {}
     with h5py.File(made, "r") as handle:
         writer = SampleLogWriter(handle, lambda position, data: writes.append((position, data)), lambda: None)
@@ -360,6 +361,7 @@ def test_unseen_samples_keep_their_nan_and_are_counted(tmp_path):
 
 def test_a_log_of_an_older_version_is_one_sentence(tmp_path):
     created(tmp_path / "log.h5", layout()).close()
+    unseal(tmp_path / "log.h5")
     with h5py.File(tmp_path / "log.h5", "a") as handle:
         del handle["train/open_set"]
     with pytest.raises(MemgateError, match="lacks the column open_set: an older version wrote it"):

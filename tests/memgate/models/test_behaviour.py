@@ -21,10 +21,11 @@ from memgate.models.macs import cost_of
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
+from memgate.training.ending import Stopped
 from memgate.training.evaluate import load_network, pixel_network
 from memgate.training.initial import new_state
 from memgate.training.loader import Batch
-from memgate.training.loop import Stopped, resume, train
+from memgate.training.loop import resume, train
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
 from memgate.training.step import train_step

@@ -219,6 +219,14 @@ def test_only_convolutions_and_all_of_them_are_he_normal():
         assert 0 < linear.bias.abs().max() <= bound
 
 
+@pytest.mark.parametrize(("spread", "fan"), [("fan-in", "in_channels"), ("fan-out", "out_channels")])
+def test_two_way_gates_start_by_fan_in_or_as_the_authors_by_fan_out(spread, fan):
+    gate = GateConfig(window="tube-3x3", spread=spread)
+    model = build_model(ModelConfig("layer-two-way", 14, width=4, gate=gate), 10, seed=0)
+    conv = model.gates["b3u02"].conv
+    assert conv.weight.std().item() == pytest.approx(math.sqrt(2 / (9 * getattr(conv, fan))), rel=0.05)
+
+
 def test_option_a_takes_every_second_pixel_and_pads_with_zeros_on_both_sides():
     unit = build_model(ModelConfig("resnet", 14, shortcut="pad"), 10, seed=0).get_submodule("blocks.b2.0")
     x = torch.randn(2, 16, 5, 5)

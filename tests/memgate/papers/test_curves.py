@@ -142,7 +142,7 @@ def test_imported_curves_are_runs_without_a_log(tmp_path):
     assert [run.name for run in made] == [NAMES[0]]
     (run,) = list_runs(tmp_path / "runs")
     assert (run.only_curves, run.recorded) == (True, False)
-    assert (run.status().shown, run.status().epoch) == ("complete", 5)
+    assert (run.status().state, run.status().epoch) == ("complete", 5)
     outline = run.outline
     assert (outline.data, outline.model, outline.epochs, outline.gates) == (
         "cifar10",

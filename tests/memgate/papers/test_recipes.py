@@ -184,7 +184,12 @@ def test_the_schemes_and_layer_gates_that_no_table_has():
     text, code = recipe("paper-two-way"), recipe("paper-two-way-authors")
     assert (text.model.name, text.model.depth) == ("layer-two-way", 110)
     assert text.model.gate.changed() == {"penalty": 0.01}
-    assert code.model.gate.changed() == {"penalty": 0.01, "temperature": 10_000, "bias": 0.0}
+    assert code.model.gate.changed() == {
+        "penalty": 0.01,
+        "temperature": 10_000,
+        "bias": 0.0,
+        "spread": "fan-out",
+    }
     assert (text.data.val_fraction, code.data.val_fraction) == (0.1, 0.0)
     assert text.train == code.train == scheme_1.train
 

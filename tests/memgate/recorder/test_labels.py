@@ -110,3 +110,37 @@ def test_labels_missing_from_the_first_epoch_must_be_given(make_recorder: Any) -
     assert record.flag("seen").sum() == 30
     assert np.isnan(record.loss[30:]).all()
     np.testing.assert_array_equal(Run(labelled.path).sample_log().samples("train").given_label, GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (GIVEN + 1, "labels: the labels run from 1 to 4, and no image has the label 0"),
+        (GIVEN * 0 + 3, "labels: all labels are 3: at least two classes are needed"),
+    ],
+)
+def test_a_class_without_a_sample_and_a_name_is_refused_before_anything_is_recorded(
+    make_recorder, tmp_path, labels, sentence
+):
+    with pytest.raises(MemgateError, match=sentence):
+        make_recorder(labels=labels)
+    assert not list((tmp_path / "runs").glob("*"))
+    make_recorder(labels=labels, class_names=list("abcde")).close()
+
+
+def test_an_empty_class_that_only_the_batches_show_is_warned_of_and_the_run_goes_on(make_recorder, capsys):
+    with make_recorder(3, epochs=2) as recorder:
+        for _ in range(2):
+            recorder.update(np.arange(3), np.eye(3, 4), np.array([0, 1, 3]))
+            recorder.end_epoch()
+    sentence = "memgate: labels: the labels run from 0 to 3, and no image has the label 2: "
+    assert capsys.readouterr().err.count(sentence) == 1
+    assert len(Run(recorder.path).metrics()) == 2
+    with make_recorder(3, epochs=2, labels=[0, 1, 3], resume=True) as recorder:
+        assert recorder.epoch == 2
+
+
+def test_class_names_in_bytes_are_text(make_recorder):
+    with make_recorder(class_names=[b"cat", b"dog", b"eel", b"fox"], labels=GIVEN) as recorder:
+        feed(recorder, 1)
+    assert Run(recorder.path).sample_log().class_names == ("cat", "dog", "eel", "fox")

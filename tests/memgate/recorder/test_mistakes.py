@@ -1,5 +1,6 @@
 """The Recorder's error messages, full disks, crashes and forks."""
 
+import json
 import os
 import shutil
 import signal
@@ -245,7 +246,7 @@ for epoch in (1, 2, 3):
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
     run = Run(tmp_path / "runs" / "mine")
-    assert (run.status().shown, len(run.metrics())) == ("crashed", 2)
+    assert (run.status().state, len(run.metrics())) == ("crashed", 2)
     with (run.path / "metrics.csv").open("a") as stream:
         stream.write("3,0.5")
     make_recorder(dict(reversed(counts.items())), resume=True).close()
@@ -266,6 +267,11 @@ def test_resume_names_the_argument_that_differs(make_recorder: Any) -> None:
         feed(recorder, 1)
     make_recorder(resume=True, **given).close()
     make_recorder(resume=True).close()
+    stored = recorder.path / "config.json"
+    text = stored.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["settings"] == {"lr": 0.1, "nothing": "NaN"}
+    stored.write_text(text.replace('"NaN"', "NaN"))  # as version 0.1.0 wrote it
+    make_recorder(resume=True, **given).close()
     for wrong, sentence in (
         ({"clean_labels": GIVEN}, "has other clean labels than those given here"),
         ({"images": images + 1}, "has other images of train .or none. than those given"),
@@ -300,8 +306,27 @@ def test_after_the_run_is_deleted_nothing_counts_as_recorded(make_recorder: Any,
         feed(recorder, 1)
         shutil.rmtree(recorder.path)
         feed(recorder, 2)
-        assert "the run was deleted or moved, and nothing more is recorded" in capsys.readouterr().err
+        assert (
+            "was moved or deleted while this process wrote it (it is not there any more)"
+            in capsys.readouterr().err
+        )
         assert recorder.epoch == 1
+
+
+def test_a_recording_does_not_write_into_a_run_that_took_its_place(
+    make_recorder: Any, capsys: Any, tmp_path: Path
+) -> None:
+    with make_recorder(name="other") as other:
+        feed(other, 1)
+    with make_recorder() as recorder:
+        feed(recorder, 1)
+        recorder.path.rename(tmp_path / "runs" / "elsewhere")
+        other.path.rename(recorder.path)
+        before = {path: path.read_bytes() for path in recorder.path.iterdir() if path.is_file()}
+        feed(recorder, 2)
+        assert "(there is another file now), so nothing more is written" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in recorder.path.iterdir() if path.is_file()} == before
+    assert Run(tmp_path / "runs" / "elsewhere").status().epoch == 1
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from memgate.config.run import UNSEEN_CLASS
 from memgate.errors import MemgateError
-from memgate.log.format import EpochRecord
+from memgate.log.format import UNSEEN_CLASS, EpochRecord
 from memgate.recorder.recorder import Recorder
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
@@ -223,7 +222,7 @@ def test_status_says_how_the_loop_ended(
     def loop() -> Recorder:
         with make_recorder() as recorder:
             feed(recorder, 1)
-            assert Run(recorder.path).status().shown == "running"
+            assert Run(recorder.path).status().state == "running"
             recorder.update(torch.arange(N), logits_of(2), torch.from_numpy(GIVEN))
             if error is not None:
                 raise error
@@ -267,7 +266,7 @@ for epoch in (1, 2):
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
     run = Run(tmp_path / "runs" / "mine")
-    assert run.status().shown == "crashed"
+    assert run.status().state == "crashed"
     assert report(run).epoch == 1
     with make_recorder(resume=True) as recorder:
         assert recorder.epoch == 1

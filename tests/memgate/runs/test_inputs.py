@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from memgate.config.run import DataConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError
@@ -13,8 +14,9 @@ from memgate.runs.inputs import inputs_of, load_inputs
 from memgate.runs.run import open_run
 from memgate.training.evaluate import evaluate_run
 from memgate.training.loop import train
-from noise.apply import RENDERED
+from noise.apply import RENDERED, corrupt
 from noise.files.digests import image_digests
+from noise.pixels import is_grey
 from noise.spec import parse_specs
 from probes.dynamics.summary import summary
 from probes.network.checkpoints import checkpoint_samples
@@ -115,6 +117,65 @@ def test_training_on_a_manifest_reproduces_its_noise(config, tmp_path):
     kept = inputs_of(run)
     np.testing.assert_array_equal(kept.train.images, inputs.train.images)
     np.testing.assert_array_equal(kept.train.labels, inputs.train.labels)
+
+
+def grey_data(kind, folder):
+    """A grey data set, as an .npz file of images of one channel or as a folder of grey PNG files."""
+    parts = {"train": pictures(60, SIDE, 1), "test": pictures(63, SIDE, 1)[3:]}
+    if kind == "npz":
+        arrays = {f"{split}_labels": labels_of(np.arange(60)) for split in parts}
+        # The two splits in different layouts.
+        arrays |= {"train_images": parts["train"][..., 0], "test_images": parts["test"]}
+        np.savez(folder / "grey.npz", allow_pickle=False, **arrays)
+        return DataConfig(name="npz", root=folder / "grey.npz", val_fraction=0.2)
+    for split, images in parts.items():
+        for row, image in enumerate(images):
+            path = folder / "grey" / split / NAMES[row % 2] / f"{row:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[..., 0]).save(path)
+    return DataConfig(name="folder", root=folder / "grey", image_size=SIDE, val_fraction=0.2)
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_a_run_on_grey_images_has_no_colour_in_any_split(config, tmp_path, kind):
+    noise = (*config.noise, "randx:0.2", "occlusion:0.2:size=4:fill=noise")
+    config = replace(config, noise=noise, data=grey_data(kind, tmp_path), noise_on=("val", "test"))
+    inputs = load_inputs(config)
+    path = tmp_path / "given.npz"
+    inputs.manifest.save(path)
+    again = load_inputs(replace(config, noise=(), manifest=path))
+    for split in ("train", "val_corrupted", "test_corrupted"):
+        images = inputs.image_set(split).images
+        assert set(inputs.samples(split).image_op.tolist()) == {0, 2, 3, 4, 5}
+        assert int((images.max(axis=-1) - images.min(axis=-1)).max()) == 0
+        assert inputs.manifests[split].header.grey
+        np.testing.assert_array_equal(again.image_set(split).images, images)
+
+
+def test_a_grey_split_of_a_data_set_with_colours_is_corrupted_in_colour(config, tmp_path):
+    with np.load(config.data.root) as archive:
+        arrays = dict(archive)
+    arrays["train_images"] = np.repeat(pictures(100, SIDE, 1), 3, axis=-1)
+    np.savez(tmp_path / "mixed.npz", allow_pickle=False, **arrays)
+    data = replace(config.data, root=tmp_path / "mixed.npz", test_limit=10)
+    inputs = load_inputs(replace(config, data=data))
+    assert not inputs.manifest.header.grey
+    assert not is_grey(inputs.train.images)
+
+
+def test_a_manifest_from_before_the_rule_for_grey_images_is_followed_in_copies_too(config, tmp_path):
+    data = grey_data("npz", tmp_path)
+    clean = load_inputs(replace(config, noise=(), data=data)).clean.train
+    arguments = {"seed": 0, "dataset": "npz", "class_names": clean.class_names, "sample_id": clean.sample_id}
+    corrupt(clean.images, clean.labels, ["randx:0.3"], **arguments, grey=False).manifest.save(
+        tmp_path / "m.npz"
+    )
+    inputs = load_inputs(
+        replace(config, noise=(), data=data, manifest=tmp_path / "m.npz", noise_on=("test",))
+    )
+    for split in ("train", "test_corrupted"):
+        assert not is_grey(inputs.image_set(split).images)
+        assert not inputs.manifests[split].header.grey
 
 
 def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):

@@ -2,8 +2,8 @@
 
 import json
 import os
-import subprocess
-import sys
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ import pytest
 from app.cli.commands.runs import Runs
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
+from memgate.log.writer import SampleLogWriter
+from memgate.runs.config_file import write_config
 from memgate.runs.create import create_run
+from memgate.runs.json_files import with_digest
 from memgate.runs.run import list_runs, open_run
 
 
@@ -33,7 +36,7 @@ def test_a_kill_while_a_run_is_made_leaves_no_run(make_run, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("memgate.runs.create.write_json", killed)
+    monkeypatch.setattr("memgate.runs.create.write_config", killed)
     with pytest.raises(KeyboardInterrupt):
         create_run(*arguments)
     assert [listed.name for listed in list_runs(run.config.out)] == [run.name]
@@ -67,6 +70,7 @@ def test_a_half_written_line_of_metrics_is_left_out(make_run):
     path = run.path / "metrics.csv"
     path.write_text(path.read_text() + "4,0.1,0.0")
     assert len(run.metrics()) == 3
+    run.set_status("running", 0)  # as a training does before it drops lines
     run.keep_metrics(2)
     assert run.metrics() == rows[:2]
     run.append_metrics(rows[2])
@@ -76,22 +80,61 @@ def test_a_half_written_line_of_metrics_is_left_out(make_run):
     assert not path.exists()
 
 
-def test_running_without_its_process_is_crashed(make_run):
-    run = make_run()
-    done = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
-    )
+def test_a_run_is_running_while_its_log_is_locked_whatever_the_process_number(make_run):
+    run = make_run(finished=2)
+    writer = SampleLogWriter.open(run.path / "log.h5")
     run.set_status("running", 2)
-    assert run.status().shown == "running"
-    status = json.loads((run.path / "status.json").read_text())
-    assert status["pid"] == os.getpid()
-    (run.path / "status.json").write_text(json.dumps({**status, "pid": int(done.stdout)}))
-    assert run.status().shown == "crashed"
-    # On a shared disk, the process of another machine cannot be checked.
-    (run.path / "status.json").write_text(
-        json.dumps({**status, "pid": int(done.stdout), "host": "elsewhere"})
-    )
-    assert run.status().shown == "running"
+    path = run.path / "status.json"
+    for pid, host in ((os.getpid(), socket.gethostname()), (1, "elsewhere"), (10**12, "")):
+        path.write_text(json.dumps(with_digest({**json.loads(path.read_text()), "pid": pid, "host": host})))
+        assert run.status().state == "running"
+    writer.close()
+    for pid, host in ((os.getpid(), socket.gethostname()), (1, "elsewhere")):
+        path.write_text(json.dumps(with_digest({**json.loads(path.read_text()), "pid": pid, "host": host})))
+        assert run.status().state == "crashed"
+    (run.path / "log.h5").unlink()
+    assert run.status().state == "crashed"
+
+
+def test_where_files_cannot_be_locked_the_process_is_asked(make_run, monkeypatch):
+    run = make_run(finished=2)
+    run.set_status("running", 2)
+
+    def no_locks(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("memgate.runs.status.is_locked", no_locks)
+    assert run.status().state == "running"
+    monkeypatch.setattr("memgate.runs.status._is_alive", lambda _: False)
+    assert run.status().state == "crashed"
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    assert run.status().state == "running"
+
+
+def test_to_ask_whether_a_run_is_trained_does_not_keep_it_from_being_trained(make_run):
+    run = make_run(finished=2)
+    run.set_status("running", 2)
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            run.status()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(20):
+            SampleLogWriter.open(run.path / "log.h5").close()
+    finally:
+        stop.set()
+        asking.join()
+
+
+def test_without_its_status_a_run_says_what_its_metrics_know(make_run):
+    for finished, state in ((4, "complete"), (2, "failed"), (0, "failed")):
+        run = make_run(finished=finished)
+        (run.path / "status.json").unlink()
+        assert (run.status().state, run.status().epoch) == (state, finished)
 
 
 def test_runs_are_found_by_path_and_by_name_the_newest_first(make_run):
@@ -108,7 +151,7 @@ def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
     run = make_run()
     stored = json.loads((run.path / "config.json").read_text())
     stored["config"]["train"]["epochs"] = "3"
-    (run.path / "config.json").write_text(json.dumps(stored))
+    write_config(run.path / "config.json", stored)
     with pytest.raises(MemgateError, match="train: epochs is '3' and must be a whole number"):
         _ = open_run(run.path).config
 
@@ -119,15 +162,57 @@ def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
         ("config.json", "{", "cannot be read"),
         ("config.json", "[]", "holds no JSON object"),
         ("config.json", '{"schema": "other/1"}', "is not a configuration of the format memgate-run/1"),
-        ("metrics.csv", "epoch,test_accuracy\n1,much\n", "holds something that is no number"),
-        ("status.json", '{"state": "running"}', "has other keys than a status"),
+        ("config.json", '{"a":' * 100_000, "config.json cannot be read"),
+        ("config.json", '{"a":' * 99 + "1" + "}" * 99, "is nested deeper than 50 levels"),
+        ("metrics.csv", "epoch,test_accuracy\n1,much\n", "metrics.csv cannot be read as numbers"),
+        ("metrics.csv", b"epoch,test_accuracy\n1,\xff\n", "metrics.csv cannot be read as numbers"),
+        ("metrics.csv", "epoch,a\n1\n", "metrics.csv cannot be read as numbers"),
+        ("metrics.csv", "epoch,a\n1,2,3\n", "metrics.csv cannot be read as numbers"),
+        ("metrics.csv", "a\n2\n", "it has no column 'epoch'"),
+        ("metrics.csv", "epoch\n1\n1\n", "has epochs that do not rise"),
+        ("metrics.csv", "epoch,test_accuracy\n1,0.5\n2,0.5\n3,0.5\n", "ends at epoch 3, and 4 epochs are"),
+        ("metrics.csv", "", "ends at epoch 0, and 4 epochs are finished"),
+        ("metrics.csv", None, "cannot be read as numbers (it is no file)"),
+        ("status.json", '{"state": "running"}', "status.json is damaged, or was changed"),
+        ("status.json", None, "status.json cannot be read (it is no file)"),
     ],
 )
 def test_a_damaged_run_is_said_and_the_others_are_listed(make_run, capsys, file, content, sentence):
     good, bad = make_run(name="good"), make_run(name="bad")
-    (bad.path / file).write_text(content)
+    if content is None:
+        (bad.path / file).unlink()
+        (bad.path / file).mkdir()
+    else:
+        (bad.path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     Runs(good.config.out).run()
     output = capsys.readouterr().out
     assert sentence in output
     assert "damaged" in output
     assert "complete" in output
+
+
+def test_a_changed_number_in_status_or_configuration_is_said(make_run, one_sentence):
+    run = make_run(n=60, test_n=20, finished=2)
+    for file, old, new in (
+        ("status.json", '"epoch": 2', '"epoch": 3'),
+        ("status.json", '"epochs": 4', '"epochs": 5'),
+        ("status.json", '"stopped"', '"stoqped"'),
+        ("config.json", '"epochs": 4', '"epochs": 3'),
+        ("config.json", '"threads": 1', '"threads": 7'),
+    ):
+        path = run.path / file
+        before = path.read_text()
+        assert before.count(old)
+        path.write_text(before.replace(old, new))
+        assert f"{file} is damaged, or was changed" in one_sentence("resume", run.path)
+        path.write_text(before)
+
+
+def test_a_status_that_contradicts_the_configuration_is_said(make_run):
+    run, other = make_run(epochs=4), make_run(epochs=3)
+    (run.path / "status.json").write_bytes((other.path / "status.json").read_bytes())
+    with pytest.raises(MemgateError, match=r"epoch 3 of 3, and the run has 4 epochs: .* remove it"):
+        run.status()
+    run.set_status("complete", 2)
+    with pytest.raises(MemgateError, match=r"says 'complete', epoch 2 of 4"):
+        run.status()

@@ -203,9 +203,9 @@ def test_concurrent_writes_of_a_sweeps_file_lose_no_run(tmp_path, monkeypatch):
 def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_code, capsys, monkeypatch):
     save = memgate.training.loop.checkpoint.save
 
-    def save_and_signal(state: Any, path: Path) -> None:
-        save(state, path)
-        if path.name == "last.pt":
+    def save_and_signal(state: Any, run: object, which: str) -> None:
+        save(state, run, which)
+        if which == "last":
             signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(memgate.training.loop.checkpoint, "save", save_and_signal)
@@ -349,6 +349,6 @@ def test_ray_trains_runs_in_parallel_and_stops_them_on_interrupt(tmp_path):
     assert "Go on with: memgate sweep quickstart" in output
     assert "Traceback" not in errors
     run = open_run(going)
-    assert run.status().shown == "stopped"
+    assert run.status().state == "stopped"
     assert run.status().epoch >= 1
     assert run.checkpoint("last").is_file()

@@ -14,8 +14,9 @@ from memgate.errors import MemgateError
 from memgate.models import build_model
 from memgate.runs.inputs import inputs_of
 from memgate.runs.run import open_run
+from memgate.training.ending import Stopped
 from memgate.training.initial import new_state
-from memgate.training.loop import Stopped, resume, train
+from memgate.training.loop import resume, train
 
 
 def small(out: Path, name: str, **changes) -> RunConfig:
@@ -105,8 +106,9 @@ def test_a_run_that_stopped_in_its_first_epoch_resumes_from_the_baselines_weight
 ):
     copied = tmp_path / "copy"
     copied.mkdir()
-    (copied / "config.json").write_bytes((baseline.path / "config.json").read_bytes())
     (copied / "checkpoints").mkdir()
+    for name in ("config.json", "manifest.npz"):
+        (copied / name).write_bytes((baseline.path / name).read_bytes())
     (copied / "checkpoints" / "last.pt").write_bytes(baseline.checkpoint("last").read_bytes())
     uninterrupted = train(small(tmp_path, "uninterrupted", model=GATED, init_from=str(copied)))
     with monkeypatch.context():

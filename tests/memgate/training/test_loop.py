@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,11 +24,13 @@ from memgate.errors import MemgateError
 from memgate.log.writer import SampleLogWriter
 from memgate.models import build_model
 from memgate.runs.inputs import inputs_of
+from memgate.runs.json_files import with_digest
 from memgate.runs.run import Run, open_run
 from memgate.training import checkpoint
+from memgate.training.ending import Stopped
 from memgate.training.evaluate import evaluate_run
 from memgate.training.loader import DeviceImages
-from memgate.training.loop import Stopped, resume, train
+from memgate.training.loop import resume, train
 from memgate.training.sample_buffer import SampleBuffer
 from tests.helpers.same_runs import assert_same_run
 
@@ -89,10 +92,10 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
     assert stopped.value.code == 130
     monkeypatch.setattr("memgate.training.loop.train_step", original)
     run = open_run(tmp_path / "stopped")
-    assert run.status().shown == "stopped"
+    assert run.status().state == "stopped"
     assert 1 <= run.status().epoch < 4
     assert_same_run(whole, resume(run))
-    assert run.status().shown == "complete"
+    assert run.status().state == "complete"
     with pytest.raises(MemgateError, match="complete: there is nothing to resume"):
         resume(run)
 
@@ -128,7 +131,9 @@ def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(tmp_path, 
             wrapped = killing(Run.append_metrics, lambda self, row: row["epoch"] == epoch)
             patch.setattr(Run, "append_metrics", wrapped)
         else:
-            wrapped = killing(checkpoint.save, lambda state, path: path.stem == what and state.epoch == epoch)
+            wrapped = killing(
+                checkpoint.save, lambda state, run, which: which == what and state.epoch == epoch
+            )
             patch.setattr(checkpoint, "save", wrapped)
         with pytest.raises(Killed):
             train(small(tmp_path, data=data))
@@ -150,7 +155,9 @@ def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch)
             train(small(tmp_path))
     path = tmp_path / "run" / "status.json"
     path.write_text(
-        json.dumps({**json.loads(path.read_text()), "state": "running", "host": "elsewhere", "pid": 1})
+        json.dumps(
+            with_digest({**json.loads(path.read_text()), "state": "running", "host": "elsewhere", "pid": 1})
+        )
     )
     assert_same_run(whole, resume(open_run(tmp_path / "run")))
 
@@ -187,7 +194,7 @@ def test_a_signal_ends_an_evaluation_pass_at_the_next_batch(tmp_path, monkeypatc
         train(small(tmp_path))
     assert stopped.value.code == 143
     assert batches == [50]
-    assert open_run(tmp_path / "run").status().shown == "stopped"
+    assert open_run(tmp_path / "run").status().state == "stopped"
 
 
 def test_a_closed_standard_output_does_not_end_the_training(tmp_path, monkeypatch):
@@ -195,7 +202,80 @@ def test_a_closed_standard_output_does_not_end_the_training(tmp_path, monkeypatc
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("builtins.print", closed)
-    assert train(small(tmp_path)).status().shown == "complete"
+    assert train(small(tmp_path)).status().state == "complete"
+
+
+def two_epochs(out: Path, name: str = "run") -> RunConfig:
+    """A smaller training."""
+    data = DataConfig(name="digits", image_size=8, train_limit=64, test_limit=20)
+    model = ModelConfig(depth=8, name="resnet")
+    return small(out, name, data=data, model=model, noise=(), train=TrainConfig(epochs=2, batch_size=64))
+
+
+@pytest.mark.parametrize("meanwhile", ["moved", "replaced", "deleted", "log deleted"])
+def test_a_run_whose_folder_is_moved_stops_at_the_next_write_and_leaves_other_runs_alone(
+    tmp_path, monkeypatch, meanwhile
+):
+    other = train(two_epochs(tmp_path, "other"))
+    original = memgate.training.loop.train_step
+    run, before = tmp_path / "run", {}
+
+    def moving(state, *rest):
+        original(state, *rest)
+        if state.epoch != 1:
+            return
+        if meanwhile == "log deleted":
+            (run / "log.h5").unlink()
+        elif meanwhile == "deleted":
+            shutil.rmtree(run)
+        else:
+            run.rename(tmp_path / "elsewhere")
+        if meanwhile == "replaced":
+            other.path.rename(run)
+        before.update({path: path.read_bytes() for path in run.rglob("*") if path.is_file()})
+
+    monkeypatch.setattr("memgate.training.loop.train_step", moving)
+    with pytest.raises(
+        MemgateError, match=r"log.h5 was moved or deleted while this process wrote it"
+    ) as stopped:
+        train(two_epochs(tmp_path))
+    assert "free some space" not in str(stopped.value)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    if meanwhile == "replaced":
+        monkeypatch.setattr("memgate.training.loop.train_step", original)
+        moved = open_run(tmp_path / "elsewhere")
+        assert (moved.status().state, moved.status().epoch) == ("crashed", 1)
+        resume(moved)
+        assert_same_run(train(two_epochs(tmp_path, "whole")), moved)
+
+
+def test_a_signal_before_the_first_epoch_leaves_a_stopped_run(tmp_path, monkeypatch):
+    original = memgate.training.loop.DeviceImages
+
+    def signalled(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("memgate.training.loop.DeviceImages", signalled)
+        with pytest.raises(Stopped) as stopped:
+            train(two_epochs(tmp_path))
+    assert stopped.value.code == 130
+    run = open_run(tmp_path / "run")
+    assert (run.status().state, run.status().epoch) == ("stopped", 0)
+    assert resume(run).status().state == "complete"
+
+
+def test_a_signal_while_the_run_is_made_leaves_a_stopped_run(tmp_path, monkeypatch):
+    def signalled(text):
+        if text.startswith("Training"):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(console, "note", signalled)
+    with pytest.raises(Stopped) as stopped:
+        train(two_epochs(tmp_path))
+    assert stopped.value.code == 143
+    assert open_run(tmp_path / "run").status().state == "stopped"
 
 
 def test_missing_tensorboard_raises_before_a_run_is_created(tmp_path, monkeypatch):
@@ -226,7 +306,7 @@ def test_a_run_stopped_by_a_signal_resumes_bit_identically(tmp_path, name):
     assert process.returncode == code, errors
     assert "Traceback" not in errors
     run = open_run(tmp_path / "killed")
-    assert run.status().shown == ("crashed" if name == "SIGKILL" else "stopped")
+    assert run.status().state == ("crashed" if name == "SIGKILL" else "stopped")
     if name != "SIGKILL":
         assert f"memgate resume {run.path}" in output
     threads = torch.get_num_threads()
@@ -253,7 +333,7 @@ def test_the_last_logged_epoch_equals_the_last_checkpoints_output(tmp_path):
     run = train(small(tmp_path))
     inputs = inputs_of(run)
     model = build_model(run.config.model, 10, seed=0).eval()
-    assert checkpoint.load_weights(model, run.checkpoint("last"), CPU) == 4
+    assert checkpoint.load_weights(model, run, "last", CPU) == 4
     images = DeviceImages(inputs, "train", CPU)
     [batch] = images.evaluation_batches(1000)
     with torch.no_grad():
@@ -338,7 +418,7 @@ def test_a_full_disk_loses_an_epoch_of_the_log_and_the_training_continues(tmp_pa
 
     monkeypatch.setattr(SampleLogWriter, "write", full)
     run = train(small(tmp_path))
-    assert run.status().shown == "complete"
+    assert run.status().state == "complete"
     assert run.sample_log().epochs("train").tolist() == [1, 3, 4]
     assert "epoch 2 could not be written" in capsys.readouterr().err
 
@@ -348,10 +428,10 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
     whole = train(small(tmp_path, "whole"))
     original = checkpoint.save
 
-    def full(state, path):
+    def full(state, *rest):
         if state.epoch == 3:
             raise OSError(28, "No space left on device")
-        original(state, path)
+        original(state, *rest)
 
     monkeypatch.setattr(checkpoint, "save", full)
     with pytest.raises(MemgateError, match="after epoch 2 .*free some space, then continue"):
@@ -360,6 +440,15 @@ def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, mon
     assert run.status().state == "failed"
     monkeypatch.setattr(checkpoint, "save", original)
     assert_same_run(whole, resume(run))
+
+
+def test_what_can_never_train_is_refused_before_its_folder_is_made(tmp_path):
+    config = small(tmp_path / "runs", model=ModelConfig(layout="imagenet", depth=18))
+    with pytest.raises(
+        MemgateError, match="Images of 8 pixels leave b4 of --model.layout imagenet a single one"
+    ):
+        train(config)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_taken_name_and_a_diverged_loss_raise(tmp_path):

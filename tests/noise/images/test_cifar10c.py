@@ -134,10 +134,19 @@ def test_one_channel_is_rendered_like_the_channels_of_a_grey_image(kind, photogr
 
 
 def test_kinds_that_need_other_channels_are_refused():
-    for kind, channels in (("saturate", 1), ("saturate", 4), ("jpeg", 2)):
+    for kind, channels in (("saturate", 4), ("jpeg", 2)):
         images = made_up(2, 4, 4, channels)
         with pytest.raises(NoiseError, match=rf"{kind} needs images of .*3 channels.* these have {channels}"):
             render(kind, images, words_of(kind, images), constants(kind, 3))
+
+
+def test_the_last_zoom_of_the_script_has_another_size():
+    """Its range of floating-point numbers ends just above 1.25, where 32.5 pixels are rounded up."""
+    script, factor = np.arange(1, 1.26, 0.01)[-1], CONSTANTS["zoom-blur"]["factor"][4]
+    image = np.zeros((26, 26))
+    assert script > factor == 1.25
+    sides = [np.asarray(ndimage.zoom(image, zoom)).shape[0] for zoom in (script, factor)]
+    assert sides == [33, 32]
 
 
 @pytest.mark.parametrize(

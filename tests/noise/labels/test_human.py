@@ -94,7 +94,7 @@ def test_a_damaged_or_other_file_is_refused(tmp_path):
     assert "damaged" in refusal(task_of(f"human:column=aggre:file={path}", CLEAN))
     np.savez(path, clean=CLEAN, aggre=np.array([Path("x")] * 30))
     assert "damaged" in refusal(task_of(f"human:column=aggre:file={path}", CLEAN))
-    other = tmp_path / "human.csv"
+    other = tmp_path / "human.txt"
     other.write_text("x")
     assert "is neither an .npz nor a .pt file" in refusal(task_of(f"human:column=aggre:file={other}", CLEAN))
 

@@ -209,6 +209,6 @@ def test_the_format_of_a_file_is_recognised(tmp_path, foreign):
         path.write_bytes(FORMATS[name](manifest))
         assert format_of(read_file(path)) == name
     assert corrupted_images(read_file(tmp_path / "list.csv")) == 40
-    assert corrupted_images(ReadFile(tmp_path, b"sample_id,given_label\n0,1\n")) == 0
+    assert corrupted_images(ReadFile(tmp_path / "a.csv", b"sample_id,given_label\n0,1\n")) == 0
     with pytest.raises(NoiseError, match="is not JSON"):
         format_of(ReadFile(tmp_path / "list.txt", b"0\n1\n2\n\n"))

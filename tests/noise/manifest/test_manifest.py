@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from noise.apply import corrupt
 from noise.errors import NoiseError
 from noise.files.npz import read_npz, write_npz
+from noise.manifest.exchange import FORMATS
 from noise.manifest.header import SCHEMA, Header
 from noise.manifest.manifest import COLUMNS, Manifest
-from noise.manifest.summary import summary
+from noise.manifest.summary import label_changes, label_counts, summary
 from noise.spec import parse_specs
 from noise.verify import verify
 
@@ -135,8 +136,11 @@ def rewritten(path, **changes):
         ({"pixels": None}, "it lacks pixels"),
         ({"header": None}, "it lacks header"),
         ({"header": np.array("{")}, "the header is not JSON"),
-        ({"header": np.array("[]")}, "schema None"),
-        ({"header": np.array('{"schema": "memgate-manifest/9"}')}, "schema 'memgate-manifest/9'"),
+        ({"header": np.array("[]")}, "format None and not"),
+        (
+            {"header": np.array('{"schema": "memgate-manifest/9"}')},
+            "format memgate-manifest/9, which a newer",
+        ),
         ({"header": np.array(json.dumps({"schema": SCHEMA}))}, "the header lacks class_names"),
         ({"header": np.array("[" * 100_000)}, "the header is not JSON"),
         (
@@ -314,3 +318,33 @@ def test_an_empty_class_has_a_row_of_zeros():
     numbers = summary(result.manifest)
     assert numbers["transition"][3] == [0, 0, 0, 0]
     assert numbers["classes"][3]["label_realised"] == 0
+
+
+def test_many_classes_make_no_matrix_of_them():
+    """65,535 classes are as many as there can be; their matrix would take 32 GiB."""
+    labels = np.array([65_534, 0, 65_534, 7, 0, 1])
+    names = [f"class {label}" for label in range(65_535)]
+    images = np.zeros((6, 8, 8, 3), np.uint8)
+    manifest = corrupt(images, labels, ["pair:1"], seed=0, dataset="many", class_names=names).manifest
+    numbers = summary(manifest)
+    assert numbers["transition"] is None
+    assert [numbers["classes"][label]["count"] for label in (0, 1, 7, 8, 65_534)] == [2, 1, 1, 0, 2]
+    assert numbers["classes"][0]["label_realised"] == 1.0
+    changes = [column.tolist() for column in label_changes(manifest)]
+    assert changes == [[0, 1, 7, 65_534], [1, 2, 8, 0], [2, 1, 1, 2]]
+    for write in (FORMATS["matrix"], FORMATS["cleanlab"]):
+        with pytest.raises(
+            NoiseError, match="a matrix of 65,535 classes is too large, and 2,000 are possible"
+        ):
+            write(manifest)
+    assert len(FORMATS["csv"](manifest).splitlines()) == 7
+
+
+def test_changes_of_labels_are_those_of_the_matrix():
+    manifest = made(200, ["symmetric:0.5"])
+    counts = np.zeros((len(NAMES), len(NAMES)), int)
+    clean, given, number = label_changes(manifest)
+    counts[clean, given] = number
+    whole = label_counts(manifest)
+    np.fill_diagonal(whole, 0)
+    np.testing.assert_array_equal(counts, whole)

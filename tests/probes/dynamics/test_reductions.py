@@ -65,7 +65,7 @@ def test_events_equal_a_loop(case):
 
 
 @given(FLOATS, st.floats(0, 25))
-def test_first_from_and_signed_mean_equal_a_loop(case, epoch):
+def test_first_from_and_the_signed_mean_equal_a_loop(case, epoch):
     values, seen = case
     epochs = np.arange(len(values)) * 3 + 2
     later = [
@@ -79,7 +79,15 @@ def test_first_from_and_signed_mean_equal_a_loop(case, epoch):
         for c, s in zip(values.T, seen.T, strict=True)
     ]
     means = [sum(c) / len(c) if c else math.nan for c in signed]
-    same(reductions.signed_mean(values, agrees, seen), means)
+    same(reductions.mean(reductions.signed(values, agrees, seen), seen), means)
+
+
+def test_a_value_without_a_prediction_has_no_sign():
+    """A gate without a classifier agrees with no label; its entropy with a minus sign would be another score."""
+    values, predicted = np.array([[0.5, 0.5, 0.5]], np.float32), np.array([[True, True, False]])
+    result = reductions.signed(values, np.array([[True, False, False]]), predicted)
+    np.testing.assert_array_equal(result, [[0.5, -0.5, math.nan]])
+    assert result.dtype == np.float32
 
 
 def test_never_learned_is_never_epoch_0():

@@ -1,8 +1,10 @@
 import hashlib
 import io
 import json
+import os
 import tracemalloc
-import zlib
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +16,7 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.log.format import table_columns
+from memgate.log.writer import SampleLogWriter
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary
@@ -22,7 +25,8 @@ from probes.export import files
 from probes.export.export import export_run
 from probes.export.plan import KINDS, ExportPlan
 from probes.export.shapes import long_tables, matrix_arrays
-from probes.export.writers import arrow_table, write_csv
+from probes.export.writers import arrow_table, write_csv, write_table
+from probes.samples.filters import Filter
 
 FORMS = [
     (shape, form) for (schema, shape), forms in KINDS.items() if schema == "memgate" for form in forms
@@ -175,15 +179,10 @@ def test_summary_of_other_gates_and_splits(make_run):
 
 def test_routed_is_the_bit_and_not_g_above_one_half(make_run):
     run = make_run(epochs=2)
-    with h5py.File(run.path / "log.h5", "r+") as handle:
-        flags = handle["train/flags"]
-        commit = handle["commit/train/crc32"]
-        assert isinstance(flags, h5py.Dataset)
-        assert isinstance(commit, h5py.Dataset)
-        flags[:] = flags[:] | 8
-        names = json.loads(str(handle["commit/train"].attrs["quantities"]))
-        for row in range(2):
-            commit[row, names.index("flags")] = zlib.crc32(np.ascontiguousarray(flags[row]).data)
+    records = dict(run.sample_log().records("train", [1, 2]))
+    with closing(SampleLogWriter.open(run.path / "log.h5")) as writer:
+        for epoch, record in records.items():
+            writer.write(epoch, {"train": replace(record, flags=record.flags | 8)})
     table = summary(run)
     assert np.min(table["gate_last"].to_numpy()) < 0.5
     assert set(table["routed_last"]) == {True}
@@ -202,7 +201,7 @@ def test_unseen_samples_are_missing_and_never_zero(make_run):
     assert lines[1 + 3] == "3,1" + "," * 11
 
 
-def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
+def test_epochs_with_a_gap_and_a_damaged_epoch(make_run, capsys):
     run = make_run(n=20, epochs=7, every=2)
     with h5py.File(run.path / "log.h5", "r+") as handle:
         loss = handle["train/loss"]
@@ -211,6 +210,8 @@ def test_epochs_with_a_gap_and_a_damaged_epoch(make_run):
     assert sorted(set(read(export_run(run, ExportPlan("long", "parquet")))["epoch"])) == [2, 6, 7]
     meta = json.loads((run.path / "exports/run-train-long.parquet.meta.json").read_text())
     assert meta["epochs"] == [2, 6, 7]
+    assert meta["notes"] == ["Damaged in the log and left out: epoch 4."]
+    assert capsys.readouterr().err == "memgate: Damaged in the log and left out: epoch 4.\n"
     table = summary(run)
     assert set(table["epochs_logged"]) == {3}
     assert set(table["last_skip_epoch"].dropna()) <= {2, 6, 7}
@@ -256,15 +257,91 @@ def test_csv_text(make_run):
     assert "None" not in text
 
 
-def test_formulas_are_defused_and_numbers_are_not():
+def test_formulas_are_defused_where_people_read_and_kept_where_programs_do(tmp_path):
     words = ["=1+1", "+x", "-x", "@x", "plain", 'a "b", c', None]
-    table = arrow_table(pd.DataFrame({"word": pd.array(words, "string"), "number": np.float32(-1.5)}))
+    frame = pd.DataFrame({"word": pd.array(words, "string"), "number": np.float32(-1.5)})
+    write_table(tmp_path / "people.csv", frame)
+    people = pd.read_csv(tmp_path / "people.csv")
+    assert people["word"].fillna("").tolist() == ["'=1+1", "'+x", "'-x", "'@x", "plain", 'a "b", c', ""]
+    assert set(people["number"]) == {-1.5}
+    table = arrow_table(frame)
     stream = io.BytesIO()
     write_csv(stream, table.schema, [table])
     stream.seek(0)
-    result = pd.read_csv(stream)
-    assert result["word"].fillna("").tolist() == ["'=1+1", "'+x", "'-x", "'@x", "plain", 'a "b", c', ""]
-    assert set(result["number"]) == {-1.5}
+    assert pd.read_csv(stream)["word"].fillna("").tolist() == [word or "" for word in words]
+
+
+def test_a_summary_guards_formulas_in_a_file_and_not_in_a_stream(make_run, tmp_path, monkeypatch):
+    run = make_run(n=20)
+    original = files.export_summary
+
+    def with_formula(run, chosen, quantities=()):
+        table, notes = original(run, chosen, quantities)
+        return table.assign(cause=pd.array(["=1+1"] * len(table), "string")), notes
+
+    monkeypatch.setattr(files, "export_summary", with_formula)
+    assert set(pd.read_csv(export_run(run))["cause"]) == {"'=1+1"}
+    with (tmp_path / "program.csv").open("wb") as stream:
+        export_run(run, out=f"/dev/fd/{stream.fileno()}")
+    assert set(pd.read_csv(tmp_path / "program.csv")["cause"]) == {"=1+1"}
+    assert sorted(path.name for path in tmp_path.glob("program*")) == ["program.csv"]
+    parquet = export_run(run, ExportPlan(format="parquet"))
+    assert set(pd.read_parquet(parquet)["cause"]) == {"=1+1"}
+
+
+def test_the_ending_names_the_format(make_run, tmp_path):
+    run = make_run(n=20)
+    assert (
+        pyarrow.parquet.read_table(run.export(tmp_path / "a.parquet", quantities=("cause",))).num_rows == 20
+    )
+    assert json.loads(run.export(tmp_path / "a.JSONL").read_text().splitlines()[0])["sample_id"] == 0
+    assert run.export(tmp_path / "plain").read_text().startswith("sample_id,")
+    assert run.export(tmp_path / "a.txt", format="csv").read_text().startswith("sample_id,")
+    for name, form, sentence in (
+        ("x.parquet", "csv", "ends in .parquet and --format is csv"),
+        ("x.xlsx", None, "ends in .xlsx, which is none of the formats csv,"),
+        ("x.npz", "npz", None),
+    ):
+        if sentence is None:
+            run.export(tmp_path / name, format=form)
+            continue
+        with pytest.raises(MemgateError, match=sentence):
+            run.export(tmp_path / name, format=form)
+        assert not (tmp_path / name).exists()
+    with pytest.raises(MemgateError, match="not written as csv"):
+        run.export(tmp_path / "m.csv", shape="matrix")
+
+
+def test_only_an_export_is_replaced_unless_asked(make_run, tmp_path, one_sentence, exit_code):
+    run, path = make_run(n=20), tmp_path / "precious.csv"
+    path.write_text("mine")
+    with pytest.raises(MemgateError, match="exists and is no export of memgate"):
+        run.export(path)
+    assert "add --overwrite" in one_sentence("export", run.path, "--out", path)
+    assert path.read_text() == "mine"
+    assert exit_code("export", run.path, "--out", path, "--overwrite") == 0
+    whole = path.read_text()
+    run.export(path, quantities=("cause",))
+    assert path.read_text() != whole
+    os.mkfifo(tmp_path / "pipe")
+    assert "no program reads" in one_sentence("export", run.path, "--out", tmp_path / "pipe")
+
+
+def test_no_ids_are_not_all_ids(make_run, tmp_path):
+    run = make_run(n=20)
+    with pytest.raises(MemgateError, match="ids is empty"):
+        run.export(tmp_path / "x.csv", ids=())
+    assert len(run.export(tmp_path / "x.csv", ids=(3, 4)).read_text().splitlines()) == 3
+
+
+def test_a_misspelt_filter_is_refused():
+    for fields, sentence in (
+        ({"route": "router"}, "route 'router' is none of all, routed, skipped"),
+        ({"cause": "noisy"}, "cause 'noisy' is none of all, clean"),
+        ({"classes": "cat"}, "must be a tuple"),
+    ):
+        with pytest.raises(MemgateError, match=sentence):
+            Filter(**fields)
 
 
 def test_float32_round_trips_through_csv():

@@ -28,7 +28,7 @@ from probes.export.preview import outlook
 from probes.export.samples import choose
 from probes.result import ProbeResult, save_results
 from probes.samples.cohorts import Cohort, save_cohort
-from probes.samples.filters import Filter, class_numbers
+from probes.samples.filters import Filter, class_numbers, class_texts
 from probes.scores.table import score_table
 
 EPOCHS = np.array([2, 4, 6, 8, 9])
@@ -94,6 +94,65 @@ def test_classes_by_number_and_by_name():
     for wrong in ("3", "-1", "bird", "²", ""):
         with pytest.raises(MemgateError, match="the classes are 0 to 2, cat, dog, 7"):
             class_numbers((wrong,), names)
+
+
+NUMERIC = ("1", "10", "2", "number=0", "x")
+
+
+@pytest.mark.parametrize(
+    ("item", "number"),
+    [
+        ("2", 2), ("10", 1), ("x", 4), ("4", 4), (1, 1), (2, 2), ("number=1", 1), ("name=1", 0), ("name=10", 1),
+        ("name=number=0", 3),
+    ],
+)  # fmt: skip
+def test_a_class_has_one_meaning(item, number):
+    assert class_numbers((item,), NUMERIC) == (number,)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "1",
+            r"--classes 1 can mean class 0 \(named '1'\) or class 1 \(named '10'\): give number=0 or number=1",
+        ),
+        ("number=0", r"can mean class 3 \(named 'number=0'\) or class 0 \(named '1'\)"),
+        ("name=3", "the classes are 0 to 4"),
+        ("number=5", "the classes are 0 to 4"),
+        ("number=x", "the classes are 0 to 4"),
+        (10, "the classes are 0 to 4"),
+        (-1, "the classes are 0 to 4"),
+    ],
+)
+def test_a_text_with_two_meanings_or_none_is_refused(text, sentence):
+    with pytest.raises(MemgateError, match=sentence):
+        class_numbers((text,), NUMERIC)
+
+
+def test_what_is_recorded_is_read_as_the_same_classes():
+    names = ("1", "10", "2", "3", "0")
+    for numbers in ((0,), (1,), (2, 3), (4, 0, 1)):
+        texts = class_texts(numbers, names)
+        assert class_numbers([str(text) for text in texts], names) == numbers
+    assert class_texts((0, 1, 2, 3), names) == ("number=0", "number=1", 2, 3)
+    assert class_texts((1, 3), "abcd") == (1, 3)
+
+
+def test_the_command_beside_an_export_of_numeric_classes_writes_the_same_bytes(make_run, exit_code, tmp_path):
+    run = make_run(n=30, classes=5, class_names=("4", "3", "2", "1", "0"))  # class 3 is called 1
+    out = tmp_path / "classes.csv"
+    for given in ("name=1", "number=3", 3):
+        path = export_run(run, ExportPlan(filter=Filter(classes=(given,))), out=out)
+        meta = json.loads(out.with_name("classes.csv.meta.json").read_text())
+        assert "--classes number=3 " in meta["command"]
+        assert set(pd.read_csv(path)["clean_label"]) == {3}
+        first = path.read_bytes()
+        path.unlink()
+        assert exit_code(*shlex.split(meta["command"])[1:]) == 0
+        assert path.read_bytes() == first
+    with pytest.raises(MemgateError, match="--classes 1 can mean class 3 .* or class 1 "):
+        export_run(run, ExportPlan(filter=Filter(classes=("1",))))
 
 
 def test_few_places_are_few_parts_and_all_are_covered_once():

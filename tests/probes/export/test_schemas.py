@@ -19,6 +19,7 @@ from tensorboard.plugins.projector import projector_config_pb2
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.pictures import pictures_of
+from memgate.runs.run import Run
 from noise.files.atomic import atomic_folder
 from noise.files.npz import write_zip
 from probes.dynamics.summary import summary
@@ -37,19 +38,42 @@ def test_cleanlab(make_run, form):
     path = export_run(run, ExportPlan(format=form, schema="cleanlab"))
     read = pd.read_csv if form == "csv" else pd.read_parquet
     result = read(path).set_index("sample_id")
-    assert list(result) == ["is_label_issue", "label_score", "given_label", "predicted_label"]
+    assert list(result) == ["is_label_issue", "label_score", "given_label", "predicted_label", "is_corrupted"]
     log = run.sample_log()
     samples = log.samples("train")
-    np.testing.assert_array_equal(result["is_label_issue"], samples.given_label != samples.clean_label)
+    np.testing.assert_array_equal(result["is_corrupted"], samples.given_label != samples.clean_label)
     assert result["label_score"].dropna().between(0, 1).all()
     last = np.where(log.values("train", "seen")[1][-1], log.values("train", "p_given")[1][-1], np.nan)
     there = ~np.isnan(last)
     np.testing.assert_array_equal(
         result["label_score"].to_numpy(np.float32)[there], last[there].astype(np.float32)
     )
-    assert result.loc[3, ["label_score", "predicted_label"]].isna().all()
-    score, wrong = result["label_score"].to_numpy(float), result["is_label_issue"].to_numpy(bool)
-    assert np.nanmean(score[wrong]) < np.nanmean(score[~wrong])
+    assert result.loc[3, ["is_label_issue", "label_score", "predicted_label"]].isna().all()
+    known = result.drop(index=3)
+    flagged, wrong = (known[name].to_numpy(bool) for name in ("is_label_issue", "is_corrupted"))
+    assert known["label_score"][wrong].mean() < known["label_score"][~wrong].mean()
+    assert flagged[wrong].mean() > flagged[~wrong].mean()
+    assert not np.array_equal(flagged, wrong)  # an estimate
+    meta = json.loads(path.with_name(f"{path.name}.meta.json").read_text())
+    assert "is_label_issue is an estimate by cleanlab's rule predicted_neq_given" in meta["notes"][0]
+
+
+def test_cleanlab_flags_what_its_own_rule_flags(make_recorder):
+    """Three classes, four samples: the second is predicted as another class than its given one, and so is the last.
+
+    Only the last has a wrong given label, which the estimate must not depend on.
+    """
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.1, 0.6, 0.3]])
+    given, clean = np.array([0, 1, 2, 2]), np.array([0, 1, 2, 0])
+    with make_recorder(4, epochs=1, labels=given, clean_labels=clean) as recorder:
+        recorder.update(np.arange(4), np.log(probabilities), given)
+        recorder.end_epoch()
+    result = pd.read_csv(export_run(Run(recorder.path), ExportPlan(schema="cleanlab")))
+    assert result["is_label_issue"].tolist() == [False, True, False, True]
+    assert result["is_corrupted"].tolist() == [False, False, False, True]
+    np.testing.assert_allclose(result["label_score"], [0.8, 0.3, 0.5, 0.3], rtol=1e-6)
+    own = pytest.importorskip("cleanlab.filter").find_predicted_neq_given(given, probabilities)
+    np.testing.assert_array_equal(result["is_label_issue"], own)
 
 
 def test_cleanlab_ranks_by_our_score_as_by_its_own(make_run):
@@ -201,7 +225,7 @@ def test_class_names_cannot_break_a_line(make_run, monkeypatch):
     assert len(metadata) == len(tensors) == 20
     assert "a b c" in set(metadata["clean"])
     labels = pd.read_csv(export_run(run, ExportPlan(schema="fiftyone")) / "labels.csv")
-    assert {"a\tb\nc", "'=1+1"} <= set(labels["clean_class"])
+    assert {"a\tb\nc", "=1+1"} <= set(labels["clean_class"])
 
 
 @pytest.mark.parametrize("schema", ["fiftyone", "tensorboard"])

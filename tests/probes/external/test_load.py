@@ -1,5 +1,6 @@
 """External hardness: reading, check of the order, and rank correlation with a run's scores."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -135,9 +136,50 @@ def test_a_csv_file_names_its_split_and_direction(tmp_path):
     assert load_external(f"mine={csv(tmp_path / 'y.csv', sample_id=[1], low=[1.0])}:low").direction == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["x.CSV", "x.csv.gz", "x.parquet", "x.Parquet", "x.npz", "x.NPY", "x.npy.gz"]
+)
+def test_a_file_may_have_any_form_of_a_table(tmp_path, name):
+    path, form = tmp_path / name, name.lower().removesuffix(".gz").rpartition(".")[2]
+    values = {"sample_id": [2, 0, 1], "value": [0.5, np.nan, 1.5], "label": [2, 0, 1]}
+    plain = tmp_path / f"plain.{form}"
+    if form == "npy":
+        np.save(plain, [np.nan, 1.5, 0.5])
+    elif form == "npz":
+        np.savez(plain, **{key: np.array(column) for key, column in values.items()})
+    else:
+        getattr(pd.DataFrame(values), f"to_{form}")(plain, index=False)
+    content = plain.read_bytes()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    external = load_external(f"mine={path}" if form == "npy" else f"mine={path}:value")
+    table = pd.DataFrame({"sample_id": [0, 1, 2], "clean_label": [0, 1, 2]})
+    np.testing.assert_array_equal(aligned(external, table)[0], [np.nan, 1.5, 0.5])
+    assert external.order_checked == (form != "npy")
+    assert external.title == ("mine (order not checked)" if form == "npy" else "mine")
+    assert load_external(f"mine={path}{'' if form == 'npy' else ':value'}:low").direction == -1
+
+
+def test_a_repeated_column_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("sample_id,value,value\n1,2,3\n")
+    with pytest.raises(NoiseError, match="has the column 'value' twice"):
+        load_external(f"mine={tmp_path}/x.csv:value")
+
+
+def test_a_file_that_names_other_data_or_classes_is_refused(make_run, tmp_path):
+    run = make_run()
+    about = csv(tmp_path / "d.csv", sample_id=[1, 2], value=[1.0, 2], dataset=["CIFAR 100"] * 2)
+    with pytest.raises(MemgateError, match="is about CIFAR 100 and the run was trained on npz"):
+        joined(run, f"mine={about}:value")
+    more = csv(tmp_path / "k.csv", sample_id=[1, 2], value=[1.0, 2], label=[1, 10])
+    with pytest.raises(MemgateError, match="has 11 classes and the run 10: it belongs to another data set"):
+        joined(run, f"mine={more}:value")
+    same = csv(tmp_path / "s.csv", sample_id=[1, 2], value=[1.0, 2], dataset=["NPZ"] * 2)
+    assert [one.title for one in joined(run, f"mine={same}:value")] == ["mine (order not checked)"]
+
+
 WRONG = [
     ("cscores", "names no file"),
-    ("mine={}/x.npz", "names neither one of cscores, cifar10n, cifar10h nor a column"),
+    ("mine={}/x.npz", "names neither one of cscores, cifar10n, cifar10h nor a column of a table"),
     ("mine={}/missing.csv:value", "missing.csv does not exist"),
     ("cscores={}/missing.npz", "missing.npz does not exist"),
     ("cifar10h={}/missing.npy", "missing.npy does not exist"),
@@ -149,7 +191,7 @@ WRONG = [
     ("mine={}/good.csv:other", "no column 'other': it has sample_id, value, name, half"),
     ("mine={}/good.csv:name", "column 'name' contains values that are not numbers"),
     ("mine={}/twice.csv:value", "whole numbers, each once"),
-    ("mine={}/empty.csv:value", "cannot be read as a CSV file"),
+    ("mine={}/empty.csv:value", "cannot be read as a table"),
     ("mine={}/header.csv:value", "header.csv has only a header"),
     ("mine={}/splits.csv:value", "contains several splits"),
     ("mine={}/nosplit.csv:value", "column 'split' is empty in 2 of 2 rows"),
@@ -266,8 +308,11 @@ def test_test_split_no_noise_no_gate_and_gaps(make_run, tmp_path):
 
 def test_files_about_other_data_are_refused(make_run, tmp_path, official):
     run = make_run()
-    with pytest.raises(MemgateError, match="about CIFAR-10 and run was trained on npz"):
+    with pytest.raises(MemgateError, match="c.npz has other labels"):
         joined(run, f"cscores={official}/c.npz")
+    np.savez(tmp_path / "unlabelled.npz", scores=np.zeros(50_000, np.float32))
+    with pytest.raises(MemgateError, match="about CIFAR-10 and the run was trained on npz"):
+        joined(run, f"cscores={tmp_path}/unlabelled.npz")
     path = csv(tmp_path / "x.csv", sample_id=[900], value=[1.0])
     with pytest.raises(MemgateError, match="none of the run's 200 sample ids"):
         joined(run, f"mine={path}:value")
@@ -282,11 +327,15 @@ def test_correlations_are_in_every_form_of_the_report(make_run, tmp_path, capsys
     for form in ("terminal", "markdown"):
         print_report([run], form, 0, joins=[f"mine={path}:value"])
         shown = capsys.readouterr().out
-        assert "Spearman's rank correlation with value of x.csv (mine), samples of train" in shown
+        assert (
+            "Spearman's rank correlation with value of x.csv (mine (order not checked)), samples of train"
+            in shown
+        )
         assert "high is harder, 200 samples of train; the order of x.csv could not be checked" in shown
     print_report([run], "json", 0, joins=[f"mine={path}:value"])
     stored = json.loads(capsys.readouterr().out)["joins"][0]
     assert stored["direction"] == 1
+    assert stored["order_checked"] is False
     assert stored["correlations"][0]["rho"]["n"] == 200
 
 

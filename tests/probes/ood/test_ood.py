@@ -264,6 +264,33 @@ def test_a_folder_of_pictures(tmp_path):
     assert (result.facts.size, result.facts.part, result.facts.total) == ("various", "picture files", 4)
 
 
+def test_a_set_of_every_ending_and_depth_is_measured_whole(tmp_path):
+    image = RNG.integers(1, 256, (9, 9, 3), np.uint8)
+    endings = ("JPEG", "webp", "bmp", "tif", "gif")
+    for number in range(45):
+        folder = tmp_path / f"{number % 3}" / "deeper" / f"{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number:02d}.{endings[number % 5]}")
+    (tmp_path / "readme.txt").write_text("no picture")
+    Image.new("RGB", (9, 9)).save(tmp_path / "0" / "black.png")
+    result = read_set(one_set(tmp_path), 8)
+    assert result.facts.total == len(result.images) == 46
+    left_out, black = result.notes
+    assert left_out.startswith(f"--ood x: {tmp_path}: 46 pictures are read, 1 entries left out: 1 no JPEG")
+    assert "1 of the 46 images have one colour only (1 of them black; ids 0)" in black
+
+
+def test_a_folder_of_several_data_sets_gives_the_one_that_is_named(tmp_path):
+    (tmp_path / "textures" / "images").mkdir(parents=True)
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "textures" / "images" / "a.png")
+    images = RNG.integers(0, 256, (4, 32, 32, 3), np.uint8)
+    arrays = {f"{split}_images": images for split in ("train", "test")}
+    arrays |= {f"{split}_labels": np.arange(4) for split in ("train", "test")}
+    np.savez(tmp_path / "svhn.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    np.testing.assert_array_equal(read_set(one_set(tmp_path, "SVHN"), 32).images, images)
+    assert read_set(one_set(tmp_path, "textures"), 8).facts.total == 1
+
+
 def test_the_test_images_of_a_data_set_are_taken(tmp_path):
     arrays = {"train_images": RNG.integers(0, 256, (6, 32, 32, 3), np.uint8), "train_labels": np.arange(6)}
     arrays |= {"test_images": RNG.integers(0, 256, (4, 32, 32, 3), np.uint8), "test_labels": np.arange(4)}
@@ -355,7 +382,7 @@ def test_files_without_images_are_refused(tmp_path, arrays, sentence):
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(
-        MemgateError, match=r"holds no .png, .jpg, .jpeg file, neither itself nor in its folders"
+        MemgateError, match=r"holds no JPEG, PNG.* picture, neither itself nor in its folders"
     ):
         read_set(one_set(tmp_path), 8)
     (tmp_path / "a.png").write_text("nothing")

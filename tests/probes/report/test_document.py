@@ -1,13 +1,10 @@
 """The layout that all documents share."""
 
 import json
-import math
-
-import pytest
 
 from noise.kinds import KINDS
 from probes.report.corruption import kinds_table
-from probes.report.document import Lines, Table, layout, table_of, to_json
+from probes.report.document import Lines, Table, layout, table_of
 from probes.report.score_list import score_list
 from probes.scores.catalogue import SCORES
 
@@ -30,13 +27,6 @@ def test_a_cell_that_a_row_lacks_is_empty_and_text_like_a_number_stays_text():
     table = table_of("", [{"a": "1.50"}, {"b": "2", "a": "0.10"}])
     assert (table.headers, table.rows) == (("a", "b"), (("1.50", ""), ("0.10", "2")))
     assert layout("", [table], "terminal").splitlines()[2:] == ["1.50", "0.10  2"]
-
-
-def test_json_refuses_what_it_has_no_number_for():
-    assert to_json({"a": "±"}) == '{\n  "a": "\\u00b1"\n}'
-    assert to_json({"a": "±"}, ascii_only=False) == '{\n  "a": "±"\n}'
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        to_json([math.inf])
 
 
 def test_the_lists_of_scores_and_kinds_are_tables_for_a_page_too():

@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from memgate.errors import MemgateError
+from memgate.runs.config_file import write_config
 from memgate.runs.run import Run
 from probes.report.report import report as full_report
 from probes.result import ProbeResult, save_results
@@ -169,7 +170,7 @@ def test_identity_curve_is_marked(make_run):
     path = run.path / "config.json"
     stored = json.loads(path.read_text())
     stored["config"]["model"]["gate"]["curve"] = "identity"
-    path.write_text(json.dumps(stored))
+    write_config(path, stored)
     assert any("identity" in note for note in report(Run(run.path)).notes)
 
 

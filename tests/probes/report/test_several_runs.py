@@ -11,6 +11,7 @@ import pytest
 
 from app.cli import main
 from memgate.errors import MemgateError
+from memgate.runs.config_file import write_config
 from memgate.runs.run import Run
 from probes.report.report import Report
 from probes.report.report import report as full_report
@@ -36,7 +37,7 @@ def changed(run: Run, name: str, **values: object) -> Run:
         for section in sections:
             place = place[section]
         place[last] = value
-    (path / "config.json").write_text(json.dumps(stored))
+    write_config(path / "config.json", stored)
     return Run(path)
 
 

@@ -50,6 +50,8 @@ def test_the_declared_range_holds_on_synthetic_and_trained_runs(make_run, traine
 def test_ranges_as_text_and_as_numbers():
     assert SCORES["aum"].range == "(-inf, inf) logits"
     assert SCORES["signed_entropy_mean"].range == "[-ln K, ln K] nats"
+    assert SCORES["entropy_mean"].range == "[0, ln K (two-way gates: ln 2)] nats"
+    assert SCORES["entropy_mean"].range_of(two_way=False) == "[0, ln K] nats"
     assert SCORES["signed_entropy_mean"].bounds(10, 4) == (-math.log(10), math.log(10))
     assert SCORES["first_learned_epoch"].range == "[1, E] epoch"
     assert SCORES["prediction_depth"].range == "[0, L] points"

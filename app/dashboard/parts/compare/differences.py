@@ -23,7 +23,8 @@ def differences(first: View, second: View) -> dict[str, Estimate]:
     one, other = (view.of_split("train") for view in (first, second))
     orders = columns_by_id(one), columns_by_id(other)
     corrupted = [view.data.corrupted[order] for view, order in zip((one, other), orders, strict=True)]
-    both, neither = corrupted[0] & corrupted[1], ~(corrupted[0] | corrupted[1])
+    both = corrupted[0] & corrupted[1]
+    neither = one.data.clean[orders[0]] & other.data.clean[orders[1]]
     changes = {}
     if all("test" in view.log.splits for view in (first, second)):
         tests = [view.of_split("test") for view in (first, second)]

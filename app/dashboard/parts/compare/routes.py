@@ -12,6 +12,7 @@ from app.dashboard.results import over_epochs
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Address
+from probes.samples.filters import of_cause
 from probes.stats.estimate import decimal, percent
 
 GROUPS = {"all": "all samples", "clean": "clean", "corrupted": "corrupted"}
@@ -71,7 +72,7 @@ def _pair_picked() -> None:
 def flips(view: View, pair: Pair) -> None:
     """Table of routes in two runs, 2 x 2: each cell selects its samples."""
     of_first, of_second = pair.routed
-    corrupted = pair.cause != "clean"
+    corrupted = of_cause(pair.cause, "corrupted")
     heading(
         f"Routes in {pair.first.letter} and {pair.second.letter}",
         "click a count to select samples in run A",

@@ -15,6 +15,8 @@ from app.dashboard.logs import Stamp
 from app.dashboard.view import state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
+from memgate.log.format import has_value
+from probes.samples.filters import of_cause
 from probes.samples.same_data import RunData, check_same_data, corruption_apart
 from probes.stats.agreement import Agreement, agreement
 
@@ -60,7 +62,7 @@ class Pair:
     first: ComparedRun
     second: ComparedRun
     sample_id: NDArray[np.int64]
-    """[n] rising: samples that pass the filter in the first run and were seen in both."""
+    """[n] rising: samples that pass the filter in the first run and have a route in both."""
     cause: NDArray[np.str_]
     """[n] of the first run."""
     routed: NDArray[np.bool_]
@@ -70,8 +72,7 @@ class Pair:
 
     def agreements(self) -> dict[str, Agreement]:
         """Agreement of the routes: of all samples, of the clean and of the corrupted ones."""
-        corrupted = self.cause != "clean"
-        groups = {"all": np.ones(len(corrupted), bool), "clean": ~corrupted, "corrupted": corrupted}
+        groups = {name: of_cause(self.cause, name) for name in ("all", "clean", "corrupted")}
         return {
             name: agreement(*self.routed[:, members]) for name, members in groups.items() if members.any()
         }
@@ -155,20 +156,20 @@ def _pair(first: ComparedRun, second: ComparedRun) -> Pair:
     orders = [columns_by_id(one.view) for one in (first, second)]
     views = first.view, second.view
 
-    def both(name: str, per_gate: bool = True) -> NDArray[Any]:
-        return np.stack([
-            one.at_cursor(name, one.gate if per_gate else None)[order]
-            for one, order in zip(views, orders, strict=True)
-        ])  # fmt: skip
+    def both(name: str) -> NDArray[Any]:
+        return np.stack(
+            [one.at_cursor(name, one.gate)[order] for one, order in zip(views, orders, strict=True)]
+        )
 
-    members = views[0].members[orders[0]] & both("seen", per_gate=False).all(axis=0)
+    gate = both("gate")
+    members = views[0].members[orders[0]] & has_value(gate).all(axis=0)
     return Pair(
         first,
         second,
         views[0].data.sample_id[orders[0]][members],
         views[0].data.cause[orders[0]][members],
         both("routed")[:, members],
-        both("gate")[:, members],
+        gate[:, members],
     )
 
 
@@ -188,7 +189,7 @@ def routed_shares(one: View) -> dict[str, Share]:
 def _routed_shares(
     _view: View, at: Stamp, split: str, gate: str, only: str, epoch: int | None
 ) -> dict[str, Share]:
-    routed, seen = logs.matrix(at, split, "routed", gate), logs.matrix(at, split, "seen")
-    corrupted = _view.data.corrupted
-    groups = {"clean": _view.members & ~corrupted, "corrupted": _view.members & corrupted}
-    return {name: group_curves.share(routed, seen, group) for name, group in groups.items() if group.any()}
+    routed, known = logs.matrix(at, split, "routed", gate), logs.known(at, split, "routed", gate)
+    states = group_curves.states(_view.data.cause)
+    groups = {name: _view.members & members for name, members in states.items()}
+    return {name: group_curves.share(routed, known, group) for name, group in groups.items() if group.any()}

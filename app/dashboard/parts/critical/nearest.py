@@ -7,14 +7,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import run_data, run_folders, sentences
+from app.dashboard import run_data, sentences
 from app.dashboard.components import thumbnails
 from app.dashboard.components.heading import heading
 from app.dashboard.components.tiles import LEGEND, tiles
 from app.dashboard.results import probe_results
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
 from memgate.runs.run import command
 from probes.result import ProbeResult
 
@@ -102,7 +102,7 @@ def neighbour(view: View, result: ProbeResult, sample_id: int, count: int) -> No
             st.html(thumbnails.enlarged(both[0], SIDE, f"sample {sample_id}"))
         missing_neighbour(view, result, neighbours, count)
     else:
-        with run_folders.reading(f"{view.run.path}/probes/{probe_results.NEIGHBOURS}.h5"):
+        with reading(f"{view.run.path}/probes/{probe_results.NEIGHBOURS}.h5"):
             show_neighbour(view, sample_id, both[0] if both else None, neighbours, int(place[0]))
     if st.button("Open the sample", key="open_nearest", icon=":material/arrow_forward:"):
         state.open_sample(view, sample_id)

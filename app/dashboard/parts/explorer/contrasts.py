@@ -106,12 +106,15 @@ def _categories(view: View) -> dict[str, NDArray[np.str_]]:
     """Columns of categories, each [N]."""
     data, names = view.data, view.log.class_names
     columns = {"cause": np.array([palette.CAUSE_WORDS.get(one, one) for one in data.cause], str)}
-    for title, labels in (("given label", data.given_label), ("clean label", data.clean_label)):
+    labelled = {"given label": data.given_label}
+    if data.samples.truth_known:
+        labelled["clean label"] = data.clean_label
+    for title, labels in labelled.items():
         known, codes = np.unique(labels, return_inverse=True)
         columns[title] = np.array([sentences.class_name(int(one), names) for one in known], str)[codes]
     if view.gate:
-        routed, seen = view.at_cursor("routed", view.gate), view.at_cursor("seen")
-        columns["route"] = np.where(seen, np.where(routed, "routed", "skipped"), "not seen")
+        routed, known = view.at_cursor("routed", view.gate), view.known_at_cursor("routed", view.gate)
+        columns["route"] = np.where(known, np.where(routed, "routed", "skipped"), "missing")
     try:
         kinds = np.array(run_data.operation_kinds(view.run), str)
         for title, operations in (

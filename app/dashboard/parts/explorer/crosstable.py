@@ -17,10 +17,16 @@ KINDS = ("corrupted", "clean")
 
 
 def counted(view: View) -> NDArray[np.bool_]:
-    """Samples that the table counts, bool [N]: seen in the epoch, and passing the filter but for its route."""
-    seen = view.at_cursor("seen")
-    any_route = replace(view.only, route="all")
-    return any_route.matching(view.data.cause, view.data.clean_label, seen, seen) & seen
+    """Samples that the table counts, bool [N]: route and truth known, and passing the filter but for its route."""
+    return (
+        _passing(view) & view.known_at_cursor("routed", view.gate) & (view.data.clean | view.data.corrupted)
+    )
+
+
+def _passing(view: View) -> NDArray[np.bool_]:
+    """Samples that pass the filter but for its route, bool [N]."""
+    none = np.zeros(len(view.data), bool)
+    return replace(view.only, route="all").matching(view.data.cause, view.data.clean_label, none, none)
 
 
 def cell(view: View, route: str, kind: str) -> NDArray[np.bool_]:
@@ -39,8 +45,14 @@ def crosstable(view: View, gate: str) -> None:
     )  # fmt: skip
     members = counted(view)
     counts = contingency(view.at_cursor("routed", gate)[members], view.data.corrupted[members])
+    if not view.data.samples.truth_known:
+        st.caption(
+            "It is not known which samples of this run are corrupted: there is nothing to compare routes with."
+        )
+        return
+    missing = int(_passing(view).sum()) - counts.n
     if counts.n == 0:
-        st.caption("No sample that passes the filter was seen in this epoch.")
+        st.caption("No sample that passes the filter has a route in this epoch.")
         return
     with st.container(gap="xsmall"):
         _cells(view, counts)
@@ -50,7 +62,8 @@ def crosstable(view: View, gate: str) -> None:
         if view.only.route == "all"
         else " The filter on the route is not applied here: it would empty a row."
     )
-    st.caption(f"Brackets: 95 % intervals, Wilson's for shares, Woolf's for the odds ratio.{route}")
+    unknown = f" The route of {missing:,} samples is missing in this epoch." if missing else ""
+    st.caption(f"Brackets: 95 % intervals, Wilson's for shares, Woolf's for the odds ratio.{route}{unknown}")
 
 
 def _cells(view: View, counts: Contingency) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.samples.filters import Filter, Route
+from probes.samples.filters import Filter, Route, of_cause
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Preset:
         self,
         cause: NDArray[np.str_],
         routed: NDArray[np.bool_],
-        seen: NDArray[np.bool_],
+        known: NDArray[np.bool_],
         values: NDArray[np.float64],
     ) -> NDArray[np.bool_]:
         """Samples of the preset, bool [N]; a sample without a value is left out.
@@ -43,11 +43,11 @@ class Preset:
         Args:
             cause: [N].
             routed: [N] at the epoch shown.
-            seen: [N] likewise.
+            known: [N] whether that route is known.
             values: [N] of the column.
         """
         labels = np.zeros(len(cause), np.int64)  # the filter asks for no class
-        return Filter(self.cause, self.route).matching(cause, labels, routed, seen) & (values > self.above)
+        return Filter(self.cause, self.route).matching(cause, labels, routed, known) & (values > self.above)
 
 
 GATED = (
@@ -105,8 +105,7 @@ def presets(
         selected: whether samples are selected.
         network: whether there is a network that the routing probe can be run on.
     """
-    clean = cause == "clean"
-    present = {"all": True, "clean": bool(clean.any()), "corrupted": not clean.all()}
+    present = {name: bool(of_cause(cause, name).any()) for name in ("all", "clean", "corrupted")}
     memorised = (MEMORISED,) if gated and network else ()
     offered = [*(GATED if gated else ()), *memorised, *LEARNING, *((CRITICAL,) if critical else ()), HARDEST]
     offered += [*((SELECTION,) if selected else ()), RANDOM]

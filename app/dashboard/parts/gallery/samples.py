@@ -43,9 +43,10 @@ def order(
         values = nothing if memorised is None else memorised[1]
     else:
         values = scores.values(view, column)
-    seen = view.at_cursor("seen")
-    routed = view.at_cursor("routed", view.gate) if view.gate else np.zeros_like(seen)
-    members = view.members & preset.members(data.cause, routed, seen, values)
+    routed = known = np.zeros(len(data), bool)
+    if view.gate:
+        routed, known = view.at_cursor("routed", view.gate), view.known_at_cursor("routed", view.gate)
+    members = view.members & preset.members(data.cause, routed, known, values)
     return gallery.ordered(data.sample_id, members, values, preset.largest), values
 
 
@@ -74,9 +75,12 @@ def source(view: View, preset: Preset, seed: int) -> str:
 def beside_clean(view: View, result: ProbeResult) -> str:
     """Samples probed, and the share of corrupted and of clean samples whose fit needs the block."""
     probed = f" Probed: {len(result.sample_id):,} samples, at epoch {result.epoch}."
-    corrupted = view.data.corrupted[view.data.columns(result.sample_id)]
+    places = view.data.columns(result.sample_id)
     fitted, held = row_of(result, LEARNED), result.values[f"memorised_by_{view.gate}"]
-    lost = [percent(share(held[fitted & group])) for group in (corrupted, ~corrupted)]
+    lost = [
+        percent(share(held[fitted & group]))
+        for group in (view.data.corrupted[places], view.data.clean[places])
+    ]
     return (
         f"{probed} Skipping the block loses the fit of {lost[0]} of the fitted corrupted samples and of {lost[1]} of "
         "the fitted clean samples (brackets: Wilson's 95 % intervals)."

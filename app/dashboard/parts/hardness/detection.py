@@ -6,11 +6,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.dashboard import logs, run_folders
+from app.dashboard import logs
 from app.dashboard.group_curves import thinned
 from app.dashboard.results import scores
 from app.dashboard.view.state import View
+from memgate.errors import reading
 from probes.dynamics.snapshot import Snapshot
+from probes.samples.filters import of_cause
 from probes.scores.detection import Separation, auroc, average_precision
 from probes.scores.over_epochs import EpochCurve, EpochQuantity, curves_of
 from probes.stats.ranking import order
@@ -38,7 +40,7 @@ NOTHING: Curve = (np.zeros(0), np.zeros(0))
 def members(view: View, against: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Clean samples, and those of a cause (or all corrupted ones), that pass the filter: two bool [N]."""
     cause = view.data.cause
-    positive = cause != "clean" if against == "corrupted" else cause == against
+    positive = of_cause(cause, against)
     return (cause == "clean") & view.members, positive & view.members
 
 
@@ -113,6 +115,6 @@ def _over_epochs(
     chosen = np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))
     log = logs.log(at)
     one = Snapshot(log, split, epochs[chosen], logs.split_data(at, split).samples)
-    with run_folders.reading(at.path):
+    with reading(at.path):
         (curve,) = curves_of(one, quantity, gate, {"clean": clean, "corrupted": corrupted})
     return curve

@@ -16,6 +16,7 @@ from app.dashboard.results import scores
 from app.dashboard.view import selection, state
 from app.dashboard.view.selection import Box
 from app.dashboard.view.state import View
+from probes.samples.notes import TRUTH_UNKNOWN
 from probes.stats.confusions import LabelPair, label_pairs
 from probes.stats.deciles import decile_of, gate_by_decile
 from probes.stats.estimate import percent
@@ -130,12 +131,14 @@ def pairs_in(boxes: list[Box], pairs: tuple[LabelPair, ...]) -> list[tuple[int, 
 def labels(view: View) -> None:
     """Figure or table of the pairs of clean and given label: number of samples, share routed (or fitted)."""
     members, data = view.members, view.data
-    flag = view.at_cursor("routed", view.gate) if view.gate else view.at_cursor("correct_given")
+    name = "routed" if view.gate else "correct_given"
+    flag, known = view.at_cursor(name, view.gate), view.known_at_cursor(name, view.gate)
     shown = f"routed through {view.gate.upper()}" if view.gate else "fitted"
-    pairs = label_pairs(
-        data.clean_label[members], data.given_label[members], flag[members], view.at_cursor("seen")[members]
-    )
+    pairs = label_pairs(data.clean_label[members], data.given_label[members], flag[members], known[members])
     changed = tuple(pair for pair in pairs if pair.clean != pair.given)
+    if not data.samples.truth_known:
+        st.info(TRUTH_UNKNOWN)
+        return
     if not changed:
         st.info("No label of the samples shown is corrupted: each has its clean label.")
     if len(view.log.class_names) <= FEW_CLASSES:
@@ -218,13 +221,11 @@ def deciles(view: View) -> None:
     )  # fmt: skip
     members = view.members
     hardness = scores.hardness(view, column)[members]
-    corrupted = view.data.corrupted[members]
     decile = decile_of(hardness)
     routed, gate = (view.at_cursor(name, view.gate)[members] for name in ("routed", "gate"))
     by_group = {
         name: gate_by_decile(decile, group, routed, gate)
-        for name, group in (("clean", ~corrupted), ("corrupted", corrupted))
-        if group.any()
+        for name, group in group_curves.states(view.data.cause[members]).items()
     }
     name = view.gate.upper()
     for place, (title, attribute, is_share) in zip(

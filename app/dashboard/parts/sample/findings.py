@@ -14,6 +14,7 @@ from app.dashboard.parts.sample.track import Track
 from app.dashboard.results.probe_results import results
 from app.dashboard.view import state
 from memgate.errors import MemgateError
+from memgate.log.format import UNKNOWN
 from probes.csr import config as csr_config
 from probes.result import ProbeResult
 from probes.routing import routes
@@ -73,7 +74,10 @@ def without_blocks(track: Track) -> list[str]:
     texts, blocks = [], finding.result.config["blocks"]
     for block, cut in _skips(blocks):
         learned, skipped = (track.class_name(answer(finding, route)) for route in (cut.whole, cut.part))
-        memorised = bool(finding.result.values[cut.memorised][finding.place]) and track.cause != "clean"
+        memorised = bool(finding.result.values[cut.memorised][finding.place]) and track.cause not in (
+            "clean",
+            UNKNOWN,
+        )
         texts.append(sentences.answer_without(block, learned, skipped, memorised))
     late = finding.result.epoch != track.view.epoch
     return [*texts[:-1], f"{texts[-1]} (at epoch {finding.result.epoch})"] if texts and late else texts

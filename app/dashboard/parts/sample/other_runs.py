@@ -11,7 +11,8 @@ from app.dashboard.components.heading import heading
 from app.dashboard.logs import Stamp
 from app.dashboard.parts.sample.track import Track
 from app.dashboard.view import selection, state
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, reading
+from memgate.log.format import has_value
 from memgate.runs.run import Run
 
 RUNS = 24
@@ -55,7 +56,7 @@ def _data_of(split: str) -> str:
 
 def _row(run: Run, digest: str, track: Track) -> dict[str, Any] | None:
     """Row of one other run; None where its data differs or it does not have the sample."""
-    with run_folders.reading(f"{run.path}/config.json"):
+    with reading(f"{run.path}/config.json"):
         if run.digests.get(_data_of(track.view.split)) != digest:
             return None
     at = logs.stamp(run)
@@ -81,7 +82,7 @@ def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
     def column(name: str, gate: str | None = None) -> np.ndarray:
         return log.values(split, name, gate, part)[1][:, 0]
 
-    with run_folders.reading(at.path):
+    with reading(at.path):
         seen = column("seen")
         rows = np.flatnonzero(seen)
         gate = log.gates[-1] if log.gates else None
@@ -90,7 +91,8 @@ def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
             "g last": None, "epochs routed": None, "epochs seen": len(rows), "fits its label": None,
         }  # fmt: skip
         if len(rows):
-            values["fits its label"] = bool(column("correct_given")[rows[-1]])
+            if has_value(column("pred"))[rows[-1]]:
+                values["fits its label"] = bool(column("correct_given")[rows[-1]])
             if gate:
                 values["g last"] = float(column("gate", gate)[rows[-1]])
                 values["epochs routed"] = int((column("routed", gate) & seen).sum())

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.dashboard import run_data, sentences
 from app.dashboard.components import thumbnails
@@ -11,6 +12,7 @@ from app.dashboard.parts.sample.track import Track
 from app.dashboard.results import probe_results
 from app.dashboard.view import state
 from memgate.errors import MemgateError
+from memgate.log.format import UNKNOWN
 
 SIDE, SMALL = 256, 116
 """Pixels to which the given image and the two others are enlarged, by a whole factor: 8 and 3 for 32 pixels."""
@@ -18,18 +20,18 @@ SIDE, SMALL = 256, 116
 
 def verdict(track: Track) -> None:
     """Show the summary: corruption, fit, routes, and predictions without a block, in one sentence."""
-    view, rows = track.view, track.known
+    view, rows = track.view, track.known_of("pred")
     predicted = track.class_name(int(track("pred")[rows[-1]])) if len(rows) else ""
     parts = [
         sentences.label_state(track.cause, track.class_name(track.given), track.class_name(track.clean)),
         sentences.learning(track.cause, track("correct_given")[rows], view.data.epochs[rows], predicted),
-        *(sentences.routed_through(gate, track("routed", gate)[rows]) for gate in track.gates),
+        *(sentences.routed_through(gate, *_routes(track, gate)) for gate in track.gates),
     ]
     without = findings.without_blocks(track)
     st.markdown(f"**{sentences.escaped(sentences.verdict(parts, without))}**")
     fitted = len(rows) and track("correct_given")[rows[-1]]
     can_be_probed = not view.run.recorded and not probe_results.unskippable(view)
-    if fitted and track.cause != "clean" and view.gate and not without and can_be_probed:
+    if fitted and track.cause not in ("clean", UNKNOWN) and view.gate and not without and can_be_probed:
         name = view.gate.upper()
         st.caption(
             f"Whether {name} memorised it can only be tested by skipping {name}: see the results of probes below."
@@ -66,7 +68,9 @@ def pictures(track: Track) -> None:
 def facts(track: Track) -> None:
     """Show labels, predictions, corruption, fit and routes, one by one."""
     view, rows = track.view, track.known
-    names = {"Given label": track.given, "Clean label": track.clean}
+    names = {"Given label": track.given}
+    if track.cause != UNKNOWN:
+        names["Clean label"] = track.clean
     if len(rows):
         epoch = view.data.epochs[rows[-1]]
         names[f"Predicted at epoch {epoch}"] = int(track("pred")[rows[-1]])
@@ -81,16 +85,26 @@ def facts(track: Track) -> None:
     )
     st.dataframe(table, hide_index=True, column_config={"what": "", "class": "class"}, key="facts")
     ranks.votes(track)
+    fit_rows = track.known_of("pred")
     lines = [
         _corruption(track),
         sentences.fit(
-            track.cause, track("correct_given")[rows], track("correct_clean")[rows], view.data.epochs[rows]
+            track.cause,
+            track("correct_given")[fit_rows],
+            track("correct_clean")[fit_rows],
+            view.data.epochs[fit_rows],
         ),
-        *(sentences.routing(gate, track("routed", gate)[rows]) for gate in track.gates),
+        *(sentences.routing(gate, *_routes(track, gate)) for gate in track.gates),
     ]
     if len(track.gates) < len(view.log.gates):
         lines.append(f"Of the {len(view.log.gates)} gates this is the one set in the sidebar.")
     st.markdown("  \n".join(sentences.escaped(sentence) for sentence in lines if sentence))
+
+
+def _routes(track: Track, gate: str) -> tuple[NDArray[np.bool_], int]:
+    """Routes by a gate in the epochs in which they are known, and the number of epochs seen in which they are not."""
+    rows = track.known_of("routed", gate)
+    return track("routed", gate)[rows], len(track.known) - len(rows)
 
 
 def _corruption(track: Track) -> str:

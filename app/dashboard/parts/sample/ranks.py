@@ -87,19 +87,22 @@ def events(track: Track) -> None:
 
 def events_table(track: Track) -> pd.DataFrame:
     """A row for each change of fit or route: epoch, change, and the class predicted in that epoch."""
-    rows, known = track.known, np.zeros(len(track.view.data.epochs), bool)
-    known[rows] = True
     epochs = track.view.data.epochs
-    correct = track("correct_given")
+
+    def known_in(name: str, gate: str | None = None) -> NDArray[np.bool_]:
+        return np.isin(np.arange(len(epochs)), track.known_of(name, gate))
+
+    rows, correct = track.known_of("pred"), track("correct_given")
     changes: list[tuple[int, str]] = []
     if len(rows) and correct[rows[0]]:
         changes.append((int(epochs[rows[0]]), "fits its given label from the start"))
-    for epoch, right in zip(*turns(correct, known, epochs), strict=True):
+    for epoch, right in zip(*turns(correct, known_in("pred"), epochs), strict=True):
         again = any(what.startswith("fits") for _, what in changes)
         changes.append(
             (int(epoch), ("fits its given label" + (" again" if again else "")) if right else "forgotten")
         )
     for gate in track.gates:
+        known = known_in("routed", gate)
         for epoch, routed in zip(*turns(track("routed", gate), known, epochs), strict=True):
             changes.append(
                 (int(epoch), f"{gate.upper()}: {'skipped → routed' if routed else 'routed → skipped'}")

@@ -14,6 +14,7 @@ from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.heading import heading
 from app.dashboard.results import over_epochs
 from app.dashboard.view.state import View
+from memgate.log.format import DECIDED_BY, UNKNOWN, has_value
 from probes.samples.columns import SHOWN_GATES
 
 
@@ -33,6 +34,11 @@ class Track:
         """Rows of the epochs up to the epoch shown in which the sample was seen."""
         until = self.view.data.epochs <= (self.view.epoch or 0)
         return np.flatnonzero(self("seen") & until)
+
+    def known_of(self, name: str, gate: str | None = None) -> NDArray[np.intp]:
+        """Rows of the epochs up to the epoch shown in which a quantity or flag of the sample has a value."""
+        values = has_value(self(DECIDED_BY.get(name, name), gate))
+        return self.known[values[self.known]]
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -85,11 +91,11 @@ def trajectories(track: Track) -> None:
         return {"clean": all_clean, "same": same, "cursor": view.epoch}
 
     epochs = view.data.epochs
-    colour = palette.CLEAN if track.cause == "clean" else palette.CORRUPTED
+    colour = palette.CAUSE_COLOURS[track.cause] if track.cause in ("clean", UNKNOWN) else palette.CORRUPTED
     if view.gate:
         figure = charts.gate_trajectory(
             epochs, track("gate", view.gate), track("entropy", view.gate), track("routed", view.gate),
-            track("seen"), colour=colour, **bands("gate", "entropy", gate=view.gate),
+            has_value(track("gate", view.gate)), colour=colour, **bands("gate", "entropy", gate=view.gate),
         )  # fmt: skip
         alt = f"g, H and route of sample {track.sample_id} over the epochs, with the quartiles of the clean samples"
         st.plotly_chart(figure, key="trajectory", config=CONFIG, alt=alt)
@@ -98,7 +104,7 @@ def trajectories(track: Track) -> None:
     figure = charts.fit_trajectory(
         epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
     )
-    clean = int((~view.data.corrupted).sum())
+    clean = int(view.data.clean.sum())
     if clean > over_epochs.BAND_SAMPLES:
         st.caption(
             f"Bands: quartiles of at most {over_epochs.BAND_SAMPLES:,} of the {clean:,} clean samples."

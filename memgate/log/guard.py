@@ -1,0 +1,109 @@
+"""Opens HDF5 files of memgate, so that a damaged or foreign one is a sentence, and neither a crash nor a hang.
+
+A file with a seal is compared with it by plain reads. A file without one (of an older version, or of another program)
+is read once by a child process with a time limit, which is remembered for as long as the file does not change.
+"""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from memgate.errors import MemgateError, reading
+from memgate.log.seal import Seal, checked_seal, stored_schema
+from noise.files.schema import other_format
+
+SECONDS = 10.0
+"""Time limit of the child process; it takes about 0.2 seconds."""
+
+FileState = tuple[int, ...]
+"""Device, inode, size and times of change of a file."""
+
+
+def file_state(path: Path) -> FileState:
+    """The present state of a regular file.
+
+    Raises:
+        OSError: it does not exist, or is no regular file.
+    """
+    now = path.stat()
+    if not stat.S_ISREG(now.st_mode):
+        raise OSError("it is no regular file")
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
+def check_file(path: Path, schema: str) -> Seal | None:
+    """The seal of a file that can be read safely; None for a file without a seal.
+
+    Args:
+        path: of the file.
+        schema: the newest format that is read.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+        ValueError: it differs from its seal, or reading it does not end.
+        MemgateError: a newer version wrote it, or it is another file of memgate.
+    """
+    state = file_state(path)
+    with path.open("rb") as stream:
+        named = stored_schema(stream)
+        if named == schema:
+            return checked_seal(stream, schema)
+    if named is not None:
+        raise MemgateError(other_format(path, named, schema, "put the right file back."))
+    problem = _problem(os.fspath(path.absolute()), state)
+    if problem:
+        raise ValueError(problem)
+    return None
+
+
+@contextmanager
+def opened(path: Path, sentence: str) -> Iterator[Any]:
+    """The open HDF5 file, which :func:`check_file` has passed; errors in the block are one sentence.
+
+    Args:
+        path: of the file.
+        sentence: about a damaged file, see :func:`memgate.errors.reading`.
+
+    Raises:
+        MemgateError: it cannot be read, or is open elsewhere in this program in another way.
+    """
+    with reading(path, sentence):
+        try:
+            handle = h5py.File(path, "r", locking=False)
+        except OSError as error:
+            if "locking flag" in str(error):  # HDF5 has no error code for it
+                raise MemgateError(
+                    f"{path} is open elsewhere in this program in another way: close it there first."
+                ) from error
+            raise
+        with handle:
+            yield handle
+
+
+def text(value: Any) -> str:
+    """The text of an attribute, which is stored as bytes of a fixed length or, in older files, as text."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@lru_cache(maxsize=4096)
+def _problem(path: str, state: FileState) -> str:  # noqa: ARG001  (the state is the key of the cache)
+    """Why a child process could not read a file in this state; empty where it could."""
+    walk = Path(__file__).with_name("walk.py")
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", walk, path], capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"reading it does not end within {SECONDS:.0f} seconds"
+    if child.returncode < 0:
+        return f"the HDF5 library crashes in it by signal {-child.returncode}"
+    lines = child.stderr.strip().splitlines()
+    return "" if child.returncode == 0 else (lines[-1] if lines else f"exit code {child.returncode}")
