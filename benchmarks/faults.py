@@ -176,7 +176,7 @@ def main() -> None:
     try:
         preload()
         lab = make_lab(work.resolve(), options.seconds)
-        whole = references(lab, options.commands)
+        whole = references(lab, options.commands) if set(options.faults) - {"stop"} else {}
         bad: list[Case] = []
         for fault in options.faults:
             cases = []

@@ -65,7 +65,7 @@ class Counter:
     def _counts(self, what: Any) -> bool:
         """Whether a function in C is one that is counted, and works on a file."""
         owner = getattr(what, "__self__", None)
-        if isinstance(owner, io.BytesIO | io.StringIO) or owner in (sys.stdout, sys.stderr):
+        if isinstance(owner, io.BytesIO | io.StringIO) or owner is sys.stdout or owner is sys.stderr:
             return False
         return self.names is not None and getattr(what, "__name__", "") in self.names
 
@@ -207,6 +207,7 @@ def _again(lab: Lab, task: Task) -> tuple[Ended, Any]:
 def _calls(lab: Lab, task: Task, names: frozenset[str] | None) -> int:
     """Number of calls that the command makes."""
     counter, path = Counter(names), lab.folder / "calls"
+    path.unlink(missing_ok=True)
 
     def work() -> None:
         sys.setprofile(counter)
