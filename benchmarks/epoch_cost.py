@@ -28,8 +28,10 @@ from memgate import console
 from memgate.config.run import DataConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.log.writer import SampleLogWriter
 from memgate.runs.create import create_run
+from memgate.runs.held import HeldRun
 from memgate.runs.inputs import load_inputs
 from memgate.training.environment import choose_precision, describe
+from memgate.training.interrupt import Interrupt
 from memgate.training.loader import Batch
 from memgate.training.loop import Training, log_layout
 from memgate.training.step import train_step
@@ -98,7 +100,8 @@ def main() -> int:
             inputs = load_inputs(config)
             layout = log_layout(config, inputs)
             run = create_run(config, config, describe(device), inputs.manifests, inputs.digests, layout)
-            training = Training(run, inputs, device, SampleLogWriter.open(run.path / "log.h5"))
+            held = HeldRun(run, SampleLogWriter.open(run.path / "log.h5"))
+            training = Training(held, inputs, device, Interrupt())
             epochs_by_mode.setdefault("bare", bare_epoch(training))
             epochs_by_mode[mode] = logged_epoch(training)
         seconds: dict[str, list[float]] = {mode: [] for mode in epochs_by_mode}

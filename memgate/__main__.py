@@ -1,11 +1,38 @@
-"""Entry point of the command ``memgate`` and of ``python -m memgate``; the only module that imports from ``app``."""
+"""Entry point of the command ``memgate`` and of ``python -m memgate``; the only module that imports from ``app``.
 
-import importlib.util
+Imports little by itself, so that Ctrl-C and the threads of PyTorch are in order before anything large is loaded.
+"""
+
+import os
+import signal
 import sys
-from pathlib import Path
+from types import FrameType
 
-from memgate import console
-from memgate.errors import MemgateError
+SPIN_COUNT = "2000"
+"""GOMP_SPINCOUNT of the commands: how often an idle thread of PyTorch looks for work before it sleeps.
+
+By default it looks for milliseconds, in which other programs on the same cores wait: ``benchmarks/neighbour.py``.
+"""
+
+
+def set_spin_count() -> None:
+    """Set GOMP_SPINCOUNT for PyTorch, unless the user has set it or OMP_WAIT_POLICY."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+
+
+def open_closed_streams() -> None:
+    """Open the null device in place of standard streams that are closed.
+
+    The next file that is opened would get a closed stream's number, and messages of libraries be written into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def check_siblings() -> None:
@@ -14,6 +41,11 @@ def check_siblings() -> None:
     Raises:
         MemgateError: another package of that name comes first (PyPI has a ``noise``).
     """
+    import importlib.util
+    from pathlib import Path
+
+    from memgate.errors import MemgateError
+
     here = Path(__file__).resolve().parents[1]
     for name in ("noise", "probes", "app"):
         spec = importlib.util.find_spec(name)
@@ -31,14 +63,34 @@ def main() -> None:
     Raises:
         SystemExit: with code 2 where another package hides one of memgate's, else as :func:`app.cli.main.run` does.
     """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # not where it is ignored, as in the background of a shell
+        signal.signal(signal.SIGINT, _end_at_once)
     try:
-        check_siblings()
-    except MemgateError as error:
-        console.warn(str(error))
-        raise SystemExit(2) from None
-    from app.cli.main import run  # only after the check
+        open_closed_streams()
+        set_spin_count()
+        from memgate import console
+        from memgate.errors import MemgateError
 
-    run(sys.argv[1:])
+        try:
+            check_siblings()
+        except MemgateError as error:
+            console.warn(str(error))
+            raise SystemExit(2) from None
+        from app.cli.main import run  # only after the check
+
+        signal.signal(signal.SIGINT, before)
+        run(sys.argv[1:])
+    except KeyboardInterrupt:  # a second Ctrl-C, after the one that run() has handled
+        raise SystemExit(130) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    """End the process while it is still importing: an exception could become another one within an import."""
+    os.write(2, b"memgate: Stopped.\n")
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeVar
 
@@ -13,12 +14,15 @@ Form = Literal["terminal", "markdown", "json"]
 GATES_IN_A_LINE = 4
 """With more gates than this, an epoch's line shows means over the gates."""
 
+_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that change the direction of writing."""
+
 T = TypeVar("T")
 
 
 def line(text: str = "") -> None:
     """Print a line of results on standard output."""
-    print(text, flush=True)
+    print(printable(text), flush=True)
 
 
 def note(text: str) -> None:
@@ -31,19 +35,42 @@ def warn(*texts: str) -> None:
     """Print each sentence as a line on standard error, after ``memgate:``."""
     with contextlib.suppress(OSError):
         for text in texts:
-            print(f"memgate: {text}", file=sys.stderr, flush=True)
+            print(printable(f"memgate: {text}"), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """The text with control characters, which a terminal would obey, as Python's escapes.
+
+    Names of classes, gates and files may come from somebody else. Line breaks and tabs stay; characters that change
+    the direction of writing are replaced too.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character in "\n\t" or not (unicodedata.category(character) == "Cc" or character in _DIRECTIONS)
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """The same items, with a progress bar if standard error is a terminal."""
-    return iter(tqdm(items, total=total, desc=label, leave=False, disable=None, dynamic_ncols=True))
+    return iter(
+        tqdm(items, total=total, desc=printable(label), leave=False, disable=_no_bar(), dynamic_ncols=True)
+    )
 
 
 @contextlib.contextmanager
 def counter(total: int, label: str) -> Iterator[Callable[[int], object]]:
     """A progress bar for work in steps of any size; yields a function to call with the amount of each step."""
-    with tqdm(total=total, desc=label, leave=False, disable=None, dynamic_ncols=True) as bar:
+    with tqdm(total=total, desc=printable(label), leave=False, disable=_no_bar(), dynamic_ncols=True) as bar:
         yield bar.update
+
+
+def _no_bar() -> bool | None:
+    """Whether no progress bar is drawn; None, which is tqdm's word for: unless standard error is a terminal."""
+    return True if sys.stderr is None else None
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:

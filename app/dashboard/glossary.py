@@ -27,7 +27,8 @@ TERMS: Mapping[str, str] = {
     "logits": "Unit of the margin: the inputs of the softmax.",
     "margin": "Logit of the given label minus the largest other logit; below 0 the given label is not predicted.",
     "CSL": "Cumulative sample loss: the mean loss of a sample over the epochs; high is hard.",
-    "AUM": "Area under the margin: the mean margin of a sample over the epochs; low is hard.",
+    "AUM": "Area under the margin: the mean margin of a sample over the epochs; low is hard. Defined on the training "
+    "passes; in log mode eval it is of evaluation passes.",
     "EL2N": "Error L2 norm: the distance of the softmax from the one-hot given label; high is hard.",
     "GMM": "Two normal components fitted to all losses: the probability of the one with low loss; low is suspicious.",
     "SEI": "Signed entropy of the softmax: negative where the given label is not predicted; low is hard.",

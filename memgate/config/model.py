@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from memgate.config.checks import check_types, in_range
 from memgate.errors import require
 
 Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
@@ -42,6 +43,10 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "layer-two-way": ("penalty", "bias", "window", "temperature", "spread"),
 }
 """Gated network to the options of :class:`GateConfig` that it uses."""
+
+
+MOST_WEIGHTS = 2_000_000_000
+"""Of the last block's convolutions, so that a slip of the keyboard does not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class GateConfig:
     code (with two outputs so large that, without its temperature, g is 0 or 1 at random)."""
 
     def __post_init__(self) -> None:
+        check_types(self, "model.gate.")
         known = BLOCKS["imagenet"]
         given = self.blocks.split(",")
         require(
@@ -107,12 +113,9 @@ class GateConfig:
             "separated by commas, such as b2,b3.",
         )
         for name in known:
-            require(
-                self.hidden(name) >= 1,
-                f"--model.gate.hidden-{name} {self.hidden(name)} must be at least 1 unit.",
-            )
+            in_range(f"--model.gate.hidden-{name}", self.hidden(name), 1, 65_536, " units")
         for flag, value in (("slope", self.slope), ("temperature", self.temperature)):
-            require(0 < value < math.inf, f"--model.gate.{flag} {value} must be a number above 0.")
+            require(0 < value <= 1e9, f"--model.gate.{flag} {value} must be a number above 0, to 1e9.")
         require(
             0 <= self.penalty < math.inf,
             f"--model.gate.penalty {self.penalty} must be a number from 0 (no penalty), such as 0.01.",
@@ -174,8 +177,17 @@ class ModelConfig:
     """Initial weights of the convolutions: he: normal by fan-out; torch: PyTorch's default (the papers' ResNet-34)."""
 
     def __post_init__(self) -> None:
+        check_types(self, "model.")
         require(0 < self.width <= 64, f"--model.width {self.width} is out of range: above 0, to 64.")
+        in_range("--model.depth", self.depth, 1, 2000)
         units = self.units  # raises for a depth that does not exist
+        # The last block has half of a network's weights or more: two 3x3 convolutions of its channels in each unit.
+        channels = self.width * (64 if self.layout == "cifar" else 512)
+        require(
+            18 * channels**2 * list(units.values())[-1] <= MOST_WEIGHTS,
+            f"--model.width {self.width} and --model.depth {self.depth} make a network of more than "
+            f"{MOST_WEIGHTS:,} weights: take smaller ones.",
+        )
         if self.name != "resnet":
             self._check_gate(units)
 

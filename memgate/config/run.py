@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+from memgate.config.checks import check_types, in_range
 from memgate.config.model import GateConfig as GateConfig
 from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
@@ -29,6 +30,9 @@ Precision = Literal["auto", "float32", "bf16"]
 
 MIN_SIDE = 8
 """Smallest side of an image in pixels: three blocks reduce it to a map of 2x2."""
+
+LARGEST_SEED, MOST_IMAGES, MOST_EPOCHS, MOST_CHECKPOINTS = 2**63 - 1, 1_000_000_000, 100_000, 10_000
+"""Bounds of numbers that size something, so that a slip of the keyboard ends in a sentence."""
 
 LEFT_RIGHT_MATTERS = ("digits", "svhn")
 """Data sets of glyphs: a mirrored 2 is not a 2, so ``augment=auto`` does not flip them."""
@@ -71,19 +75,14 @@ class DataConfig:
     @property
     def place(self) -> Path:
         """The root with ``~`` replaced by the home folder; raises MemgateError where it is no path."""
-        try:
-            return expanded(self.root)
-        except NoiseError as error:
-            raise MemgateError(f"--data.root {error}") from error
+        return _path("--data.root", self.root)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))  # a path may be typed as text in Python
-        require(
-            MIN_SIDE <= self.image_size <= 1024,
-            f"--data.image-size {self.image_size} is out of range: from {MIN_SIDE} to 1024 pixels.",
-        )
-        for flag, limit in (("train-limit", self.train_limit), ("test-limit", self.test_limit)):
-            require(limit is None or limit >= 1, f"--data.{flag} {limit} must be at least 1.")
+        check_types(self, "data.")
+        in_range("--data.image-size", self.image_size, MIN_SIDE, 1024, " pixels")
+        in_range("--data.train-limit", self.train_limit, 1, MOST_IMAGES)
+        in_range("--data.test-limit", self.test_limit, 1, MOST_IMAGES)
+        in_range("--data.split-seed", self.split_seed, 0, LARGEST_SEED)
         require(
             0 <= self.val_fraction < 1,
             f"--data.val-fraction {self.val_fraction} is out of range: in [0, 1), such as 0.1.",
@@ -137,12 +136,16 @@ class TrainConfig:
     """Keep epoch_NNN.pt every N epochs and after the last. 0: only last.pt and best.pt."""
 
     def __post_init__(self) -> None:
+        check_types(self, "train.")
+        in_range("--train.epochs", self.epochs, 1, MOST_EPOCHS)
+        in_range("--train.batch-size", self.batch_size, 2, 1_000_000, "; BatchNorm needs more than one image")
+        in_range("--train.warmup-iterations", self.warmup_iterations, 0, 1_000_000_000)
+        in_range("--train.gate-iters", self.gate_iters, 1, 10_000)
+        in_range("--train.checkpoint-every", self.checkpoint_every, 0, MOST_EPOCHS)
         require(
-            1 <= self.epochs <= 100_000, f"--train.epochs {self.epochs} is out of range: from 1 to 100000."
-        )
-        require(
-            self.batch_size >= 2,
-            f"--train.batch-size {self.batch_size} must be at least 2: BatchNorm needs more than one image.",
+            not self.checkpoint_every or self.epochs // self.checkpoint_every <= MOST_CHECKPOINTS,
+            f"--train.checkpoint-every {self.checkpoint_every} would keep more than {MOST_CHECKPOINTS} checkpoints in "
+            f"{self.epochs} epochs: take a larger number.",
         )
         for flag, rate in (("lr", self.lr), ("warmup-lr", self.warmup_lr), ("gate-lr", self.gate_lr)):
             require(0 < rate < math.inf, f"--train.{flag} {rate} must be a number above 0, such as 0.1.")
@@ -151,11 +154,6 @@ class TrainConfig:
             0 <= self.weight_decay < math.inf,
             f"--train.weight-decay {self.weight_decay} must be a number from 0, such as 0.0001.",
         )
-        require(
-            self.warmup_iterations >= 0, f"--train.warmup-iterations {self.warmup_iterations} is negative."
-        )
-        require(self.gate_iters >= 1, f"--train.gate-iters {self.gate_iters} must be at least 1.")
-        require(self.checkpoint_every >= 0, f"--train.checkpoint-every {self.checkpoint_every} is negative.")
         require(
             0 < self.lr_decay <= 1,
             f"--train.lr-decay {self.lr_decay} is out of range: in (0, 1], such as 0.1.",
@@ -192,7 +190,8 @@ class LogConfig:
     """Write scalars and histograms of g for TensorBoard (needs the extra: pip install -e '.[tensorboard]')."""
 
     def __post_init__(self) -> None:
-        require(self.every >= 1, f"--log.every {self.every} must be at least 1.")
+        check_types(self, "log.")
+        in_range("--log.every", self.every, 1, MOST_EPOCHS)
 
 
 @dataclass(frozen=True)
@@ -241,14 +240,14 @@ class RunConfig:
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "out", Path(self.out))  # a path may be typed as text in Python
-        object.__setattr__(self, "manifest", self.manifest and Path(self.manifest))
+        check_types(self)
         require(
             self.name is None or is_name(self.name),
-            f"--name {self.name!r} cannot be a folder's name: letters, digits, '.', '_' and '-' only, up to 100.",
+            f"--name {(self.name or '')[:40]!r} cannot be a folder's name: letters, digits, '.', '_' and '-' "
+            "only, up to 100.",
         )
-        for flag, seed in (("seed", self.seed), ("noise-seed", self.noise_seed)):
-            require(0 <= seed < 2**63, f"--{flag} {seed} is out of range: from 0 to 2^63-1.")
+        in_range("--seed", self.seed, 0, LARGEST_SEED)
+        in_range("--noise-seed", self.noise_seed, 0, LARGEST_SEED)
         try:
             parse_specs(self.noise)
         except NoiseError as error:
@@ -332,13 +331,21 @@ class RunConfig:
         if train.milestones is None and train.schedule == "milestones":
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
-        manifest = self.manifest and self.manifest.expanduser().absolute()
+        manifest = self.manifest and _path("--manifest", self.manifest).absolute()
         return replace(
             self,
             data=data,
             train=train,
-            out=self.out.expanduser(),
+            out=_path("--out", self.out),
             name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
+
+
+def _path(flag: str, path: Path) -> Path:
+    """A path with ``~`` replaced; raises MemgateError where it cannot be one."""
+    try:
+        return expanded(path)
+    except NoiseError as error:
+        raise MemgateError(f"{flag}: {error}") from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memgate.config.run import DataConfig
 from memgate.data.plain_images import plain_notes
 from memgate.data.sources import Part, Source, read_source
+from memgate.data.sources.source import class_notes
 from memgate.errors import MemgateError
 from noise import pixels as noise_pixels
 from noise.choose import exact_count, hash_order
@@ -137,7 +138,7 @@ def load_splits(config: DataConfig) -> Splits:
     if config.val_fraction > 0:
         train, val = split_validation(train, config.val_fraction, config.split_seed)
     splits = Splits(train, val, test, source.path)
-    notes = [*source.notes]
+    notes = [*source.notes, *class_notes(source.class_names)]
     for split, images in splits.present.items():
         notes += plain_notes(images.images, f"{split} images", images.sample_id)
     return dataclasses.replace(splits, notes=tuple(notes))

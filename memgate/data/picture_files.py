@@ -1,7 +1,7 @@
 """Files of pictures: which files of a folder are pictures, and their pixels. Imports no torch."""
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,16 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 """Pillow's name of each format that is read, and its usual endings. Pillow knows others (EPS starts Ghostscript)."""
 
+ENDINGS = frozenset(ending for endings in FORMATS.values() for ending in endings)
+
 READ = "JPEG, PNG, WebP, BMP, TIFF, GIF or PPM"
 """The formats in a sentence."""
 
 BACKGROUND = "white"
 """Colour behind transparent pixels."""
 
-HIDDEN, IRREGULAR, REPEATED = "hidden", "no regular file", "a folder that is linked twice"
-NO_PICTURE, OUTSIDE = f"no {READ}", "in no class folder"
+HIDDEN, IRREGULAR, REPEATED = "Hidden", "No regular file", "Folder that is linked twice"
+NO_PICTURE, OUTSIDE = f"No {READ}", "In no class folder"
 """Reasons why an entry of a folder is left out."""
 
 NAMED = 3
@@ -55,10 +57,11 @@ class PictureFiles:
         if not self.left_out:
             return ()
         reasons = "; ".join(
-            f"{len(paths)} {reason} ({_names(paths, self.folder)})" for reason, paths in self.left_out.items()
+            f"{reason}: {len(paths)} ({_names(paths, self.folder)})"
+            for reason, paths in self.left_out.items()
         )
         total = sum(map(len, self.left_out.values()))
-        return (f"{self.folder}: {len(self.paths)} pictures are read, {total} entries left out: {reasons}.",)
+        return (f"{self.folder}: pictures read: {len(self.paths)}, left out: {total}. {reasons}.",)
 
 
 def _names(paths: tuple[Path, ...], folder: Path) -> str:
@@ -142,7 +145,7 @@ def _reason(path: Path) -> str:
             return IRREGULAR
     except OSError:  # a link to nothing
         return IRREGULAR
-    if path.suffix.lower() in {ending for endings in FORMATS.values() for ending in endings}:
+    if path.suffix.lower() in ENDINGS:
         return ""
     from PIL import Image
 
@@ -153,6 +156,34 @@ def _reason(path: Path) -> str:
         return NO_PICTURE
 
 
+def read_pictures(paths: Sequence[Path], side: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The pictures of n >= 1 files, uint8 [n,side,side,3] as :func:`read_picture` gives them, and their sizes.
+
+    Returns:
+        The pictures, and int64 [n,2]: height and width in pixels before they were resized.
+
+    Raises:
+        MemgateError: as :func:`read_picture` does.
+    """
+    images = np.empty((len(paths), side, side, 3), np.uint8)
+    sizes = np.empty((len(paths), 2), np.int64)
+    for row, path in enumerate(paths):
+        images[row], sizes[row] = _read(path, side)
+    return images, sizes
+
+
+def size_notes(folder: Path, sizes: NDArray[np.int64], side: int) -> tuple[str, ...]:
+    """A sentence about pictures [n] of height and width ``sizes`` [n,2] that a square of ``side`` pixels distorts."""
+    oblong = int((sizes[:, 0] != sizes[:, 1]).sum())
+    if oblong == 0:
+        return ()
+    (low, narrow), (high, wide) = sizes.min(0), sizes.max(0)
+    return (
+        f"{folder}: pictures of {low} to {high} pixels in height and {narrow} to {wide} in width are resized to "
+        f"{side} x {side}; {oblong} of the {len(sizes)} are no squares and are squashed, not cut.",
+    )
+
+
 def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
     """The picture of a file, see :func:`as_rgb`, resized bilinearly, uint8 [side,side,3].
 
@@ -161,12 +192,18 @@ def read_picture(path: Path, side: int) -> NDArray[np.uint8]:
     Raises:
         MemgateError: the file holds no picture of one of the formats, is damaged, or its pixels have no known range.
     """
+    return _read(path, side)[0]
+
+
+def _read(path: Path, side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """The picture of a file, and its height and width."""
     from PIL import Image
 
     try:
         # Of a path, Pillow maps the file into memory and then mixes up the pixels of a TIFF that has to be turned.
         with path.open("rb") as stream, Image.open(stream, formats=tuple(FORMATS)) as picture:
-            return squared(as_rgb(picture), side)
+            upright = as_rgb(picture)
+            return squared(upright, side), (upright.height, upright.width)
     except Image.UnidentifiedImageError as error:
         raise MemgateError(
             f"{path} cannot be read as an image (it is no {READ}): save it again as PNG, or remove it."

@@ -43,6 +43,15 @@ def changed_files(folder: Path, seal: Seal | None) -> tuple[str, ...]:
     )
 
 
+def configuration_note(path: Path, seal: Seal | None) -> tuple[str, ...]:
+    """A sentence if config.json beside a log is not the one that the log was made with; else ()."""
+    if "config.json" not in changed_files(path.parent, seal):
+        return ()
+    return (
+        "config.json was changed after the run was made: its settings may not be those that were trained.",
+    )
+
+
 def check_manifests(path: Path, seal: Seal | None, samples: Mapping[str, Samples]) -> None:
     """Check that a log belongs to the manifests beside it.
 

@@ -2,6 +2,7 @@
 
 :mod:`memgate.log.guard` runs it with a time limit on files that have no seal. It imports h5py alone, so that it
 starts fast.
+Arguments: the file, and the seconds of processor time that reading it may take, after which SIGXCPU ends the program.
 Exit code 0: the file can be read. 1: the reason is on standard error.
 """
 
@@ -67,5 +68,8 @@ def problem(path: str) -> str | None:
 
 
 if __name__ == "__main__":
+    seconds = int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))  # then SIGXCPU ends this process
     sys.exit(problem(sys.argv[1]))

@@ -31,6 +31,18 @@ def entropy_of(log_p: Tensor) -> Tensor:
     return -(log_p.exp() * log_p).sum(dim=1)
 
 
+def masked_entropy(logits: Tensor) -> Tensor:
+    """Entropy [b] in nats as :func:`entropy`, in which a class with the logit -inf has no part: 0 ln 0 is 0.
+
+    It is NaN where the logits have no softmax. For recorded values: training needs no such care.
+
+    Args:
+        logits: [b, K].
+    """
+    log_p = torch.log_softmax(at_least_float32(logits), dim=1)
+    return entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min))
+
+
 def _normalised(h: Tensor, classes: int, slope: float) -> Tensor:
     """The same range for every number of classes: [0.018, 0.982] at slope 8."""
     return torch.sigmoid(slope * (h / math.log(classes) - 0.5))

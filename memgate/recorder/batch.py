@@ -12,7 +12,7 @@ from torch import Tensor
 from memgate.errors import MemgateError, require
 from memgate.log.format import UNSEEN_CLASS
 from memgate.models import Forward
-from memgate.models.entropy import entropy
+from memgate.models.entropy import masked_entropy
 from memgate.models.forward import Gate
 from memgate.recorder.labels import as_array
 
@@ -21,6 +21,11 @@ Gates = Tensor | ArrayLike | Mapping[str, Tensor | ArrayLike] | None
 
 ONLY = "gate"
 """Name of a gate that was given without one."""
+
+
+def titled(name: str) -> str:
+    """A gate in a message: ``gate b3``; ``gate`` for the one without a name."""
+    return "gate" if name == ONLY else f"gate {name}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class RecordedBatch:
                 f"in the data set, not in the shuffled order, and its label always the same.{remedy}"
             )
         for gate, bad in zip(self.forward.gates, bad_gates, strict=True):
-            require(not bad, f"gate {gate.name} has values outside [0, 1]: give g, and H by gate_logits.")
+            require(not bad, f"{titled(gate.name)} has values outside [0, 1]: give g, and H by gate_logits.")
 
 
 def checked_batch(
@@ -179,21 +184,21 @@ def in_order(
 
 def _gate(name: str, value: Tensor | ArrayLike, own: Tensor | ArrayLike | None, logits: Tensor) -> Gate:
     """The gate on the device of ``logits``, from its values and its own classifier's logits, if it has one."""
-    size = len(logits)
-    value = _tensor(value, f"gate {name}")
-    own = None if own is None else _tensor(own, f"gate_logits of {name}")
+    size, gate = len(logits), titled(name)
+    value = _tensor(value, gate)
+    own = None if own is None else _tensor(own, f"gate_logits of {gate}")
     require(
         value.shape in ((size,), (size, 1)) and not value.is_complex(),
-        f"gate {name} is {value.dtype}{list(value.shape)} and must be {size} numbers: give the mean where a gate has "
+        f"{gate} is {value.dtype}{list(value.shape)} and must be {size} numbers: give the mean where a gate has "
         "several values.",
     )
     require(
         own is None or own.shape == logits.shape,
-        f"gate_logits of {name} are {list(own.shape) if own is not None else []} and must be {list(logits.shape)}.",
+        f"gate_logits of {gate} are {list(own.shape) if own is not None else []} and must be {list(logits.shape)}.",
     )
     g = value.reshape(size).to(logits.device).float()
     own = None if own is None else own.to(logits.device)
-    return Gate(name, g, None if own is None else entropy(own), own)
+    return Gate(name, g, None if own is None else masked_entropy(own), own)
 
 
 def _gate_rows(gate: Gate, rows: Tensor) -> Gate:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
+from memgate.config.checks import in_range
 from memgate.config.json_form import to_json
+from memgate.config.run import MOST_EPOCHS, MOST_IMAGES
 from memgate.errors import require
 from memgate.log.format import LogLayout, Samples
 from memgate.recorder.labels import GIVEN_LABELS, label_list, list_manifest, no_images
@@ -66,14 +68,14 @@ class Recording:
     """Further settings, as JSON values."""
 
     def __post_init__(self) -> None:
-        require(1 <= self.epochs <= 100_000, f"epochs {self.epochs} is out of range: from 1 to 100000.")
+        in_range("epochs", self.epochs, 1, MOST_EPOCHS)
         unknown = [split for split in self.counts if split not in SPLITS]
         require(
             not unknown and "train" in self.counts,
             f"n_samples names the splits {', '.join(self.counts) or 'none'}: give train, and optionally val and test.",
         )
         for split, count in self.counts.items():
-            require(count >= 1, f"n_samples {count} of {split}: a split has at least 1 sample.")
+            in_range(f"n_samples of {split}", count, 1, MOST_IMAGES, " samples")
         require(self.mode in ("online", "eval"), f"mode {self.mode!r} is neither 'online' nor 'eval'.")
         require(
             self.clean is None or self.manifest is None,

@@ -46,7 +46,7 @@ def create_run(
     """
     assert config.name is not None, "resolve the configuration first"
     path = config.out / config.name
-    if path.exists():
+    if os.path.lexists(path):
         remedy = f", or go on with it by '{command('resume', path)}'" if is_run(path) else ""
         raise MemgateError(f"{path} exists already: choose another --name{remedy}.")
     stored = {

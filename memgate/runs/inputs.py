@@ -206,9 +206,11 @@ def inputs_of(run: Run) -> Inputs:
     config = run.config
     clean = load_splits(config.data)
     if clean.digests != run.digests:
+        # Pictures that are read otherwise since are other data: nothing may be computed on them for this run.
+        formerly = " (memgate 0.1.0 read PNG and JPEG in class folders only, and neither orientation nor transparency)"
         raise MemgateError(
-            f"The data under {config.data.root} is no longer what {run.name} recorded: put the original data back, "
-            "or train a new run."
+            f"The data under {config.data.root} is no longer what {run.name} recorded"
+            f"{formerly if config.data.name == 'folder' else ''}: put the original data back, or train a new run."
         )
     originals = {"train": "train", **config.copies}
     folders = source_folders(config.data, run.path, *([config.manifest.parent] if config.manifest else []))

@@ -302,7 +302,10 @@ def command(verb: str, path: Path) -> str:
 
 def is_run(path: Path) -> bool:
     """Whether a folder holds a run."""
-    return (path / "config.json").is_file()
+    try:
+        return (path / "config.json").is_file()
+    except (OSError, ValueError):  # a folder that may not be read, a name that is too long, a zero byte
+        return False
 
 
 def open_run(name: str | Path, root: str | Path = "runs") -> Run:
@@ -326,7 +329,7 @@ def open_run(name: str | Path, root: str | Path = "runs") -> Run:
     remedy = (
         f"Under {root} there are: {', '.join(known)}." if known else f"There are no runs under {root} yet."
     )
-    raise MemgateError(f"{name} is no run: it has no config.json. {remedy}")
+    raise MemgateError(f"{str(name)[:200]} is no run: it has no config.json. {remedy}")
 
 
 def list_runs(root: str | Path = "runs") -> list[Run]:

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,10 @@ NOT_VARIED = {
 
 PLACES = ("name", "out", "seed", "device", "data.root")
 """Flags that may differ between two starts of a sweep: places, and values of a single run."""
+
+
+MOST_RUNS = 10_000
+"""Largest number of runs of a sweep."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     words = [word.strip() for word in text.split(",")]
     require(
-        all(word.isdecimal() for word in words),
+        all(word.isascii() and word.isdecimal() and len(word) <= 19 for word in words),
         f"--seeds {text!r} is not a list of seeds: give whole numbers from 0, separated by commas, such as 0,1,2.",
     )
     seeds = tuple(map(int, words))
@@ -137,6 +142,8 @@ def plan(
         "after one.",
     )
     sweep_name = base.name or recipe
+    size = math.prod(len(choices) for _, choices in axes) * len(seeds)
+    require(size <= MOST_RUNS, f"This sweep has {size} runs, and may have {MOST_RUNS}: vary less at once.")
     runs, configs = [], []
     for values in itertools.product(*(choices for _, choices in axes)):
         config = changed(base, dict(zip(names, values, strict=True)))

@@ -6,13 +6,13 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from memgate import __version__
-from memgate.config.run import Precision
-from memgate.errors import MemgateError
+from memgate.config.run import Device, Precision
+from memgate.errors import MemgateError, require
 
 _PACKAGES = ("torchvision", "numpy", "h5py", "scikit-learn", "scipy", "pillow")
 
@@ -21,8 +21,10 @@ def choose_device(name: str) -> torch.device:
     """The device that ``auto``, ``cpu`` or ``cuda`` means on this machine.
 
     Raises:
-        MemgateError: CUDA is requested and not available.
+        MemgateError: the name is unknown, or CUDA is requested and not available.
     """
+    known = get_args(Device)
+    require(name in known, f"device {str(name)[:40]!r} is none of {', '.join(known)}.")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise MemgateError(

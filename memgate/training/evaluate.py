@@ -63,8 +63,9 @@ def evaluate_split(
 def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[str, float]:
     """Means over the samples that were seen: loss in nats, accuracies, gate values and routed shares in [0, 1].
 
-    Samples without a prediction or a gate value (NaN) are left out of accuracies, gate values and routed shares; they
-    make the loss NaN. A mean of no sample is NaN.
+    Samples without a gate value (NaN) are left out of gate values and routed shares, which are NaN where no sample has
+    one. A sample without a prediction is not predicted right, and makes the loss NaN: a network that has diverged must
+    not keep the accuracy of the samples that are left.
 
     Args:
         record: per-sample values of a pass.
@@ -77,8 +78,8 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
     seen = record.flag("seen")
     values = {
         f"{split}_loss": float(record.loss[seen].mean(dtype="f8")),
-        f"{split}_accuracy": _mean(record.flag("correct_given"), record.known("correct_given")),
-        f"{split}_accuracy_clean_label": _mean(record.flag("correct_clean"), record.known("correct_clean")),
+        f"{split}_accuracy": float(record.flag("correct_given")[seen].mean()),
+        f"{split}_accuracy_clean_label": float(record.flag("correct_clean")[seen].mean()),
     }
     for row, gate in enumerate(gates):
         known = record.known("gate")[row]

@@ -9,9 +9,9 @@ import torch
 
 from memgate import console
 from memgate.config.run import RunConfig
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
-from memgate.log.identity import check_layout
+from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward, check_image_size
 from memgate.runs.create import create_run
@@ -106,7 +106,12 @@ def resume(run: Run) -> Run:
     device = choose_device(run.config.device)
     if device.type == "cpu":
         # Sums are divided among the threads, so another number of threads would round differently.
-        torch.set_num_threads(run.environment["threads"])
+        threads = run.environment.get("threads")
+        require(
+            type(threads) is int and 1 <= threads <= 4096,
+            f"{run.path / 'config.json'} has the number of threads {threads!r:.40}: it is damaged.",
+        )
+        torch.set_num_threads(threads)
     inputs = inputs_of(run)
     with Interrupt() as interrupt:
         return _fit(run, inputs, device, interrupt)
@@ -124,6 +129,8 @@ def _fit(run: Run, inputs: Inputs, device: torch.device, interrupt: Interrupt) -
                 remove_leftovers(folder)
             log = run.sample_log()
             check_layout(log.path, log_layout(run.config, inputs), log.layout())
+            for note in configuration_note(log.path, log.seal):
+                console.warn(note)
             with interrupt.at_once():  # images may have to be rendered, and nothing is written yet
                 training = Training(held, inputs, device, interrupt)
             training.fit()
@@ -143,8 +150,31 @@ class Training:
         self.images = {split: DeviceImages(inputs, split, device) for split in inputs.splits}
         self.state = new_state(self.config, inputs.clean.train, device)
         self.penalties = {name: torch.zeros((), device=device) for name in self.config.model.penalty_names}
-        if (self.run.path / "checkpoints" / "last.pt").exists():
-            checkpoint.restore(self.state, self.run, "last", device)
+        self._restore(self.run.status().epoch)
+
+    def _restore(self, finished: int) -> None:
+        """Load last.pt, if the run has one.
+
+        Args:
+            finished: number of finished epochs according to status.json.
+
+        Raises:
+            MemgateError: it is damaged, or missing though the training has begun.
+        """
+        last = self.run.path / "checkpoints" / "last.pt"
+        if last.exists():
+            checkpoint.restore(self.state, self.run, "last", self.device)
+            if self.state.epoch < finished:
+                console.note(
+                    f"{last} is of epoch {self.state.epoch}, and {finished} were finished: the later ones are trained "
+                    "again."
+                )
+            return
+        require(
+            finished == 0 and self.config.init_from is None,
+            f"{last} is missing, though {finished} epochs are finished, so the training cannot go on from there: put "
+            "a copy of it back, or a copy of another checkpoint of this run under its name, or start a new run.",
+        )
 
     def fit(self) -> None:
         """Train from the state's epoch to the last one."""

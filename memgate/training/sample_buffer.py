@@ -6,7 +6,7 @@ from torch import Tensor
 from memgate.config.model import ROUTED_ABOVE
 from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward
-from memgate.models.entropy import entropy_of
+from memgate.models.entropy import masked_entropy
 
 _FLOATS = ("loss", "margin", "p_given", "el2n", "out_entropy")
 
@@ -102,5 +102,5 @@ def _values(logits: Tensor, given: Tensor) -> tuple[Tensor, ...]:
         margin,
         own_log_p[:, 0].exp(),
         error.norm(dim=1),
-        entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min)),  # 0 ln 0 = 0 for classes masked by -inf
+        masked_entropy(logits),
     )

@@ -127,15 +127,14 @@ def arrays_of(
         }
     except NoiseError:
         raise
-    except (
-        NotImplementedError,
-        RuntimeError,
-    ) as error:  # compressed in a way that zipfile lacks, or encrypted
+    except (NotImplementedError, RuntimeError) as error:
+        # Compressed in a way that zipfile does not have, or encrypted.
         raise NoiseError(f"{name} cannot be unpacked ({error}): save it by numpy.savez.") from error
     except OSError as error:
         if error.errno is not None:
             raise
-        raise _damaged(name, error, remedy) from error  # damaged bzip2
+        # Damaged bzip2, not the disk.
+        raise _damaged(name, error, remedy) from error
     except _DAMAGED as error:
         raise _damaged(name, error, remedy) from error
 

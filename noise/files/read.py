@@ -74,7 +74,8 @@ def expanded(path: str | Path) -> Path:
         RuntimeError,
         OSError,
     ) as error:  # a zero byte; an unknown user; a name that is too long
-        raise NoiseError(f"{str(path)!r} is not a path ({error}): check it.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise NoiseError(f"{str(path)[:60]!r} is not a path ({reason}): check it.") from error
     return result
 
 

@@ -106,7 +106,7 @@ def _row(group: DifficultyGroup, log: SampleLog, result: ProbeResult) -> dict[st
         row["lower median at"] = names[group.decided_at]
         row[f"after o1 ({names[names.index(O1) + 1]} or later)"] = percent(group.deep)
     for gate, correlation in group.with_gate.items():
-        row[f"Spearman with g{of_gate(log, gate)}"] = with_interval(correlation, ".2f")
+        row[f"Spearman with g{of_gate(log, gate)}"] = with_interval(correlation, "{:.2f}")
     return row
 
 

@@ -48,9 +48,10 @@ def turns(state: Bools, seen: Bools, epochs: NDArray) -> tuple[NDArray, Bools]:
 def forgetfulness(correct: Bools, seen: Bools) -> Floats:
     """Number of forgetting events, changes from correct to wrong, in [0, E / 2]; NaN for a never learned sample.
 
-    Toneva et al. 2019 (arXiv 1812.05159); high is harder, but weakly so: in short runs corrupted samples are rarely
-    learned and thus rarely forgotten. Codes differ for never learned samples: the number of presentations (Toneva),
-    1000 (cartography), infinity (data_diet). NaN cannot be mistaken for a count.
+    Toneva et al. 2019 (arXiv 1812.05159), who count in the training passes (log mode ``online``); high is harder, but
+    weakly so: in short runs corrupted samples are rarely learned and thus rarely forgotten. Codes differ for never
+    learned samples: the number of presentations (Toneva), 1000 (cartography), infinity (data_diet). NaN cannot be
+    mistaken for a count.
 
     Args:
         correct: [E, N] whether the given label was predicted.

@@ -25,7 +25,8 @@ def mean(values: NDArray, seen: Bools) -> Floats:
 
     - Of ``loss``: CSL / E, the cumulative sample loss (Ravikumar et al. 2025) per epoch; high is harder.
     - Of ``margin``: AUM, the area under the margin (Pleiss et al. 2020, arXiv 2001.10528); low is harder.
-      Defined on the values of the training pass: compare only logs of one mode.
+      Defined on the values of the training pass; in a log of mode ``eval`` it is of evaluation passes. Compare only
+      logs of one mode.
     - Of ``el2n``: norm of the error vector (Paul et al. 2021, arXiv 2107.07075); high is harder. Some codes average
       its square, which weights the epochs differently.
     - Of ``p_given`` and ``correct_given``: confidence and correctness of dataset cartography (Swayamdipta

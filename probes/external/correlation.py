@@ -65,7 +65,7 @@ def join(
         gates: names of the run's gates.
     """
     hardness = values * external.direction
-    clean = ~table["corrupted"].to_numpy(bool)
+    clean = (table["cause"] == "clean").to_numpy(bool)
     groups = {"all": np.ones(len(table), bool)}
     if clean.any() and not clean.all():
         groups["clean"] = clean

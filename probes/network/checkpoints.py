@@ -1,5 +1,6 @@
 """Checkpoints of a run with the samples of each split that are probed."""
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -72,6 +73,7 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     for split in plan.splits:
         log.samples(split)
     load_results(run, probe)
+    _check_writable(run)
     versions = _versions(device)
     inputs, done = inputs_of(run), set()
     # The same samples at every checkpoint: kept, and made when a split is first probed.
@@ -89,6 +91,19 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
             yield CheckpointSamples(
                 model, inputs, epoch, run.checkpoint(name).stem, split, rows, images, device, versions
             )
+
+
+def _check_writable(run: Run) -> None:
+    """Raise MemgateError where no result could be stored in the run, before anything is computed."""
+    folder = run.path / "probes"
+    try:
+        with tempfile.TemporaryFile(dir=folder if folder.exists() else run.path):
+            pass
+    except OSError as error:
+        raise MemgateError(
+            f"{folder} cannot be written ({error.strerror or error}), where the results are stored: make it writable, "
+            "or probe a copy of the run."
+        ) from error
 
 
 def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:

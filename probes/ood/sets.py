@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig, DataName
-from memgate.data.picture_files import READ, picture_files, read_picture
+from memgate.data.picture_files import READ, picture_files, read_pictures
 from memgate.data.plain_images import plain_notes
 from memgate.data.sources.official import OFFICIAL, read_present
 from memgate.errors import MemgateError, require
@@ -194,7 +194,7 @@ def _opened(name: str, path: Path, side: int) -> _Opened:
     if files.paths:
         return _Opened(
             len(files.paths), "various", "picture files", path.name,
-            lambda rows: np.stack([read_picture(files.paths[row], side) for row in rows]), notes=files.notes,
+            lambda rows: read_pictures([files.paths[row] for row in rows], side)[0], notes=files.notes,
         )  # fmt: skip
     require(
         official in OFFICIAL,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from memgate.log.identity import configuration_note
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot
@@ -11,12 +12,11 @@ from probes.report.tables import title_of, usual_prevalence
 from probes.samples.groups import Group
 from probes.samples.notes import (
     IDENTITY,
-    ONLINE,
     TRUTH_UNKNOWN,
-    changed_configuration,
     damaged_epochs,
     epochs_not_logged,
     not_shown,
+    passes_of,
     unprotected,
 )
 from probes.scores.catalogue import SCORES, harder
@@ -70,7 +70,7 @@ def notes_of(
     if report.scores:
         notes += [POSITIVE, FINDING, NEVER]
     else:
-        undefined = UNDEFINED if run.outline.truth_known else TRUTH_UNKNOWN
+        undefined = UNDEFINED if run.outline.truth_known else f"AUROC is undefined. {TRUTH_UNKNOWN}"
         notes.append(ALL_CORRUPTED if report.groups[0].n == _corrupted(report) else undefined)
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
@@ -80,31 +80,37 @@ def notes_of(
     missing = _missing(report.scores)
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
-    notes += _unknown(report.groups[0])
-    if log.mode == "online":
-        notes.append(ONLINE)
+    notes += _without_prediction(log, report) + _without_route(report.groups[0])
+    if report.scores or log.mode == "online":
+        notes.append(passes_of(run, log))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
     notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
-    return (*notes, *changed_configuration(log), *unprotected(log))
+    return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
 
 
-def _unknown(everyone: Group) -> list[str]:
-    """Sentences about training samples without a prediction or a route; [] where there are none."""
+def _without_prediction(log: SampleLog, report: ReportFigures) -> list[str]:
+    """A sentence for each split with samples without a prediction, which its shares leave out."""
+    shares = {"train": report.groups[0].fits_given, "val": report.val_accuracy, "test": report.test_accuracy}
     sentences = []
-    if without := everyone.n - everyone.fits_given.n:
-        sentences.append(
-            f"{without} of {everyone.n} training samples have no prediction (not seen, or NaN in their logits): they "
-            "are in no share of fitted samples."
-        )
-    for use in everyone.gates:
-        if without := everyone.n - use.routed.n:
+    for split, counted in shares.items():
+        if counted is not None and (without := len(log.samples(split)) - counted.n):
             sentences.append(
-                f"{without} of {everyone.n} training samples have no route through {use.gate} (not seen, or its g is "
-                "NaN): they are neither routed nor skipped."
+                f"{without} of {without + counted.n} samples of {split} have no prediction (not seen, or NaN in their "
+                "logits): they are in no share of right or fitted samples."
             )
     return sentences
+
+
+def _without_route(everyone: Group) -> list[str]:
+    """A sentence for each gate that has training samples without a route."""
+    return [
+        f"{without} of {everyone.n} samples of train have no route through {use.gate} (not seen, or its g is NaN): "
+        "they are neither routed nor skipped."
+        for use in everyone.gates
+        if (without := everyone.n - use.routed.n)
+    ]
 
 
 def _corrupted(report: ReportFigures) -> int:

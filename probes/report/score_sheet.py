@@ -18,7 +18,7 @@ from probes.dynamics.snapshot import Snapshot
 from probes.report.document import Block, Lines, layout, table_of
 from probes.samples.columns import gate_column, shown_gates
 from probes.samples.groups import members
-from probes.samples.notes import IDENTITY, ONLINE, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged
+from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged, passes_of
 from probes.scores.catalogue import SCORES
 from probes.scores.table import ScoreColumn, score_columns, suspicion
 from probes.stats.intervals import median_interval
@@ -238,8 +238,7 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Sco
         notes.append(TRUTH_UNKNOWN)
     if any(row.never for row in rows):
         notes.append(NEVER)
-    if log.mode == "online" and snapshot.split == "train":
-        notes.append(ONLINE)
+    notes.append(passes_of(run, log, snapshot.split))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     for column, epoch in table.attrs["checkpoints"].items():

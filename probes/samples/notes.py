@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from memgate.log.format import UNSEALED
-from memgate.log.identity import changed_files
 from memgate.log.reader import SampleLog
+from memgate.runs.run import Run
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 
@@ -12,16 +12,35 @@ IDENTITY = "The gate's curve is 'identity': its value g is the entropy H in nats
 """Note for a run whose gate passes the entropy on unchanged."""
 
 ONLINE = (
-    "The log's mode is 'online': training values come from the augmented training passes, while the weights "
-    "still changed, and not from an evaluation of the images as they are."
+    "The log's mode is 'online': training values come from {passes}, while the weights still changed, and not from an "
+    "evaluation of the images as they are."
 )
-"""Note for a run whose log has the mode ``online``."""
+"""Note for the training split of a run whose log has the mode ``online``."""
+
+EVALUATED = (
+    "AUM and forgetting events are defined on the training passes (log mode 'online'); here they are of evaluation "
+    "passes after each epoch."
+)
+"""Note for scores whose values come from evaluation passes."""
 
 TRUTH_UNKNOWN = (
     "It is not known which samples of this run are corrupted: nothing corrupted them, and their labels are its user's "
     "own, so none is called clean and nothing can be said about detection."
 )
 """Note for a run without known clean labels (:attr:`memgate.runs.outline.Outline.truth_known`)."""
+
+
+def passes_of(run: Run, log: SampleLog, split: str = "train") -> str:
+    """The sentence that says which passes the values of a split come from, as far as scores depend on it.
+
+    Whether a recorded training augmented its images is not known.
+    """
+    if log.mode != "online" or split != "train":
+        return EVALUATED
+    if run.recorded:
+        return ONLINE.format(passes="the training passes (whether with augmented images is not known)")
+    augmented = run.config.data.augment != "none"
+    return ONLINE.format(passes="the augmented training passes" if augmented else "the training passes")
 
 
 def routes_unknown(log: SampleLog, result: ProbeResult) -> list[str]:
@@ -46,15 +65,6 @@ def unprotected(log: SampleLog) -> tuple[str, ...]:
     return (
         f"The log has the older format {UNSEALED}, which has no checksums of labels and sample ids: damage to them "
         "would not be noticed.",
-    )
-
-
-def changed_configuration(log: SampleLog) -> tuple[str, ...]:
-    """A sentence if config.json is not the one that the log was made with; else ()."""
-    if "config.json" not in changed_files(log.path.parent, log.seal):
-        return ()
-    return (
-        "config.json was changed after the run was made: settings named here may not be those that were trained.",
     )
 
 

@@ -127,7 +127,8 @@ LOG = (
     Score("loss_gmm_last", "GMM of last loss", "log", -1, 0, 1, "",
           "probability that the last loss is of the lower of two normal components, as in DivideMix"),
     Score("aum", "mean margin (AUM)", "log", -1, -INF, INF, "logits",
-          "area under the margin: mean of given logit - largest other logit; Pleiss et al. 2020"),
+          "area under the margin: mean of given logit - largest other logit; Pleiss et al. 2020, who take it in the "
+          "training passes; in a log of mode eval it is of evaluation passes"),
     Score("margin_last", "last margin", "log", -1, -INF, INF, "logits", "margin at the last epoch"),
     Score("confidence", "confidence", "log", -1, 0, 1, "", f"mean p(given label); {CARTOGRAPHY}"),
     Score("variability", "variability", "log", +1, 0, 0.5, "",
@@ -148,8 +149,9 @@ LOG = (
     Score("out_entropy_mean", "mean output entropy", "log", +1, 0, "ln K", "nats",
           "mean entropy of the network's softmax; does not depend on the given label"),
     Score("forgetfulness", "forgetting events", "log", +1, 0, "E", "events",
-          f"changes from correct to wrong; {TONEVA}; never learned samples rank last; the direction can be reversed "
-          "in short trainings or where all samples are memorised", "learned"),
+          f"changes from correct to wrong; {TONEVA}, who count in the training passes; in a log of mode eval it is in "
+          "evaluation passes; never learned samples rank last; the direction can be reversed in short trainings or "
+          "where all samples are memorised", "learned"),
     Score("first_learned_epoch", "first learned", "log", +1, 1, "E", "epoch",
           f"first epoch that predicts the given label; {TONEVA}; never learned samples rank last", "learned"),
     Score("stable_learned_epoch", "learned to stay", "log", +1, 1, "E", "epoch",
@@ -182,7 +184,8 @@ CHECKPOINT = (
     Score("input_gradient_norm", "input-gradient norm", "checkpoint", +1, 0, INF, "",
           "norm of the loss gradient with respect to the image", probe="difficulty"),
     Score("grand", "GraNd", "checkpoint", +1, 0, INF, "",
-          "norm of the loss gradient with respect to all weights; Paul et al. 2021", probe="difficulty"),
+          "norm of the loss gradient with respect to all weights of the trunk, not of the gates; Paul et al. 2021",
+          probe="difficulty"),
     Score("grand_last_layer", "GraNd of the last layer", "checkpoint", +1, 0, INF, "",
           "norm of the loss gradient with respect to the last layer's weights", probe="difficulty"),
     Score("prediction_depth", "prediction depth", "checkpoint", +1, 0, "L", "points",

@@ -47,7 +47,9 @@ def test_probe_results_are_shown_and_their_run_is_named_where_it_is_unknown(
 
 def test_a_golden_run_is_what_it_says(golden: Run) -> None:
     (result,) = load_results(golden, "csr")
-    np.testing.assert_array_equal(result.values["critical_radius"], np.float32([1, 2, 3, 4, 5, np.inf]))
+    np.testing.assert_array_equal(
+        result.values["critical_radius"], np.array([1, 2, 3, 4, 5, np.inf], np.float32)
+    )
     assert result.log == ("" if golden.name == "log_1" else golden.sample_log().identity)
     assert golden.manifest.damage() == ""
     assert golden.outline.gates == ("b3",)

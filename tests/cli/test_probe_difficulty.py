@@ -1,5 +1,6 @@
 """memgate probe difficulty: a small real run through the command line, and one sentence for what can go wrong."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -54,6 +55,8 @@ def test_the_whole_way_through_the_command_line(trained_run, capsys):
         for split, n in (("train", 128), ("test", 60)):
             assert f"one: difficulty by {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
     assert str(trained_run.path / "probes" / "difficulty.h5") in done.stdout
+    assert re.search(r"-?0\.\d\d \[-?0\.\d\d, -?0\.\d\d\]", done.stdout)  # a correlation, not its format
+    assert ".2f" not in done.stdout
     for text in (
         "Spearman with g (b2)", "Spearman with g (b3)", "lower median at", "after o1 (b3.2 or later)",
         "\nall ", "\nclean ",

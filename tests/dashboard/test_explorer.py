@@ -199,7 +199,7 @@ def test_samples_that_an_epoch_has_not_seen_take_no_route(make_run: MakeRun, ope
 @pytest.mark.parametrize(
     ("plan", "params", "sentence"),
     [
-        ({"noise": ()}, {}, "No corrupted samples in this filter."),
+        ({"noise": ("symmetric:0",)}, {}, "No corrupted samples in this filter."),
         ({}, {"cause": "label"}, "No clean samples in this filter."),
     ],
 )

@@ -80,6 +80,13 @@ def test_without_clean_labels_no_page_calls_a_sample_clean(make_recorder: Any, o
 
 
 @pytest.mark.slow
+def test_a_gallery_without_pictures_says_why(make_recorder: Any, open_page: Any) -> None:
+    record_gaps(make_recorder(labels=GIVEN, clean_labels=CLEAN))
+    (reason,) = errors(open_page("gallery", run="mine", preset="random"))
+    assert reason == "mine was recorded without pictures: give the Recorder images= to have them shown here."
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["overview", "gallery", "hardness", "export", "compare", "runs"])
 def test_every_page_opens_without_clean_labels(page: str, make_recorder: Any, open_page: Any) -> None:
     record_gaps(make_recorder(labels=GIVEN, images=IMAGES))

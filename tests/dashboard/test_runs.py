@@ -1,14 +1,18 @@
 """The page Runs: what is measured, what is cached, and the way to Compare."""
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from memgate.log import guard
 from memgate.runs.run import Run
 from probes.result import ProbeResult, save_results
+from tests.helpers.pages import errors
 
 MakeRun = Callable[..., Run]
 
@@ -121,3 +125,20 @@ def test_the_page_shows_no_text_of_the_source(make_run: MakeRun, open_page: Any)
     # 'streamlit run app/dashboard/main.py' shows a text that stands by itself, as the test's runner does.
     make_run()
     assert not [element.value for element in open_page("runs").markdown]
+
+
+@pytest.mark.slow
+def test_a_log_that_hangs_the_library_does_not_stop_the_list(
+    make_run: MakeRun, open_page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(name="sound")
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "log_1", run.path.parent / "hung")
+    with (run.path.parent / "hung" / "log.h5").open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(bytes(4096))
+    monkeypatch.setattr(guard, "SECONDS", 1)
+    at = open_page("runs")
+    table = at.dataframe[0].value.set_index("run")
+    assert table["status"].to_dict() == {"sound": "complete", "hung": "log damaged"}
+    assert table.loc["sound", "test acc."] > 0
+    assert any("reading it does not end" in sentence for sentence in errors(at))

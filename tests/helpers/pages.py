@@ -12,7 +12,7 @@ CASES: dict[str, dict[str, Any]] = {
     "one epoch": {"epochs": 1},
     "no epoch yet": {"epochs": 3, "finished": 0},
     "stopped": {"epochs": 6, "finished": 2},
-    "no noise": {"noise": ()},
+    "no noise": {"noise": ("symmetric:0",)},
     "images only": {"noise": ("randx:0.2",)},
     "ungated": {"gates": ()},
     "two gates": {"gates": ("b2", "b3"), "val_n": 40},

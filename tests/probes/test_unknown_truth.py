@@ -58,7 +58,9 @@ def test_report_and_scores_say_unknown(unknown):
     sheet = score_sheet(unknown, snapshot, snapshot_scores(unknown, snapshot), 3, "loss_mean")
     assert list(sheet.groups) == ["all"]
     assert {(sample.cause, sample.clean_label) for sample in sheet.hardest} == {("unknown", "unknown")}
-    assert any("not known" in note for note in sheet.notes)
+    assert any("not known which samples" in note for note in sheet.notes)
+    # a recorded training pass: whether its images were augmented is not known either
+    assert any("whether with augmented images is not known" in note for note in sheet.notes)
 
 
 def test_exports_leave_the_truth_empty(unknown, tmp_path):

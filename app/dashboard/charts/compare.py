@@ -1,6 +1,5 @@
 """Figures of the page Compare: several runs on shared axes and one colour scale."""
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from app.dashboard.charts.layout import (
     share_layout,
 )
 from app.dashboard.group_curves import Share
+from app.dashboard.sentences import html_escaped
 from memgate.config.model import ROUTED_ABOVE
 from probes.report.curves import Line
 
@@ -40,14 +40,15 @@ def evolutions(
         gates: name of each run's gate.
         height: in pixels.
     """
-    titles = [html.escape(title) for title, *_ in runs]
+    titles = [html_escaped(title) for title, *_ in runs]
     figure = make_subplots(rows=1, cols=len(runs), shared_yaxes=True, horizontal_spacing=0.015,
                            subplot_titles=titles)  # fmt: skip
     for column, ((_, epochs, edges, counts), gate) in enumerate(zip(runs, gates, strict=True), start=1):
+        name = html_escaped(gate.upper())
         figure.add_trace(
             _heatmap(
                 epochs, (edges[:-1] + edges[1:]) / 2, counts,
-                f"epoch %{{x}}, g of {gate.upper()} near %{{y:.2f}}: %{{customdata}} samples<extra></extra>",
+                f"epoch %{{x}}, g of {name} near %{{y:.2f}}: %{{customdata}} samples<extra></extra>",
             ),
             row=1, col=column,
         )  # fmt: skip
@@ -83,7 +84,7 @@ def density(gate: NDArray, names: tuple[str, str], height: int = 300) -> go.Figu
     threshold = {"color": palette.CORRUPTED, "width": 2, "dash": "dash"}
     figure.add_hline(y=ROUTED_ABOVE, line=threshold)
     figure.add_vline(x=ROUTED_ABOVE, line=threshold)
-    titles = [html.escape(name) for name in names]
+    titles = [html_escaped(name) for name in names]
     figure.update_xaxes(range=[0, top], title={"text": f"g of {titles[0]}", "standoff": 4}, showgrid=False)
     figure.update_yaxes(range=[0, top], title={"text": f"g of {titles[1]}", "standoff": 12}, showgrid=False)
     figure.update_layout(height=height, margin=MARGIN, coloraxis=_scale([counts]))
@@ -119,7 +120,7 @@ def accuracies(curves: Sequence[Line], height: int = 300) -> go.Figure:
     # The first two colours stand for clean and corrupted in another figure of this page.
     for line, (colour, dash) in zip(curves, palette.SERIES[2:], strict=False):
         figure.add_scatter(
-            x=np.asarray(line.epoch, np.int32), y=f4(line.accuracy), name=html.escape(line.name),
+            x=np.asarray(line.epoch, np.int32), y=f4(line.accuracy), name=html_escaped(line.name),
             mode=lines(line.epoch), line={"color": colour, "width": 2, "dash": dash},
             marker={"color": colour, "size": 9}, hovertemplate="%{y:.2%}",
         )  # fmt: skip

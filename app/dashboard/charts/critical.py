@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.dashboard import palette
 from app.dashboard.charts.layout import LEGEND, MARGIN, add_band, ends, epoch_axis, f4
+from app.dashboard.sentences import html_escaped
 from probes.stats.estimate import Estimate
 
 STYLES = {
@@ -152,7 +153,8 @@ def routes(
             hovertemplate=name + HOVER,
         )  # fmt: skip
     figure.update_layout(height=height, margin=MARGIN, legend=LEGEND)
-    figure.update_xaxes(tickmode="array", tickvals=np.arange(len(names), dtype=np.int32), ticktext=list(names),
+    ticks = [html_escaped(name) for name in names]
+    figure.update_xaxes(tickmode="array", tickvals=np.arange(len(names), dtype=np.int32), ticktext=ticks,
                         range=[-0.5, len(names) - 0.5])  # fmt: skip
     figure.update_yaxes(range=[-0.03, 1.03], tickformat=".0%", title={"text": title, "standoff": 12})
     return figure

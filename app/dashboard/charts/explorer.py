@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.dashboard import palette
 from app.dashboard.charts.layout import CONFIG, LEGEND, MARGIN, f4
+from app.dashboard.sentences import html_escaped
 
 BRUSH = {**CONFIG, "modeBarButtonsToRemove": ["autoScale2d"], "displayModeBar": True}
 """Plotly's configuration: the buttons for box, lasso and pan are always shown, since they select samples."""
@@ -44,8 +45,10 @@ def scatter(
               "yanchor": "top", "y": -50 / height}  # fmt: skip
     figure.update_layout(height=height, margin={**MARGIN, "t": 30, "b": 66}, dragmode="select", legend=legend,
                          hovermode="closest", showlegend=True)  # fmt: skip
-    figure.update_xaxes(title={"text": x, "standoff": 4}, type="log" if log_x else "linear", zeroline=False)
-    figure.update_yaxes(title={"text": y, "standoff": 14}, zeroline=False)
+    figure.update_xaxes(
+        title={"text": html_escaped(x), "standoff": 4}, type="log" if log_x else "linear", zeroline=False
+    )
+    figure.update_yaxes(title={"text": html_escaped(y), "standoff": 14}, zeroline=False)
     return figure
 
 
@@ -92,6 +95,8 @@ def histogram(
         )  # fmt: skip
     figure.update_layout(height=height, margin=MARGIN, legend=LEGEND, dragmode="select", showlegend=True,
                          selectdirection="h")  # fmt: skip
-    figure.update_xaxes(title={"text": x, "standoff": 4}, type="log" if log_x else "linear", zeroline=False)
+    figure.update_xaxes(
+        title={"text": html_escaped(x), "standoff": 4}, type="log" if log_x else "linear", zeroline=False
+    )
     figure.update_yaxes(title={"text": "samples", "standoff": 8}, rangemode="tozero", fixedrange=True)
     return figure

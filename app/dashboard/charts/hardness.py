@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.dashboard import palette
 from app.dashboard.charts.layout import LEGEND, MARGIN, ends, epoch_axis, f4, lines
 from app.dashboard.group_curves import Cells
+from app.dashboard.sentences import html_escaped
 from probes.scores.over_epochs import EpochCurve
 from probes.stats.estimate import Estimate
 
@@ -47,7 +48,8 @@ def precision_recall(curves: Mapping[str, Curve], prevalence: float | None, heig
 def _curves(
     figure: go.Figure, curves: Mapping[str, Curve], shape: str, x_title: str, y_title: str, height: int
 ) -> go.Figure:
-    for (name, (x, y)), (colour, dash) in zip(curves.items(), palette.SERIES, strict=False):
+    for (title, (x, y)), (colour, dash) in zip(curves.items(), palette.SERIES, strict=False):
+        name = html_escaped(title)
         figure.add_scatter(
             x=f4(x), y=f4(y), name=name, mode="lines",
             line={"color": colour, "dash": dash, "width": 2, "shape": shape},
@@ -69,7 +71,8 @@ def over_epochs(curves: Mapping[str, EpochCurve], cursor: int, height: int = 320
     """
     figure = go.Figure()
     epochs = np.zeros(0, np.int32)
-    for (name, curve), (colour, dash) in zip(curves.items(), palette.SERIES, strict=False):
+    for (title, curve), (colour, dash) in zip(curves.items(), palette.SERIES, strict=False):
+        name = html_escaped(title)
         epochs = np.array(curve.epochs, np.int32)
         area = np.array(curve.auroc, np.float32)
         figure.add_scatter(
@@ -151,12 +154,13 @@ def label_matrix(
         height: in pixels.
     """
     places = np.arange(len(names), dtype=np.int32)
+    hover = [[html_escaped(text) for text in row] for row in texts]
     figure = go.Figure(
         go.Heatmap(
             x=places, y=places, z=f4(share), zmin=0, zmax=1, colorscale=palette.SHARE, xgap=1, ygap=1,
             text=np.where(count > 0, np.char.mod("%d", count), ""), texttemplate="%{text}", textfont={"size": 11},
-            customdata=np.array(texts), hoverongaps=False, hovertemplate="%{customdata}<extra></extra>",
-            colorbar={"title": {"text": shown, "side": "top"}, "thickness": 12, "len": 1, "xpad": 4,
+            customdata=np.array(hover), hoverongaps=False, hovertemplate="%{customdata}<extra></extra>",
+            colorbar={"title": {"text": html_escaped(shown), "side": "top"}, "thickness": 12, "len": 1, "xpad": 4,
                       "tickformat": ".0%"},
         )
     )  # fmt: skip
@@ -164,7 +168,7 @@ def label_matrix(
     common = {
         "tickmode": "array",
         "tickvals": places,
-        "ticktext": list(names),
+        "ticktext": [html_escaped(name) for name in names],
         "showgrid": False,
         "zeroline": False,
     }
@@ -203,5 +207,5 @@ def by_decile(
     # The curve ``identity`` has g = H, which is not within [0, 1].
     top = max([1.0, *(one.value for row in by_group.values() for one in row if one.value is not None)])
     figure.update_yaxes(range=[-0.03 * top, 1.03 * top], tickformat=".0%" if percent else ".1f",
-                        title={"text": title, "standoff": 12})  # fmt: skip
+                        title={"text": html_escaped(title), "standoff": 12})  # fmt: skip
     return figure

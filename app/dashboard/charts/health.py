@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from app.dashboard import palette
 from app.dashboard.charts.layout import LEGEND, MARGIN, epoch_axis
+from app.dashboard.sentences import html_escaped
 from memgate.runs.health import SplitHealth
 
 LOOKS = {
@@ -43,6 +44,7 @@ def strip(splits: Sequence[SplitHealth]) -> go.Figure:
                          xaxis=axis)  # fmt: skip
     figure.update_yaxes(
         tickmode="array", tickvals=np.arange(len(splits), dtype=np.int32),
-        ticktext=[split.split for split in splits], range=[len(splits) - 0.5, -0.5], showgrid=False, zeroline=False,
+        ticktext=[html_escaped(split.split) for split in splits],
+        range=[len(splits) - 0.5, -0.5], showgrid=False, zeroline=False,
     )  # fmt: skip
     return figure

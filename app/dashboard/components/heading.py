@@ -3,14 +3,16 @@
 import streamlit as st
 
 from app.dashboard.glossary import definitions
+from app.dashboard.sentences import escaped
 
 
 def heading(title: str, note: str = "", *terms: str) -> None:
     """Show a bold title, a note after it, and a help mark.
 
     Args:
-        title: Markdown; class names and other text of the user are escaped by the caller.
-        note: how to read or use what follows; nothing by default.
+        title: plain text, such as the name of a gate.
+        note: how to read or use what follows, plain text; nothing by default.
         terms: keys of :data:`app.dashboard.glossary.TERMS` that the help mark defines; none, no mark.
     """
-    st.markdown(f"**{title}**" + (f" · {note}" if note else ""), help=definitions(*terms) or None)
+    text = f"**{escaped(title)}**" + (f" · {escaped(note)}" if note else "")
+    st.markdown(text, help=definitions(*terms) or None)

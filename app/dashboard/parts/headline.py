@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.dashboard import run_folders
+from app.dashboard import run_folders, sentences
 from app.dashboard.results.headline import headline
 from app.dashboard.view.state import View
 from probes.stats.estimate import interval_text, value_text
@@ -14,7 +14,7 @@ PASSES = {"eval": "evaluation passes", "online": "the training passes"}
 def metrics(view: View) -> None:
     """Six numbers of the epoch shown, as ``memgate report`` prints them."""
     numbers = headline(view)
-    name = view.gate.upper() if view.gate else ""
+    name = sentences.escaped(view.gate.upper()) if view.gate else ""
     cells = [
         ("Test accuracy", numbers.test_accuracy, "{:.1%}", "Share of the test images that are predicted correctly."),
         ("Corrupted samples fitted", numbers.corrupted_fitted, "{:.1%}",

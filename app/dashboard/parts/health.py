@@ -53,7 +53,7 @@ def disk_use(run: Run) -> None:
     """Table of the disk use of the run's parts, and the space left."""
     sizes = {name: count for name, count in health.sizes(run.path).items() if count}
     free = health.free_bytes(run.path)
-    heading("Disk use", f"{sentences.escaped(size_text(sum(sizes.values())))} in total")
+    heading("Disk use", f"{size_text(sum(sizes.values()))} in total")
     rows = [{"part": name, "size": size_text(count)} for name, count in sizes.items()]
     rows.append({"part": "free on this disk", "size": size_text(free)})
     _sized(rows, "disk_use")

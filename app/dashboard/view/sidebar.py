@@ -8,6 +8,7 @@ import streamlit as st
 from app.dashboard import logs, palette, run_data, run_folders
 from app.dashboard.glossary import definitions
 from app.dashboard.logs import SplitData, Stamp
+from app.dashboard.sentences import escaped
 from app.dashboard.view import selection
 from app.dashboard.view.selection import UNSAVED, Selection
 from app.dashboard.view.state import NOTHING, View, kept_selection, root
@@ -101,13 +102,14 @@ def _pick(
     value = address.value(param, options, label.lower())
     key = f"pick_{param}"
     st.session_state[key] = value
-    common: dict[str, Any] = {"key": key, "format_func": shown_as, "on_change": _picked, "args": (param, key)}
+    common: dict[str, Any] = {"key": key, "on_change": _picked, "args": (param, key)}
     common["help"] = definitions(*terms) or None
     if param in ("run", "cause") or len(options) > FEW:
         index = None if value is None else 0
-        st.selectbox(label, options, index=index, placeholder=f"Choose a {label.lower()}", **common)
+        st.selectbox(label, options, index, shown_as, placeholder=f"Choose a {label.lower()}", **common)
     else:
-        st.radio(label, options, index=None, horizontal=True, **common)
+        # Streamlit reads the options of radio buttons as Markdown, those of a list as plain text.
+        st.radio(label, options, None, lambda one: escaped(shown_as(one)), horizontal=True, **common)
     if value is not None:
         address.keep(param, value)
     return value

@@ -47,7 +47,7 @@ def _cohorts(shown: View) -> None:
                 if st.form_submit_button("Save") and name:
                     save_selection(shown, chosen, name)
         for name in names:
-            st.button(name, key=f"cohort_{name}", on_click=_load, args=(shown, name))
+            st.button(sentences.escaped(name), key=f"cohort_{name}", on_click=_load, args=(shown, name))
 
 
 def save_selection(shown: View, chosen: Selection, name: str) -> None:

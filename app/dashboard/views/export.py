@@ -53,7 +53,7 @@ def samples(view: View, cohorts: list[str]) -> tuple[export.SampleChoice, str | 
     options = export.sample_choices(view, cohorts)
     chosen = view.selected
     counts = {
-        "all": f"all of {view.split} ({len(view.data.cause):,})",
+        "all": f"all of {sentences.escaped(view.split)} ({len(view.data.cause):,})",
         "filter": f"that pass the filter ({int(view.members.sum()):,})",
         "selection": f"the selection ({len(chosen.ids) if chosen else 0:,})",
         "cohort": "a cohort",
@@ -171,7 +171,7 @@ def download(view: View, plan: ExportPlan, preview: Outlook) -> None:
         return
     run, log = view.run, view.log
     st.download_button(
-        f"Download {name}",
+        f"Download {sentences.escaped(name)}",
         lambda: export_bytes(run, plan, log),
         file_name=name,
         mime="application/octet-stream",

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app.dashboard import group_curves, logs, palette
+from app.dashboard import group_curves, logs, palette, sentences
 from app.dashboard.charts import overview as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.heading import heading
@@ -204,7 +204,7 @@ def page() -> None:
             by_numbers(view)
             if view.data.corrupted.any() and not view.run.recorded:
                 query = {**view.params, "preset": MEMORISED.name, "page": "1"}
-                label = f"Samples memorised by {view.gate.upper()}"
+                label = f"Samples memorised by {sentences.escaped(view.gate.upper())}"
                 st.page_link("views/gallery.py", label=label, icon=":material/grid_view:", query_params=query)
         panel(view, "drag a box on the heatmap, or select by numbers.")
     else:

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.dashboard import sentences
 from app.dashboard.parts.sample import findings, other_runs, portrait, ranks, track
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
@@ -65,7 +66,7 @@ def steps(view: View, ids: NDArray[np.int64], current: int | None) -> None:
                 key=f"go_{label}",
                 shortcut=keys,
             )
-        among = "the selection" if view.selected else f"{view.split}, as filtered"
+        among = "the selection" if view.selected else f"{sentences.escaped(view.split)}, as filtered"
         place = "" if current is None or current not in ids else f"{np.searchsorted(ids, current) + 1:,} of "
         st.caption(f"{place}{len(ids):,} in {among}", width="content")
         for name, label, icon in (

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memgate.config.run import MIN_SIDE, DataConfig
-from memgate.data.picture_files import READ, PictureFiles, listing, picture_files, read_picture
+from memgate.data.picture_files import READ, PictureFiles, listing, picture_files, read_pictures, size_notes
 from memgate.data.sources.source import Part, Source, as_source, load_arrays, named_classes, problem_with
 from memgate.errors import MemgateError
 from noise.errors import NoiseError
@@ -60,8 +61,11 @@ def read_folder(config: DataConfig) -> Source:
             "both splits must have the same classes."
         )
     files = {split: picture_files(root / split, classes=True) for split in ("train", "test")}
-    train, test = (_read_classes(files[split], names, config.image_size) for split in ("train", "test"))
-    return Source(train, test, names, root, tuple(note for split in files.values() for note in split.notes))
+    parts, notes = {}, []
+    for split, listed in files.items():
+        parts[split], sizes = _read_classes(listed, names, config.image_size)
+        notes += [*listed.notes, *size_notes(listed.folder, sizes, config.image_size)]
+    return Source(parts["train"], parts["test"], names, root, tuple(notes))
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
@@ -77,8 +81,8 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_classes(files: PictureFiles, names: tuple[str, ...], side: int) -> Part:
-    """All images of one split, class by class."""
+def _read_classes(files: PictureFiles, names: tuple[str, ...], side: int) -> tuple[Part, NDArray[np.int64]]:
+    """All images of one split, class by class, and their heights and widths [N,2] in the files."""
     label_of = {name: label for label, name in enumerate(names)}
     labels = np.array([label_of[path.relative_to(files.folder).parts[0]] for path in files.paths], np.int64)
     for label, name in enumerate(names):
@@ -87,4 +91,5 @@ def _read_classes(files: PictureFiles, names: tuple[str, ...], side: int) -> Par
                 f"The class folder {files.folder / name} holds no picture ({READ}): add some, or remove the class "
                 "from both splits."
             )
-    return Part(np.stack([read_picture(path, side) for path in files.paths]), labels, np.arange(len(labels)))
+    images, sizes = read_pictures(files.paths, side)
+    return Part(images, labels, np.arange(len(labels))), sizes

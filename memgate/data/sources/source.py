@@ -100,6 +100,20 @@ def named_classes(arrays: dict[str, NDArray[Any]]) -> tuple[str, ...]:
     return numbered_classes(arrays["train_labels"], arrays["test_labels"])
 
 
+def class_notes(names: tuple[str, ...]) -> tuple[str, ...]:
+    """A sentence about K class names that are numbers and not those of their labels; none where there is no such name.
+
+    Example:
+        >>> class_notes(("1", "10", "2"))
+        ("The class names are numbers, but not the labels: label 0 is class '1', label 1 is class '10'.",)
+    """
+    differ = [label for label, name in enumerate(names) if name != str(label)]
+    if not differ or not all(name.isascii() and name.isdecimal() for name in names):
+        return ()
+    shown = ", ".join(f"label {label} is class {names[label][:20]!r}" for label in differ[:2])
+    return (f"The class names are numbers, but not the labels: {shown}{', …' * (len(differ) > 2)}.",)
+
+
 def _split_problem(
     split: str, images: NDArray[Any], labels: NDArray[Any], class_count: int, side: int | None
 ) -> str | None:

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from memgate.config.json_form import from_json, to_json
@@ -28,7 +30,7 @@ WRONG = [
     (lambda: TrainConfig(epochs=0), "--train.epochs 0"),
     (lambda: TrainConfig(batch_size=1), "--train.batch-size 1"),
     (lambda: TrainConfig(lr=0), "--train.lr 0"),
-    (lambda: TrainConfig(lr=float("nan")), "--train.lr nan"),
+    (lambda: TrainConfig(lr=float("nan")), "--train.lr is 'nan'"),
     (lambda: TrainConfig(momentum=1), "--train.momentum 1"),
     (lambda: TrainConfig(weight_decay=-1), "--train.weight-decay -1"),
     (lambda: TrainConfig(milestones=(5, 3)), "--train.milestones 5 3"),
@@ -43,6 +45,32 @@ WRONG = [
     (lambda: RunConfig(seed=-1), "--seed -1"),
     (lambda: RunConfig(noise=("symetric:0.4",)), "symmetric"),
     (lambda: RunConfig(noise=("symmetric:1.4",)), "1.4"),
+    (lambda: TrainConfig(epochs=2.5), "--train.epochs is '2.5' and must be a whole number"),
+    (lambda: TrainConfig(epochs=True), "--train.epochs is 'True'"),
+    (lambda: TrainConfig(epochs=100_001), "--train.epochs 100001 is out of range: from 1 to 100000"),
+    (lambda: TrainConfig(batch_size=10**22), "--train.batch-size is a number of 74 bits"),
+    (lambda: TrainConfig(batch_size=10**5000), "--train.batch-size is a number of 16610 bits"),
+    (lambda: TrainConfig(batch_size=10**7), "--train.batch-size 10000000 is out of range"),
+    (lambda: TrainConfig(gate_iters=10**6), "--train.gate-iters 1000000 is out of range"),
+    (lambda: TrainConfig(checkpoint_every=1, epochs=10_001), "would keep more than 10000 checkpoints"),
+    (lambda: TrainConfig(precision="fp16"), "--train.precision is 'fp16' and must be one of 'auto'"),
+    (lambda: DataConfig(name="mnist"), "--data.name is 'mnist' and must be one of 'cifar10'"),
+    (lambda: DataConfig(split_seed=-1), "--data.split-seed -1 is out of range"),
+    (lambda: LogConfig(mode="sweep"), "--log.mode is 'sweep' and must be one of 'eval', 'online'"),
+    (lambda: LogConfig(every=10**9), "--log.every 1000000000 is out of range"),
+    (lambda: GateConfig(hidden_b3=10**6), "--model.gate.hidden-b3 1000000 is out of range"),
+    (lambda: ModelConfig(depth=6_000_002), "--model.depth 6000002 is out of range"),
+    (lambda: ModelConfig(width=64, depth=110), "more than 2,000,000,000 weights"),
+    (lambda: ModelConfig(name="vgg"), "--model.name is 'vgg' and must be one of 'resnet'"),
+    (lambda: RunConfig(device="tpu"), "--device is 'tpu' and must be one of 'auto', 'cpu', 'cuda'"),
+    (lambda: RunConfig(noise="pair:0.1"), "--noise is 'pair:0.1' and must be a list"),
+    (lambda: RunConfig(name="a" * 5000), "cannot be a folder's name"),
+    (lambda: RunConfig(data="digits"), "--data must be a DataConfig"),
+    (
+        lambda: RunConfig(out="~nobody-of-this-name/x").resolved(),
+        "--out: '~nobody-of-this-name/x' is not a path",
+    ),
+    (lambda: RunConfig(out="x" * 300).resolved(), "is not a path (File name too long)"),
 ]
 
 
@@ -52,6 +80,15 @@ def test_a_wrong_value_is_named_with_its_remedy(make, named):
         make()
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_lists_texts_and_numpy_numbers_become_the_types_of_their_fields():
+    config = RunConfig(noise=["pair:0.1"], out="runs", train=TrainConfig(epochs=np.int64(3), lr=1))
+    assert (config.noise, config.out) == (("pair:0.1",), Path("runs"))
+    assert json.dumps(to_json(config.train)["epochs"]) == "3"
+    assert repr(config.train.lr) == "1.0"
+    assert from_json(RunConfig, json.loads(json.dumps(to_json(config)))) == config
 
 
 @pytest.mark.parametrize(

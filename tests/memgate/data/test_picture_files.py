@@ -73,8 +73,8 @@ def test_what_is_left_out_is_counted_by_reason_in_one_line(tmp_path: Path) -> No
         home.REPEATED: 1,
     }
     (note,) = files.notes
-    assert f"{tmp_path}: 1 pictures are read, 8 entries left out: 1 hidden (.cache); " in note
-    assert f"2 {home.NO_PICTURE} (cat/drawing.eps, cat/notes.txt)" in note
+    assert note.startswith(f"{tmp_path}: pictures read: 1, left out: 8. Hidden: 1 (.cache); ")
+    assert "No JPEG, PNG, WebP, BMP, TIFF, GIF or PPM: 2 (cat/drawing.eps, cat/notes.txt)" in note
 
 
 def test_a_file_named_as_a_picture_without_one_is_refused_and_not_left_out(
@@ -103,8 +103,23 @@ def test_a_data_set_of_a_folder_reads_every_picture_of_a_class(tmp_path: Path) -
     saved(tmp_path / "train" / "stray.png")
     splits = load_splits(DataConfig(name="folder", root=tmp_path, image_size=8))
     assert splits.train.labels.tolist() == [0] * 4 + [1] * 4
+    resized = "resized to 8 x 8; 8 of the 8 are no squares and are squashed, not cut."
+    size = "pictures of 12 to 12 pixels in height and 10 to 10 in width"
     assert splits.notes == (
-        f"{tmp_path / 'train'}: 8 pictures are read, 1 entries left out: 1 in no class folder (stray.png).",
+        f"{tmp_path / 'train'}: pictures read: 8, left out: 1. In no class folder: 1 (stray.png).",
+        f"{tmp_path / 'train'}: {size} are {resized}",
+        f"{tmp_path / 'test'}: {size} are {resized}",
+    )
+
+
+def test_folders_with_numbers_as_names_are_no_labels(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("1", "2", "10"):
+            saved(tmp_path / split / name / "a.png", PICTURE.resize((8, 8)))
+    splits = load_splits(DataConfig(name="folder", root=tmp_path, image_size=8))
+    assert splits.train.class_names == ("1", "10", "2")
+    assert splits.notes == (
+        "The class names are numbers, but not the labels: label 0 is class '1', label 1 is class '10'.",
     )
 
 

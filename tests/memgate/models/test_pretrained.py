@@ -100,9 +100,9 @@ def test_the_methods_agree_on_a_real_network(real):
     share = pgd.critical.mean(1)
     assert 0.15 < share[0] < 0.35 < share[1] < 0.95 < share[2]
     np.testing.assert_allclose(first.critical.mean(1), share, atol=0.04)
-    lass = critical_samples(model, images[:40], method="lass")
-    assert (lass.critical[0] == pgd.critical[0][:40]).mean() >= 0.95
-    shuffled = np.random.default_rng(0).permutation(40)
+    lass = critical_samples(model, images[:24], method="lass")
+    assert (lass.critical[0] == pgd.critical[0][:24]).mean() >= 0.95
+    shuffled = np.random.default_rng(0).permutation(24)
     again = critical_samples(model, images[shuffled], method="lass", sample_id=shuffled, batch_size=7)
     np.testing.assert_array_equal(again.critical, lass.critical[:, shuffled])
     alone = critical_samples(model, images[:20], batch_size=1)

@@ -53,14 +53,14 @@ def test_corrupt_reads_the_label_list_of_a_recorded_run(make_recorder: Any) -> N
     assert again.header.operations[0].files == run.manifest.header.operations[0].files
 
 
-def test_without_clean_labels_every_sample_is_clean(make_recorder: Any) -> None:
+def test_without_clean_labels_no_sample_is_called_clean(make_recorder: Any) -> None:
     with make_recorder() as recorder:
         feed(recorder, 1)
     run = Run(recorder.path)
     assert run.manifest.header.operations == ()
     assert run.manifest.header.image_shape == ()
-    assert summary(run)["cause"].tolist() == ["clean"] * N
-    assert "Noise: none" in str(report(run))
+    assert summary(run)["cause"].tolist() == ["unknown"] * N
+    assert "Noise: unknown" in str(report(run))
     assert not (run.path / "given_labels.csv").exists()
 
 

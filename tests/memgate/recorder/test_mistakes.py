@@ -63,9 +63,9 @@ def test_a_wrong_batch_raises_and_stores_nothing(make_recorder: Any, changed: An
 @pytest.mark.parametrize(
     ("gate", "own", "sentence"),
     [
-        (torch.rand(2), None, r"gate gate is torch.float32\[2\] and must be 3 numbers"),
+        (torch.rand(2), None, r"^gate is torch.float32\[2\] and must be 3 numbers"),
         (torch.rand(3, 2), None, "give the mean where a gate has several values"),
-        (torch.tensor([0.0, 1.0, 1.5]), None, r"gate gate has values outside \[0, 1\]"),
+        (torch.tensor([0.0, 1.0, 1.5]), None, r"^gate has values outside \[0, 1\]"),
         ({"a b": torch.rand(3)}, None, "gate 'a b' cannot be a column's name"),
         (torch.rand(3), torch.zeros(3, 2), r"gate_logits of gate are \[3, 2\] and must be \[3, 4\]"),
     ],
@@ -80,7 +80,7 @@ def test_a_wrong_gate_raises(make_recorder: Any, gate: Any, own: Any, sentence: 
     [
         ({"name": "a/b"}, "cannot be a folder's name"),
         ({"epochs": 0}, "epochs 0 is out of range"),
-        ({"n": 0}, "n_samples 0 of train"),
+        ({"n": 0}, "n_samples of train 0 is out of range"),
         ({"n": {"test": 3}}, "n_samples names the splits test"),
         ({"n": {"train": 3, "dev": 3}}, "n_samples names the splits train, dev"),
         ({"n": 40.7}, "n_samples of train is 40.7 and must be a whole number"),

@@ -136,7 +136,8 @@ def test_infinite_logits_give_no_warning_and_minus_infinity_means_probability_ze
             logits = logits_of(1)
             logits[:, 0] = top
             logits[::4, 2:] = -torch.inf
-            recorder.update(torch.arange(N), logits, labels)
+            gate = torch.rand(N)
+            recorder.update(torch.arange(N), logits, labels, gate, gate_logits=logits)
             recorder.end_epoch()
     overflown, masked = recorded(recorder, 1), recorded(recorder, 2)
     assert (overflown.pred == UNSEEN_CLASS).all()
@@ -146,6 +147,10 @@ def test_infinite_logits_give_no_warning_and_minus_infinity_means_probability_ze
     np.testing.assert_allclose(
         masked.out_entropy[rows], -(chance * chance.log()).sum(1).numpy()[rows], rtol=1e-5
     )
+    np.testing.assert_array_equal(
+        masked.entropy[0], masked.out_entropy
+    )  # the gate's classes are masked likewise
+    assert np.isnan(overflown.entropy).all()
     np.testing.assert_array_equal(np.isinf(masked.loss), labels == 0)
     run = Run(recorder.path)
     str(report(run))

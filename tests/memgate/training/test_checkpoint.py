@@ -144,6 +144,47 @@ def test_every_command_refuses_it_in_a_sentence(
     assert written == before
 
 
+def test_a_run_without_its_last_checkpoint_is_not_trained_from_the_start(
+    saved: tuple[Run, TrainState], one_sentence: Callable[..., str]
+) -> None:
+    run, _ = saved
+    run.checkpoint("last").unlink()
+    before = run.sample_log().values("train", "loss")[1]
+    assert "last.pt is missing, though 2 epochs are finished" in one_sentence("resume", run.path)
+    assert (run.sample_log().values("train", "loss")[1] == before).all()
+    assert run.status().epoch == 2
+
+
+@pytest.mark.parametrize("threads", [0, 10**22, "many", None])
+def test_a_damaged_number_of_threads_is_said(
+    saved: tuple[Run, TrainState], one_sentence: Callable[..., str], threads: object
+) -> None:
+    run, _ = saved
+    path = run.path / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["digest"]
+    stored["environment"]["threads"] = threads
+    path.write_text(json.dumps(stored))
+    assert "has the number of threads" in one_sentence("resume", run.path)
+
+
+@pytest.mark.parametrize("probe", ["csr", "difficulty", "routing"])
+def test_a_probe_whose_results_cannot_be_stored_computes_nothing(
+    saved: tuple[Run, TrainState],
+    one_sentence: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    probe: str,
+) -> None:
+    run, _ = saved
+
+    def read_only(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    monkeypatch.setattr("probes.network.checkpoints.inputs_of", lambda _: pytest.fail("too late"))
+    assert "probes cannot be written (Read-only file system)" in one_sentence("probe", probe, run.path)
+
+
 def test_optimisers_and_counters_come_back(saved: tuple[Run, TrainState]) -> None:
     run, state = saved
     again = new_state(run.config, inputs_of(run).clean.train, CPU)

@@ -104,12 +104,21 @@ class Killed(BaseException):
     """Simulates kill -9: the training must not handle it."""
 
 
+WITH_VALIDATION = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A run that was never stopped, with a best checkpoint."""
+    return train(small(tmp_path_factory.mktemp("uninterrupted"), "whole", data=WITH_VALIDATION))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("what", ["log", "metrics", "best", "epoch_002", "last"])
-def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(tmp_path, monkeypatch, what, when):
-    data = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
-    whole = train(small(tmp_path, "whole", data=data))
+def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(
+    tmp_path, monkeypatch, uninterrupted, what, when
+):
     # best.pt is written after the first epoch, epoch_NNN.pt after every second one.
     epoch = 1 if what == "best" else 2
 
@@ -136,8 +145,8 @@ def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(tmp_path, 
             )
             patch.setattr(checkpoint, "save", wrapped)
         with pytest.raises(Killed):
-            train(small(tmp_path, data=data))
-    assert_same_run(whole, resume(open_run(tmp_path / "run")))
+            train(small(tmp_path, data=WITH_VALIDATION))
+    assert_same_run(uninterrupted, resume(open_run(tmp_path / "run")))
 
 
 def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch):
@@ -172,7 +181,7 @@ def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
 
 
 def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
-    run = train(small(tmp_path, train=TrainConfig(epochs=2, batch_size=64, precision="bf16")))
+    run = train(small(tmp_path, train=TrainConfig(epochs=1, batch_size=64, precision="bf16")))
     log = run.sample_log()
     gate, routed = log.values("train", "gate")[1], log.values("train", "routed")[1]
     np.testing.assert_array_equal(routed, gate > np.float32(0.5))
@@ -294,7 +303,7 @@ def test_a_run_stopped_by_a_signal_resumes_bit_identically(tmp_path, name):
     number, code = SIGNALS[name]
     flags = (
         "--name killed --noise symmetric:0.2 --device cpu --data.name digits --data.image-size 8 "
-        "--data.train-limit 600 --data.test-limit 60 --model.depth 14 --train.epochs 8 --seed 3"
+        "--data.train-limit 300 --data.test-limit 60 --model.depth 14 --train.epochs 8 --seed 3"
     ).split()
     process = subprocess.Popen(
         [sys.executable, "-m", "memgate", "train", "--out", str(tmp_path), *flags],

@@ -209,7 +209,7 @@ def test_batch_size_order_and_other_samples_do_not_matter(method):
     whole = result(rows, 256)
     assert 0.1 < whole.critical[1].mean() < 0.9
     shuffled = np.random.default_rng(1).permutation(90)
-    for some, batch_size in ((rows, 1), (rows, 7), (shuffled, 7), (rows[::3], 10)):
+    for some, batch_size in ((rows[::3], 1), (rows, 7), (shuffled, 16), (rows[::3], 10)):
         part = result(some, batch_size)
         np.testing.assert_array_equal(part.critical, whole.critical[:, some])
         np.testing.assert_array_equal(part.prediction, whole.prediction[some])

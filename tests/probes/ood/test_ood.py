@@ -276,7 +276,7 @@ def test_a_set_of_every_ending_and_depth_is_measured_whole(tmp_path):
     result = read_set(one_set(tmp_path), 8)
     assert result.facts.total == len(result.images) == 46
     left_out, black = result.notes
-    assert left_out.startswith(f"--ood x: {tmp_path}: 46 pictures are read, 1 entries left out: 1 no JPEG")
+    assert left_out.startswith(f"--ood x: {tmp_path}: pictures read: 46, left out: 1. No JPEG")
     assert "1 of the 46 images have one colour only (1 of them black; ids 0)" in black
 
 

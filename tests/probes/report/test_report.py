@@ -162,7 +162,9 @@ def test_all_corrupted_says_so(make_run):
 
 def test_online_values_are_marked(make_run):
     assert "augmented training passes" in str(report(make_run(mode="online")))
-    assert "augmented training passes" not in str(report(make_run()))
+    evaluated = str(report(make_run()))
+    assert "augmented training passes" not in evaluated
+    assert "AUM and forgetting events are defined on the training passes" in evaluated
 
 
 def test_identity_curve_is_marked(make_run):

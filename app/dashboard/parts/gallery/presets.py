@@ -140,8 +140,14 @@ def pages(count: int, size: int) -> int:
     return max(1, -(-count // size))
 
 
-def number(form: str, value: float) -> str:
-    """Text of a value under a tile; ``never`` for an event that has not happened (an infinite hardness)."""
+def number(form: str, value: float, timed: bool = True) -> str:
+    """Text of a value under a tile; ``never`` for an event that has not happened (an infinite hardness).
+
+    Args:
+        form: format of a finite value.
+        value: the value.
+        timed: whether the score times or counts an event; of other scores (a loss), an infinite value is ``∞``.
+    """
     if np.isnan(value):
         return "–"
-    return "never" if np.isinf(value) else form.format(value)
+    return ("never" if timed else "∞") if np.isinf(value) else form.format(value)

@@ -11,6 +11,7 @@ from app.dashboard.results import probe_results, scores
 from app.dashboard.view.state import View
 from probes.result import ProbeResult
 from probes.routing.routes import LEARNED, row_of
+from probes.scores.catalogue import SCORES
 from probes.stats.estimate import percent, share
 
 
@@ -95,4 +96,5 @@ def captions(
         return None
     places = view.data.places(ids)
     at = dict(zip(view.data.sample_id[places].tolist(), places.tolist(), strict=True))
-    return [gallery.number(preset.form or "{:.4g}", float(values[at[one]])) for one in ids.tolist()]
+    timed = column in SCORES and bool(SCORES[column].never)
+    return [gallery.number(preset.form or "{:.4g}", float(values[at[one]]), timed) for one in ids.tolist()]

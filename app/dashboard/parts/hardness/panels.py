@@ -160,18 +160,16 @@ def matrix(view: View, pairs: tuple[LabelPair, ...], shown: str) -> None:
     for pair in pairs:
         count[pair.clean, pair.given] = pair.n
         share[pair.clean, pair.given] = np.nan if pair.hits.value is None else pair.hits.value
-        of = sentences.html_escaped(f"{names[pair.clean]} given as {names[pair.given]}")
+        of = f"{names[pair.clean]} given as {names[pair.given]}"
         texts[pair.clean][pair.given] = f"{of}: {pair.n:,} samples, {percent(pair.hits)} {shown}"
     heading(
         "Clean → given label",
-        f"number of samples, share {sentences.escaped(shown)}; drag a box to select",
+        f"number of samples, share {shown}; drag a box to select",
         "clean label", "given label",
     )  # fmt: skip
     key = brush_key("matrix")
     st.plotly_chart(
-        charts.label_matrix(
-            count.astype(int), share, texts, [sentences.html_escaped(name[:12]) for name in names], shown
-        ),
+        charts.label_matrix(count.astype(int), share, texts, [name[:12] for name in names], shown),
         key=key,
         on_select=lambda: choose_pairs(view, pairs_in(selection.boxes_of(st.session_state[key]), pairs)),
         selection_mode="box",

@@ -32,7 +32,7 @@ def verdict(track: Track) -> None:
     fitted = len(rows) and track("correct_given")[rows[-1]]
     can_be_probed = not view.run.recorded and not probe_results.unskippable(view)
     if fitted and track.cause not in ("clean", UNKNOWN) and view.gate and not without and can_be_probed:
-        name = view.gate.upper()
+        name = sentences.escaped(view.gate.upper())
         st.caption(
             f"Whether {name} memorised it can only be tested by skipping {name}: see the results of probes below."
         )

@@ -46,7 +46,7 @@ def ranks(track: Track) -> None:
             {
                 "score": score.title,
                 "value": "never"
-                if np.isinf(hardness[at])
+                if score.never and np.isinf(hardness[at])
                 else _shown(float(scores.values(view, column)[at])),
                 "harder": score.suspicious,
                 "of all": percentile(hardness, at, all_samples),

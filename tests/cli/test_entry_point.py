@@ -1,0 +1,86 @@
+"""The entry point: Ctrl-C while it imports, and the threads of PyTorch."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from memgate import console
+from memgate.__main__ import SPIN_COUNT, set_spin_count
+
+INTERRUPTED = """
+import builtins, signal, sys
+import memgate.__main__
+imported = builtins.__import__
+
+def interrupting(name, *rest, **options):
+    if name == "{module}":
+        signal.raise_signal(signal.SIGINT)
+    return imported(name, *rest, **options)
+
+builtins.__import__ = interrupting
+sys.argv = ["memgate", "runs", "nowhere"]
+memgate.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("module", ["memgate.errors", "tyro", "tabulate"])
+def test_ctrl_c_during_the_imports_ends_in_a_sentence(module: str) -> None:
+    code = INTERRUPTED.format(module=module)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "memgate: Stopped.\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, SPIN_COUNT),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, None),
+    ],
+)
+def test_the_users_setting_of_threads_wins(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str | None
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    set_spin_count()
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    assert {**os.environ} == {name: value for name, value in before.items() if name != "GOMP_SPINCOUNT"}
+
+
+def test_no_progress_bar_where_there_is_no_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(console.progress([1, 2], 2, "x")) == [1, 2]
+    with console.counter(2, "x") as step:
+        step(1)
+    console.warn("nobody reads this")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+def test_commands_work_with_closed_streams(
+    make_run: Callable, tmp_path: "os.PathLike[str]", closed: str
+) -> None:
+    run = make_run(n=60, test_n=20)
+    out = f"{tmp_path}/out.csv"
+    command = f"{sys.executable} -m memgate export {run.path} --out {out} --format csv {closed}"
+    assert subprocess.run(["bash", "-c", command]).returncode == 0
+    assert os.path.getsize(out) > 0  # noqa: PTH202
+
+
+@pytest.mark.slow
+def test_training_works_without_standard_error(tmp_path: "os.PathLike[str]") -> None:
+    command = (
+        f"{sys.executable} -m memgate train --name one --out {tmp_path} --data.name digits --data.image-size 8 "
+        "--data.train-limit 60 --data.test-limit 20 --model.name resnet --model.depth 8 --train.epochs 1 --device cpu"
+    )
+    ended = subprocess.run(["bash", "-c", f"{command} 2>&-"], capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert "epoch 1/1" in ended.stdout

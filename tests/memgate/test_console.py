@@ -1,0 +1,25 @@
+"""What is printed: nothing that a terminal would obey."""
+
+import pytest
+
+from memgate import console
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain – Straße\n\tnext", "plain – Straße\n\tnext"),
+        ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
+        ("a\rb\x08\x7f\x9b", r"a\rb\x08\x7f\x9b"),
+        ("\u202eabc\u2066", r"\u202eabc\u2066"),
+    ],
+)
+def test_control_characters_are_printed_as_escapes(
+    text: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.line(text)
+    console.note(text)
+    console.warn(text)
+    printed = capsys.readouterr()
+    assert printed.out == f"{shown}\n" * 2
+    assert printed.err == f"memgate: {shown}\n"
