@@ -6,13 +6,14 @@
 
 Two small runs are trained. For every case a fresh copy is damaged, and a command is run over it in a forked child
 process with limits of time and memory; what it prints, writes and trains is compared with the same without damage. A
-case is determined by its numbers and the seed. The second form repeats one case and leaves the damaged run in a folder.
+case is determined by its numbers and the seed. The second form repeats one case and keeps the damaged run in a folder.
 
 A cell of the tables holds the cases that ended right or were named, as ``right + named``, and what must not be: other
 numbers without a word (silent), tracebacks, hangs. Ends with exit code 1 where there is any of these.
 """
 
 import argparse
+import importlib
 import os
 import shutil
 import sys
@@ -24,6 +25,8 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: a forked process must not inherit threads
 
+from sklearn.datasets import load_digits
+
 from injection import log_changes
 from injection.damage import damage, generator, kind_of
 from injection.hostile import hostile_files
@@ -33,6 +36,12 @@ from injection.stops import STOPS, stop_cases
 
 FAULTS = ("bytes", "log", "hostile", "stop")
 """Kinds of fault: mutated bytes, targeted changes of the log, hostile files, kills and full disks."""
+
+PRELOADED = (
+    "app.cli.main", "probes.csr.run", "probes.export.export", "probes.report.report", "probes.report.score_sheet",
+    "probes.routing.run", "probes.scores.table", "pyarrow.pandas_compat", "torch._dynamo",
+)  # fmt: skip
+"""Modules that are imported before processes are forked; torch's optimisers import the last one."""
 
 
 @dataclass(frozen=True)
@@ -200,19 +209,9 @@ def preload() -> None:
     Raises:
         RuntimeError: a thread runs, which a forked process would lack.
     """
-    import pyarrow.pandas_compat
-    import sklearn.datasets
-    import torch._dynamo  # an optimiser imports it
-
-    import app.cli.main
-    import probes.csr.run
-    import probes.export.export
-    import probes.report.report
-    import probes.report.score_sheet
-    import probes.routing.run
-    import probes.scores.table  # noqa: F401
-
-    sklearn.datasets.load_digits()
+    for name in PRELOADED:
+        importlib.import_module(name)
+    load_digits()
     tasks = Path("/proc/self/task")
     names = {path.joinpath("comm").read_text().strip() for path in tasks.iterdir()} - {"jemalloc_bg_thd"}
     if len(names) > 1:  # jemalloc's own thread, pyarrow's, is prepared for forks
@@ -224,7 +223,8 @@ def line_of(case: Case) -> str:
     where = f"--faults {case.fault} --files {case.file} --commands '{case.command}' --case {case.number}"
     if case.fault == "stop":
         where = f"--faults stop --case {case.number} ({case.file}, {case.command})"
-    return f"{case.verdict.outcome}: {where}: {case.words}: {case.verdict.reason}"
+    reason = " ".join(case.verdict.reason.split())
+    return f"{case.verdict.outcome}: {where}: {case.words}: {reason}"
 
 
 def report(case: Case, path: Path | None) -> None:

@@ -66,6 +66,9 @@ def main() -> None:
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # not where it is ignored, as in the background of a shell
         signal.signal(signal.SIGINT, _end_at_once)
+    terminate = signal.getsignal(signal.SIGTERM)
+    if terminate is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end_at_once)
     try:
         open_closed_streams()
         set_spin_count()
@@ -80,11 +83,19 @@ def main() -> None:
         from app.cli.main import run  # only after the check
 
         signal.signal(signal.SIGINT, before)
+        if terminate is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _end)
         run(sys.argv[1:])
     except KeyboardInterrupt:  # a second Ctrl-C, after the one that run() has handled
         raise SystemExit(130) from None
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, terminate)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Raise SystemExit, so that what was begun is cleaned up: SIGTERM alone would leave temporary files behind."""
+    raise SystemExit(128 + number)
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

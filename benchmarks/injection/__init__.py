@@ -1,1 +1,1 @@
-"""Faults for ``benchmarks/faults.py``: damaged files, hostile files, kills, full disks, and what memgate makes of them."""
+"""Faults for ``benchmarks/faults.py``: damaged and hostile files, kills, full disks, and a verdict on each."""

@@ -1,4 +1,4 @@
-"""Files that somebody made to do harm: they block, fill the memory, point elsewhere, or execute code where unpickled."""
+"""Files that somebody made to do harm: they block, fill the memory, point elsewhere, or execute code."""
 
 import io
 import json
@@ -99,10 +99,12 @@ def _bomb(path: Path, _marker: Path) -> None:
 def _bomb_of(name: str) -> bytes:
     """An archive with one entry, which unpacks to gigabytes of zeros."""
     buffer, block = io.BytesIO(), bytes(1 << 20)
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open(name, "w", force_zip64=True) as member:
-            for _ in range(MEGABYTES):
-                member.write(block)
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open(name, "w", force_zip64=True) as member,
+    ):
+        for _ in range(MEGABYTES):
+            member.write(block)
     return buffer.getvalue()
 
 

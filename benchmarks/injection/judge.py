@@ -77,7 +77,9 @@ def _difference(seen: Seen, whole: Seen) -> str:
     """What differs, in words."""
     pairs = zip(seen.ended.out.splitlines(), whole.ended.out.splitlines(), strict=False)
     if _numbers(seen) != _numbers(whole):
-        line = next((f"{one!r} instead of {two!r}" for one, two in pairs if one != two), "fewer or more lines")
+        line = next(
+            (f"{one!r} instead of {two!r}" for one, two in pairs if one != two), "fewer or more lines"
+        )
         return line[:300]
     if seen.state is None or whole.state is None:
         return "no result"

@@ -89,9 +89,7 @@ class Lab:
 
     def arguments(self, command: str) -> list[str]:
         """The arguments of a command of :data:`COMMANDS`."""
-        return [
-            word.format(run=self.one, runs=self.runs, out=self.out) for word in COMMANDS[command].split()
-        ]
+        return [word.format(run=self.one, runs=self.runs, out=self.out) for word in COMMANDS[command].split()]
 
     def run(self, work: Callable[[], object]) -> Ended:
         """How a function ended in a child process."""

@@ -42,7 +42,9 @@ def changes(path: Path) -> dict[str, Change]:
         result[f"{name}: halved"] = lambda handle, name=name: _replaced(
             handle, name, lambda v: v[: len(v) // 2]
         )
-        result[f"{name}: as text"] = lambda handle, name=name: _replaced(handle, name, lambda _: np.bytes_(b"x"))
+        result[f"{name}: as text"] = lambda handle, name=name: _replaced(
+            handle, name, lambda _: np.bytes_(b"x")
+        )
     for name in attributes:
         result[f"attribute {name}: removed"] = lambda handle, name=name: handle.attrs.__delitem__(name)
         result[f"attribute {name}: another text"] = lambda handle, name=name: _retexted(handle, name)

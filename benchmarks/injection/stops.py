@@ -53,6 +53,7 @@ class Counter:
     calls: int = 0
 
     def __call__(self, _frame: FrameType, event: str, what: Any) -> None:
+        """Count a call; called by the interpreter."""
         if event not in ("call", "c_call"):
             return
         if self.names is not None and (event == "call" or not self._counts(what)):
@@ -266,6 +267,10 @@ def _verdict(lab: Lab, task: Task, stop: str, ended: Ended, whole: Any) -> Verdi
         return Verdict("hang", "the second time: stopped at the limit of time")
     if "Traceback (most recent call last)" in again.err:
         return Verdict("traceback", f"the second time: {again.err.strip().splitlines()[-1]}")
+    if (
+        state != whole and "could not be written" in ended.err
+    ):  # an epoch that the log lacks, and a training that goes on
+        return Verdict("named", ended.err.strip()[:300])
     if state != whole:
         return Verdict("silent", f"another result the second time: {(again.err or again.out).strip()[-200:]}")
     return Verdict("named" if ended.code == 2 else "right", ended.err.strip()[:300])
@@ -282,4 +287,6 @@ def _half(lab: Lab, whole: Any) -> str:
     if not isinstance(whole, dict) or "digests" not in whole:
         return ""
     written = _written(lab)["digests"]
-    return "" if all(whole["digests"].get(name) == digest for name, digest in written.items()) else "half a file"
+    return (
+        "" if all(whole["digests"].get(name) == digest for name, digest in written.items()) else "half a file"
+    )
