@@ -25,14 +25,13 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: a forked process must not inherit threads
 
-from sklearn.datasets import load_digits
-
 from injection import log_changes
 from injection.damage import damage, generator, kind_of
 from injection.hostile import hostile_files
 from injection.judge import BAD, Verdict, judge
 from injection.lab import COMMANDS, FILES, Lab, Seen, make_lab
 from injection.stops import STOPS, stop_cases
+from sklearn.datasets import load_digits
 
 FAULTS = ("bytes", "log", "hostile", "stop")
 """Kinds of fault: mutated bytes, targeted changes of the log, hostile files, kills and full disks."""
