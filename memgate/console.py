@@ -1,6 +1,7 @@
 """Prints progress bars, epoch lines and messages; nothing else in memgate prints."""
 
 import contextlib
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,10 +33,11 @@ def note(text: str) -> None:
 
 
 def warn(*texts: str) -> None:
-    """Print each sentence as a line on standard error, after ``memgate:``."""
+    """Print each sentence as a line on standard error, after ``memgate:``; of a word without end, the beginning."""
     with contextlib.suppress(OSError):
         for text in texts:
-            print(printable(f"memgate: {text}"), file=sys.stderr, flush=True)
+            shortened = re.sub(r"(\S{200})\S{200,}", r"\1…", text)
+            print(printable(f"memgate: {shortened}"), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

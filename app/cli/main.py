@@ -2,8 +2,9 @@
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Union
 
@@ -124,8 +125,25 @@ def parse(arguments: Sequence[str]) -> Any:
         arguments.insert(1, "write")
     if arguments[:1] == ["sweep"] and arguments[1:2] not in ([], ["run"], ["table"], ["-h"], ["--help"]):
         arguments.insert(1, "run")
+    _check_words(arguments)
     command = _command_type(_start_from(arguments))
     return parsed(command, arguments, description=DESCRIPTION)
+
+
+def _check_words(arguments: Sequence[str]) -> None:
+    """Raise MemgateError where the command or its subcommand is misspelt, with the one that is probably meant."""
+    groups: dict[str, Collection[str]] = {
+        "data": DATA, "corrupt": CORRUPT, "probe": PROBE, "sweep": ("run", "table"),
+    }  # fmt: skip
+    words: list[tuple[str, Collection[str]]] = [("memgate", ("train", *COMMANDS, *groups))]
+    if arguments[:1] and arguments[0] in groups:
+        words.append((f"memgate {arguments[0]}", groups[arguments[0]]))
+    for (before, known), word in zip(words, arguments, strict=False):
+        if word in known or word.startswith("-"):
+            continue
+        near = get_close_matches(word, known, 1)
+        remedy = f"perhaps {near[0]} is meant" if near else f"there are {', '.join(known)}"
+        raise MemgateError(f"{before!r} has no command {word[:40]!r}: {remedy} ('{before} --help').")
 
 
 def _start_from(arguments: Sequence[str]) -> RunConfig:
@@ -187,8 +205,8 @@ def run(arguments: Sequence[str]) -> None:
     """Run the command of the arguments; an error that the user can correct ends in one sentence and exit code 2.
 
     Raises:
-        SystemExit: with code 2 after an error of the user, 130 after Ctrl-C, 0 after --help or when the reader of the
-            output has ended.
+        SystemExit: with code 2 after an error of the user or of a file, 130 after Ctrl-C, 0 after --help or when the
+            reader of the output has ended.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -208,3 +226,8 @@ def run(arguments: Sequence[str]) -> None:
         # The reader of the output has ended (memgate runs | head), which is no error.
         sys.stderr.close()
         raise SystemExit(0) from None
+    except (
+        OSError
+    ) as error:  # of a path that no command has checked: a name that is too long, a disk that is gone
+        console.warn(f"A file could not be read or written ({error}): check the path and the disk.")
+        raise SystemExit(2) from None

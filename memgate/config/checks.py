@@ -11,6 +11,7 @@ import numpy as np
 from memgate.errors import MemgateError, require
 from noise.errors import NoiseError
 from noise.files.json_form import restored
+from noise.files.read import expanded
 
 
 def check_types(config: Any, section: str = "") -> None:
@@ -47,6 +48,14 @@ def in_range(flag: str, value: float | None, low: float, high: float, remedy: st
         value is None or low <= value <= high,
         f"{flag} {value} is out of range: from {low:,} to {high:,}{remedy}.".replace(",", ""),
     )
+
+
+def given_path(flag: str, path: Path) -> Path:
+    """A path with ``~`` replaced by the home folder; raises MemgateError where the text cannot be a path."""
+    try:
+        return expanded(path)
+    except NoiseError as error:
+        raise MemgateError(f"{flag}: {error}") from error
 
 
 def flag_of(section: str, name: str) -> str:

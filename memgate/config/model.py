@@ -62,9 +62,9 @@ class GateConfig:
     blocks: str = "b3"
     """entropy-gate and block-*: the gated blocks, such as b3 (the papers), b2,b3 or b3,b4."""
     hidden_b3: int = 512
-    """Hidden units of B3's gate, 1 or more (papers: 512)."""
+    """Hidden units of B3's gate, 1 to 65536 (papers: 512)."""
     hidden_b2: int = 216
-    """Hidden units of B2's gate, 1 or more (papers: 216)."""
+    """Hidden units of B2's gate, 1 to 65536 (papers: 216)."""
     tap: Literal["o1", "o2"] = "o1"
     """Input of a block's gate. o1: output of the block's first unit (the papers); o2: of its last unit (Model 4 in the
     authors' released code)."""
@@ -77,9 +77,9 @@ class GateConfig:
     detach_gate: bool = False
     """entropy-gate: keep the classification loss from training the features through g."""
     hidden_b1: int = 512
-    """Hidden units of B1's gate, 1 or more (in no paper)."""
+    """Hidden units of B1's gate, 1 to 65536 (in no paper)."""
     hidden_b4: int = 512
-    """Hidden units of B4's gate, 1 or more (in no paper)."""
+    """Hidden units of B4's gate, 1 to 65536 (in no paper)."""
     input: Literal["pooled", "flatten"] = "pooled"
     """Features that a block's gate reads. pooled: the mean of the map over positions (papers: Model 4); flatten: the
     whole map (papers: Models 1 to 3; such a gate has more weights than a ResNet-110)."""
@@ -155,8 +155,8 @@ class ModelConfig:
     block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
     layer-two-way."""
     depth: int = 20
-    """Layers. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29, 164).
-    Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
+    """Layers, 2000 at most. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29,
+    164). Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
     block: Literal["basic", "bottleneck"] = "basic"
     """Residual unit. basic: two 3x3 convolutions; bottleneck: 1x1-3x3-1x1 with expansion 4."""
     shortcut: Literal["projection", "pad"] = "projection"

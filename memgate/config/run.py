@@ -11,13 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from memgate.config.checks import check_types, in_range
+from memgate.config.checks import check_types, given_path, in_range
 from memgate.config.model import GateConfig as GateConfig
 from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
 from memgate.errors import MemgateError, require
 from noise.errors import NoiseError
-from noise.files.read import absolute, expanded
+from noise.files.read import absolute
 from noise.spec import parse_specs
 
 DataName = Literal["cifar10", "cifar100", "svhn", "digits", "npz", "folder"]
@@ -75,7 +75,7 @@ class DataConfig:
     @property
     def place(self) -> Path:
         """The root with ``~`` replaced by the home folder; raises MemgateError where it is no path."""
-        return _path("--data.root", self.root)
+        return given_path("--data.root", self.root)
 
     def __post_init__(self) -> None:
         check_types(self, "data.")
@@ -102,7 +102,7 @@ class TrainConfig:
     epochs: int = 60
     """Passes over the training set (1 to 100000)."""
     batch_size: int = 128
-    """Images per step (2 or more); the last, partial batch is kept."""
+    """Images per step (2 to 1000000); the last, partial batch is kept."""
     lr: float = 0.1
     """Learning rate of the trunk, and of gates without a classifier of their own; above 0."""
     momentum: float = 0.9
@@ -126,7 +126,7 @@ class TrainConfig:
     gate_lr_schedule: Literal["constant", "step50"] = "constant"
     """entropy-gate: constant, or divided by 10 every 50 epochs."""
     gate_iters: int = 1
-    """entropy-gate: gate steps per trunk step (1 or more)."""
+    """entropy-gate: gate steps per trunk step (1 to 10000)."""
     gate_iters_mode: Literal["extra", "starve"] = "extra"
     """entropy-gate, gate-iters k above 1. extra: k gate steps on each batch (the papers' text); starve: the trunk
     steps on every k-th batch only (the authors' code)."""
@@ -331,21 +331,13 @@ class RunConfig:
         if train.milestones is None and train.schedule == "milestones":
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
-        manifest = self.manifest and _path("--manifest", self.manifest).absolute()
+        manifest = self.manifest and given_path("--manifest", self.manifest).absolute()
         return replace(
             self,
             data=data,
             train=train,
-            out=_path("--out", self.out),
+            out=given_path("--out", self.out),
             name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
             manifest=manifest,
         )
-
-
-def _path(flag: str, path: Path) -> Path:
-    """A path with ``~`` replaced; raises MemgateError where it cannot be one."""
-    try:
-        return expanded(path)
-    except NoiseError as error:
-        raise MemgateError(f"{flag}: {error}") from error

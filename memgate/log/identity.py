@@ -30,10 +30,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 def changed_files(folder: Path, seal: Seal | None) -> tuple[str, ...]:
     """Names of the files of :func:`file_digests` that are not those that the log was made with; () where unknown.
 
-    Files that are not there are left out.
-
-    Raises:
-        OSError: one cannot be read.
+    Files that are not there are left out; one that cannot be read is another one.
     """
     known = seal.files if seal else {}
     return tuple(
@@ -186,5 +183,11 @@ def _short(value: object) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a file; empty where it cannot be read, or is no regular file."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -153,6 +153,7 @@ class Recorder:
         self._counting = False  # whether end_epoch() is called without a number
         self._metrics_complete = True
         self._write_error = ""
+        self._closed = False
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
         if not self.path.exists():
@@ -201,6 +202,7 @@ class Recorder:
             MemgateError: shapes do not fit, an index or label is out of range, a label differs from an earlier one
                 (then ``index`` is not the sample's position), or all planned epochs are recorded already.
         """
+        self._check_open()
         state = self._splits.get(split)
         if state is None:
             raise MemgateError(f"There is no split {split!r}: n_samples has {', '.join(self._splits)}.")
@@ -238,6 +240,7 @@ class Recorder:
             MemgateError: the number is out of range, no training sample was seen, or, at the end of the first epoch,
                 labels are unknown or the run cannot be created.
         """
+        self._check_open()
         self._counting = epoch is None
         epoch = self._ended_epochs + 1 if epoch is None else whole(epoch, "epoch")
         planned = self._recording.epochs
@@ -287,7 +290,7 @@ class Recorder:
         held.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
 
     def close(self) -> None:
-        """End the recording and release the log's lock; the run keeps its recorded epochs."""
+        """End the recording for good and release the log's lock; the run keeps its recorded epochs."""
         drop_pending(self._splits)
         self._finish("stopped")
 
@@ -316,7 +319,16 @@ class Recorder:
                 HeldRun(self._run, self._writer).set_status(state, self.epoch, message)
             self._writer.close()
             self._writer = None
+        self._closed = True
         self._release()
+
+    def _check_open(self) -> None:
+        """Raise MemgateError after :meth:`close` or the end of the with block, when another process may record."""
+        require(
+            not self._closed,
+            f"The Recorder of {self.path} is closed: call update() and end_epoch() inside the with block and before "
+            "close(), or continue the run by Recorder(..., resume=True).",
+        )
 
     def _opened(self) -> tuple[Run, SampleLogWriter]:
         """The run and the writer of its log; both are created on the first call."""

@@ -87,6 +87,11 @@ def write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     atomic_write(path, lambda stream: stream.write(text.getvalue().encode()))
 
 
+def keep(path: Path, last: int) -> None:
+    """Drop the lines after an epoch; raises as :func:`read` does."""
+    write(path, [row for row in read(path) if row["epoch"] <= last])
+
+
 def append(path: Path, row: Mapping[str, float]) -> None:
     """Add one line and flush it to the disk."""
     with path.open("a", newline="") as stream:

@@ -12,6 +12,7 @@ from typing import Any
 from memgate import console
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
+from memgate.runs.checks import check_run
 from memgate.runs.json_files import read_json
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_folder, atomic_write, is_stream, replaceable
@@ -87,6 +88,7 @@ def export_run(
         >>> pd.read_parquet(path).columns.tolist()
         ['sample_id', 'cause', 'gate_b3_mean', 'loss_mean']
     """
+    check_run(run)
     out = None if out is None else Path(out)
     plan = plan or ExportPlan()
     if out is not None and not out.is_dir():

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -63,20 +64,47 @@ def test_no_progress_bar_where_there_is_no_standard_error(monkeypatch: pytest.Mo
     console.warn("nobody reads this")
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["runs", "x" * 5000],
+        ["report", "x" * 5000],
+        ["report", "a\x1b[2J"],
+        ["resume", "~nobody-of-this-name/x"],
+        ["train", "--name", "9" * 5000],
+        ["train", "--data.name", "digits", "--out", "~nobody-of-this-name/x"],
+        ["train", "--data.name", "digits", "--out", "x" * 300],
+        ["train", "--train.batch-size", "1" + "0" * 22],
+        ["train", "--train.epochs", "9" * 5000],
+        ["train", "--model.depth", "6000002"],
+        ["train", "--model.width", "1e308"],
+        ["sweep", "quickstart", "--seeds", "9" * 5000],
+        ["sweep", "quickstart", "--over", "train.lr=" + ",".join(f"0.{n}" for n in range(1, 10_002))],
+    ],
+    ids=lambda typed: " ".join(typed)[:40],
+)
+def test_extreme_values_end_in_a_short_sentence(
+    one_sentence: Callable[..., str], typed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sentence = one_sentence(*typed)
+    assert len(sentence) < 1200
+    assert "\x1b" not in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
-def test_commands_work_with_closed_streams(
-    make_run: Callable, tmp_path: "os.PathLike[str]", closed: str
-) -> None:
+def test_commands_work_with_closed_streams(make_run: Callable, tmp_path: Path, closed: str) -> None:
     run = make_run(n=60, test_n=20)
     out = f"{tmp_path}/out.csv"
     command = f"{sys.executable} -m memgate export {run.path} --out {out} --format csv {closed}"
     assert subprocess.run(["bash", "-c", command]).returncode == 0
-    assert os.path.getsize(out) > 0  # noqa: PTH202
+    assert Path(out).stat().st_size > 0
 
 
 @pytest.mark.slow
-def test_training_works_without_standard_error(tmp_path: "os.PathLike[str]") -> None:
+def test_training_works_without_standard_error(tmp_path: Path) -> None:
     command = (
         f"{sys.executable} -m memgate train --name one --out {tmp_path} --data.name digits --data.image-size 8 "
         "--data.train-limit 60 --data.test-limit 20 --model.name resnet --model.depth 8 --train.epochs 1 --device cpu"

@@ -220,7 +220,7 @@ def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, mo
 
 def test_a_damaged_checkpoint_keeps_what_was_found_before(trained_run, capsys):
     (trained_run.path / "checkpoints" / "epoch_002.pt").write_bytes(b"nothing")
-    with pytest.raises(MemgateError, match=r"epoch_002.pt cannot be read"):
+    with pytest.raises(MemgateError, match=r"epoch_002.pt is damaged \(it is no archive"):
         probe("csr", trained_run.path, "--every", "1", "--splits", "val")
     assert [result.epoch for result in load_results(trained_run, "csr")] == [1]
 

@@ -23,3 +23,8 @@ def test_control_characters_are_printed_as_escapes(
     printed = capsys.readouterr()
     assert printed.out == f"{shown}\n" * 2
     assert printed.err == f"memgate: {shown}\n"
+
+
+def test_a_word_without_end_is_cut_in_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    console.warn(f"--name {'9' * 5000} is wrong: take {'a' * 300} instead.")
+    assert capsys.readouterr().err == f"memgate: --name {'9' * 200}… is wrong: take {'a' * 300} instead.\n"

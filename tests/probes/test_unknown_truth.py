@@ -53,7 +53,7 @@ def test_report_and_scores_say_unknown(unknown):
     assert "It is not known which samples of this run are corrupted" in text
     table = score_table(unknown)
     assert set(table["cause"]) == {"unknown"}
-    assert table[["clean_label", "corrupted", "correct_clean_last"]].isna().all(axis=None)
+    assert table[["clean_label", "corrupted", "correct_clean_last"]].isna().to_numpy().all()
     snapshot = take_snapshot(unknown, "train")
     sheet = score_sheet(unknown, snapshot, snapshot_scores(unknown, snapshot), 3, "loss_mean")
     assert list(sheet.groups) == ["all"]
@@ -65,12 +65,12 @@ def test_report_and_scores_say_unknown(unknown):
 
 def test_exports_leave_the_truth_empty(unknown, tmp_path):
     table = pd.read_csv(export_run(unknown, ExportPlan(schema="cleanlab"), tmp_path / "a.csv"))
-    assert table["is_corrupted"].isna().all()
-    assert table["is_label_issue"].notna().all()
+    assert table["is_corrupted"].isna().to_numpy().all()
+    assert table["is_label_issue"].notna().to_numpy().all()
     summary = pd.read_csv(export_run(unknown, ExportPlan(), tmp_path / "b.csv"))
-    assert summary[["clean_label", "corrupted"]].isna().all(axis=None)
+    assert summary[["clean_label", "corrupted"]].isna().to_numpy().all()
     long = pd.read_csv(export_run(unknown, ExportPlan("long"), tmp_path / "c.csv"))
-    assert long["correct_clean"].isna().all()
+    assert long["correct_clean"].isna().to_numpy().all()
     with np.load(export_run(unknown, ExportPlan("matrix"), tmp_path / "d.npz")) as arrays:
         assert not arrays["correct_clean_known"].any()
     meta = json.loads((tmp_path / "d.npz.meta.json").read_text())

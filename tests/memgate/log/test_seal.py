@@ -359,3 +359,12 @@ def test_a_log_of_another_shape_does_not_fit_a_run(golden: Path) -> None:
     ]:
         with pytest.raises(MemgateError, match=message):
             check_layout(golden, other, layout)
+
+
+def test_a_manifest_that_cannot_be_read_is_left_to_its_readers(make_run: MakeRun) -> None:
+    run = make_run(n=60, epochs=1)
+    expected = values(run.sample_log())
+    (run.path / "manifest.npz").unlink()
+    assert values(run.sample_log()) == expected
+    (run.path / "manifest.npz").mkdir()
+    assert values(run.sample_log()) == expected

@@ -66,6 +66,13 @@ def test_what_does_not_fit_is_refused_whole(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(MemgateError, match="cannot be read"):
         load_foreign(target, path)
+    torch.save(theirs(network(seed=1).state_dict()), path)
+    flipped = bytearray(path.read_bytes())
+    flipped[len(flipped) // 2] ^= 1  # one bit of a weight, which torch.load does not notice
+    path.write_bytes(flipped)
+    assert torch.load(path, weights_only=True)
+    with pytest.raises(MemgateError, match="cannot be read .the checksum of its part"):
+        load_foreign(target, path)
     with pytest.raises(MemgateError, match="does not exist"):
         load_foreign(target, tmp_path / "missing.th")
     for name, value in target.state_dict().items():
