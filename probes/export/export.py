@@ -1,6 +1,7 @@
 """Writes a run as a file or folder for other programs. Same plan, same state of the run, same bytes."""
 
 import hashlib
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -107,9 +108,15 @@ def export_run(
         path.parent.mkdir(exist_ok=True)  # the run's exports/; a folder of the user's own is there already
         _write(content, path, name_of(run, plan))
         if not is_stream(path):
-            meta = _meta(run, plan, chosen, content, path, command_of(run, plan, out and path, large))
-            text = json_text(asdict(meta), indent=2) + "\n"
-            atomic_write(_meta_path(path), lambda stream: stream.write(text.encode()))
+            try:
+                meta = _meta(run, plan, chosen, content, path, command_of(run, plan, out and path, large))
+                text = json_text(asdict(meta), indent=2) + "\n"
+                atomic_write(_meta_path(path), lambda stream: stream.write(text.encode()))
+            except (
+                BaseException
+            ):  # a table without its meta.json is nobody's export, and would not be replaced
+                _remove(path)
+                raise
     except OSError as error:
         raise MemgateError(
             f"{path} cannot be written ({error.strerror or error}): choose another place with --out."
@@ -190,6 +197,14 @@ def _digest(path: Path) -> str:
     for file in _files(path):
         digest.update(f"{file.relative_to(path).as_posix()}\n{_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -291,7 +291,7 @@ def _corrupt_and_write(
     _write(sheet, image)
     try:
         result.manifest.save(out)
-    except NoiseError:
+    except BaseException:  # Ctrl-C too: a sheet without its manifest would stop the next try
         sheet.unlink()
         raise
     console.line(f"manifest  {out}\nexamples  {sheet}\n\n{text}")
