@@ -12,6 +12,7 @@ from .recorder.recorder import Recorder as Recorder
 from .runs.run import Run as Run
 from .runs.run import list_runs as list_runs
 from .runs.run import open_run as open_run
+from .training.ending import Stopped as Stopped
 from .training.evaluate import load_model as load_model
 from .training.loop import resume as resume
 from .training.loop import train as train

@@ -67,6 +67,9 @@ def main() -> None:
     handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if handled:
         signal.signal(signal.SIGINT, _end_at_once)
+    terminate = signal.getsignal(signal.SIGTERM)
+    if terminate is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end_at_once)
     try:
         open_closed_streams()
         set_spin_count()
@@ -82,12 +85,20 @@ def main() -> None:
 
         if handled:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if terminate is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _end)
         run(sys.argv[1:])
     except KeyboardInterrupt:  # a second Ctrl-C, after the one that run() has handled
         raise SystemExit(130) from None
     finally:
         if handled:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, terminate)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Raise SystemExit, so that what was begun is cleaned up: SIGTERM alone would leave temporary files behind."""
+    raise SystemExit(128 + number)
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

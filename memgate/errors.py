@@ -52,5 +52,13 @@ def reading(
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, or its type where it has none."""
+    """The first line of an exception's message, or its type where it has none.
+
+    Example:
+        >>> first_line(KeyError("radii")), first_line(OSError("the file is cut")), first_line(MemoryError())
+        ("it lacks 'radii'", 'the file is cut', 'MemoryError')
+    """
+    if isinstance(error, KeyError) and error.args:
+        missing = str(error.args[0])  # h5py gives a sentence here, and Python only the key
+        return missing if " " in missing else f"it lacks {missing!r}"
     return str(error).strip().split("\n")[0].strip() or type(error).__name__

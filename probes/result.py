@@ -20,6 +20,7 @@ from memgate.errors import MemgateError, reading, require
 from memgate.log.guard import check_file, opened, text
 from memgate.log.new_file import fixed
 from memgate.log.seal import user_block, write_seal
+from memgate.runs.checks import check_run
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 from noise.files.json_form import json_text
@@ -36,6 +37,9 @@ AGAIN = "remove it, and probe again."
 
 DAMAGED = "is damaged ({}): " + AGAIN
 """The sentence about a file that cannot be read."""
+
+PROBES = ("csr", "routing", "difficulty", "ood", "neighbours")
+"""Names of the probes that store results; ``neighbours`` are the images that the probe csr found."""
 
 FORMER_NAMES = {"difficulty": "inside"}
 """Probe to the name of its file in version 0.1.0; a run with such a file continues to use it."""
@@ -97,16 +101,22 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
 
     Args:
         run: the run.
-        probe: ``csr``, ``routing``, ``difficulty`` or ``ood``.
+        probe: one of :data:`PROBES`.
 
     Raises:
-        MemgateError: the file is damaged, has another format, or holds results of another run.
+        MemgateError: there is no such probe, or the file is damaged, has another format, or holds results of another
+            run.
 
     Example:
         >>> import probes
         >>> probes.load_results(run, "ood")
         ()
     """
+    check_run(run)
+    require(
+        probe in PROBES,
+        f"There is no probe {probe!r}: take {', '.join(PROBES)}.",
+    )
     path = probe_path(run, probe)
     if not path.exists():
         return ()

@@ -2,8 +2,9 @@
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Union
 
@@ -124,8 +125,25 @@ def parse(arguments: Sequence[str]) -> Any:
         arguments.insert(1, "write")
     if arguments[:1] == ["sweep"] and arguments[1:2] not in ([], ["run"], ["table"], ["-h"], ["--help"]):
         arguments.insert(1, "run")
+    _check_words(arguments)
     command = _command_type(_start_from(arguments))
     return parsed(command, arguments, description=DESCRIPTION)
+
+
+def _check_words(arguments: Sequence[str]) -> None:
+    """Raise MemgateError where the command or its subcommand is misspelt, with the one that is probably meant."""
+    groups: dict[str, Collection[str]] = {
+        "data": DATA, "corrupt": CORRUPT, "probe": PROBE, "sweep": ("run", "table"),
+    }  # fmt: skip
+    words: list[tuple[str, Collection[str]]] = [("memgate", ("train", *COMMANDS, *groups))]
+    if arguments[:1] and arguments[0] in groups:
+        words.append((f"memgate {arguments[0]}", groups[arguments[0]]))
+    for (before, known), word in zip(words, arguments, strict=False):
+        if word in known or word.startswith("-"):
+            continue
+        near = get_close_matches(word, known, 1)
+        remedy = f"perhaps {near[0]} is meant" if near else f"there are {', '.join(known)}"
+        raise MemgateError(f"{before!r} has no command {word[:40]!r}: {remedy} ('{before} --help').")
 
 
 def _start_from(arguments: Sequence[str]) -> RunConfig:

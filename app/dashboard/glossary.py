@@ -52,7 +52,7 @@ TERMS: Mapping[str, str] = {
     "of the fitted": "Share of the samples fitted along the first route that are not fitted along the second.",
     "control": "An ungated run on the same data, cut at the same place: any network that is cut loses some fit.",
     "prediction depth": "First point of the network from which k-NN agrees with its prediction; high is hard.",
-    "interval": "95 % interval over samples: Wilson's for shares, the bootstrap's for paired differences.",
+    "interval": "95 % interval over samples: Wilson's for shares, Bonett and Price's for paired differences.",
     "Jaccard": "Of the samples that at least one of two runs routes, the share that both route.",
     "Cohen's kappa": "Agreement beyond chance: 0 is what the two shares routed give by chance, 1 is the same routes.",
     "cohort": "A selection of samples saved with the run under a name.",

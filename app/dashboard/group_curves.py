@@ -43,7 +43,7 @@ def share(hit: NDArray[np.bool_], seen: NDArray[np.bool_], members: NDArray[np.b
 
 @dataclass(frozen=True)
 class Band:
-    """A mean over the epochs, each [E], with its 95 % interval (Student's t)."""
+    """A mean over the epochs, each [E], with its 95 % interval (Student's t; NaN for few samples)."""
 
     value: NDArray[np.float64]
     low: NDArray[np.float64]

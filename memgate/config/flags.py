@@ -15,6 +15,9 @@ from memgate.config.json_form import flags
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 
+MEANT = 3
+"""Most flags that are suggested for a misspelt one."""
+
 
 def parsed(kind: Any, arguments: Sequence[str], **options: Any) -> Any:
     """A value of type ``kind`` parsed from command-line arguments.
@@ -85,4 +88,10 @@ def _sentence(box: str) -> str:
     parts = [part.strip() for part in re.split(r"[─-]{3,}", " ".join(lines)) if part.strip()]
     sentences = [part for part in parts if not part.startswith(("Argument helptext", "For full helptext"))]
     sentences = [part if part.endswith((".", ":")) else f"{part}." for part in sentences]
+    meant = next((at for at, part in enumerate(sentences) if part.startswith("Perhaps you meant:")), None)
+    if meant is not None:
+        # tyro shows each flag of a similar name with its help, of every command that has one.
+        flags = dict.fromkeys(re.findall(r"(?<![\w-])--[\w.-]+\w", " ".join(sentences[meant:])))
+        names = [flag for flag in flags if flag != "--help"][:MEANT]
+        sentences[meant:] = [f"Perhaps you meant {' or '.join(names)}."]
     return re.sub(r"\s+", " ", " ".join(sentences)) or box.strip()

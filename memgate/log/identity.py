@@ -30,10 +30,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 def changed_files(folder: Path, seal: Seal | None) -> tuple[str, ...]:
     """Names of the files of :func:`file_digests` that are not those that the log was made with; () where unknown.
 
-    Files that are not there are left out.
-
-    Raises:
-        OSError: one cannot be read.
+    Files that are not there are left out; one that cannot be read is another one.
     """
     known = seal.files if seal else {}
     return tuple(
@@ -48,7 +45,7 @@ def configuration_note(path: Path, seal: Seal | None) -> tuple[str, ...]:
     if "config.json" not in changed_files(path.parent, seal):
         return ()
     return (
-        "config.json was changed after the run was made: its settings may not be those that were trained.",
+        "config.json is not the one that the log was made with: its settings may not be those that were trained.",
     )
 
 
@@ -140,7 +137,8 @@ def check_samples(path: Path, split: str, samples: Samples, classes: int) -> Non
         MemgateError: columns have several lengths, labels are out of range, or an id occurs twice.
     """
     damaged = f"{path} is damaged: the {{}} of {split} {{}}; put back a copy of it, or train the run again."
-    for name, column in vars(samples).items():
+    for name in SAMPLE_COLUMNS:
+        column = getattr(samples, name)
         require(
             column.shape == samples.sample_id.shape, damaged.format(name, "has another length than its ids")
         )
@@ -186,5 +184,11 @@ def _short(value: object) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a file; empty where it cannot be read, or is no regular file."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -25,6 +25,7 @@ from memgate.log.format import (
     EpochRecord,
     LogLayout,
     Samples,
+    UnjudgedSamples,
     marked,
     row_checksum,
 )
@@ -46,19 +47,17 @@ class SampleLog:
     seal: Seal | None
     """What the log was when it was made; None for one of version 0.1.0, whose labels and ids have no checksums."""
 
-    def __init__(self, path: Path, truth_known: bool = True) -> None:
-        """Read the log's splits, gates, planned epochs, mode and classes.
+    truth_known: bool = True
+    """Whether it is known which of its samples are corrupted: the log does not say it, the run that opens it does."""
 
-        Args:
-            path: the file.
-            truth_known: whether it is known which of its samples are corrupted, which the log itself does not say.
+    def __init__(self, path: Path) -> None:
+        """Read the log's splits, gates, planned epochs, mode and classes.
 
         Raises:
             MemgateError: the file is missing, damaged, of another format, or does not belong to the manifest
                 beside it.
         """
         self.path = path
-        self.truth_known = truth_known
         self._state: FileState | None = None
         with self.opened() as handle:
             schema = handle.attrs.get("schema")
@@ -135,8 +134,8 @@ class SampleLog:
                 raise MemgateError(
                     f"{self.path} lacks the column {', '.join(missing)}: an older version wrote it, so train again."
                 )
-            columns = {column: group[column][:] for column in SAMPLE_COLUMNS}
-            return Samples(**columns, truth_known=self.truth_known)
+            kind = Samples if self.truth_known else UnjudgedSamples
+            return kind(**{column: group[column][:] for column in SAMPLE_COLUMNS})
 
     def epochs(self, split: str) -> np.ndarray:
         """Whole epochs (committed, checksums match), counted from 1: int32 [E], rising."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from memgate.errors import MemgateError
+
 
 class PixelNetwork(nn.Module):
     """Images [b, 3, H, W] in [0, 1] to logits [b, K]; a distance in pixels means the same in each channel."""
@@ -30,5 +32,14 @@ class PixelNetwork(nn.Module):
         return self.network(self.normalised(images)).logits
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Normalised images [b, 3, H, W], channels last in memory, from images in [0, 1]."""
+        """Normalised images [b, 3, H, W], channels last in memory, from images in [0, 1].
+
+        Raises:
+            MemgateError: the images are whole numbers, which would be taken for multiples of white.
+        """
+        if not (isinstance(images, Tensor) and images.is_floating_point()):
+            what = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            raise MemgateError(
+                f"images are {what}: the network takes a tensor of floats in [0, 1] (images / 255 of uint8)."
+            )
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)

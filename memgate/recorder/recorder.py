@@ -7,8 +7,7 @@
                 recorder.update(index, logits, labels)
             recorder.end_epoch()
 
-Report, scores, export and dashboard work on it as on a run that memgate trained. Probes that need the network itself
-do not, because memgate has no checkpoint of it.
+Report, scores, export and dashboard work on it as on any run; probes of the network do not, for want of a checkpoint.
 """
 
 import time
@@ -97,8 +96,7 @@ class Recorder:
             out: folder that contains the runs.
             labels: given labels [N] of the training split, or split to labels. Needed for samples that are in no batch
                 before the first :meth:`end_epoch`; every batch is compared with the labels that are known.
-            clean_labels: clean labels [N] of the training split. None: which labels are wrong is not known, and no
-                sample is called clean; give the labels themselves where they are known to be right.
+            clean_labels: clean labels [N] of the training split. None: not known, so that no sample is called clean.
             manifest: in place of ``clean_labels``, what 'memgate corrupt write' did to the training split; ``index``
                 counts its rows, and its sample ids become those of the run.
             class_names: K names. None: those of the manifest, or the class numbers.
@@ -153,6 +151,7 @@ class Recorder:
         self._counting = False  # whether end_epoch() is called without a number
         self._metrics_complete = True
         self._write_error = ""
+        self._closed = False
         self.epoch = 0
         """The last epoch that was recorded; 0 before the first."""
         if not self.path.exists():
@@ -191,16 +190,17 @@ class Recorder:
                 last values are kept.
             logits: [b, K]. NaN, after a training has diverged, is recorded as NaN.
             labels: given labels [b].
-            gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; a sample with g above 0.5 counts
-                as routed through the block, one whose g is NaN has no route. A gate without a name is called ``gate``.
-            gate_logits: logits [b, K] of the gates' own classifiers, in the same form; their entropy H and their
-                predicted class are recorded. Gates without a classifier are left out.
+            gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; above 0.5 counts as routed
+                through the block, NaN as missing. A gate without a name is called ``gate``.
+            gate_logits: logits [b, K] of the gates' own classifiers, in the same form, for their entropy H and their
+                predicted class. Gates without a classifier are left out.
             split: name of the split.
 
         Raises:
             MemgateError: shapes do not fit, an index or label is out of range, a label differs from an earlier one
                 (then ``index`` is not the sample's position), or all planned epochs are recorded already.
         """
+        self._check_open()
         state = self._splits.get(split)
         if state is None:
             raise MemgateError(f"There is no split {split!r}: n_samples has {', '.join(self._splits)}.")
@@ -238,6 +238,7 @@ class Recorder:
             MemgateError: the number is out of range, no training sample was seen, or, at the end of the first epoch,
                 labels are unknown or the run cannot be created.
         """
+        self._check_open()
         self._counting = epoch is None
         epoch = self._ended_epochs + 1 if epoch is None else whole(epoch, "epoch")
         planned = self._recording.epochs
@@ -287,7 +288,7 @@ class Recorder:
         held.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
 
     def close(self) -> None:
-        """End the recording and release the log's lock; the run keeps its recorded epochs."""
+        """End the recording for good and release the log's lock; the run keeps its recorded epochs."""
         drop_pending(self._splits)
         self._finish("stopped")
 
@@ -316,7 +317,16 @@ class Recorder:
                 HeldRun(self._run, self._writer).set_status(state, self.epoch, message)
             self._writer.close()
             self._writer = None
+        self._closed = True
         self._release()
+
+    def _check_open(self) -> None:
+        """Raise MemgateError after :meth:`close` or the end of the with block, when another process may record."""
+        require(
+            not self._closed,
+            f"The Recorder of {self.path} is closed: call update() and end_epoch() inside the with block and before "
+            "close(), or continue the run by Recorder(..., resume=True).",
+        )
 
     def _opened(self) -> tuple[Run, SampleLogWriter]:
         """The run and the writer of its log; both are created on the first call."""

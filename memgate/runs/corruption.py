@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from memgate.config.run import DataConfig, DataName
 from memgate.data.image_set import ImageSet, SplitName
+from memgate.data.plain_images import plain_notes
 from memgate.data.sources import read_source
 from memgate.errors import MemgateError
 from memgate.runs.run import Run
@@ -118,6 +119,15 @@ def corrupted_split(
         grey=images.grey if grey is None else grey,
     )
     return CorruptedSplit(images.with_content(result.images, result.labels), result.manifest)
+
+
+def foreign_notes(split: CorruptedSplit) -> tuple[str, ...]:
+    """A sentence about open-set images of a split that show nothing; none where they all show something."""
+    rows = np.flatnonzero(split.manifest.open_set)
+    if len(rows) == 0:
+        return ()
+    foreign = split.subset(rows)
+    return plain_notes(foreign.images, f"open-set images of {split.original}", foreign.sample_id)
 
 
 def sources_for(specs: Iterable[CorruptionSpec], data: DataConfig) -> Sources:

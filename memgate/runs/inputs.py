@@ -20,6 +20,7 @@ from memgate.runs.corruption import (
     CorruptedSplit,
     RestorableSplit,
     corrupted_split,
+    foreign_notes,
     not_restored,
     restorable_split,
     restored_split,
@@ -171,6 +172,7 @@ def load_inputs(config: RunConfig) -> Inputs:
         flag = "--noise" if config.manifest is None else f"--manifest {config.manifest}"
         raise MemgateError(f"{flag}: {error}") from error
     splits = {"train": train, **copies}
+    console.warn(*(note for split in splits.values() for note in foreign_notes(split)))
     _check_apart(splits)
     return Inputs(config.data, clean, splits)
 

@@ -9,7 +9,7 @@ runs/<name>/
   probes/        <probe>.h5: results that probes computed from checkpoints
   exports/       exported tables
                  (of imported curves there are only config.json, metrics.csv and status.json)
-  images.npz, given_labels.csv   of a recorded run: pictures for the dashboard, labels that the user corrupted
+  images.npz, given_labels.csv   of a recorded run: pictures, and labels that the user corrupted
   status.json    running / complete / stopped / failed
 """
 
@@ -39,6 +39,8 @@ from noise.manifest.manifest import Manifest
 if TYPE_CHECKING:
     import pandas as pd
 
+    from probes.report.report import Report
+
 
 @dataclass(frozen=True)
 class Run:
@@ -55,6 +57,9 @@ class Run:
 
     path: Path
     """The run's folder."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # text is taken too
 
     @property
     def name(self) -> str:
@@ -148,19 +153,14 @@ class Run:
         return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
     def sample_log(self) -> SampleLog:
-        """The reader of log.h5.
-
-        Raises:
-            MemgateError: there is no log, because the run is only curves.
-        """
+        """The reader of log.h5; raises MemgateError where there is none, because the run is only curves."""
         path = self.path / "log.h5"
         if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
-        try:
-            known = self.outline.truth_known
-        except MemgateError:  # of a run with a damaged config.json; its log is readable by itself
-            known = True
-        return SampleLog(path, known)
+        log = SampleLog(path)
+        with suppress(MemgateError):  # of a run with a damaged config.json, whose log can be read by itself
+            log.truth_known = self.outline.truth_known
+        return log
 
     def log(self, split: str = "train") -> SplitLog:
         """Everything logged of one split, as arrays by name.
@@ -195,7 +195,7 @@ class Run:
         """
         return _of_probes("scores.table", "score_table")(self, split)
 
-    def report(self, **options: Any) -> Any:
+    def report(self, **options: Any) -> "Report":
         """The numbers that ``memgate report`` prints, as a record; ``str`` of it is that text.
 
         Args:
@@ -222,7 +222,7 @@ class Run:
         Args:
             out: the file, whose ending names the format, or a folder to put it into. None: the run's ``exports/``.
             yes: write a CSV or JSONL of more than 2,000,000 rows.
-            overwrite: replace a file that is no export of memgate.
+            overwrite: replace a foreign file.
             plan: fields of :class:`probes.ExportPlan`, such as ``shape="long"``, ``format="parquet"``.
 
         Returns:
@@ -236,8 +236,8 @@ class Run:
             >>> path.read_text().splitlines()[0]
             'sample_id,cause,loss_mean'
         """
-        export, make_plan = _of_probes("export.export", "export_run"), _of_probes("export.plan", "ExportPlan")
-        return export(self, make_plan(**plan), out, yes, overwrite)
+        made = _of_probes("export.plan", "ExportPlan")(**plan)
+        return _of_probes("export.export", "export_run")(self, made, out, yes, overwrite)
 
     def _need_more_than_curves(self) -> None:
         if self.only_curves:
@@ -252,7 +252,7 @@ class Run:
         return read_status(self.path, self.outline.epochs, self.sealed)
 
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
-        """Write status.json atomically."""
+        """Write status.json."""
         write_status(self.path / "status.json", state, epoch, self.outline.epochs, message)
 
     def metrics(self) -> list[dict[str, float]]:
@@ -346,5 +346,5 @@ def list_runs(root: str | Path = "runs") -> list[Run]:
 
 
 def _of_probes(module: str, name: str) -> Any:
-    """A function or class of the package probes, imported when it is called: imports go from probes to memgate."""
+    """A function or class of the package probes, imported when it is needed: imports go the other way."""
     return getattr(importlib.import_module(f"probes.{module}"), name)

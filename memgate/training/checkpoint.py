@@ -22,6 +22,7 @@ from memgate.models.pretrained import differences
 from memgate.models.torch_files import DamagedFileError, load_checked
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.schema import other_format
 
 SCHEMA = "memgate-checkpoint/1"
 
@@ -155,8 +156,9 @@ def _read(run: Run, which: str | int, device: torch.device) -> dict[str, Any]:
 
 def _checked_epoch(content: Any, path: Path) -> int:
     """The epoch of a checkpoint's content; raises MemgateError or DamagedFileError where it is of another kind."""
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise MemgateError(f"{path} is not a memgate checkpoint ({SCHEMA}): take another checkpoint.")
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise MemgateError(other_format(path, schema, SCHEMA, "take another checkpoint."))
     missing = [
         name for name in ("model", "trunk_optimiser", "gate_optimiser", *_COUNTERS) if name not in content
     ]

@@ -13,7 +13,16 @@ from memgate.training.interrupt import Interrupted
 
 
 class Stopped(SystemExit):
-    """The user stopped the training, and the run can be resumed; the exit code is the shell's for the signal."""
+    """The user stopped the training, and the run can be resumed; the exit code is the shell's for the signal.
+
+    Example:
+        >>> import memgate
+        >>> try:
+        ...     raise memgate.Stopped(130)  # what Ctrl-C does to memgate.train and memgate.resume
+        ... except memgate.Stopped as stop:
+        ...     stop.code
+        130
+    """
 
 
 @contextmanager

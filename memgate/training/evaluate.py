@@ -13,6 +13,7 @@ from torch import nn
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
 from memgate.models.pixels import PixelNetwork
+from memgate.runs.checks import check_run
 from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
@@ -134,6 +135,7 @@ def load_model(run: Run, which: str | int = "last", device: str = "auto") -> Pix
         >>> network(images).shape  # two images, ten classes
         torch.Size([2, 10])
     """
+    check_run(run)
     network, _ = load_network(run, which, choose_device(device))
     return pixel_network(network, inputs_of(run)).eval()
 

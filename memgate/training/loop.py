@@ -14,6 +14,7 @@ from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward, check_image_size
+from memgate.runs.checks import check_run
 from memgate.runs.create import create_run
 from memgate.runs.held import HeldRun
 from memgate.runs.inputs import Inputs, inputs_of, load_inputs
@@ -101,6 +102,7 @@ def resume(run: Run) -> Run:
         epoch 1/1 ...
         'complete'
     """
+    check_run(run)
     if run.status().state == "complete":
         raise MemgateError(f"{run.path} is complete: there is nothing to resume.")
     device = choose_device(run.config.device)

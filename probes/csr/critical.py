@@ -9,6 +9,7 @@ Every length is in grey levels: 1 is 1/255 of a pixel's range, and the paper's r
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from probes.csr.config import PAPER_RADIUS, CsrConfig, Method, configure
 from probes.csr.first_order import critical_radii
 from probes.csr.search import BoxSearch
 from probes.network.frozen import Logits, frozen, place_of
-from probes.network.pixels import BATCH, batch_size_on, check_images, in_batches, load_batch
+from probes.network.pixels import BATCH, as_images, batch_size_on, in_batches, load_batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class CriticalSamples:
     prediction: NDArray[np.int64]
     """The network's prediction on the sample itself [n]."""
     critical: NDArray[np.bool_]
-    """Whether each sample is critical [R, n], a row for each of ``config.radii``."""
+    """Whether each sample is critical [R, n], a row for each of :attr:`radii`."""
     critical_radius: NDArray[np.float32]
     """Grey levels [n], 0 or above; low is near a boundary, which is harder. first-order: rho, the estimated distance
     to the boundary (inf: no direction changes the prediction). A search: distance of the image that it found, an
@@ -43,6 +44,11 @@ class CriticalSamples:
     """Number of gradients of one image each, over all samples."""
     config: CsrConfig
     """The search with every value."""
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """The radii in grey levels [R], rising and each once, whatever order they were given in."""
+        return self.config.radii
 
     def at(self, radius: float) -> NDArray[np.bool_]:
         """Whether each sample is critical at a radius in grey levels [n]; of a search only at its radii.
@@ -60,7 +66,7 @@ class CriticalSamples:
 
 def critical_samples(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     *,
     radius: float | Sequence[float] = PAPER_RADIUS,
     method: Method = "first-order",
@@ -97,8 +103,8 @@ def critical_samples(
 
     Args:
         model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it.
-        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1; on any device.
-        radius: one or several, in grey levels, from 0 to 255.
+        images: tensor or array [n, C, H, W], floats in [0, 1] or uint8 (divided by 255), n at least 1; on any device.
+        radius: one or several, in grey levels, from 0 to 255; the result has them rising and each once (``radii``).
         method: ``first-order``, ``lass``, ``fgsm`` or ``pgd``.
         steps: of a search; None for the method's own number.
         alpha: length of the signed step in grey levels; None for the method's own.
@@ -153,7 +159,7 @@ def critical_samples(
 
 def find_critical(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     config: CsrConfig,
     *,
     sample_id: NDArray[np.integer] | None = None,
@@ -162,8 +168,9 @@ def find_critical(
     finished: Callable[[int], object] = lambda _: None,
 ) -> CriticalSamples:
     """Critical samples by a search with every value; see :func:`critical_samples`."""
+    images = as_images(images)
     ids = np.arange(len(images)) if sample_id is None else np.asarray(sample_id, np.int64)
-    _check(images, ids)
+    _check_ids(ids, len(images))
     place = place_of(model, images)
     batch_size = batch_size_on(place[0], batch_size, BATCH)
     config = replace(config, precision=str(place[1]).removeprefix("torch."))
@@ -219,10 +226,7 @@ def _predictions(
         )
 
 
-def _check(images: Tensor, ids: NDArray[np.int64]) -> None:
-    """Refuse what is no batch of images, and ids that would give two samples the same noise."""
-    check_images(images)
-    if ids.shape != (len(images),) or len(np.unique(ids)) != len(ids) or ids.min() < 0:
-        raise MemgateError(
-            f"sample_id must be {len(images)} distinct numbers, 0 or above, one for each image."
-        )
+def _check_ids(ids: NDArray[np.int64], n: int) -> None:
+    """Refuse ids that would give two samples the same noise."""
+    if ids.shape != (n,) or len(np.unique(ids)) != len(ids) or ids.min() < 0:
+        raise MemgateError(f"sample_id must be {n} distinct numbers, 0 or above, one for each image.")

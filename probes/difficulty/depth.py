@@ -7,7 +7,7 @@ easy, so deep is harder.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from memgate.errors import MemgateError
 from probes.difficulty.config import DifficultyConfig
 from probes.network.features import features, features_and_logits
 from probes.network.layers import PENULTIMATE, head_logits, layers_of, pooled
-from probes.network.pixels import as_labels
+from probes.network.pixels import as_images, as_labels
 
 SIDE = 4
 """Maps are averaged to 4x4 before distances are taken: a 4th to a 64th of the numbers, and no worse votes. Of a
@@ -38,7 +38,7 @@ DISTANCE_MIB = 256
 class Support(NamedTuple):
     """The training samples that vote."""
 
-    images: Tensor
+    images: Tensor | NDArray[Any]
     """[S, C, H, W], floats in [0, 1] or uint8."""
     labels: ArrayLike | Tensor
     """Given labels [S], for which they vote."""
@@ -60,8 +60,8 @@ class Depths:
 
 def prediction_depths(
     model: nn.Module,
-    images: Tensor,
-    support: tuple[Tensor, ArrayLike | Tensor],
+    images: Tensor | NDArray[Any],
+    support: tuple[Tensor | NDArray[Any], ArrayLike | Tensor],
     neighbours: int = DifficultyConfig.neighbours,
     *,
     layers: Sequence[str] | None = None,
@@ -79,7 +79,7 @@ def prediction_depths(
     Args:
         model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it. It
             runs in eval mode and in its own precision, and is left as it was.
-        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1.
+        images: a tensor or array [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1.
         support: the training samples that vote, as (images [S, C, H, W], given labels [S]) or :class:`Support`.
         neighbours: k, how many of them vote.
         layers: names of submodules from shallow to deep, ``penultimate`` for the input of the last linear layer; None
@@ -108,7 +108,8 @@ def prediction_depths(
         >>> depths.depth.shape, depths.knn_prediction.shape
         ((5,), (2, 5))
     """
-    voters = Support(*support)
+    images = as_images(images)
+    voters = Support(as_images(support[0]), support[1])
     DifficultyConfig(neighbours=neighbours, support=0).check(len(voters.images))
     labels = as_labels(voters.labels, len(voters.images)).numpy()
     own = _own_rows(own, len(images), len(labels))

@@ -7,6 +7,7 @@ float32 rounds the loss's own derivative to 0 for samples that are fitted well.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from memgate.training.objective import parameter_groups
 from probes.network.features import features_and_logits
 from probes.network.frozen import frozen, gradient, place_of
 from probes.network.layers import PENULTIMATE, head_logits, head_of
-from probes.network.pixels import BATCH, as_labels, batch_size_on, check_images, in_batches, load_batch
+from probes.network.pixels import BATCH, as_images, as_labels, batch_size_on, in_batches, load_batch
 
 Floats = NDArray[np.float32]
 
@@ -51,7 +52,7 @@ def residual(logits: Tensor, labels: Tensor) -> Tensor:
 
 def input_gradient_norm(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     labels: ArrayLike | Tensor,
     *,
     batch_size: int | None = None,
@@ -65,7 +66,7 @@ def input_gradient_norm(
     Args:
         model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it. It
             runs in eval mode and in its own precision, and is left as it was.
-        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1; on any device.
+        images: tensor or array [n, C, H, W], floats in [0, 1] or uint8 (divided by 255), n at least 1; on any device.
         labels: given labels [n], from 0 to K - 1.
         batch_size: images in a pass; None for 64 on a CPU and 512 on a GPU.
         finished: called after each batch with its number of images.
@@ -86,7 +87,7 @@ def input_gradient_norm(
         >>> input_gradient_norm(model, images, labels).shape
         (5,)
     """
-    given = _checked(images, labels)
+    images, given = _checked(images, labels)
     device, dtype = place_of(model, images)
     norms = []
     with frozen(model) as ask:
@@ -102,7 +103,7 @@ def input_gradient_norm(
 
 def grand_last_layer(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     labels: ArrayLike | Tensor,
     *,
     head: str | None = None,
@@ -138,7 +139,7 @@ def grand_last_layer(
         >>> grand_last_layer(model, images, labels, head="3").shape
         (5,)
     """
-    given = _checked(images, labels)
+    images, given = _checked(images, labels)
     layer = head_of(model, head)
     values, _ = features_and_logits(
         model, images, [PENULTIMATE], head=head, batch_size=batch_size, finished=finished
@@ -153,7 +154,7 @@ def grand_last_layer(
 
 def grand(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     labels: ArrayLike | Tensor,
     *,
     batch_size: int | None = None,
@@ -193,7 +194,7 @@ def grand(
         >>> bool((grand(model, images, labels) >= grand_last_layer(model, images, labels)).all())
         True
     """
-    given = _checked(images, labels)
+    images, given = _checked(images, labels)
     device, dtype = place_of(model, images)
     norms = []
     with frozen(model) as ask:
@@ -235,10 +236,10 @@ def _norm(parts: list[Tensor]) -> Tensor:
     return torch.stack([part.flatten(1).double().square().sum(1) for part in parts]).sum(0).sqrt()
 
 
-def _checked(images: Tensor, labels: ArrayLike | Tensor) -> Tensor:
-    """The labels int64 [n], after the images have been checked."""
-    check_images(images)
-    return as_labels(labels, len(images))
+def _checked(images: Tensor | NDArray[Any], labels: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
+    """The images as a checked tensor [n, C, H, W], and the labels int64 [n]."""
+    tensor = as_images(images)
+    return tensor, as_labels(labels, len(tensor))
 
 
 def _check_classes(labels: Tensor, logits: Tensor) -> None:

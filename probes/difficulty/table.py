@@ -15,7 +15,8 @@ from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown, routes_unknown, unbound
 from probes.samples.probe_groups import heading, logged, of_gate, probed_members
 from probes.stats.estimate import Estimate, average, estimate, percent, share, significant, with_interval
-from probes.stats.intervals import median_interval, spearman_interval
+from probes.stats.intervals import MEAN_VALUES, median_interval
+from probes.stats.rank_correlation import SPEARMAN_PAIRS, spearman_interval
 
 HEAD = "head"
 """Name of a depth beyond the last layer: no vote of neighbours agrees with the network, so that the head decides."""
@@ -27,8 +28,9 @@ UNITS = (
     "samples have the class that the network predicts; after o1: decided only beyond b3.1, whose output o1 a sample "
     "keeps that skips B3; what such a sample makes of the units after it has little weight in the network's output. "
     "Lower median: of an even number the smaller of the middle two. Spearman with g: rank correlation with "
-    "the gate's value in the log at this epoch. In brackets 95 % intervals over samples (t for means, order "
-    "statistics for medians, Wilson for shares, Fisher's z for correlations)."
+    "the gate's value in the log at this epoch. In brackets 95 % intervals over samples: order statistics for "
+    f"medians, Wilson for shares and means of depths, t for other means from {MEAN_VALUES} samples on, Fisher's z for "
+    f"correlations from {SPEARMAN_PAIRS} on (with fewer they too often miss the true value)."
 )
 
 
@@ -70,8 +72,9 @@ def _group(
     name: str, mask: NDArray[np.bool_], result: ProbeResult, gates: Mapping[str, NDArray]
 ) -> DifficultyGroup:
     values = result.values[result.variant]
-    deep, decided_at = None, None
+    deep, decided_at, within = None, None, None
     if result.variant == PREDICTION_DEPTH:
+        within = (0, len(result.config["points"]) - 1)
         deep = share(values[mask] > result.config["points"].index(O1))
         decided_at = int(np.sort(values[mask])[(int(mask.sum()) - 1) // 2])
     correlations = {}
@@ -80,7 +83,7 @@ def _group(
         correlations[gate] = estimate(*spearman_interval(values[both], g[both]), n=int(both.sum()))
     median = estimate(*median_interval(values[mask]), n=int(mask.sum()))
     return DifficultyGroup(
-        name, int(mask.sum()), average(values[mask]), median, deep, decided_at, correlations
+        name, int(mask.sum()), average(values[mask], within), median, deep, decided_at, correlations
     )
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.log.format import DECIDED_BY, EpochRecord, Samples, has_value
 from memgate.log.reader import SampleLog
+from memgate.runs.checks import check_run
 from memgate.runs.run import Run
 
 FAR = 2048
@@ -62,8 +63,18 @@ class Snapshot:
         return known & (name != "correct_clean" or self.samples.truth_known)
 
     def until(self, epoch: int) -> "Snapshot":
-        """The snapshot without the epochs after ``epoch``."""
-        return replace(self, epochs=self.epochs[self.epochs <= epoch])
+        """The snapshot without the epochs after ``epoch``.
+
+        Raises:
+            MemgateError: that leaves no epoch.
+        """
+        kept = self.epochs[self.epochs <= epoch]
+        require(
+            len(kept) > 0,
+            f"There is no finished epoch up to {epoch}: the first of {self.split} is {self.epochs[0]}, the last "
+            f"{self.epochs[-1]}. Give one of these or a later one.",
+        )
+        return replace(self, epochs=kept)
 
     def records(self) -> Iterator[tuple[int, EpochRecord]]:
         """Epoch number and its record, one epoch in memory at a time."""
@@ -101,6 +112,7 @@ def take_snapshot(run: Run, split: str, log: SampleLog | None = None) -> Snapsho
     Raises:
         MemgateError: there is no complete epoch yet, every epoch is damaged, or there is no such split.
     """
+    check_run(run)
     log = log or run.sample_log()
     epochs = log.epochs(split)
     if len(epochs) == 0 and len(log.torn(split)) > 0:

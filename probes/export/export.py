@@ -1,6 +1,7 @@
 """Writes a run as a file or folder for other programs. Same plan, same state of the run, same bytes."""
 
 import hashlib
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from memgate import console
 from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
+from memgate.runs.checks import check_run
 from memgate.runs.json_files import read_json
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_folder, atomic_write, is_stream, replaceable
@@ -86,6 +88,7 @@ def export_run(
         >>> pd.read_parquet(path).columns.tolist()
         ['sample_id', 'cause', 'gate_b3_mean', 'loss_mean']
     """
+    check_run(run)
     out = None if out is None else Path(out)
     plan = plan or ExportPlan()
     if out is not None and not out.is_dir():
@@ -105,9 +108,15 @@ def export_run(
         path.parent.mkdir(exist_ok=True)  # the run's exports/; a folder of the user's own is there already
         _write(content, path, name_of(run, plan))
         if not is_stream(path):
-            meta = _meta(run, plan, chosen, content, path, command_of(run, plan, out and path, large))
-            text = json_text(asdict(meta), indent=2) + "\n"
-            atomic_write(_meta_path(path), lambda stream: stream.write(text.encode()))
+            try:
+                meta = _meta(run, plan, chosen, content, path, command_of(run, plan, out and path, large))
+                text = json_text(asdict(meta), indent=2) + "\n"
+                atomic_write(_meta_path(path), lambda stream: stream.write(text.encode()))
+            except (
+                BaseException
+            ):  # a table without its meta.json is nobody's export, and would not be replaced
+                _remove(path)
+                raise
     except OSError as error:
         raise MemgateError(
             f"{path} cannot be written ({error.strerror or error}): choose another place with --out."
@@ -188,6 +197,14 @@ def _digest(path: Path) -> str:
     for file in _files(path):
         digest.update(f"{file.relative_to(path).as_posix()}\n{_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
-from noise.files.atomic import atomic_write
+from noise.files.atomic import atomic_write, is_stream, replaceable
 from noise.files.json_form import json_text
 
 FORMULA = r"^([=+\-@\t\r])"
@@ -122,12 +122,19 @@ def check_target(path: Path) -> None:
     """Check the target of :func:`write_table` before a long computation.
 
     Raises:
-        MemgateError: the ending is none of :data:`WRITERS`, or the folder does not exist.
+        MemgateError: the ending is none of :data:`WRITERS`, the folder does not exist, or something is there that
+            must not be replaced, such as a device.
     """
     if path.suffix not in WRITERS:
         raise MemgateError(f"{path} ends in neither {' nor '.join(WRITERS)}: take one of them.")
     if not path.parent.is_dir():
         raise MemgateError(f"{path}: the folder {path.parent} does not exist: make it first.")
+    if is_stream(path):
+        return
+    try:
+        replaceable(path)
+    except OSError as error:
+        raise MemgateError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

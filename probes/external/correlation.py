@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from probes.external.record import External
 from probes.scores.separation import score_values
 from probes.stats.estimate import Estimate, estimate
-from probes.stats.intervals import spearman_interval
+from probes.stats.rank_correlation import spearman_interval
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def join(
 def spearman(first: ArrayLike, second: ArrayLike) -> Estimate:
     """Spearman's rank correlation in [-1, 1] with its 95 % interval; pairs with a missing value are left out.
 
-    See :func:`probes.stats.intervals.spearman_interval`.
+    See :func:`probes.stats.rank_correlation.spearman_interval`.
 
     Args:
         first: [n] numbers, may be infinite; NaN is missing.

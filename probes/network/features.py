@@ -1,6 +1,7 @@
 """Outputs of a network's layers for every sample, in one pass over the images."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +13,12 @@ from memgate.models.pixels import PixelNetwork
 from memgate.training.evaluate import EVAL_BATCH
 from probes.network.frozen import frozen, place_of
 from probes.network.layers import PENULTIMATE, caught, head_logits, layers_of, pooled
-from probes.network.pixels import batch_size_on, check_images, in_batches, load_batch
+from probes.network.pixels import as_images, batch_size_on, in_batches, load_batch
 
 
 def features(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     layers: Sequence[str] | None = None,
     *,
     head: str | None = None,
@@ -31,7 +32,7 @@ def features(
 
     Args:
         model: any module from images [b, C, H, W] in [0, 1] to logits [b, K]; put the normalisation inside it.
-        images: [n, C, H, W], floats in [0, 1] or uint8 (which is divided by 255), n at least 1; on any device.
+        images: tensor or array [n, C, H, W], floats in [0, 1] or uint8 (divided by 255), n at least 1; on any device.
         layers: names of submodules such as ``layer1`` or ``layer2.0``, or ``penultimate`` for the input of the last
             linear layer. Of memgate's networks also ``stem``, ``b1.1`` and so on
             (:func:`probes.network.layers.points`), which are what None stands for.
@@ -66,7 +67,7 @@ def features(
 
 def features_and_logits(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     layers: Sequence[str] | None = None,
     *,
     head: str | None = None,
@@ -75,9 +76,9 @@ def features_and_logits(
     finished: Callable[[int], object] = lambda _: None,
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
     """As :func:`features`, with the logits float32 [n, K] of the same pass; ``head`` names the last linear layer."""
-    check_images(images)
-    names = layers_of(model, layers)
+    images = as_images(images)
     device, dtype = place_of(model, images)
+    names = layers_of(model, layers)
     kept: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     logits: list[NDArray[np.float32]] = []
     with caught(model, names, reduce, head) as outputs, frozen(model) as ask, torch.no_grad():

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from memgate.errors import MemgateError
+from memgate.models.forward import Forward
 
 Logits = Callable[[Tensor], Tensor]
 """Images [b, C, H, W] in [0, 1] to logits [b, K]."""
@@ -30,6 +31,7 @@ def frozen(model: nn.Module) -> Iterator[Logits]:
     Raises:
         MemgateError: a prediction would depend on its batch, or the network gives no finite logits [b, K].
     """
+    check_module(model)
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise MemgateError(
@@ -59,8 +61,18 @@ def frozen(model: nn.Module) -> Iterator[Logits]:
                     buffer.copy_(before)
 
 
+def check_module(model: object) -> None:
+    """Raise MemgateError unless the model is a module, whose mode and gradients can be kept."""
+    if not isinstance(model, nn.Module):
+        raise MemgateError(
+            f"model is a {type(model).__name__} and no torch.nn.Module: give the network itself, or a module whose "
+            "forward calls the function."
+        )
+
+
 def place_of(model: nn.Module, images: Tensor) -> tuple[torch.device, torch.dtype]:
     """Device and precision of a network, of its first floating parameter; without parameters those of the images."""
+    check_module(model)
     for parameter in model.parameters():
         if parameter.is_floating_point():
             return parameter.device, parameter.dtype
@@ -113,6 +125,11 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def _checked(logits: object) -> Tensor:
+    if isinstance(logits, Forward):
+        raise MemgateError(
+            "The network is one of memgate's own without the normalisation of its training, and returns more than "
+            "logits: take memgate.load_model(run), or memgate.models.pixels.PixelNetwork(network, mean, std)."
+        )
     if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] < 2:
         what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise MemgateError(

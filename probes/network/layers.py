@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from memgate.errors import MemgateError
 from memgate.models.backbones.resnet import ResNet, pool
 from memgate.models.pixels import PixelNetwork
+from probes.network.frozen import check_module
 
 PENULTIMATE = "penultimate"
 """Name of the head's input [b, C]: in memgate's networks the pooled output of the last block, after its gate."""
@@ -51,9 +52,13 @@ def layers_of(model: nn.Module, layers: Sequence[str] | None) -> tuple[str, ...]
         MemgateError: the model has no such layer, a name stands twice, or ``layers`` is None or empty for a model
             that is not memgate's.
     """
+    check_module(model)
     own = isinstance(model, PixelNetwork)
     if layers is None and own:
         return points(model)
+    if isinstance(layers, str):
+        raise MemgateError(f"layers is the text {layers!r}: give a list of names, [{layers!r}].")
+    layers = tuple(layers or ())  # of an iterator too, which can be read once only
     if not layers:
         raise MemgateError(f"layers names none: name submodules of the model, such as {_examples(model)}.")
     known = {
@@ -64,9 +69,9 @@ def layers_of(model: nn.Module, layers: Sequence[str] | None) -> tuple[str, ...]
     for name in layers:
         if name not in known:
             raise MemgateError(f"The model has no layer {name!r}: it has {_examples(model)}.")
-        if list(layers).count(name) > 1:
+        if layers.count(name) > 1:
             raise MemgateError(f"layers names {name!r} twice: name each layer once.")
-    return tuple(layers)
+    return layers
 
 
 def _examples(model: nn.Module) -> str:
@@ -86,6 +91,7 @@ def head_of(model: nn.Module, head: str | None = None) -> nn.Linear:
     Raises:
         MemgateError: there is no such linear layer.
     """
+    check_module(model)
     if head is not None:
         layer = dict(model.named_modules()).get(head)
         if not isinstance(layer, nn.Linear):

@@ -1,6 +1,7 @@
 """Images and labels as probes take them: checked, in batches, on the device of the network."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,22 +19,34 @@ def as_pixels(images: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-def check_images(images: Tensor) -> None:
-    """Refuse what is not a batch of images before normalisation.
+def as_images(images: Tensor | NDArray[Any]) -> Tensor:
+    """Images as a tensor [n, C, H, W], checked: a batch before normalisation.
 
     Args:
-        images: [n, C, H, W], floats in [0, 1] or uint8, n at least 1.
+        images: [n, C, H, W] as a tensor or a NumPy array, floats in [0, 1] or uint8, n at least 1.
 
     Raises:
         MemgateError: the shape, the type or the range is another one.
     """
+    if isinstance(images, np.ndarray) and images.dtype.kind in "fu":
+        # torch takes neither arrays that may not be written nor negative strides.
+        native = images.dtype.newbyteorder("=")
+        images = torch.from_numpy(np.require(images, native, ("C", "W")))
     if not isinstance(images, Tensor):
+        what = (
+            f"an array of {images.dtype}" if isinstance(images, np.ndarray) else f"a {type(images).__name__}"
+        )
         raise MemgateError(
-            f"images are a {type(images).__name__}: they must be a tensor [n, C, H, W] (torch.from_numpy(array))."
+            f"images are {what}: they must be a tensor or an array [n, C, H, W], of floats in [0, 1] or uint8."
         )
     if images.ndim != 4 or not len(images):
         raise MemgateError(
             f"images have the shape {tuple(images.shape)}: they must be [n, C, H, W], n at least 1."
+        )
+    if images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
+        raise MemgateError(
+            f"images have the shape {tuple(images.shape)}, with the channels last: they must be [n, C, H, W] "
+            "(numpy.moveaxis(images, 3, 1), or images.permute(0, 3, 1, 2) of a tensor)."
         )
     if images.is_floating_point():
         low, high = float(images.min()), float(images.max())
@@ -44,6 +57,7 @@ def check_images(images: Tensor) -> None:
             )
     elif images.dtype != torch.uint8:
         raise MemgateError(f"images are {images.dtype}: they must be floats in [0, 1], or uint8.")
+    return images
 
 
 def as_labels(labels: ArrayLike | Tensor, n: int) -> Tensor:

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.stats.bootstrap import RESAMPLES, resampled
+from probes.stats.auroc import auroc_interval
+from probes.stats.bootstrap import (
+    AP_POSITIVES,
+    RESAMPLES,
+    fpr95_interval,
+    resample_interval,
+    resampled,
+)
 from probes.stats.estimate import Estimate, estimate
-from probes.stats.intervals import CONFIDENCE, auroc_interval
 from probes.stats.ranking import Ranking, order
 
 IN_DISTRIBUTION = ""
@@ -28,7 +34,7 @@ class OodFigures:
     """How well one detector separates a set, or a group's sets, from the in-distribution samples; all in [0, 1]."""
 
     auroc: Estimate
-    """DeLong's interval for a set, the bootstrap's for a group."""
+    """For a set with the interval of :func:`probes.stats.auroc.auroc_interval`, for a group from the bootstrap."""
     aupr_in: Estimate
     """With in-distribution as the positive class and the negated score."""
     aupr_out: Estimate
@@ -48,10 +54,10 @@ def ood_figures(
 ) -> dict[str, dict[str, OodFigures]]:
     """AUROC, AUPR and FPR95 of every detector on every set and group.
 
-    Intervals are percentiles of a bootstrap that draws the in-distribution samples and those of each set anew,
-    as many as there are. A draw is the same for every detector, and its in-distribution samples for every set, so
-    that a group's interval includes the correlation between its sets. A set's draws depend on its name and the seed,
-    not on the other sets.
+    Intervals rest on a bootstrap that draws the in-distribution samples and those of each set anew, as many as there
+    are (:func:`probes.stats.bootstrap.resample_interval`; percentiles for FPR95). A draw is the same for every
+    detector, and its in-distribution samples for every set, so that a group's interval includes the correlation
+    between its sets. A set's draws depend on its name and the seed, not on the other sets.
 
     Args:
         test: scores of the in-distribution samples.
@@ -62,7 +68,10 @@ def ood_figures(
         finished: called with 1 after each detector and set.
 
     Returns:
-        Set or group to detector to figures. With fewer than two samples an interval has no ends.
+        Set or group to detector to figures, without values where a set or the in-distribution has no sample. Few
+        samples leave an interval without ends: fewer than two that of AUROC, fewer than
+        :data:`probes.stats.bootstrap.AP_POSITIVES` of a class that of AUPR, fewer foreign ones than
+        ``FPR95_POSITIVES`` that of FPR95.
     """
     count = len(next(iter(test.values())))
     drawn_in = resampled(count, resamples, seed, IN_DISTRIBUTION)
@@ -74,6 +83,13 @@ def ood_figures(
     for detector, own in test.items():
         plain, drawn = {}, {}
         for name, scores in foreign.items():
+            if min(count, _size(scores)) == 0:
+                plain[name], drawn[name] = np.full(4, np.nan), np.full((resamples, 4), np.nan)
+                figures[name][detector] = OodFigures(
+                    *_figures(plain[name], drawn[name], (count, _size(scores)))
+                )
+                finished(1)
+                continue
             score = np.concatenate([own, scores[detector]])
             positive = np.arange(len(score)) >= count
             sorted_ = order(score, positive)
@@ -102,9 +118,12 @@ def _measured(ranking: Ranking) -> NDArray[np.float64]:
 
 
 def _figures(values: NDArray[np.float64], drawn: NDArray[np.float64], sizes: Sequence[int]) -> list[Estimate]:
-    """Estimates of values [4] with the percentiles of their draws [resamples, 4]."""
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(drawn, [tail, 100 - tail], axis=0)
-    known = min(sizes) > 1
-    ends = zip(values, low, high, strict=True)
-    return [estimate(value, *((a, b) if known else (np.nan, np.nan)), sum(sizes)) for value, a, b in ends]
+    """Estimates of values [4] with the intervals of their draws [resamples, 4]."""
+    smallest = min(sizes)
+    for_precision = smallest if smallest >= AP_POSITIVES else 0
+    ends = [
+        resample_interval(value, one, n)
+        for value, one, n in zip(values, drawn.T, (smallest, for_precision, for_precision), strict=False)
+    ]
+    ends.append(fpr95_interval(drawn[:, 3], min(sizes[1:])))
+    return [estimate(value, *pair, sum(sizes)) for value, pair in zip(values, ends, strict=True)]

@@ -14,6 +14,7 @@ from probes.ood.sets import OodFacts, has_groups
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
 from probes.samples.notes import not_shown, unbound
+from probes.stats.bootstrap import AP_POSITIVES, FPR95_POSITIVES
 from probes.stats.estimate import decimal, percent
 
 UNITS = (
@@ -22,8 +23,10 @@ UNITS = (
     "the unweighted mean over its sets "
     "(a set that neither OpenOOD nor --near or --far puts into a group is "
     "in no mean). The lists of images are not OpenOOD's, and no overlap is taken out: figures "
-    "compare in convention only. In brackets 95 % intervals over samples: DeLong for the AUROC of a set, else "
-    "percentiles of a bootstrap. g rises with H, so the two rank alike but for rounding. Stored sets "
+    "compare in convention only. In brackets 95 % intervals over samples (Wilson's with "
+    "DeLong's or a bootstrap's variance; for FPR95 percentiles); they would too often miss the true value of "
+    f"AUPR with fewer than {AP_POSITIVES} samples, of FPR95 with fewer than {FPR95_POSITIVES} foreign ones. "
+    "g rises with H, so the two rank alike but for rounding. Stored sets "
     "stay until the run's probes/ood.h5 is deleted."
 )
 

@@ -20,20 +20,22 @@ from probes.samples.notes import (
     unprotected,
 )
 from probes.scores.catalogue import SCORES, harder
-from probes.scores.detection import FPR95_POSITIVES
 from probes.scores.separation import ScoreSeparation
+from probes.stats.bootstrap import AP_POSITIVES, FPR95_POSITIVES
+from probes.stats.rank_correlation import SPEARMAN_PAIRS
 
 UNDEFINED = "AUROC is undefined: no training sample of this run is corrupted, so none can be detected."
 ALL_CORRUPTED = "AUROC is undefined: every training sample of this run is corrupted, so none is clean."
 INTERVALS = (
-    "In brackets: 95 % intervals over samples (Wilson for shares; t for means, whose ends may lie outside the range "
-    "where samples are few; DeLong for AUROC{})."
+    "In brackets: 95 % intervals over samples (Wilson's score interval for shares, for means of g, which lies in "
+    "[0, 1], and with DeLong's variance for AUROC{})."
 )
 BOOTSTRAP = (
-    "; for AP, P@k and FPR95 percentiles of {} bootstrap resamples of clean and corrupted apart (FPR95 "
-    "only from {} corrupted samples on: with fewer such an interval too often misses the true value)"
+    "; likewise for AP and P@k with the variance of {} bootstrap resamples of clean and corrupted apart, for FPR95 "
+    "their percentiles; AP below {} corrupted samples and FPR95 below {} have none, since with few such an interval "
+    "too often misses the true value"
 )
-BONETT_WRIGHT = "; for Spearman's rho Fisher's z with Bonett and Wright's standard error"
+SPEARMAN = "; for Spearman's rho on Fisher's z scale, from {} pairs on"
 POSITIVE = (
     "AUROC: positive is corrupted, negative is clean; the sign of a score that is suspicious when low is "
     "reversed first, so that 0.5 is chance and less is worse than chance."
@@ -65,8 +67,10 @@ def notes_of(
         checkpoints: score from a checkpoint to the epoch of the checkpoint.
         resamples: bootstrap resamples behind the intervals.
     """
-    bootstrapped = BOOTSTRAP.format(resamples, FPR95_POSITIVES) if report.scores and resamples else ""
-    notes = [INTERVALS.format(bootstrapped + (BONETT_WRIGHT if report.joins else ""))]
+    bootstrapped = (
+        BOOTSTRAP.format(resamples, AP_POSITIVES, FPR95_POSITIVES) if report.scores and resamples else ""
+    )
+    notes = [INTERVALS.format(bootstrapped + (SPEARMAN.format(SPEARMAN_PAIRS) if report.joins else ""))]
     if report.scores:
         notes += [POSITIVE, FINDING, NEVER]
     else:

@@ -56,3 +56,9 @@ class ReportFigures:
     joins: tuple[Joined, ...]
     notes: tuple[str, ...]
     schema: str = SCHEMA
+
+    @property
+    def without_noise(self) -> list[str]:
+        """A line for a run without corruptions: ``Noise: none``, or unknown; [] for a run with noise."""
+        known = any(group.name in ("clean", "corrupted") for group in self.groups)
+        return [] if self.noise else [f"Noise: {'none' if known else 'unknown'}"]

@@ -52,8 +52,7 @@ class Report(ReportFigures):
             return json_text(asdict(self), indent=2)
         title = f"{self.run}: epoch {self.epoch} of {self.planned} ({self.state}, log mode {self.mode})"
         lines = [f"{figure.row[0]}{shown(figure)}" for figure in facts(self)]
-        known = any(group.name in ("clean", "corrupted") for group in self.groups)
-        lines += [] if self.noise else [f"Noise: {'none' if known else 'unknown'}"]
+        lines += self.without_noise
         blocks = [table.laid_out(shown) for table in tables(self, brief)]
         return layout(title, [Lines(lines), *blocks, Lines(self.notes)], form)
 

@@ -147,7 +147,7 @@ def _parts(result: SeveralRuns) -> tuple[str, list[Block]]:
         for report, (seed, noise_seed) in zip(result.reports, result.seeds, strict=True)
     ]
     lines = [f"Runs: {', '.join(names)}", *(f"{figure.row[0]}{cell(figure)}" for figure in facts(first))]
-    lines += [] if first.noise else ["Noise: none"]
+    lines += first.without_noise
     laid_out = [table.laid_out(cell) for table in _tables(result.reports)]
     return title, [Lines(lines), *laid_out, Lines(result.notes)]
 

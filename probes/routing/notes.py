@@ -59,8 +59,8 @@ def cost(result: ProbeResult) -> list[str]:
     price = with_difference(difference(fit_lost(result, LEARNED, HARD)))
     return [
         total,
-        f"Under hard routing {shares}: {mean} on average, {percent(average(saved))} of the MACs saved, at {fit} "
-        f"{percent(share(row_of(result, HARD)))}; learned - hard {price} points.",
+        f"Under hard routing {shares}: {mean} on average, {percent(average(saved, (0, 1)))} of the MACs saved, at "
+        f"{fit} {percent(share(row_of(result, HARD)))}; learned - hard {price} points.",
     ]
 
 

@@ -10,9 +10,8 @@ from memgate.config.run import ModelConfig
 from memgate.errors import require
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.result import ProbeResult
-from probes.stats.bootstrap import paired_shares
-from probes.stats.estimate import Estimate, average, difference, estimate, points, share
-from probes.stats.intervals import welch_interval
+from probes.stats.differences import Shares, paired_shares
+from probes.stats.estimate import Estimate, difference, estimate, excess, points, share
 
 PROBE = "routing"
 """Name of the probe and of its file."""
@@ -118,11 +117,9 @@ def p_lost(result: ProbeResult, whole: str, part: str) -> NDArray[np.float64]:
 
 
 def with_difference(change: Estimate) -> str:
-    """A difference in percentage points with its interval; ``[-]`` where all samples are alike."""
-    if change.value is None:
-        return "-"
-    if change.low is None or change.low == change.high:
-        return f"{100 * change.value:+.1f} [-]"
+    """A difference in percentage points with its interval, or the value alone where it has none."""
+    if change.value is not None and change.low is None:
+        return f"{100 * change.value:+.1f}"
     return points(change)
 
 
@@ -167,27 +164,17 @@ def _contrasts(
 ) -> tuple[Contrast, ...]:
     lost, fitted = fit_lost(result, cut.whole, cut.part), row_of(result, cut.whole)
     gone = [lost[mask & fitted] > 0 for mask in (clean, corrupted)]
-    of_fitted = share(gone[0]), share(gone[1]), difference(gone[1], gone[0])
+    p = p_lost(result, cut.whole, cut.part)
     return (
-        Contrast(cut.name, OF_ALL, group, *_fit(lost, clean, corrupted)),
-        Contrast(cut.name, OF_FITTED, group, *of_fitted),
-        Contrast(cut.name, P_GIVEN, group, *_mean(p_lost(result, cut.whole, cut.part), clean, corrupted)),
+        Contrast(cut.name, OF_ALL, group, *_beside(difference(lost[clean]), difference(lost[corrupted]))),
+        Contrast(cut.name, OF_FITTED, group, *_beside(share(gone[0]), share(gone[1]))),
+        Contrast(cut.name, P_GIVEN, group, *_beside(difference(p[clean]), difference(p[corrupted]))),
     )
 
 
-def _fit(
-    lost: NDArray, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
-) -> tuple[Estimate, Estimate, Estimate]:
-    return difference(lost[clean]), difference(lost[corrupted]), difference(lost[corrupted], lost[clean])
-
-
-def _mean(
-    lost: NDArray, clean: NDArray[np.bool_], corrupted: NDArray[np.bool_]
-) -> tuple[Estimate, Estimate, Estimate]:
-    """Mean losses with Student's intervals, and their difference with Welch's."""
-    # The bootstrap would be slow for values that are all different.
-    apart = estimate(*welch_interval(lost[corrupted], lost[clean]), int((clean | corrupted).sum()))
-    return average(lost[clean]), average(lost[corrupted]), apart
+def _beside(clean: Estimate, corrupted: Estimate) -> tuple[Estimate, Estimate, Estimate]:
+    """The loss of the clean samples, that of the corrupted ones, and by how much the second exceeds the first."""
+    return clean, corrupted, excess(corrupted, clean)
 
 
 def against_control(
@@ -217,14 +204,19 @@ def against_control(
         lost = np.array([fit_lost(*routes) for routes in pair])
         p = np.array([p_lost(*routes) for routes in pair])
         gone, fitted = lost > 0, np.array([row_of(*routes[:2]) for routes in pair])
-        shares = [(gone[:, mask], fitted[:, mask]) for mask in (corrupted, clean)]
-        of_fitted = (
-            estimate(*paired_shares(*hits), sum(gone.shape[1] for gone, _ in hits))
-            for hits in ([shares[1]], [shares[0]], shares)
+        of_fitted = (_share_change((gone[:, mask], fitted[:, mask])) for mask in (clean, corrupted))
+        # A sample may lose its fit in one network and gain it in the other.
+        more, p_more = (
+            [difference(x[mask], 2) for mask in (clean, corrupted)] for x in (lost[0] - lost[1], p[0] - p[1])
         )
         rows += [
-            Contrast(cut.name, OF_ALL, "corrupted", *_fit(lost[0] - lost[1], clean, corrupted)),
-            Contrast(cut.name, OF_FITTED, "corrupted", *of_fitted),
-            Contrast(cut.name, P_GIVEN, "corrupted", *_mean(p[0] - p[1], clean, corrupted)),
+            Contrast(cut.name, OF_ALL, "corrupted", *_beside(*more)),
+            Contrast(cut.name, OF_FITTED, "corrupted", *_beside(*of_fitted)),
+            Contrast(cut.name, P_GIVEN, "corrupted", *_beside(*p_more)),
         ]
     return tuple(rows)
+
+
+def _share_change(group: Shares) -> Estimate:
+    """Difference of the shares of two networks, paired by sample."""
+    return estimate(*paired_shares(group), group[0].shape[1])

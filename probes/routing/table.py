@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
+from memgate.runs.checks import check_run
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.result import ProbeResult, load_results
@@ -29,12 +30,11 @@ from probes.routing.routes import (
     row_of,
     with_difference,
 )
-from probes.samples.notes import IDENTITY, unbound
+from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, unbound
 from probes.samples.probe_groups import heading, probed_members
-from probes.stats.bootstrap import MEAN_RESAMPLES
-from probes.stats.estimate import average, difference, percent, share
+from probes.stats.estimate import difference, percent, share
 
-UNITS = f"""\
+UNITS = """\
 learned: g as it is; skip: g = 0, the block outputs o1, what its first unit gives; through: g = 1, it outputs o2; hard:
 through where g > 0.5, else skip. With two gates each of these sets both; skip_b3 sets one. In an ungated network skip
 is the same cut, its own head on the pooled o1 of B3, without training for it. routed, skipped: samples with g > 0.5 as
@@ -49,9 +49,8 @@ given labels that the first route fits, those that the second turns back into th
 p(given): the loss of the given label's probability, in points. "Of all" is larger for a group that fits more samples;
 "of the fitted" leaves that out, but where few samples fit they are the ones near a boundary, which any cut takes
 first: judge both beside the control's.
-In brackets 95 % intervals over samples: Wilson's for shares, Student's and Welch's for p(given); for other differences
-(in percentage points) the bootstrap's, paired by sample, of {MEAN_RESAMPLES:,} resamples. [-]: all samples are alike,
-so no interval can be computed."""
+In brackets 95 % intervals over samples: Wilson's for shares; for differences between routes (in percentage points),
+which are paired by sample, Bonett and Price's; for differences between groups Newcombe's, from those of the two."""
 
 Members = Mapping[str, NDArray[np.bool_]]
 """Group to its members among the probed samples [n]."""
@@ -91,6 +90,7 @@ def routing_table(run: Run, split: str = "train", epoch: int | None = None) -> p
         >>> bool(table["memorised_by_b3"].dtype == bool)
         True
     """
+    check_run(run)
     run.sample_log().samples(split)
     stored = [result for result in load_results(run, PROBE) if result.split == split]
     results = [result for result in stored if epoch in (None, result.epoch)]
@@ -130,7 +130,7 @@ def _per_sample(result: ProbeResult) -> pd.DataFrame:
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     """One result as text: fit along each route, how much each cut takes, and the cost that hard routing saves."""
     groups = rows_of(probed_members(run, log, result))
-    fit = "Fit of the given label" if _corrupted(groups) else "Accuracy"
+    fit = "Fit of the given label" if _corrupted(groups) or not log.truth_known else "Accuracy"
     parts = [heading(run, log, result), f"{fit} along each route:", table(fit_rows(result, groups))]
     differences = _differences(result, groups)
     parts += ["Paired by sample, one route minus another:", differences] if differences else []
@@ -213,7 +213,7 @@ def _lost(result: ProbeResult, whole: str, part: str, name: str, mask: NDArray[n
         "fit": with_difference(difference(lost)),
         "lost": percent(share(lost > 0)),
         "gained": percent(share(lost < 0)),
-        "p(given)": with_difference(average(p_lost(result, whole, part)[mask])),
+        "p(given)": with_difference(difference(p_lost(result, whole, part)[mask])),
     }
 
 
@@ -230,6 +230,8 @@ def _contrasts(run: Run, log: SampleLog, result: ProbeResult) -> list[str]:
     groups = probed_members(run, log, result)
     if rows := [contrast_row(contrast) for contrast in contrasts(result, groups)]:
         return ["Does a cut take more from corrupted samples than from clean ones?", table(rows)]
+    if not log.truth_known:
+        return [TRUTH_UNKNOWN]
     if "corrupted" not in groups:
         return [
             f"None of the probed samples of {result.split} is corrupted, so there is nothing to contrast."

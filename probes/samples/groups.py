@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.samples.columns import gate_column
-from probes.stats.estimate import Estimate, average, share
+from probes.stats.estimate import Estimate, average, gate_range, share
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,14 @@ def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:
         table: a summary table, see :func:`probes.dynamics.summary.summary`.
         gates: names of the run's gates; none for an ungated network.
     """
+    ranges = {gate: gate_range(table[gate_column("gate_last", gate, gates)]) for gate in gates}
     result = []
     for name, mask in members(table).items():
         rows = table[mask]
         uses = [
             GateUse(
                 gate,
-                average(rows[gate_column("gate_last", gate, gates)]),
+                average(rows[gate_column("gate_last", gate, gates)], ranges[gate]),
                 share(rows[gate_column("routed_last", gate, gates)]),
             )
             for gate in gates

@@ -1,7 +1,7 @@
 """How well a score detects corrupted samples: AUROC, average precision, precision at k, FPR at 95 % TPR.
 
 Samples with equal scores pass a threshold together, so no figure depends on the order of the samples. The intervals
-of all but the AUROC are a bootstrap's, in which a resample is a weight for every sample, the number of times that it
+of all but the AUROC rest on a bootstrap, in which a resample is a weight for every sample, the number of times that it
 was drawn: a score is sorted once for all resamples.
 """
 
@@ -11,9 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memgate.errors import require
-from probes.stats.bootstrap import RESAMPLES, resampled
-from probes.stats.estimate import Estimate
-from probes.stats.intervals import CONFIDENCE, auroc_interval
+from probes.stats.auroc import auroc_interval
+from probes.stats.bootstrap import (
+    AP_POSITIVES,
+    RESAMPLES,
+    fpr95_interval,
+    resample_interval,
+    resampled,
+)
+from probes.stats.estimate import Estimate, estimate
 from probes.stats.ranking import Ranking, order
 
 
@@ -25,7 +31,7 @@ class Separation:
     """In [0, 1]: chance that a corrupted sample scores as more suspicious than a clean one, ties one half."""
     low: float | None
     high: float | None
-    """Ends of DeLong's interval; None where a group has a single sample."""
+    """Ends of its interval (:func:`probes.stats.auroc.auroc_interval`); None where a group has a single sample."""
     n_positive: int
     """Corrupted samples with a score."""
     n_negative: int
@@ -119,7 +125,7 @@ def weighted_detection(
 
 
 def auroc(score: ArrayLike, corrupted: ArrayLike, direction: int) -> Separation:
-    """Area under the ROC curve of a score against corruption, with DeLong's 95 % interval.
+    """Area under the ROC curve of a score against corruption, with its 95 % interval.
 
     Args:
         score: [n] numbers; NaN is missing and left out.
@@ -180,18 +186,12 @@ def fpr95(ranking: Ranking) -> float:
     return ranking.fpr_at_tpr(0.95)
 
 
-FPR95_POSITIVES = 100
-"""Fewest positives with which FPR95 gets a bootstrap interval. It depends on the lowest 5 % of the positives, of
-which a small sample contains too few to resample: 95 % intervals contained the true FPR95 in 28 % of draws with 6
-positives, in 70 % with 20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250
-draws)."""
-
 FIGURES = (average_precision, precision_at_k, fpr95)
 """The figures of :func:`detection_figures`, in order."""
 
 
 def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np.integer]) -> list[Estimate]:
-    """The :data:`FIGURES` of a score, each with its 95 % bootstrap interval.
+    """The :data:`FIGURES` of a score, each with its 95 % interval over samples.
 
     Args:
         score: [n] numbers, high is suspicious; NaN is missing and left out.
@@ -199,14 +199,16 @@ def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np
         weights: [B, n] resamples of all samples, those without the score too; B may be 0.
 
     Returns:
-        An estimate for each figure, with percentiles of the resamples as the ends of its interval. No ends where there
-        are no resamples or a class has a single sample, no value where a class is empty. FPR95 has no ends below
-        :data:`FPR95_POSITIVES` positives.
+        An estimate for each figure. The ends for average precision and precision at k are those of
+        :func:`probes.stats.bootstrap.resample_interval`, for FPR95 percentiles of the resamples. No ends where there
+        are no resamples or a class has a single sample, no value where a class is empty. Average precision has no ends
+        below :data:`probes.stats.bootstrap.AP_POSITIVES` positives, FPR95 below ``FPR95_POSITIVES``.
     """
     values, labels = np.asarray(score, np.float64), np.asarray(positive, bool)
     known = ~np.isnan(values)
     labels = labels[known]
-    n, smaller = len(labels), int(min(labels.sum(), (~labels).sum()))
+    n, positives = len(labels), int(labels.sum())
+    smaller = min(positives, n - positives)
     if smaller == 0:
         return [Estimate(None, None, None, n) for _ in FIGURES]
     in_order = order(values[known], labels)
@@ -220,9 +222,10 @@ def detection_figures(score: ArrayLike, positive: ArrayLike, weights: NDArray[np
             drawn.append([figure(ranking) for figure in FIGURES])
     if not drawn:
         return [Estimate(value, None, None, n) for value in figures]
-    low, high = np.quantile(drawn, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2], axis=0).tolist()
-    has_interval = [figure is not fpr95 or labels.sum() >= FPR95_POSITIVES for figure in FIGURES]
-    return [
-        Estimate(value, *(ends if enough else (None, None)), n=n)
-        for value, enough, *ends in zip(figures, has_interval, low, high, strict=True)
+    by_figure = np.array(drawn).T
+    ends = [
+        resample_interval(figures[0], by_figure[0], smaller if positives >= AP_POSITIVES else 0),
+        resample_interval(figures[1], by_figure[1], smaller),
+        fpr95_interval(by_figure[2], positives),
     ]
+    return [estimate(value, *pair, n) for value, pair in zip(figures, ends, strict=True)]

@@ -16,8 +16,8 @@ from probes.dynamics.reductions import signed
 from probes.dynamics.snapshot import Snapshot
 from probes.samples.columns import shown_gates
 from probes.scores.detection import auroc
+from probes.stats.auroc import area_interval
 from probes.stats.estimate import Estimate
-from probes.stats.intervals import delong_interval
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -72,9 +72,10 @@ class EpochCurve:
     auroc: tuple[float | None, ...]
     """In [0, 1] for each epoch, with the quantity turned so that high is suspicious; None if a class was not seen."""
     last: Estimate
-    """AUROC at the last epoch, with DeLong's interval."""
+    """AUROC at the last epoch, with its interval over samples."""
     mean: Estimate
-    """Mean of ``auroc``, with DeLong's interval of the mean; ``n`` counts the samples seen in any of its epochs."""
+    """Mean of ``auroc``, with the interval of a mean over the same samples; ``n`` counts the samples seen in any of
+    its epochs."""
     oracle_epoch: int | None
     """The epoch of the largest AUROC, which can only be chosen with the clean labels."""
     oracle: Estimate
@@ -232,13 +233,13 @@ class _Influence:
 
 
 def _mean(areas: Floats, beaten: _Influence, beating: _Influence) -> Estimate:
-    """Mean of the epochs' AUROCs with DeLong's interval."""
+    """Mean of the epochs' AUROCs with its interval over samples."""
     known = areas[~np.isnan(areas)]
     if len(known) == 0:
         return Estimate(None, None, None, 0)
     area = float(known.mean())
     parts = [part.parts(area, len(known)) for part in (beaten, beating)]
-    low, high = delong_interval(parts[0], parts[1])
+    low, high = area_interval(parts[0], parts[1])
     n = sum(map(len, parts))
     if np.isnan(low):
         return Estimate(area, None, None, n)

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate import console
+from memgate.errors import require
 from probes.samples.groups import members
 from probes.scores.catalogue import SCORES, Score
 from probes.scores.detection import Separation, weighted_detection
@@ -86,6 +87,9 @@ def separations(
     Returns:
         A row for each score, gate and group; () where the table has no corrupted or no clean samples.
 
+    Raises:
+        MemgateError: the run has no such gate.
+
     Example:
         >>> import probes
         >>> rows = probes.separations(probes.score_table(run), run.sample_log().gates)
@@ -93,6 +97,12 @@ def separations(
         >>> 0 <= loss.auroc.low <= loss.auroc.value <= loss.auroc.high <= 1
         True
     """
+    known = table.attrs.get("gates")
+    wrong = [gate for gate in gates if known is not None and gate not in known]
+    require(
+        not wrong,
+        f"The table has no gate {wrong[0] if wrong else ''!r}: the run has {', '.join(known or ()) or 'none'}.",
+    )
     groups = members(table)
     targets = [name for name in groups if name not in ("all", "clean")]
     if not targets or "clean" not in groups:

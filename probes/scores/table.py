@@ -60,11 +60,11 @@ def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.
     Returns:
         The columns of :func:`probes.dynamics.summary.summary` and a column for each score that probes have stored,
         from the latest probed checkpoint that is not after the table's last epoch; NaN for a sample that was not
-        probed. ``attrs["checkpoints"]`` has the epoch of the checkpoint by column, and ``attrs["notes"]`` a sentence
-        for each damaged file of results.
+        probed. ``attrs["checkpoints"]`` has the epoch of the checkpoint by column, ``attrs["gates"]`` the names of the
+        gates, and ``attrs["notes"]`` a sentence for each damaged file of results.
 
     Raises:
-        MemgateError: no finished epoch, or no such split.
+        MemgateError: no finished epoch (until ``until``), or no such split.
 
     Example:
         >>> import probes
@@ -85,6 +85,7 @@ def snapshot_scores(run: Run, snapshot: Snapshot) -> pd.DataFrame:
         table[values.score.column] = values.by_id.reindex(table["sample_id"]).to_numpy()
     table.attrs["checkpoints"] = {values.score.column: values.epoch for values in stored}
     table.attrs["notes"] = list(notes)
+    table.attrs["gates"] = list(snapshot.log.gates)
     return table
 
 

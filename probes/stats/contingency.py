@@ -65,14 +65,18 @@ class Contingency:
 
         In (0, inf), with the interval of Woolf 1955, "On estimating the relation between blood group and disease":
         normal on the log scale, its variance the sum of the cells' reciprocals. Where a cell is empty, 0.5 is added
-        to each cell first (Haldane 1956, Anscombe 1956).
+        to each cell first (Haldane 1956, Anscombe 1956), and the end on the side of the empty cell is 0 or inf: the
+        samples then do not bound the odds ratio on that side (Agresti 1999, "On logit confidence intervals for the
+        odds ratio with small samples").
         """
         if not self.has_odds:
             return estimate(np.nan, np.nan, np.nan, self.n)
         a, b, c, d = np.asarray(self.cells, np.float64) + (0.5 if self.continuity else 0.0)
         odds = float(a * d / (b * c))
         reach = float(np.exp(norm.ppf(0.5 + CONFIDENCE / 2) * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)))
-        return estimate(odds, odds / reach, odds * reach, self.n)
+        above = 0 in (self.skipped_corrupted, self.routed_clean)
+        below = 0 in (self.routed_corrupted, self.skipped_clean)
+        return estimate(odds, 0.0 if below else odds / reach, np.inf if above else odds * reach, self.n)
 
     @property
     def precision(self) -> Estimate:

@@ -49,8 +49,9 @@ def contrast_numbers(column: str, selected: ArrayLike, others: ArrayLike) -> Col
     sides = [_known(side) for side in (selected, others)]
     if min(side.size for side in sides) == 0:
         return None
-    # Only the distance is used: the exact p value would take minutes.
-    test: Any = ks_2samp(sides[0], sides[1], method="asymp")
+    # Only the distance is used: the exact p value would take minutes, and the other is infinite for a single number.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        test: Any = ks_2samp(sides[0], sides[1], method="asymp")
     distance = _distance(float(test.statistic), [side.size for side in sides], 2)
     medians = [estimate(*median_interval(side), side.size) for side in sides]
     return ColumnContrast(column, distance, medians[0], medians[1])

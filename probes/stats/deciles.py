@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from probes.stats.estimate import Estimate, average, share
+from probes.stats.estimate import Estimate, average, gate_range, share
 
 COUNT = 10
 
@@ -20,7 +20,7 @@ class Decile:
     routed: Estimate
     """Share of the seen samples that is routed, with Wilson's interval."""
     gate: Estimate
-    """Mean g of the seen samples, with Student's interval."""
+    """Mean g of the seen samples, with the interval of a mean in the gate's range."""
 
 
 def decile_of(hardness: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -54,7 +54,9 @@ def gate_by_decile(
         gate: [N] g at that epoch; NaN for a sample that was not seen.
     """
     seen = group & ~np.isnan(gate)
+    within = gate_range(gate)
     rows = [seen & (decile == number) for number in range(1, COUNT + 1)]
     return tuple(
-        Decile(number, share(routed[row]), average(gate[row])) for number, row in enumerate(rows, start=1)
+        Decile(number, share(routed[row]), average(gate[row], within))
+        for number, row in enumerate(rows, start=1)
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from probes.stats.bootstrap import paired_bootstrap
+from probes.stats.differences import difference_interval, paired_interval
 from probes.stats.intervals import mean_interval, wilson
 
 
@@ -58,19 +58,47 @@ def ratio(count: int, n: int) -> Estimate:
     return estimate(count / n if n else np.nan, float(low), float(high), n)
 
 
-def average(values: ArrayLike) -> Estimate:
-    """Mean with Student's t interval, in the unit of ``values``; missing values are left out."""
-    known = pd.Series(values).dropna().to_numpy(np.float64)
-    return estimate(*mean_interval(known), len(known))
+def average(values: ArrayLike, within: tuple[float, float] | None = None) -> Estimate:
+    """Mean with its interval, in the unit of ``values``; missing values are left out.
 
-
-def difference(values: ArrayLike, others: ArrayLike | None = None) -> Estimate:
-    """Mean of per-sample differences, or how much it exceeds the mean of ``others``, with a bootstrap interval.
-
-    See :func:`probes.stats.bootstrap.paired_bootstrap`.
+    Args:
+        values: numbers; NaN is missing.
+        within: smallest and largest possible value, see :func:`probes.stats.intervals.mean_interval`.
     """
-    n = len(np.asarray(values)) + (0 if others is None else len(np.asarray(others)))
-    return estimate(*paired_bootstrap(values, others), n)
+    known = pd.Series(values).dropna().to_numpy(np.float64)
+    return estimate(*mean_interval(known, within), len(known))
+
+
+def gate_range(values: ArrayLike) -> tuple[float, float] | None:
+    """Smallest and largest possible gate value for :func:`average`, (0, 1); None for one that is an entropy in nats.
+
+    Args:
+        values: every value of the gate, which tell the two apart: entropies exceed 1 somewhere; NaN is missing.
+    """
+    numbers = np.asarray(values, np.float64)
+    return None if (numbers[~np.isnan(numbers)] > 1).any() else (0, 1)
+
+
+def difference(values: ArrayLike, largest: float = 1.0) -> Estimate:
+    """Mean of differences between two outcomes of the same samples, with its interval.
+
+    See :func:`probes.stats.differences.paired_interval`.
+    """
+    return estimate(*paired_interval(values, largest), len(np.asarray(values)))
+
+
+def excess(first: Estimate, second: Estimate) -> Estimate:
+    """First number minus second, of different samples, with its interval; no value where one of them has none.
+
+    See :func:`probes.stats.differences.difference_interval`.
+    """
+    return estimate(*difference_interval(_numbers(first), _numbers(second)), first.n + second.n)
+
+
+def _numbers(number: Interval) -> tuple[float, float, float]:
+    """Value, lower and upper end; NaN where one is undefined."""
+    value, low, high = (np.nan if end is None else end for end in (number.value, number.low, number.high))
+    return value, low, high
 
 
 def with_interval(number: Interval, form: str = "{:.3f}", missing: str = "-") -> str:

@@ -198,7 +198,7 @@ WRONG = [
     (["corrupt", "verify", "nothing.npz", "--data.name", "digits"], "nothing.npz does not exist"),
     (["train", "--device", "gpu"], "invalid choice 'gpu' for argument '--device'"),
     (["export"], "Missing from memgate export"),
-    (["nothing"], "Unrecognized options: nothing"),
+    (["nothing"], "'memgate' has no command 'nothing': there are train"),
     ([], "Expected one of {train, quickstart"),
 ]
 
@@ -244,3 +244,17 @@ def test_a_file_noise_py_in_the_current_folder_is_named(tmp_path):
     )
     assert ended.stderr.startswith(f"memgate: Another package called 'noise' ({tmp_path / 'noise.py'}) hides")
     assert ended.returncode == 2
+
+
+def test_misspelt_commands_and_flags_name_the_one_that_is_meant(one_sentence):
+    assert "'memgate' has no command 'exprot': perhaps export is meant" in one_sentence("exprot", "x")
+    assert "'memgate probe' has no command 'crs': perhaps csr is meant" in one_sentence("probe", "crs", "x")
+    assert "there are train, quickstart" in one_sentence("xyz")
+    assert one_sentence("report", "x", "--formt", "json").endswith("Perhaps you meant --format.\n")
+    assert one_sentence("train", "--train.epoch", "3").endswith("Perhaps you meant --train.epochs.\n")
+
+
+def test_runs_takes_the_folder_of_one_run(make_run, exit_code, capsys):
+    run = make_run(n=20, test_n=10, epochs=1)
+    assert exit_code("runs", run.path) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["run"]

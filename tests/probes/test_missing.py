@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import h5py
 import numpy as np
@@ -43,7 +44,7 @@ def gaps(make_recorder) -> Run:
 
 
 def test_an_unknown_route_is_neither_routed_nor_skipped(gaps):
-    table = summary(gaps).set_index("sample_id")
+    table: Any = summary(gaps).set_index("sample_id")
     assert table.loc[[NO_GATE, NO_GATE_LAST], "routed_last"].isna().all()
     assert (
         table.loc[NO_GATE, ["routed_share", "routed_epochs", "first_skip_epoch", "route_flips"]].isna().all()
@@ -55,9 +56,9 @@ def test_an_unknown_route_is_neither_routed_nor_skipped(gaps):
 
 
 def test_an_unknown_prediction_is_no_class_and_neither_right_nor_wrong(gaps):
-    table = summary(gaps).set_index("sample_id")
+    table: Any = summary(gaps).set_index("sample_id")
     last = ["pred_last", "correct_given_last", "correct_clean_last"]
-    assert table.loc[[NO_LOGITS, NO_LOGITS_LAST], last].isna().all(axis=None)
+    assert table.loc[[NO_LOGITS, NO_LOGITS_LAST], last].isna().to_numpy().all()
     assert table["pred_last"].max() < 4
     assert np.isnan(table.loc[NO_LOGITS, "correctness"])
     # sample 9 has a prediction in two of three epochs: neither of them counts as forgotten in the third
@@ -104,7 +105,8 @@ def test_a_filter_by_route_leaves_out_unknown_routes(gaps, route):
 
 
 def test_long_tables_are_empty_where_a_value_is_missing(gaps, tmp_path):
-    for form, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+    readers: dict[Any, Any] = {"csv": pd.read_csv, "parquet": pd.read_parquet}
+    for form, read in readers.items():
         table = read(export_run(gaps, ExportPlan("long", form), tmp_path / f"a.{form}"))
         last = table[table["epoch"] == 3].set_index("sample_id")
         assert last.index[last["routed"].isna()].tolist() == sorted(NO_ROUTE_LAST)
@@ -129,6 +131,7 @@ def test_arrays_say_where_a_flag_is_known(gaps, tmp_path):
     meta = json.loads((tmp_path / "a.npz.meta.json").read_text())
     assert meta["columns"] == ["sample_id", "epochs", "seen", "routed", "routed_known", "pred"]
     assert "routed is unknown in 4 cells" in meta["notes"][0]
+    file: Any
     with h5py.File(export_run(gaps, ExportPlan("long", "h5"), tmp_path / "a.h5")) as file:
         assert int((~file["correct_given_known"][:]).sum()) == 5
     lists = pd.read_parquet(export_run(gaps, ExportPlan("matrix", "parquet"), tmp_path / "b.parquet"))
@@ -144,7 +147,7 @@ def test_the_files_of_other_tools_have_empty_cells(gaps, tmp_path):
         .all(axis=None)
     )
     folder = export_run(gaps, ExportPlan(schema="fiftyone"), tmp_path / "fiftyone")
-    labels = pd.read_csv(folder / "labels.csv")
+    labels: Any = pd.read_csv(folder / "labels.csv")
     assert labels.index[labels["prediction"].isna()].tolist() == [NO_LOGITS, NO_LOGITS_LAST]
     lines = export_run(gaps, ExportPlan(schema="cartography"), tmp_path / "a.jsonl").read_text().splitlines()
     kept = [json.loads(line)["guid"] for line in lines]
@@ -154,14 +157,14 @@ def test_the_files_of_other_tools_have_empty_cells(gaps, tmp_path):
     assert len(points) == N - 3
     for plan in (ExportPlan(), ExportPlan("long"), ExportPlan("matrix"), ExportPlan(schema="fiftyone")):
         first = outlook(gaps, plan, n=12).first.astype(str)
-        assert not first.apply(lambda column: column.str.contains(str(UNSEEN_CLASS))).any(axis=None)
+        assert not first.apply(lambda column: column.str.contains(str(UNSEEN_CLASS))).to_numpy().any()
 
 
 def test_a_gate_without_a_classifier_has_no_signed_entropy(make_run):
     """Its sign would always be negative: the entropy under another name. Its H is that of two choices."""
     run = make_run(n=60, two_way=True)
     snapshot = take_snapshot(run, "train")
-    table = snapshot_scores(run, snapshot)
+    table: Any = snapshot_scores(run, snapshot)
     assert table["entropy_mean"].notna().all()
     assert table["gate_signed_entropy_mean"].isna().all()
     rows = {row.column: row for row in score_sheet(run, snapshot, table, 0, "loss_mean").rows}

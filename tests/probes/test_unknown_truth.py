@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from memgate.config.json_form import from_json, to_json
+from memgate.runs.outline import Outline
 from memgate.runs.run import Run
 from probes.export.export import export_run
 from probes.export.plan import ExportPlan
@@ -36,11 +38,10 @@ def test_only_clean_labels_noise_or_a_public_data_set_tell_the_truth(make_record
 
 
 def test_a_run_that_was_recorded_before_counts_as_unknown_without_wrong_labels(unknown):
-    path = unknown.path / "config.json"
-    stored = json.loads(path.read_text())
-    del stored["recorded"]["clean_labels_known"]
-    path.write_text(json.dumps(stored))
-    assert not Run(unknown.path).outline.truth_known
+    stored = to_json(unknown.outline)
+    del stored["clean_labels_known"]
+    assert not from_json(Outline, stored, "config.json").truth_known
+    assert from_json(Outline, {**stored, "noise": ["label-list:given_labels.csv"]}, "config.json").truth_known
 
 
 def test_report_and_scores_say_unknown(unknown):
@@ -53,7 +54,7 @@ def test_report_and_scores_say_unknown(unknown):
     assert "It is not known which samples of this run are corrupted" in text
     table = score_table(unknown)
     assert set(table["cause"]) == {"unknown"}
-    assert table[["clean_label", "corrupted", "correct_clean_last"]].isna().all(axis=None)
+    assert table[["clean_label", "corrupted", "correct_clean_last"]].isna().to_numpy().all()
     snapshot = take_snapshot(unknown, "train")
     sheet = score_sheet(unknown, snapshot, snapshot_scores(unknown, snapshot), 3, "loss_mean")
     assert list(sheet.groups) == ["all"]
@@ -65,12 +66,12 @@ def test_report_and_scores_say_unknown(unknown):
 
 def test_exports_leave_the_truth_empty(unknown, tmp_path):
     table = pd.read_csv(export_run(unknown, ExportPlan(schema="cleanlab"), tmp_path / "a.csv"))
-    assert table["is_corrupted"].isna().all()
-    assert table["is_label_issue"].notna().all()
+    assert table["is_corrupted"].isna().to_numpy().all()
+    assert table["is_label_issue"].notna().to_numpy().all()
     summary = pd.read_csv(export_run(unknown, ExportPlan(), tmp_path / "b.csv"))
-    assert summary[["clean_label", "corrupted"]].isna().all(axis=None)
+    assert summary[["clean_label", "corrupted"]].isna().to_numpy().all()
     long = pd.read_csv(export_run(unknown, ExportPlan("long"), tmp_path / "c.csv"))
-    assert long["correct_clean"].isna().all()
+    assert long["correct_clean"].isna().to_numpy().all()
     with np.load(export_run(unknown, ExportPlan("matrix"), tmp_path / "d.npz")) as arrays:
         assert not arrays["correct_clean_known"].any()
     meta = json.loads((tmp_path / "d.npz.meta.json").read_text())

@@ -265,7 +265,7 @@ def _corrupt_and_write(
         The manifest.
     """
     from memgate.data.image_set import load_splits
-    from memgate.runs.corruption import corrupted_split, sources_for
+    from memgate.runs.corruption import corrupted_split, foreign_notes, sources_for
     from probes.report.corruption import describe_manifest
 
     _check_new(out, "--out")
@@ -286,11 +286,12 @@ def _corrupt_and_write(
         result = corrupted_split(clean, specs, seed, name, sources_for(specs, data))
     except NoiseError as error:
         raise MemgateError(f"{origin}: {error}") from error
+    console.warn(*foreign_notes(result))
     image, text = _sheet(clean, result), describe_manifest(result.manifest)
     _write(sheet, image)
     try:
         result.manifest.save(out)
-    except NoiseError:
+    except BaseException:  # Ctrl-C too: a sheet without its manifest would stop the next try
         sheet.unlink()
         raise
     console.line(f"manifest  {out}\nexamples  {sheet}\n\n{text}")

@@ -8,21 +8,22 @@ from tyro.conf import Positional
 from memgate import console
 from memgate.errors import MemgateError
 from memgate.runs.metrics import last_known
-from memgate.runs.run import Run, list_runs
+from memgate.runs.run import Run, is_run, list_runs
 
 
 @dataclass(frozen=True)
 class Runs:
-    """List the runs in a folder."""
+    """List the runs in a folder, or one run."""
 
     root: Positional[Path] = Path("runs")
-    """Folder that holds the runs."""
+    """Folder that holds the runs, or the folder of a run."""
 
     def run(self) -> None:
         """Print one line per run."""
         from tabulate import tabulate
 
-        rows = [_row(run) for run in list_runs(self.root)]
+        runs = [Run(self.root)] if is_run(self.root) else list_runs(self.root)
+        rows = [_row(run) for run in runs]
         if not rows:
             console.line(f"No runs under {self.root} yet. Make one: memgate quickstart")
             return

@@ -87,7 +87,7 @@ def numbers(comparison: Comparison) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="-", key="numbers")
     st.caption(
         "Training samples, and test accuracy. Brackets: 95 % intervals over samples, not over seeds. Differences are "
-        "paired by sample, in percentage points (AUROC: DeLong), over samples that are clean in both runs, or "
+        "paired by sample, in percentage points, over samples that are clean in both runs, or "
         "corrupted in both. AUROCs are compared only where the same samples are corrupted."
     )
 

@@ -123,7 +123,7 @@ def detection_table(view: View, detections: dict[str, detection.Detection]) -> N
     share = next((one.prevalence for one in detections.values() if one.prevalence is not None), None)
     chance = "" if share is None else f" Chance is AUROC 0.5 and average precision {share:.3f}."
     st.caption(sentences.escaped(
-        "AUROC with DeLong's 95 % interval over samples; below 0.5 the score ranks clean samples as harder. "
+        "AUROC with its 95 % interval over samples; below 0.5 the score ranks clean samples as harder. "
         f"Suspicious: the end of the score that is ranked as hard.{chance}"
     ))  # fmt: skip
     for note in scores.stored_notes(view):

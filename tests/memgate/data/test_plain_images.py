@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memgate.config.run import DataConfig
+from memgate.config.run import DataConfig, RunConfig
 from memgate.data.image_set import load_splits
 from memgate.data.plain_images import plain, plain_notes
+from memgate.runs.inputs import load_inputs
 
 RNG = np.random.default_rng(2)
 
@@ -53,6 +54,20 @@ def test_a_file_of_black_images_is_warned_of_by_every_command_that_reads_it_anew
     ):
         assert exit_code(*command, *data) == 0
         assert capsys.readouterr().err == f"memgate: {note}\n"
+
+
+def test_foreign_images_that_show_nothing_are_warned_of(
+    tmp_path: Path, exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "cast.npz", images=RNG.random((40, 8, 8, 3)).astype(np.uint8))
+    noise = f"open:0.5:source=npz={tmp_path / 'cast.npz'}"
+    data = DataConfig(name="digits", image_size=8, train_limit=20, test_limit=10)
+    load_inputs(RunConfig(noise=(noise,), data=data).resolved())
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("memgate: All pixels of the 10 open-set images of train are 0 or 1 of 255")
+    flags = ["--data.name", "digits", "--data.image-size", "8", "--data.train-limit", "20"]
+    assert exit_code("corrupt", "write", "--noise", noise, "--out", tmp_path / "m.npz", *flags) == 0
+    assert capsys.readouterr().err == f"{sentence}\n"
 
 
 def test_a_recorder_warns_of_its_images(

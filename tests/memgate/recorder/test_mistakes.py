@@ -345,3 +345,16 @@ def test_a_forked_worker_does_not_keep_the_lock(make_recorder: Any) -> None:
     finally:
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
+
+
+def test_a_closed_recorder_records_no_more(make_recorder: Any) -> None:
+    with make_recorder() as recorder:
+        feed(recorder, 1)
+    for late in (recorder.end_epoch, lambda: feed(recorder, 2)):
+        with pytest.raises(
+            MemgateError, match=r"is closed: call update\(\) and end_epoch\(\) inside the with"
+        ):
+            late()
+    recorder.close()  # twice is no mistake
+    assert Run(recorder.path).status().state == "stopped"
+    make_recorder(resume=True).close()  # the log's lock is free

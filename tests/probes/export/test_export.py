@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import tracemalloc
 from contextlib import closing
 from dataclasses import replace
@@ -327,6 +328,26 @@ def test_only_an_export_is_replaced_unless_asked(make_run, tmp_path, one_sentenc
     assert "no program reads" in one_sentence("export", run.path, "--out", tmp_path / "pipe")
 
 
+def test_a_device_is_refused_before_the_work(make_run, tmp_path, one_sentence):
+    run, node = make_run(n=20), tmp_path / "node.csv"
+    try:
+        os.mknod(node, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("making a device node needs root")
+    assert "it is a device and not a regular file" in one_sentence("export", run.path, "--out", node)
+    assert "it is a device and not a regular file" in one_sentence("score", run.path, "--out", node)
+    assert stat.S_ISCHR(node.lstat().st_mode)
+
+
+def test_a_stream_gets_the_table_alone(make_run, tmp_path, exit_code, capfd):
+    run = make_run(n=20)
+    assert exit_code("export", run.path, "--out", "/dev/stdout", "--quantities", "cause") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert (lines[0], len(lines)) == ("sample_id,cause", 21)
+    with pytest.raises(MemgateError, match="is a stream, and the schema fiftyone is a folder"):
+        export_run(run, ExportPlan(schema="fiftyone"), out="/dev/stdout")
+
+
 def test_no_ids_are_not_all_ids(make_run, tmp_path):
     run = make_run(n=20)
     with pytest.raises(MemgateError, match="ids is empty"):
@@ -341,7 +362,7 @@ def test_a_misspelt_filter_is_refused():
         ({"classes": "cat"}, "must be a tuple"),
     ):
         with pytest.raises(MemgateError, match=sentence):
-            Filter(**fields)
+            Filter(**fields)  # pyright: ignore[reportArgumentType]
 
 
 def test_float32_round_trips_through_csv():

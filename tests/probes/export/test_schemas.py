@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import zipfile
+from typing import Any
 
 import h5py
 import numpy as np
@@ -37,7 +38,7 @@ def test_cleanlab(make_run, form):
     run = make_run(n=60, unseen=UNSEEN)
     path = export_run(run, ExportPlan(format=form, schema="cleanlab"))
     read = pd.read_csv if form == "csv" else pd.read_parquet
-    result = read(path).set_index("sample_id")
+    result: Any = read(path).set_index("sample_id")
     assert list(result) == ["is_label_issue", "label_score", "given_label", "predicted_label", "is_corrupted"]
     log = run.sample_log()
     samples = log.samples("train")

@@ -28,7 +28,8 @@ from probes.ood.detectors import LOGIT_DETECTORS, detector_titles, energy, knn_d
 from probes.ood.metrics import ood_figures
 from probes.ood.run import Seen
 from probes.ood.sets import parse_sets, plain, read_set
-from probes.stats.intervals import auroc_interval
+from probes.stats.auroc import auroc_interval
+from probes.stats.bootstrap import resample_interval
 
 RNG = np.random.default_rng(0)
 
@@ -117,27 +118,44 @@ def test_figures_are_pytorch_oods_and_groups_are_their_means():
     assert result["far"]["one"].auroc.n == 400 + 300 + 50
 
 
-def test_intervals_are_percentiles_of_resampled_figures():
-    test_scores, outside = scores(60, 0), {"a": scores(40, 1)}
+def test_intervals_have_the_variance_of_resampled_figures():
+    test_scores, outside = scores(60, 0), {"a": scores(100, 1)}
     result = ood_figures(test_scores, outside, {"near": ["a"]}, resamples=30, seed=3)["near"]["one"]
     # The same draws by hand: rows drawn with repetition, and scikit-learn's curves.
     own, foreign = (np.random.default_rng(key) for key in ([3], [3, zlib.crc32(b"a")]))
     drawn = []
     for _ in range(30):
         score = np.concatenate(
-            [test_scores["one"][own.integers(0, 60, 60)], outside["a"]["one"][foreign.integers(0, 40, 40)]]
+            [test_scores["one"][own.integers(0, 60, 60)], outside["a"]["one"][foreign.integers(0, 100, 100)]]
         )
-        label = np.arange(100) >= 60
+        label = np.arange(160) >= 60
         fpr, tpr, _ = roc_curve(label, score, drop_intermediate=False)
         areas = []
         for positive, values in ((~label, -score), (label, score)):
             precision, recall, _ = precision_recall_curve(positive, values)
             areas.append(auc(recall, precision))
         drawn.append([roc_auc_score(label, score), *areas, fpr[np.argmax(tpr >= 0.95)]])
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    figures = (result.auroc, result.aupr_in, result.aupr_out, result.fpr95)
-    assert [figure.low for figure in figures] == pytest.approx(low.tolist(), abs=1e-12)
-    assert [figure.high for figure in figures] == pytest.approx(high.tolist(), abs=1e-12)
+    figures = (result.auroc, result.aupr_in, result.aupr_out)
+    for figure, column in zip(figures, np.transpose(drawn), strict=False):
+        ends = resample_interval(figure.value, column, 60)
+        assert (figure.low, figure.high) == pytest.approx(ends, abs=1e-12)
+    percentiles = np.percentile(np.transpose(drawn)[3], [2.5, 97.5])
+    assert (result.fpr95.low, result.fpr95.high) == pytest.approx(tuple(percentiles), abs=1e-12)
+
+
+def test_few_samples_leave_out_the_intervals_that_would_not_hold():
+    result = ood_figures(scores(60, 0), {"a": scores(29, 1)}, {}, resamples=10)["a"]["one"]
+    assert result.auroc.low is not None
+    assert [figure.low for figure in (result.aupr_in, result.aupr_out, result.fpr95)] == [None] * 3
+
+
+def test_a_set_without_samples_has_no_figures():
+    result = ood_figures(
+        scores(60, 0), {"a": scores(0, 1), "b": scores(9, 1)}, {"near": ["a", "b"]}, resamples=3
+    )
+    for name in ("a", "near"):
+        assert {figure.value for figure in vars(result[name]["one"]).values()} == {None}
+    assert result["b"]["one"].auroc.value is not None
 
 
 def test_the_bootstrap_agrees_with_delong():

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from scipy.stats import ttest_1samp, ttest_ind
 from sklearn.linear_model import LogisticRegression
 
 from memgate.config.run import GateConfig, ModelConfig
@@ -34,9 +33,8 @@ from probes.routing.routes import against_control, cuts_of, with_difference
 from probes.routing.run import probe_run
 from probes.routing.table import routing_table, to_terminal
 from probes.samples.probe_groups import probed_members
-from probes.stats.bootstrap import paired_bootstrap, paired_shares
 from probes.stats.estimate import difference, percent, share
-from probes.stats.intervals import welch_interval, wilson
+from probes.stats.intervals import wilson
 
 ALL = Plan(n=0)
 
@@ -306,27 +304,38 @@ def loops(result, samples, cut):
     return before.astype(int) - after, before, p[0] - p[1]
 
 
-def t_text(values):
-    """A mean in points with Student's interval by scipy."""
-    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
-    return f"{100 * values.mean():+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def welch_text(values, others):
-    low, high = ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
-    return f"{100 * (values.mean() - others.mean()):+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
 def wilson_text(hits):
     low, high = wilson(hits.sum(), len(hits))
     return f"{hits.mean():.1%} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def paired_text(values, others=None):
-    mean, low, high = paired_bootstrap(values, others)
-    if low == high:
-        return f"{100 * mean:+.1f} [-]"
-    return f"{100 * mean:+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def paired(values, largest=1):
+    """Mean and ends by Bonett and Price: one sample more at each end of the range."""
+    more = np.append(values, [largest, -largest]).astype(float)
+    half = 1.959964 * more.std() / np.sqrt(len(more))
+    return values.mean(), more.mean() - half, more.mean() + half
+
+
+def points_text(value, low, high):
+    return f"{100 * value:+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def excess_text(first, second):
+    """First number minus second by Newcombe's square and add."""
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    down, up = np.hypot(a - a_low, b_high - b), np.hypot(a_high - a, b - b_low)
+    return points_text(a - b, a - b - down, a - b + up)
+
+
+def paired_text(values, others=None, largest=1):
+    if others is None:
+        return points_text(*paired(values, largest))
+    return excess_text(paired(values, largest), paired(others, largest))
+
+
+def share_and_ends(hits):
+    low, high = wilson(hits.sum(), len(hits))
+    return hits.mean(), low, high
 
 
 def by_cause(samples):
@@ -396,7 +405,7 @@ def test_every_cell_of_a_training_split_with_one_gate(single):
             assert (row["lost"], row["gained"]) == (
                 wilson_text(lost[groups] == 1), wilson_text(lost[groups] == -1)
             )  # fmt: skip
-            assert row["p(given)"] == t_text(p[groups])
+            assert row["p(given)"] == paired_text(p[groups])
             fitted = groups & wrong & before
             if name in plain or not fitted.any():
                 assert row["recovered"] == ("" if name in plain else "-")
@@ -420,8 +429,8 @@ def assert_contrasts(rows, result, samples):
         all_, p = ([values[mask[group]] for group in ("clean", "corrupted")] for values in (lost, p))
         for measure, cells in (
             ("fit, of all", [paired_text(all_[0]), paired_text(all_[1]), paired_text(all_[1], all_[0])]),
-            ("fit, of the fitted", [*map(wilson_text, gone), paired_text(gone[1], gone[0])]),
-            ("p(given)", [t_text(p[0]), t_text(p[1]), welch_text(p[1], p[0])]),
+            ("fit, of the fitted", [*map(wilson_text, gone), excess_text(*map(share_and_ends, gone[::-1]))]),
+            ("p(given)", [paired_text(p[0]), paired_text(p[1]), paired_text(p[1], p[0])]),
         ):
             row = outcome[name, measure]
             assert [row["clean loses"], row["group loses"], row["group - clean"]] == cells
@@ -444,9 +453,9 @@ def test_cuts_are_compared_with_the_same_cuts_of_a_control_sample_by_sample(sing
         shares = [[(lost[masks & before] == 1).mean() for masks in groups] for lost, before, _ in pair]
         gap = [100 * (one - other) for one, other in zip(*shares, strict=True)]
         for measure, cells in (
-            ("fit, of all", [paired_text(more[groups[0]]), paired_text(more[groups[1]]),
-                             paired_text(more[groups[1]], more[groups[0]])]),
-            ("p(given)", [t_text(p[groups[0]]), t_text(p[groups[1]]), welch_text(p[groups[1]], p[groups[0]])]),
+            (measure, [paired_text(x[groups[0]], largest=2), paired_text(x[groups[1]], largest=2),
+                       paired_text(x[groups[1]], x[groups[0]], largest=2)])
+            for measure, x in (("fit, of all", more), ("p(given)", p))
         ):  # fmt: skip
             row = beside[name, measure]
             assert [row["clean loses"], row["group loses"], row["group - clean"]] == cells
@@ -459,37 +468,6 @@ def test_cuts_are_compared_with_the_same_cuts_of_a_control_sample_by_sample(sing
     assert "other seeds (0 and 4)" in to_comparison(single, single.sample_log(), mine, other, theirs)  # pyright: ignore
 
 
-def test_the_interval_of_shares_is_that_of_resampled_rows():
-    rng = np.random.default_rng(3)
-    of_ = rng.random((2, 2, 300)) < np.array([0.8, 0.5])[:, None]
-    hits = of_ & (rng.random((2, 2, 300)) < np.array([[0.3], [0.6]]))
-    groups = [(hits[i], of_[i]) for i in (0, 1)]
-
-    def gap(group, rows):
-        masks, out_of = group
-        return np.subtract(*(masks[i, rows].sum() / out_of[i, rows].sum() for i in (0, 1)))
-
-    drawn = [
-        gap(groups[0], rng.integers(300, size=300)) - gap(groups[1], rng.integers(300, size=300))
-        for _ in range(4000)
-    ]
-    value, low, high = paired_shares(*groups)
-    assert value == pytest.approx(gap(groups[0], slice(None)) - gap(groups[1], slice(None)))
-    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.012)
-    assert np.isnan(paired_shares((hits[0] & False, of_[0] & False))).all()
-    assert np.isnan(paired_shares((hits[0][:, :0], of_[0][:, :0]))).all()
-
-
-def test_welchs_interval_is_scipys():
-    rng = np.random.default_rng(0)
-    values, others = rng.normal(1, 2, 9), rng.normal(0, 5, 40)
-    expected = ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
-    assert welch_interval(values, others) == pytest.approx((values.mean() - others.mean(), *expected))
-    assert welch_interval([2, 2], [1, 1, 1]) == (1, 1, 1)
-    assert np.isnan(welch_interval([2], [1, 2])[1:]).all()
-    assert np.isnan(welch_interval([], [1, 2])).all()
-
-
 def test_a_gate_at_b2_is_not_compared_with_a_cut_of_b3(probed, ungated):
     groups = probed_members(probed, probed.sample_log(), of(probed))
     result = against_control(of(probed), of(ungated), groups)
@@ -499,9 +477,8 @@ def test_a_gate_at_b2_is_not_compared_with_a_cut_of_b3(probed, ungated):
     mine = of(probed).values["fits_given"].astype(int)
     theirs = of(ungated).values["fits_given"].astype(int)
     more = mine[0] - mine[routes.index("skip_b3")] - (theirs[0] - theirs[1])
-    expected = paired_bootstrap(more[groups["corrupted"]], more[groups["clean"]])
-    one = result[0]
-    assert (one.difference.value, one.difference.low, one.difference.high) == expected
+    expected = paired_text(more[groups["corrupted"]], more[groups["clean"]], largest=2)
+    assert with_difference(result[0].difference) == expected
 
 
 def test_results_are_paired_by_split_epoch_and_samples_and_the_rest_is_named(probed, ungated):
@@ -535,11 +512,10 @@ def test_routes_are_those_of_the_result_where_the_log_lacks_the_epoch(probed):
     assert "is not known" not in to_terminal(probed, probed.sample_log(), later)
 
 
-def test_a_difference_of_equal_samples_has_no_interval():
-    assert with_difference(difference(np.zeros(9))) == "+0.0 [-]"
-    assert with_difference(difference(np.ones(1))) == "+100.0 [-]"
+def test_a_difference_of_equal_samples_has_an_interval():
+    assert with_difference(difference(np.zeros(9))) == "+0.0 [-25.2, 25.2]"
     assert with_difference(difference(np.zeros(0))) == "-"
-    assert with_difference(difference(np.array([0, 1, 0, 0]))) == "+25.0 [0.0, 75.0]"
+    assert with_difference(difference(np.array([0, 1, 0, 0]))) == "+25.0 [-38.3, 71.7]"
 
 
 def test_a_network_without_blocks_to_cut_has_no_cut():

@@ -15,7 +15,6 @@ from memgate.errors import MemgateError
 from probes.scores.catalogue import SCORES
 from probes.scores.detection import (
     FIGURES,
-    FPR95_POSITIVES,
     auroc,
     average_precision,
     detection,
@@ -25,7 +24,7 @@ from probes.scores.detection import (
 )
 from probes.scores.separation import separations
 from probes.scores.table import score_table
-from probes.stats.bootstrap import resampled
+from probes.stats.bootstrap import AP_POSITIVES, FPR95_POSITIVES, resample_interval, resampled
 from probes.stats.ranking import order
 
 
@@ -153,18 +152,22 @@ def test_intervals_equal_a_slow_bootstrap_with_the_same_resamples():
     result = detection_figures(score, positive, weights)
     for estimate, drawn, value in zip(result, np.transpose(slow), values(score, positive), strict=True):
         assert estimate.value == pytest.approx(value)
-        assert estimate.low is not None
-        assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
+        percentiles = tuple(np.quantile(drawn, [0.025, 0.975]))
+        ends = percentiles if estimate is result[2] else resample_interval(value, drawn, 110)
+        assert (estimate.low, estimate.high) == pytest.approx(ends)
+        # With this many samples the two hardly differ.
+        assert (estimate.low, estimate.high) == pytest.approx(percentiles, abs=0.025)
         assert estimate.n == 250
 
 
-@pytest.mark.parametrize("positives", [FPR95_POSITIVES - 1, FPR95_POSITIVES])
-def test_fpr95_has_no_interval_for_few_positives(positives):
+@pytest.mark.parametrize("positives", [AP_POSITIVES - 1, AP_POSITIVES, FPR95_POSITIVES - 1, FPR95_POSITIVES])
+def test_few_positives_leave_out_the_intervals_that_would_not_hold(positives):
     rng = np.random.default_rng(1)
     positive = np.append(np.arange(300) < positives, True)
     score = np.append(rng.normal(positive[:300], 1), np.nan)  # a sample without a score is not counted
     precise, at_k, fpr = detection_figures(score, positive, rng.integers(0, 3, (20, 301)))
-    assert None not in (precise.low, at_k.low, fpr.value)
+    assert None not in (precise.value, at_k.low, fpr.value)
+    assert (precise.low is None, precise.high is None) == (positives < AP_POSITIVES,) * 2
     assert (fpr.low is None, fpr.high is None) == (positives < FPR95_POSITIVES,) * 2
 
 
@@ -183,7 +186,9 @@ def test_resamples_without_a_score_of_one_class_are_ignored():
     score, positive = np.array([3.0, np.nan, 2, 1, 0]), np.array([True, True, True, False, False])
     weights = np.array([[0, 3, 0, 1, 1], [1, 1, 1, 2, 0], [2, 0, 1, 1, 1]])
     result = detection_figures(score, positive, weights)
-    assert [(estimate.low, estimate.high) for estimate in result] == [(1, 1), (1, 1), (None, None)]
+    # Both figures are 1 in each of the two resamples left; the interval is that of 2 of 2.
+    ends = [(estimate.low, estimate.high) for estimate in result]
+    assert ends == [(None, None), (pytest.approx(0.1777, abs=1e-4), 1), (None, None)]
 
 
 @pytest.mark.parametrize("positives", [0, 6])

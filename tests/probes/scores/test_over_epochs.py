@@ -16,7 +16,7 @@ from probes.report.report import report
 from probes.samples.columns import identity
 from probes.samples.groups import members
 from probes.scores.over_epochs import EPOCH_QUANTITIES, EpochCurve, epoch_curves, pair_shares
-from probes.stats.intervals import auroc_interval
+from probes.stats.auroc import auroc_interval
 
 
 def curves(run: Run) -> dict[tuple[str, str | None, str], EpochCurve]:

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from memgate.errors import MemgateError
 from probes.dynamics.summary import summary
 from probes.result import ProbeResult, probe_path, save_results
+from probes.scores.separation import separations
 from probes.scores.table import score_table, stored_scores
 
 
@@ -80,3 +83,23 @@ def test_a_damaged_file_gives_a_sentence_and_removes_only_its_columns(make_run):
     (note,) = table.attrs["notes"]
     assert note.startswith("Without input_gradient_norm, grand, grand_last_layer, prediction_depth: ")
     assert "difficulty.h5 is damaged" in note
+
+
+def test_until_before_the_first_epoch_is_refused_in_a_sentence(make_run):
+    run = make_run(n=20)
+    for epoch in (0, -1):
+        with pytest.raises(
+            MemgateError, match=f"There is no finished epoch up to {epoch}: the first of train is 1"
+        ):
+            score_table(run, until=epoch)
+    assert len(score_table(run, until=99)) == 20
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_and_two_samples_have_scores_without_intervals_where_none_is_known(make_run, n):
+    run = make_run(n=n, gates=("b3",))
+    table = score_table(run)
+    assert len(table) == n
+    for row in separations(table, ("b3",), resamples=5):
+        assert row.auroc.low is None
+        assert row.average_precision.low is None

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score, jaccard_score, roc_auc_score
+from sklearn.metrics import cohen_kappa_score, jaccard_score
 
 from memgate.errors import MemgateError
 from memgate.log.format import Samples
 from probes.samples.same_data import RunData, check_same_data, corruption_apart
 from probes.stats.agreement import agreement, kappa
-from probes.stats.intervals import auroc_difference, auroc_interval, wilson
+from probes.stats.intervals import wilson
 
 
 def answers(n: int, share: float, same: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ def test_the_interval_of_kappa_has_its_coverage() -> None:
     held = 0
     for seed in range(300):
         cells = rng.choice(4, size=300, p=chances)
-        result = agreement(cells <= 1, cells % 2 == 0, seed=seed, resamples=500).kappa
+        result = agreement(cells <= 1, cells % 2 == 0, seed=seed, draws=500).kappa
         assert result.low is not None
         assert result.high is not None
         held += result.low <= truth <= result.high
@@ -84,39 +84,6 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     first, second = answers(300, 0.4, 0.5)
     assert agreement(first, second, seed=3) == agreement(first, second, seed=3)
     assert agreement(first, second, seed=3) != agreement(first, second, seed=4)
-
-
-@pytest.fixture
-def scores() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    positive = rng.random(400) < 0.3
-    common = rng.normal(size=400) + positive
-    return common, common + rng.normal(0, 0.4, 400), positive
-
-
-@pytest.mark.slow
-def test_a_difference_of_aurocs_is_paired(scores: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    first, second, positive = scores
-    value, low, high = auroc_difference(first, second, positive)
-    assert value == pytest.approx(roc_auc_score(positive, first) - roc_auc_score(positive, second))
-    ends = [auroc_interval(one, positive) for one in (first, second)]
-    assert high - low < sum(end[1] - end[0] for end in ends) / 2
-    assert auroc_difference(first, first, positive) == (0, 0, 0)
-    drawn = []
-    rng = np.random.default_rng(1)
-    groups = np.flatnonzero(positive), np.flatnonzero(~positive)
-    for _ in range(400):
-        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        drawn.append(roc_auc_score(positive[rows], first[rows]) - roc_auc_score(positive[rows], second[rows]))
-    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.006)
-
-
-def test_a_difference_of_aurocs_without_a_group_is_nan() -> None:
-    one = np.arange(4.0)
-    assert np.isnan(auroc_difference(one, one, np.zeros(4, bool))).all()
-    value, low, high = auroc_difference(one, one[::-1], np.array([True, False, False, False]))
-    assert value == -1
-    assert np.isnan([low, high]).all()
 
 
 @pytest.fixture

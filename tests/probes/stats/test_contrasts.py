@@ -76,3 +76,11 @@ def test_contrasts_are_sorted_by_the_lower_end() -> None:
     result = [contrast_numbers(*one, others) for one in (("near", near), ("few", few), ("far", far))]
     assert most_different([None, *result])[0].column == "far"
     assert len(most_different(result, top=1)) == 1
+
+
+def test_a_single_number_on_each_side_has_a_contrast_that_says_nothing():
+    contrast = contrast_numbers("x", [1.0], [2.0])
+    assert contrast is not None
+    assert (contrast.distance.value, contrast.distance.low, contrast.distance.high) == (1, 0, 1)
+    assert contrast.selected.low is None
+    assert contrast_numbers("x", [np.nan], [2.0]) is None

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, t
 from sklearn.metrics import confusion_matrix
 
 from probes.stats.confusions import label_pairs
 from probes.stats.deciles import decile_of, gate_by_decile
+from probes.stats.intervals import mean_interval, wilson
 
 
 def test_deciles_equal_pandas_where_all_values_differ():
@@ -35,11 +35,10 @@ def test_shares_and_means_have_their_intervals():
     routed, group = gate > 0.5, rng.random(500) < 0.4
     for one in gate_by_decile(decile, group, routed, gate):
         rows = group & (decile == one.number) & ~np.isnan(gate)
-        low, high = binomtest(routed[rows].sum(), rows.sum()).proportion_ci(method="wilson")
+        low, high = wilson(routed[rows].sum(), rows.sum())
         assert (one.routed.value, one.routed.n) == (routed[rows].mean(), rows.sum())
         assert (one.routed.low, one.routed.high) == pytest.approx((low, high))
-        half = t.ppf(0.975, rows.sum() - 1) * gate[rows].std(ddof=1) / np.sqrt(rows.sum())
-        assert one.gate.low == pytest.approx(gate[rows].mean() - half)
+        assert (one.gate.value, one.gate.low, one.gate.high) == mean_interval(gate[rows], (0, 1))
     nobody = gate_by_decile(decile, np.zeros(500, bool), routed, gate)
     assert [one.routed.value for one in nobody] == [None] * 10
 

@@ -10,8 +10,8 @@ from app.dashboard.parts.compare.runs import columns_by_id
 from app.dashboard.results import scores
 from app.dashboard.view.state import View
 from memgate.config.json_form import differing, flags
+from probes.stats.auroc import auroc_difference
 from probes.stats.estimate import Estimate, difference, estimate
-from probes.stats.intervals import auroc_difference
 
 
 def differences(first: View, second: View) -> dict[str, Estimate]:

@@ -1,0 +1,96 @@
+"""Differences of two numbers with their intervals: paired by sample, or of different samples."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from probes.stats.intervals import CONFIDENCE, DOUBT, wilson
+
+
+def paired_interval(
+    values: ArrayLike, largest: float = 1.0, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """Mean of differences between two outcomes of the same samples, with the ends of its interval.
+
+    Wald's interval after adding one sample with the largest and one with the smallest possible difference. For
+    differences of 1, 0 and -1 it is the interval of Bonett and Price 2012, "Adjusted Wald confidence interval for a
+    difference of binomial proportions based on paired data".
+
+    Args:
+        values: [n] differences in [-largest, largest].
+        largest: the largest possible absolute difference.
+        confidence: level in (0, 1).
+
+    Returns:
+        Mean, lower and upper end, in [-largest, largest]; all NaN for n = 0.
+    """
+    numbers = np.asarray(values, np.float64)
+    if numbers.size == 0:
+        return np.nan, np.nan, np.nan
+    mean, n = float(numbers.mean()), numbers.size + 2
+    centre = float(numbers.sum()) / n
+    variance = (float((numbers**2).sum()) + 2 * largest**2) / n - centre**2
+    half = float(ndtri(0.5 + confidence / 2)) * np.sqrt(variance / n)
+    return mean, max(-largest, min(mean, centre - half)), min(largest, max(mean, centre + half))
+
+
+def difference_interval(
+    first: tuple[float, float, float], second: tuple[float, float, float], correlation: float = 0.0
+) -> tuple[float, float, float]:
+    """First number minus second with the ends of its interval, from those of the two ("square and add").
+
+    Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10; for any two
+    numbers Zou and Donner 2008, "Construction of confidence limits about effect measures".
+
+    Args:
+        first: number, lower and upper end of its interval.
+        second: likewise.
+        correlation: of the two estimates; 0 for other samples.
+
+    Returns:
+        Difference, lower and upper end; NaN where one of its parts is.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    down = (a - a_low) ** 2 + (b_high - b) ** 2 - 2 * correlation * (a - a_low) * (b_high - b)
+    up = (a_high - a) ** 2 + (b - b_low) ** 2 - 2 * correlation * (a_high - a) * (b - b_low)
+    value = a - b
+    return value, value - float(np.sqrt(max(down, 0.0))), value + float(np.sqrt(max(up, 0.0)))
+
+
+def cautious_correlation(correlation: float, rare: float) -> float:
+    """A correlation of two estimates for :func:`difference_interval`, moved towards 0 where few samples show it.
+
+    Args:
+        correlation: as estimated; NaN, where one of the two does not vary in the sample, and negative count as 0.
+        rare: number of samples that speak against the more extreme of the two numbers, in [0, n / 2].
+    """
+    return max(0.0, correlation) * rare / (rare + DOUBT) if correlation > 0 else 0.0
+
+
+Shares = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+"""Numerator [2, n] and denominator [2, n] of shares: a row for each of two outcomes of the same samples."""
+
+
+def paired_shares(group: Shares, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Difference of two shares with different denominators, by two outcomes of the same samples, with its interval.
+
+    Args:
+        group: numerators and denominators of the two outcomes.
+        confidence: level in (0, 1).
+
+    Returns:
+        First share minus second, lower and upper end, in [-1, 1]; NaN where a denominator is 0.
+    """
+    of = np.asarray(group[1], bool)
+    hits = np.asarray(group[0], bool) & of
+    counts, sizes = hits.sum(axis=1), of.sum(axis=1)
+    if min(sizes) == 0:
+        return np.nan, np.nan, np.nan
+    shares, ends = counts / sizes, wilson(counts, sizes, confidence)
+    first, second = ((float(shares[i]), float(ends[0][i]), float(ends[1][i])) for i in (0, 1))
+    # A sample acts on a share by its distance from it, where it is in the denominator.
+    acts = (hits - shares[:, None] * of) / sizes[:, None]
+    spread = float(np.sqrt((acts**2).sum(axis=1).prod()))
+    correlation = float(acts.prod(axis=0).sum()) / spread if spread > 0 else 0.0
+    rare = float(np.minimum(counts, sizes - counts).min())
+    return difference_interval(first, second, cautious_correlation(correlation, rare))
