@@ -1,10 +1,11 @@
-"""Runs that version 0.1.0 made stay readable: reported, scored, exported to the same bytes, shown and resumed."""
+"""Runs that version 0.1.0 made stay readable: reported, scored, exported to the same values, shown and resumed."""
 
 import json
 import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,13 +23,20 @@ def former(shared: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_export_has_the_same_bytes(former: Path, exit_code: Callable[..., int]) -> None:
+MIXTURE = "loss_gmm"
+"""Begin of the names of the loss mixture's values: it is fitted from several starts since, and finds a better fit."""
+
+
+def test_the_export_has_the_same_values(former: Path, exit_code: Callable[..., int]) -> None:
     out = former / "again.csv"
-    assert (
-        exit_code("export", former / "runs" / "old", "--shape", "summary", "--format", "csv", "--out", out)
-        == 0
+    assert exit_code("export", former / "runs" / "old", "--shape", "summary", "--out", out) == 0
+    now, then = (
+        list(zip(*(line.split(",") for line in path.read_text().splitlines()), strict=True))
+        for path in (out, former / "old_summary.csv")
     )
-    assert out.read_bytes() == (former / "old_summary.csv").read_bytes()
+    assert [column[0] for column in now] == [column[0] for column in then]
+    differ = [column[0] for column, before in zip(now, then, strict=True) if column != before]
+    assert differ == ["loss_gmm_mean", "loss_gmm_last"]
 
 
 def test_the_report_has_the_same_numbers(
@@ -39,7 +47,21 @@ def test_the_report_has_the_same_numbers(
     assert (now.pop("mode"), then.pop("mode")) == ("eval", "sweep")  # the mode's name has changed since
     assert now.pop("notes")  # sentences have changed, too
     assert then.pop("notes")
-    assert now == then
+    assert without_intervals(now) == without_intervals(then)
+
+
+def without_intervals(value: Any) -> Any:
+    """A report without the ends of its intervals, which are computed in other ways since, and without the mixture."""
+    if isinstance(value, list):
+        mixture = [isinstance(entry, dict) and MIXTURE in str(entry.get("score")) for entry in value]
+        return [
+            without_intervals(entry) for entry, left_out in zip(value, mixture, strict=True) if not left_out
+        ]
+    if isinstance(value, dict):
+        return {
+            name: without_intervals(entry) for name, entry in value.items() if name not in ("low", "high")
+        }
+    return value
 
 
 @pytest.mark.slow
