@@ -521,7 +521,7 @@ def corners() -> Iterator[Corner]:
             mean_draw(make, truth, n, (0, 1)) for make, truth in zip(GATES.values(), GATE_MEANS, strict=True)
         )
         yield Corner("mean of g", "most near 0, near 1, rare, at both ends", str(n), draws)
-    for n in (30, 60, 300):
+    for n in (99, 100, 300):
         for name, (make, truth) in UNBOUNDED.items():
             yield Corner("mean, no known range (t)", name, str(n), (mean_draw(make, truth, n, None),))
     for n in (5, 6, 10, 58):
