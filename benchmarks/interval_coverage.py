@@ -32,8 +32,8 @@ from probes.stats.auroc import auroc_difference, auroc_interval
 from probes.stats.bootstrap import resample_interval, resampled
 from probes.stats.contingency import Contingency
 from probes.stats.contrasts import contrast_categories, contrast_numbers
-from probes.stats.differences import difference_interval, paired_interval, paired_shares
-from probes.stats.estimate import Estimate, difference, excess
+from probes.stats.differences import paired_interval, paired_shares
+from probes.stats.estimate import Estimate, difference, excess, ratio
 from probes.stats.intervals import mean_interval, median_interval, wilson
 from probes.stats.rank_correlation import spearman_interval
 from probes.stats.ranking import order
@@ -391,12 +391,8 @@ def two_shares_draw(n: int, m: int, first: float, second: float) -> Draw:
 
     def draw(rng: np.random.Generator) -> tuple[float, float, float]:
         counts = rng.binomial(n, first), rng.binomial(m, second)
-        parts = [
-            (count / size, *map(float, wilson(count, size)))
-            for count, size in zip(counts, (n, m), strict=True)
-        ]
-        _, low, high = difference_interval(parts[0], parts[1])
-        return low, high, first - second
+        parts = [ratio(int(count), size) for count, size in zip(counts, (n, m), strict=True)]
+        return *_ends(excess(parts[0], parts[1])), first - second
 
     return draw
 
@@ -521,7 +517,7 @@ def corners() -> Iterator[Corner]:
             mean_draw(make, truth, n, (0, 1)) for make, truth in zip(GATES.values(), GATE_MEANS, strict=True)
         )
         yield Corner("mean of g", "most near 0, near 1, rare, at both ends", str(n), draws)
-    for n in (30, 60, 300):
+    for n in (99, 100, 300):
         for name, (make, truth) in UNBOUNDED.items():
             yield Corner("mean, no known range (t)", name, str(n), (mean_draw(make, truth, n, None),))
     for n in (5, 6, 10, 58):

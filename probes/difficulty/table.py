@@ -74,7 +74,7 @@ def _group(
     values = result.values[result.variant]
     deep, decided_at, within = None, None, None
     if result.variant == PREDICTION_DEPTH:
-        within = (0, len(result.config["points"]) - 1)
+        within = (0, len(result.config["points"]))  # the last: decided at none of them
         deep = share(values[mask] > result.config["points"].index(O1))
         decided_at = int(np.sort(values[mask])[(int(mask.sum()) - 1) // 2])
     correlations = {}

@@ -28,6 +28,7 @@ from probes.network.checkpoints import probed_rows
 from probes.network.plan import Plan
 from probes.result import load_results
 from probes.stats.intervals import mean_interval, wilson
+from probes.stats.rank_correlation import SPEARMAN_PAIRS
 
 
 def probe(*arguments):
@@ -137,7 +138,7 @@ def test_groups_their_intervals_and_the_gates(trained_run):
             mask = masks[name]
             assert group.n == mask.sum()
             mean = (group.mean.value, group.mean.low, group.mean.high)
-            within = (0, len(result.config["points"]) - 1) if score == "prediction_depth" else None
+            within = (0, len(result.config["points"])) if score == "prediction_depth" else None
             expected = mean_interval(values[mask], within)
             assert mean == tuple(None if np.isnan(number) else number for number in expected)
             assert group.median.value == np.median(values[mask])
@@ -154,7 +155,8 @@ def test_groups_their_intervals_and_the_gates(trained_run):
                 if group.n > 3 and np.ptp(values[mask]) > 0:
                     expected, _ = spearmanr(values[mask], g[gate][mask])
                     assert table.value == pytest.approx(expected)
-                    assert None not in (table.low, table.high)
+                    # Withheld where pairs are few, see probes.stats.rank_correlation.
+                    assert (table.low is None) == (group.n < SPEARMAN_PAIRS)
 
 
 @pytest.mark.slow
@@ -245,7 +247,8 @@ def test_points_by_name_and_numbers_that_are_undefined(trained_run):
         for line in to_terminal(trained_run, trained_run.sample_log(), deepest).splitlines()
         if line[:4] == "all "
     ]
-    assert line.split()[:6] == ["all", "40", "4", "[4,", "4]", "b2.2"]
+    assert line.split()[:3] == ["all", "40", "4"]
+    assert "  b2.2  " in line
     assert "  0.0% [0.0, 8.8]" in line
     assert line.split()[-2:] == ["-", "-"], "what is the same for all has no rank correlation"
 

@@ -137,6 +137,7 @@ def test_intervals_have_the_variance_of_resampled_figures():
         drawn.append([roc_auc_score(label, score), *areas, fpr[np.argmax(tpr >= 0.95)]])
     figures = (result.auroc, result.aupr_in, result.aupr_out)
     for figure, column in zip(figures, np.transpose(drawn), strict=False):
+        assert figure.value is not None
         ends = resample_interval(figure.value, column, 60)
         assert (figure.low, figure.high) == pytest.approx(ends, abs=1e-12)
     percentiles = np.percentile(np.transpose(drawn)[3], [2.5, 97.5])

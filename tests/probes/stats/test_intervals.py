@@ -51,9 +51,9 @@ def test_the_mean_of_values_in_a_range_lies_in_it_and_of_many_is_students():
 
 
 def test_mean_interval_equals_student():
-    values = np.random.default_rng(0).normal(3, 2, 80)
+    values = np.random.default_rng(0).normal(3, 2, 120)
     mean, low, high = mean_interval(values)
-    expected = t.interval(0.95, 79, loc=values.mean(), scale=values.std(ddof=1) / 80**0.5)
+    expected = t.interval(0.95, 119, loc=values.mean(), scale=values.std(ddof=1) / 120**0.5)
     assert mean == pytest.approx(values.mean())
     assert (low, high) == pytest.approx(expected)
 
@@ -61,7 +61,7 @@ def test_mean_interval_equals_student():
 def test_few_or_equal_values_without_a_range_have_no_interval():
     assert np.isnan(mean_interval([])).all()
     assert np.isnan(mean_interval([], (0, 1))).all()
-    for values in ([2.0], np.arange(59.0), np.full(100, 2.0)):
+    for values in ([2.0], np.arange(99.0), np.full(200, 2.0)):
         mean, low, high = mean_interval(values)
         assert mean == np.mean(values)
         assert np.isnan([low, high]).all()
