@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.models.pretrained import differences
 from memgate.models.torch_files import DamagedFileError, load_checked
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.schema import other_format
 
 SCHEMA = "memgate-checkpoint/1"
 
@@ -155,8 +156,8 @@ def _read(run: Run, which: str | int, device: torch.device) -> dict[str, Any]:
 
 def _checked_epoch(content: Any, path: Path) -> int:
     """The epoch of a checkpoint's content; raises MemgateError or DamagedFileError where it is of another kind."""
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise MemgateError(f"{path} is not a memgate checkpoint ({SCHEMA}): take another checkpoint.")
+    schema = content.get("schema") if isinstance(content, dict) else None
+    require(schema == SCHEMA, other_format(path, schema, SCHEMA, "take another checkpoint."))
     missing = [
         name for name in ("model", "trunk_optimiser", "gate_optimiser", *_COUNTERS) if name not in content
     ]
@@ -206,9 +207,7 @@ def _seal_of(data: bytes) -> dict[str, Any] | None:
         raise DamagedFileError("its checksum cannot be read") from error
     schema, identity, epoch, crc = known
     if schema != SEAL:
-        raise DamagedFileError(
-            f"its seal has the format {schema!r:.40} and not {SEAL}: a newer version wrote it"
-        )
+        raise DamagedFileError(other_format("its seal", schema, SEAL, "it is not one of this version"))
     if zlib.crc32(_seal_text(identity, epoch, 0), zlib.crc32(data[: -len(comment)])) != crc:
         raise DamagedFileError("its checksum does not match")
     return {"run": identity, "epoch": epoch}

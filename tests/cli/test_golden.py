@@ -65,6 +65,12 @@ def _config(run: Run) -> object:
     return Run(run.path).outline
 
 
+def _status(run: Run) -> object:
+    run.set_status("stopped", 1)
+    _text(run.path / "status.json", "memgate-status/1", "memgate-status/2")
+    return run.status()
+
+
 def _manifest(run: Run) -> object:
     arrays = read_npz(run.path / "manifest.npz")
     header = str(arrays["header"]).replace("memgate-manifest/2", "memgate-manifest/10")
@@ -90,7 +96,7 @@ def _sweep(run: Run) -> object:
     return read_sweep(path)
 
 
-@pytest.mark.parametrize("read", [_config, _manifest, _probe, _cohort, _sweep])
+@pytest.mark.parametrize("read", [_config, _status, _manifest, _probe, _cohort, _sweep])
 def test_a_format_of_a_newer_version_is_a_sentence(newest: Run, read: Callable[[Run], object]) -> None:
     with pytest.raises(
         (MemgateError, NoiseError), match=r"which a newer version of memgate wrote \(.*update memgate"
