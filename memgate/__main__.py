@@ -63,8 +63,9 @@ def main() -> None:
     Raises:
         SystemExit: with code 2 where another package hides one of memgate's, else as :func:`app.cli.main.run` does.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # not where it is ignored, as in the background of a shell
+    # Not where it is ignored, as in the background of a shell.
+    handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handled:
         signal.signal(signal.SIGINT, _end_at_once)
     terminate = signal.getsignal(signal.SIGTERM)
     if terminate is signal.SIG_DFL:
@@ -82,14 +83,16 @@ def main() -> None:
             raise SystemExit(2) from None
         from app.cli.main import run  # only after the check
 
-        signal.signal(signal.SIGINT, before)
+        if handled:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if terminate is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _end)
         run(sys.argv[1:])
     except KeyboardInterrupt:  # a second Ctrl-C, after the one that run() has handled
         raise SystemExit(130) from None
     finally:
-        signal.signal(signal.SIGINT, before)
+        if handled:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, terminate)
 
 

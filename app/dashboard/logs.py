@@ -16,7 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, reading
-from memgate.log.format import DECIDED_BY, SAMPLE_COLUMNS, Samples, has_value, places_of
+from memgate.log.format import DECIDED_BY, Samples, has_value, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from noise.manifest.manifest import CORRUPTED_CAUSES
@@ -139,7 +139,7 @@ def epoch_count(run: Run, split: str) -> int:
 def _split(at: Stamp, split: str) -> SplitData:
     reader = log(at)
     samples, epochs = reader.samples(split), reader.epochs(split)
-    for column in (*(getattr(samples, name) for name in SAMPLE_COLUMNS), epochs):
+    for column in (*vars(samples).values(), epochs):
         column.setflags(write=False)
     return SplitData(samples, epochs, tuple(reader.torn(split).tolist()))
 

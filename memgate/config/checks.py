@@ -27,8 +27,8 @@ def check_types(config: Any, section: str = "") -> None:
     hints = _hints(type(config))
     for field in dataclasses.fields(config):
         flag, hint, value = flag_of(section, field.name), hints[field.name], getattr(config, field.name)
-        if dataclasses.is_dataclass(hint):
-            require(isinstance(value, typing.cast(type, hint)), f"{flag} must be a {hint.__name__}.")
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            require(isinstance(value, hint), f"{flag} must be a {hint.__name__}.")
             continue
         try:
             object.__setattr__(config, field.name, restored(hint, _plain(value, flag), flag))

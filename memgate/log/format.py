@@ -8,7 +8,7 @@ file's metadata, so that a process killed at any moment leaves a readable log, a
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ SCHEMA = "memgate-log/2"
 
 UNSEALED = "memgate-log/1"
 """The format of version 0.1.0, which is still read: it has no seal, and its commit rows have no checksum."""
-
-MOST_CLASSES = 65535
-"""Classes are stored as uint16, and 65535 means none."""
 
 UNSEEN_CLASS = 65_535
 """Predicted class (uint16) where there is none: of a sample that was not seen, or whose logits have no softmax. Hence
@@ -114,9 +111,8 @@ class Samples:
     """0, or k where the k-th corruption of the run's manifest was applied to the image."""
     open_set: np.ndarray
     """1 where the image is one of another data set, else 0."""
-    truth_known: bool = True
-    """Whether it is known which samples are corrupted (:attr:`memgate.runs.outline.Outline.truth_known`). Where it is
-    not, ``clean_label`` holds the given labels."""
+    truth_known: ClassVar[bool] = True
+    """Whether it is known which samples are corrupted (:attr:`memgate.runs.outline.Outline.truth_known`)."""
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -125,18 +121,13 @@ class Samples:
     def cause(self) -> np.ndarray:
         """Cause [N] of each sample's corruption, one of :data:`noise.manifest.manifest.CAUSES`; ``clean`` for none.
 
-        Where the truth is not known, the cause of every sample is :data:`UNKNOWN`.
-
         A label is corrupted where it differs from the clean one: a corruption may draw the clean label again.
         """
-        if not self.truth_known:
-            return np.full(len(self), UNKNOWN)
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
     def take(self, places: NDArray[np.integer] | slice) -> "Samples":
         """The samples at some places, in the order of ``places``."""
-        columns = {name: getattr(self, name)[places] for name in SAMPLE_COLUMNS}
-        return Samples(**columns, truth_known=self.truth_known)
+        return type(self)(**{name: column[places] for name, column in vars(self).items()})
 
     @classmethod
     def clean(cls, sample_id: np.ndarray, labels: np.ndarray) -> "Samples":
@@ -148,6 +139,17 @@ class Samples:
     def of(cls, manifest: Manifest) -> "Samples":
         """The samples of a corrupted split, from its manifest."""
         return cls(**{column: getattr(manifest, column) for column in SAMPLE_COLUMNS})
+
+
+class UnjudgedSamples(Samples):
+    """Samples of which it is not known whether they are corrupted; ``clean_label`` holds the given labels."""
+
+    truth_known: ClassVar[bool] = False
+
+    @property
+    def cause(self) -> np.ndarray:
+        """:data:`UNKNOWN` [N]."""
+        return np.full(len(self), UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,8 @@ class LogLayout:
     def __post_init__(self) -> None:
         classes = len(self.class_names)
         require(
-            classes <= MOST_CLASSES,
-            f"The data has {classes:,} classes, and a log holds at most {MOST_CLASSES:,}: leave some out.",
+            classes <= UNSEEN_CLASS,
+            f"The data has {classes:,} classes, and a log holds at most {UNSEEN_CLASS:,}: leave some out.",
         )
         for split, samples in self.splits.items():
             for name, dtype in SAMPLE_COLUMNS.items():

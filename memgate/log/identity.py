@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,13 @@ def manifest_path(run: Path, split: str) -> Path:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Name to SHA-256 of the files that a log belongs to: configuration and manifests, which never change."""
+    """Name to digest of the files that a log belongs to: configuration and manifests, which never change.
+
+    That of a manifest is the SHA-256 of the file; that of config.json the one which it holds of itself, because places
+    in it, such as the folder of the data, may be changed by hand.
+    """
     files = sorted([*folder.glob("config.json"), *folder.glob("manifest*.npz")])
-    return {path.name: _sha256(path) for path in files}
+    return {path.name: _digest(path) for path in files}
 
 
 def changed_files(folder: Path, seal: Seal | None) -> tuple[str, ...]:
@@ -36,7 +41,7 @@ def changed_files(folder: Path, seal: Seal | None) -> tuple[str, ...]:
     return tuple(
         name
         for name, digest in known.items()
-        if (folder / name).exists() and _sha256(folder / name) != digest
+        if (folder / name).exists() and _digest(folder / name) != digest
     )
 
 
@@ -45,7 +50,7 @@ def configuration_note(path: Path, seal: Seal | None) -> tuple[str, ...]:
     if "config.json" not in changed_files(path.parent, seal):
         return ()
     return (
-        "config.json was changed after the run was made: its settings may not be those that were trained.",
+        "config.json is not the one that the log was made with: its settings may not be those that were trained.",
     )
 
 
@@ -137,7 +142,8 @@ def check_samples(path: Path, split: str, samples: Samples, classes: int) -> Non
         MemgateError: columns have several lengths, labels are out of range, or an id occurs twice.
     """
     damaged = f"{path} is damaged: the {{}} of {split} {{}}; put back a copy of it, or train the run again."
-    for name, column in vars(samples).items():
+    for name in SAMPLE_COLUMNS:
+        column = getattr(samples, name)
         require(
             column.shape == samples.sample_id.shape, damaged.format(name, "has another length than its ids")
         )
@@ -180,6 +186,16 @@ def _short(value: object) -> str:
     """A value in at most 60 characters."""
     words = str(value)
     return words if len(words) <= 60 else words[:57] + "..."
+
+
+def _digest(path: Path) -> str:
+    """Digest of a file as in :func:`file_digests`; a configuration without one of its own has that of the file."""
+    if path.name == "config.json":
+        with suppress(OSError, ValueError, RecursionError, AttributeError):
+            own = json.loads(path.read_bytes()).get("digest")
+            if isinstance(own, str):
+                return own
+    return _sha256(path)
 
 
 def _sha256(path: Path) -> str:

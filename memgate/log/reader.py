@@ -25,6 +25,7 @@ from memgate.log.format import (
     EpochRecord,
     LogLayout,
     Samples,
+    UnjudgedSamples,
     marked,
     row_checksum,
 )
@@ -133,8 +134,8 @@ class SampleLog:
                 raise MemgateError(
                     f"{self.path} lacks the column {', '.join(missing)}: an older version wrote it, so train again."
                 )
-            columns = {column: group[column][:] for column in SAMPLE_COLUMNS}
-            return Samples(**columns, truth_known=self.truth_known)
+            kind = Samples if self.truth_known else UnjudgedSamples
+            return kind(**{column: group[column][:] for column in SAMPLE_COLUMNS})
 
     def epochs(self, split: str) -> np.ndarray:
         """Whole epochs (committed, checksums match), counted from 1: int32 [E], rising."""

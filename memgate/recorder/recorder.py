@@ -7,8 +7,7 @@
                 recorder.update(index, logits, labels)
             recorder.end_epoch()
 
-Report, scores, export and dashboard work on it as on a run that memgate trained. Probes that need the network itself
-do not, because memgate has no checkpoint of it.
+Report, scores, export and dashboard work on it as on any run; probes of the network do not, for want of a checkpoint.
 """
 
 import time
@@ -97,8 +96,7 @@ class Recorder:
             out: folder that contains the runs.
             labels: given labels [N] of the training split, or split to labels. Needed for samples that are in no batch
                 before the first :meth:`end_epoch`; every batch is compared with the labels that are known.
-            clean_labels: clean labels [N] of the training split. None: which labels are wrong is not known, and no
-                sample is called clean; give the labels themselves where they are known to be right.
+            clean_labels: clean labels [N] of the training split. None: not known, so that no sample is called clean.
             manifest: in place of ``clean_labels``, what 'memgate corrupt write' did to the training split; ``index``
                 counts its rows, and its sample ids become those of the run.
             class_names: K names. None: those of the manifest, or the class numbers.
@@ -192,10 +190,10 @@ class Recorder:
                 last values are kept.
             logits: [b, K]. NaN, after a training has diverged, is recorded as NaN.
             labels: given labels [b].
-            gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; a sample with g above 0.5 counts
-                as routed through the block, one whose g is NaN has no route. A gate without a name is called ``gate``.
-            gate_logits: logits [b, K] of the gates' own classifiers, in the same form; their entropy H and their
-                predicted class are recorded. Gates without a classifier are left out.
+            gate: gate values g [b] or [b, 1] in [0, 1], or gate name to such values; above 0.5 counts as routed
+                through the block, NaN as missing. A gate without a name is called ``gate``.
+            gate_logits: logits [b, K] of the gates' own classifiers, in the same form, for their entropy H and their
+                predicted class. Gates without a classifier are left out.
             split: name of the split.
 
         Raises:

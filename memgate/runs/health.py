@@ -196,12 +196,14 @@ def _unchanged(run: Run) -> None:
     """Read config.json, and compare it with the digest that the log keeps of it.
 
     Raises:
-        MemgateError: it cannot be read, or was changed after the log was made.
+        MemgateError: it cannot be read, or is not the one that the log was made with.
     """
     _ = run.outline
     path = run.path / "log.h5"
     seal = _or(lambda: SampleLog(path).seal, None) if path.is_file() else None
-    require("config.json" not in changed_files(run.path, seal), "it was changed after the run was made")
+    require(
+        "config.json" not in changed_files(run.path, seal), "it is not the one that the log was made with"
+    )
 
 
 def _whole_log(run: Run) -> None:

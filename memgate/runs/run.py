@@ -153,11 +153,7 @@ class Run:
         return {"train": self.manifest, **{split: Manifest.load(path) for split, path in copies.items()}}
 
     def sample_log(self) -> SampleLog:
-        """The reader of log.h5.
-
-        Raises:
-            MemgateError: there is no log, because the run is only curves.
-        """
+        """The reader of log.h5; raises MemgateError where there is none, because the run is only curves."""
         path = self.path / "log.h5"
         if not path.exists():  # a log can be read even where config.json is damaged
             self._need_more_than_curves()
@@ -304,7 +300,7 @@ def command(verb: str, path: Path) -> str:
 def is_run(path: Path) -> bool:
     """Whether a folder holds a run."""
     try:
-        return (path / "config.json").is_file()
+        return (path / "config.json").exists()  # a folder of that name is a damaged run
     except (OSError, ValueError):  # a folder that may not be read, a name that is too long, a zero byte
         return False
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memgate.errors import MemgateError, require
+from memgate.errors import MemgateError
 from memgate.models.pretrained import differences
 from memgate.models.torch_files import DamagedFileError, load_checked
 from memgate.runs.run import Run
@@ -157,7 +157,8 @@ def _read(run: Run, which: str | int, device: torch.device) -> dict[str, Any]:
 def _checked_epoch(content: Any, path: Path) -> int:
     """The epoch of a checkpoint's content; raises MemgateError or DamagedFileError where it is of another kind."""
     schema = content.get("schema") if isinstance(content, dict) else None
-    require(schema == SCHEMA, other_format(path, schema, SCHEMA, "take another checkpoint."))
+    if schema != SCHEMA:
+        raise MemgateError(other_format(path, schema, SCHEMA, "take another checkpoint."))
     missing = [
         name for name in ("model", "trunk_optimiser", "gate_optimiser", *_COUNTERS) if name not in content
     ]

@@ -109,10 +109,10 @@ def resume(run: Run) -> Run:
     if device.type == "cpu":
         # Sums are divided among the threads, so another number of threads would round differently.
         threads = run.environment.get("threads")
-        require(
-            type(threads) is int and 1 <= threads <= 4096,
-            f"{run.path / 'config.json'} has the number of threads {threads!r:.40}: it is damaged.",
-        )
+        if not isinstance(threads, int) or not 1 <= threads <= 4096:
+            raise MemgateError(
+                f"{run.path / 'config.json'} has the number of threads {threads!r:.40}: it is damaged."
+            )
         torch.set_num_threads(threads)
     inputs = inputs_of(run)
     with Interrupt() as interrupt:

@@ -159,7 +159,7 @@ def critical_samples(
 
 def find_critical(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     config: CsrConfig,
     *,
     sample_id: NDArray[np.integer] | None = None,

@@ -123,12 +123,13 @@ def test_a_damaged_epoch_is_marked(make_run: MakeRun, open_page: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("state", "offered"), [("stopped", True), ("failed", True), ("complete", False)])
 def test_how_to_go_on(state: str, offered: bool, make_run: MakeRun, open_page: Any) -> None:
-    run = make_run(epochs=6, finished=3)
-    run.set_status(state, 3, "the disk <b>is</b> full")
+    done = 6 if state == "complete" else 3
+    run = make_run(epochs=6, finished=done)
+    run.set_status(state, done, "the disk <b>is</b> full")
     at = open_page("health", run="run")
     assert [one.value for one in at.code] == [f"memgate resume {run.path}"] * offered
-    assert f"{state}, epoch 3 of 6: the disk <b>is</b> full" in texts(at)
-    assert table(at, "planned")["not logged"].tolist() == [3, 3]
+    assert f"{state}, epoch {done} of 6: the disk <b>is</b> full" in texts(at)
+    assert table(at, "planned")["not logged"].tolist() == [6 - done] * 2
 
 
 @pytest.mark.slow

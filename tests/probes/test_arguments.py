@@ -1,5 +1,7 @@
 """What users give the public functions by mistake, and what they may give."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -91,14 +93,16 @@ def test_radii_are_rising_and_the_result_says_so(model, images):
 
 def test_layers_may_be_an_iterator_and_no_text(model, images):
     expected = probes.features(model, images, ["1", "penultimate"])
-    result = probes.features(model, images, (name for name in ("1", "penultimate")))
+    names: Any = (name for name in ("1", "penultimate"))
+    result = probes.features(model, images, names)
     assert list(result) == list(expected)
     with pytest.raises(MemgateError, match=r"layers is the text '1': give a list of names, \['1'\]"):
         probes.features(model, images, "1")
 
 
 def test_a_path_is_no_run(make_run):
-    path = str(make_run(n=20, test_n=10, epochs=1).path)
+    path: Any = str(make_run(n=20, test_n=10, epochs=1).path)
+    nothing: Any = None
     for ask in (
         probes.score_table,
         probes.summary,
@@ -111,7 +115,7 @@ def test_a_path_is_no_run(make_run):
         with pytest.raises(MemgateError, match="run is the path .*: open it first, memgate.open_run"):
             ask(path)
     with pytest.raises(MemgateError, match="run is a NoneType and no run"):
-        probes.score_table(None)
+        probes.score_table(nothing)
     assert memgate.Run(path).name == "run"
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from memgate.config.json_form import from_json, to_json
+from memgate.runs.outline import Outline
 from memgate.runs.run import Run
 from probes.export.export import export_run
 from probes.export.plan import ExportPlan
@@ -36,11 +38,10 @@ def test_only_clean_labels_noise_or_a_public_data_set_tell_the_truth(make_record
 
 
 def test_a_run_that_was_recorded_before_counts_as_unknown_without_wrong_labels(unknown):
-    path = unknown.path / "config.json"
-    stored = json.loads(path.read_text())
-    del stored["recorded"]["clean_labels_known"]
-    path.write_text(json.dumps(stored))
-    assert not Run(unknown.path).outline.truth_known
+    stored = to_json(unknown.outline)
+    del stored["clean_labels_known"]
+    assert not from_json(Outline, stored, "config.json").truth_known
+    assert from_json(Outline, {**stored, "noise": ["label-list:given_labels.csv"]}, "config.json").truth_known
 
 
 def test_report_and_scores_say_unknown(unknown):

@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """Configurations: JSON and back, what resolving settles, and one sentence for every wrong value."""
 
 import json

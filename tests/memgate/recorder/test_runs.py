@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from typing import Any
 
 import pytest
@@ -53,3 +54,18 @@ def test_the_manifest_of_a_recorded_run_can_be_loaded_and_shown(make_recorder: A
     assert Manifest.load(recorder.path / "manifest.npz").label_corrupted.sum() == 8
     main.parse(["corrupt", "show", str(recorder.path / "manifest.npz")]).run()
     assert "label-list:file=given_labels.csv" in capsys.readouterr().out
+
+
+def test_a_recorded_log_is_bound_to_its_manifest(make_recorder: Any) -> None:
+    for name, clean in (("one", CLEAN), ("two", None)):
+        with make_recorder(name=name, clean_labels=clean) as recorder:
+            feed(recorder, 1)
+    one, two = (recorder.path.parent / name for name in ("one", "two"))
+    seal = Run(one).sample_log().seal
+    assert seal is not None
+    assert set(seal.files) == {"config.json", "manifest.npz"}
+    shutil.copy(two / "log.h5", one / "log.h5")
+    with pytest.raises(MemgateError, match="clean_label differs for 8 of 40 samples"):
+        Run(one).sample_log()
+    with pytest.raises(MemgateError, match="does not belong to the manifest.npz beside it"):
+        make_recorder(name="one", clean_labels=CLEAN, resume=True)

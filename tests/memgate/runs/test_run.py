@@ -164,6 +164,7 @@ def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
         ("config.json", '{"schema": "other/1"}', "is not a configuration of the format memgate-run/1"),
         ("config.json", '{"a":' * 100_000, "config.json cannot be read"),
         ("config.json", '{"a":' * 99 + "1" + "}" * 99, "is nested deeper than 50 levels"),
+        ("config.json", None, "config.json cannot be read (it is no file)"),
         ("metrics.csv", "epoch,test_accuracy\n1,much\n", "metrics.csv cannot be read as numbers"),
         ("metrics.csv", b"epoch,test_accuracy\n1,\xff\n", "metrics.csv cannot be read as numbers"),
         ("metrics.csv", "epoch,a\n1\n", "metrics.csv cannot be read as numbers"),

@@ -203,7 +203,7 @@ def test_concurrent_writes_of_a_sweeps_file_lose_no_run(tmp_path, monkeypatch):
 def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_code, capsys, monkeypatch):
     save = memgate.training.loop.checkpoint.save
 
-    def save_and_signal(state: Any, run: object, which: str) -> None:
+    def save_and_signal(state: Any, run: Any, which: str) -> None:
         save(state, run, which)
         if which == "last":
             signal.raise_signal(signal.SIGTERM)

@@ -362,7 +362,7 @@ def test_a_misspelt_filter_is_refused():
         ({"classes": "cat"}, "must be a tuple"),
     ):
         with pytest.raises(MemgateError, match=sentence):
-            Filter(**fields)
+            Filter(**fields)  # pyright: ignore[reportArgumentType]
 
 
 def test_float32_round_trips_through_csv():
