@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-ONCE = ("emptied", "folder", "swapped", "removed")
+ONCE = ("emptied", "folder", "swapped")
 """Mutations without a random draw: made once a file."""
 DRAWN = ("truncated", "block zeroed", "byte changed", "bit flipped")
 DRAWN_IN_TEXT = (*DRAWN, "digit changed")
@@ -37,10 +37,9 @@ def damage(path: Path, other: Path, kind: str, draw: np.random.Generator) -> str
     if kind == "swapped":
         shutil.copyfile(other, path)
         return kind
-    if kind in ("folder", "removed"):
+    if kind == "folder":
         path.unlink()
-        if kind == "folder":
-            path.mkdir()
+        path.mkdir()
         return kind
     content = np.frombuffer(path.read_bytes(), np.uint8).copy()
     content, words = CHANGES[kind](content, draw)

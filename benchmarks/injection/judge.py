@@ -64,13 +64,17 @@ def _numbers(seen: Seen) -> str:
 
 
 def _new_sentence(seen: Seen, whole: Seen) -> str:
-    """The first line that is printed or noted only because of the damage and says that something is wrong."""
+    """The first line that is there only because of the damage and says that something is wrong.
+
+    Standard error and the notes of an export hold nothing else; a line of standard output must say so.
+    """
+    notes = (seen.state or {}).get("notes", [])
+    if notes != (whole.state or {}).get("notes", []):
+        return str(notes)[:300]
     known = set((whole.ended.out + whole.ended.err).splitlines())
-    lines = (seen.ended.err + "\n" + seen.ended.out).splitlines()
-    notes = str((seen.state or {}).get("notes", ""))
-    if notes != str((whole.state or {}).get("notes", "")):
-        lines.append(notes)
-    return next((line[:300] for line in lines if line not in known and NAMED.search(line)), "")
+    errors = [line for line in seen.ended.err.splitlines() if line not in known]
+    lines = [line for line in seen.ended.out.splitlines() if line not in known and NAMED.search(line)]
+    return next(iter(errors + lines), "")[:300]
 
 
 def _difference(seen: Seen, whole: Seen) -> str:

@@ -88,8 +88,8 @@ def write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def keep(path: Path, last: int) -> None:
-    """Drop the lines after an epoch; raises as :func:`read` does."""
-    write(path, [row for row in read(path) if row["epoch"] <= last])
+    """Drop the lines after a finished epoch; raises as :func:`read` does, also where its line is missing."""
+    write(path, [row for row in read(path, last) if row["epoch"] <= last])
 
 
 def append(path: Path, row: Mapping[str, float]) -> None:

@@ -11,6 +11,10 @@ from memgate.errors import require
 from memgate.runs import metrics
 from memgate.runs.json_files import check_digest, read_json, with_digest, write_json
 from noise.files.lock import is_locked
+from noise.files.schema import other_format
+
+SCHEMA = "memgate-status/1"
+"""Format of status.json; those written before it had a name have none."""
 
 STATES = ("running", "complete", "stopped", "failed")
 """States in status.json; in addition, a run that was killed is ``crashed``."""
@@ -59,6 +63,8 @@ def read_status(folder: Path, epochs: int, sealed: bool) -> Status:
             "failed", epoch, epochs, "status.json is missing" if epoch else "it ended before it began"
         )
     stored = read_json(path)
+    schema = stored.get("schema", SCHEMA)
+    require(schema == SCHEMA, other_format(path, schema, SCHEMA, "it is damaged; remove it."))
     check_digest(path, stored, needed=sealed)
     known = {field.name for field in fields(Status)}
     status: Status = from_json(Status, {key: stored[key] for key in stored if key in known}, str(path))
@@ -81,7 +87,7 @@ def read_status(folder: Path, epochs: int, sealed: bool) -> Status:
 def write_status(path: Path, state: str, epoch: int, epochs: int, message: str = "") -> None:
     """Write a status of this process atomically; arguments are the fields of :class:`Status`."""
     status = Status(state, epoch, epochs, message, os.getpid(), socket.gethostname(), time.time())
-    write_json(path, with_digest(asdict(status)))
+    write_json(path, with_digest({"schema": SCHEMA, **asdict(status)}))
 
 
 def _is_trained(log: Path, status: Status) -> bool:

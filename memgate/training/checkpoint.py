@@ -208,9 +208,7 @@ def _seal_of(data: bytes) -> dict[str, Any] | None:
         raise DamagedFileError("its checksum cannot be read") from error
     schema, identity, epoch, crc = known
     if schema != SEAL:
-        raise DamagedFileError(
-            f"its seal has the format {schema!r:.40} and not {SEAL}: a newer version wrote it"
-        )
+        raise DamagedFileError(other_format("its seal", schema, SEAL, "it is not one of this version"))
     if zlib.crc32(_seal_text(identity, epoch, 0), zlib.crc32(data[: -len(comment)])) != crc:
         raise DamagedFileError("its checksum does not match")
     return {"run": identity, "epoch": epoch}

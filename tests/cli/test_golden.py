@@ -66,6 +66,12 @@ def _config(run: Run) -> object:
     return Run(run.path).outline
 
 
+def _status(run: Run) -> object:
+    run.set_status("stopped", 1)
+    _text(run.path / "status.json", "memgate-status/1", "memgate-status/2")
+    return run.status()
+
+
 def _manifest(run: Run) -> object:
     arrays = read_npz(run.path / "manifest.npz")
     header = str(arrays["header"]).replace("memgate-manifest/2", "memgate-manifest/10")
@@ -102,7 +108,7 @@ def _checkpoint(run: Run) -> object:
     return read_model(run, "last", torch.device("cpu"))
 
 
-@pytest.mark.parametrize("read", [_config, _manifest, _probe, _cohort, _sweep, _checkpoint])
+@pytest.mark.parametrize("read", [_config, _status, _manifest, _probe, _cohort, _sweep, _checkpoint])
 def test_a_format_of_a_newer_version_is_a_sentence(newest: Run, read: Callable[[Run], object]) -> None:
     with pytest.raises(
         (MemgateError, NoiseError), match=r"which a newer version of memgate wrote \(.*update memgate"
