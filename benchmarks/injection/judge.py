@@ -59,8 +59,9 @@ def judge(seen: Seen, whole: Seen, executed: bool = False) -> Verdict:
 
 
 def _numbers(seen: Seen) -> str:
-    """Standard output, but for a training's, whose lines hold seconds."""
-    return "" if isinstance(seen.state, dict) and "checkpoint" in seen.state else seen.ended.out
+    """The lines of standard output, sorted, as runs are by the time of their files; none of a training's (seconds)."""
+    training = isinstance(seen.state, dict) and "checkpoint" in seen.state
+    return "" if training else "\n".join(sorted(seen.ended.out.splitlines()))
 
 
 def _new_sentence(seen: Seen, whole: Seen) -> str:
