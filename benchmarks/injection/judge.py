@@ -15,7 +15,7 @@ BAD: tuple[Outcome, ...] = OUTCOMES[2:]
 
 NAMED = re.compile(
     r"damaged|cannot be read|checksum|does not fit|differs?\b|lacks|unprotected|is not|are not|belong|no longer|"
-    r"does not exist|other than|contradict|missing|ended before|crashed|failed|unknown",
+    r"does not exist|other than|another run|without |contradict|missing|ended before|crashed|failed|unknown",
     re.IGNORECASE,
 )
 """Words of a sentence that says that something is wrong."""
