@@ -13,7 +13,8 @@ Change = Callable[[Any], object]
 
 def changes(path: Path) -> dict[str, Change]:
     """Description to change, for everything in a log (h5py writes through its checksums, as any program does)."""
-    with h5py.File(path, "r", locking=False) as handle:
+    opened: Any = h5py.File(path, "r", locking=False)
+    with opened as handle:
         splits = [name for name in handle if name not in ("commit", "epoch") and "sample_id" in handle[name]]
         datasets: list[str] = []
         handle.visititems(
