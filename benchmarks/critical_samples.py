@@ -22,7 +22,7 @@ from memgate.models.backbones.resnet import ResNet
 from memgate.models.pixels import PixelNetwork
 from memgate.models.pretrained import AKAMASTER_MEAN, AKAMASTER_STD, load_foreign
 from probes.csr.critical import critical_samples
-from probes.stats.intervals import spearman_interval
+from probes.stats.rank_correlation import spearman_interval
 
 RADII = (0.1, 0.3, 1, 2)
 """Radii in grey levels of 255."""

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -160,7 +161,7 @@ def _rebuilt(path: Path, place: Callable[[h5py.Group, str, h5py.Dataset], object
         )
         first = {name.rpartition("/")[0]: name for name in reversed(names)}
         for name in first.values():
-            old = handle[name]
+            old: Any = handle[name]
             del handle[name]
             place(handle, name, old)
 

@@ -15,7 +15,8 @@ Change = Callable[[Any], object]
 
 def changes(path: Path) -> dict[str, Change]:
     """Description to change, for everything in an HDF5 file of a run."""
-    with h5py.File(path, "r", locking=False) as handle:
+    opened: Any = h5py.File(path, "r", locking=False)
+    with opened as handle:
         splits = [name for name in handle if name not in ("commit", "epoch") and "sample_id" in handle[name]]
         datasets: list[str] = []
         attributes = [("/", name) for name in handle.attrs]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ ARRAYS = {
 def test_arrays(kind: str, walk_on: Callable[..., int], tmp_path: Path) -> None:
     pictures, labels = ARRAYS[kind]
     path = tmp_path / "data.npz"
-    arrays = {f"{split}_{name}": value for split in ("train", "test") for name, value in
+    arrays: dict[str, Any] = {f"{split}_{name}": value for split in ("train", "test") for name, value in
               (("images", pictures), ("labels", np.array(labels)))}  # fmt: skip
     np.savez(path, **arrays)
     commands = READ if kind in ("two samples", "two classes") else [READ[at] for at in SHORT]

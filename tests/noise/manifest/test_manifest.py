@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
