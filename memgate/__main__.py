@@ -88,17 +88,18 @@ def main() -> None:
         if terminate is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _end)
         run(sys.argv[1:])
-    except KeyboardInterrupt:  # a second Ctrl-C, after the one that run() has handled
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as interrupt:  # a second Ctrl-C, after the one that run() has handled
+        raise SystemExit(*interrupt.args or (130,)) from None
     finally:
         if handled:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, terminate)
+        if terminate is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, terminate)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """Raise SystemExit, so that what was begun is cleaned up: SIGTERM alone would leave temporary files behind."""
-    raise SystemExit(128 + number)
+    """Raise KeyboardInterrupt with the exit code: SIGTERM by itself would leave temporary files behind."""
+    raise KeyboardInterrupt(128 + number)
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

@@ -205,8 +205,8 @@ def run(arguments: Sequence[str]) -> None:
     """Run the command of the arguments; an error that the user can correct ends in one sentence and exit code 2.
 
     Raises:
-        SystemExit: with code 2 after an error of the user or of a file, 130 after Ctrl-C, 0 after --help or when the
-            reader of the output has ended.
+        SystemExit: with code 2 after an error of the user or of a file, 130 after Ctrl-C, 143 after SIGTERM, 0 after
+            --help or when the reader of the output has ended.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -219,9 +219,9 @@ def run(arguments: Sequence[str]) -> None:
     except (MemgateError, NoiseError) as error:
         console.warn(str(error))
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:  # of SIGTERM with its exit code
         console.warn("Stopped.")
-        raise SystemExit(130) from None
+        raise SystemExit(*interrupt.args or (130,)) from None
     except BrokenPipeError:
         # The reader of the output has ended (memgate runs | head), which is no error.
         sys.stderr.close()

@@ -15,7 +15,7 @@ BAD: tuple[Outcome, ...] = OUTCOMES[2:]
 
 NAMED = re.compile(
     r"damaged|cannot be read|checksum|does not fit|differs?\b|lacks|unprotected|is not|are not|belong|no longer|"
-    r"does not exist|other than|contradict|missing|ended before|crashed|failed|unknown",
+    r"does not exist|other than|another run|without |contradict|missing|ended before|crashed|failed|unknown",
     re.IGNORECASE,
 )
 """Words of a sentence that says that something is wrong."""
@@ -59,8 +59,9 @@ def judge(seen: Seen, whole: Seen, executed: bool = False) -> Verdict:
 
 
 def _numbers(seen: Seen) -> str:
-    """Standard output, but for a training's, whose lines hold seconds."""
-    return "" if isinstance(seen.state, dict) and "checkpoint" in seen.state else seen.ended.out
+    """The lines of standard output, sorted, as runs are by the time of their files; none of a training's (seconds)."""
+    training = isinstance(seen.state, dict) and "checkpoint" in seen.state
+    return "" if training else "\n".join(sorted(seen.ended.out.splitlines()))
 
 
 def _new_sentence(seen: Seen, whole: Seen) -> str:

@@ -1,6 +1,8 @@
-"""Changes of a log's identity, values and structure that leave a valid HDF5 file, made with h5py as anybody could."""
+"""Changes of what a log or a file of results says that leave a valid HDF5 file, made with h5py as anybody could."""
 
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,19 @@ Change = Callable[[Any], object]
 
 
 def changes(path: Path) -> dict[str, Change]:
-    """Description to change, for everything in a log (h5py writes through its checksums, as any program does)."""
+    """Description to change, for everything in an HDF5 file of a run."""
     opened: Any = h5py.File(path, "r", locking=False)
     with opened as handle:
         splits = [name for name in handle if name not in ("commit", "epoch") and "sample_id" in handle[name]]
         datasets: list[str] = []
-        handle.visititems(
-            lambda name, item: datasets.append(name) if isinstance(item, h5py.Dataset) else None
-        )
-        attributes = list(handle.attrs)
+        attributes = [("/", name) for name in handle.attrs]
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                datasets.append(name)
+            attributes.extend((name, attribute) for attribute in item.attrs)
+
+        handle.visititems(visit)
     result: dict[str, Change] = {}
     for split in splits:
         result[f"{split}: two ids exchanged"] = _edit(f"{split}/sample_id", _exchanged)
@@ -35,9 +41,10 @@ def changes(path: Path) -> dict[str, Change]:
             result[f"commit/{split}/done: first row {value}"] = _edit(f"commit/{split}/done", _first(value))
         result[f"commit/{split}/crc32: a checksum changed"] = _edit(f"commit/{split}/crc32", _first(1))
         result[f"commit/{split}/seen: a count changed"] = _edit(f"commit/{split}/seen", _first(1))
-    result["epoch: first is 7"] = _edit("epoch", _first(7))
-    result["epoch: reversed"] = _edit("epoch", lambda values: values[::-1])
+    if "epoch" in datasets:
+        result["epoch: reversed"] = _edit("epoch", lambda values: values[::-1])
     for name in datasets:
+        result[f"{name}: first is 7"] = _edit(name, _first(7))
         result[f"{name}: removed"] = lambda handle, name=name: handle.__delitem__(name)
     for name in datasets:
         result[f"{name}: halved"] = lambda handle, name=name: _replaced(
@@ -46,13 +53,13 @@ def changes(path: Path) -> dict[str, Change]:
         result[f"{name}: as text"] = lambda handle, name=name: _replaced(
             handle, name, lambda _: np.bytes_(b"x")
         )
-    for name in attributes:
-        result[f"attribute {name}: removed"] = lambda handle, name=name: handle.attrs.__delitem__(name)
-        result[f"attribute {name}: another text"] = lambda handle, name=name: _retexted(handle, name)
-        result[f"attribute {name}: a number"] = lambda handle, name=name: handle.attrs.__setitem__(name, 5)
-    result["class names reversed"] = lambda handle: _reversed(handle, "class_names")
-    result["mode online"] = lambda handle: handle.attrs.__setitem__("mode", "online")
-    result["format of a newer version"] = lambda handle: handle.attrs.__setitem__("schema", "memgate-log/9")
+    for place, name in attributes:
+        for words, change in (("removed", _gone), ("another text", _retexted), ("a number", _number)):
+            result[f"attribute {name} of {place}: {words}"] = partial(_at, place, name, change)
+    if ("/", "class_names") in attributes:
+        result["class names reversed"] = partial(_at, "/", "class_names", _reversed)
+        result["mode online"] = lambda handle: handle.attrs.__setitem__("mode", "online")
+    result["format of a newer version"] = partial(_at, "/", "schema", _newer)
     return result
 
 
@@ -103,17 +110,33 @@ def _replaced(handle: Any, name: str, edit: Callable[[np.ndarray], Any]) -> None
     handle[name] = values
 
 
-def _retexted(handle: Any, name: str) -> None:
-    value = handle.attrs[name]
-    handle.attrs[name] = "[]" if isinstance(value, str) and value != "[]" else "x"
+def _at(place: str, name: str, change: Callable[[Any, str], object], handle: Any) -> None:
+    """Make a change of one attribute."""
+    change(handle[place].attrs, name)
 
 
-def _reversed(handle: Any, name: str) -> None:
+def _gone(attributes: Any, name: str) -> None:
+    del attributes[name]
+
+
+def _number(attributes: Any, name: str) -> None:
+    attributes[name] = 5
+
+
+def _retexted(attributes: Any, name: str) -> None:
+    attributes[name] = "[]" if isinstance(attributes[name], str) and attributes[name] != "[]" else "x"
+
+
+def _newer(attributes: Any, name: str) -> None:
+    value = attributes[name]
+    text = value.decode() if isinstance(value, bytes) else str(value)
+    attributes[name] = np.bytes_(text.partition("/")[0] + "/99")
+
+
+def _reversed(attributes: Any, name: str) -> None:
     """Turn round a list of texts, however it is stored."""
-    import json
-
-    value = handle.attrs[name]
+    value = attributes[name]
     if isinstance(value, str | bytes):
-        handle.attrs[name] = json.dumps(json.loads(value)[::-1])
+        attributes[name] = json.dumps(json.loads(value)[::-1])
     else:
-        handle.attrs[name] = value[::-1]
+        attributes[name] = value[::-1]

@@ -232,6 +232,7 @@ def _stopped(lab: Lab, task: Task, stop: str, names: frozenset[str] | None, at: 
     def work() -> None:
         from memgate import console
         from memgate.errors import MemgateError
+        from noise.errors import NoiseError
 
         if stop == "file size limit":
             resource.setrlimit(resource.RLIMIT_FSIZE, (at, resource.RLIM_INFINITY))
@@ -239,7 +240,7 @@ def _stopped(lab: Lab, task: Task, stop: str, names: frozenset[str] | None, at: 
             sys.setprofile(Counter(names, at, act))
         try:  # as app.cli.main.run does, for tasks that call memgate as a library
             task.work(lab)
-        except MemgateError as error:
+        except (MemgateError, NoiseError) as error:
             console.warn(str(error))
             raise SystemExit(2) from None
         except KeyboardInterrupt:

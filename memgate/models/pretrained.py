@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from memgate.errors import MemgateError
 from memgate.models.torch_files import DamagedFileError, load_checked
+from noise.files.regular import regular_bytes
 
 AKAMASTER_MEAN = (0.485, 0.456, 0.406)
 AKAMASTER_STD = (0.229, 0.224, 0.225)
@@ -44,7 +45,7 @@ def load_foreign(model: nn.Module, path: Path) -> None:
         MemgateError: the file is missing or damaged, or holds another network.
     """
     try:
-        content = load_checked(path.read_bytes(), torch.device("cpu"))
+        content = load_checked(regular_bytes(path), torch.device("cpu"))
     except FileNotFoundError as error:
         raise MemgateError(f"{path} does not exist: give the file of the weights.") from error
     except (OSError, DamagedFileError) as error:

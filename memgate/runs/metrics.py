@@ -1,6 +1,7 @@
 """Reads and writes metrics.csv: one line of means per epoch. No torch."""
 
 import csv
+import hashlib
 import io
 import math
 import os
@@ -35,7 +36,7 @@ def last_known(rows: Sequence[Mapping[str, float]], column: str) -> float | None
     return known[-1] if known else None
 
 
-def read(path: Path, finished: int = 0) -> list[dict[str, float]]:
+def read(path: Path, finished: int = 0, digest: str = "") -> list[dict[str, float]]:
     """One dict (column to value) per line, by rising epoch; NaN for an empty cell.
 
     A half-written last line is left out. Without a file there are no lines.
@@ -43,10 +44,11 @@ def read(path: Path, finished: int = 0) -> list[dict[str, float]]:
     Args:
         path: of metrics.csv.
         finished: number of finished epochs, which a file must have where it exists.
+        digest: of :func:`digest_of` these epochs; empty where it is not known.
 
     Raises:
-        MemgateError: the file cannot be read, holds a value that is not a number, its epochs do not rise, or the last
-            ones are missing.
+        MemgateError: the file cannot be read, holds a value that is not a number, its epochs do not rise, the last
+            ones are missing, or it is not the file of the digest.
     """
     if not path.exists():
         return []
@@ -67,7 +69,32 @@ def read(path: Path, finished: int = 0) -> list[dict[str, float]]:
     last = int(epochs[-1]) if epochs else 0
     if last < finished:
         raise MemgateError(f"{path} ends at epoch {last}, and {finished} epochs are finished: {REMEDY}")
+    if digest and digest_of(path, finished) != digest:
+        raise MemgateError(f"{path} was changed, or is of another run (status.json has its digest): {REMEDY}")
     return rows
+
+
+def digest_of(path: Path, finished: int) -> str:
+    """SHA-256 of the header and the lines of the first epochs; empty where the file cannot be read.
+
+    Args:
+        path: of metrics.csv.
+        finished: the last of these epochs; a training may add lines meanwhile.
+    """
+    digest = hashlib.sha256()
+    if not path.is_file():  # reading a named pipe would wait for ever
+        return ""
+    try:
+        with path.open("rb") as stream:
+            digest.update(stream.readline())
+            for line in stream:
+                epoch = line.partition(b",")[0]
+                if not epoch.isdigit() or int(epoch) > finished:
+                    break
+                digest.update(line)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def last_epoch(path: Path) -> int:

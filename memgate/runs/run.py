@@ -249,18 +249,26 @@ class Run:
 
     def status(self) -> Status:
         """State and progress of the run; raises MemgateError where status.json is damaged."""
-        return read_status(self.path, self.outline.epochs, self.sealed)
+        return read_status(self.path, self.outline.epochs, self._stored.get("digest", ""))
 
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
         """Write status.json."""
-        write_status(self.path / "status.json", state, epoch, self.outline.epochs, message)
+        write_status(
+            self.path / "status.json",
+            state,
+            epoch,
+            self.outline.epochs,
+            message,
+            self._stored.get("digest", ""),
+        )
 
     def metrics(self) -> list[dict[str, float]]:
         """One dict per finished epoch; raises MemgateError where metrics.csv is damaged or lacks a finished epoch."""
-        finished = 0
+        finished, digest = 0, ""
         with suppress(MemgateError):  # read first, because a training may finish an epoch meanwhile
-            finished = self.status().epoch
-        return metrics.read(self.path / "metrics.csv", finished)
+            status = self.status()
+            finished, digest = status.epoch, status.metrics
+        return metrics.read(self.path / "metrics.csv", finished, digest)
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""

@@ -38,9 +38,13 @@ class Status:
     """Name of the machine that this process runs on."""
     updated: float = 0.0
     """Unix time of the last change."""
+    metrics: str = ""
+    """Digest of the lines of metrics.csv up to ``epoch``; empty where there are none, or it is not known."""
+    config: str = ""
+    """Digest that config.json holds of itself; empty where it is not known."""
 
 
-def read_status(folder: Path, epochs: int, sealed: bool) -> Status:
+def read_status(folder: Path, epochs: int, config: str) -> Status:
     """The status of a run; without status.json, what its metrics say.
 
     A run is ``running`` only while a process holds the lock of its log: ids of processes come again, and those of
@@ -49,10 +53,10 @@ def read_status(folder: Path, epochs: int, sealed: bool) -> Status:
     Args:
         folder: of the run.
         epochs: planned, according to config.json.
-        sealed: whether status.json must have a digest.
+        config: the digest that config.json holds of itself. Where it has one, status.json must have one too.
 
     Raises:
-        MemgateError: the file is damaged, or contradicts itself or config.json.
+        MemgateError: the file is damaged, of another run, or contradicts itself or config.json.
     """
     path = folder / "status.json"
     if not path.exists():
@@ -65,9 +69,13 @@ def read_status(folder: Path, epochs: int, sealed: bool) -> Status:
     stored = read_json(path)
     schema = stored.get("schema", SCHEMA)
     require(schema == SCHEMA, other_format(path, schema, SCHEMA, "it is damaged; remove it."))
-    check_digest(path, stored, needed=sealed)
+    check_digest(path, stored, needed=bool(config))
     known = {field.name for field in fields(Status)}
     status: Status = from_json(Status, {key: stored[key] for key in stored if key in known}, str(path))
+    require(
+        status.config in ("", config),
+        f"{path} and the config.json beside it are of two runs: put back the one that is not this run's.",
+    )
     right = (
         status.state in STATES
         and status.epochs == epochs
@@ -84,9 +92,14 @@ def read_status(folder: Path, epochs: int, sealed: bool) -> Status:
     return status
 
 
-def write_status(path: Path, state: str, epoch: int, epochs: int, message: str = "") -> None:
+def write_status(
+    path: Path, state: str, epoch: int, epochs: int, message: str = "", config: str = ""
+) -> None:
     """Write a status of this process atomically; arguments are the fields of :class:`Status`."""
-    status = Status(state, epoch, epochs, message, os.getpid(), socket.gethostname(), time.time())
+    lines = metrics.digest_of(path.with_name("metrics.csv"), epoch)
+    status = Status(
+        state, epoch, epochs, message, os.getpid(), socket.gethostname(), time.time(), lines, config
+    )
     write_json(path, with_digest({"schema": SCHEMA, **asdict(status)}))
 
 

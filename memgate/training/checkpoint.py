@@ -22,6 +22,7 @@ from memgate.models.pretrained import differences
 from memgate.models.torch_files import DamagedFileError, load_checked
 from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
+from noise.files.regular import regular_bytes
 from noise.files.schema import other_format
 
 SCHEMA = "memgate-checkpoint/1"
@@ -130,7 +131,7 @@ def _read(run: Run, which: str | int, device: torch.device) -> dict[str, Any]:
     """A checkpoint's content, after its checksums and its run are compared; raises MemgateError where they differ."""
     path = run.checkpoint(which)
     try:
-        data = path.read_bytes()
+        data = regular_bytes(path)
         seal = _seal_of(data)
         content = load_checked(data, device, crc_known=seal is not None)
         epoch = _checked_epoch(content, path)

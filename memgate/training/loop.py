@@ -105,6 +105,7 @@ def resume(run: Run) -> Run:
     check_run(run)
     if run.status().state == "complete":
         raise MemgateError(f"{run.path} is complete: there is nothing to resume.")
+    run.metrics()  # raises where they are damaged; the next status.json takes their digest
     device = choose_device(run.config.device)
     if device.type == "cpu":
         # Sums are divided among the threads, so another number of threads would round differently.

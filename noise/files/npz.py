@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from noise.errors import NoiseError, require
 from noise.files.atomic import atomic_write
+from noise.files.regular import open_regular
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every entry; the real time would make files of equal arrays differ."""
@@ -89,7 +90,7 @@ def read_npz(
         NoiseError: the file is missing, unreadable, truncated, or not an ``.npz`` file.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return arrays_of(stream, str(path), most, remedy)
     except FileNotFoundError as error:
         raise NoiseError(f"{path} does not exist: check the path.") from error

@@ -3,10 +3,13 @@
 import csv
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -258,3 +261,23 @@ def test_runs_takes_the_folder_of_one_run(make_run, exit_code, capsys):
     run = make_run(n=20, test_n=10, epochs=1)
     assert exit_code("runs", run.path) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["run"]
+
+
+def test_sigterm_leaves_no_temporary_file(
+    make_run: Callable[..., Any],
+    exit_code: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from probes.export import export
+
+    run, before = make_run(), signal.getsignal(signal.SIGTERM)
+    write = export.atomic_write
+
+    def interrupted(path: Path, fill: Callable[[Any], object]) -> None:
+        write(path, lambda stream: (fill(stream), signal.raise_signal(signal.SIGTERM)))
+
+    monkeypatch.setattr(export, "atomic_write", interrupted)
+    assert exit_code("export", run.path, "--out", tmp_path / "table.csv") == 143
+    assert [path.name for path in tmp_path.iterdir() if "table" in path.name] == []
+    assert signal.getsignal(signal.SIGTERM) is before

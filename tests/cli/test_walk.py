@@ -34,8 +34,8 @@ READ = [
 ]  # fmt: skip
 """Commands over a run that was trained."""
 
-REFUSED = ("export {run} --min-loss 1e9 --out {out}/none.csv", "resume {run}")
-"""Those that have nothing to do there."""
+REFUSED = ("export {run} --min-loss 1e9 --out {out}/none.csv", "resume {run}", "probe difficulty {run}")
+"""Those that have nothing to do, or too few samples, there."""
 
 SHORT = (0, 2, 4, 5, 10, 15)
 """Places in READ of what every data set is walked over by; some data sets are walked over by all."""

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from memgate.log.writer import SampleLogWriter
 from memgate.runs.config_file import write_config
 from memgate.runs.create import create_run
 from memgate.runs.json_files import with_digest
-from memgate.runs.run import list_runs, open_run
+from memgate.runs.run import Run, list_runs, open_run
+from memgate.runs.status import write_status
 
 
 def arguments_of(run, name) -> Any:
@@ -211,9 +213,32 @@ def test_a_changed_number_in_status_or_configuration_is_said(make_run, one_sente
 
 def test_a_status_that_contradicts_the_configuration_is_said(make_run):
     run, other = make_run(epochs=4), make_run(epochs=3)
-    (run.path / "status.json").write_bytes((other.path / "status.json").read_bytes())
+    write_status(run.path / "status.json", "complete", 3, 3)
     with pytest.raises(MemgateError, match=r"epoch 3 of 3, and the run has 4 epochs: .* remove it"):
+        run.status()
+    (run.path / "status.json").write_bytes((other.path / "status.json").read_bytes())
+    with pytest.raises(MemgateError, match=r"status\.json and the config\.json beside it are of two runs"):
         run.status()
     run.set_status("complete", 2)
     with pytest.raises(MemgateError, match=r"says 'complete', epoch 2 of 4"):
         run.status()
+
+
+def test_metrics_that_were_changed_or_are_of_another_run_are_said(
+    make_run: Callable[..., Run], one_sentence: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, other = make_run(finished=2), make_run(finished=2, seed=1)
+    path = run.path / "metrics.csv"
+    before = path.read_text()
+    header, first, second = before.splitlines(keepends=True)
+    for text in (
+        header + first + second.replace("2,", "2.0,", 1),
+        header + first.replace(",0.5,", ",0.25,", 1) + second,
+        (other.path / "metrics.csv").read_text(),
+    ):
+        path.write_text(text)
+        assert "was changed, or is of another run" in one_sentence("resume", run.path)
+        Runs(run.path.parent).run()
+        assert "was changed, or is of another run" in capsys.readouterr().out
+    path.write_text(before + second.replace("2,", "3,", 1))  # an epoch that a training has just finished
+    assert [row["epoch"] for row in run.metrics()] == [1, 2, 3]

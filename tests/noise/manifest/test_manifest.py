@@ -1,6 +1,8 @@
 import dataclasses
 import json
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -348,3 +350,9 @@ def test_changes_of_labels_are_those_of_the_matrix():
     whole = label_counts(manifest)
     np.fill_diagonal(whole, 0)
     np.testing.assert_array_equal(counts, whole)
+
+
+def test_a_named_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.npz")
+    with pytest.raises(NoiseError, match="cannot be read"):
+        Manifest.load(tmp_path / "manifest.npz")

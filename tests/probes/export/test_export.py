@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import tracemalloc
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -438,3 +439,18 @@ def test_long_and_matrix_come_piece_by_piece(make_run):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2000 * 30 * 4 * 2, "less than two of the eight float matrices"
+
+
+def test_a_table_whose_meta_json_cannot_be_written_is_removed(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    run, out = make_run(), tmp_path / "table.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_meta", full)
+        with pytest.raises(MemgateError, match="No space left on device"):
+            export_run(run, out=out)
+    assert not out.exists()  # it would be taken for a file that is not memgate's
+    assert export_run(run, out=out) == out
