@@ -33,7 +33,7 @@ class _Payload:
 
 def hostile_files(name: str) -> dict[str, Hostile]:
     """Description to hostile file, of those that can stand in the place of a run's file of this name."""
-    files: dict[str, Hostile] = {"FIFO": _fifo, "link to itself": _loop, "not text": _bytes}
+    files: dict[str, Hostile] = {"FIFO": _fifo, "not text": _bytes}
     suffix = Path(name).suffix
     if suffix == ".json":
         files |= {"nested JSON": _nested, "infinite numbers": _infinite, "huge numbers": _huge, "list": _list}
@@ -49,11 +49,6 @@ def hostile_files(name: str) -> dict[str, Hostile]:
 def _fifo(path: Path, _marker: Path) -> None:
     path.unlink()
     os.mkfifo(path)
-
-
-def _loop(path: Path, _marker: Path) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
 
 
 def _bytes(path: Path, _marker: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,13 @@ class Lab:
         return {"digests": digests, "notes": notes}
 
 
-def make_lab(folder: Path, seconds: float) -> Lab:
+def make_lab(folder: Path, seconds: float, with_probes: bool = True) -> Lab:
     """A lab with two runs of the same shape, each complete with probes and as it was stopped after half its epochs.
+
+    Args:
+        folder: of the lab; must exist.
+        seconds: limit of a command, see :func:`injection.child.forked`.
+        with_probes: whether the complete runs have results of probes.
 
     Raises:
         RuntimeError: one of them could not be made.
@@ -134,14 +140,11 @@ def make_lab(folder: Path, seconds: float) -> Lab:
         for command in ("resume", "report"):
             lab.whole(command, name).parent.mkdir(parents=True, exist_ok=True)
         made = lab.runs / name
-        _checked(lab.run(lambda name=name, seed=seed: _train(lab.runs, name, seed)), 130)
+        _checked(lab.run(partial(_train, lab.runs, name, seed)), 130)
         shutil.copytree(made, lab.whole("resume", name))
-        for arguments in (
-            ["resume", made],
-            ["probe", "routing", made, "--device", "cpu"],
-            ["probe", "csr", made, "--device", "cpu", "--n", "10", "--splits", "train"],
-        ):
-            _checked(lab.run(lambda arguments=arguments: memgate([str(word) for word in arguments])), 0)
+        probes = [["probe", "routing"], ["probe", "csr", "--n", "10", "--splits", "train"]]
+        for arguments in (["resume"], *[[*probe, "--device", "cpu"] for probe in probes if with_probes]):
+            _checked(lab.run(partial(memgate, [*arguments, str(made)])), 0)
         made.rename(lab.whole("report", name))
     return lab
 

@@ -14,6 +14,7 @@ from memgate.log.format import SAMPLE_COLUMNS, LogLayout, Samples
 from memgate.log.guard import text
 from memgate.log.seal import Seal
 from noise.errors import NoiseError
+from noise.files.regular import regular_bytes
 from noise.manifest.manifest import Manifest
 
 
@@ -192,7 +193,7 @@ def _digest(path: Path) -> str:
     """Digest of a file as in :func:`file_digests`; a configuration without one of its own has that of the file."""
     if path.name == "config.json":
         with suppress(OSError, ValueError, RecursionError, AttributeError):
-            own = json.loads(path.read_bytes()).get("digest")
+            own = json.loads(regular_bytes(path)).get("digest")
             if isinstance(own, str):
                 return own
     return _sha256(path)

@@ -74,7 +74,8 @@ def read_status(folder: Path, epochs: int, config: str) -> Status:
     status: Status = from_json(Status, {key: stored[key] for key in stored if key in known}, str(path))
     require(
         status.config in ("", config),
-        f"{path} and the config.json beside it are of two runs: put back the one that is not this run's.",
+        f"{path} does not belong to the config.json beside it (one of them was changed, or is another run's): put "
+        "this run's own back.",
     )
     right = (
         status.state in STATES

@@ -217,7 +217,7 @@ def test_a_status_that_contradicts_the_configuration_is_said(make_run):
     with pytest.raises(MemgateError, match=r"epoch 3 of 3, and the run has 4 epochs: .* remove it"):
         run.status()
     (run.path / "status.json").write_bytes((other.path / "status.json").read_bytes())
-    with pytest.raises(MemgateError, match=r"status\.json and the config\.json beside it are of two runs"):
+    with pytest.raises(MemgateError, match=r"status\.json does not belong to the config\.json beside it"):
         run.status()
     run.set_status("complete", 2)
     with pytest.raises(MemgateError, match=r"says 'complete', epoch 2 of 4"):

@@ -165,6 +165,7 @@ def test_a_damaged_number_of_threads_is_said(
     del stored["digest"]
     stored["environment"]["threads"] = threads
     path.write_text(json.dumps(stored))
+    (run.path / "status.json").unlink()  # it names the digest
     assert "has the number of threads" in one_sentence("resume", run.path)
 
 
