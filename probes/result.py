@@ -134,13 +134,13 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
     return tuple(sorted(results, key=lambda result: (result.epoch, result.variant)))
 
 
-def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
+def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> list[ProbeResult]:
     """Add results to a probe's file; a result replaces a stored one with the same key, the others remain.
 
     The new file is written completely before it replaces the old one. A lock makes concurrent calls wait.
 
     Returns:
-        Path of the file.
+        The results as they are stored: with the identity of the run's log.
 
     Raises:
         MemgateError: the existing file is damaged (it is left unchanged), or the file cannot be written.
@@ -151,7 +151,8 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
         with locked_folder(path.parent):
             kept = {result.key: result for result in load_results(run, probe)}
             identity = run.sample_log().identity
-            kept |= {result.key: replace(result, log=identity) for result in results}
+            bound = [replace(result, log=identity) for result in results]
+            kept |= {result.key: result for result in bound}
             # Written to memory first: HDF5 itself does not report the error of a full disk.
             content = _content(kept.values())
             atomic_write(path, lambda stream: stream.write(content))
@@ -159,7 +160,7 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> Path:
         raise MemgateError(
             f"{path} cannot be written ({error.strerror or error}): free some space, or check the permissions."
         ) from error
-    return path
+    return bound
 
 
 def _check_run(run: Run, path: Path, results: Iterable[ProbeResult]) -> None:

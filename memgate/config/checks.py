@@ -1,6 +1,7 @@
 """Checks of configurations: types, choices and ranges of their fields, also where Python code makes them. No torch."""
 
 import dataclasses
+import math
 import typing
 from functools import cache
 from pathlib import Path
@@ -69,6 +70,8 @@ def _plain(value: Any, flag: str) -> Any:
         value = value.item()
     if isinstance(value, int) and value.bit_length() > 64:  # Python cannot even print some of them
         raise MemgateError(f"{flag} is a number of {value.bit_length()} bits, which is out of range.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MemgateError(f"{flag} {value} must be a finite number.")
     if isinstance(value, list | tuple):
         return [_plain(item, flag) for item in value]
     return str(value) if isinstance(value, Path) else value

@@ -48,7 +48,7 @@ def probe_run(
                 sample_id=samples.images.sample_id, batch_size=batch_size, finished=finished,
             )  # fmt: skip
         result = _result(critical, samples)
-        save_results(run, PROBE, [result])
+        [result] = save_results(run, PROBE, [result])
         if most:
             neighbours = find_neighbours(network, samples.pixels, critical, most=most, batch_size=batch_size)
             save_results(run, NEIGHBOURS, [_neighbours(neighbours, result, most)])

@@ -71,7 +71,7 @@ def probe_run(
                 config=settings,
                 versions=samples.versions,
             )
-            save_results(run, PROBE, [result])
+            [result] = save_results(run, PROBE, [result])
             yield result
 
 

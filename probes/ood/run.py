@@ -125,7 +125,7 @@ def _stored(
         config=config,
         versions=samples.versions,
     )
-    save_results(run, PROBE, [result])
+    [result] = save_results(run, PROBE, [result])
     return result
 
 

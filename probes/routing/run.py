@@ -91,7 +91,7 @@ def probe_run(
         if readouts is None or trained != samples.epoch:
             readouts, trained = _trained(network, samples, cut_point(model), batch_size), samples.epoch
         result = _probe(run, network, readouts, samples, batch_size, control)
-        save_results(run, PROBE, [result])
+        [result] = save_results(run, PROBE, [result])
         yield result
 
 

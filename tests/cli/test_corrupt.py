@@ -324,7 +324,7 @@ WRONG = [
     (["--noise", "pair:0.1", "--sheet", "new.jpg"], "--sheet new.jpg is written as PNG"),
     (["show", "damaged.npz"], "damaged.npz: column severity is not the one that was written"),
     (["export", "damaged.npz", "--format", "csv", "--out", "new.csv"], "damaged.npz: column severity"),
-    (["vrify", "limited.npz"], "Available subcommands: write, show, verify"),
+    (["vrify", "limited.npz"], "'memgate corrupt' has no command 'vrify': perhaps verify is meant"),
     (["show", "nothing.npz"], "nothing.npz does not exist"),
     (["show", "../set.npz"], "is not a manifest"),
     (
@@ -348,8 +348,8 @@ WRONG = [
     (["import", "short.json"], "short.json lists 119 labels"),
     (["import", "words.json"], "words.json holds 'cat' at index 0"),
     (["import", "broken.json"], "broken.json is not JSON"),
-    (["import", "../set.npz"], "set.npz is not JSON"),
-    (["import", "two-thirds.csv"], "two-thirds.csv has no column sample_id"),
+    (["import", "../set.npz"], "set.npz has no column"),
+    (["import", "two-thirds.csv"], "two-thirds.csv has the column '0.2' twice"),
     (["import", "nothing.csv"], "nothing.csv does not exist"),
 ]
 

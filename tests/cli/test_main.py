@@ -195,7 +195,7 @@ WRONG = [
     (["train", "--train.epoch", "3"], "Perhaps you meant"),
     (["train", "--data.name", "npz", "--data.root", "missing.npz"], "missing.npz"),
     (["train", *SMALL, "--out", "/proc/nothing"], "cannot be made"),
-    (["train", "--train.lr", "inf"], "--train.lr inf must be a number above 0"),
+    (["train", "--train.lr", "inf"], "--train.lr inf must be a finite number"),
     (["resume", "nothing"], "nothing is no run"),
     (["report", "nothing"], "nothing is no run"),
     (["corrupt", "verify", "nothing.npz", "--data.name", "digits"], "nothing.npz does not exist"),

@@ -38,6 +38,13 @@ def assert_same(one, two):
         assert array.dtype == two.values[name].dtype
 
 
+def saved(run, results):
+    """Path of the file with these results of a probe."""
+    bound = save_results(run, "csr", results)
+    assert {entry.log for entry in bound} == {run.sample_log().identity}
+    return probe_path(run, "csr")
+
+
 def test_a_new_run_has_no_results(make_run):
     assert load_results(make_run(epochs=1, n=20, test_n=10), "csr") == ()
 
@@ -45,7 +52,7 @@ def test_a_new_run_has_no_results(make_run):
 def test_results_are_added_replaced_and_kept(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
     first, second = result(), result(split="test", n=7, seed=1)
-    path = save_results(run, "csr", [first])
+    path = saved(run, [first])
     assert path == probe_path(run, "csr") == run.path / "probes" / "csr.h5"
     assert_same(load_results(run, "csr")[0], first)
     save_results(run, "csr", [second, result(epoch=2)])
@@ -70,7 +77,7 @@ def test_values_of_another_length_than_the_samples_are_refused():
 
 def test_an_error_while_writing_leaves_the_old_file(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
-    path = save_results(run, "csr", [result()])
+    path = saved(run, [result()])
     before = path.read_bytes()
     with pytest.raises(TypeError):
         save_results(run, "csr", [result(epoch=9, config={"path": object()})])  # no JSON
@@ -103,7 +110,7 @@ def damage(path, kind):
 @pytest.mark.parametrize("kind", ["cut", "text", "foreign", "entry", "not-a-group", "flipped-bit"])
 def test_a_damaged_file_gives_one_sentence_and_is_left_unchanged(make_run, kind):
     run = make_run(epochs=1, n=20, test_n=10)
-    path = save_results(run, "csr", [result()])
+    path = saved(run, [result()])
     damage(path, kind)
     before = path.read_bytes()
     for action in (lambda: load_results(run, "csr"), lambda: save_results(run, "csr", [result(epoch=4)])):
@@ -117,7 +124,7 @@ def test_a_damaged_file_gives_one_sentence_and_is_left_unchanged(make_run, kind)
 
 def test_results_of_another_run_are_refused(make_run):
     run, other = (make_run(epochs=1, n=20, test_n=10, seed=seed) for seed in (0, 1))
-    path = save_results(other, "csr", [result()])
+    path = saved(other, [result()])
     target = probe_path(run, "csr")
     target.parent.mkdir()
     shutil.copy(path, target)
@@ -144,19 +151,19 @@ def as_written_by_0_1_0(path):
 
 def test_a_result_of_a_former_version_stays_unbound_when_others_are_added(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
-    as_written_by_0_1_0(save_results(run, "csr", [result()]))
+    as_written_by_0_1_0(saved(run, [result()]))
     assert [one.log for one in load_results(run, "csr")] == [""]
     save_results(run, "csr", [result(epoch=4)])
     assert [one.log for one in load_results(run, "csr")] == ["", run.sample_log().identity]
     unknown = replace(load_results(run, "csr")[0], sample_id=np.array([1, 2, 3, 4, 5000]))
-    as_written_by_0_1_0(save_results(run, "csr", [unknown]))
+    as_written_by_0_1_0(saved(run, [unknown]))
     with pytest.raises(MemgateError, match="holds results of another run"):  # the run has no such sample
         load_results(run, "csr")
 
 
 def test_no_flipped_byte_changes_a_result(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
-    path = save_results(run, "csr", [result()])
+    path = saved(run, [result()])
     content = path.read_bytes()
     for offset in [*range(0, 200, 17), *range(512, len(content), 331)]:  # between them: padding
         path.write_bytes(content[:offset] + bytes([content[offset] ^ 4]) + content[offset + 1 :])

