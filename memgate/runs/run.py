@@ -8,9 +8,9 @@ runs/<name>/
   checkpoints/   last.pt, epoch_NNN.pt, best.pt
   probes/        <probe>.h5: results that probes computed from checkpoints
   exports/       exported tables
-                 (of imported curves there are only config.json, metrics.csv and status.json)
   images.npz, given_labels.csv   of a recorded run: pictures, and labels that the user corrupted
   status.json    running / complete / stopped / failed
+(of imported curves there are only config.json, metrics.csv and status.json)
 """
 
 import importlib
@@ -243,31 +243,23 @@ class Run:
         if self.only_curves:
             raise MemgateError(
                 f"{self.name} is only the curves that were imported from {Path(self._stored['source']).name}: it has "
-                "accuracies, losses and rates by epoch (metrics.csv), and no network and no log of samples, so choose "
-                "a run that was trained or recorded."
+                "means by epoch (metrics.csv), no network and no log of samples: choose a trained or recorded run."
             )
 
     def status(self) -> Status:
         """State and progress of the run; raises MemgateError where status.json is damaged."""
-        return read_status(self.path, self.outline.epochs, self._stored.get("digest", ""))
+        return read_status(self.path, self.outline.epochs, self._stored.get(DIGEST, ""))
 
     def set_status(self, state: str, epoch: int, message: str = "") -> None:
         """Write status.json."""
-        write_status(
-            self.path / "status.json",
-            state,
-            epoch,
-            self.outline.epochs,
-            message,
-            self._stored.get("digest", ""),
-        )
+        path, digest = self.path / "status.json", self._stored.get(DIGEST, "")
+        write_status(path, state, epoch, self.outline.epochs, message, digest)
 
     def metrics(self) -> list[dict[str, float]]:
         """One dict per finished epoch; raises MemgateError where metrics.csv is damaged or lacks a finished epoch."""
         finished, digest = 0, ""
         with suppress(MemgateError):  # read first, because a training may finish an epoch meanwhile
-            status = self.status()
-            finished, digest = status.epoch, status.metrics
+            finished, digest = (status := self.status()).epoch, status.metrics
         return metrics.read(self.path / "metrics.csv", finished, digest)
 
     def keep_metrics(self, last_epoch: int) -> None:
