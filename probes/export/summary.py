@@ -39,7 +39,7 @@ def stored_columns(run: Run, split: str, until: int) -> Stored:
 
     ``critical_within_<r>``: the first-order probe finds another prediction within r grey levels; r is its first radius
     from :data:`CRITICAL_FROM` on. ``memorised_…`` and ``recovered_…``: the cuts of the latest routing probe, see
-    :class:`probes.routing.routes.Cut`.
+    :class:`probes.routing.routes.Cut`; ``recovered_…`` only where the clean labels are known.
 
     Args:
         run: the run.
@@ -51,7 +51,8 @@ def stored_columns(run: Run, split: str, until: int) -> Stored:
     results, _ = _results(run, csr_config.PROBE)  # a damaged file is in the notes of the scores
     by_name |= _critical(_latest(results, VARIANTS[csr_config.PROBE], split, until))
     results, sentences = _results(run, routes.PROBE)
-    by_name |= _cut(_latest(results, routes.VARIANT, split, until))
+    truth_known = run.sample_log().truth_known
+    by_name |= _cut(_latest(results, routes.VARIANT, split, until), truth_known)
     return Stored(by_name, (*notes, *sentences))
 
 
@@ -82,13 +83,13 @@ def _critical(result: ProbeResult | None) -> dict[str, pd.Series]:
     return {name: pd.Series(result.values["critical"][rows[0]], index=result.sample_id)}
 
 
-def _cut(result: ProbeResult | None) -> dict[str, pd.Series]:
+def _cut(result: ProbeResult | None, truth_known: bool) -> dict[str, pd.Series]:
     if result is None:
         return {}
     names = [
         name
         for cut in routes.cuts_of(result.config.get("blocks", ()))
-        for name in (cut.memorised, cut.recovered)
+        for name in ((cut.memorised, cut.recovered) if truth_known else (cut.memorised,))
     ]
     return {
         name: pd.Series(result.values[name], index=result.sample_id)

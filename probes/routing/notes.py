@@ -38,7 +38,7 @@ def shuffled_readout(result: ProbeResult) -> str:
     return f"A read-out at o1 of shuffled labels fits {hits} of them; naming the most frequent label, {chance:.1%}."
 
 
-def cost(result: ProbeResult) -> list[str]:
+def cost(result: ProbeResult, truth_known: bool = True) -> list[str]:
     """Sentences with the MACs of one forward pass, and with what hard routing saves of them on these samples."""
     macs, gates, blocks = (result.config[name] for name in ("macs", "gates", "blocks"))
     after = ", ".join(f"{_millions(macs['after_o1'][name])} after {name}'s o1" for name in blocks)
@@ -55,7 +55,8 @@ def cost(result: ProbeResult) -> list[str]:
     shares = ", ".join(f"{percent(share(row))} skip {name}" for name, row in zip(gates, skipped, strict=True))
     saved = np.array([macs["saved"][name] for name in gates]) @ skipped / macs["total"]
     mean = _millions(macs["total"] * (1 - saved.mean()))
-    fit = "accuracy" if not result.values["wrong_label"].any() else "fit of the given label"
+    right = truth_known and not result.values["wrong_label"].any()
+    fit = "accuracy" if right else "fit of the given label"
     price = with_difference(difference(fit_lost(result, LEARNED, HARD)))
     return [
         total,

@@ -77,6 +77,9 @@ def routing_table(run: Run, split: str = "train", epoch: int | None = None) -> p
           and so on: a wrong given label is fitted with the block, and the clean label is predicted without it
           (:class:`probes.routing.routes.Cut`).
 
+        Where the clean labels are not known, the columns about them are left out: ``wrong_label``, ``p_clean_<route>``
+        and ``recovered_by_skip`` and so on.
+
     Raises:
         MemgateError: the run has no such split, or no such result.
 
@@ -102,19 +105,20 @@ def routing_table(run: Run, split: str = "train", epoch: int | None = None) -> p
             f"{run.name} has no routing results of {split}{which}: {command('probe routing', run.path)} "
             f"--splits {split}{at}."
         )
-    return _per_sample(results[-1])
+    return _per_sample(results[-1], run.sample_log().truth_known)
 
 
-def _per_sample(result: ProbeResult) -> pd.DataFrame:
-    """The columns of :func:`routing_table`."""
+def _per_sample(result: ProbeResult, truth_known: bool) -> pd.DataFrame:
+    """The columns of :func:`routing_table`; without those about clean labels where these are not known."""
     values, gates = result.values, list(result.config["gates"])
     columns: dict[str, NDArray] = {
         "sample_id": result.sample_id,
         "epoch": np.full(len(result.sample_id), result.epoch),
-        "wrong_label": values["wrong_label"],
     }
+    if truth_known:
+        columns["wrong_label"] = values["wrong_label"]
     routes = [route.replace("-", "_").replace(" ", "_") for route in result.config["routes"]]
-    for name in ("prediction", "p_given", "p_clean"):
+    for name in ("prediction", "p_given", "p_clean") if truth_known else ("prediction", "p_given"):
         columns |= {f"{name}_{route}": row for route, row in zip(routes, values[name], strict=True)}
     for name in ("gate", "routed", "hard_routed"):
         columns |= {
@@ -123,7 +127,8 @@ def _per_sample(result: ProbeResult) -> pd.DataFrame:
             if name in values
         }
     for cut in cuts_of(result.config["blocks"]):
-        columns |= {name: values[name] for name in (cut.memorised, cut.recovered)}
+        names = (cut.memorised, cut.recovered) if truth_known else (cut.memorised,)
+        columns |= {name: values[name] for name in names}
     return pd.DataFrame(columns)
 
 
@@ -137,7 +142,7 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     parts += _contrasts(run, log, result)
     if not cuts_of(result.config["blocks"]):
         parts.append("B3 has one unit, so nothing lies beyond its o1, and there is nothing to cut.")
-    parts += [*few_fitted(result, groups), shuffled_readout(result), *cost(result), *unbound(result)]
+    parts += [*few_fitted(result, groups), shuffled_readout(result), *cost(result, log.truth_known), *unbound(result)]
     if result.config["curve"] == "identity":
         parts.append(IDENTITY)
     return "\n\n".join(parts)

@@ -169,7 +169,7 @@ GATE = (
     Score("gate_signed_entropy_mean", "signed gate entropy", "gate", -1, "-ln K", "ln K", "nats",
           "mean H, negative where the gate's classifier does not predict the given label; missing for a gate without "
           "a classifier"),
-    Score("routed_share", "share of epochs routed", "gate", +1, 0, 1, "", "epochs with g > 0.5 / epochs seen"),
+    Score("routed_share", "share of epochs routed", "gate", +1, 0, 1, "", "epochs with g > 0.5 / epochs with a route"),
     Score("routed_epochs", "epochs routed", "gate", +1, 0, "E", "epochs", "epochs with g > 0.5"),
     Score("route_flips", "route flips", "gate", +1, 0, "E", "flips",
           "changes between routed and skipped; high means undecided"),

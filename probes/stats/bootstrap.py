@@ -13,13 +13,12 @@ RESAMPLES = 200
 FPR95_POSITIVES = 100
 """Fewest positives with which FPR95 gets a bootstrap interval. It depends on the lowest 5 % of the positives, of
 which a small sample contains too few to resample: 95 % intervals contained the true FPR95 in 28 % of draws with 6
-positives, in 70 % with 20 and in 90 to 95 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250
-draws)."""
+positives, in 70 % with 20 and in about 90 % from 100 on (two normal distributions 1.5 apart, 1,000 negatives, 250
+draws; docs/results/intervals.md has more)."""
 
 AP_POSITIVES = 30
 """Fewest positives with which average precision and AUPR get an interval. Of few they are too small on average:
-intervals contained the value of many samples in 85 % of draws with 5 positives, in 89 % with 14
-(docs/results/intervals.md)."""
+intervals contained the value of many samples in 85 % of draws with 5 positives and in 89 % with 14."""
 
 
 def resampled(count: int, resamples: int, seed: int, name: str) -> NDArray[np.uint16]:

@@ -93,7 +93,7 @@ def effective_size(value: float, n: float, ratio: float) -> float:
     rare = n * min(value, 1 - value)
     if rare <= 0:
         return float(n)
-    return n * (rare + DOUBT) / (rare * min(1.0, ratio) + DOUBT)
+    return n * (rare + DOUBT) / (rare * ratio + DOUBT)
 
 
 def variance_ratio(value: float, variance: float) -> float:

@@ -102,6 +102,8 @@ def fetch(view: View, columns: Iterable[str]) -> None:
     Raises:
         MemgateError: the log is damaged.
     """
+    columns = set(columns)
+    columns |= {SCORES[name].observed for name in columns if name in SCORES and SCORES[name].never}
     with reading(view.at.path):
         _fetched(view.at, view.split, view.gate, view.epoch, columns)
 

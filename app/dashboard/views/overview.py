@@ -16,6 +16,7 @@ from app.dashboard.results.headline import COLUMNS
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
+from probes.stats.intervals import MEAN_VALUES
 
 
 def choose(view: View, boxes: list[selection.Box], mode: selection.Mode) -> None:
@@ -133,7 +134,7 @@ def fitted(view: View) -> dict[str, tuple[str, str, Share]]:
 def losses(view: View) -> None:
     """Mean loss of clean and corrupted samples by route, over the epochs."""
     by = f"by the route through {view.gate.upper()} at epoch {view.epoch}, " if view.gate else ""
-    heading("Mean loss", f"{by}95 % bands", "nats", "routed", "skipped")
+    heading("Mean loss", f"{by}95 % bands from {MEAN_VALUES} samples on", "nats", "routed", "skipped")
     bands = over_epochs.loss_by_route(view.at, view.split, view.gate, view.epoch or 0)
     st.plotly_chart(
         charts.losses(view.data.epochs, bands),
@@ -183,7 +184,7 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split has been logged yet.")
         return
-    scores.fetch(view, (*COLUMNS, "first_skip_epoch"))
+    scores.fetch(view, (*COLUMNS, "first_skip_epoch", "route_flips"))
     metrics(view)
     if view.gate:
         left, right = st.columns([3, 2], gap="medium")

@@ -95,7 +95,8 @@ def _values(at: Stamp, split: str, sample_id: int) -> dict[str, Any] | None:
                 values["fits its label"] = bool(column("correct_given")[rows[-1]])
             if gate:
                 values["g last"] = float(column("gate", gate)[rows[-1]])
-                values["epochs routed"] = int((column("routed", gate) & seen).sum())
+                known = has_value(column("gate", gate))
+                values["epochs routed"] = int((column("routed", gate) & known).sum()) if known.any() else None
     return values
 
 
