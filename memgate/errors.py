@@ -27,8 +27,8 @@ def require(condition: bool, message: str) -> None:
 
 
 DAMAGE = (
-    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError,
-    EOFError, AssertionError,
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, EOFError,
+    AssertionError,
 )  # fmt: skip
 """Exceptions that reading a damaged file may raise, whichever library reads it."""
 
@@ -47,6 +47,10 @@ def reading(
         yield
     except MemgateError:
         raise
+    except PermissionError as error:
+        raise MemgateError(f"{what} cannot be read ({error.strerror}): check its permissions.") from error
+    except MemoryError as error:
+        raise MemgateError(f"{what} cannot be read: there is not enough memory for it.") from error
     except DAMAGE as error:
         raise MemgateError(f"{what} {sentence.format(first_line(error))}") from error
 

@@ -169,13 +169,14 @@ def _check_run(run: Run, path: Path, results: Iterable[ProbeResult]) -> None:
     if not results:
         return
     log = run.sample_log()
+    identity = log.identity if any(result.log for result in results) else ""
     ids = {
         split: log.samples(split).sample_id for split in {result.split for result in results} & {*log.splits}
     }
     for result in results:
         known = result.split not in ids or bool(np.isin(result.sample_id, ids[result.split]).all())
         require(
-            known and result.log in ("", log.identity),
+            known and result.log in ("", identity),
             f"{path} holds results of another run than {run.name} ({result.split}, epoch {result.epoch}, "
             f"{result.variant}): {AGAIN}",
         )

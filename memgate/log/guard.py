@@ -18,12 +18,16 @@ from typing import Any
 import h5py
 
 from memgate.errors import MemgateError, reading
+from memgate.log import walk
 from memgate.log.seal import Seal, checked_seal, stored_schema
 from noise.files.schema import other_format
 
 SECONDS = 10
 """Processor time that the child process may take; it takes about 0.2 seconds. A loop takes it all, however busy the
 machine is."""
+
+BYTES_A_SECOND = 50_000_000
+"""Bytes of a large file for which the child process gets one more second."""
 
 WAIT = 120
 """Seconds until the child is ended where it does not even get its processor time."""
@@ -101,17 +105,19 @@ def text(value: Any) -> str:
 @lru_cache(maxsize=4096)
 def _problem(path: str, state: FileState) -> str:  # noqa: ARG001  (the state is the key of the cache)
     """Why a child process could not read a file in this state; empty where it could."""
-    walk = Path(__file__).with_name("walk.py")
+    seconds = SECONDS + Path(path).stat().st_size // BYTES_A_SECOND
     try:
         child = subprocess.run(
-            [sys.executable, "-P", walk, path, str(SECONDS)],
-            capture_output=True, text=True, timeout=WAIT, check=False,
+            [sys.executable, "-P", walk.__file__, path, str(seconds)],
+            capture_output=True, text=True, timeout=WAIT + seconds, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return f"reading it did not end within {WAIT} seconds"
+        return f"reading it did not end within {WAIT + seconds} seconds"
     if -child.returncode in (signal.SIGXCPU, signal.SIGKILL):
-        return f"reading it does not end: the HDF5 library took {SECONDS} seconds"
+        return f"reading it does not end: the HDF5 library took {seconds} seconds"
     if child.returncode < 0:
         return f"the HDF5 library crashes in it by signal {-child.returncode}"
-    lines = child.stderr.strip().splitlines()
-    return "" if child.returncode == 0 else (lines[-1] if lines else f"exit code {child.returncode}")
+    reason = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+    if child.returncode not in (0, walk.UNREADABLE):  # raised, so that it is not remembered
+        raise MemgateError(f"{path} could not be checked in a process of its own ({reason}): try again.")
+    return reason if child.returncode else ""

@@ -82,7 +82,7 @@ def write_log(target: Path | BinaryIO, layout: LogLayout, files: Mapping[str, st
     Args:
         target: the file's path, or a stream that can be read and written.
         layout: of the log.
-        files: name of a file that belongs to the log, such as its manifest, to the SHA-256 of its content.
+        files: see :func:`memgate.log.identity.file_digests`.
     """
     start = user_block(len(layout.splits) * (len(QUANTITIES) + len(COMMIT)), len(files))
     with h5py.File(target, "w", userblock_size=start) as handle:

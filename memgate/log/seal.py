@@ -37,7 +37,7 @@ class Seal:
     changing: tuple[tuple[int, int], ...]
     """(offset, bytes) of the parts that are written later, by rising offset."""
     files: Mapping[str, str]
-    """Name of a file that belongs to this one to the SHA-256 of its content."""
+    """Name of a file that belongs to this one to its digest, see :func:`memgate.log.identity.file_digests`."""
     sha256: str
     """SHA-256 of the bytes from ``start`` on, without the changing parts."""
     identity: str
@@ -70,7 +70,7 @@ def write_seal(
         schema: format of the file.
         start: size of the user block in bytes.
         changing: (offset, bytes) of the parts that are written later.
-        files: name of a file that belongs to this one to the SHA-256 of its content.
+        files: name of a file that belongs to this one to its digest, see :func:`memgate.log.identity.file_digests`.
     """
     size, parts = stream.seek(0, 2), sorted(changing)
     content: dict[str, Any] = {

@@ -3,14 +3,18 @@
 :mod:`memgate.log.guard` runs it with a time limit on files that have no seal. It imports h5py alone, so that it
 starts fast.
 Arguments: the file, and the seconds of processor time that reading it may take, after which SIGXCPU ends the program.
-Exit code 0: the file can be read. 1: the reason is on standard error.
+Exit code 0: the file can be read. 3: it cannot, and the reason is on standard error.
 """
 
 import resource
 import sys
+from contextlib import suppress
 from typing import Any
 
 import h5py
+
+UNREADABLE = 3
+"""Exit code where the file cannot be read: no other failure of Python has it."""
 
 DEEPEST = 8
 """Levels of groups of the deepest file that memgate writes, and some more."""
@@ -57,6 +61,13 @@ def _check_dataset(dataset: Any) -> None:
         dataset[()]
 
 
+def limit(kind: int, amount: int) -> None:
+    """Lower a limit of this process; one that is already lower stays, and one that the system refuses is left out."""
+    hard = resource.getrlimit(kind)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(kind, (amount if hard == resource.RLIM_INFINITY else min(amount, hard), hard))
+
+
 def problem(path: str) -> str | None:
     """Why a file cannot be read, in one line; None where it can."""
     try:
@@ -68,8 +79,9 @@ def problem(path: str) -> str | None:
 
 
 if __name__ == "__main__":
-    seconds = int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))  # then SIGXCPU ends this process
-    sys.exit(problem(sys.argv[1]))
+    limit(resource.RLIMIT_AS, MEMORY)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_CPU, int(sys.argv[2]))  # then SIGXCPU ends this process
+    if reason := problem(sys.argv[1]):
+        sys.stderr.write(reason + "\n")
+        sys.exit(UNREADABLE)

@@ -85,7 +85,7 @@ class SampleLogWriter:
         Args:
             path: of the log.
             layout: of the log.
-            files: name of a file beside the log that belongs to it to the SHA-256 of its content.
+            files: see :func:`memgate.log.identity.file_digests`.
 
         Raises:
             MemgateError: the disk has too little space for the whole log.

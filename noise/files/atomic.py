@@ -67,9 +67,9 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def atomic_folder(path: Path, fill: Callable[[Path], object]) -> None:
     """Write a folder to ``path``, replacing an existing folder.
 
-    One folder cannot replace another in a single step: a stop between the two renames leaves the old folder under a
-    temporary name, but never an incomplete folder at ``path``. A symbolic link stays, and the folder that it names is
-    replaced.
+    One folder cannot replace another in a single step: a kill between the two renames leaves the old folder under a
+    temporary name, but never an incomplete folder at ``path``; after any other stop the old folder is put back. A
+    symbolic link stays, and the folder that it names is replaced.
 
     Args:
         path: the folder; its parent must exist.
@@ -88,6 +88,8 @@ def atomic_folder(path: Path, fill: Callable[[Path], object]) -> None:
             path.rename(old)
         temporary.rename(path)
     finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     sync_folder(path.parent)

@@ -142,7 +142,12 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult) -> str:
     parts += _contrasts(run, log, result)
     if not cuts_of(result.config["blocks"]):
         parts.append("B3 has one unit, so nothing lies beyond its o1, and there is nothing to cut.")
-    parts += [*few_fitted(result, groups), shuffled_readout(result), *cost(result, log.truth_known), *unbound(result)]
+    parts += [
+        *few_fitted(result, groups),
+        shuffled_readout(result),
+        *cost(result, log.truth_known),
+        *unbound(result),
+    ]
     if result.config["curve"] == "identity":
         parts.append(IDENTITY)
     return "\n\n".join(parts)

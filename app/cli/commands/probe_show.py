@@ -68,10 +68,10 @@ def _each(to_terminal: Callable[[Run, SampleLog, "ProbeResult"], str]) -> ToTabl
 
 def _show(run: Run, log: SampleLog, probe: str, to_tables: ToTables, units: str) -> bool:
     """Print the stored results of a probe; whether there are any."""
-    from probes.result import DAMAGED, load_results, probe_path
+    from probes.result import load_results, probe_path
 
     results = load_results(run, probe)
-    with reading(probe_path(run, probe), DAMAGED):
+    with reading(probe_path(run, probe), "holds results that cannot be shown ({}): probe again."):
         tables = list(to_tables(run, log, results))
     for table in tables:
         console.line(table + "\n")
