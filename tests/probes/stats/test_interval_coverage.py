@@ -1,7 +1,8 @@
 """Every interval contains the true value as often as it says, where that is hardest.
 
-The corners and their true values are those of ``benchmarks/interval_coverage.py``, whose table is in
-docs/results/intervals.md; here with fewer draws. The bound is three standard errors of the simulation below 91 %.
+The corners and their true values are those of ``benchmarks/coverage``; their table, which
+``benchmarks/interval_coverage.py`` prints, is in docs/results/intervals.md. Here with fewer draws. The bound is three
+standard errors of the simulation below 91 %.
 """
 
 from dataclasses import replace
@@ -10,17 +11,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from benchmarks.interval_coverage import (
-    HOLDS,
-    SCORES,
-    Corner,
-    area_draw,
-    corners,
-    coverage,
-    rejected_draw,
-    share_coverage,
-    worst_share,
-)
+from benchmarks.coverage.areas import SCORES, area_draw
+from benchmarks.coverage.corners import corners
+from benchmarks.coverage.measure import HOLDS, Corner, coverage, share_coverage, worst_share
+from benchmarks.coverage.rejected import rejected_draw
 
 CORNERS = tuple(corners())
 CHEAP = ("mean of g", "median", "paired difference", "difference of two groups' paired differences",
