@@ -16,9 +16,9 @@ import math
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-from coverage.corners import corners
-from coverage.measure import Coverage, coverage, worst_share
-from coverage.rejected import rejected_corners
+from intervals.corners import corners
+from intervals.measure import Coverage, coverage, worst_share
+from intervals.rejected import rejected_corners
 from tabulate import tabulate
 
 

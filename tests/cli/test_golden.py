@@ -123,4 +123,7 @@ def test_a_former_result_without_its_settings_is_a_sentence(
     with h5py.File(run / "probes" / "csr.h5", "r+") as handle:
         handle["train/epoch_002/lass"].attrs["config"] = "{}"
     assert exit_code("probe", "show", run) == 2
-    assert "csr.h5 is damaged (it lacks 'radii'): remove it, and probe again." in capsys.readouterr().err
+    assert (
+        "csr.h5 holds results that cannot be shown (it lacks 'radii'): probe again."
+        in capsys.readouterr().err
+    )

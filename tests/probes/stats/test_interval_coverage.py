@@ -1,6 +1,6 @@
 """Every interval contains the true value as often as it says, where that is hardest.
 
-The corners and their true values are those of ``benchmarks/coverage``; their table, which
+The corners and their true values are those of ``benchmarks/intervals``; their table, which
 ``benchmarks/interval_coverage.py`` prints, is in docs/results/intervals.md. Here with fewer draws. The bound is three
 standard errors of the simulation below 91 %.
 """
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from benchmarks.coverage.areas import SCORES, area_draw
-from benchmarks.coverage.corners import corners
-from benchmarks.coverage.measure import HOLDS, Corner, coverage, share_coverage, worst_share
-from benchmarks.coverage.rejected import rejected_draw
+from benchmarks.intervals.areas import SCORES, area_draw
+from benchmarks.intervals.corners import corners
+from benchmarks.intervals.measure import HOLDS, Corner, coverage, share_coverage, worst_share
+from benchmarks.intervals.rejected import rejected_draw
 
 CORNERS = tuple(corners())
 CHEAP = ("mean of g", "median", "paired difference", "difference of two groups' paired differences",
