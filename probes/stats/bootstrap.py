@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from probes.stats.intervals import CONFIDENCE, score_interval, variance_ratio
+from probes.stats.intervals import CONFIDENCE, score_interval
 
 RESAMPLES = 200
 """Default number of resamples: enough for two significant digits of an interval."""
@@ -58,7 +58,8 @@ def resample_interval(
     if min(figures.size, n) < 2:
         return np.nan, np.nan
     share = float(np.clip(value, 0, 1))
-    ratio = variance_ratio(share, n * float(figures.var(ddof=1)))
+    # Of average precision above 1: unlike a share, it varies with the samples of both classes.
+    ratio = n * float(figures.var(ddof=1)) / (share * (1 - share)) if 0 < share < 1 else 1.0
     low, high = score_interval(share, n, ratio, confidence)
     return min(value, low), max(value, high)
 

@@ -80,8 +80,8 @@ def score_interval(
     Args:
         value: the estimate in [0, 1].
         n: number of samples; see :func:`effective_size` for several kinds of samples.
-        ratio: estimated variance of ``value`` divided by that of a share, value (1 - value) / n; in [0, 1], any number
-            where value is 0 or 1.
+        ratio: estimated variance of ``value`` divided by that of a share, value (1 - value) / n; at most 1 for a mean
+            of values in [0, 1]; any number where value is 0 or 1.
         confidence: level in (0, 1).
     """
     low, high = wilson(value * (size := effective_size(value, n, ratio)), size, confidence)
@@ -89,7 +89,7 @@ def score_interval(
 
 
 def effective_size(value: float, n: float, ratio: float) -> float:
-    """Number of samples of a share with the variance that :func:`score_interval` assumes, n or above."""
+    """Number of samples of a share with the variance that :func:`score_interval` assumes; n where ``ratio`` is 1."""
     rare = n * min(value, 1 - value)
     if rare <= 0:
         return float(n)
