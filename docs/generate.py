@@ -71,9 +71,8 @@ def commands(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
 def help_text(words: Sequence[str]) -> str:
     """What ``memgate WORDS --help`` prints, without frames and at a fixed width."""
     previous, os.environ["COLUMNS"] = os.environ.get("COLUMNS"), COLUMNS
-    printed = io.TextIOWrapper(
-        io.BytesIO(), encoding="utf-8"
-    )  # the parser draws other frames where it is not UTF-8
+    # The parser draws other frames where it is not UTF-8.
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     try:
         with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
             parse([*words, "--help"])

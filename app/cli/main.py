@@ -226,8 +226,7 @@ def run(arguments: Sequence[str]) -> None:
         # The reader of the output has ended (memgate runs | head), which is no error.
         sys.stderr.close()
         raise SystemExit(0) from None
-    except (
-        OSError
-    ) as error:  # of a path that no command has checked: a name that is too long, a disk that is gone
+    # Of a path that no command has checked: a name that is too long, a disk that is gone.
+    except OSError as error:
         console.warn(f"A file could not be read or written ({error}): check the path and the disk.")
         raise SystemExit(2) from None

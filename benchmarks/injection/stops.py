@@ -268,9 +268,8 @@ def _verdict(lab: Lab, task: Task, stop: str, ended: Ended, whole: Any) -> Verdi
         return Verdict("hang", "the second time: stopped at the limit of time")
     if "Traceback (most recent call last)" in again.err:
         return Verdict("traceback", f"the second time: {again.err.strip().splitlines()[-1]}")
-    if (
-        state != whole and "could not be written" in ended.err
-    ):  # an epoch that the log lacks, and a training that goes on
+    # An epoch that the log lacks, and a training that goes on.
+    if state != whole and "could not be written" in ended.err:
         return Verdict("named", ended.err.strip()[:300])
     if state != whole:
         return Verdict("silent", f"another result the second time: {(again.err or again.out).strip()[-200:]}")

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from memgate.log.format import EpochRecord
 from memgate.log.reader import SampleLog
-from memgate.runs.metrics import metric_names
+from memgate.runs.held import HeldRun
+from memgate.runs.metrics import metric_names, read
 from memgate.training.evaluate import summarise
 
 
@@ -21,6 +22,21 @@ def metrics_row(
     for split, record in records.items():
         row |= summarise(record, split, gates)
     return row
+
+
+def repair(held: HeldRun, log: SampleLog, *new: Mapping[str, float]) -> None:
+    """Write metrics.csv of a recorded run anew, with a line for each epoch of its log.
+
+    Args:
+        held: the run.
+        log: its log.
+        new: further lines that are known, of epochs that the file lacks.
+
+    Raises:
+        MemgateError: the file is damaged otherwise, the log is, or the run's folder was moved.
+        OSError: the disk is full.
+    """
+    held.write_metrics(repaired_rows(log, [*read(held.run.path / "metrics.csv"), *new]))
 
 
 def repaired_rows(log: SampleLog, known: Iterable[Mapping[str, float]]) -> list[Mapping[str, float]]:

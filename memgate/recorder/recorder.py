@@ -30,11 +30,10 @@ from memgate.log.writer import SampleLogWriter
 from memgate.recorder.arguments import class_list, json_values, run_folder, split_counts, text, whole
 from memgate.recorder.batch import Gates, checked_batch, in_order, named
 from memgate.recorder.labels import checked_labels, images_by_split, labels_by_split, loaded_manifest
-from memgate.recorder.metrics import metrics_row, repaired_rows
+from memgate.recorder.metrics import metrics_row, repair
 from memgate.recorder.recording import Recording
 from memgate.recorder.resume import continue_run
 from memgate.recorder.splits import RecordedSplit, drop_pending, splits_of
-from memgate.runs import metrics
 from memgate.runs.create import reserve
 from memgate.runs.held import HeldRun, RunGoneError
 from memgate.runs.run import Run, is_run
@@ -247,45 +246,43 @@ class Recorder:
             self._splits["train"].buffer is not None,
             f"No training sample was seen in epoch {epoch}: call update() for each batch before end_epoch().",
         )
-        run, _ = self._opened()
-        by_split = {split: state.take_record() for split, state in self._splits.items()}
-        records = {split: record for split, record in by_split.items() if record is not None}
+        held = HeldRun(*self._opened())
+        records = {split: record for split, state in self._splits.items() if (record := state.take_record())}
         seconds = time.monotonic() - self._epoch_start
         self._ended_epochs, self._epoch_start = epoch, time.monotonic()
         try:
-            self._write(epoch, records, seconds)
+            self._write(held, epoch, records, seconds)
         except RunGoneError as error:
             self._write_error = str(error)
             console.warn(f"Epoch {epoch} was not recorded: {error}")
         except OSError as error:
             self._metrics_complete = False
-            self._write_error = f"epoch {epoch} could not be written to {run.path} ({error})"
+            self._write_error = f"epoch {epoch} could not be written to {self.path} ({error})"
             console.warn(f"{self._write_error}: free some space.")
 
-    def _write(self, epoch: int, records: Mapping[str, EpochRecord], seconds: float) -> None:
+    def _write(self, held: HeldRun, epoch: int, records: Mapping[str, EpochRecord], seconds: float) -> None:
         """Write the log, then metrics, then status, so that after a crash the later two are repaired from the log."""
-        run, writer = self._opened()
-        held = HeldRun(run, writer)
         held.check()  # writing to a file that was deleted while open would not fail
         try:
             if epoch <= self.epoch:
-                held.set_status(
-                    "running", epoch - 1
-                )  # first: metrics.csv never has fewer epochs than it says
-                writer.keep(epoch - 1)
+                held.set_status("running", epoch - 1)  # first: it never names an epoch without metrics
+                held.writer.keep(epoch - 1)
+                self._write_metrics(held)
                 held.keep_metrics(epoch - 1)
-            writer.write(epoch, records)
+            held.writer.write(epoch, records)
         finally:
-            self.epoch = writer.last_epoch
-        row = metrics_row(epoch, records, list(self._splits), self._gates or (), seconds)
-        if self._metrics_complete:
-            held.append_metrics(row)
-        else:
-            held.check()
-            path = run.path / "metrics.csv"
-            metrics.write(path, repaired_rows(run.sample_log(), [*metrics.read(path), row]))
-            self._metrics_complete = True
+            self.epoch = held.writer.last_epoch
+        self._write_metrics(held, metrics_row(epoch, records, list(self._splits), self._gates or (), seconds))
         held.set_status("complete" if epoch == self._recording.epochs else "running", epoch)
+
+    def _write_metrics(self, held: HeldRun, *rows: Mapping[str, float]) -> None:
+        """Add lines to metrics.csv, and those that a full disk has left out; raises as its writers do."""
+        if self._metrics_complete:
+            for row in rows:
+                held.append_metrics(row)
+        else:
+            repair(held, held.run.sample_log(), *rows)
+            self._metrics_complete = True
 
     def close(self) -> None:
         """End the recording for good and release the log's lock; the run keeps its recorded epochs."""
@@ -312,9 +309,12 @@ class Recorder:
                 state, message = "complete", ""
             elif self.epoch < self._ended_epochs:
                 message = message or self._write_error
+            held = HeldRun(self._run, self._writer)
             # Neither a full disk nor a moved folder may replace the exception that ended the loop.
+            with suppress(OSError, MemgateError):
+                self._write_metrics(held)
             with suppress(OSError, RunGoneError):
-                HeldRun(self._run, self._writer).set_status(state, self.epoch, message)
+                held.set_status(state, self.epoch, message)
             self._writer.close()
             self._writer = None
         self._closed = True

@@ -6,9 +6,9 @@ from memgate.errors import MemgateError, require
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
 from memgate.recorder.arguments import json_values
-from memgate.recorder.metrics import repaired_rows
+from memgate.recorder.metrics import repair
 from memgate.recorder.recording import OWN, Recording
-from memgate.runs.metrics import read, write
+from memgate.runs.held import HeldRun
 from memgate.runs.run import Run
 from noise.files.atomic import remove_leftovers
 from noise.files.digests import source_digest
@@ -28,10 +28,9 @@ def continue_run(recording: Recording, run: Run) -> tuple[SampleLog, SampleLogWr
     log, writer = run.sample_log(), SampleLogWriter.open(run.path / "log.h5")
     try:
         remove_leftovers(run.path)
-        epoch = int(log.epochs("train").max(initial=0))
-        path = run.path / "metrics.csv"
-        write(path, repaired_rows(log, read(path)))
-        run.set_status("complete" if epoch == recording.epochs else "running", epoch)
+        epoch, held = int(log.epochs("train").max(initial=0)), HeldRun(run, writer)
+        repair(held, log)
+        held.set_status("complete" if epoch == recording.epochs else "running", epoch)
     except BaseException as error:
         writer.close()
         if isinstance(error, OSError):

@@ -39,9 +39,8 @@ class RecordedSplit:
         """Store a checked batch in the rows of its samples."""
         if self.buffer is None:
             self.buffer = SampleBuffer(self.given, self.clean, batch.gates)
-        self.given[batch.index] = (
-            batch.labels
-        )  # the buffer holds this very tensor and reads the labels from it
+        # The buffer holds this very tensor and reads the labels from it.
+        self.given[batch.index] = batch.labels
         self.buffer.update(batch.index, batch.forward)
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 
 from memgate.errors import MemgateError
 from memgate.runs.json_files import check_digest, digest_of, read_json, with_digest, write_json
+from noise.files.json_form import json_text
 from noise.files.schema import is_newer, other_format
 
 SCHEMA = "memgate-run/1"
@@ -45,8 +46,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def write_config(path: Path, content: Mapping[str, Any]) -> None:
     """Write config.json with its schema and digest; content as for :func:`memgate.runs.create.make_folder`."""
-    write_json(path, {"schema": SCHEMA, **content})
-    write_json(path, with_digest(read_json(path), _NOT_COVERED))  # of the values as every reader gets them
+    values = json.loads(json_text({"schema": SCHEMA, **content}))  # as every reader gets them
+    write_json(path, with_digest(values, _NOT_COVERED))
 
 
 def run_identity(stored: Mapping[str, Any], manifest_digests: Mapping[str, str]) -> str:

@@ -3,11 +3,12 @@
 A folder may be renamed while it is trained, and another run be made under its name; paths then lead to the other run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from memgate.errors import MemgateError
 from memgate.log.writer import SampleLogWriter
+from memgate.runs import metrics
 from memgate.runs.run import Run
 
 
@@ -43,6 +44,11 @@ class HeldRun:
         """Add one epoch to metrics.csv; raises RunGoneError as :meth:`check` does."""
         self.check()
         self.run.append_metrics(row)
+
+    def write_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Replace all lines of metrics.csv; raises RunGoneError as :meth:`check` does."""
+        self.check()
+        metrics.write(self.run.path / "metrics.csv", rows)
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines of metrics.csv after ``last_epoch``; raises RunGoneError as :meth:`check` does."""

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memgate.config.json_form import flat
 from memgate.errors import MemgateError
 from noise.files.atomic import atomic_write
 from noise.files.json_form import json_text
@@ -68,8 +67,18 @@ def check_digest(path: Path, value: Mapping[str, Any], needed: bool, without: Co
 
 def digest_of(value: Mapping[str, Any], without: Collection[str] = ()) -> str:
     """SHA-256 (64 hexadecimal digits) of JSON values without those of some dotted names and without their digest."""
-    text = json.dumps(flat(value, (DIGEST, *without)), sort_keys=True)
+    text = json.dumps(_without(value, [name.split(".") for name in (DIGEST, *without)]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without(value: Mapping[str, Any], names: Collection[Sequence[str]]) -> dict[str, Any]:
+    """JSON values without those at some places, each the keys that lead to it."""
+    kept = {}
+    for key, inner in value.items():
+        below = [rest for first, *rest in names if first == key]
+        if [] not in below:
+            kept[key] = _without(inner, below) if below and isinstance(inner, dict) else inner
+    return kept
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

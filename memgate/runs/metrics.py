@@ -14,6 +14,12 @@ from noise.files.atomic import atomic_write, sync_folder
 
 REMEDY = "it is damaged; put a copy of it back, or remove it to go on without its lines."
 
+REPAIRABLE = (
+    "lines are missing, as after a full disk; free some space, then open and close the run by "
+    "Recorder(..., resume=True), which writes them from its log."
+)
+"""Remedy for a recorded run, whose metrics are means of its log."""
+
 
 def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = ()) -> list[str]:
     """Columns of metrics.csv for these splits, gates and penalties, in their order."""
@@ -36,7 +42,7 @@ def last_known(rows: Sequence[Mapping[str, float]], column: str) -> float | None
     return known[-1] if known else None
 
 
-def read(path: Path, finished: int = 0, digest: str = "") -> list[dict[str, float]]:
+def read(path: Path, finished: int = 0, digest: str = "", recorded: bool = False) -> list[dict[str, float]]:
     """One dict (column to value) per line, by rising epoch; NaN for an empty cell.
 
     A half-written last line is left out. Without a file there are no lines.
@@ -45,6 +51,7 @@ def read(path: Path, finished: int = 0, digest: str = "") -> list[dict[str, floa
         path: of metrics.csv.
         finished: number of finished epochs, which a file must have where it exists.
         digest: of :func:`digest_of` these epochs; empty where it is not known.
+        recorded: whether the run is a recorded one, whose missing lines can be computed from its log.
 
     Raises:
         MemgateError: the file cannot be read, holds a value that is not a number, its epochs do not rise, the last
@@ -53,12 +60,10 @@ def read(path: Path, finished: int = 0, digest: str = "") -> list[dict[str, floa
     if not path.exists():
         return []
     try:
-        if not path.is_file():
-            raise OSError("it is no file")  # reading a named pipe would wait for ever
-        text = path.read_text(encoding="utf-8")
+        lines = _whole_lines(path)
         rows = [
             {key: float(value) if value != "" else float("nan") for key, value in row.items()}
-            for row in csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+            for row in csv.DictReader(io.StringIO(lines.decode()))
         ]
         epochs = [row["epoch"] for row in rows]
     except (OSError, TypeError, ValueError, KeyError, csv.Error) as error:
@@ -68,32 +73,45 @@ def read(path: Path, finished: int = 0, digest: str = "") -> list[dict[str, floa
         raise MemgateError(f"{path} has epochs that do not rise from 1: {REMEDY}")
     last = int(epochs[-1]) if epochs else 0
     if last < finished:
-        raise MemgateError(f"{path} ends at epoch {last}, and {finished} epochs are finished: {REMEDY}")
-    if digest and digest_of(path, finished) != digest:
+        remedy = REPAIRABLE if recorded else REMEDY
+        raise MemgateError(f"{path} ends at epoch {last}, and {finished} epochs are finished: {remedy}")
+    if digest and _digest(lines, finished) != digest:
         raise MemgateError(f"{path} was changed, or is of another run (status.json has its digest): {REMEDY}")
     return rows
 
 
 def digest_of(path: Path, finished: int) -> str:
-    """SHA-256 of the header and the lines of the first epochs; empty where the file cannot be read.
+    """SHA-256 of the header and the lines of the first epochs; empty where there is no header or it cannot be read.
 
     Args:
         path: of metrics.csv.
         finished: the last of these epochs; a training may add lines meanwhile.
     """
-    digest = hashlib.sha256()
-    if not path.is_file():  # reading a named pipe would wait for ever
-        return ""
     try:
-        with path.open("rb") as stream:
-            digest.update(stream.readline())
-            for line in stream:
-                epoch = line.partition(b",")[0]
-                if not epoch.isdigit() or int(epoch) > finished:
-                    break
-                digest.update(line)
+        return _digest(_whole_lines(path), finished)
     except OSError:
         return ""
+
+
+def _whole_lines(path: Path) -> bytes:
+    """The file without a half-written last line, as a crash or a full disk leaves it; raises OSError."""
+    if not path.is_file():
+        raise OSError("it is no file")  # reading a named pipe would wait for ever
+    content = path.read_bytes()
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _digest(lines: bytes, finished: int) -> str:
+    """The digest of :func:`digest_of`, of the file's lines."""
+    if not lines:
+        return ""
+    stream = io.BytesIO(lines)
+    digest = hashlib.sha256(stream.readline())
+    for line in stream:
+        epoch = line.partition(b",")[0]
+        if not epoch.isdigit() or int(epoch) > finished:
+            break
+        digest.update(line)
     return digest.hexdigest()
 
 

@@ -257,10 +257,10 @@ class Run:
 
     def metrics(self) -> list[dict[str, float]]:
         """One dict per finished epoch; raises MemgateError where metrics.csv is damaged or lacks a finished epoch."""
-        finished, digest = 0, ""
+        finished, digest, recorded = 0, "", False
         with suppress(MemgateError):  # read first, because a training may finish an epoch meanwhile
-            finished, digest = (status := self.status()).epoch, status.metrics
-        return metrics.read(self.path / "metrics.csv", finished, digest)
+            finished, digest, recorded = (status := self.status()).epoch, status.metrics, self.recorded
+        return metrics.read(self.path / "metrics.csv", finished, digest, recorded)
 
     def keep_metrics(self, last_epoch: int) -> None:
         """Drop the lines after ``last_epoch``: those epochs are going to be trained again."""

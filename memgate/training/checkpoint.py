@@ -210,7 +210,7 @@ def _seal_of(data: bytes) -> dict[str, Any] | None:
     schema, identity, epoch, crc = known
     if schema != SEAL:
         raise DamagedFileError(other_format("its seal", schema, SEAL, "it is not one of this version"))
-    if zlib.crc32(_seal_text(identity, epoch, 0), zlib.crc32(data[: -len(comment)])) != crc:
+    if zlib.crc32(_seal_text(identity, epoch, 0), zlib.crc32(memoryview(data)[: -len(comment)])) != crc:
         raise DamagedFileError("its checksum does not match")
     return {"run": identity, "epoch": epoch}
 

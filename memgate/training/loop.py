@@ -124,9 +124,9 @@ def _fit(run: Run, inputs: Inputs, device: torch.device, interrupt: Interrupt) -
     """Train a run from its last checkpoint, or from the start where there is none."""
     # The writer holds a lock, which ends with its process: only one process at a time can train a run.
     writer = SampleLogWriter.open(run.path / "log.h5")
-    held, finished = HeldRun(run, writer), run.status().epoch
     training: Training | None = None
     try:
+        held, finished = HeldRun(run, writer), run.status().epoch
         with recorded_end(held, lambda: finished if training is None else training.state.epoch):
             for folder in (run.path, run.path / "checkpoints"):
                 remove_leftovers(folder)

@@ -38,13 +38,14 @@ class SampleBuffer:
         """
         given, clean = self.given[index], self.clean[index]
         logits = forward.logits.float()
+        # float(): gate values of a network in float64.
         self.floats[:, index] = torch.stack(
             [
                 *_values(logits, given),
                 *(gate.value for gate in forward.gates),
                 *(_or_missing(gate.entropy, gate.value) for gate in forward.gates),
             ]
-        ).float()  # of a network in float64
+        ).float()
         pred = _predicted(logits)
         none = torch.full_like(pred, UNSEEN_CLASS)
         own = [none if gate.logits is None else _predicted(gate.logits) for gate in forward.gates]

@@ -58,9 +58,8 @@ def is_locked(path: Path) -> bool:
         OSError: the file cannot be opened, or its file system has no locks.
     """
     try:
-        descriptor = os.open(
-            path, os.O_RDONLY | os.O_NONBLOCK
-        )  # does not wait for the writer of a named pipe
+        # O_NONBLOCK: it does not wait for the writer of a named pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     try:

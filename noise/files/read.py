@@ -69,11 +69,8 @@ def expanded(path: str | Path) -> Path:
     try:
         result = Path(path).expanduser()
         result.is_file()
-    except (
-        ValueError,
-        RuntimeError,
-        OSError,
-    ) as error:  # a zero byte; an unknown user; a name that is too long
+    # A zero byte; an unknown user; a name that is too long.
+    except (ValueError, RuntimeError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise NoiseError(f"{str(path)[:60]!r} is not a path ({reason}): check it.") from error
     return result

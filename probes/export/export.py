@@ -112,9 +112,8 @@ def export_run(
                 meta = _meta(run, plan, chosen, content, path, command_of(run, plan, out and path, large))
                 text = json_text(asdict(meta), indent=2) + "\n"
                 atomic_write(_meta_path(path), lambda stream: stream.write(text.encode()))
-            except (
-                BaseException
-            ):  # a table without its meta.json is nobody's export, and would not be replaced
+            # A table without its meta.json is nobody's export, and would not be replaced.
+            except BaseException:
                 _remove(path)
                 raise
     except OSError as error:

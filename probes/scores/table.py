@@ -142,9 +142,8 @@ def suspicion(table: pd.DataFrame, column: str, score: Score) -> NDArray[np.floa
     """
     values = table[column].to_numpy(np.float64, na_value=np.nan)
     seen = (table["epochs_logged"] > 0).to_numpy(bool)
-    observed = column.replace(
-        score.column, score.observed
-    )  # of a gate's event, the gate's name follows in both
+    # Of a gate's event, the gate's name follows in both.
+    observed = column.replace(score.column, score.observed)
     if score.never and observed in table:
         seen = seen & table[observed].notna().to_numpy(bool)
     return score.suspicion(values, seen)

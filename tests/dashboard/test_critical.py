@@ -163,9 +163,8 @@ def test_results_of_older_versions_say_how_to_get_neighbours(probed_run: Run, op
         "--splits train --checkpoints 3 --method first-order --radius 0.3 1 5 --n 100 --neighbours 100"
     )
     assert len(shown_pictures(at)) == 1
-    filtered = open_page(
-        "critical", run="one", cause="clean"
-    )  # all of them are probed again, not the clean alone
+    # All of them are probed again, not the clean alone.
+    filtered = open_page("critical", run="one", cause="clean")
     assert filtered.code[0].value == at.code[0].value
 
 

@@ -41,9 +41,8 @@ def draw_again(seed: int) -> None:
 
 def looks_of(view: View) -> list[str]:
     """Versions of the images that are available: given; where images were corrupted also clean and difference."""
-    there = (
-        view.data.samples.image_op.any() and not view.run.recorded
-    )  # a recorded run keeps only the given images
+    # A recorded run keeps only the given images.
+    there = view.data.samples.image_op.any() and not view.run.recorded
     return ["given", "clean", "difference"] if there else ["given"]
 
 

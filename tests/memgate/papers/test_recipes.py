@@ -277,9 +277,8 @@ def test_every_row_can_be_scaled():
 
 
 def test_workload_counts_epochs_steps_and_images():
-    left = workload(
-        [(recipe("paper-1-baseline"), 10), (recipe("paper-c10-val"), 0)]
-    )  # ten epochs are finished
+    # Of the first, ten epochs are finished.
+    left = workload([(recipe("paper-1-baseline"), 10), (recipe("paper-c10-val"), 0)])
     assert (left.runs, left.epochs) == (2, 290 + 333)
     assert left.steps == 290 * 391 + 333 * 352
     assert left.images == 290 * 50_000 + 333 * 45_000

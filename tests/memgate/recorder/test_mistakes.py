@@ -223,8 +223,50 @@ def test_the_status_says_that_the_last_epoch_could_not_be_written(
     assert status.state == ("stopped" if until == "write" else "complete")
     assert status.epoch == recorder.epoch
     assert ("epoch 3 could not be written" in status.message) == (until == "write")
+    assert [row["epoch"] for row in Run(recorder.path).metrics()] == list(range(1, recorder.epoch + 1))
     make_recorder(resume=True).close()
     assert [row["epoch"] for row in Run(recorder.path).metrics()] == list(range(1, recorder.epoch + 1))
+
+
+def test_metrics_on_a_disk_that_stays_full_are_written_when_the_run_is_continued(
+    make_recorder: Any, monkeypatch: Any
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, make_recorder() as recorder:
+        feed(recorder, 1)
+        patched.setattr("memgate.runs.run.Run.append_metrics", full)
+        patched.setattr("memgate.runs.metrics.write", full)
+        feed(recorder, 2)
+        feed(recorder, 3)
+    run = Run(recorder.path)
+    assert run.status().state == "complete"
+    with pytest.raises(
+        MemgateError, match=r"ends at epoch 1, and 3 epochs .*Recorder\(\.\.\., resume=True\)"
+    ):
+        run.metrics()
+    make_recorder(resume=True).close()
+    assert [row["epoch"] for row in run.metrics()] == [1, 2, 3]
+
+
+def test_an_older_epoch_is_recorded_again_after_a_full_disk(make_recorder: Any, monkeypatch: Any) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def record(epoch: int) -> None:
+        recorder.update(np.arange(N), logits_of(epoch), GIVEN)
+        recorder.end_epoch(epoch)
+
+    with make_recorder() as recorder:
+        record(1)
+        with monkeypatch.context() as patched:
+            patched.setattr("memgate.runs.run.Run.append_metrics", full)
+            record(2)
+            patched.setattr("memgate.runs.metrics.write", full)
+            record(3)
+        record(3)  # drops the former epoch 3; the line of epoch 2 is missing too
+    assert [row["epoch"] for row in Run(recorder.path).metrics()] == [1, 2, 3]
 
 
 @pytest.mark.slow

@@ -147,9 +147,8 @@ def test_infinite_logits_give_no_warning_and_minus_infinity_means_probability_ze
     np.testing.assert_allclose(
         masked.out_entropy[rows], -(chance * chance.log()).sum(1).numpy()[rows], rtol=1e-5
     )
-    np.testing.assert_array_equal(
-        masked.entropy[0], masked.out_entropy
-    )  # the gate's classes are masked likewise
+    # The gate's classes are masked likewise.
+    np.testing.assert_array_equal(masked.entropy[0], masked.out_entropy)
     assert np.isnan(overflown.entropy).all()
     np.testing.assert_array_equal(np.isinf(masked.loss), labels == 0)
     run = Run(recorder.path)

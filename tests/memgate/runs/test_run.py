@@ -17,7 +17,7 @@ from memgate.log.format import LogLayout
 from memgate.log.writer import SampleLogWriter
 from memgate.runs.config_file import write_config
 from memgate.runs.create import create_run
-from memgate.runs.json_files import with_digest
+from memgate.runs.json_files import digest_of, with_digest
 from memgate.runs.run import Run, list_runs, open_run
 from memgate.runs.status import write_status
 
@@ -80,6 +80,27 @@ def test_a_half_written_line_of_metrics_is_left_out(make_run):
     run.keep_metrics(0)
     assert run.metrics() == []
     assert not path.exists()
+
+
+def test_half_written_lines_of_metrics_are_no_change(make_run):
+    run = make_run(n=60, test_n=20, finished=1)
+    path = run.path / "metrics.csv"
+    with path.open("a") as stream:
+        stream.write("1")  # of epoch 12, say
+    assert len(run.metrics()) == 1
+    for header in ("", "epoch,lr"):
+        path.write_text(header)
+        run.set_status("running", 0)
+        assert run.metrics() == []
+        run.keep_metrics(0)
+        run.append_metrics({"epoch": 1, "lr": 0.1})
+        assert run.metrics() == [{"epoch": 1, "lr": 0.1}]
+
+
+def test_values_under_other_names_have_another_digest():
+    values = [{"a": {"b": 1}}, {"a.b": 1}, {"a": {"b": 1}, "c": {}}, {"a": {"b": 1}, "c": None}]
+    assert len({digest_of(value) for value in values}) == 4
+    assert digest_of({"a": {"b": 1, "c": {}}, "digest": "0"}, ("a.b",)) == digest_of({"a": {"c": {}}})
 
 
 def test_a_run_is_running_while_its_log_is_locked_whatever_the_process_number(make_run):

@@ -330,9 +330,8 @@ def test_ray_trains_runs_in_parallel_and_stops_them_on_interrupt(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        ),  # as for a background job of a script
+        # As for a background job of a script.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     done, going = (tmp_path / "runs" / f"quickstart-train.epochs_{epochs}-s0" for epochs in (2, 2000))
     try:

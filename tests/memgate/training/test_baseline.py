@@ -76,9 +76,8 @@ def test_the_gated_networks_trunk_equals_the_baselines_bit_by_bit(baseline, tmp_
 
 def test_with_the_head_loaded_the_network_equals_the_baseline(baseline, tmp_path):
     config = small(tmp_path, "all", init_from=f"{baseline.path}:1", init_head="loaded")
-    schedule = TrainConfig(
-        epochs=1, batch_size=32, schedule="resnet34-authors"
-    )  # a rate of 0: no weight changes
+    # A rate of 0: no weight changes.
+    schedule = TrainConfig(epochs=1, batch_size=32, schedule="resnet34-authors")
     run = train(replace(config, train=schedule))
     before, after = weights(baseline, "1"), weights(run)
     batch_norm_statistics = ("running_mean", "running_var", "num_batches_tracked")

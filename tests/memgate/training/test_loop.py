@@ -180,6 +180,21 @@ def test_a_run_that_is_being_trained_is_not_resumed(tmp_path):
     writer.close()
 
 
+def test_a_status_that_is_damaged_while_the_log_is_opened_leaves_it_unlocked(make_run, monkeypatch):
+    run = make_run(n=60, test_n=20, finished=2)
+    load = memgate.training.loop.inputs_of
+
+    def damage(run: Run) -> Any:
+        (run.path / "status.json").write_text("{")
+        return load(run)
+
+    monkeypatch.setattr(memgate.training.loop, "inputs_of", damage)
+    with pytest.raises(MemgateError, match=r"status\.json cannot be read") as error:
+        resume(run)
+    SampleLogWriter.open(run.path / "log.h5").close()
+    assert error.value.__traceback__  # whose frames hold the writer
+
+
 def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
     run = train(small(tmp_path, train=TrainConfig(epochs=1, batch_size=64, precision="bf16")))
     log = run.sample_log()

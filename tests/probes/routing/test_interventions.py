@@ -236,9 +236,8 @@ def test_neither_batch_nor_order_matters_and_the_network_is_left_as_it_was(block
     ).train()
     with torch.no_grad():
         for gate in blocks:
-            model.get_parameter(f"gates.{gate}.output.weight").mul_(
-                10
-            )  # far from g = 1, where hard is learned
+            # Far from g = 1, where hard is learned.
+            model.get_parameter(f"gates.{gate}.output.weight").mul_(10)
     network = PixelNetwork(model, (0.5, 0.5, 0.5), (0.2, 0.3, 0.2))
     rng = np.random.default_rng(0)
     pixels = torch.from_numpy(rng.integers(0, 256, (23, 3, 16, 16), np.uint8))

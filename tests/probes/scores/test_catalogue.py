@@ -113,9 +113,8 @@ def test_early_is_the_first_logged_epoch_after_a_tenth(make_run):
     epochs, el2n = run.sample_log().values("train", "el2n")
     assert epochs.tolist() == [2, 4, 6, 8]
     table = summary(run)
-    expected = np.where(
-        np.arange(20) == 4, el2n[3], el2n[2]
-    )  # a tenth of 50 is 5; sample 4 was next seen in 8
+    # A tenth of 50 is 5; sample 4 was next seen in 8.
+    expected = np.where(np.arange(20) == 4, el2n[3], el2n[2])
     np.testing.assert_array_equal(table["el2n_early"], expected)
     too_early = summary(make_run(n=20, epochs=50, every=2, finished=4))["el2n_early"]
     assert np.isnan(too_early.to_numpy()).all()

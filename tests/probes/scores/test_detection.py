@@ -98,9 +98,8 @@ def test_pytorch_ood_gives_the_same(decimals):
     rng = np.random.default_rng(0)
     positive = rng.random(500) < 0.3
     score = np.round(rng.normal(positive, 1), decimals)
-    labels = torch.from_numpy(
-        np.where(positive, -1, 0)
-    )  # negative: out-of-distribution, the samples to detect
+    # Negative: out-of-distribution, the samples to detect.
+    labels = torch.from_numpy(np.where(positive, -1, 0))
     theirs = OODMetrics().update(torch.from_numpy(score), labels).compute()
     assert auroc(score, positive, 1).value == pytest.approx(theirs["AUROC"])
     assert fpr95(order(score, positive).ranking()) == pytest.approx(theirs["FPR95TPR"])
