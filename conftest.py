@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch
+
+# A shell's background ignores Ctrl-C, and memgate leaves it so; tests of Ctrl-C are to pass there too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("memgate", deadline=None)  # other tests and jobs share the machine
 settings.load_profile("memgate")

@@ -113,7 +113,7 @@ def loss_curve(loss: np.ndarray, corrupted: np.ndarray) -> EpochCurve:
 
 @pytest.mark.slow
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25)
 def test_the_interval_of_a_mean_contains_its_value_with_any_unseen_samples(data):
     values = st.lists(st.integers(0, 4), min_size=8, max_size=8)
     unseen = st.lists(st.booleans(), min_size=8, max_size=8)

@@ -67,7 +67,7 @@ def test_an_auroc_holds_with_few_positives(n: str) -> None:
 def test_every_other_interval_holds_in_its_corners() -> None:
     for corner in CORNERS:
         if corner.interval not in CHEAP and (corner.interval, corner.n) not in WITHHELD:
-            check(corner, 40 if corner.costly else 100)
+            check(corner, 20 if corner.costly else 60)
 
 
 @pytest.mark.parametrize("interval", ["kappa", "mean, no known range (t)"])
