@@ -1,6 +1,8 @@
 """The command line: tyro over the commands of :mod:`app.cli.commands`."""
 
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -223,8 +225,10 @@ def run(arguments: Sequence[str]) -> None:
         console.warn("Stopped.")
         raise SystemExit(*interrupt.args or (130,)) from None
     except BrokenPipeError:
-        # The reader of the output has ended (memgate runs | head), which is no error.
-        sys.stderr.close()
+        # The reader of the output has ended (memgate runs | head), which is no error. Python would try to write the
+        # rest at its end, and exit with 120.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     # Of a path that no command has checked: a name that is too long, a disk that is gone.
     except OSError as error:
