@@ -125,6 +125,10 @@ class Samples:
         """
         return causes(self.given_label != self.clean_label, self.image_op > 0, self.open_set > 0)
 
+    def can_know(self, name: str) -> bool:
+        """Whether a quantity or flag can have a value: none about clean labels can where these are not known."""
+        return name != "correct_clean" or self.truth_known
+
     def take(self, places: NDArray[np.integer] | slice) -> "Samples":
         """The samples at some places, in the order of ``places``."""
         return type(self)(**{name: column[places] for name, column in vars(self).items()})

@@ -44,7 +44,7 @@ class Chunk:
     def known(self, name: str, gate: str | None = None) -> NDArray:
         """[E, n] whether a quantity or flag has a value, see :meth:`probes.dynamics.snapshot.Snapshot.known`."""
         known = has_value(self.read(DECIDED_BY.get(name, name), gate))
-        return known & (name != "correct_clean" or self.snapshot.samples.truth_known)
+        return known & self.snapshot.samples.can_know(name)
 
     def flag(self, name: str, gate: str | None = None) -> tuple[NDArray, NDArray]:
         """A flag [E, n] and whether it is known [E, n]: the pair that reductions and events take."""
@@ -52,7 +52,9 @@ class Chunk:
 
     def last(self, name: str, gate: str | None = None) -> NDArray:
         """A logged quantity or flag at the last epoch in which each sample was seen, [n]; NaN where it is missing."""
-        values = np.where(self.known(name, gate), self.read(name, gate), np.float32(np.nan))
+        values = self.read(name, gate)
+        if values.dtype.kind != "f":  # a float that is missing is NaN already
+            values = np.where(self.known(name, gate), values, np.float32(np.nan))
         return reductions.last(values, self.seen)
 
     def mean(self, name: str, gate: str | None = None) -> NDArray:

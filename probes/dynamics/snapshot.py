@@ -38,7 +38,7 @@ class Snapshot:
 
     def known(self, name: str, gate: str | None = None, part: slice = slice(None)) -> NDArray[np.bool_]:
         """Whether a quantity or flag has a value, [E, N]: seen, and not NaN; see :data:`DECIDED_BY` for flags."""
-        return self._of_truth(name, has_value(self.values(DECIDED_BY.get(name, name), gate, part)))
+        return has_value(self.values(DECIDED_BY.get(name, name), gate, part)) & self.samples.can_know(name)
 
     def values_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray:
         """A logged quantity or flag [E, n] of the samples at n positions, in their order, without reading the rest.
@@ -56,11 +56,8 @@ class Snapshot:
 
     def known_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray[np.bool_]:
         """:meth:`known` of the samples at n positions, [E, n]; arguments as in :meth:`values_at`."""
-        return self._of_truth(name, has_value(self.values_at(places, DECIDED_BY.get(name, name), gate)))
-
-    def _of_truth(self, name: str, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The mask, false throughout for a flag about clean labels that are not known."""
-        return known & (name != "correct_clean" or self.samples.truth_known)
+        known = has_value(self.values_at(places, DECIDED_BY.get(name, name), gate))
+        return known & self.samples.can_know(name)
 
     def until(self, epoch: int) -> "Snapshot":
         """The snapshot without the epochs after ``epoch``.

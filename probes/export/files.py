@@ -93,7 +93,8 @@ def _long(chosen: Chosen, names: Sequence[str], form: str) -> Content:
     snapshot, places = chosen.snapshot, chosen.places
     rows = len(chosen) * len(snapshot.epochs)
     if form in ARRAYS:
-        arrays, (listed, notes) = _flat(chosen, names), _listed(chosen, names)
+        unknown = unknown_flags(chosen.snapshot, chosen.places, names)
+        arrays, (listed, notes) = _flat(chosen, names, unknown), _listed(chosen, names, unknown)
         every = ["sample_id", "epoch", "seen", *listed]
         return Content(every, rows, lambda stream: ARRAYS[form](stream, arrays), notes)
     schema = long_schema(snapshot.log.gates, names)
@@ -104,13 +105,14 @@ def _long(chosen: Chosen, names: Sequence[str], form: str) -> Content:
     )
 
 
-def _listed(chosen: Chosen, names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Names of the arrays of these columns, and a sentence for each flag that is not always known."""
-    unknown = unknown_flags(chosen.snapshot, chosen.places, names)
+def _listed(
+    chosen: Chosen, names: Sequence[str], unknown: Mapping[str, int]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the arrays of these columns, and a sentence for each flag in ``unknown`` (:func:`unknown_flags`)."""
 
     def reason(name: str) -> str:
-        truth = name != "correct_clean" or chosen.snapshot.samples.truth_known
-        return "the network gave NaN" if truth else "the clean labels of this run are not known"
+        can_know = chosen.snapshot.samples.can_know(name)
+        return "the network gave NaN" if can_know else "the clean labels of this run are not known"
 
     notes = [
         f"{name} is unknown in {count:,} cells ({reason(name)}): {known_name(name)} says where it is known."
@@ -120,9 +122,9 @@ def _listed(chosen: Chosen, names: Sequence[str]) -> tuple[list[str], tuple[str,
     return [name for pair in pairs for name in pair], tuple(notes)
 
 
-def _flat(chosen: Chosen, names: Sequence[str]) -> Iterator[tuple[str, NDArray]]:
+def _flat(chosen: Chosen, names: Sequence[str], unknown: Mapping[str, int]) -> Iterator[tuple[str, NDArray]]:
     """Names and arrays [E n] of the long shape in the order (epoch, sample_id), with ``seen``."""
-    for name, array in matrix_arrays(chosen.snapshot, chosen.places, names):
+    for name, array in matrix_arrays(chosen.snapshot, chosen.places, names, unknown):
         if name == "sample_id":
             yield name, np.tile(array, len(chosen.snapshot.epochs))
         elif name == "epochs":
@@ -133,10 +135,9 @@ def _flat(chosen: Chosen, names: Sequence[str]) -> Iterator[tuple[str, NDArray]]
 
 def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
     if form in ARRAYS:
-        arrays, (listed, notes) = (
-            matrix_arrays(chosen.snapshot, chosen.places, names),
-            _listed(chosen, names),
-        )
+        unknown = unknown_flags(chosen.snapshot, chosen.places, names)
+        arrays = matrix_arrays(chosen.snapshot, chosen.places, names, unknown)
+        listed, notes = _listed(chosen, names, unknown)
         every = ["sample_id", "epochs", "seen", *listed]
         return Content(every, len(chosen), lambda stream: ARRAYS[form](stream, arrays), notes)
     schema = _list_schema(chosen, names)

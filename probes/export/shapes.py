@@ -1,6 +1,6 @@
 """The log in the two shapes that keep every epoch: long (one row per sample and epoch) and matrices [E, N]."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +51,7 @@ def long_tables(
         arrays: list[pa.Array] = [pa.array(sample_id), pa.array(np.full(len(order), epoch, np.int32))]
         for quantity, gate in selected.values():
             values, known = _row(record, quantity, None if gate is None else gates.index(gate))
-            known = known & (quantity != "correct_clean" or snapshot.samples.truth_known)
+            known = known & snapshot.samples.can_know(quantity)
             arrays.append(arrow_array(values[order], quantity, known[order]))
         yield pa.table(arrays, schema=schema)
 
@@ -74,7 +74,10 @@ def _row(record: EpochRecord, quantity: str, gate_row: int | None) -> tuple[NDAr
 
 
 def matrix_arrays(
-    snapshot: Snapshot, places: NDArray[np.integer] | None = None, names: Sequence[str] | None = None
+    snapshot: Snapshot,
+    places: NDArray[np.integer] | None = None,
+    names: Sequence[str] | None = None,
+    unknown: Collection[str] | None = None,
 ) -> Iterator[tuple[str, NDArray]]:
     """Names and arrays of the matrix export; holds one array at a time.
 
@@ -83,12 +86,12 @@ def matrix_arrays(
     bool has no such value: it is false where ``seen`` is, and where a network gave NaN for what decides it. An array
     of a name in :func:`unknown_flags` is therefore followed by ``<name>_known`` [E, N] bool.
 
-    Arguments as in :func:`long_tables`.
+    Arguments as in :func:`long_tables`; ``unknown`` are the names in :func:`unknown_flags`, None to compute them.
     """
     order = by_id(snapshot) if places is None else places
     yield "sample_id", snapshot.samples.sample_id[order].astype(np.int64)
     yield "epochs", snapshot.epochs.astype(np.int32)
-    unknown = unknown_flags(snapshot, order, names)
+    unknown = unknown_flags(snapshot, order, names) if unknown is None else unknown
     for name, (quantity, gate) in {"seen": ("seen", None), **_selected(snapshot.log.gates, names)}.items():
         yield name, snapshot.values_at(order, quantity, gate)
         if name in unknown:
@@ -107,9 +110,11 @@ def unknown_flags(
 
     Arguments as in :func:`long_tables`.
     """
-    counts = {}
-    for name, (quantity, gate) in _selected(snapshot.log.gates, names).items():
-        if quantity in DECIDED_BY:
-            unknown = snapshot.values_at(places, "seen") & ~snapshot.known_at(places, quantity, gate)
-            counts[name] = int(unknown.sum())
+    flags = {
+        key: source for key, source in _selected(snapshot.log.gates, names).items() if source[0] in DECIDED_BY
+    }
+    if not flags:
+        return {}
+    seen = snapshot.values_at(places, "seen")
+    counts = {name: int((seen & ~snapshot.known_at(places, *source)).sum()) for name, source in flags.items()}
     return {name: count for name, count in counts.items() if count}
