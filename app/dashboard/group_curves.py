@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from memgate.log.format import UNKNOWN
 from noise.manifest.manifest import CORRUPTED_CAUSES
+from probes.samples.filters import of_cause
 from probes.stats.intervals import mean_interval, wilson
 
 GATE_BINS = 50
@@ -78,7 +79,7 @@ def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     """Members [N] of the groups clean, corrupted, and each cause where there are several; or of unknown alone."""
     groups = {
         "clean": cause == "clean",
-        "corrupted": np.isin(cause, CORRUPTED_CAUSES),
+        "corrupted": of_cause(cause, "corrupted"),
         UNKNOWN: cause == UNKNOWN,
     }
     present = [name for name in CORRUPTED_CAUSES if (cause == name).any()]

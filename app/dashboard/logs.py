@@ -19,7 +19,7 @@ from memgate.errors import MemgateError, reading
 from memgate.log.format import DECIDED_BY, Samples, has_value, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from noise.manifest.manifest import CORRUPTED_CAUSES
+from probes.samples.filters import of_cause
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SplitData:
     @cached_property
     def corrupted(self) -> NDArray[np.bool_]:
         """Whether a sample is corrupted in any way [N]."""
-        corrupted = np.isin(self.cause, CORRUPTED_CAUSES)
+        corrupted = of_cause(self.cause, "corrupted")
         corrupted.setflags(write=False)
         return corrupted
 
