@@ -63,13 +63,11 @@ def main() -> None:
     Raises:
         SystemExit: with code 2 where another package hides one of memgate's, else as :func:`app.cli.main.run` does.
     """
+    before = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     # Not where it is ignored, as in the background of a shell.
-    handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if handled:
-        signal.signal(signal.SIGINT, _end_at_once)
-    terminate = signal.getsignal(signal.SIGTERM)
-    if terminate is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _end_at_once)
+    handled = [number for number, handler in before.items() if signal.getsignal(number) is handler]
+    for number in handled:
+        signal.signal(number, _end_at_once)
     try:
         open_closed_streams()
         set_spin_count()
@@ -83,18 +81,14 @@ def main() -> None:
             raise SystemExit(2) from None
         from app.cli.main import run  # only after the check
 
-        if handled:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        if terminate is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _end)
+        for number in handled:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _end)
         run(sys.argv[1:])
     except KeyboardInterrupt as interrupt:  # a second Ctrl-C, after the one that run() has handled
         raise SystemExit(*interrupt.args or (130,)) from None
     finally:
-        if handled:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        if terminate is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, terminate)
+        for number in handled:
+            signal.signal(number, before[number])
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from memgate.log.format import SAMPLE_COLUMNS, LogLayout, Samples
 from memgate.log.guard import text
 from memgate.log.seal import Seal
 from noise.errors import NoiseError
-from noise.files.regular import regular_bytes
+from noise.files.regular import open_regular, regular_bytes
 from noise.manifest.manifest import Manifest
 
 
@@ -201,10 +201,8 @@ def _digest(path: Path) -> str:
 
 def _sha256(path: Path) -> str:
     """SHA-256 of a file; empty where it cannot be read, or is no regular file."""
-    if not path.is_file():
-        return ""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return ""

@@ -1,11 +1,11 @@
 """Opening of files that must be regular: a reader would wait for a named pipe for ever."""
 
 import errno
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """A file open for reading bytes.
 
     Raises:
