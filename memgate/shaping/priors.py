@@ -76,8 +76,8 @@ class Beta:
         Example:
             >>> import torch
             >>> from memgate import Beta
-            >>> Beta(0.6, 0.4).of_logits().pdf(torch.tensor([-100.0, 0.0, 100.0]))
-            tensor([2.6509e-27, 1.5137e-01, 1.2861e-18])
+            >>> Beta(0.6, 0.4).of_logits().pdf(torch.tensor([-5.0, 0.0, 5.0]))
+            tensor([0.0150, 0.1514, 0.0407])
         """
         return LogitBeta(self.a, self.b)
 
