@@ -12,11 +12,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from memgate.config.checks import LEAST_SHAPE, MOST_SHAPE
 from memgate.errors import MemgateError, require
 from memgate.shaping import logit_beta
-
-LEAST, MOST = 1e-3, 1e4
-"""Range of the parameters of a Beta prior in which its accuracy is tested."""
 
 MARGIN = 2.0**-23
 """Where the density of a Beta prior is infinite at 0 or 1, values nearer to them have that of this distance."""
@@ -70,8 +68,8 @@ class Beta:
     def __post_init__(self) -> None:
         for name, value in (("a", self.a), ("b", self.b)):
             require(
-                LEAST <= value <= MOST,
-                f"Beta({self.a}, {self.b}) is no prior: {name} must be from {LEAST} to {MOST:.0f}.",
+                LEAST_SHAPE <= value <= MOST_SHAPE,
+                f"Beta({self.a}, {self.b}) is no prior: {name} must be from {LEAST_SHAPE} to {MOST_SHAPE:.0f}.",
             )
 
     def of_logits(self) -> "LogitBeta":
