@@ -157,6 +157,12 @@ class RunConfig:
                 f"--sparsity.{option.replace('_', '-')} {value} does nothing for {self.model.name}: leave it at "
                 f"{getattr(SparsityConfig(), option)}.",
             )
+        rates, units = len(self.sparsity.target_rates), len(self.model.gate_names)
+        require(
+            "target_rates" not in used or rates in (1, units),
+            f"--sparsity.target-rates has {rates} numbers, and the network {units} gated units: give one for all of "
+            "them, or one for each.",
+        )
 
     @property
     def penalty_names(self) -> tuple[str, ...]:
@@ -187,12 +193,20 @@ class RunConfig:
             *(network.gate_names if network.block_gated else ()),
             *([f"penalty{network.gate.penalty:g}"] if network.penalty_names else []),
             *(f"{loss}-{getattr(self.sparsity, loss):g}" for loss in LOSSES.get(network.name, ())),
+            *self._targets,
             *(self.corruptions or ("clean",)),
             *(f"on-{split}" for split in self.noise_on),
             *(["init"] * (self.init_from is not None)),
         ]
         noise_seed = [f"ns{self.noise_seed}"] if self.noise_seed else []
         return fitted(parts, [f"e{self.train.epochs}", f"s{self.seed}", *noise_seed])
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        """The target rates as a word of the run's name; empty for a network without."""
+        if "target_rates" not in SPARSITY_OPTIONS.get(self.model.name, ()):
+            return ()
+        return (f"t{'-'.join(f'{rate:g}' for rate in self.sparsity.target_rates)}",)
 
     def resolved(self) -> "RunConfig":
         """The same configuration with explicit values for ``auto`` and ``None``, and absolute input paths.
@@ -206,11 +220,12 @@ class RunConfig:
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
         manifest = self.manifest and given_path("--manifest", self.manifest).absolute()
+        scheduled = "l0" in LOSSES.get(self.model.name, ())
         return replace(
             self,
             data=data,
             train=train,
-            sparsity=self.sparsity.resolved(train.epochs) if self.model.hard_gates else self.sparsity,
+            sparsity=self.sparsity.resolved(train.epochs) if scheduled else self.sparsity,
             out=given_path("--out", self.out),
             name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
