@@ -18,7 +18,7 @@ LONGEST = 60_000
 """Characters of the longest text of a fixed length: an HDF5 attribute has at most 64 KiB."""
 
 
-def allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
+def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
     """A new dataset with a fixed place in the file; its content is not written (the file system gives zeros)."""
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_layout(h5py.h5d.CONTIGUOUS)
@@ -59,7 +59,7 @@ def write_layout(handle: h5py.File, layout: LogLayout) -> list[tuple[int, int]]:
         for column, dtype in SAMPLE_COLUMNS.items():
             group.create_dataset(column, data=getattr(samples, column).astype(dtype))
         for name in names:
-            dataset = allocate(group, name, layout.shape(split, name), QUANTITIES[name].dtype)
+            dataset = _allocate(group, name, layout.shape(split, name), QUANTITIES[name].dtype)
             dataset.attrs["meaning"] = fixed(QUANTITIES[name].meaning)
             if QUANTITIES[name].per_gate:
                 dataset.attrs["gates"] = fixed(json.dumps(layout.gates))
@@ -68,7 +68,7 @@ def write_layout(handle: h5py.File, layout: LogLayout) -> list[tuple[int, int]]:
         commit.attrs["quantities"] = fixed(json.dumps(names))
         for name, dtype in COMMIT.items():
             width = (len(names),) if name == "crc32" else ()
-            dataset = allocate(commit, name, (rows, *width), dtype)
+            dataset = _allocate(commit, name, (rows, *width), dtype)
             # HDF5 does not fill an allocated dataset, so the zeros of `done` have to be written.
             dataset[...] = 0
             changing.append(dataset)
