@@ -12,6 +12,11 @@ from .recorder.recorder import Recorder as Recorder
 from .runs.run import Run as Run
 from .runs.run import list_runs as list_runs
 from .runs.run import open_run as open_run
+from .shaping.loss import batch_shaping_loss as batch_shaping_loss
+from .shaping.priors import Beta as Beta
+from .shaping.priors import Normal as Normal
+from .shaping.priors import Prior as Prior
+from .shaping.priors import Uniform as Uniform
 from .training.ending import Stopped as Stopped
 from .training.evaluate import load_model as load_model
 from .training.loop import resume as resume

@@ -14,6 +14,9 @@ from noise.errors import NoiseError
 from noise.files.json_form import restored
 from noise.files.read import expanded
 
+LARGEST_SEED, MOST_IMAGES, MOST_EPOCHS = 2**63 - 1, 1_000_000_000, 100_000
+"""Bounds of numbers that size something, so that a slip of the keyboard ends in a sentence."""
+
 
 def check_types(config: Any, section: str = "") -> None:
     """Check every field of a frozen dataclass against its type, and convert it: lists to tuples, text to paths.

@@ -1,14 +1,13 @@
 """Configuration of the network: its backbone and its gates. Imports no torch."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from memgate.config.checks import check_types, in_range
+from memgate.config.gate import BLOCKS, GATE_OPTIONS, GateConfig
 from memgate.errors import require
 
-Curve = Literal["normalised", "centred", "stretched", "identity", "sigmoid"]
 ModelName = Literal[
     "resnet",
     "entropy-gate",
@@ -19,10 +18,8 @@ ModelName = Literal[
     "layer-exclusive",
     "layer-shortcut-only",
     "layer-two-way",
+    "channel-gate",
 ]
-
-BLOCKS = {"cifar": ("b1", "b2", "b3"), "imagenet": ("b1", "b2", "b3", "b4")}
-"""Layout to the names of its blocks, in the order of the forward pass."""
 
 IMAGENET_UNITS = {
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
@@ -30,111 +27,11 @@ IMAGENET_UNITS = {
 }
 """Kind of residual unit to depth to units per block (He et al. 2016, table 1)."""
 
-_OVER_BLOCKS = ("blocks", "hidden_b1", "hidden_b2", "hidden_b3", "hidden_b4", "input", "tap")
-
-GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "entropy-gate": (*_OVER_BLOCKS, "curve", "slope", "detach_gate"),
-    "block-scalar": (*_OVER_BLOCKS, "penalty"),
-    "block-displacement": (*_OVER_BLOCKS, "penalty"),
-    "block-entropy": (*_OVER_BLOCKS, "curve", "slope"),
-    "block-two-way": (*_OVER_BLOCKS, "penalty", "target_loss"),
-    "layer-exclusive": ("penalty", "bias"),
-    "layer-shortcut-only": ("penalty", "bias"),
-    "layer-two-way": ("penalty", "bias", "window", "temperature", "spread"),
-}
-"""Gated network to the options of :class:`GateConfig` that it uses."""
-
+STEM = {"cifar": 16, "imagenet": 64}
+"""Layout to the channels of the stem and of B1; each further block has twice as many."""
 
 MOST_WEIGHTS = 2_000_000_000
 """Of the last block's convolutions, so that a slip of the keyboard does not fill the memory."""
-
-
-@dataclass(frozen=True)
-class GateConfig:
-    """Options of the gates; each gated network uses those of :data:`GATE_OPTIONS`.
-
-    Example:
-        >>> from memgate import GateConfig
-        >>> GateConfig(blocks="b2,b3", curve="centred").names
-        ('b2', 'b3')
-    """
-
-    blocks: str = "b3"
-    """entropy-gate and block-*: the gated blocks, such as b3 (the papers), b2,b3 or b3,b4."""
-    hidden_b3: int = 512
-    """Hidden units of B3's gate, 1 to 65536 (papers: 512)."""
-    hidden_b2: int = 216
-    """Hidden units of B2's gate, 1 to 65536 (papers: 216)."""
-    tap: Literal["o1", "o2"] = "o1"
-    """Input of a block's gate. o1: output of the block's first unit (the papers); o2: of its last unit (Model 4 in the
-    authors' released code)."""
-    curve: Curve = "normalised"
-    """entropy-gate and block-entropy: entropy H to gate value g. normalised: sigmoid(slope*(H/ln K - 1/2)), the same
-    range for every number of classes K; centred: sigmoid(H - ln(K)/2), as in the papers; stretched: the authors' code
-    of 2020; identity: H; sigmoid: sigmoid(H)."""
-    slope: float = 8.0
-    """Slope of the normalised curve, above 0: 8 gives g in [0.018, 0.982]."""
-    detach_gate: bool = False
-    """entropy-gate: keep the classification loss from training the features through g."""
-    hidden_b1: int = 512
-    """Hidden units of B1's gate, 1 to 65536 (in no paper)."""
-    hidden_b4: int = 512
-    """Hidden units of B4's gate, 1 to 65536 (in no paper)."""
-    input: Literal["pooled", "flatten"] = "pooled"
-    """Features that a block's gate reads. pooled: the mean of the map over positions (papers: Model 4); flatten: the
-    whole map (papers: Models 1 to 3; such a gate has more weights than a ResNet-110)."""
-    penalty: float = 0.0
-    """Weight lambda of the gates' penalty in the loss; 0 for none (papers: 0.00001 to 1000). block-scalar,
-    layer-exclusive, layer-shortcut-only: mean of g^2; block-displacement: mean squared distance between o1 and the
-    block's output; two-way gates: cross-entropy towards skipping."""
-    target_loss: Literal["ce", "bce"] = "ce"
-    """block-two-way, loss of the penalty. ce: cross-entropy of the pair towards (1, 0); bce: binary cross-entropy of
-    each of the two."""
-    window: Literal["tube-1x1", "tube-3x3", "element-1x1"] = "tube-1x1"
-    """layer-two-way: kernel of the gate's convolution, and one g for all channels of a position (tube) or one per
-    channel (element)."""
-    temperature: float = 1.0
-    """layer-two-way: the gate is the softmax of its logits divided by this, above 0 (authors' code: 10000, which keeps
-    g at 1/2)."""
-    bias: float = -6.0
-    """layer-*: initial bias of the gate's convolution, in layer-two-way of the branch's logit. Below 0, g starts near
-    0 with the shortcut open. (The authors' two-way gates had -6 on both logits, which equals 0 here.)"""
-    spread: Literal["fan-in", "fan-out"] = "fan-in"
-    """layer-two-way: initial weights of the gate's convolution, normal by fan-in, or by fan-out as in the authors'
-    code (with two outputs so large that, without its temperature, g is 0 or 1 at random)."""
-
-    def __post_init__(self) -> None:
-        check_types(self, "model.gate.")
-        known = BLOCKS["imagenet"]
-        given = self.blocks.split(",")
-        require(
-            given == [name for name in known if name in given],
-            f"--model.gate.blocks {self.blocks!r} must name some of {', '.join(known)} in this order, each once, "
-            "separated by commas, such as b2,b3.",
-        )
-        for name in known:
-            in_range(f"--model.gate.hidden-{name}", self.hidden(name), 1, 65_536, " units")
-        for flag, value in (("slope", self.slope), ("temperature", self.temperature)):
-            require(0 < value <= 1e9, f"--model.gate.{flag} {value} must be a number above 0, to 1e9.")
-        require(
-            0 <= self.penalty < math.inf,
-            f"--model.gate.penalty {self.penalty} must be a number from 0 (no penalty), such as 0.01.",
-        )
-        require(math.isfinite(self.bias), f"--model.gate.bias {self.bias} must be a number, such as -6.")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The gated blocks in the order of the forward pass."""
-        return tuple(self.blocks.split(","))
-
-    def hidden(self, block: str) -> int:
-        """Hidden units of a block's gate."""
-        return getattr(self, f"hidden_{block}")
-
-    def changed(self) -> dict[str, Any]:
-        """Name to value of the options that differ from their default."""
-        values = {option.name: (getattr(self, option.name), option.default) for option in fields(self)}
-        return {name: value for name, (value, default) in values.items() if value != default}
 
 
 @dataclass(frozen=True)
@@ -153,7 +50,7 @@ class ModelConfig:
     """resnet: no gate. Gates over whole blocks: entropy-gate (Model 4: entropy of the gate's own classifier),
     block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2: entropy of the gate's softmax),
     block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
-    layer-two-way."""
+    layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper)."""
     depth: int = 20
     """Layers, 2000 at most. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29,
     164). Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
@@ -201,11 +98,16 @@ class ModelConfig:
             )
             block = option.removeprefix("hidden_")
             require(
-                block == option or block in self.gate.names,
+                block == option or block == "unit" or block in self.gate.names,
                 f"--model.gate.hidden-{block} {value} does nothing without a gate over {block.upper()}: leave it at "
                 f"{default}, or add {block} to --model.gate.blocks.",
             )
-        if self.layer_gated:
+        require(
+            self.gate.inner == "both" or self.block == "bottleneck",
+            f"--model.gate.inner {self.gate.inner} does nothing for basic units, which have one inner map: leave it "
+            "at both, or take --model.block bottleneck.",
+        )
+        if not self.block_gated:
             return
         missing = [name for name in self.gate.names if name not in units]
         require(
@@ -248,12 +150,31 @@ class ModelConfig:
     @property
     def block_gated(self) -> bool:
         """Whether whole blocks are gated."""
-        return self.name != "resnet" and not self.layer_gated
+        return self.uses("blocks")
 
     @property
-    def layer_gated(self) -> bool:
-        """Whether every residual unit is gated."""
-        return self.name.startswith("layer-")
+    def hard_gates(self) -> bool:
+        """Whether every residual unit has gates that are open or closed, so that closed parts need no computation."""
+        return self.name == "channel-gate"
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Block to the channels of its 3x3 convolutions: those of the layout times ``width``, doubled per block."""
+        stem = STEM[self.layout]
+        return {
+            block: max(round(self.width * stem * 2**number), 1) for number, block in enumerate(self.units)
+        }
+
+    @property
+    def gate_channels(self) -> dict[str, int]:
+        """Gate to the number C of things it opens or closes; empty for gates that mix.
+
+        In a bottleneck unit the channels of both inner maps, where both are gated, follow one another.
+        """
+        if not self.hard_gates:
+            return {}
+        maps = 2 if self.block == "bottleneck" and self.gate.inner == "both" else 1
+        return {name: maps * self.widths[name.partition("u")[0]] for name in unit_names(self.units)}
 
     @property
     def gate_names(self) -> tuple[str, ...]:
@@ -263,12 +184,12 @@ class ModelConfig:
         """
         if self.block_gated:
             return self.gate.names
-        return unit_names(self.units) if self.layer_gated else ()
+        return () if self.name == "resnet" else unit_names(self.units)
 
     @property
     def penalty_names(self) -> tuple[str, ...]:
         """Names of the penalties that the network adds to its loss; empty for none."""
-        if self.name == "resnet" or not self.gate.penalty:
+        if not self.uses("penalty") or not self.gate.penalty:
             return ()
         named = {"block-displacement": "displacement", "block-two-way": self.gate.target_loss}
         return (named.get(self.name, "ce" if self.name == "layer-two-way" else "l2"),)
@@ -290,7 +211,7 @@ class ModelConfig:
     @property
     def gate_is_two_way(self) -> bool:
         """Whether the gate chooses between two, so that its entropy H is in [0, ln 2] instead of [0, ln K]."""
-        return self.name.endswith("two-way")
+        return self.hard_gates or self.name.endswith("two-way")
 
     @property
     def variant(self) -> tuple[str, ...]:

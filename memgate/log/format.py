@@ -55,6 +55,11 @@ QUANTITIES: dict[str, LoggedQuantity] = {
     "pred": LoggedQuantity(
         "u2", False, "predicted class; 65535: none, since the logits have no softmax (NaN)"
     ),
+    "macs": LoggedQuantity(
+        "f4",
+        False,
+        "multiply-accumulates that the sample needs as its gates decide; in logs of gates that close",
+    ),
 }
 
 FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
@@ -170,6 +175,8 @@ class LogLayout:
     """``eval`` or ``online``, a key of STORED_MODES."""
     class_names: tuple[str, ...]
     """Names of the K classes."""
+    macs: bool = False
+    """Whether the log has the MACs of each sample, which differ where gates close."""
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)
@@ -198,7 +205,7 @@ class LogLayout:
         return [
             name
             for name, quantity in QUANTITIES.items()
-            if self.gates or not quantity.per_gate or name == "flags"
+            if (self.gates or not quantity.per_gate or name == "flags") and (self.macs or name != "macs")
         ]
 
     def bytes(self) -> int:
@@ -228,6 +235,8 @@ class EpochRecord:
     el2n: np.ndarray
     out_entropy: np.ndarray
     pred: np.ndarray
+    macs: np.ndarray | None = None
+    """None in a log without MACs."""
 
     def flag(self, name: str) -> np.ndarray:
         """One bit of ``flags`` as bool: ``routed`` [G, N], any other [N]."""
@@ -236,7 +245,8 @@ class EpochRecord:
 
     def known(self, name: str) -> np.ndarray:
         """Whether each sample has a value of a quantity or flag, bool [G, N] or [N] as its values."""
-        return has_value(getattr(self, DECIDED_BY.get(name, name)))
+        values = getattr(self, DECIDED_BY.get(name, name))
+        return np.zeros(len(self.loss), bool) if values is None else has_value(values)
 
 
 def has_value(values: np.ndarray) -> np.ndarray:

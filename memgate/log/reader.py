@@ -69,6 +69,7 @@ class SampleLog:
             self.class_names: tuple[str, ...] = tuple(json.loads(text(handle.attrs["class_names"])))
             self.splits: tuple[str, ...] = tuple(json.loads(text(handle.attrs["splits"])))
             self.planned: np.ndarray = handle["epoch"][:]
+            self.has_macs: bool = all("macs" in handle[split] for split in self.splits)
         self._verified: dict[tuple[str, int, bytes], bool] = {}
         self._whole: dict[str, tuple[bytes, np.ndarray]] = {}
         self._check_identity()
@@ -111,7 +112,8 @@ class SampleLog:
     def layout(self) -> LogLayout:
         """Splits with their samples, gates, epochs, mode and classes of the log."""
         samples = {split: self.samples(split) for split in self.splits}
-        return LogLayout(samples, self.gates, tuple(self.planned.tolist()), self.mode, self.class_names)
+        epochs = tuple(self.planned.tolist())
+        return LogLayout(samples, self.gates, epochs, self.mode, self.class_names, self.has_macs)
 
     def samples(self, split: str) -> Samples:
         """The samples [N] of a split, in the order of the last axis of :meth:`values`.
@@ -174,6 +176,8 @@ class SampleLog:
             if stored not in group:
                 per_gate = stored in PER_GATE
                 why = "this network has no gate" if per_gate else "an older version wrote it, so train again"
+                if stored == "macs":
+                    why = "each sample needs the same number in this network, whose gates do not close"
                 raise MemgateError(f"{self.path} has no {name!r}: {why}.")
             rows = self._rows(handle, split)
             dataset, until = group[stored], rows[-1] + 1 if len(rows) else 0
@@ -190,6 +194,7 @@ class SampleLog:
         with self.opened() as handle:
             group = handle[self._known(split)]
             no_gates = np.empty((0, group["sample_id"].shape[0]))
+            names = [name for name in names if name in group or name in PER_GATE]
             for row, epoch in enumerate(self.planned.tolist()):
                 if epoch in epochs:
                     values = {name: group[name][row] if name in group else no_gates for name in names}

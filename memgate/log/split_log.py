@@ -44,6 +44,7 @@ class SplitLog:
     | loss, el2n, out_entropy | [E, N] | float32; high is harder |
     | margin, p_given | [E, N] | float32; low is harder |
     | pred | [E, N] | predicted class |
+    | macs | [E, N] | multiply-accumulates that the sample needs, float32; only where gates close |
     | seen | [E, N] | bool, whether the epoch has values of the sample |
     | correct_given, correct_clean | [E, N] | bool, whether the prediction is the given, the clean label |
     | sample_id, given_label, clean_label, label_op, image_op, open_set, cause | [N] | columns of ``samples`` |
@@ -82,7 +83,8 @@ class SplitLog:
     def keys(self) -> tuple[str, ...]:
         """The names of the arrays that this log has."""
         quantities = [name for name in (*QUANTITIES, *FLAGS) if name != "flags"]
-        return (*SAMPLE_ARRAYS, *(name for name in quantities if self.gates or name not in PER_GATE))
+        absent = (*(() if self.gates else PER_GATE), *(() if self.reader.has_macs else ("macs",)))
+        return (*SAMPLE_ARRAYS, *(name for name in quantities if name not in absent))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())

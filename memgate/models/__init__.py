@@ -22,6 +22,10 @@ hold:
 - One backward pass of :func:`memgate.training.objective.total_loss` gives every parameter its gradient. A gate with
   ``logits`` is trained by its own cross-entropy and optimiser: ``logits`` come from detached ``features``, its module
   is an ``EntropyGate``, and ``ModelConfig.has_gate_classifier`` is true for the network.
+- A network that draws random numbers in training has the attribute ``draws = True`` and takes ``keys`` [b] as a second
+  argument, from which each sample's numbers follow (:mod:`memgate.models.draws`).
+- Gates that open or close (``ModelConfig.hard_gates``) have ``channels`` [b, C] with the C of
+  ``ModelConfig.gate_channels``, and their g is the share that is open.
 - Evaluation of a sample does not depend on the other samples of its batch, nor on the global random generator.
 - Probes take the residual network as ``network.trunk`` (or the network itself without gates) and the gates as
   ``network.gates``, an ``nn.ModuleDict`` by gate name.
@@ -40,6 +44,7 @@ from memgate.models.backbones.resnet import ResNet, map_side
 from memgate.models.forward import Forward, Gate
 from memgate.models.gated.block_gated import BlockGatedResNet
 from memgate.models.gated.block_gates import BLOCK_GATES
+from memgate.models.gated.channel_gated import ChannelGatedResNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
 
 __all__ = ["MODELS", "Forward", "Gate", "build_model"]
@@ -56,10 +61,15 @@ def _layer_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Modu
     return LayerGatedResNet(config, classes)
 
 
+def _channel_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
+    return ChannelGatedResNet(config, classes)
+
+
 MODELS: dict[str, Callable[[ModelConfig, int, int], nn.Module]] = {
     "resnet": _resnet,
     **dict.fromkeys(BLOCK_GATES, BlockGatedResNet),
     **dict.fromkeys(UNIT_GATES, _layer_gated),
+    "channel-gate": _channel_gated,
 }
 """Name of a network to its constructor from (configuration, number of classes K, side of the images in pixels)."""
 

@@ -13,7 +13,8 @@ class Gate:
     """As in ``ModelConfig.gate_names``."""
     value: Tensor
     """g [b]. Over a block: weight of o2 in the block's output. In a unit: weight of the residual branch
-    (shortcut-only: 1 minus that of the shortcut), mean over positions and channels."""
+    (shortcut-only: 1 minus that of the shortcut), mean over positions and channels. Of channels: the share that is
+    open."""
     entropy: Tensor | None = None
     """H [b] in nats; None where the gate is not made from a distribution."""
     logits: Tensor | None = None
@@ -21,6 +22,11 @@ class Gate:
     a classifier."""
     features: Tensor | None = None
     """Input [b, d] of that classifier, detached, for further gate steps on this batch."""
+    channels: Tensor | None = None
+    """Weight [b, C] of each thing that the gate opens or closes, 0 where closed and 1 (or another positive weight)
+    where open: channels inside a unit, or the whole unit (C = 1). None for a gate that mixes."""
+    channel_logits: Tensor | None = None
+    """Logits [b, C] of the probability that each is open, without noise; None where there are none."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,17 @@ Convolutions and linear layers are counted, one MAC per product, as in He et al.
 BatchNorm, ReLU, pooling, biases and the additions at shortcuts are not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from memgate.config.run import ModelConfig
-from memgate.models import build_model
+from memgate.models import Gate, build_model
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,134 @@ def cost_of(config: ModelConfig, classes: int, image_size: int) -> NetworkCost:
     skips = config.block_gated and config.gate.tap == "o1"
     saved = {name: after[name] if skips else 0 for name in config.gate_names}
     return NetworkCost(macs["Global"], after, gates, saved)
+
+
+@dataclass(frozen=True)
+class Term:
+    """Operations of one convolution, of which a sample needs the share that its gates leave open."""
+
+    macs: int
+    """With everything open."""
+    factors: tuple[tuple[str, int, int], ...]
+    """(gate, start, stop) of each part of a gate whose open share multiplies ``macs``: the channels of the map that
+    the convolution makes, and of the one that it reads."""
+
+
+@dataclass(frozen=True)
+class SampleCost:
+    """MACs of a network that each sample needs, as its gates decide."""
+
+    fixed: int
+    """Of all that every sample needs but the gates: stem, head, shortcuts, convolutions without a gate."""
+    gate_layers: int
+    """Of the gates' own layers."""
+    pooling: int
+    """Additions of the gates' pooling, counted as MACs, as the batch-shaping paper counts its overhead."""
+    terms: tuple[Term, ...]
+    """Of the convolutions that gates close in part."""
+
+    @property
+    def always(self) -> int:
+        """MACs of a sample with every gate closed, the gates themselves included."""
+        return self.fixed + self.gate_layers + self.pooling
+
+    @property
+    def total(self) -> int:
+        """MACs of a sample with every gate open, the gates themselves included."""
+        return self.always + sum(term.macs for term in self.terms)
+
+    @property
+    def ungated(self) -> int:
+        """MACs of the network without its gates."""
+        return self.fixed + sum(term.macs for term in self.terms)
+
+    def of(self, channels: Mapping[str, Tensor]) -> Tensor:
+        """MACs of each sample, float64 [b], in [``always``, ``total``].
+
+        Args:
+            channels: gate to the weights [b, C] of what it opens or closes, 0 where closed.
+        """
+        shares: dict[tuple[str, int, int], Tensor] = {}
+        for factor in dict.fromkeys(factor for term in self.terms for factor in term.factors):
+            gate, start, stop = factor
+            shares[factor] = (channels[gate][:, start:stop] > 0).double().mean(dim=1)
+        first = next(iter(channels.values()))
+        macs = torch.full((len(first),), float(self.always), dtype=torch.float64, device=first.device)
+        for term in self.terms:
+            share = torch.stack([shares[factor] for factor in term.factors]).prod(dim=0)
+            macs += term.macs * share
+        return macs
+
+    def of_gates(self, gates: Sequence[Gate]) -> Tensor:
+        """MACs of each sample, float64 [b], from the gates of a forward pass."""
+        return self.of({gate.name: gate.channels for gate in gates if gate.channels is not None})
+
+
+def sample_cost(config: ModelConfig, classes: int, image_size: int) -> SampleCost | None:
+    """The cost of each sample as a function of its gates, counted on a new network; None for gates that do not close.
+
+    Args:
+        config: of the network.
+        classes: number of classes K.
+        image_size: side of the square images in pixels.
+    """
+    if not config.hard_gates:
+        return None
+    model = build_model(config, classes, seed=0, image_size=image_size).eval()
+    with _pooled(model) as pooling:
+        macs = _macs(model, torch.zeros(1, 3, image_size, image_size))
+    root = type(model).__name__
+    names = zip(config.gate_names, _unit_paths(config), strict=True)
+    terms = tuple(
+        term for gate, unit in names for term in _unit_terms(config, gate, macs, f"{root}.trunk.{unit}")
+    )
+    layers = sum(macs[f"{root}.gates.{name}"] for name in config.gate_names)
+    fixed = macs["Global"] - layers - sum(term.macs for term in terms)
+    return SampleCost(fixed, layers, sum(pooling), terms)
+
+
+def _unit_paths(config: ModelConfig) -> list[str]:
+    """Module name of every residual unit in the trunk, in the order of the gates."""
+    return [f"blocks.{block}.{number}" for block, count in config.units.items() for number in range(count)]
+
+
+def _unit_terms(config: ModelConfig, gate: str, macs: Mapping[str, int], unit: str) -> list[Term]:
+    """The terms of one unit's convolutions.
+
+    A convolution between two maps of which a gate closes channels costs the product of both open shares.
+
+    Args:
+        config: of the network.
+        gate: name of the unit's gate.
+        macs: module to its MACs.
+        unit: name of the unit's module.
+    """
+    count = 2 if config.block == "basic" else 3
+    maps = list(range(1, count))  # the inner map n lies between the convolutions n and n + 1
+    gated = {"both": maps, "first": maps[:1], "last": maps[-1:]}[config.gate.inner]
+    width = config.gate_channels[gate] // len(gated)
+    parts = {number: (gate, place * width, (place + 1) * width) for place, number in enumerate(gated)}
+    terms = []
+    for number in range(1, count + 1):
+        factors = tuple(parts[near] for near in (number - 1, number) if near in parts)
+        if factors:
+            terms.append(Term(macs[f"{unit}.conv{number}"], factors))
+    return terms
+
+
+@contextmanager
+def _pooled(model: nn.Module) -> Iterator[list[int]]:
+    """The additions of every gate's pooling in the forward passes of the block, one number per gate."""
+    additions: list[int] = []
+    hooks = [
+        gate.register_forward_pre_hook(lambda _, inputs: additions.append(inputs[0][0].numel()))
+        for gate in cast(nn.ModuleDict, model.gates).values()
+    ]
+    try:
+        yield additions
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @torch.no_grad()

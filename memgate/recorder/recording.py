@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate import console
-from memgate.config.checks import in_range
+from memgate.config.checks import MOST_EPOCHS, MOST_IMAGES, in_range
 from memgate.config.json_form import to_json
-from memgate.config.run import MOST_EPOCHS, MOST_IMAGES
 from memgate.errors import require
 from memgate.log.format import LogLayout, Samples
 from memgate.recorder.labels import GIVEN_LABELS, label_list, list_manifest, no_images

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config.run import DataConfig, DataName
+from memgate.config.data import DataConfig, DataName
 from memgate.data.image_set import ImageSet, SplitName
 from memgate.data.plain_images import plain_notes
 from memgate.data.sources import read_source

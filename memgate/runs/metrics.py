@@ -21,13 +21,23 @@ REPAIRABLE = (
 """Remedy for a recorded run, whose metrics are means of its log."""
 
 
-def metric_names(splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = ()) -> list[str]:
-    """Columns of metrics.csv for these splits, gates and penalties, in their order."""
+def metric_names(
+    splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = (), macs: bool = False
+) -> list[str]:
+    """Columns of metrics.csv for these splits, gates and penalties, in their order.
+
+    Args:
+        splits: names of the splits.
+        gates: names of the gates.
+        penalties: names of the terms that are added to the loss.
+        macs: whether the samples need different numbers of MACs, whose mean has a column.
+    """
     names = ["epoch", "lr", "gate_lr", "trunk_updates", "gate_updates", "seconds"]
     names += [penalty_column(name) for name in penalties]
     for split in splits:
         names += [f"{split}_loss", f"{split}_accuracy", f"{split}_accuracy_clean_label"]
         names += [f"{split}_{what}_{gate}" for gate in gates for what in ("gate", "routed")]
+        names += [f"{split}_macs"] * macs
     return names
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from memgate.config.run import OWN_FILES, RunConfig
+from memgate.config.data import OWN_FILES
+from memgate.config.run import RunConfig
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any, get_args
 import torch
 
 from memgate import __version__
-from memgate.config.run import Device, Precision
+from memgate.config.run import Device
+from memgate.config.training import Precision
 from memgate.errors import MemgateError, require
 
 _PACKAGES = ("torchvision", "numpy", "h5py", "scikit-learn", "scipy", "pillow")

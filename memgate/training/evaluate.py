@@ -12,6 +12,7 @@ from torch import nn
 
 from memgate.log.format import EpochRecord
 from memgate.models import build_model
+from memgate.models.macs import SampleCost, sample_cost
 from memgate.models.pixels import PixelNetwork
 from memgate.runs.checks import check_run
 from memgate.runs.inputs import Inputs, inputs_of
@@ -36,6 +37,7 @@ def evaluate_split(
     images: DeviceImages,
     gates: tuple[str, ...],
     precision: str,
+    cost: SampleCost | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> EpochRecord:
     """The per-sample values of a whole split, without augmentation; the model's training mode is restored.
@@ -45,9 +47,10 @@ def evaluate_split(
         images: the split, N samples.
         gates: names of the network's gates.
         precision: ``float32`` or ``bf16``.
+        cost: of a network whose gates close; None leaves the MACs of the samples missing.
         between: called before each batch; it may raise to end the pass.
     """
-    buffer = SampleBuffer(images.given, images.clean, gates)
+    buffer = SampleBuffer(images.given, images.clean, gates, cost)
     training = model.training
     model.eval()
     try:
@@ -62,7 +65,7 @@ def evaluate_split(
 
 
 def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[str, float]:
-    """Means over the samples that were seen: loss in nats, accuracies, gate values and routed shares in [0, 1].
+    """Means over the samples that were seen: loss in nats, accuracies, gate values and routed shares in [0, 1], MACs.
 
     Samples without a gate value (NaN) are left out of gate values and routed shares, which are NaN where no sample has
     one. A sample without a prediction is not predicted right, and makes the loss NaN: a network that has diverged must
@@ -86,6 +89,8 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
         known = record.known("gate")[row]
         values[f"{split}_gate_{gate}"] = _mean(record.gate[row], known)
         values[f"{split}_routed_{gate}"] = _mean(record.flag("routed")[row], known)
+    if record.macs is not None:
+        values[f"{split}_macs"] = _mean(record.macs, record.known("macs"))
     return values
 
 
@@ -159,9 +164,10 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
     inputs = inputs_of(run)
     model, epoch = load_network(run, which, device)
     gates = config.model.gate_names
+    cost = sample_cost(config.model, inputs.clean.train.class_count, inputs.clean.train.side)
     return epoch, {
         split: summarise(
-            evaluate_split(model, DeviceImages(inputs, split, device), gates, config.train.precision),
+            evaluate_split(model, DeviceImages(inputs, split, device), gates, config.train.precision, cost),
             split,
             gates,
         )

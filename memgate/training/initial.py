@@ -24,7 +24,7 @@ from memgate.models.pretrained import differences
 from memgate.runs.run import Run, is_run, open_run
 from memgate.training import checkpoint
 from memgate.training.checkpoint import TrainState
-from memgate.training.objective import parameter_groups
+from memgate.training.objective import parameter_groups, plain_gate_parameters
 from memgate.training.seeding import stream_seed
 
 TRUNK, HEAD, GATES = "trunk.", "head", "gates"
@@ -42,14 +42,28 @@ def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> Train
     seed = stream_seed(config.seed, "weights")
     model = build_model(config.model, train.class_count, seed, train.side).to(device)
     trunk, gates = parameter_groups(model)
+    settings = config.train
+    gate_decay = settings.gate_weight_decay
+    if gate_decay is None:
+        gate_decay = 0.0 if config.model.hard_gates else settings.weight_decay
 
-    def sgd(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = config.train
+    def sgd(parameters: list[nn.Parameter], decay: float) -> torch.optim.SGD:
         return torch.optim.SGD(
-            parameters, settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
+            parameters,
+            settings.lr,
+            settings.momentum,
+            weight_decay=decay,
+            nesterov=settings.nesterov,
+            fused=True,
         )
 
-    return TrainState(model, sgd(trunk), sgd(gates) if gates else None)
+    # One group where both decay alike, as in checkpoints of versions without a decay of the gates' own.
+    trained_with_trunk = plain_gate_parameters(model) if gate_decay != settings.weight_decay else []
+    others = {id(parameter) for parameter in trained_with_trunk}
+    optimiser = sgd([one for one in trunk if id(one) not in others], settings.weight_decay)
+    if trained_with_trunk:
+        optimiser.add_param_group({"params": trained_with_trunk, "weight_decay": gate_decay})
+    return TrainState(model, optimiser, sgd(gates, gate_decay) if gates else None)
 
 
 def with_initial_weights(

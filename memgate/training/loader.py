@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memgate.models.draws import keys_of
 from memgate.runs.inputs import Inputs
-from memgate.training.seeding import stream
+from memgate.training.seeding import stream, stream_seed
 
 CROP_PADDING = 4
 """Zero pixels added on each side of an image before the random crop (He et al. 2016)."""
@@ -24,6 +25,9 @@ class Batch:
     """Given labels [b]."""
     index: Tensor
     """Rows of the samples in the split [b], which are not their sample ids."""
+    keys: Tensor | None = None
+    """Key of each sample in this epoch [b], int64, from which the network's random numbers follow
+    (:mod:`memgate.models.draws`). None in evaluation, where nothing is random."""
 
 
 class DeviceImages:
@@ -60,7 +64,7 @@ class DeviceImages:
     def training_batches(self, seed: int, epoch: int, batch_size: int) -> Iterator[Batch]:
         """The batches of one epoch: every sample once, in random order, augmented; the last batch may be smaller.
 
-        Order, crop and flip of sample i in epoch e depend on (seed, e, i) only.
+        Order, crop, flip and the network's random numbers of sample i in epoch e depend on (seed, e, i) only.
 
         Args:
             seed: the run's seed.
@@ -73,10 +77,11 @@ class DeviceImages:
         flips = torch.randint(0, 2, (len(self),), generator=generator).bool().to(self.device)
         if self.augment != "crop-flip":
             flips.zero_()
+        gates = stream_seed(seed, "gates", epoch)
         for index in order.split(batch_size):
             plain = self.augment == "none"
             cropped = self.pixels[index] if plain else self._crop(index, offsets[index], flips[index])
-            yield Batch(self._normalised(cropped), self.given[index], index)
+            yield Batch(self._normalised(cropped), self.given[index], index, keys_of(gates, index))
 
     def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
         """The batches of every sample once, in order, without augmentation."""

@@ -14,6 +14,7 @@ from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward, check_image_size
+from memgate.models.macs import sample_cost
 from memgate.runs.checks import check_run
 from memgate.runs.create import create_run
 from memgate.runs.held import HeldRun
@@ -29,6 +30,7 @@ from memgate.training.interrupt import Interrupt
 from memgate.training.loader import Batch, DeviceImages
 from memgate.training.sample_buffer import SampleBuffer
 from memgate.training.schedule import gate_lr, trunk_lr
+from memgate.training.sparsity import sparsity_losses
 from memgate.training.step import train_step
 from memgate.training.tensorboard import TensorBoard, check_installed
 from noise.files.atomic import remove_leftovers
@@ -152,7 +154,9 @@ class Training:
         self.gates = self.config.model.gate_names
         self.images = {split: DeviceImages(inputs, split, device) for split in inputs.splits}
         self.state = new_state(self.config, inputs.clean.train, device)
-        self.penalties = {name: torch.zeros((), device=device) for name in self.config.model.penalty_names}
+        train = inputs.clean.train
+        self.cost = sample_cost(self.config.model, train.class_count, train.side)
+        self.penalties = {name: torch.zeros((), device=device) for name in self.config.penalty_names}
         self._restore(self.run.status().epoch)
 
     def _restore(self, finished: int) -> None:
@@ -213,7 +217,7 @@ class Training:
     def _train_epoch(self, epoch: int, keep: bool) -> EpochRecord | None:
         """Train one epoch; with ``keep``, return the per-sample values of the training pass itself."""
         config, state, images = self.config.train, self.state, self.images["train"]
-        buffer = SampleBuffer(images.given, images.clean, self.gates) if keep else None
+        buffer = SampleBuffer(images.given, images.clean, self.gates, self.cost) if keep else None
         state.model.train()
         if state.gate_optimiser is not None:
             _set_lr(state.gate_optimiser, gate_lr(config, epoch))
@@ -231,7 +235,8 @@ class Training:
         for number, batch in enumerate(progress, start=1):
             self.interrupt.check()
             _set_lr(state.trunk_optimiser, trunk_lr(config, epoch, state.step))
-            train_step(state, batch, number, config, keep_values)
+            losses = sparsity_losses(self.config, epoch, (number - 1) / total)
+            train_step(state, batch, number, config, losses, keep_values)
         return buffer.record() if buffer else None
 
     def _evaluate(self, online: EpochRecord | None) -> dict[str, EpochRecord]:
@@ -244,6 +249,7 @@ class Training:
                     images,
                     self.gates,
                     self.config.train.precision,
+                    self.cost,
                     between=self.interrupt.check,
                 )
         return records
@@ -256,7 +262,10 @@ class Training:
         """
         config, state = self.config.train, self.state
         row = {
-            name: float("nan") for name in metric_names(list(self.images), self.gates, list(self.penalties))
+            name: float("nan")
+            for name in metric_names(
+                list(self.images), self.gates, list(self.penalties), self.config.model.hard_gates
+            )
         }
         row |= {"epoch": epoch, "lr": trunk_lr(config, epoch, state.step - 1)}
         row |= {"trunk_updates": state.trunk_updates, "gate_updates": state.gate_updates}
@@ -304,6 +313,7 @@ def log_layout(config: RunConfig, inputs: Inputs) -> LogLayout:
         epochs=logged_epochs(config.train.epochs, config.log.every),
         mode=config.log.mode,
         class_names=inputs.clean.train.class_names,
+        macs=config.model.hard_gates,
     )
 
 

@@ -41,6 +41,14 @@ def gate_modules(model: nn.Module) -> dict[str, EntropyGate]:
     return {name: gate for name, gate in items if isinstance(gate, EntropyGate)}
 
 
+def plain_gate_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Parameters of gates without a classifier of their own, which the trunk's optimiser trains; empty for none."""
+    gates = getattr(model, "gates", None)
+    own = gate_modules(model)
+    items = gates.items() if isinstance(gates, nn.ModuleDict) else ()
+    return [parameter for name, gate in items if name not in own for parameter in gate.parameters()]
+
+
 def parameter_groups(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """All parameters, divided into (trunk, gates).
 

@@ -7,6 +7,7 @@ from memgate.config.model import ROUTED_ABOVE
 from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord
 from memgate.models import Forward
 from memgate.models.entropy import masked_entropy
+from memgate.models.macs import SampleCost
 
 _FLOATS = ("loss", "margin", "p_given", "el2n", "out_entropy")
 
@@ -14,18 +15,23 @@ _FLOATS = ("loss", "margin", "p_given", "el2n", "out_entropy")
 class SampleBuffer:
     """Per-sample values of one pass over a split, collected on the device and copied to the CPU once, at the end."""
 
-    def __init__(self, given: Tensor, clean: Tensor, gates: tuple[str, ...]) -> None:
+    def __init__(
+        self, given: Tensor, clean: Tensor, gates: tuple[str, ...], cost: SampleCost | None = None
+    ) -> None:
         """Start a pass in which no sample has been seen.
 
         Args:
             given: given labels, int64 [N], on the device.
             clean: clean labels, int64 [N], on the device.
             gates: names of the network's gates.
+            cost: of a network whose gates close, which gives the MACs of each sample.
         """
         device, n = given.device, len(given)
         self.given, self.clean, self.gates = given, clean, gates
         self.floats = torch.full((len(_FLOATS) + 2 * len(gates), n), torch.nan, device=device)
         self.classes = torch.full((1 + len(gates), n), UNSEEN_CLASS, dtype=torch.int32, device=device)
+        self.cost = cost
+        self.macs = None if cost is None else torch.full((n,), torch.nan, device=device)
         self.flags = torch.zeros((max(len(gates), 1), n), dtype=torch.uint8, device=device)
 
     @torch.no_grad()
@@ -46,6 +52,8 @@ class SampleBuffer:
                 *(_or_missing(gate.entropy, gate.value) for gate in forward.gates),
             ]
         ).float()
+        if self.cost is not None and self.macs is not None:
+            self.macs[index] = self.cost.of_gates(forward.gates).float()
         pred = _predicted(logits)
         none = torch.full_like(pred, UNSEEN_CLASS)
         own = [none if gate.logits is None else _predicted(gate.logits) for gate in forward.gates]
@@ -72,6 +80,7 @@ class SampleBuffer:
             gate_pred=classes[1:],
             flags=self.flags.cpu().numpy(),
             pred=classes[0],
+            macs=None if self.macs is None else self.macs.cpu().numpy(),
             **plain,
         )
 

@@ -1,6 +1,7 @@
 """Learning rates as pure functions of epoch and step, so that a resumed run needs no state of a scheduler."""
 
-from memgate.config.run import TrainConfig
+from memgate.config.sparsity import SparsityConfig
+from memgate.config.training import TrainConfig
 
 RESNET34_PHASES = ((82, None), (123, 1), (164, 2))
 """Phases of the schedule ``resnet34-authors``: (last epoch, number of decays); None and all later epochs: a rate of 0.
@@ -35,3 +36,32 @@ def _decays(config: TrainConfig, epoch: int) -> int | None:
 def gate_lr(config: TrainConfig, epoch: int) -> float:
     """Learning rate of the gates in an epoch (from 1): constant, or divided by 10 in epochs 50, 100, ..."""
     return config.gate_lr * (1.0 if config.gate_lr_schedule == "constant" else 0.1 ** (epoch // 50))
+
+
+def shaping_weight(config: SparsityConfig, epoch: int, progress: float) -> float:
+    """Weight lambda of batch shaping: falls linearly from its value to 0, or is constant.
+
+    Args:
+        config: resolved.
+        epoch: the current epoch, from 1.
+        progress: share of the epoch's batches before this one, in [0, 1).
+    """
+    if config.shaping_until is None:
+        return config.shaping
+    done = epoch - 1 + (progress if config.update == "step" else 0.0)
+    return config.shaping * max(0.0, 1 - done / config.shaping_until)
+
+
+def l0_weight(config: SparsityConfig, epoch: int, progress: float) -> float:
+    """Weight gamma of L0: 0 up to its first epoch, then linear to its full value at its last, then constant.
+
+    Per epoch, the last epoch of the rise has the full weight already (as in public code of the paper).
+
+    Args:
+        config: resolved.
+        epoch: the current epoch, from 1.
+        progress: share of the epoch's batches before this one, in [0, 1).
+    """
+    start, end = config.l0_from or 0, config.l0_until or 1
+    done = epoch - 1 + progress if config.update == "step" else epoch
+    return config.l0 * min(max((done - start) / (end - start), 0.0), 1.0)

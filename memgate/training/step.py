@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from memgate.config.run import TrainConfig
 from memgate.models import Forward
@@ -11,6 +11,7 @@ from memgate.training.checkpoint import TrainState
 from memgate.training.evaluate import autocast
 from memgate.training.loader import Batch
 from memgate.training.objective import gate_losses, gate_modules, total_loss
+from memgate.training.sparsity import NO_SPARSITY, SparsityLosses, with_sparsity
 
 
 def train_step(
@@ -18,6 +19,7 @@ def train_step(
     batch: Batch,
     number: int,
     config: TrainConfig,
+    sparsity: SparsityLosses = NO_SPARSITY,
     on_forward: Callable[[Batch, Forward], object] = lambda *_: None,
 ) -> None:
     """Train on one batch: the trunk's update where it is due, and the updates of the gates.
@@ -32,6 +34,7 @@ def train_step(
         batch: b samples.
         number: position of the batch in the epoch, from 1.
         config: the training's settings.
+        sparsity: of gates that open and close, with their weights in this step.
         on_forward: called with the batch and the network's output before any weight changes.
     """
     gate_optimiser = state.gate_optimiser
@@ -39,7 +42,7 @@ def train_step(
     trunk_due = not starve or number % config.gate_iters == 0
     state.step += 1
     with autocast(batch.images.device, config.precision), torch.set_grad_enabled(trunk_due):
-        forward = state.model(batch.images)
+        forward = with_sparsity(called(state.model, batch), sparsity)
     on_forward(batch, forward)
     features = {gate.name: gate.features for gate in forward.gates if gate.features is not None}
     if trunk_due:
@@ -57,6 +60,11 @@ def train_step(
         gate_only_updates = 1
     for _ in range(gate_only_updates):
         _gate_step(state, features, batch.labels)
+
+
+def called(model: nn.Module, batch: Batch) -> Forward:
+    """The output of a network for a batch; one that draws random numbers gets the samples' keys."""
+    return model(batch.images, batch.keys) if getattr(model, "draws", False) else model(batch.images)
 
 
 def _gate_step(state: TrainState, features: dict[str, Tensor], labels: Tensor) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config.run import MIN_SIDE, DataConfig, DataName
+from memgate.config.data import MIN_SIDE, DataConfig, DataName
 from memgate.data.picture_files import READ, picture_files, read_pictures
 from memgate.data.plain_images import plain_notes
 from memgate.data.sources.official import OFFICIAL, read_present

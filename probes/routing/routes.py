@@ -52,7 +52,7 @@ def check_blocks(name: str, model: ModelConfig) -> None:
         MemgateError: the gates are in every unit.
     """
     require(
-        not model.layer_gated,
+        model.block_gated or not model.gate_names,
         f"{name} has gates in every unit ({model.name}), and probe routing forces gates over whole blocks: there is "
         "none to skip. Ask it by 'memgate probe csr', 'difficulty' or 'ood'.",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from tyro.conf import Positional
 
 from memgate import console
-from memgate.config.run import DataConfig, DataName
+from memgate.config.data import DataConfig, DataName
 from memgate.errors import MemgateError
 from noise.errors import MissingFileError, NoiseError
 from noise.files.atomic import atomic_write

@@ -6,7 +6,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from memgate import console
-from memgate.config.run import DataConfig, DataName
+from memgate.config.data import DataConfig, DataName
 
 
 @dataclass(frozen=True)

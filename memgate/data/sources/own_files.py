@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config.run import MIN_SIDE, DataConfig
+from memgate.config.data import MIN_SIDE, DataConfig
 from memgate.data.picture_files import READ, PictureFiles, listing, picture_files, read_pictures, size_notes
 from memgate.data.sources.source import Part, Source, as_source, load_arrays, named_classes, problem_with
 from memgate.errors import MemgateError

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.config.run import MIN_SIDE
+from memgate.config.data import MIN_SIDE
 from memgate.errors import MemgateError
 from memgate.log.format import UNSEEN_CLASS
 from noise.checks import check_several_classes, class_list, numbered_classes

@@ -17,9 +17,6 @@ from memgate.models.backbones.units import Unit
 from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Forward
 
-STEM = {"cifar": 16, "imagenet": 64}
-"""Layout to the channels of the stem and of B1; each further block has twice as many."""
-
 
 class ResNet(nn.Module):
     """A ResNet without gates: normalised images [b, 3, H, W] to logits [b, K]."""
@@ -32,15 +29,14 @@ class ResNet(nn.Module):
             classes: number of classes K.
         """
         super().__init__()
-        channels = max(round(config.width * STEM[config.layout]), 1)
+        channels = next(iter(config.widths.values()))  # the stem is as wide as the first block's convolutions
         pre = config.activation == "pre"
         stem = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
         self.stem = nn.Sequential(stem) if pre else nn.Sequential(stem, nn.BatchNorm2d(channels), nn.ReLU())
         self.blocks = nn.ModuleDict()
         self.channels: dict[str, int] = {}
         for number, (name, count) in enumerate(config.units.items()):
-            width = max(round(config.width * STEM[config.layout] * 2**number), 1)
-            units = []
+            width, units = config.widths[name], []
             for index in range(count):
                 units.append(Unit(config, channels, width, 2 if number > 0 and index == 0 else 1))
                 channels = units[-1].channels_out

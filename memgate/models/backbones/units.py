@@ -1,6 +1,7 @@
 """Residual units: basic or bottleneck, post- or pre-activation, with or without squeeze-and-excitation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,13 @@ REDUCTION = 16
 
 Merge = Callable[[Tensor, Tensor], Tensor]
 """Function of residual branch and shortcut, both [b, C, h, w], to the unit's output [b, C, h, w] before its ReLU."""
+
+
+InnerWeights = Mapping[int, Tensor]
+"""Number of an inner map, counted from 1 as its convolution, to the weights [b, C] of its channels; a map that is not
+named keeps its values."""
+
+NO_WEIGHTS: InnerWeights = MappingProxyType({})
 
 
 class PadShortcut(nn.Module):
@@ -77,6 +85,8 @@ class Unit(nn.Module):
         kernels = (3, 3) if config.block == "basic" else (1, 3, 1)
         widths = (channels_in, *(width for _ in kernels[1:]), self.channels_out)
         self.depth = len(kernels)
+        self.inner_channels = widths[1:-1]
+        """Channels of the maps between the convolutions: one in a basic unit, two in a bottleneck unit."""
         for number, kernel in enumerate(kernels, start=1):
             before, after = widths[number - 1], widths[number]
             step = stride if number == kernels.index(3) + 1 else 1
@@ -86,21 +96,36 @@ class Unit(nn.Module):
         self.shortcut = shortcut(config, channels_in, self.channels_out, stride)
         self.excitation = SqueezeExcitation(self.channels_out) if config.squeeze_excitation else nn.Identity()
 
-    def branch(self, x: Tensor) -> Tensor:
-        """The residual branch: [b, C_in, H, W] to [b, C_out, H/stride, W/stride]."""
+    def branch(self, x: Tensor, inner: InnerWeights = NO_WEIGHTS) -> Tensor:
+        """The residual branch: [b, C_in, H, W] to [b, C_out, H/stride, W/stride].
+
+        Args:
+            x: the unit's input.
+            inner: weights of the channels of the maps between the convolutions, after their ReLU.
+        """
         for number in range(1, self.depth + 1):
             conv, norm = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
-            x = conv(functional.relu(norm(x))) if self.pre else norm(conv(x))
-            if not self.pre and number < self.depth:
-                x = functional.relu(x)
+            if self.pre:
+                x = functional.relu(norm(x))
+                x = conv(_weighted(x, inner.get(number - 1)))
+            else:
+                x = norm(conv(x))
+                if number < self.depth:
+                    x = _weighted(functional.relu(x), inner.get(number))
         return self.excitation(x)
 
-    def forward(self, x: Tensor, merge: Merge = torch.add) -> Tensor:
+    def forward(self, x: Tensor, merge: Merge = torch.add, inner: InnerWeights = NO_WEIGHTS) -> Tensor:
         """[b, C_in, H, W] to [b, C_out, H/stride, W/stride].
 
         Args:
             x: the unit's input.
             merge: combines branch and shortcut; a gate in the unit weights them, by default they are added.
+            inner: see :meth:`branch`.
         """
-        out = merge(self.branch(x), self.shortcut(x))
+        out = merge(self.branch(x, inner), self.shortcut(x))
         return out if self.pre else functional.relu(out)
+
+
+def _weighted(x: Tensor, weights: Tensor | None) -> Tensor:
+    """The map [b, C, h, w] with each channel multiplied by its weight [b, C]; unchanged without weights."""
+    return x if weights is None else x * weights[:, :, None, None].to(x.dtype)

@@ -17,6 +17,7 @@ from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, R
 from memgate.console import epoch_line
 from memgate.models import MODELS
 from memgate.models import build_model as typed_build_model
+from memgate.models.draws import keys_of
 from memgate.models.macs import cost_of
 from memgate.runs.inputs import inputs_of
 from memgate.runs.metrics import metric_names
@@ -47,6 +48,7 @@ GATES = {
     "layer-exclusive": GateConfig(penalty=0.01, bias=-1),
     "layer-shortcut-only": GateConfig(penalty=0.01),
     "layer-two-way": GateConfig(penalty=0.01, window="tube-3x3"),
+    "channel-gate": GateConfig(hidden_unit=8, first_bias=True),
 }
 """Network to a configuration in which all of its losses are on."""
 
@@ -199,12 +201,19 @@ def test_it_learns_64_digits_by_heart(name):
     digits: Any = load_digits()
     images = torch.from_numpy(digits.images[:64].astype(np.float32) / 8 - 1)[:, None].repeat(1, 3, 1, 1)
     labels = torch.from_numpy(digits.target[:64]).long()
-    settings = TrainConfig(epochs=25, lr=0.05, milestones=(20,), precision="float32")
-    config = RunConfig(model=config_of(name), train=settings)
+    model = config_of(name)
+    # Gates that draw whether a channel is open take longer.
+    epochs = 60 if model.hard_gates else 25
+    settings = TrainConfig(epochs=epochs, lr=0.05, milestones=(epochs - 5,), precision="float32")
+    config = RunConfig(model=model, train=settings)
     train: Any = type("Train", (), {"class_count": 10, "side": 8})
     state = new_state(config, train, torch.device("cpu"))
-    batches = [Batch(images[at : at + 32], labels[at : at + 32], torch.arange(32)) for at in (0, 32)]
     for epoch in range(1, settings.epochs + 1):
+        keys = keys_of(epoch, torch.arange(64))
+        batches = [
+            Batch(images[at : at + 32], labels[at : at + 32], torch.arange(32), keys[at : at + 32])
+            for at in (0, 32)
+        ]
         for group in state.trunk_optimiser.param_groups:
             group["lr"] = trunk_lr(settings, epoch, state.step)
         for number, batch in enumerate(batches, start=1):
@@ -231,7 +240,9 @@ def test_a_run_is_logged_whole(run):
     model, log = run.config.model, run.sample_log()
     assert log.gates == model.gate_names
     rows = run.metrics()
-    assert list(rows[0]) == metric_names(["train", "test"], model.gate_names, model.penalty_names)
+    assert list(rows[0]) == metric_names(
+        ["train", "test"], model.gate_names, run.config.penalty_names, model.hard_gates
+    )
     gate_steps = 6 if model.name == "entropy-gate" else 0
     assert [row["gate_updates"] for row in rows] == [gate_steps / 2, gate_steps]
     assert np.isfinite([row["gate_lr"] for row in rows]).all() == (model.name == "entropy-gate")
@@ -242,7 +253,12 @@ def test_a_run_is_logged_whole(run):
         _, routed = log.values("train", "routed", gate)
         np.testing.assert_array_equal(routed, g > 0.5)
         _, h = log.values("train", "entropy", gate)
-        has_entropy = model.name in ("entropy-gate", "block-entropy", "block-two-way", "layer-two-way")
+        has_entropy = model.hard_gates or model.name in (
+            "entropy-gate",
+            "block-entropy",
+            "block-two-way",
+            "layer-two-way",
+        )
         assert np.isfinite(h).all() if has_entropy else np.isnan(h).all()
         _, predicted = log.values("train", "gate_pred", gate)
         assert (predicted < 10).all() if model.name == "entropy-gate" else (predicted == 65535).all()
@@ -278,7 +294,7 @@ def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
 
 def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
     np.savez(tmp_path / "noise.npz", images=np.random.default_rng(0).integers(0, 256, (8, 9, 9, 3), np.uint8))
-    layered = run.config.model.layer_gated
+    layered = bool(run.config.model.gate_names) and not run.config.model.block_gated
     scores = ("input_gradient_norm", "grand_last_layer", "grand", "prediction_depth")
     for arguments in (
         ["csr", run.path, "--n", "4", "--splits", "test"],

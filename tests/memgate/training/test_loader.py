@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from memgate.config.run import Augment, DataConfig, RunConfig
+from memgate.config.data import Augment
+from memgate.config.run import DataConfig, RunConfig
 from memgate.runs.inputs import load_inputs
 from memgate.training.loader import CROP_PADDING, DeviceImages
 

@@ -1,0 +1,108 @@
+"""Configuration of the losses that keep gates of channels conditional, and few of them open. Imports no torch."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from memgate.config.checks import MOST_EPOCHS, check_types, in_range
+from memgate.errors import require
+
+SPARSITY_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "channel-gate": (
+        "shaping", "shaping_schedule", "shaping_until", "prior", "l0", "l0_from", "l0_until", "update",
+    ),
+}  # fmt: skip
+"""Gated network to the options of :class:`SparsityConfig` that it uses."""
+
+LOSSES: Mapping[str, tuple[str, ...]] = {"channel-gate": ("shaping", "l0")}
+"""Gated network to the names of its sparsity losses, each with the weight of that name in :class:`SparsityConfig`."""
+
+START, END = 0.2, 0.6
+"""Shares of the epochs at which batch shaping ends and L0 starts, and at which L0 has its full weight: 100 and 300 of
+500 epochs (batch-shaping paper, section 5)."""
+
+
+@dataclass(frozen=True)
+class SparsityConfig:
+    """Losses on gates that are open or closed, and their weights over the epochs.
+
+    Defaults are those of the batch-shaping paper (Ehteshami Bejnordi et al. 2020, sections 4.2, 4.3 and 5).
+
+    Example:
+        >>> from memgate import SparsityConfig
+        >>> SparsityConfig(l0=0.1).resolved(epochs=500).l0_from
+        100
+    """
+
+    shaping: float = 0.75
+    """channel-gate: weight lambda of batch shaping, which keeps each gate open for some samples and closed for others;
+    0 for none."""
+    shaping_schedule: Literal["linear", "constant"] = "linear"
+    """channel-gate: lambda falls linearly to 0, or is constant over the whole training."""
+    shaping_until: int | None = None
+    """channel-gate: epoch after which lambda is 0. None: a fifth of the epochs (paper: 100 of 500)."""
+    prior: tuple[float, float] = (0.6, 0.4)
+    """channel-gate: a and b, above 0, of the Beta distribution that each gate's probabilities are to have over a
+    batch; its mean a / (a + b) is the share of open gates (paper: 0.6 0.4)."""
+    l0: float = 0.05
+    """channel-gate: weight gamma of the mean probability of an open gate; 0 for none (paper: 0 0.01 0.02 0.05 0.1 0.15
+    0.2)."""
+    l0_from: int | None = None
+    """channel-gate: epoch after which gamma rises from 0. None: a fifth of the epochs (paper: 100 of 500)."""
+    l0_until: int | None = None
+    """channel-gate: epoch from which gamma has its full weight. None: three fifths of the epochs (paper: 300)."""
+    update: Literal["epoch", "step"] = "epoch"
+    """When the weights change: at the start of each epoch, or at each batch."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "sparsity.")
+        for flag, weight in (("shaping", self.shaping), ("l0", self.l0)):
+            require(
+                0 <= weight < math.inf,
+                f"--sparsity.{flag} {weight} must be a number from 0 (none), such as 0.05.",
+            )
+        require(
+            all(0 < value <= 1e6 for value in self.prior),
+            f"--sparsity.prior {self.prior[0]:g} {self.prior[1]:g} is no Beta distribution: both numbers must be "
+            "above 0, such as 0.6 0.4.",
+        )
+        in_range("--sparsity.shaping-until", self.shaping_until, 1, MOST_EPOCHS)
+        in_range("--sparsity.l0-from", self.l0_from, 0, MOST_EPOCHS)
+        in_range("--sparsity.l0-until", self.l0_until, 1, MOST_EPOCHS)
+        require(
+            self.shaping_schedule == "linear" or self.shaping_until is None,
+            f"--sparsity.shaping-until {self.shaping_until} does nothing with --sparsity.shaping-schedule constant: "
+            "leave one of them out.",
+        )
+        start, end = self.l0_from, self.l0_until
+        require(
+            start is None or end is None or start < end,
+            f"--sparsity.l0-until {end} is not after --sparsity.l0-from {start}: the weight rises between the two "
+            "epochs, so take a later end or an earlier start.",
+        )
+
+    def changed(self) -> dict[str, Any]:
+        """Name to value of the options that differ from their default."""
+        values = {option.name: (getattr(self, option.name), option.default) for option in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
+
+    def resolved(self, epochs: int) -> "SparsityConfig":
+        """The same losses with the epochs of their schedules in place of None.
+
+        Args:
+            epochs: of the whole training.
+
+        Raises:
+            MemgateError: L0 would end before it starts.
+        """
+        start, end = round(START * epochs), max(round(END * epochs), round(START * epochs) + 1)
+        until = self.shaping_until
+        if until is None and self.shaping_schedule == "linear":
+            until = max(start, 1)
+        return replace(
+            self,
+            shaping_until=until,
+            l0_from=start if self.l0_from is None else self.l0_from,
+            l0_until=end if self.l0_until is None else self.l0_until,
+        )

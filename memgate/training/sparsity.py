@@ -1,0 +1,84 @@
+"""Losses on gates that open and close: batch shaping and L0 of the batch-shaping paper (sections 4.2 and 4.3)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from memgate.config.run import RunConfig
+from memgate.config.sparsity import LOSSES
+from memgate.models import Forward
+from memgate.shaping.loss import batch_shaping_loss
+from memgate.shaping.priors import Beta, Distribution
+from memgate.training.schedule import l0_weight, shaping_weight
+
+Loss = Callable[[Forward], Tensor]
+"""Function of a forward pass to a scalar, before its weight."""
+
+
+@dataclass(frozen=True)
+class SparsityLosses:
+    """The losses of one step with their weights."""
+
+    losses: Mapping[str, Loss]
+    """Name to loss."""
+    weights: Mapping[str, float]
+    """Name to weight; a loss of weight 0 is not computed."""
+
+
+NO_SPARSITY = SparsityLosses(MappingProxyType({}), MappingProxyType({}))
+
+
+def sparsity_losses(config: RunConfig, epoch: int, progress: float) -> SparsityLosses:
+    """The losses of a network's gates at one step.
+
+    Args:
+        config: resolved.
+        epoch: the current epoch, from 1.
+        progress: share of the epoch's batches before this one, in [0, 1).
+    """
+    settings = config.sparsity
+    prior = Beta(*settings.prior).of_logits()
+    known: dict[str, tuple[Loss, float]] = {
+        "shaping": (lambda forward: shaping(forward, prior), shaping_weight(settings, epoch, progress)),
+        "l0": (l0, l0_weight(settings, epoch, progress)),
+    }
+    names = LOSSES.get(config.model.name, ())
+    return SparsityLosses({name: known[name][0] for name in names}, {name: known[name][1] for name in names})
+
+
+def with_sparsity(forward: Forward, sparsity: SparsityLosses) -> Forward:
+    """The same output with the weighted losses among its penalties; 0 where a weight is 0."""
+    if not sparsity.losses:
+        return forward
+    terms = {
+        name: sparsity.weights[name] * loss(forward)
+        if sparsity.weights[name]
+        else forward.logits.new_zeros(())
+        for name, loss in sparsity.losses.items()
+    }
+    return replace(forward, penalties={**forward.penalties, **terms})
+
+
+def shaping(forward: Forward, prior: Distribution) -> Tensor:
+    """Distance of the gates' probabilities over the batch from a prior, summed over all channels of all gates.
+
+    The sum, not the mean, is of the size of the classification loss: of 336 gates, a mean would be invisible.
+    """
+    return batch_shaping_loss(torch.cat(_logits(forward), dim=1), prior)
+
+
+def l0(forward: Forward) -> Tensor:
+    """Mean over samples and all channels of all gates of the probability that the channel is open, in [0, 1].
+
+    The paper writes a sum over the gates; its grid of gamma, up to 0.2 for networks with 336 to thousands of gates,
+    fits a mean only, and public code of the paper takes one.
+    """
+    return torch.cat(_logits(forward), dim=1).sigmoid().mean()
+
+
+def _logits(forward: Forward) -> list[Tensor]:
+    """Logits [b, C] of every gate that has some."""
+    return [gate.channel_logits for gate in forward.gates if gate.channel_logits is not None]
