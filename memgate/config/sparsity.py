@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from memgate.config.checks import MOST_EPOCHS, check_types, in_range
+from memgate.config.checks import LEAST_SHAPE, MOST_EPOCHS, MOST_SHAPE, check_types, in_range
 from memgate.errors import require
 
 SPARSITY_OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -63,9 +63,9 @@ class SparsityConfig:
                 f"--sparsity.{flag} {weight} must be a number from 0 (none), such as 0.05.",
             )
         require(
-            all(0 < value <= 1e6 for value in self.prior),
-            f"--sparsity.prior {self.prior[0]:g} {self.prior[1]:g} is no Beta distribution: both numbers must be "
-            "above 0, such as 0.6 0.4.",
+            all(LEAST_SHAPE <= value <= MOST_SHAPE for value in self.prior),
+            f"--sparsity.prior {self.prior[0]:g} {self.prior[1]:g} is out of range: two numbers from {LEAST_SHAPE} to "
+            f"{MOST_SHAPE:g}, such as 0.6 0.4.",
         )
         in_range("--sparsity.shaping-until", self.shaping_until, 1, MOST_EPOCHS)
         in_range("--sparsity.l0-from", self.l0_from, 0, MOST_EPOCHS)
