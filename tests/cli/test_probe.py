@@ -1,7 +1,5 @@
 """memgate probe: a small real run through the command line, and one sentence for what a user can get wrong."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -31,23 +29,17 @@ def probe(*arguments):
 
 
 @pytest.mark.slow
-def test_the_whole_way_through_the_command_line(trained_run):
-    command = [sys.executable, "-m", "memgate", "probe"]
-    done = subprocess.run(
-        [*command, "csr", trained_run.path, "--splits", "train", "test", "--radius", "0.5"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    shown = subprocess.run([*command, "show", trained_run.path], capture_output=True, text=True)
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert "one: csr by first-order, train, epoch 3 (last), 128 of 128 samples" in done.stdout
-    assert "one: csr by first-order, test, epoch 3 (last), 60 of 60 samples" in done.stdout
-    assert str(trained_run.path / "probes" / "csr.h5") in done.stdout
+def test_the_whole_way_through_the_command_line(trained_run, printed):
+    done = printed("probe", "csr", trained_run.path, "--splits", "train", "test", "--radius", "0.5")
+    shown = printed("probe", "show", trained_run.path)
+    assert "one: csr by first-order, train, epoch 3 (last), 128 of 128 samples" in done
+    assert "one: csr by first-order, test, epoch 3 (last), 60 of 60 samples" in done
+    assert str(trained_run.path / "probes" / "csr.h5") in done
     for text in ("CSR(0.1)", "CSR(0.3)", "CSR(0.5)", "CSR(1)", "CSR(2)", "median rho", "\nall ", "\nclean "):
-        assert text in done.stdout
-        assert text in shown.stdout
-    assert [line for line in done.stdout.splitlines() if line[:5] == "all  "] == [
-        line for line in shown.stdout.splitlines() if line[:5] == "all  "
+        assert text in done
+        assert text in shown
+    assert [line for line in done.splitlines() if line[:5] == "all  "] == [
+        line for line in shown.splitlines() if line[:5] == "all  "
     ]
 
 

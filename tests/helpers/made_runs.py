@@ -31,6 +31,8 @@ class RunPlan:
     noise_on: tuple[Literal["val", "test"], ...] = ()
     gates: tuple[str, ...] = ("b3",)
     """("b3",), ("b2", "b3") or () for an ungated network."""
+    unit_depth: int = 0
+    """Depth of a network with a gate in every unit, instead of ``gates``: 20 has 9 gates, 110 has 54."""
     two_way: bool = False
     """Whether its gates are two-way (``block-two-way``): H in [0, ln 2], and no class predicted by a gate."""
     mode: str = "eval"
@@ -93,6 +95,8 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
 
 
 def _model(plan: RunPlan) -> ModelConfig:
+    if plan.unit_depth:
+        return ModelConfig(name="layer-exclusive", depth=plan.unit_depth)
     if not plan.gates:
         return ModelConfig(name="resnet")
     name = "block-two-way" if plan.two_way else "entropy-gate"
