@@ -23,7 +23,6 @@ from probes.network.plan import Plan
 from probes.result import load_results
 from probes.stats.intervals import wilson
 
-
 FEW = ("--n", "40", "--neighbours", "4")
 """Flags for a quick answer."""
 
