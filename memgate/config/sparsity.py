@@ -117,12 +117,23 @@ class SparsityConfig:
             MemgateError: L0 would end before it starts.
         """
         start, end = round(START * epochs), max(round(END * epochs), round(START * epochs) + 1)
+        given_start, given_end = self.l0_from, self.l0_until
+        require(
+            given_end is not None or given_start is None or given_start < end,
+            f"--sparsity.l0-from {given_start} is not before epoch {end}, at which L0 has its full weight: take an "
+            f"earlier start, or add --sparsity.l0-until (default: three fifths of {epochs} epochs).",
+        )
+        require(
+            given_start is not None or given_end is None or start < given_end,
+            f"--sparsity.l0-until {given_end} is not after epoch {start}, from which L0 rises: take a later end, or "
+            f"add --sparsity.l0-from (default: a fifth of {epochs} epochs).",
+        )
         until = self.shaping_until
         if until is None and self.shaping_schedule == "linear":
             until = max(start, 1)
         return replace(
             self,
             shaping_until=until,
-            l0_from=start if self.l0_from is None else self.l0_from,
-            l0_until=end if self.l0_until is None else self.l0_until,
+            l0_from=start if given_start is None else given_start,
+            l0_until=end if given_end is None else given_end,
         )
