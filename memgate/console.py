@@ -89,7 +89,7 @@ def _no_bar() -> bool | None:
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:
-    """One epoch as a line: learning rate, accuracies, per gate the mean g and the share routed, seconds."""
+    """One epoch as a line: learning rate, accuracies, per gate the mean g and the share routed, MACs, seconds."""
     parts = [f"epoch {int(row['epoch']):{len(str(epochs))}d}/{epochs}", f"lr {row['lr']:.4g}"]
     for split in ("train", "val", "test"):
         accuracy = row.get(f"{split}_accuracy")
@@ -105,4 +105,7 @@ def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> s
         means = [sum(column) / len(values) for column in zip(*values.values(), strict=True)]
         values = {f"{len(values)} gates": (means[0], means[1])}
     parts += [f"{gate}: g {g:.3f}, routed {routed:4.0%}" for gate, (g, routed) in values.items()]
+    macs = row.get("train_macs")
+    if macs is not None and macs == macs:
+        parts.append(f"{macs / 1e6:.1f} M MACs")
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])

@@ -137,6 +137,12 @@ class RunConfig:
                 f"--sparsity.{option.replace('_', '-')} {value} does nothing for {self.model.name}: leave it at "
                 f"{getattr(SparsityConfig(), option)}.",
             )
+        rates, units = len(self.sparsity.target_rates), len(self.model.gate_names)
+        require(
+            "target_rates" not in used or rates in (1, units),
+            f"--sparsity.target-rates has {rates} numbers, and the network {units} gated units: give one for all of "
+            "them, or one for each.",
+        )
 
     def _check_gate_vectors(self) -> None:
         """Refuse to keep vectors of gates that do not open and close, and more files than a folder should have."""
@@ -181,12 +187,20 @@ class RunConfig:
             *(network.gate_names if network.block_gated else ()),
             *([f"penalty{network.gate.penalty:g}"] if network.penalty_names else []),
             *(f"{loss}-{getattr(self.sparsity, loss):g}" for loss in LOSSES.get(network.name, ())),
+            *self._targets,
             *(self.corruptions or ("clean",)),
             *(f"on-{split}" for split in self.noise_on),
             *(["init"] * (self.init_from is not None)),
         ]
         noise_seed = [f"ns{self.noise_seed}"] if self.noise_seed else []
         return fitted(parts, [f"e{self.train.epochs}", f"s{self.seed}", *noise_seed])
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        """The target rates as a word of the run's name; empty for a network without."""
+        if "target_rates" not in SPARSITY_OPTIONS.get(self.model.name, ()):
+            return ()
+        return (f"t{'-'.join(f'{rate:g}' for rate in self.sparsity.target_rates)}",)
 
     def resolved(self) -> "RunConfig":
         """The same configuration with explicit values for ``auto`` and ``None``, and absolute input paths.
@@ -203,12 +217,13 @@ class RunConfig:
         if gates == "auto":
             gates = "last" if self.model.hard_gates else "none"
         manifest = self.manifest and given_path("--manifest", self.manifest).absolute()
+        scheduled = "l0" in LOSSES.get(self.model.name, ())
         return replace(
             self,
             data=data,
             train=train,
             log=replace(self.log, gates=gates),
-            sparsity=self.sparsity.resolved(train.epochs) if self.model.hard_gates else self.sparsity,
+            sparsity=self.sparsity.resolved(train.epochs) if scheduled else self.sparsity,
             out=given_path("--out", self.out),
             name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),
