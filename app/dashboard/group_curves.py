@@ -3,6 +3,7 @@
 Matrices are [E, N]. Samples not seen in an epoch are left out; an epoch in which no sample of a group was seen is NaN.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,57 @@ def mean_band(values: NDArray[np.float32], members: NDArray[np.bool_]) -> Band:
     """Mean of a group at every epoch of ``values`` [E, N]; samples not seen (NaN) are left out."""
     rows = [mean_interval(row[~np.isnan(row)]) for row in values[:, members]]
     return Band(*np.array(rows, np.float64).reshape(-1, 3).T, n=int(members.sum()))
+
+
+@dataclass(frozen=True)
+class GateMeans:
+    """Means of every gate at every epoch, each [G, E]; NaN where no sample of the group has a value."""
+
+    value: NDArray[np.float64]
+    """Mean g of all samples."""
+    routed: NDArray[np.float64]
+    """Share routed of all samples."""
+    clean: NDArray[np.float64]
+    """Mean g of the clean samples."""
+    corrupted: NDArray[np.float64]
+    """Mean g of the corrupted samples."""
+    counts: NDArray[np.int64]
+    """[3, G, E]: samples with a value, of all, of the clean and of the corrupted."""
+
+    @property
+    def difference(self) -> NDArray[np.float64]:
+        """Mean g of the corrupted samples minus that of the clean ones [G, E]; above 0: more for the corrupted."""
+        return self.corrupted - self.clean
+
+
+def gate_means(
+    gates: Iterable[tuple[NDArray[np.float32], NDArray[np.bool_]]], cause: NDArray[np.str_], epochs: int
+) -> GateMeans:
+    """Means of every gate, of which one at a time is in memory.
+
+    Args:
+        gates: g [E, N] of each gate and whether it routed, [E, N].
+        cause: [N].
+        epochs: E.
+    """
+    groups = np.stack([np.ones(len(cause), bool), cause == "clean", of_cause(cause, "corrupted")])
+    weights = groups.astype(np.float64)
+    sums, counts, hits = [], [], []
+    for values, routed in gates:
+        of_gate = np.zeros((3, epochs)), np.zeros((3, epochs), np.int64), np.zeros(epochs, np.int64)
+        for row, line in enumerate(values):  # an epoch fits into the processor's cache, the matrix does not
+            known = ~np.isnan(line)
+            of_gate[0][:, row] = weights @ np.where(known, line, 0).astype(np.float64)
+            of_gate[1][:, row] = np.count_nonzero(groups & known, axis=1)
+            of_gate[2][row] = np.count_nonzero(routed[row] & known)
+        for part, whole in zip(of_gate, (sums, counts, hits), strict=True):
+            whole.append(part)
+    shape = (-1, 3, epochs)
+    n = np.array(counts, np.int64).reshape(shape).transpose(1, 0, 2)
+    positive = np.where(n == 0, np.nan, n)
+    means = np.array(sums).reshape(shape).transpose(1, 0, 2) / positive
+    routed_share = np.array(hits).reshape(-1, epochs) / positive[0]
+    return GateMeans(means[0], routed_share, means[1], means[2], n)
 
 
 def first_epoch_counts(

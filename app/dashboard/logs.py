@@ -5,7 +5,7 @@ file when the page was opened. The caches hold what was read at that stamp, and 
 when the user asks for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -157,6 +157,10 @@ def split_data(at: Stamp, split: str) -> SplitData:
 # Ten matrices of 50,000 samples x 300 epochs in float32 are 600 MB: the bound on the server's memory.
 @st.cache_resource(max_entries=10, show_spinner="Reading the log …")
 def _matrix(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[Any]:
+    return _read(at, split, name, gate)
+
+
+def _read(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[Any]:
     expected = _split(at, split).epochs
     epochs, values = log(at).values(split, name, gate)
     values = values[np.isin(epochs, expected)]
@@ -180,6 +184,18 @@ def matrix(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray
     """
     with reading(at.path):
         return _matrix(at, split, name, gate)
+
+
+def of_every_gate(at: Stamp, split: str) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """Values of g and routed, [E, N], of one gate after another; not kept: dozens are too large.
+
+    Raises:
+        MemgateError: the log is damaged.
+    """
+    for gate in log(at).gates:
+        with reading(at.path):
+            values, routed = (_read(at, split, name, gate) for name in ("gate", "routed"))
+        yield values, routed
 
 
 def known(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray[np.bool_]:

@@ -64,6 +64,12 @@ SERIES = (
 SHARE = "Cividis"
 """Colour scale of shares and of values in [0, 1]."""
 
+DIFFERENCE = [(0.0, CLEAN), (0.5, "#FFFFFF"), (1.0, CORRUPTED)]
+"""Colour scale, centred at 0, of corrupted minus clean."""
+
+MISSING = "#C8C8C8"
+"""Cells without a value where white stands for 0."""
+
 DENSITY = "Viridis"
 """Colour scale of counts."""
 

@@ -17,6 +17,9 @@ from noise.files.read import expanded
 LARGEST_SEED, MOST_IMAGES, MOST_EPOCHS = 2**63 - 1, 1_000_000_000, 100_000
 """Bounds of numbers that size something, so that a slip of the keyboard ends in a sentence."""
 
+LEAST_SHAPE, MOST_SHAPE = 1e-3, 1e4
+"""Bounds of a and b of a Beta distribution, within which its table of values is accurate."""
+
 
 def check_types(config: Any, section: str = "") -> None:
     """Check every field of a frozen dataclass against its type, and convert it: lists to tuples, text to paths.

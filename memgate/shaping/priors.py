@@ -12,14 +12,16 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from memgate.config.checks import LEAST_SHAPE, MOST_SHAPE
 from memgate.errors import MemgateError, require
 from memgate.shaping import logit_beta
 
-LEAST, MOST = 1e-3, 1e4
-"""Range of the parameters of a Beta prior in which its accuracy is tested."""
-
 MARGIN = 2.0**-23
 """Where the density of a Beta prior is infinite at 0 or 1, values nearer to them have that of this distance."""
+
+
+ROUNDING = 1e-6
+"""Values outside of [0, 1] by no more than this, such as a mean of ones, count as 0 or 1 for a Beta prior."""
 
 
 class Distribution(Protocol):
@@ -66,8 +68,8 @@ class Beta:
     def __post_init__(self) -> None:
         for name, value in (("a", self.a), ("b", self.b)):
             require(
-                LEAST <= value <= MOST,
-                f"Beta({self.a}, {self.b}) is no prior: {name} must be from {LEAST} to {MOST:.0f}.",
+                LEAST_SHAPE <= value <= MOST_SHAPE,
+                f"Beta({self.a}, {self.b}) is no prior: {name} must be from {LEAST_SHAPE} to {MOST_SHAPE:.0f}.",
             )
 
     def of_logits(self) -> "LogitBeta":
@@ -76,20 +78,21 @@ class Beta:
         Example:
             >>> import torch
             >>> from memgate import Beta
-            >>> Beta(0.6, 0.4).of_logits().pdf(torch.tensor([-100.0, 0.0, 100.0]))
-            tensor([2.6509e-27, 1.5137e-01, 1.2861e-18])
+            >>> Beta(0.6, 0.4).of_logits().pdf(torch.tensor([-5.0, 0.0, 5.0]))
+            tensor([0.0150, 0.1514, 0.0407])
         """
-        return LogitBeta(self.a, self.b)
+        return LogitBeta(self)
 
     def cdf(self, values: Tensor) -> Tensor:
         """Probability of being at most each value, in [0, 1]."""
-        if ((values < 0) | (values > 1)).any():
-            low, high = values.min().item(), values.max().item()
+        outside = (values < -ROUNDING) | (values > 1 + ROUNDING)
+        if outside.any():
             raise MemgateError(
-                f"Values from {low:.4g} to {high:.4g} do not fit Beta({self.a}, {self.b}), which is a prior of values "
-                "from 0 to 1: take a sigmoid of them, or give logits and the prior's of_logits()."
+                f"A value of {values[outside][0].item():.4g} does not fit Beta({self.a}, {self.b}), a prior of values "
+                "from 0 to 1: take the sigmoid, or give logits and the prior's of_logits()."
             )
-        return logit_beta.cdf(values.log() - (-values).log1p(), self.a, self.b)
+        x = values.clamp(0, 1)
+        return logit_beta.cdf(x.log() - (-x).log1p(), self.a, self.b)
 
     def pdf(self, values: Tensor) -> Tensor:
         """Density at each value; at most that at MARGIN from 0 and 1."""
@@ -100,18 +103,17 @@ class Beta:
 
 @dataclass(frozen=True)
 class LogitBeta:
-    """Distribution of the logit z of a value sigmoid(z) with the distribution Beta(a, b); see Beta.of_logits."""
+    """Distribution of the logit z of a value sigmoid(z) that has a Beta distribution; see Beta.of_logits."""
 
-    a: float
-    b: float
+    beta: Beta
 
     def cdf(self, values: Tensor) -> Tensor:
         """Probability that the logit is at most each value."""
-        return logit_beta.cdf(values, self.a, self.b)
+        return logit_beta.cdf(values, self.beta.a, self.beta.b)
 
     def pdf(self, values: Tensor) -> Tensor:
         """Density of the logit at each value: bounded everywhere."""
-        return logit_beta.pdf(values, self.a, self.b)
+        return logit_beta.pdf(values, self.beta.a, self.beta.b)
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,8 @@ class Prior:
     @classmethod
     def from_numpy(cls, cdf: Callable[[Any], Any], pdf: Callable[[Any], Any]) -> "Prior":
         """The prior of two functions of numpy arrays, which are computed on the host: each call waits for the device.
+
+        Second derivatives take the density as constant.
 
         Example:
             >>> import torch

@@ -40,8 +40,9 @@ def screenshots(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the runs ``other`` and ``noisy``."""
+    """The folder of the runs ``units``, ``other`` and ``noisy``."""
     folder = tmp_path_factory.mktemp("dashboard")
+    build_run(folder, RunPlan(name="units", epochs=2, n=100, unit_depth=20))
     build_run(folder, RunPlan(name="other", noise=(), epochs=2))
     build_run(folder, RunPlan(name="noisy", n=600, epochs=12))
     return folder / "runs"
@@ -191,6 +192,18 @@ def test_three_clicks_from_the_runs_to_a_sample(
 
 
 VIEWS = Path(__file__).parents[2] / "app" / "dashboard" / "views"
+
+
+@pytest.mark.slow
+def test_a_click_on_a_row_of_the_matrix_chooses_the_gate(server: str, page: Any, screenshots: Path) -> None:
+    page.goto(f"{server}/overview?run=units")
+    settled(page, ".js-plotly-plot")
+    frame = page.evaluate(FRAME)
+    page.mouse.click(frame["left"] + 0.9 * frame["width"], frame["top"] + frame["height"] * 4.5 / 9)
+    page.wait_for_url("**gate=b2u02**")
+    settled(page, ".js-plotly-plot")
+    page.get_by_text("Gate value of B2U02 over the epochs").wait_for()
+    page.screenshot(path=screenshots / "gates.png")
 
 
 @pytest.mark.slow

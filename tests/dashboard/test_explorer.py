@@ -1,6 +1,5 @@
 """The page Explorer: what is drawn, what a click or a brush selects, and what the table says; numpy's numbers."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,23 +13,11 @@ from memgate.runs.run import Run
 from probes.result import ProbeResult, save_results
 from probes.stats.contingency import contingency
 from probes.stats.estimate import percent
-from tests.helpers.pages import decoded, errors, figure, texts
+from tests.helpers.pages import brush, decoded, errors, figure, texts
 
 pytestmark = pytest.mark.slow
 
 MakeRun = Callable[..., Run]
-
-
-def brush(at: AppTest, key: str, chosen: dict[str, Any]) -> None:
-    """Send what a browser sends when something is selected in a chart."""
-    protos: list[Any] = [element.proto for element in at.get("plotly_chart")]  # pyright: ignore
-    states: Any = at._tree.get_widget_states()
-    state = states.widgets.add()
-    state.id = next(proto.id for proto in protos if f"-{key}" in proto.id)
-    empty: dict[str, Any] = {"points": [], "point_indices": [], "box": [], "lasso": []}
-    state.string_value = json.dumps({"selection": empty | chosen})
-    at._run(states)
-    assert not at.exception
 
 
 def points(ids: Any) -> list[dict[str, Any]]:

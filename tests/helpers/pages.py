@@ -36,6 +36,18 @@ def decoded(values: Any) -> np.ndarray:
     return array.reshape([int(n) for n in values["shape"].split(",")]) if "shape" in values else array
 
 
+def brush(at: AppTest, key: str, chosen: dict[str, Any]) -> None:
+    """Send what a browser sends when something is selected in a chart."""
+    protos: list[Any] = [element.proto for element in at.get("plotly_chart")]  # pyright: ignore
+    states: Any = at._tree.get_widget_states()
+    state = states.widgets.add()
+    state.id = next(proto.id for proto in protos if f"-{key}" in proto.id)
+    empty: dict[str, Any] = {"points": [], "point_indices": [], "box": [], "lasso": []}
+    state.string_value = json.dumps({"selection": empty | chosen})
+    at._run(states)
+    assert not at.exception
+
+
 def texts(at: AppTest) -> str:
     """All that a page says, but for its red sentences, without Markdown's escapes."""
     kinds = (at.markdown, at.caption, at.info, at.warning, at.success)

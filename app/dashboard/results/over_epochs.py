@@ -8,7 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.dashboard import group_curves, logs
-from app.dashboard.group_curves import Band, Share
+from app.dashboard.group_curves import Band, GateMeans, Share
 from app.dashboard.logs import Stamp
 from app.dashboard.view.state import View
 
@@ -68,6 +68,13 @@ def routed_shares(at: Stamp, split: str, gate: str) -> dict[str, Share]:
         name: group_curves.share(routed, known, members)
         for name, members in group_curves.cohorts(cause).items()
     }
+
+
+@st.cache_data(max_entries=16, show_spinner="Reading the gates …")
+def gate_means(at: Stamp, split: str) -> GateMeans:
+    """Mean g and share routed of every gate at every epoch."""
+    data = logs.split_data(at, split)
+    return group_curves.gate_means(logs.of_every_gate(at, split), data.cause, len(data.epochs))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

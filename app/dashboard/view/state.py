@@ -176,6 +176,12 @@ def clear_selection() -> None:
     st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 
+def choose_gate(gate: str) -> None:
+    """Make this the gate of the view, as the sidebar's widget does. Call it from a callback."""
+    st.session_state["pick_gate"] = gate
+    st.session_state["picked"] = "gate"
+
+
 def rerun() -> None:
     """Draw the page again."""
     st.rerun()

@@ -1,4 +1,4 @@
-"""Overview: g of all samples over the epochs, with a box to select samples; accuracies, losses and entropies."""
+"""Overview: all gates over the epochs, g of all samples at the chosen one, accuracies, losses and entropies."""
 
 import numpy as np
 import streamlit as st
@@ -10,6 +10,7 @@ from app.dashboard.components.heading import heading
 from app.dashboard.components.panel import panel
 from app.dashboard.group_curves import Share
 from app.dashboard.parts.gallery.presets import MEMORISED
+from app.dashboard.parts.gate_matrix import gate_matrix
 from app.dashboard.parts.headline import metrics
 from app.dashboard.results import over_epochs, scores
 from app.dashboard.results.headline import COLUMNS
@@ -187,6 +188,8 @@ def page() -> None:
     scores.fetch(view, (*COLUMNS, "first_skip_epoch", "route_flips"))
     metrics(view)
     if view.gate:
+        if len(view.log.gates) > 1:
+            gate_matrix(view, view.gate)
         left, right = st.columns([3, 2], gap="medium")
         with left:
             heatmap(view, view.gate)

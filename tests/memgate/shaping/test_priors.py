@@ -44,6 +44,12 @@ def test_beta_takes_both_ends_of_its_range() -> None:
     np.testing.assert_allclose(flat.pdf(x), torch.ones(6), rtol=1e-6)
 
 
+def test_a_value_that_rounding_put_above_one_counts_as_one() -> None:
+    x = torch.tensor([1.0, 1.0 + 2**-23, -1e-9])
+    assert Beta(0.6, 0.4).cdf(x).tolist() == [1, 1, 0]
+    assert Beta(0.6, 0.4).pdf(x)[0] == Beta(0.6, 0.4).pdf(x)[1]
+
+
 def test_uniform_has_no_density_outside() -> None:
     x = torch.tensor([-3.0, -2.0, 0.0, 4.0, 5.0])
     assert Uniform(-2, 4).cdf(x).tolist() == pytest.approx([0, 0, 1 / 3, 1, 1])
@@ -59,7 +65,7 @@ def test_uniform_has_no_density_outside() -> None:
         (lambda: Uniform(0, float("inf")), "both must be finite"),
         (lambda: Normal(0, 0), "Normal(0, 0) is no prior: std must be above 0"),
         (lambda: Normal(float("nan"), 1), "Normal(nan, 1) is no prior"),
-        (lambda: Beta(2, 2).cdf(torch.tensor([-0.5, 1.0])), "Values from -0.5 to 1 do not fit Beta(2, 2)"),
+        (lambda: Beta(2, 2).cdf(torch.tensor([-0.5, 1.0])), "A value of -0.5 does not fit Beta(2, 2)"),
         (
             lambda: batch_shaping_loss(torch.rand(3), Prior(stats.norm.cdf, stats.norm.pdf)),  # pyright: ignore[reportArgumentType]
             "The prior's cdf gave a ndarray instead of a tensor: functions of numpy or scipy need Prior.from_numpy",
