@@ -111,9 +111,23 @@ def _within(cost: NDArray, values: NDArray, classes: NDArray) -> Estimate:
     return estimate(*stratified_spearman(cost, values, classes), n=len(cost))
 
 
-def unresolved(change: Estimate | None) -> bool:
-    """Whether an interval holds 0, or there is none, so that the samples do not say which side is larger."""
-    return change is None or change.low is None or change.high is None or change.low <= 0 <= change.high
+@dataclass(frozen=True)
+class Sides:
+    """Names of differences by the side of 0 on which their intervals lie."""
+
+    above: tuple[str, ...]
+    below: tuple[str, ...]
+    unresolved: tuple[str, ...]
+    """The interval includes 0, or there is none."""
+
+
+def by_side(changes: Sequence[tuple[str, Estimate | None]]) -> Sides:
+    """The names of differences, or correlations, by the side of 0 on which their intervals lie."""
+    known = [(name, change.low, change.high) for name, change in changes if change is not None]
+    above = [name for name, low, _ in known if low is not None and low > 0]
+    below = [name for name, _, high in known if high is not None and high < 0]
+    others = [name for name, _ in changes if name not in above and name not in below]
+    return Sides(tuple(above), tuple(below), tuple(others))
 
 
 def cost_of(view: GatesResult) -> tuple[NDArray[np.float64], tuple[float, float]]:

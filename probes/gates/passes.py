@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from memgate.log.format import UNSEEN_CLASS
 from memgate.models.forward import Forward, Gate
-from memgate.models.gated.channel_gated import ChannelRoute
+from memgate.models.gated.hard_gated import ChannelRoute
 from memgate.models.macs import SampleCost
 from memgate.models.pixels import PixelNetwork
 from memgate.training.evaluate import EVAL_BATCH

@@ -130,7 +130,7 @@ class GatesResult:
         use, config = self.by_given, self.result.config
         by_image = self.by_clean or use
         on = use.opened.sum(axis=1)
-        top = by_image.opened.argmax(axis=1)
+        top = np.array(self.class_names)[by_image.opened.argmax(axis=1)].tolist()
         columns = {
             "gate": self.gate_of,
             "filter": self.number,
@@ -144,10 +144,7 @@ class GatesResult:
         if self.by_clean is not None:
             columns |= {"information_clean": self.by_clean.information, "chance_clean": self.by_clean.chance}
         columns |= {
-            "top_class": [
-                name if some else None
-                for name, some in zip(np.array(self.class_names)[top].tolist(), on > 0, strict=True)
-            ],
+            "top_class": [name if count else None for name, count in zip(top, on.tolist(), strict=True)],
             "top_share": by_image.opened.max(axis=1) / np.where(on > 0, on, np.nan),
         }
         return pd.DataFrame(columns)

@@ -69,7 +69,7 @@ class GatesSummary:
     rare: tuple[dict[str, Any], ...]
     """Rows of :meth:`probes.gates.stored.GatesResult.filter_table` of the rare filters, the most telling first."""
     unit: str
-    """``MACs``, or ``open filters`` of gates that close nothing."""
+    """``MACs``, or ``Open units`` of gates that close nothing."""
     largest: float
     """Cost with everything open."""
     cheapest: tuple[Sample, ...]
@@ -80,6 +80,11 @@ class GatesSummary:
     correlations: tuple[CostCorrelation, ...]
     open_correlations: tuple[CostCorrelation, ...]
     routes: tuple[RouteLoss, ...]
+
+    @property
+    def constant(self) -> bool:
+        """Whether every sample has the same cost."""
+        return self.cheapest[0].cost == self.dearest[0].cost
 
     def document(self, view: GatesResult) -> dict[str, Any]:
         """The summary as JSON values, with every filter's numbers and its frequency in each class."""
@@ -127,7 +132,7 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
             _layer(view, "all", np.ones(view.count, bool)),
         ),
         rare=tuple(rare.iloc[order].to_dict("records")),
-        unit="MACs" if view.has_macs else "open filters",
+        unit="MACs" if view.has_macs else "Open units",
         largest=float(within[1]),
         cheapest=_listed(view, few, cost),
         dearest=_listed(view, many, cost),

@@ -7,7 +7,7 @@ from tabulate import tabulate
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.gates.config import LEARNED, RARE_CLOSED
-from probes.gates.cost import CostCorrelation, GroupCost, Hardness, unresolved
+from probes.gates.cost import CostCorrelation, GroupCost, Hardness, by_side
 from probes.gates.donors import NONE
 from probes.gates.losses import RouteLoss
 from probes.gates.summary import GatesSummary, Layer, Sample, summary_of
@@ -122,6 +122,8 @@ def _rare(summary: GatesSummary) -> list[str]:
 
 def _cost(summary: GatesSummary) -> list[str]:
     form = _form(summary)
+    if summary.constant:
+        return [f"{summary.unit} of a sample: the same for all, so there is nothing to compare."]
     whole = next(group for group in summary.groups if group.name == "all").mean
     share = f" ({(whole.value or 0) / summary.largest:.1%} of everything open)"
     listed = (f"{name}: {_samples(samples, form)}" for name, samples in (
@@ -176,31 +178,31 @@ def _group_row(group: GroupCost, form: tuple[float, str]) -> dict[str, str]:
 
 def _verdict(compared: Sequence[GroupCost], unit: str) -> str:
     """Sentences that say which groups differ from clean samples of the same classes."""
-    words = {True: [], False: [], None: []}
-    for group in compared:
-        change = group.within_class
-        open_question = unresolved(change) or change is None or change.value is None
-        words[None if open_question else (change.value or 0) > 0].append(group.name)
+    sides = by_side([(group.name, group.within_class) for group in compared])
     sentences = [
         f"{', '.join(names)}: {text} {unit} than clean samples of the same classes."
-        for names, text in ((words[True], "more"), (words[False], "fewer"))
+        for names, text in ((sides.above, "more"), (sides.below, "fewer"))
         if names
     ]
-    if words[None]:
-        sentences.append(f"Not resolved within classes: {', '.join(words[None])}.")
+    if sides.unresolved:
+        sentences.append(f"Not resolved within classes: {', '.join(sides.unresolved)}.")
     return " ".join(sentences)
 
 
 def _correlations(summary: GatesSummary) -> list[str]:
     rows = [row for row in summary.correlations if row.column in SHOWN]
-    if not rows:
+    if not rows or summary.constant:
         return []
     parts = [
-        f"Do harder samples cost more {summary.unit}? Spearman's correlations (above 0: yes):",
+        f"Do harder samples cost more ({summary.unit})? Spearman's correlations (above 0: yes):",
         _table([_correlation_row(row) for row in rows]),
     ]
-    open_rows = [row.title for row in rows if unresolved(row.within_class)]
-    return [*parts, f"Not resolved within classes: {', '.join(open_rows)}."] if open_rows else parts
+    sides = by_side([(row.title, row.within_class) for row in rows])
+    return (
+        [*parts, f"Not resolved within classes: {', '.join(sides.unresolved)}."]
+        if sides.unresolved
+        else parts
+    )
 
 
 def _correlation_row(row: CostCorrelation) -> dict[str, str]:
@@ -239,16 +241,14 @@ def _routes(result: ProbeResult, summary: GatesSummary) -> list[str]:
 
 def _route_verdict(losses: Sequence[RouteLoss]) -> str:
     """Sentences that say along which routes corrupted samples lose more of their fit than clean ones."""
-    texts = {True: "corrupted samples lose more of their fit", False: "they lose less (or gain more)"}
-    words = {True: [], False: [], None: []}
-    for loss in losses:
-        change = loss.fit_over_clean
-        words[None if change is None or unresolved(change) else (change.value or 0) > 0].append(_pair(loss))
-    sentences = [
-        f"{', '.join(words[more])}: {text} than clean ones." for more, text in texts.items() if words[more]
-    ]
-    if words[None]:
-        sentences.append(f"Not resolved whether corrupted samples lose more: {', '.join(words[None])}.")
+    sides = by_side([(_pair(loss), loss.fit_over_clean) for loss in losses])
+    texts = (
+        (sides.above, "corrupted samples lose more of their fit than clean ones"),
+        (sides.below, "corrupted samples lose less of their fit (or gain more) than clean ones"),
+    )
+    sentences = [f"{', '.join(names)}: {text}." for names, text in texts if names]
+    if sides.unresolved:
+        sentences.append(f"Not resolved whether corrupted samples lose more: {', '.join(sides.unresolved)}.")
     return " ".join(sentences)
 
 
