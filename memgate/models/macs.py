@@ -7,6 +7,7 @@ BatchNorm, ReLU, pooling, biases and the additions at shortcuts are not.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -193,10 +194,12 @@ def _unit_terms(config: ModelConfig, gate: str, macs: Mapping[str, int], unit: s
 def _pooled(model: nn.Module) -> Iterator[dict[str, int]]:
     """Gate to the additions of its pooling, filled by a forward pass in the block."""
     additions: dict[str, int] = {}
+
+    def counted(name: str, _gate: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        additions[name] = inputs[0][0].numel()
+
     hooks = [
-        gate.register_forward_pre_hook(
-            lambda _, inputs, name=name: additions.__setitem__(name, inputs[0][0].numel())
-        )
+        gate.register_forward_pre_hook(partial(counted, name))
         for name, gate in cast(nn.ModuleDict, model.gates).items()
     ]
     try:
