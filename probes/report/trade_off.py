@@ -66,7 +66,7 @@ class TradeOffs:
                 "setting": point.setting,
                 "n": str(len(point.runs)),
                 "test accuracy": shown_spread(point.accuracy, len(point.runs), "percent"),
-                "MACs (millions)": shown_spread(millions(point.macs), len(point.runs), "decimal"),
+                "MACs (millions)": shown_spread(millions(point.macs), len(point.runs), "decimal", exact=True),
             }
             for point in self.points
         ]
