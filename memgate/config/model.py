@@ -219,6 +219,11 @@ class ModelConfig:
         return self.name == "entropy-gate"
 
     @property
+    def gates_are_supervised(self) -> bool:
+        """Whether the gates are in a first stage that has no loss of their own (SkipNet's)."""
+        return self.uses("stage") and self.gate.stage == "supervised"
+
+    @property
     def gate_is_entropy(self) -> bool:
         """Whether the gate value is the entropy H, in [0, ln K] instead of [0, 1]."""
         return self.uses("curve") and self.gate.curve == "identity"

@@ -7,7 +7,7 @@
                gates before it have left in the LSTM's state
 
 The probability of taking the unit is the softmax of the two logits, or the sigmoid of the LSTM's one. Initial weights
-are those of the authors' code for CIFAR-10, where each unit is taken or skipped by almost all samples at first, at
+are those of the authors' code for CIFAR-10, where many units are taken or skipped by almost all samples at first, at
 random; ``opening`` is added to the logits.
 """
 

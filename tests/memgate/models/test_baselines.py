@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from torch.nn import functional
 from memgate.config.run import GateConfig, ModelConfig, RunConfig, SparsityConfig
 from memgate.models import Forward, Gate, build_model
 from memgate.models.draws import keys_of
+from memgate.models.gated import skipnet
 from memgate.models.gated.fbs import kept_of, strongest
 from memgate.models.gated.skip_gates import Recurrence
 from memgate.models.macs import SampleCost, sample_cost
 from memgate.training.objective import plain_gate_parameters
-from memgate.training.sparsity import l1, rate
+from memgate.training.sparsity import l1, rate, reinforce
 
 
 def config_of(name: Any, **changes: Any) -> ModelConfig:
@@ -53,9 +55,12 @@ ALWAYS = 9 * 3 * 4 * 64 + 4 * 8 * 16 + 8 * 16 * 4 + 16 * 10
 """MACs of stem, projections and head."""
 
 
-@pytest.mark.parametrize("name", ["convnet-aig"])
-def test_evaluation_draws_nothing_and_training_draws_by_key(name):
-    model, images = network(config_of(name)), images_of(32)
+@pytest.mark.parametrize(
+    ("name", "gate"),
+    [("convnet-aig", GateConfig()), ("skipnet", GateConfig(skip_gate="ff-2", stage="reinforce"))],
+)
+def test_evaluation_draws_nothing_and_training_draws_by_key(name, gate):
+    model, images = network(config_of(name, gate=gate)), images_of(32)
     keys = keys_of(5, torch.arange(32))
     for _ in range(3):
         model(images, keys)
@@ -230,6 +235,85 @@ def test_macs_of_skipnet_count_the_layers_of_its_gates(kind):
     assert cost.pooling == averaged[kind]
     macs = cost.of({"b2u01": torch.tensor([[1.0], [0.0]]), "b3u01": torch.tensor([[0.0], [0.0]])})
     assert (macs - cost.always).tolist() == [CONVOLUTIONS["b2u01"], 0]
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_the_reinforce_stage_draws_units_by_their_probability(kind):
+    model = network(config_of("skipnet", gate=GateConfig(skip_gate=kind, stage="reinforce")))
+    images = images_of(4).repeat(500, 1, 1, 1)
+    gate = model(images, keys_of(3, torch.arange(2000))).gates[0]
+    p = torch.sigmoid(gate.channel_logits)[:4]
+    assert not gate.channels.requires_grad
+    drawn = gate.channels.reshape(500, 4).mean(dim=0)
+    torch.testing.assert_close(drawn, p[:, 0].detach(), atol=4 * 0.5 / 500**0.5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["ff-2", "recurrent"])
+def test_reinforce_is_unbiased(kind, monkeypatch):
+    """Over all choices, the mean of its gradient is the gradient of the expected reward."""
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate=kind, stage="reinforce"))
+    model = network(config).double()
+    image, label = images_of(1).double(), torch.tensor([3])
+    model(images_of(8).double())
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    parameters = list(model.parameters())
+    units, skip_reward = len(config.gate_names), 0.7
+    expected, mean_of_estimates, mass = torch.zeros(()), [torch.zeros_like(one) for one in parameters], 0.0
+    for choices in product((0.0, 1.0), repeat=units):
+        remaining = iter(choices)
+        monkeypatch.setattr(
+            skipnet,
+            "_drawn",
+            lambda logits, keys, stream, left=remaining: torch.full_like(logits, next(left)).detach(),
+        )
+        forward = model(image)
+        probability = torch.ones(())
+        for gate, taken in zip(forward.gates, choices, strict=True):
+            p = torch.sigmoid(gate.channel_logits[0, 0])
+            probability = probability * (p if taken else 1 - p)
+        loss = reinforce(forward, label, skip_reward)
+        reward = (units - sum(choices)) / units * skip_reward - functional.cross_entropy(
+            forward.logits, label
+        ).detach()
+        torch.testing.assert_close(loss.detach(), -reward)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
+        for total, gradient in zip(mean_of_estimates, gradients, strict=True):
+            if gradient is not None:
+                total += probability.detach() * gradient
+        expected = expected - probability * reward
+        mass += probability.item()
+    assert mass == pytest.approx(1)
+    exact = torch.autograd.grad(expected, parameters, allow_unused=True)
+    reached = [at for at, gradient in enumerate(exact) if gradient is not None]
+    assert len(reached) > len(parameters) / 2
+    for at in reached:
+        torch.testing.assert_close(mean_of_estimates[at], exact[at])
+
+
+def test_the_classification_loss_does_not_train_gates_whose_choices_are_drawn():
+    model = network(config_of("skipnet", gate=GateConfig(stage="reinforce", skip_gate="recurrent")))
+    forward = model(images_of())
+    labels = torch.arange(4)
+    gates = plain_gate_parameters(model)
+    by_class = functional.cross_entropy(forward.logits, labels)
+    assert all(
+        one is None for one in torch.autograd.grad(by_class, gates, allow_unused=True, retain_graph=True)
+    )
+    rewarded = torch.autograd.grad(reinforce(forward, labels, 0.1), gates)
+    assert all(gradient.any() for gradient in rewarded)
+
+
+def test_the_supervised_stage_has_no_loss_on_its_gates(one_sentence):
+    supervised, reinforced = (
+        RunConfig(model=config_of("skipnet", gate=GateConfig(stage=stage, skip_gate="recurrent")))
+        for stage in ("supervised", "reinforce")
+    )
+    assert (supervised.penalty_names, reinforced.penalty_names) == ((), ("reinforce",))
+    assert "reinforce-1.28-recurrent-reinforce" in reinforced.default_name
+    message = one_sentence("train", "--model.name", "skipnet", "--sparsity.skip-reward", "1")
+    assert "--sparsity.skip-reward 1.0 does nothing for skipnet in its stage supervised" in message
 
 
 def test_fbs_keeps_the_share_of_most_salient_channels_of_each_map():
