@@ -3,8 +3,8 @@
     python benchmarks/gate_vectors.py [--samples 50000] [--depth 20] [--width 1] [--rounds 7]
 
 The patterns are drawn at random. Times are processor time, which other programs on the machine change little: the
-median of the rounds, with the file in the page cache. Memory is the largest resident size of this process above what it
-had with the packed vectors in memory.
+median of the rounds, with the file in the page cache. Memory is the largest resident size of this process above what
+it had with the packed vectors in memory.
 """
 
 import argparse
