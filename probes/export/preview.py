@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from memgate.log.format import table_columns
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
@@ -15,7 +14,7 @@ from probes.export.folders import fiftyone_frame, projector_frame, score_names
 from probes.export.gate_arrays import first_patterns, gate_names
 from probes.export.plan import FIXED, ExportPlan, chosen_columns, for_run
 from probes.export.samples import Chosen, choose
-from probes.export.shapes import long_tables
+from probes.export.shapes import columns_of, long_tables
 from probes.export.summary import stored_columns, summary_names
 from probes.export.writers import arrow_table, plain_arrays
 
@@ -83,7 +82,7 @@ def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> 
         return list(run.gate_vectors().gates)
     snapshot = take_snapshot(run, plan.split, log)
     if plan.shape != "summary":
-        return list(table_columns(snapshot.log.gates))
+        return list(columns_of(snapshot))
     stored = stored_columns(run, plan.split, plan.epoch or int(snapshot.epochs[-1]))
     names = summary_names(snapshot, stored, run.manifest.header.operations)
     if plan.schema == "tensorboard":
@@ -105,7 +104,7 @@ def first_rows(run: Run, plan: ExportPlan, chosen: Chosen, n: int) -> pd.DataFra
         return summary_frame(run, plan, start)[0]
     if plan.shape == "gates":
         return first_patterns(run, start, chosen_columns(plan.quantities, gate_names(run, start)))
-    names = chosen_columns(plan.quantities, table_columns(chosen.snapshot.log.gates))
+    names = chosen_columns(plan.quantities, columns_of(chosen.snapshot))
     if plan.shape == "matrix":
         return pd.concat([_frame(table) for table in list_tables(start, names)], ignore_index=True)
     frames: list[pd.DataFrame] = []
