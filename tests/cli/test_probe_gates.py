@@ -1,13 +1,14 @@
 """memgate probe gates: from the command line to the tables, and one sentence for what a user can get wrong."""
 
 import json
-from dataclasses import replace
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from memgate.config.model import ModelConfig
+from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.gates.config import FORCED, LEARNED
 from probes.gates.stored import gates_result
@@ -22,9 +23,9 @@ NOISE = ("symmetric:0.3", "randx:0.2")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
-    """A run of each kind of gates, trained for an epoch; that of channels is probed."""
+    """Runs with gates that open and close and with gates that mix, trained for an epoch."""
     out = tmp_path_factory.mktemp("gates")
-    for name in ("channel-gate", "layer-two-way", "entropy-gate", "resnet"):
+    for name in ("channel-gate", "layer-two-way"):
         train_one_epoch(out, name, ModelConfig(name, depth=14), NOISE)
     return out
 
@@ -93,21 +94,14 @@ def test_json_has_what_the_tables_leave_out(runs, printed):
     assert len(document["filters"]) == 224
     assert len(document["filters"][0]["frequency_by_class"]) == 10
     assert {row["part"] for row in document["routes"]} == set(FORCED)
-    assert {row["name"] for row in document["groups"]} == {
-        "all",
-        "clean",
-        "corrupted",
-        "label",
-        "image",
-        "label+image",
-    }
+    assert [row["name"] for row in document["groups"]][:3] == ["all", "clean", "corrupted"]
     assert document["groups"][1]["over_clean"] is None
     assert len(document["correlations"]) > 12
 
 
 def test_gates_that_mix_are_open_above_a_threshold_and_have_no_routes(runs, printed):
     done = printed("probe", "gates", runs / "layer-two-way", "--splits", "train", "--threshold", "0")
-    assert "all      6          6 (100%)" in done
+    assert re.search(r"all +6 +6 \(100%\)", done)
     assert "Open units of a sample: the same for all" in done
     assert "No routes are forced: the gates mix" in done
     (result,) = load_results(Run(runs / "layer-two-way"), "gates")
@@ -128,8 +122,6 @@ def test_scores_are_turned_so_that_high_is_harder(probed):
 @pytest.mark.parametrize(
     ("run", "arguments", "sentence"),
     [
-        ("resnet", (), "resnet is an ungated network (resnet): it has no gates to probe."),
-        ("entropy-gate", (), "'memgate probe routing' is for these"),
         ("channel-gate", ("--checkpoints", "7"), "has no checkpoint '7'"),
         ("channel-gate", ("--splits", "tset"), "tset"),
         ("channel-gate", ("--threshold", "0.4"), "--threshold 0.4 does nothing for channel-gate"),
@@ -143,13 +135,22 @@ def test_what_is_wrong_is_said(runs, one_sentence, run, arguments, sentence):
     assert sentence in one_sentence("probe", "gates", runs / run, *arguments)
 
 
-def test_without_a_result_the_command_is_named(probed, runs):
-    from memgate.errors import MemgateError
+def test_networks_without_such_gates_are_refused(make_run, one_sentence):
+    ungated, over_blocks = make_run(epochs=1, gates=()), make_run(epochs=1)
+    assert "is an ungated network (resnet): it has no gates" in one_sentence("probe", "gates", ungated.path)
+    assert "'memgate probe routing' is for these" in one_sentence("probe", "gates", over_blocks.path)
+    with pytest.raises(MemgateError, match="it has no gates to probe"):
+        gates_result(ungated)
 
+
+def test_a_network_without_a_checkpoint_says_so(make_run, one_sentence):
+    run = make_run(epochs=1, macs=True, unit_depth=14)
+    assert "has no checkpoint 'last': it has none yet" in one_sentence("probe", "gates", run.path)
+
+
+def test_without_a_result_the_command_is_named(probed):
     with pytest.raises(MemgateError, match=r"no gates results of train at epoch 3: .*--checkpoints 3"):
         gates_result(probed, epoch=3)
-    with pytest.raises(MemgateError, match="it has no gates to probe"):
-        gates_result(Run(runs / "resnet"))
     with pytest.raises(MemgateError, match="b2u01 has no filter 32: it has 0 to 31"):
         gates_result(probed).filter("b2u01", 32)
     with pytest.raises(MemgateError, match="There is no gate 'b9'"):
@@ -165,4 +166,3 @@ def test_a_class_of_one_sample_has_no_donor_and_the_others_are_compared(runs, pr
     assert np.isnan(view.row("p_given", "same class")[lonely]).all()
     assert np.isfinite(view.row("p_given", "same class")[~lonely]).all()
     assert f"In {int(lonely.sum())} cases there was no other sample to take a pattern from" in done
-    assert replace(view.result).key == ("train", 1, "patterns")
