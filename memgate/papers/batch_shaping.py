@@ -25,7 +25,7 @@ LOSSES = {
 }
 """Gated model in the paper to its losses, with the default weights."""
 
-NOT_STATED = (
+NOT_STATED: tuple[str, ...] = (
     "The batch-shaping paper does not say, and ours take: normalisation by the mean and standard deviation of the "
     "training images; projections where the width changes (option B, which fits its numbers of MACs); He's "
     "initialisation; gates that start half open; L0 as the mean over the gates (eq. 5 has a sum); weights of the "

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_a_run_without_a_point_is_named(gated, make_run, tmp_path):
 
 
 def test_the_plot_has_a_curve_for_each_family_with_bars_over_seeds(runs):
-    plot = figure(trade_offs(runs), "title", [Published("elsewhere", 0.93, 25e6)])
+    plot: Any = figure(trade_offs(runs), "title", [Published("elsewhere", 0.93, 25e6)])
     traces = {trace.name: trace for trace in plot.data}
     curve = traces["channel-gate-14, shaping and L0"]
     assert list(curve.x) == pytest.approx([21, 31])
