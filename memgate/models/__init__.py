@@ -46,8 +46,10 @@ from memgate.models.gated.block_gated import BlockGatedResNet
 from memgate.models.gated.block_gates import BLOCK_GATES
 from memgate.models.gated.channel_gated import ChannelGatedResNet
 from memgate.models.gated.convnet_aig import AdaptiveResNet
+from memgate.models.gated.fbs import BoostedResNet
 from memgate.models.gated.hard_gated import HardGatedResNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
+from memgate.models.gated.skipnet import SkipNet
 
 __all__ = ["MODELS", "Forward", "Gate", "build_model"]
 
@@ -70,6 +72,8 @@ def _hard_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Modul
 HARD_GATED: dict[str, type[HardGatedResNet]] = {
     "channel-gate": ChannelGatedResNet,
     "convnet-aig": AdaptiveResNet,
+    "skipnet": SkipNet,
+    "fbs": BoostedResNet,
 }
 """Name of a network whose gates open or close to its class."""
 
