@@ -47,6 +47,18 @@ class TradeOff:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A number of a document."""
+
+    name: str
+    """Name of its row."""
+    accuracy: float
+    """Test accuracy, as a share."""
+    macs: float
+    """Mean MACs of an image."""
+
+
+@dataclass(frozen=True)
 class TradeOffs:
     """The points of runs, by family and by rising MACs; ``str(trade_offs)`` is a table."""
 
@@ -119,7 +131,7 @@ def mean_macs(run: Run) -> float | None:
     model = run.config.model
     if model.hard_gates:
         return last_known(run.metrics(), "test_macs")
-    return _network_macs(model, len(run.sample_log().class_names), run.manifest.header.image_shape[0])
+    return network_macs(model, len(run.sample_log().class_names), run.manifest.header.image_shape[0])
 
 
 def millions(macs: Spread) -> Spread:
@@ -133,7 +145,7 @@ def millions(macs: Spread) -> Spread:
 
 
 @cache
-def _network_macs(model: ModelConfig, classes: int, side: int) -> int:
+def network_macs(model: ModelConfig, classes: int, side: int) -> int:
     """MACs of an image of side pixels in a network in which nothing closes."""
     from memgate.models.macs import cost_of  # torch, which the list of the papers' rows does not need
 

@@ -11,8 +11,8 @@ import pytest
 from memgate.models.macs import cost_of
 from memgate.runs import metrics
 from memgate.runs.run import Run
-from probes.report.trade_off import mean_macs, trade_offs
-from probes.report.trade_off_plot import Published, figure
+from probes.report.trade_off import Published, mean_macs, trade_offs
+from probes.report.trade_off_plot import figure
 from tests.helpers.made_runs import changed
 
 
