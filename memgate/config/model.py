@@ -20,13 +20,14 @@ ModelName = Literal[
     "layer-two-way",
     "channel-gate",
     "convnet-aig",
+    "skipnet",
     "fbs",
 ]
 
 GATES_OF_CHANNELS = ("channel-gate", "fbs")
 """Networks whose gates open or close the inner channels of a residual unit."""
 
-GATES_OF_UNITS = ("convnet-aig",)
+GATES_OF_UNITS = ("convnet-aig", "skipnet")
 """Networks whose gates take or skip a whole residual unit."""
 
 IMAGENET_UNITS = {
@@ -59,7 +60,7 @@ class ModelConfig:
     block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2: entropy of the gate's softmax),
     block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
     layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper),
-    fbs (the most salient ones). Gates that take or skip whole units: convnet-aig."""
+    fbs (the most salient ones). Gates that take or skip whole units: convnet-aig, skipnet."""
     depth: int = 20
     """Layers, 2000 at most. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29,
     164). Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
@@ -195,7 +196,10 @@ class ModelConfig:
         """
         if self.block_gated:
             return self.gate.names
-        return () if self.name == "resnet" else unit_names(self.units)
+        if self.name == "resnet":
+            return ()
+        # SkipNet's gates read the output of the unit before, so its first unit has none.
+        return unit_names(self.units)[1 if self.name == "skipnet" else 0 :]
 
     @property
     def penalty_names(self) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ from memgate.models.gated.convnet_aig import AdaptiveResNet
 from memgate.models.gated.fbs import BoostedResNet
 from memgate.models.gated.hard_gated import HardGatedResNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
+from memgate.models.gated.skipnet import SkipNet
 
 __all__ = ["MODELS", "Forward", "Gate", "build_model"]
 
@@ -71,6 +72,7 @@ def _hard_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Modul
 HARD_GATED: dict[str, type[HardGatedResNet]] = {
     "channel-gate": ChannelGatedResNet,
     "convnet-aig": AdaptiveResNet,
+    "skipnet": SkipNet,
     "fbs": BoostedResNet,
 }
 """Name of a network whose gates open or close to its class."""

@@ -50,6 +50,7 @@ GATES = {
     "layer-two-way": GateConfig(penalty=0.01, window="tube-3x3"),
     "channel-gate": GateConfig(hidden_unit=8, first_bias=True),
     "convnet-aig": GateConfig(hidden_unit=8),
+    "skipnet": GateConfig(skip_gate="recurrent", opening=2),
     "fbs": GateConfig(density=0.6),
 }
 """Network to a configuration in which all of its losses are on."""
