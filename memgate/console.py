@@ -56,6 +56,19 @@ def printable(text: str) -> str:
     )
 
 
+def size_text(count: int) -> str:
+    """A size in bytes as text with a unit.
+
+    Example:
+        >>> size_text(2_345_678)
+        '2.3 MB'
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count} B"
+
+
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """The same items, with a progress bar if standard error is a terminal."""
     return iter(
@@ -76,7 +89,7 @@ def _no_bar() -> bool | None:
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:
-    """One epoch as a line: learning rate, accuracies, per gate the mean g and the share routed, seconds."""
+    """One epoch as a line: learning rate, accuracies, per gate the mean g and the share routed, MACs, seconds."""
     parts = [f"epoch {int(row['epoch']):{len(str(epochs))}d}/{epochs}", f"lr {row['lr']:.4g}"]
     for split in ("train", "val", "test"):
         accuracy = row.get(f"{split}_accuracy")
@@ -92,4 +105,7 @@ def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> s
         means = [sum(column) / len(values) for column in zip(*values.values(), strict=True)]
         values = {f"{len(values)} gates": (means[0], means[1])}
     parts += [f"{gate}: g {g:.3f}, routed {routed:4.0%}" for gate, (g, routed) in values.items()]
+    macs = row.get("train_macs")
+    if macs is not None and macs == macs:
+        parts.append(f"{macs / 1e6:.1f} M MACs")
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])

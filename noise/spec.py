@@ -3,7 +3,7 @@
 import difflib
 import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -40,11 +40,11 @@ class CorruptionSpec:
     parameters: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        require(self.kind in KINDS, _unknown("corruption", str(self.kind), KINDS))
+        _require_known("corruption", self.kind, KINDS)
         self._check_rate()
         allowed = KINDS[self.kind].parameters
         for key, value in self.parameters:
-            require(key in allowed, f"{self.kind}: {_unknown('parameter', str(key), allowed)}")
+            _require_known("parameter", key, allowed, f"{self.kind}: ")
             require(
                 isinstance(value, str) and ":" not in value,
                 f"{self.kind}: {key} is {value!r}: give it as text without a colon (colons separate parameters).",
@@ -153,7 +153,7 @@ def parse_spec(text: str) -> CorruptionSpec:
         ('gaussian', 0.2, 5, {'sigma': 0.1})
     """
     kind, *rest = text.split(":")
-    require(kind in KINDS, _unknown("corruption", kind, KINDS))
+    _require_known("corruption", kind, KINDS)
     rate = None
     if rest and "=" not in rest[0]:
         rate_text = rest.pop(0)
@@ -215,10 +215,12 @@ def check_distinct(specs: tuple[CorruptionSpec, ...]) -> None:
         seen[key] = spec
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for an unknown name: similar known names, or all known names."""
-    names = list(known)
-    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+def _require_known(what: str, name: str, known: Collection[str], place: str = "") -> None:
+    """Raise NoiseError for an unknown name, with similar known names, or all of them."""
+    if name in known:
+        return  # the search for similar names takes longer than all the rest of a spec
+    name = str(name)
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     if near:
-        return f"unknown {what} {name!r}: did you mean {' or '.join(near)}?"
-    return f"unknown {what} {name!r}: known are {', '.join(names) if names else 'none'}."
+        raise NoiseError(f"{place}unknown {what} {name!r}: did you mean {' or '.join(near)}?")
+    raise NoiseError(f"{place}unknown {what} {name!r}: known are {', '.join(known) if known else 'none'}.")

@@ -16,8 +16,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError, reading, require
-from memgate.log.guard import check_file, opened, text
+from memgate.errors import MemgateError, require
+from memgate.log.guard import CheckedFile, text
 from memgate.log.new_file import fixed
 from memgate.log.seal import user_block, write_seal
 from memgate.runs.checks import check_run
@@ -25,7 +25,6 @@ from memgate.runs.run import Run
 from noise.files.atomic import atomic_write
 from noise.files.json_form import json_text
 from noise.files.lock import locked_folder
-from noise.files.schema import other_format
 
 SCHEMA = "memgate-probe/2"
 
@@ -38,7 +37,7 @@ AGAIN = "remove it, and probe again."
 DAMAGED = "is damaged ({}): " + AGAIN
 """The sentence about a file that cannot be read."""
 
-PROBES = ("csr", "routing", "difficulty", "ood", "neighbours")
+PROBES = ("csr", "routing", "difficulty", "ood", "gates", "neighbours")
 """Names of the probes that store results; ``neighbours`` are the images that the probe csr found."""
 
 FORMER_NAMES = {"difficulty": "inside"}
@@ -120,15 +119,9 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
     path = probe_path(run, probe)
     if not path.exists():
         return ()
-    with reading(path, DAMAGED):
-        seal = check_file(path, SCHEMA)
-    with opened(path, DAMAGED) as handle:
-        schema = handle.attrs.get("schema")
-        schema = text(schema) if isinstance(schema, str | bytes) else schema
-        if schema == SCHEMA and seal is None:
-            raise ValueError("the checksum at its beginning is gone")
-        if schema not in (SCHEMA, UNSEALED):
-            raise MemgateError(other_format(path, schema, SCHEMA, AGAIN))
+    with CheckedFile(
+        path, SCHEMA, DAMAGED, "does not exist: probe again.", AGAIN, UNSEALED
+    ).opened() as handle:
         results = list(_entries(probe, handle))
     _check_run(run, path, results)
     return tuple(sorted(results, key=lambda result: (result.epoch, result.variant)))

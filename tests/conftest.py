@@ -38,26 +38,52 @@ def make_recorder(tmp_path: Path) -> Callable[..., Any]:
     return made
 
 
+@pytest.fixture(scope="session")
+def app_test() -> Iterator[Any]:
+    """Streamlit's AppTest, set up as the dashboard's server is, and without what it repeats for every page."""
+    from streamlit import config
+    from streamlit.components.v2.component_manager import BidiComponentManager
+    from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+    from streamlit.testing.v1 import (  # a second, which other tests do not wait for
+        app_test,
+        local_script_runner,
+    )
+
+    from app.cli.serve import required_options
+
+    served = required_options("127.0.0.1", 8501, open_browser=False)
+    for name in ("browser.gatherUsageStats", "runner.magicEnabled"):
+        config.set_option(name, served[name] == "true")
+    scripts, wait = ScriptCache(), local_script_runner.require_widgets_deltas
+
+    def joined(runner: Any, timeout: float) -> None:
+        runner._script_thread.join(timeout)
+        wait(runner, 0.1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Otherwise all installed packages are searched for components (the dashboard's own are inline), every page
+        # is compiled again, and its end is asked for a thousand times a second.
+        patch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
+        patch.setattr(app_test, "ScriptCache", lambda: scripts)
+        patch.setattr(local_script_runner, "require_widgets_deltas", joined)
+        yield type("DashboardTest", (app_test.AppTest,), {"pages": {}})
+
+
 @pytest.fixture
-def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app_test: Any) -> Callable[..., Any]:
     """Function that opens a page of the dashboard over ``tmp_path/runs`` with URL parameters.
 
     With ``tab``, a page that it returned before, it is opened in the same browser tab, otherwise in a new one.
     """
-    from streamlit.components.v2.component_manager import BidiComponentManager
-    from streamlit.testing.v1 import AppTest  # a second, which other tests do not wait for
-
-    # Each AppTest would search all installed packages for components, 0.2 s a page; the dashboard's own are inline.
-    monkeypatch.setattr(
-        BidiComponentManager, "discover_and_register_components", lambda *_arguments, **_options: None
-    )
     entry = Path(__file__).parents[1] / "app" / "dashboard" / "main.py"
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
 
     def opened(page: str, /, *, tab: Any = None, **params: str) -> Any:
-        at = tab or AppTest.from_file(entry, default_timeout=60).run()
-        if tab or page != "runs":
-            at.switch_page(f"views/{page}.py")
+        at = tab or app_test.from_file(entry, default_timeout=60)
+        at._registered_pages = at._registered_pages or app_test.pages
+        if not at._registered_pages:  # as a first run tells them; every other one opens the page itself
+            app_test.pages = at.run()._registered_pages
+        at.switch_page(f"views/{page}.py")
         at.query_params.clear()  # as a browser does
         for name, value in params.items():
             at.query_params[name] = value
@@ -94,6 +120,20 @@ def exit_code(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         return 0
 
     return of
+
+
+@pytest.fixture
+def printed(exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Function that runs a command line, checks that it succeeds and warns of nothing, and returns what it prints."""
+
+    def output(*arguments: object) -> str:
+        capsys.readouterr()
+        code = exit_code(*arguments)
+        streams = capsys.readouterr()
+        assert (code, streams.err) == (0, "")
+        return streams.out
+
+    return output
 
 
 @pytest.fixture

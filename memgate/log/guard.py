@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,56 @@ def opened(path: Path, sentence: str) -> Iterator[Any]:
             raise
         with handle:
             yield handle
+
+
+@dataclass
+class CheckedFile:
+    """An HDF5 file of memgate: compared with its seal when it is first opened, and again after it has changed."""
+
+    path: Path
+    schema: str
+    """The newest format that is read."""
+    damaged: str
+    """The sentence about a file that cannot be read, see :func:`memgate.errors.reading`."""
+    missing: str
+    """The sentence about a file that does not exist, after its name."""
+    remedy: str
+    """The end of the sentence about a file of another format."""
+    unsealed: str | None = None
+    """An older format without a seal, which is read too. None: there is none."""
+    seal: Seal | None = field(default=None, init=False)
+    """Of the file when it was last opened; None for one of the older format."""
+    _state: FileState | None = field(default=None, init=False)
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """The open file, for ``with``; whatever a damaged file raises in the block is one sentence.
+
+        Raises:
+            MemgateError: it is missing, damaged or of another format, or open elsewhere in this program in another
+                way.
+        """
+        with reading(self.path, self.damaged):
+            try:
+                state = file_state(self.path)
+            except FileNotFoundError as error:
+                raise MemgateError(f"{self.path} {self.missing}") from error
+            changed = state != self._state
+            if changed:
+                self.seal = check_file(self.path, self.schema)
+        with opened(self.path, self.damaged) as handle:
+            if changed:
+                self._check_schema(handle.attrs.get("schema"))
+                self._state = state
+            yield handle
+
+    def _check_schema(self, stored: Any) -> None:
+        """Check the attribute ``schema``: ValueError without the seal of its format, MemgateError of another."""
+        schema = text(stored) if isinstance(stored, str | bytes) else stored
+        if schema == self.schema and self.seal is None:
+            raise ValueError("the checksum at its beginning is gone")
+        if schema not in (self.schema, self.unsealed):
+            raise MemgateError(other_format(self.path, schema, self.schema, self.remedy))
 
 
 def text(value: Any) -> str:

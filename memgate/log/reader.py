@@ -6,14 +6,14 @@ Readers never take the writer's lock, so reading a run cannot disturb its traini
 import json
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from memgate.errors import MemgateError, reading, require
+from memgate.errors import MemgateError, require
 from memgate.log.format import (
     COMMIT,
     FLAGS,
@@ -29,10 +29,9 @@ from memgate.log.format import (
     marked,
     row_checksum,
 )
-from memgate.log.guard import FileState, check_file, file_state, opened, text
+from memgate.log.guard import CheckedFile, text
 from memgate.log.identity import changed_files, check_manifests, check_samples, unsealed_identity
 from memgate.log.seal import Seal
-from noise.files.schema import other_format
 
 DAMAGED = "cannot be read ({}): it is damaged or no HDF5 file of memgate; put back a copy of it."
 """The sentence about a log that cannot be read."""
@@ -43,9 +42,6 @@ class SampleLog:
 
     Every call opens, reads and closes the file without its lock, so a log can be read while it is written.
     """
-
-    seal: Seal | None
-    """What the log was when it was made; None for one of version 0.1.0, whose labels and ids have no checksums."""
 
     truth_known: bool = True
     """Whether it is known which of its samples are corrupted: the log does not say it, the run that opens it does."""
@@ -58,14 +54,15 @@ class SampleLog:
                 beside it.
         """
         self.path = path
-        self._state: FileState | None = None
+        self._file = CheckedFile(
+            path,
+            SCHEMA,
+            DAMAGED,
+            "does not exist: the run has no log yet.",
+            "it is not a log of this version.",
+            UNSEALED,
+        )
         with self.opened() as handle:
-            schema = handle.attrs.get("schema")
-            schema = text(schema) if isinstance(schema, str | bytes) else schema
-            if schema == SCHEMA and self.seal is None:
-                raise ValueError("the checksum at its beginning is gone")
-            if schema not in (SCHEMA, UNSEALED):
-                raise MemgateError(other_format(path, schema, SCHEMA, "it is not a log of this version."))
             stored = text(handle.attrs["mode"])
             self.mode: str = next((mode for mode, name in STORED_MODES.items() if name == stored), stored)
             self.gates: tuple[str, ...] = tuple(json.loads(text(handle.attrs["gates"])))
@@ -91,23 +88,18 @@ class SampleLog:
                 check_samples(self.path, split, columns, len(self.class_names))
         check_manifests(self.path, self.seal, samples)
 
-    @contextmanager
-    def opened(self) -> Iterator[Any]:
+    def opened(self) -> AbstractContextManager[Any]:
         """The open HDF5 file, for ``with``; whatever a damaged file raises in the block is one sentence.
 
         Raises:
             MemgateError: it is missing or damaged, or open elsewhere in this program in another way.
         """
-        with reading(self.path, DAMAGED):
-            try:
-                state = file_state(self.path)
-            except FileNotFoundError as error:
-                raise MemgateError(f"{self.path} does not exist: the run has no log yet.") from error
-            if state != self._state:
-                self.seal = check_file(self.path, SCHEMA)
-                self._state = state
-        with opened(self.path, DAMAGED) as handle:
-            yield handle
+        return self._file.opened()
+
+    @property
+    def seal(self) -> Seal | None:
+        """What the log was when it was made; None for one of version 0.1.0, whose labels and ids have no checksums."""
+        return self._file.seal
 
     @property
     def identity(self) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
 from memgate.training.environment import choose_device
+from memgate.training.gate_vectors import VectorBuffer
 from memgate.training.loader import DeviceImages
 from memgate.training.sample_buffer import SampleBuffer
 
@@ -38,6 +40,7 @@ def evaluate_split(
     gates: tuple[str, ...],
     precision: str,
     cost: SampleCost | None = None,
+    vectors: VectorBuffer | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> EpochRecord:
     """The per-sample values of a whole split, without augmentation; the model's training mode is restored.
@@ -48,6 +51,7 @@ def evaluate_split(
         gates: names of the network's gates.
         precision: ``float32`` or ``bf16``.
         cost: of a network whose gates close; None leaves the MACs of the samples missing.
+        vectors: is given the binary vectors of the gates too. None: they are not collected.
         between: called before each batch; it may raise to end the pass.
     """
     buffer = SampleBuffer(images.given, images.clean, gates, cost)
@@ -59,6 +63,8 @@ def evaluate_split(
             with autocast(images.device, precision):
                 forward = model(batch.images)
             buffer.update(batch.index, forward)
+            if vectors is not None:
+                vectors.update(batch.index, forward)
     finally:
         model.train(training)
     return buffer.record()
@@ -159,20 +165,54 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
     Raises:
         MemgateError: the checkpoint does not exist, or the run's data is missing or has changed.
     """
+    setting = loaded(run, which, device_name)
+    gates, precision = run.config.model.gate_names, run.config.train.precision
+    return setting.epoch, {
+        split: summarise(
+            evaluate_split(
+                setting.model,
+                DeviceImages(setting.inputs, split, setting.device),
+                gates,
+                precision,
+                setting.cost,
+            ),
+            split,
+            gates,
+        )
+        for split in setting.inputs.splits
+    }
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint of a run with what its evaluation needs."""
+
+    model: nn.Module
+    epoch: int
+    """Epoch of the checkpoint."""
+    inputs: Inputs
+    cost: SampleCost | None
+    """None for a network whose gates do not close."""
+    device: torch.device
+
+
+def loaded(run: Run, which: str, device_name: str) -> Loaded:
+    """A checkpoint of a run with its images.
+
+    Args:
+        run: a run that memgate trained.
+        which: ``last``, ``best`` or an epoch's number.
+        device_name: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        MemgateError: the checkpoint does not exist, or the run's data is missing or has changed.
+    """
     config, device = run.config, choose_device(device_name)
     run.checkpoint(which)  # raises before the data is loaded, which takes longer
     inputs = inputs_of(run)
     model, epoch = load_network(run, which, device)
-    gates = config.model.gate_names
     cost = sample_cost(config.model, inputs.clean.train.class_count, inputs.clean.train.side)
-    return epoch, {
-        split: summarise(
-            evaluate_split(model, DeviceImages(inputs, split, device), gates, config.train.precision, cost),
-            split,
-            gates,
-        )
-        for split in inputs.splits
-    }
+    return Loaded(model, epoch, inputs, cost, device)
 
 
 def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:

@@ -13,6 +13,7 @@ from memgate.log.format import DECIDED_BY, has_value
 from memgate.runs.run import Run
 from noise.files.json_form import json_text
 from noise.files.npz import write_arrays
+from probes.export.gate_arrays import gate_arrays, gate_names, unknown_vectors
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
 from probes.export.schemas import TABLES
@@ -68,6 +69,8 @@ def file_content(run: Run, plan: ExportPlan, chosen: Chosen, for_program: bool =
         table, notes = summary_frame(run, plan, chosen)
         people = plan.schema == "memgate" and plan.format == "csv" and not for_program
         return _frame(table, str(plan.format), notes, people)
+    if plan.shape == "gates":
+        return _gates(run, chosen, chosen_columns(plan.quantities, gate_names(run, chosen)), str(plan.format))
     names = chosen_columns(plan.quantities, columns_of(chosen.snapshot))
     return (_long if plan.shape == "long" else _matrix)(chosen, names, str(plan.format))
 
@@ -147,6 +150,19 @@ def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
         len(chosen),
         lambda stream: WRITERS[f".{form}"](stream, schema, list_tables(chosen, names)),
     )
+
+
+def _gates(run: Run, chosen: Chosen, names: Sequence[str], form: str) -> Content:
+    unknown = unknown_vectors(run, chosen, names)
+    notes = tuple(
+        f"The channels of {name} are unknown of {count:,} vectors (not seen, or the network gave NaN): "
+        f"{known_name(name)} says where they are known."
+        for name, count in unknown.items()
+    )
+    pairs = ([name, known_name(name)] if name in unknown else [name] for name in names)
+    every = ["sample_id", "epochs", *(name for pair in pairs for name in pair)]
+    arrays = gate_arrays(run, chosen, names, unknown)
+    return Content(every, len(chosen), lambda stream: ARRAYS[form](stream, arrays), notes)
 
 
 def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:

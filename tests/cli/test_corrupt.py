@@ -28,10 +28,9 @@ def pictures(count, seed):
     return np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """The --data flags of a small data set of its own; the current folder is an empty one."""
-    path = tmp_path / "set.npz"
+def small_set(folder):
+    """The --data flags of a small data set of its own in a folder, beside foreign images and the folder ``work``."""
+    path = folder / "set.npz"
     arrays = {
         "train_images": pictures(120, 0),
         "train_labels": np.arange(120) % 4,
@@ -40,10 +39,17 @@ def data(tmp_path, monkeypatch):
         "class_names": np.array(NAMES),
     }
     write_npz(path, arrays)
-    write_npz(tmp_path / "foreign.npz", {"images": pictures(30, 2)})
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    write_npz(folder / "foreign.npz", {"images": pictures(30, 2)})
+    (folder / "work").mkdir()
     return ["--data.name", "npz", "--data.root", str(path)]
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """The --data flags of a small data set; the current folder is an empty one."""
+    flags = small_set(tmp_path)
+    monkeypatch.chdir(tmp_path / "work")
+    return flags
 
 
 @pytest.fixture
@@ -279,23 +285,33 @@ def test_kinds_lists_them_all(memgate):
     assert "balanced=false" in out
 
 
-def prepared(folder, memgate, data):
-    """Files for what is wrong: each by a name that says what is wrong with it."""
-    memgate("--noise", "symmetric:0.25", "open:0.1:source=npz=../foreign.npz", "--out", "good.npz", *data)
-    memgate("export", "good.npz", "--format", "evidentialmix", "--out", "open.json")
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with files for what is wrong: each by a name that says what is wrong with it; and ``work``, theirs."""
+    root = tmp_path_factory.mktemp("wrong")
+    flags, folder = small_set(root), root / "work"
+
+    def corrupted(*arguments):
+        parse(["corrupt", *map(str, arguments), *flags]).run()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        corrupted("--noise", "symmetric:0.25", "open:0.1:source=npz=../foreign.npz", "--out", "good.npz")
+        parse(["corrupt", "export", "good.npz", "--format", "evidentialmix", "--out", "open.json"]).run()
+        corrupted("--noise", "symmetric:0.25", "--data.train-limit", "100", "--out", "limited.npz")
     (folder / "two-thirds.csv").write_text("\n".join([",".join(["0.2"] * 4)] * 4))
     (folder / "short.json").write_text(json.dumps([0] * 119))
     (folder / "words.json").write_text('["cat", "dog"]')
     (folder / "broken.json").write_text("[0, 1")
-    rewritten("good.npz", header=dataclasses.replace(Manifest.load("good.npz").header, dataset="cifar100"))
-    (folder / "good.npz").rename(folder / "cifar100.npz")
-    (folder / "good.png").unlink()
-    memgate("--noise", "symmetric:0.25", "--data.train-limit", "100", "--out", "limited.npz", *data)
     (folder / "taken.png").touch()
-    rewritten("limited.npz", severity=Manifest.load("limited.npz").severity + np.int8(1))
-    (folder / "limited.npz").rename(folder / "damaged.npz")
-    (folder / "limited.png").unlink()
-    memgate("--noise", "symmetric:0.25", "--data.train-limit", "100", "--out", "limited.npz", *data)
+    good, limited = Manifest.load(folder / "good.npz"), Manifest.load(folder / "limited.npz")
+    dataclasses.replace(good, header=dataclasses.replace(good.header, dataset="cifar100")).save(
+        folder / "cifar100.npz"
+    )
+    dataclasses.replace(limited, severity=limited.severity + np.int8(1)).save(folder / "damaged.npz")
+    for name in ("good.npz", "good.png"):
+        (folder / name).unlink()
+    return root
 
 
 WRONG = [
@@ -354,20 +370,25 @@ WRONG = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )
-def test_what_is_wrong_is_one_sentence_and_nothing_is_written(tmp_path, data, memgate, arguments, sentence):
-    prepared(tmp_path / "work", memgate, data)
-    before = {path: path.read_bytes() for path in (tmp_path / "work").iterdir()}
-    flags = data if arguments[0] not in ("show", "export", "vrify") else []
+def test_what_is_wrong_is_one_sentence_and_nothing_is_written(
+    prepared, memgate, monkeypatch, arguments, sentence
+):
+    monkeypatch.chdir(prepared / "work")
+    before = {path: path.read_bytes() for path in prepared.rglob("*") if path.is_file()}
+    flags = (
+        []
+        if arguments[0] in ("show", "export", "vrify")
+        else ["--data.name", "npz", "--data.root", "../set.npz"]
+    )
     out, errors = memgate(*arguments, *flags, code=2)
     assert sentence in errors
     assert errors.startswith("memgate: ")
     assert errors.count("\n") == 1
     assert out == ""
-    assert {path: path.read_bytes() for path in (tmp_path / "work").iterdir()} == before
+    assert {path: path.read_bytes() for path in prepared.rglob("*") if path.is_file()} == before
 
 
 def test_a_failed_write_leaves_no_half(tmp_path, data, memgate, monkeypatch):

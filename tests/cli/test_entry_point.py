@@ -104,11 +104,16 @@ def test_commands_work_with_closed_streams(make_run: Callable, tmp_path: Path, c
 
 
 @pytest.mark.slow
-def test_training_works_without_standard_error(tmp_path: Path) -> None:
-    command = (
-        f"{sys.executable} -m memgate train --name one --out {tmp_path} --data.name digits --data.image-size 8 "
-        "--data.train-limit 60 --data.test-limit 20 --model.name resnet --model.depth 8 --train.epochs 1 --device cpu"
-    )
-    ended = subprocess.run(["bash", "-c", f"{command} 2>&-"], capture_output=True, text=True)
-    assert ended.returncode == 0
-    assert "epoch 1/1" in ended.stdout
+def test_training_works_without_standard_error(
+    tmp_path: Path,
+    exit_code: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = (
+        "--data.name digits --data.image-size 8 --data.train-limit 60 --data.test-limit 20 --model.name resnet "
+        "--model.depth 8 --train.epochs 1 --device cpu"
+    ).split()
+    monkeypatch.setattr(sys, "stderr", None)  # as Python sets it for 2>&-
+    assert exit_code("train", "--name", "one", "--out", tmp_path, *flags) == 0
+    assert "epoch 1/1" in capsys.readouterr().out

@@ -1,7 +1,9 @@
 """The command line: fast help, every command, and one sentence with exit code 2 for what a user can get wrong."""
 
+import contextlib
 import csv
 import importlib.util
+import io
 import json
 import signal
 import subprocess
@@ -26,16 +28,6 @@ SMALL = (
 ).split()
 
 
-def run(*arguments, code=0, cwd=None):
-    """One memgate process: its output and errors."""
-    done = subprocess.run(
-        [sys.executable, "-m", "memgate", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
-
-
 def test_help_imports_nothing_heavy():
     script = (
         "import sys; from app.cli import main\n"
@@ -50,8 +42,9 @@ def test_help_imports_nothing_heavy():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
-    output, _ = run("train", "--name", "one", "--out", folder / "runs", *SMALL)
-    return folder / "runs" / "one", output
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        main.parse(["train", "--name", "one", "--out", str(folder / "runs"), *SMALL]).run()
+    return folder / "runs" / "one", output.getvalue()
 
 
 @pytest.mark.slow
@@ -64,19 +57,16 @@ def test_train_prints_a_line_per_epoch_and_the_report(trained):
 
 
 @pytest.mark.slow
-def test_export_report_evaluate_and_runs(trained, tmp_path, exit_code, capsys):
-    def printed(*arguments):
-        assert exit_code(*arguments) == 0
-        return capsys.readouterr().out
-
+def test_export_report_evaluate_and_runs(trained, tmp_path, printed, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path, _ = trained
-    output, _ = run("export", path, "--shape", "summary", "--format", "csv")
+    output = printed("export", path, "--shape", "summary", "--format", "csv")
     rows = list(csv.DictReader(Path(output.strip()).read_text().splitlines()))
     assert len(rows) == 200
     assert sum(row["label_kind"] == "symmetric" for row in rows) == 40
     assert sum(row["image_kind"] == "randx" for row in rows) == 10
     assert sum(row["given_label"] != row["clean_label"] for row in rows) == 40
-    report = json.loads(run("report", path, "--format", "json")[0])
+    report = json.loads(printed("report", path, "--format", "json"))
     fitted = sum(row["correct_given_last"] == "true" for row in rows) / 200
     assert report["groups"][0]["fits_given"]["value"] == pytest.approx(fitted)
     assert report["test_accuracy"]["n"] == 60
@@ -177,12 +167,11 @@ def test_recipe_gives_the_defaults_and_flags_count():
 
 
 @pytest.mark.slow
-def test_data_info_and_prepare(tmp_path, exit_code, capsys):
-    output, _ = run("data", "info", "--data.name", "digits")
+def test_data_info_and_prepare(tmp_path, printed):
+    output = printed("data", "info", "--data.name", "digits")
     assert "1437" in output
     assert "360" in output
-    assert exit_code("data", "prepare", "digits", "--root", tmp_path) == 0
-    assert "digits" in capsys.readouterr().out
+    assert "digits" in printed("data", "prepare", "digits", "--root", tmp_path)
 
 
 WRONG = [
@@ -219,10 +208,11 @@ def test_an_error_is_one_sentence_and_nothing_is_written(
 
 @pytest.mark.slow
 def test_an_error_ends_a_process_with_code_2_and_one_sentence(tmp_path):
-    output, errors = run("resume", "nothing", code=2, cwd=tmp_path)
-    assert output == ""
-    assert errors.startswith("memgate: nothing is no run")
-    assert errors.count("\n") == 1
+    command = [sys.executable, "-m", "memgate", "report", "nothing"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("memgate: nothing is no run")
+    assert ended.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

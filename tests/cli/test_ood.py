@@ -1,8 +1,6 @@
 """memgate probe ood: a small real run through the command line, what is stored, and one sentence for what is wrong."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -63,21 +61,16 @@ def of_variant(shown, k):
 
 
 @pytest.mark.slow
-def test_the_whole_way_through_the_command_line(trained_run, sets, capsys):
-    command = [sys.executable, "-m", "memgate", "probe"]
-    done = subprocess.run(
-        [*command, "ood", trained_run.path, "--ood", *pairs(sets), "--near", "noise", "--k", "5"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+def test_the_whole_way_through_the_command_line(trained_run, sets, printed):
+    done = printed("probe", "ood", trained_run.path, "--ood", *pairs(sets), "--near", "noise", "--k", "5")
     assert (
         "one: ood, epoch 3 (last), 60 of 60 test samples are in-distribution; k-NN: k = 5 among 128 training samples"
-    ) in done.stdout
-    assert f"noise (near, its only set): 30 images, 8 × 8, arrays of {sets['noise']}\n\n" in done.stdout
+    ) in done
+    assert f"noise (near, its only set): 30 images, 8 × 8, arrays of {sets['noise']}\n\n" in done
     assert (
         f"stripes (in no group): 12 images, various, picture files of {sets['stripes']}\n"
         "OpenOOD has no groups for digits: --near stripes or --far stripes puts it into a group.\n"
-    ) in done.stdout
+    ) in done
     for text in (
         "AUROC",
         "AUPR in",
@@ -87,11 +80,8 @@ def test_the_whole_way_through_the_command_line(trained_run, sets, capsys):
         "gate's MSP (b3)",
         "k-NN distance",
     ):
-        assert text in done.stdout
-    probe("show", trained_run.path)
-    shown = capsys.readouterr()
-    assert shown.err == ""
-    assert shown.out.strip() == done.stdout.partition("\nStored in")[0]
+        assert text in done
+    assert printed("probe", "show", trained_run.path).strip() == done.partition("\nStored in")[0]
 
 
 def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):

@@ -1,8 +1,6 @@
 """memgate probe difficulty: a small real run through the command line, and one sentence for what can go wrong."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from typing import get_args
 
@@ -42,30 +40,23 @@ def results_of(run):
 
 
 @pytest.mark.slow
-def test_the_whole_way_through_the_command_line(trained_run, capsys):
-    command = [sys.executable, "-m", "memgate", "probe"]
-    done = subprocess.run(
-        [*command, "difficulty", trained_run.path, "--splits", "train", "test", "--scores", *SCORES],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    probe("show", trained_run.path)
-    shown = capsys.readouterr()
-    assert shown.err == ""
+def test_the_whole_way_through_the_command_line(trained_run, printed):
+    done = printed("probe", "difficulty", trained_run.path, "--splits", "train", "test", "--scores", *SCORES)
+    shown = printed("probe", "show", trained_run.path)
     for score in SCORES:
         for split, n in (("train", 128), ("test", 60)):
-            assert f"one: difficulty by {score}, {split}, epoch 3 (last), {n} of {n} samples" in done.stdout
-    assert str(trained_run.path / "probes" / "difficulty.h5") in done.stdout
-    assert re.search(r"-?0\.\d\d \[-?0\.\d\d, -?0\.\d\d\]", done.stdout)  # a correlation, not its format
-    assert ".2f" not in done.stdout
+            assert f"one: difficulty by {score}, {split}, epoch 3 (last), {n} of {n} samples" in done
+    assert str(trained_run.path / "probes" / "difficulty.h5") in done
+    assert re.search(r"-?0\.\d\d \[-?0\.\d\d, -?0\.\d\d\]", done)  # a correlation, not its format
+    assert ".2f" not in done
     for text in (
         "Spearman with g (b2)", "Spearman with g (b3)", "lower median at", "after o1 (b3.2 or later)",
         "\nall ", "\nclean ",
         "Votes (30 of 128 training samples) that agree with the network: stem ", "High is harder",
     ):  # fmt: skip
-        assert text in done.stdout
-        assert text in shown.out
-    assert sorted(done.stdout.splitlines()[:-1]) == sorted(shown.out.splitlines())
+        assert text in done
+        assert text in shown
+    assert sorted(done.splitlines()[:-1]) == sorted(shown.splitlines())
 
 
 @pytest.mark.slow

@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,14 +47,9 @@ def others(trained, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_whole_way_through_the_command_line(trained_run, others, capsys):
-    command = [sys.executable, "-m", "memgate", "probe"]
+def test_the_whole_way_through_the_command_line(trained_run, others, printed):
     control = ["--control", str(others / "plain")]
-    done = subprocess.run(
-        [*command, "routing", trained_run.path, "--splits", "train", "test", *control],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    done = printed("probe", "routing", trained_run.path, "--splits", "train", "test", *control)
     for text in (
         "one: routing by intervention, train, epoch 3 (last), 128 of 128 samples",
         "plain: routing by intervention, train, epoch 3 (last), 128 of 128 samples",
@@ -66,16 +59,12 @@ def test_the_whole_way_through_the_command_line(trained_run, others, capsys):
         "one and its control plain, test, epoch 3: there are not both clean and corrupted samples",
         "Bonett and Price's",
     ):
-        assert text in done.stdout
-    capsys.readouterr()
-    main.parse(["probe", "show", str(trained_run.path)]).run()
-    shown = capsys.readouterr()
-    assert shown.err == ""
-    tables = done.stdout.split("plain: routing")[0].strip()
-    assert shown.out.startswith(tables)
-    beside = done.stdout[done.stdout.index("one and its control plain, train") :].split("learned: g")[0]
-    assert beside in shown.out, "the comparison again, without asking anybody"
-    assert shown.out.count("one - plain") == 6
+        assert text in done
+    shown = printed("probe", "show", trained_run.path)
+    assert shown.startswith(done.split("plain: routing")[0].strip())
+    beside = done[done.index("one and its control plain, train") :].split("learned: g")[0]
+    assert beside in shown, "the comparison again, without asking anybody"
+    assert shown.count("one - plain") == 6
     for run in (trained_run, Run(others / "plain")):
         assert [result.key for result in load_results(run, "routing")] == [
             ("train", 3, "intervention"), ("test", 3, "intervention"),

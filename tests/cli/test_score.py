@@ -1,8 +1,6 @@
 """memgate score: what it prints and writes, and one sentence for what a user can get wrong."""
 
 import json
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -29,14 +27,15 @@ def sheet(capsys, *arguments):
 
 
 @pytest.mark.slow
-def test_the_whole_way_through_the_command_line(trained_run, tmp_path):
-    command = [sys.executable, "-m", "memgate", "score", trained_run.path, "--top", "3", "--by", "aum"]
-    done = subprocess.run([*command, "--out", tmp_path / "s.csv"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert done.stdout.startswith("one: scores of train at epoch 3 of 3 (3 logged epochs, complete")
-    assert "mean gate value g (b2)" in done.stdout
-    assert "The hardest 3 by aum:" in done.stdout
+def test_the_whole_way_through_the_command_line(trained_run, tmp_path, exit_code, capsys):
+    command = ["score", trained_run.path, "--top", "3", "--by", "aum", "--out", tmp_path / "s.csv"]
+    capsys.readouterr()
+    assert exit_code(*command) == 0
+    done = capsys.readouterr()
+    assert done.err == ""
+    assert done.out.startswith("one: scores of train at epoch 3 of 3 (3 logged epochs, complete")
+    assert "mean gate value g (b2)" in done.out
+    assert "The hardest 3 by aum:" in done.out
     assert len(pd.read_csv(tmp_path / "s.csv")) == 128
 
 

@@ -28,3 +28,9 @@ def test_control_characters_are_printed_as_escapes(
 def test_a_word_without_end_is_cut_in_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     console.warn(f"--name {'9' * 5000} is wrong: take {'a' * 300} instead.")
     assert capsys.readouterr().err == f"memgate: --name {'9' * 200}… is wrong: take {'a' * 300} instead.\n"
+
+
+def test_the_line_of_an_epoch_has_the_mean_macs_where_gates_close() -> None:
+    row = {"epoch": 3.0, "lr": 0.1, "train_accuracy": 0.5, "seconds": 2.0}
+    assert "MACs" not in console.epoch_line(row, 9, ())
+    assert console.epoch_line({**row, "train_macs": 20.06e6}, 9, ()).endswith("20.1 M MACs  2.0 s")

@@ -23,7 +23,10 @@ def read_digits(config: DataConfig) -> Source:
     bunch: Any = sklearn.datasets.load_digits()
     values, labels = bunch.images.astype(np.int64), bunch.target.astype(np.int64)
     small = ((values * 255 + 8) // 16).astype(np.uint8)  # 0..16 to 0..255, rounded
-    images = np.stack([squared(Image.fromarray(image), config.image_size) for image in small])
+    if config.image_size == small.shape[1]:  # pictures for Pillow would take most of the time
+        images = np.repeat(small[..., None], 3, axis=3)
+    else:
+        images = np.stack([squared(Image.fromarray(image), config.image_size) for image in small])
     sample_id = np.arange(len(labels))
     order = hash_order(sample_id, "data", "digits", "test")
     by_class = [order[labels[order] == digit][:DIGITS_TEST_PER_CLASS] for digit in range(10)]

@@ -3,7 +3,9 @@
 import errno
 import hashlib
 import os
+import pickle
 import re
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -36,17 +38,14 @@ def save(path: Path, content: dict[str, np.ndarray]) -> Path:
     return path
 
 
-def unpacked(folder: Path, *flags: str) -> Path:
-    if not SHARED.is_dir():
-        pytest.skip(f"{SHARED} is not there: this test reads the data that lies beside the project")
-    command = [sys.executable, str(SHARED / "data" / "unpack.py"), str(folder), *flags]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpacked(tmp_path_factory.mktemp("cifar10"))
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there: this test reads the data that lies beside the project")
+    folder = tmp_path_factory.mktemp("cifar10")
+    command = [sys.executable, str(SHARED / "data" / "unpack.py"), str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture
@@ -90,27 +89,47 @@ def test_real_cifar10_limits_are_balanced_and_nested(cifar10_root):
     assert set(small.sample_id) <= set(large.sample_id)
 
 
-@pytest.mark.slow
-@pytest.mark.shared
-def test_real_cifar100_is_read_by_torchvision_once(tmp_path, no_network):
-    pytest.importorskip("imagecodecs")
+def write_cifar100(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
+    """Files in CIFAR-100's own format: its real names of classes, and few made-up images."""
     from torchvision.datasets import CIFAR100
 
-    root = unpacked(tmp_path, "--cifar100")
-    config = DataConfig(name="cifar100", root=root)
+    content = arrays(train=200, test=100, classes=100)
+    (folder / "cifar-100-python").mkdir()
+    shutil.copy(SHARED / "data" / "cifar100" / "meta", folder / "cifar-100-python")
+    for split in ("train", "test"):
+        labels = content[f"{split}_labels"]
+        entry = {
+            "filenames": [f"{number}.png" for number in range(len(labels))],
+            "fine_labels": labels.tolist(),
+            "coarse_labels": (labels // 5).tolist(),
+            "data": content[f"{split}_images"].transpose(0, 3, 1, 2).reshape(len(labels), -1),
+        }
+        packed = pickle.dumps(entry, protocol=2)
+        (folder / "cifar-100-python" / split).write_bytes(packed)
+        monkeypatch.setattr(CIFAR100, f"{split}_list", [[split, hashlib.md5(packed).hexdigest()]])
+    return content
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("shared")
+def test_cifar100_is_read_by_torchvision_once(tmp_path, no_network, monkeypatch):
+    from torchvision.datasets import CIFAR100
+
+    content = write_cifar100(tmp_path, monkeypatch)
+    config = DataConfig(name="cifar100", root=tmp_path)
     first = load_splits(config)
     assert no_network == []
-    official = CIFAR100(root, train=True)
-    assert first.source == root / "cifar100.npz"
+    official = CIFAR100(tmp_path, train=True)
+    assert first.source == tmp_path / "cifar100.npz"
     assert (first.train.images == official.data).all()
     assert first.train.labels.tolist() == official.targets
     assert list(first.train.class_names) == official.classes
-    assert first.test.images.shape == (10_000, 32, 32, 3)
+    assert (first.test.images == content["test_images"]).all()
     for name in ("train", "test", "meta"):
-        (root / "cifar-100-python" / name).unlink()
+        (tmp_path / "cifar-100-python" / name).unlink()
     second = load_splits(config)
     assert (second.train.digest, second.test.digest) == (first.train.digest, first.test.digest)
-    assert prepare(config) == root / "cifar100.npz"
+    assert prepare(config) == tmp_path / "cifar100.npz"
 
 
 def write_svhn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:

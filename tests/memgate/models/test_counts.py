@@ -139,9 +139,3 @@ def test_squeeze_and_excitation_adds_two_matrices_to_every_unit():
     )
     widths = {256: 3, 512: 4, 1024: 6, 2048: 3}
     assert excited - plain == sum(n * 2 * channels**2 // 16 for channels, n in widths.items())
-
-
-def test_ten_times_wider_resnet_20_has_27_million_parameters():
-    """The wide baseline of the batch-shaping paper: 27.0 M."""
-    wide = parameters(meta(ModelConfig("resnet", 20, width=10), 10))
-    assert round(wide / 1e6, 1) == 27.0
