@@ -21,7 +21,7 @@ def test_they_are_an_axis_of_the_explorer(run: Run, open_page: Any) -> None:
     at = open_page("explorer", run=run.name, x="macs_mean", y="macs_last")
     assert not errors(at)
     shown = figure(at, "scatter")
-    assert shown["layout"]["xaxis"]["title"]["text"] == "mean MACs (MACs)"
+    assert shown["layout"]["xaxis"]["title"]["text"] == "mean MACs"
     ids = np.concatenate([decoded(trace["customdata"]) for trace in shown["data"]])
     x = np.concatenate([decoded(trace["x"]) for trace in shown["data"]])
     samples = run.sample_log().samples("train").sample_id
