@@ -44,7 +44,10 @@ def app_test() -> Iterator[Any]:
     from streamlit import config
     from streamlit.components.v2.component_manager import BidiComponentManager
     from streamlit.runtime.scriptrunner.script_cache import ScriptCache
-    from streamlit.testing.v1 import app_test, local_script_runner  # a second, which other tests do not wait for
+    from streamlit.testing.v1 import (
+        app_test,
+        local_script_runner,
+    )  # a second, which other tests do not wait for
 
     from app.cli.serve import required_options
 

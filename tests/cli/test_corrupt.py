@@ -378,7 +378,11 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_written(
 ):
     monkeypatch.chdir(prepared / "work")
     before = {path: path.read_bytes() for path in prepared.rglob("*") if path.is_file()}
-    flags = [] if arguments[0] in ("show", "export", "vrify") else ["--data.name", "npz", "--data.root", "../set.npz"]
+    flags = (
+        []
+        if arguments[0] in ("show", "export", "vrify")
+        else ["--data.name", "npz", "--data.root", "../set.npz"]
+    )
     out, errors = memgate(*arguments, *flags, code=2)
     assert sentence in errors
     assert errors.startswith("memgate: ")
