@@ -318,7 +318,8 @@ SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SI
 
 FORKS = """
 import os, sys
-import memgate.training.loop, torch._dynamo  # what takes seconds to import, once; optimisers import the last one
+# What takes seconds to import, once; optimisers import the last one.
+import app.cli.commands.train, probes.report.report, sklearn.datasets, memgate.training.loop, torch._dynamo
 from memgate.__main__ import main
 
 for line in sys.stdin:
