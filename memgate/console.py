@@ -56,6 +56,19 @@ def printable(text: str) -> str:
     )
 
 
+def size_text(count: int) -> str:
+    """A size in bytes as text with a unit.
+
+    Example:
+        >>> size_text(2_345_678)
+        '2.3 MB'
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count} B"
+
+
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """The same items, with a progress bar if standard error is a terminal."""
     return iter(

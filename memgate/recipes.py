@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError, require
+from memgate.papers.batch_shaping import bas_config
 from memgate.papers.rows import PaperRow, read_rows
 from memgate.papers.settings import (
     FINAL,
@@ -12,6 +13,7 @@ from memgate.papers.settings import (
     SCHEME_1,
     WARM_UP,
     Reading,
+    has_two_readings,
     row_config,
     starts_from_baseline,
 )
@@ -119,6 +121,31 @@ RECIPES: dict[str, Recipe] = {
             ),
         ),
     ),
+    "paper-bas-r20-c10": Recipe(
+        "the batch-shaping paper: gated ResNet-20, 500 epochs, shaping to epoch 100, then L0 to 300, gamma 0.05",
+        bas_config("batch-shaping", 20, gamma=0.05),
+        "paper-bas-r20-c10-0.05",
+    ),
+    "paper-bas-r32-c10": Recipe(
+        "the same of ResNet-32",
+        bas_config("batch-shaping", 32, gamma=0.05),
+        "paper-bas-r32-c10-0.05",
+    ),
+    "paper-bas-r20-x10-c10": Recipe(
+        "the same of ResNet-20 with 10 times the channels",
+        bas_config("batch-shaping", 20, width=10.0, gamma=0.05),
+        "paper-bas-r20-x10-c10-0.05",
+    ),
+    "paper-bas-r20-x20-c10": Recipe(
+        "the same of ResNet-20 with 20 times the channels",
+        bas_config("batch-shaping", 20, width=20.0, gamma=0.05),
+        "paper-bas-r20-x20-c10-0.05",
+    ),
+    "paper-bas-r20-c10-l0-only": Recipe(
+        "the same of ResNet-20 without batch shaping (its other rows: -shaping-only, -plain; of ResNet-32 too)",
+        bas_config("l0-only", 20, gamma=0.05),
+        "paper-bas-r20-c10-l0-only-0.05",
+    ),
 }
 
 
@@ -172,4 +199,5 @@ def _row(name: str) -> tuple[PaperRow | None, Reading]:
     """The row that a recipe's name stands for (None for none), and its reading: by the code or by the text."""
     row_name = name.removesuffix("-text")
     reading: Reading = "code" if row_name == name else "text"
-    return next((row for row in read_rows() if row.row == row_name), None), reading
+    row = next((row for row in read_rows() if row.row == row_name), None)
+    return row if row is None or reading == "code" or has_two_readings(row) else None, reading

@@ -25,6 +25,7 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "layer-shortcut-only": ("penalty", "bias"),
     "layer-two-way": ("penalty", "bias", "window", "temperature", "spread"),
     "channel-gate": ("hidden_unit", "first_bias", "opening", "inner", "concrete_temperature"),
+    "convnet-aig": ("hidden_unit", "first_bias"),
 }
 """Gated network to the options of :class:`GateConfig` that it uses."""
 
@@ -84,9 +85,10 @@ class GateConfig:
     code (with two outputs so large that, without its temperature, g is 0 or 1 at random)."""
 
     hidden_unit: int = 16
-    """channel-gate: hidden units of the gate in each residual unit, 1 to 65536 (paper: 16)."""
+    """channel-gate, convnet-aig: hidden units of the gate in each residual unit, 1 to 65536 (papers: 16)."""
     first_bias: bool = False
-    """channel-gate: give the gate's first linear layer a bias, though BatchNorm follows it."""
+    """channel-gate, convnet-aig: give the gate's first linear layer a bias, though BatchNorm follows it (convnet-aig:
+    as the authors' code)."""
     opening: float = 0.0
     """channel-gate: initial bias of the gate's logits. 0: about half of the channels start open; 2: most."""
     inner: Literal["both", "first", "last"] = "both"

@@ -19,7 +19,14 @@ ModelName = Literal[
     "layer-shortcut-only",
     "layer-two-way",
     "channel-gate",
+    "convnet-aig",
 ]
+
+GATES_OF_CHANNELS = ("channel-gate",)
+"""Networks whose gates open or close the inner channels of a residual unit."""
+
+GATES_OF_UNITS = ("convnet-aig",)
+"""Networks whose gates take or skip a whole residual unit."""
 
 IMAGENET_UNITS = {
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
@@ -50,7 +57,8 @@ class ModelConfig:
     """resnet: no gate. Gates over whole blocks: entropy-gate (Model 4: entropy of the gate's own classifier),
     block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2: entropy of the gate's softmax),
     block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
-    layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper)."""
+    layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper).
+    Gates that take or skip whole units: convnet-aig."""
     depth: int = 20
     """Layers, 2000 at most. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29,
     164). Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
@@ -155,7 +163,7 @@ class ModelConfig:
     @property
     def hard_gates(self) -> bool:
         """Whether every residual unit has gates that are open or closed, so that closed parts need no computation."""
-        return self.name == "channel-gate"
+        return self.name in GATES_OF_CHANNELS or self.name in GATES_OF_UNITS
 
     @property
     def widths(self) -> dict[str, int]:
@@ -167,11 +175,13 @@ class ModelConfig:
 
     @property
     def gate_channels(self) -> dict[str, int]:
-        """Gate to the number C of things it opens or closes; empty for gates that mix.
+        """Gate to the number C of things it opens or closes: channels, or the unit itself; empty for gates that mix.
 
         In a bottleneck unit the channels of both inner maps, where both are gated, follow one another.
         """
-        if not self.hard_gates:
+        if self.name in GATES_OF_UNITS:
+            return dict.fromkeys(self.gate_names, 1)
+        if self.name not in GATES_OF_CHANNELS:
             return {}
         maps = 2 if self.block == "bottleneck" and self.gate.inner == "both" else 1
         return {name: maps * self.widths[name.partition("u")[0]] for name in unit_names(self.units)}

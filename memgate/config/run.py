@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from memgate.config.checks import LARGEST_SEED, MOST_EPOCHS, check_types, given_path, in_range
+from memgate.config.checks import LARGEST_SEED, check_types, given_path, in_range
 from memgate.config.data import LEFT_RIGHT_MATTERS
 from memgate.config.data import DataConfig as DataConfig
 from memgate.config.gate import GateConfig as GateConfig
+from memgate.config.log import MOST_VECTOR_FILES
+from memgate.config.log import LogConfig as LogConfig
 from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
 from memgate.config.sparsity import LOSSES, SPARSITY_OPTIONS
@@ -25,29 +27,6 @@ from noise.spec import parse_specs
 
 NoisySplit = Literal["val", "test"]
 Device = Literal["auto", "cpu", "cuda"]
-
-
-@dataclass(frozen=True)
-class LogConfig:
-    """When and how the values of every sample are logged.
-
-    Example:
-        >>> from memgate import LogConfig
-        >>> LogConfig(every=5).mode
-        'eval'
-    """
-
-    every: int = 1
-    """Evaluate and log every N epochs and after the last; best.pt is the best of these."""
-    mode: Literal["eval", "online"] = "eval"
-    """Training split. eval: an evaluation pass over the images without augmentation; online: the values of the
-    training pass, augmented and in training mode, at no extra cost. Other splits always get an evaluation pass."""
-    tensorboard: bool = False
-    """Write scalars and histograms of g for TensorBoard (needs the extra: pip install -e '.[tensorboard]')."""
-
-    def __post_init__(self) -> None:
-        check_types(self, "log.")
-        in_range("--log.every", self.every, 1, MOST_EPOCHS)
 
 
 @dataclass(frozen=True)
@@ -134,6 +113,7 @@ class RunConfig:
         )
         self._check_gate_training()
         self._check_sparsity()
+        self._check_gate_vectors()
 
     def _check_gate_training(self) -> None:
         """Refuse settings of the gates' own optimiser for gates without one; an ungated control may keep them."""
@@ -157,6 +137,26 @@ class RunConfig:
                 f"--sparsity.{option.replace('_', '-')} {value} does nothing for {self.model.name}: leave it at "
                 f"{getattr(SparsityConfig(), option)}.",
             )
+        rates, units = len(self.sparsity.target_rates), len(self.model.gate_names)
+        require(
+            "target_rates" not in used or rates in (1, units),
+            f"--sparsity.target-rates has {rates} numbers, and the network {units} gated units: give one for all of "
+            "them, or one for each.",
+        )
+
+    def _check_gate_vectors(self) -> None:
+        """Refuse to keep vectors of gates that do not open and close, and more files than a folder should have."""
+        require(
+            self.log.gates in ("auto", "none") or self.model.hard_gates,
+            f"--log.gates {self.log.gates}: the network {self.model.name} has no gates that open or close, so there "
+            "are no vectors to keep: leave it out, or take a network such as --model.name channel-gate.",
+        )
+        count = len(self.log.vector_epochs(self.train.epochs))
+        require(
+            count <= MOST_VECTOR_FILES,
+            f"--log.gates {self.log.gates} would keep the vectors of {count} epochs, a file each, and at most "
+            f"{MOST_VECTOR_FILES} are kept: take a larger number.",
+        )
 
     @property
     def penalty_names(self) -> tuple[str, ...]:
@@ -187,12 +187,20 @@ class RunConfig:
             *(network.gate_names if network.block_gated else ()),
             *([f"penalty{network.gate.penalty:g}"] if network.penalty_names else []),
             *(f"{loss}-{getattr(self.sparsity, loss):g}" for loss in LOSSES.get(network.name, ())),
+            *self._targets,
             *(self.corruptions or ("clean",)),
             *(f"on-{split}" for split in self.noise_on),
             *(["init"] * (self.init_from is not None)),
         ]
         noise_seed = [f"ns{self.noise_seed}"] if self.noise_seed else []
         return fitted(parts, [f"e{self.train.epochs}", f"s{self.seed}", *noise_seed])
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        """The target rates as a word of the run's name; empty for a network without."""
+        if "target_rates" not in SPARSITY_OPTIONS.get(self.model.name, ()):
+            return ()
+        return (f"t{'-'.join(f'{rate:g}' for rate in self.sparsity.target_rates)}",)
 
     def resolved(self) -> "RunConfig":
         """The same configuration with explicit values for ``auto`` and ``None``, and absolute input paths.
@@ -205,12 +213,17 @@ class RunConfig:
         if train.milestones is None and train.schedule == "milestones":
             drops = sorted({train.epochs // 2, train.epochs * 3 // 4} - {0})
             train = replace(train, milestones=tuple(drops))
+        gates = self.log.gates
+        if gates == "auto":
+            gates = "last" if self.model.hard_gates else "none"
         manifest = self.manifest and given_path("--manifest", self.manifest).absolute()
+        scheduled = "l0" in LOSSES.get(self.model.name, ())
         return replace(
             self,
             data=data,
             train=train,
-            sparsity=self.sparsity.resolved(train.epochs) if self.model.hard_gates else self.sparsity,
+            log=replace(self.log, gates=gates),
+            sparsity=self.sparsity.resolved(train.epochs) if scheduled else self.sparsity,
             out=given_path("--out", self.out),
             name=self.name or self.default_name,
             noise=tuple(str(absolute(spec)) for spec in parse_specs(self.noise)),

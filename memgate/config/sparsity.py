@@ -12,10 +12,11 @@ SPARSITY_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "channel-gate": (
         "shaping", "shaping_schedule", "shaping_until", "prior", "l0", "l0_from", "l0_until", "update",
     ),
+    "convnet-aig": ("rate", "target_rates"),
 }  # fmt: skip
 """Gated network to the options of :class:`SparsityConfig` that it uses."""
 
-LOSSES: Mapping[str, tuple[str, ...]] = {"channel-gate": ("shaping", "l0")}
+LOSSES: Mapping[str, tuple[str, ...]] = {"channel-gate": ("shaping", "l0"), "convnet-aig": ("rate",)}
 """Gated network to the names of its sparsity losses, each with the weight of that name in :class:`SparsityConfig`."""
 
 START, END = 0.2, 0.6
@@ -53,11 +54,17 @@ class SparsityConfig:
     l0_until: int | None = None
     """channel-gate: epoch from which gamma has its full weight. None: three fifths of the epochs (paper: 300)."""
     update: Literal["epoch", "step"] = "epoch"
-    """When the weights change: at the start of each epoch, or at each batch."""
+    """channel-gate: when the weights change: at the start of each epoch, or at each batch."""
+    rate: float = 2.0
+    """convnet-aig: weight of the squared distance between each unit's target rate and the share of the batch that
+    takes it, mean over the units; 0 for none (authors' code: 2)."""
+    target_rates: tuple[float, ...] = (0.6,)
+    """convnet-aig: share of the samples, in [0, 1], that is to take a unit: one number, or one for each unit (authors'
+    code: 0.6)."""
 
     def __post_init__(self) -> None:
         check_types(self, "sparsity.")
-        for flag, weight in (("shaping", self.shaping), ("l0", self.l0)):
+        for flag, weight in (("shaping", self.shaping), ("l0", self.l0), ("rate", self.rate)):
             require(
                 0 <= weight < math.inf,
                 f"--sparsity.{flag} {weight} must be a number from 0 (none), such as 0.05.",
@@ -66,6 +73,11 @@ class SparsityConfig:
             all(LEAST_SHAPE <= value <= MOST_SHAPE for value in self.prior),
             f"--sparsity.prior {self.prior[0]:g} {self.prior[1]:g} is out of range: two numbers from {LEAST_SHAPE} to "
             f"{MOST_SHAPE:g}, such as 0.6 0.4.",
+        )
+        require(
+            bool(self.target_rates) and all(0 <= rate <= 1 for rate in self.target_rates),
+            f"--sparsity.target-rates {' '.join(f'{rate:g}' for rate in self.target_rates)} must be shares of the "
+            "samples in [0, 1], such as 0.6: one for all units, or one for each.",
         )
         in_range("--sparsity.shaping-until", self.shaping_until, 1, MOST_EPOCHS)
         in_range("--sparsity.l0-from", self.l0_from, 0, MOST_EPOCHS)
@@ -97,12 +109,23 @@ class SparsityConfig:
             MemgateError: L0 would end before it starts.
         """
         start, end = round(START * epochs), max(round(END * epochs), round(START * epochs) + 1)
+        given_start, given_end = self.l0_from, self.l0_until
+        require(
+            given_end is not None or given_start is None or given_start < end,
+            f"--sparsity.l0-from {given_start} is not before epoch {end}, at which L0 has its full weight: take an "
+            f"earlier start, or add --sparsity.l0-until (default: three fifths of {epochs} epochs).",
+        )
+        require(
+            given_start is not None or given_end is None or start < given_end,
+            f"--sparsity.l0-until {given_end} is not after epoch {start}, from which L0 rises: take a later end, or "
+            f"add --sparsity.l0-from (default: a fifth of {epochs} epochs).",
+        )
         until = self.shaping_until
         if until is None and self.shaping_schedule == "linear":
             until = max(start, 1)
         return replace(
             self,
             shaping_until=until,
-            l0_from=start if self.l0_from is None else self.l0_from,
-            l0_until=end if self.l0_until is None else self.l0_until,
+            l0_from=start if given_start is None else given_start,
+            l0_until=end if given_end is None else given_end,
         )

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.console import size_text
 from memgate.errors import require
 from memgate.log.gate_vectors import SCHEMA, ids_digest, kept_epochs, vector_path
 from memgate.log.new_file import fixed
@@ -59,13 +60,21 @@ class VectorLayout:
         pattern = sum(_bytes(count) for count in self.gates.values())
         return sum(len(ids) * pattern + len(self.gates) * _bytes(len(ids)) for ids in self.splits.values())
 
+    @property
+    def size_note(self) -> str:
+        """The size of all files as the end of a list; empty where there are none."""
+        if not self.epochs:
+            return ""
+        count = len(self.epochs)
+        return f", gate vectors of {count} epoch{'s' * (count > 1)} up to {size_text(count * self.bytes())}"
+
     def check_space(self, folder: Path) -> None:
         """Raise MemgateError where the disk of a folder has too little space for the files of all epochs."""
         needed, free = len(self.epochs) * self.bytes(), shutil.disk_usage(folder).free
         require(
             needed <= free,
-            f"The gate vectors of {len(self.epochs):,} epochs need {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB "
-            f"are free on the disk of {folder.parent}: free some space, or keep fewer with --log.gates last.",
+            f"The gate vectors of {len(self.epochs):,} epochs need {size_text(needed)} and {size_text(free)} are free "
+            f"on the disk of {folder.parent}: free some space, or keep fewer with --log.gates last.",
         )
 
 

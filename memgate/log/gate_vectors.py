@@ -33,19 +33,24 @@ Part = slice | NDArray[np.integer]
 
 EVERYTHING = slice(None)
 
+_NAME = re.compile(r"gates_epoch_(\d{3,9})\.h5")
+
 
 def vector_path(folder: Path, epoch: int) -> Path:
     """Path of the file of an epoch in a run's folder, whether it exists or not."""
     return folder / f"gates_epoch_{epoch:03d}.h5"
 
 
+def is_vector_file(name: str) -> bool:
+    """Whether a file in a run's folder has the name of gate vectors."""
+    return _NAME.fullmatch(name) is not None
+
+
 def kept_epochs(folder: Path) -> tuple[int, ...]:
     """Epochs whose gate vectors are in a run's folder, rising."""
-    numbers = (
-        re.fullmatch(r"gates_epoch_(\d{3,9})\.h5", path.name) for path in folder.glob("gates_epoch_*.h5")
-    )
-    epochs = sorted(int(number[1]) for number in numbers if number)
-    return tuple(epoch for epoch in epochs if vector_path(folder, epoch).is_file())
+    numbers = (_NAME.fullmatch(path.name) for path in folder.glob("gates_epoch_*.h5"))
+    epochs = {int(number[1]) for number in numbers if number}
+    return tuple(epoch for epoch in sorted(epochs) if vector_path(folder, epoch).is_file())
 
 
 def ids_digest(sample_id: NDArray[np.integer]) -> str:

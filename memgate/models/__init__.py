@@ -45,6 +45,8 @@ from memgate.models.forward import Forward, Gate
 from memgate.models.gated.block_gated import BlockGatedResNet
 from memgate.models.gated.block_gates import BLOCK_GATES
 from memgate.models.gated.channel_gated import ChannelGatedResNet
+from memgate.models.gated.convnet_aig import AdaptiveResNet
+from memgate.models.gated.hard_gated import HardGatedResNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
 
 __all__ = ["MODELS", "Forward", "Gate", "build_model"]
@@ -61,15 +63,22 @@ def _layer_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Modu
     return LayerGatedResNet(config, classes)
 
 
-def _channel_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
-    return ChannelGatedResNet(config, classes)
+def _hard_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
+    return HARD_GATED[config.name](config, classes)
+
+
+HARD_GATED: dict[str, type[HardGatedResNet]] = {
+    "channel-gate": ChannelGatedResNet,
+    "convnet-aig": AdaptiveResNet,
+}
+"""Name of a network whose gates open or close to its class."""
 
 
 MODELS: dict[str, Callable[[ModelConfig, int, int], nn.Module]] = {
     "resnet": _resnet,
     **dict.fromkeys(BLOCK_GATES, BlockGatedResNet),
     **dict.fromkeys(UNIT_GATES, _layer_gated),
-    "channel-gate": _channel_gated,
+    **dict.fromkeys(HARD_GATED, _hard_gated),
 }
 """Name of a network to its constructor from (configuration, number of classes K, side of the images in pixels)."""
 

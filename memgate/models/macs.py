@@ -4,15 +4,16 @@ Convolutions and linear layers are counted, one MAC per product, as in He et al.
 BatchNorm, ReLU, pooling, biases and the additions at shortcuts are not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from memgate.config.model import GATES_OF_UNITS, unit_names
 from memgate.config.run import ModelConfig
 from memgate.models import Gate, build_model
 
@@ -148,21 +149,36 @@ def sample_cost(config: ModelConfig, classes: int, image_size: int) -> SampleCos
     if not config.hard_gates:
         return None
     model = build_model(config, classes, seed=0, image_size=image_size).eval()
-    with _pooled(model) as pools:
-        macs = _macs(model, torch.zeros(1, 3, image_size, image_size))
+    macs, pooled = _counted(model, torch.zeros(1, 3, image_size, image_size))
     root = type(model).__name__
-    names = zip(config.gate_names, _unit_paths(config), strict=True)
+    units, unit_terms = _unit_paths(config), _whole_unit if config.name in GATES_OF_UNITS else _unit_terms
     terms = tuple(
-        term for gate, unit in names for term in _unit_terms(config, gate, macs, f"{root}.trunk.{unit}")
+        term
+        for gate in config.gate_names
+        for term in unit_terms(config, gate, macs, f"{root}.trunk.{units[gate]}")
     )
-    layers = {name: macs[f"{root}.gates.{name}"] for name in config.gate_names}
+    layers, pooling = (
+        {name: counts[f"{root}.gates.{name}"] for name in config.gate_names} for counts in (macs, pooled)
+    )
     fixed = macs["Global"] - sum(layers.values()) - sum(term.macs for term in terms)
-    return SampleCost(fixed, layers, pools, terms)
+    return SampleCost(fixed, layers, pooling, terms)
 
 
-def _unit_paths(config: ModelConfig) -> list[str]:
-    """Module name of every residual unit in the trunk, in the order of the gates."""
-    return [f"blocks.{block}.{number}" for block, count in config.units.items() for number in range(count)]
+def _unit_paths(config: ModelConfig) -> dict[str, str]:
+    """Name of every residual unit to that of its module in the trunk."""
+    paths = [f"blocks.{block}.{number}" for block, count in config.units.items() for number in range(count)]
+    return dict(zip(unit_names(config.units), paths, strict=True))
+
+
+def _whole_unit(_config: ModelConfig, gate: str, macs: Mapping[str, int], unit: str) -> list[Term]:
+    """The term of a unit that is taken or skipped: its convolutions and its squeeze-and-excitation, not its shortcut.
+
+    Args:
+        gate: name of the unit's gate.
+        macs: module to its MACs.
+        unit: name of the unit's module.
+    """
+    return [Term(macs[unit] - macs[f"{unit}.shortcut"], ((gate, 0, 1),))]
 
 
 def _unit_terms(config: ModelConfig, gate: str, macs: Mapping[str, int], unit: str) -> list[Term]:
@@ -189,27 +205,28 @@ def _unit_terms(config: ModelConfig, gate: str, macs: Mapping[str, int], unit: s
     return terms
 
 
-@contextmanager
-def _pooled(model: nn.Module) -> Iterator[dict[str, int]]:
-    """Gate to the additions of its pooling, filled by a forward pass in the block."""
-    additions: dict[str, int] = {}
-    hooks = [
-        gate.register_forward_pre_hook(
-            lambda _, inputs, name=name: additions.__setitem__(name, inputs[0][0].numel())
-        )
-        for name, gate in cast(nn.ModuleDict, model.gates).items()
-    ]
-    try:
-        yield additions
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _macs(model: nn.Module, image: Tensor) -> dict[str, int]:
+    """MACs of every module of a network by PyTorch's names; ``Global`` is the whole network."""
+    return _counted(model, image)[0]
 
 
 @torch.no_grad()
-def _macs(model: nn.Module, image: Tensor) -> dict[str, int]:
-    """MACs of every module of a network by PyTorch's names; ``Global`` is the whole network."""
-    # PyTorch counts a multiplication and an addition apart: two FLOPs per MAC.
-    with FlopCounterMode(display=False) as counter:
+def _counted(model: nn.Module, image: Tensor) -> tuple[Counter[str], Counter[str]]:
+    """MACs, and additions of average pooling, of every module by PyTorch's names; ``Global`` is the whole network.
+
+    A module without an operation of the kind has 0.
+    """
+    mean = torch.ops.aten.mean
+    with FlopCounterMode(display=False, custom_mapping={mean: _additions}) as counter:
         model(image)
-    return {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
+    macs, pooled = Counter[str](), Counter[str]()
+    for name, flops in counter.get_flop_counts().items():
+        pooled[name] = flops.get(mean, 0)
+        # PyTorch counts a multiplication and an addition apart: two FLOPs per MAC.
+        macs[name] = (sum(flops.values()) - pooled[name]) // 2
+    return macs, pooled
+
+
+def _additions(shape: Sequence[int], *_: object, **_options: object) -> int:
+    """Additions of a mean over values of this shape."""
+    return math.prod(shape)

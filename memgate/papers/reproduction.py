@@ -6,9 +6,17 @@ from pathlib import Path
 
 from memgate.config.names import fitted
 from memgate.config.run import DataConfig, Device, RunConfig
+from memgate.errors import require
 from memgate.papers.rows import PaperRow, baseline_of
 from memgate.papers.scales import ScaleName, scale_caveats, scaled
-from memgate.papers.settings import Reading, caveats, row_config, starts_from_baseline
+from memgate.papers.settings import (
+    Reading,
+    caveats,
+    has_two_readings,
+    obstacle,
+    row_config,
+    starts_from_baseline,
+)
 from memgate.sweeps.grid import Sweep, SweepRun
 
 
@@ -19,7 +27,7 @@ class ReproductionSettings:
     scale: ScaleName
     """How much of each run is trained."""
     reading: Reading
-    """``code`` or ``text``, see :mod:`memgate.papers.settings`."""
+    """``code`` or ``text``, see :mod:`memgate.papers.settings`; of documents that have both."""
     seeds: tuple[int, ...]
     """One run per row and seed."""
     out: Path = Path("runs")
@@ -29,11 +37,6 @@ class ReproductionSettings:
     device: Device = "auto"
     """Device of the trainings."""
 
-    @property
-    def name(self) -> str:
-        """Name of the sweep; rows and seeds of the same scale and reading are added to the same sweep."""
-        return f"reproduce-{self.scale}-{self.reading}"
-
 
 @dataclass(frozen=True)
 class Reproduction:
@@ -42,7 +45,7 @@ class Reproduction:
     rows: tuple[PaperRow, ...]
     """The reproduced rows."""
     sweep: Sweep
-    """The sweep that lists the runs."""
+    """The sweep that lists the runs; a row without any cannot be trained."""
     configs: tuple[RunConfig, ...]
     """Configurations in the order of training: a baseline comes before the runs that start from it."""
     comparable: bool
@@ -52,15 +55,26 @@ class Reproduction:
 
 
 def reproduction(rows: Sequence[PaperRow], settings: ReproductionSettings) -> Reproduction:
-    """The runs that reproduce rows; nothing is trained.
+    """The runs that reproduce rows; nothing is trained. Rows that memgate cannot train have no runs.
 
     Args:
         rows: at least one.
         settings: settings of all runs.
+
+    Raises:
+        MemgateError: none of the rows can be trained, or a reading is chosen where there is only one.
     """
     runs: dict[str, SweepRun] = {}
     configs: dict[str, RunConfig] = {}
-    for row in rows:
+    possible = [row for row in rows if not obstacle(row)]
+    if not possible:
+        row_config(rows[0], settings.reading)  # raises
+    require(
+        settings.reading == "code" or any(has_two_readings(row) for row in possible),
+        f"--reading {settings.reading} does nothing for {possible[0].row}, of a document with one reading: leave it "
+        "out.",
+    )
+    for row in possible:
         for seed in settings.seeds:
             needed = [row]
             if starts_from_baseline(row, settings.reading):
@@ -69,18 +83,26 @@ def reproduction(rows: Sequence[PaperRow], settings: ReproductionSettings) -> Re
                 name = run_name(needed_row, settings, seed)
                 runs[name] = SweepRun(name, {"row": needed_row.row}, seed)
                 configs[name] = replace(_config(needed_row, settings, seed), name=name)
-    base = RunConfig(name=settings.name, out=settings.out)
-    full = [row_config(row, settings.reading) for row in rows]
+    name = sweep_name(possible, settings)
+    base = RunConfig(name=name, out=settings.out)
+    full = [row_config(row, settings.reading) for row in possible]
     notes = scale_caveats(settings.scale, full)
     notes += dict.fromkeys(note for row in rows for note in caveats(row, settings.reading))
-    sweep = Sweep(settings.name, "reproduce", base, tuple(runs.values()))
+    sweep = Sweep(name, "reproduce", base, tuple(runs.values()))
     comparable = settings.scale == "full"
     return Reproduction(tuple(rows), sweep, tuple(configs.values()), comparable, tuple(notes))
 
 
+def sweep_name(rows: Sequence[PaperRow], settings: ReproductionSettings) -> str:
+    """Name of the sweep; rows and seeds of the same scale and reading are added to the same sweep."""
+    reading = [settings.reading] * any(has_two_readings(row) for row in rows)
+    return "-".join(["reproduce", settings.scale, *reading])
+
+
 def run_name(row: PaperRow, settings: ReproductionSettings, seed: int) -> str:
     """The folder's name of a row's run."""
-    return fitted([row.row, settings.scale, settings.reading], [f"s{seed}"])
+    reading = [settings.reading] * has_two_readings(row)
+    return fitted([row.row, settings.scale, *reading], [f"s{seed}"])
 
 
 def _config(row: PaperRow, settings: ReproductionSettings, seed: int) -> RunConfig:

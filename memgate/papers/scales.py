@@ -1,13 +1,16 @@
 """Scales of a reproduction: the documents' own, a tenth of the epochs, or minutes on a CPU. Imports no torch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from memgate.config.run import ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import ModelConfig, RunConfig, SparsityConfig, TrainConfig
 from memgate.training.schedule import RESNET34_PHASES
 
 ScaleName = Literal["tiny", "short", "full"]
+
+WIDEST_SMALL = 2.0
+"""Factor of the channels of the smallest network of a wider family."""
 
 TRAIN_IMAGES = {"cifar10": 50_000, "cifar100": 50_000}
 
@@ -42,7 +45,8 @@ SCALES: dict[ScaleName, Scale] = {
 def scaled(config: RunConfig, scale: ScaleName) -> RunConfig:
     """The configuration at a scale.
 
-    Milestones keep their share of the epochs. The epochs that the authors' ResNet-34 schedule trains at a rate of 0
+    Milestones and the schedules of the gates' losses keep their share of the epochs, and each phase has an epoch or
+    more as far as there are enough. The epochs that the authors' ResNet-34 schedule trains at a rate of 0
     (1 to 82, and from 165 on) are omitted from a shortened run: they change BatchNorm's statistics only.
 
     Args:
@@ -55,14 +59,37 @@ def scaled(config: RunConfig, scale: ScaleName) -> RunConfig:
     train = _without_zero_rates(config.train)
     epochs = settings.epochs if settings.fraction is None else max(1, round(settings.fraction * train.epochs))
     ratio = epochs / train.epochs
-    drops = sorted({max(1, round(ratio * milestone)) for milestone in train.milestones or ()})
-    train = replace(train, epochs=epochs, milestones=tuple(drop for drop in drops if drop < epochs))
+    sparsity = _scaled_losses(config.sparsity, ratio)
+    train = replace(train, epochs=epochs, milestones=_scaled_drops(train.milestones or (), ratio, epochs))
     if settings.small:
         train = replace(train, warmup_iterations=0)  # the papers' networks below 110 layers have none
     data = replace(config.data, train_limit=settings.train_limit, test_limit=settings.test_limit)
-    return replace(
-        config, data=data, model=_smallest(config.model) if settings.small else config.model, train=train
+    model = _smallest(config.model) if settings.small else config.model
+    return replace(config, data=data, model=model, train=train, sparsity=sparsity)
+
+
+def _scaled_drops(milestones: Sequence[int], ratio: float, epochs: int) -> tuple[int, ...]:
+    """The milestones at a share of the epochs, with one epoch or more between them and after the last.
+
+    Where there are too few epochs, the first ones are left out.
+    """
+    drops: list[int] = []
+    latest = epochs - 1
+    for milestone in reversed(milestones):
+        drops.insert(0, min(max(1, round(ratio * milestone)), latest))
+        latest = drops[0] - 1
+    return tuple(drop for drop in drops if drop >= 1)
+
+
+def _scaled_losses(losses: SparsityConfig, ratio: float) -> SparsityConfig:
+    """The losses with their epochs at a share of the epochs: shaping and the rise of L0 last one epoch or more."""
+    until, start, end = (
+        None if epoch is None else max(1, round(ratio * epoch))
+        for epoch in (losses.shaping_until, losses.l0_from, losses.l0_until)
     )
+    if start is not None and end is not None:
+        end = max(end, start + 1)
+    return replace(losses, shaping_until=until, l0_from=start, l0_until=end)
 
 
 def _without_zero_rates(train: TrainConfig) -> TrainConfig:
@@ -82,7 +109,8 @@ def _without_zero_rates(train: TrainConfig) -> TrainConfig:
 
 
 def _smallest(model: ModelConfig) -> ModelConfig:
-    """The smallest network of the same family whose every block can be gated."""
+    """The smallest network of the same family whose every block can be gated; of a wider one, twice as wide."""
+    model = replace(model, width=min(model.width, WIDEST_SMALL))
     if model.layout == "imagenet":
         return replace(model, depth=18, width=0.25)
     return replace(model, depth=14 if model.block == "basic" else 20)
@@ -131,6 +159,7 @@ def scale_caveats(scale: ScaleName, configs: Iterable[RunConfig]) -> list[str]:
     """Reasons why runs of a scale cannot be compared with the documents' numbers, each a sentence."""
     if scale == "full":
         return []
+    configs = list(configs)
     sentences = [f"Scale {scale} ({SCALES[scale].description}): not comparable with the documents' numbers."]
     if any(config.train.schedule == "resnet34-authors" for config in configs):
         sentences.append(
@@ -141,4 +170,11 @@ def scale_caveats(scale: ScaleName, configs: Iterable[RunConfig]) -> list[str]:
             "A gate's rate that falls every 50 epochs does not fall in a run of fewer: rows of step50 are the same "
             "as those of constant at this scale."
         )
+    if any(config.model.hard_gates and config.sparsity.l0 for config in configs):
+        sentences.append(
+            "L0 closes gates little by little: with the documents' gamma and a share of their steps few channels "
+            "close, so the MACs hardly depend on gamma at this scale."
+        )
+    if SCALES[scale].small and any(config.model.width > WIDEST_SMALL for config in configs):
+        sentences.append(f"Wider networks have {WIDEST_SMALL:g} times the channels at this scale.")
     return sentences

@@ -9,6 +9,8 @@ say:
     ResNet-34's learning rate   0 in epochs 1-82, then 0.01, 0.001    0.1, a tenth of it after epochs 82 and 123
     ResNet-34's convolutions    PyTorch's initialisation              He normal
     Model 4 over B3 reads       o2, the block's last unit             o1, its first unit
+
+The batch-shaping paper has one reading (:mod:`memgate.papers.batch_shaping`).
 """
 
 from dataclasses import replace
@@ -16,6 +18,8 @@ from typing import Literal
 
 from memgate.config.model import ModelName
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.errors import require
+from memgate.papers.batch_shaping import bas_caveats, bas_row_config
 from memgate.papers.rows import PaperRow
 
 Reading = Literal["code", "text"]
@@ -62,6 +66,24 @@ _GATED: dict[str, tuple[ModelName, GateConfig]] = {
 """Model name in the documents to memgate's network and gate."""
 
 
+_NO_DATA = {"imagenet": "ImageNet", "cityscapes": "Cityscapes"}
+"""Data sets of rows that memgate does not have."""
+
+
+def obstacle(row: PaperRow) -> str:
+    """Why memgate cannot train a row, as a clause; empty where it can."""
+    if row.dataset in _NO_DATA:
+        return f"{_NO_DATA[row.dataset]} is no data set of memgate yet"
+    if row.model == "sgad":
+        return "SGAD has no public code, and is no network of memgate"
+    return ""
+
+
+def has_two_readings(row: PaperRow) -> bool:
+    """Whether the readings ``code`` and ``text`` of a row can differ."""
+    return row.document in ("report", "paper")
+
+
 def row_config(row: PaperRow, reading: Reading) -> RunConfig:
     """The configuration of a row's run.
 
@@ -69,9 +91,23 @@ def row_config(row: PaperRow, reading: Reading) -> RunConfig:
         row: a row of the documents.
         reading: ``code`` or ``text``. For ``text`` and a row of baseline initialisation, ``init_from`` is not set,
             because that baseline has to be trained first.
+
+    Raises:
+        MemgateError: memgate cannot train the row.
     """
+    reason = obstacle(row)
+    require(
+        not reason,
+        f"{row.row} cannot be trained: {reason}. 'memgate reproduce {row.row} --list' shows the document's number.",
+    )
+    if not has_two_readings(row):
+        return bas_row_config(row)
     return RunConfig(
-        data=DataConfig(name=row.dataset, normalisation="legacy", augment="crop-flip"),
+        data=DataConfig(
+            name="cifar100" if row.dataset == "cifar100" else "cifar10",
+            normalisation="legacy",
+            augment="crop-flip",
+        ),
         model=_model(row, reading),
         train=_train(row, reading),
     )
@@ -110,10 +146,18 @@ def _train(row: PaperRow, reading: Reading) -> TrainConfig:
 
 
 def caveats(row: PaperRow, reading: Reading) -> list[str]:
-    """Known differences between a row's result and a run at the full scale, each a sentence."""
+    """Known differences between a row's result and a run at the full scale, each a sentence.
+
+    Of a row that cannot be trained: the reason.
+    """
     sentences = []
     if row.note:
         sentences.append(f"{row.row}: {row.note}.")
+    reason = obstacle(row)
+    if reason:
+        return [*sentences, f"{reason}: such rows have no runs."]
+    if not has_two_readings(row):
+        return [*sentences, *bas_caveats(row)]
     if row.init == "baseline":
         done = "so are ours (--reading code)" if reading == "code" else "ours do load one (--reading text)"
         sentences.append(

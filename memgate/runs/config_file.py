@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from memgate.config.json_form import from_json
+from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.runs.json_files import check_digest, digest_of, read_json, with_digest, write_json
 from noise.files.json_form import json_text
@@ -42,6 +44,21 @@ def read_config(path: Path) -> dict[str, Any]:
         )
     check_digest(path, stored, needed=False, without=_NOT_COVERED)
     return stored
+
+
+def configuration(values: Mapping[str, Any], path: Path) -> RunConfig:
+    """The configuration in a part of config.json, also of version 0.1.0.
+
+    Args:
+        values: ``config`` or ``requested`` of the file's content.
+        path: of the file, for messages.
+
+    Raises:
+        MemgateError: a value is out of its range, or not one of this version.
+    """
+    if values.get("log", {}).get("mode") == "sweep":  # the name of the mode in version 0.1.0
+        values = {**values, "log": {**values["log"], "mode": "eval"}}
+    return from_json(RunConfig, values, str(path))
 
 
 def write_config(path: Path, content: Mapping[str, Any]) -> None:

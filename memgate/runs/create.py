@@ -12,6 +12,7 @@ from memgate.config.json_form import to_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.log.format import LogLayout
+from memgate.log.gate_vector_files import VectorLayout
 from memgate.log.identity import file_digests, manifest_path
 from memgate.log.writer import SampleLogWriter, lock
 from memgate.runs.config_file import write_config
@@ -29,6 +30,7 @@ def create_run(
     digests: Mapping[str, str],
     layout: LogLayout,
     fill: Callable[[Path], object] = lambda _: None,
+    vectors: VectorLayout | None = None,
 ) -> Run:
     """A new run that memgate is going to train: its directory with an empty log.
 
@@ -40,9 +42,10 @@ def create_run(
         digests: split to the digest of its images and labels as they are on disk.
         layout: of the log.
         fill: as for :func:`make_folder`.
+        vectors: of the files of gate vectors that the training will write. None: it writes none.
 
     Raises:
-        MemgateError: the name is taken, the folder cannot be made, or the disk has no space for the log.
+        MemgateError: the name is taken, the folder cannot be made, or the disk has no space for log and gate vectors.
     """
     assert config.name is not None, "resolve the configuration first"
     path = config.out / config.name
@@ -55,7 +58,7 @@ def create_run(
         "environment": environment,
         "digests": dict(digests),
     }
-    return make_folder(path, stored, manifests, layout, fill)
+    return make_folder(path, stored, manifests, layout, fill, vectors)
 
 
 def make_folder(
@@ -64,6 +67,7 @@ def make_folder(
     manifests: Mapping[str, Manifest],
     layout: LogLayout | None,
     fill: Callable[[Path], object] = lambda _: None,
+    vectors: VectorLayout | None = None,
 ) -> Run:
     """A new run of any origin: its directory, with an empty log if it has one.
 
@@ -74,6 +78,7 @@ def make_folder(
         manifests: as for :func:`create_run`.
         layout: of the log; None for a run without one.
         fill: called with the folder, to write further files into it.
+        vectors: see :func:`create_run`.
 
     Raises:
         MemgateError: the folder cannot be made, or the disk has no space for the log.
@@ -89,6 +94,8 @@ def make_folder(
         fill(partial)
         if layout is not None:
             SampleLogWriter.create(partial / "log.h5", layout, file_digests(partial))
+        if vectors is not None:
+            vectors.check_space(partial)  # beside the log, whose space is taken already
         partial.rename(path)
         sync_folder(path.parent)
     except BaseException as error:

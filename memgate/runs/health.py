@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from memgate.errors import DAMAGE, MemgateError, first_line, require
 from memgate.log.format import QUANTITIES
+from memgate.log.gate_vectors import is_vector_file, vector_path
+from memgate.log.guard import file_state
 from memgate.log.identity import changed_files, manifest_path
 from memgate.log.reader import SampleLog
+from memgate.runs.epoch_files import check_vectors
 from memgate.runs.run import Run, command
 from noise.manifest.manifest import Manifest
 
@@ -137,14 +140,15 @@ def stored_arrays(log: SampleLog) -> tuple[StoredArray, ...]:
 
 
 def sizes(run: Path) -> dict[str, int]:
-    """Size in bytes of a run's log, of each of its folders, and of its other files together."""
-    bytes_of = {"log.h5": 0, "checkpoints": 0, "probes": 0, "exports": 0, "other files": 0}
+    """Size in bytes of a run's log, of its gate vectors, of each of its folders, and of its other files together."""
+    bytes_of = {"log.h5": 0, "gate vectors": 0, "checkpoints": 0, "probes": 0, "exports": 0, "other files": 0}
     for path in run.rglob("*"):
         try:
             size = path.stat().st_size if path.is_file() and not path.is_symlink() else 0
         except OSError:  # a training has just replaced the file
             continue
         part = path.relative_to(run).parts[0]
+        part = "gate vectors" if is_vector_file(part) else part
         key = part if part in bytes_of or (run / part).is_dir() else "other files"
         bytes_of[key] = bytes_of.get(key, 0) + size
     return bytes_of
@@ -181,7 +185,18 @@ def files(run: Run) -> tuple[FileState, ...]:
         remedy = f"Put back a copy of the file, which says what was done to the samples, or {again}"
         states.append(_file(run, path.name, lambda path=path: Manifest.load(path), remedy, command))
     states.append(_file(run, "metrics.csv", run.metrics, "Nothing to do: the dashboard reads the log."))
-    return tuple(states)
+    return (*states, *vector_files(run))
+
+
+def vector_files(run: Run) -> tuple[FileState, ...]:
+    """State of each file of gate vectors; one that is not there was removed, or its disk was full, and is no fault."""
+    remedy = "Put back a copy of the file, or remove it and do without this epoch: nothing else needs it."
+    identity = _or(lambda: run.sample_log().identity, "")
+    paths = [vector_path(run.path, epoch) for epoch in run.gate_vector_epochs]
+    return tuple(
+        _file(run, path.name, lambda path=path: check_vectors(path, file_state(path), identity), remedy)
+        for path in paths
+    )
 
 
 def _or(read: Callable[[], Any], otherwise: Any) -> Any:

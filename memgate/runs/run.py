@@ -1,16 +1,6 @@
 """The run directory: open it, list several, read what it holds. Never imports torch.
 
-runs/<name>/
-  config.json    resolved configuration, versions, git revision, command, device
-  manifest.npz   what was done to each training sample (manifest-test_corrupted.npz: of a corrupted copy)
-  log.h5         values of every sample at every epoch
-  metrics.csv    one line per epoch
-  checkpoints/   last.pt, epoch_NNN.pt, best.pt
-  probes/        <probe>.h5: results that probes computed from checkpoints
-  exports/       exported tables
-  images.npz, given_labels.csv   of a recorded run: pictures, and labels that the user corrupted
-  status.json    running / complete / stopped / failed
-(of imported curves there are only config.json, metrics.csv and status.json)
+Its files are listed in docs/reference/run_directory.md.
 """
 
 import importlib
@@ -23,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memgate.config.json_form import from_json
-from memgate.config.names import is_name
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
+from memgate.log.gate_vectors import GateVectors, kept_epochs
 from memgate.log.identity import manifest_path
 from memgate.log.reader import SampleLog
 from memgate.log.split_log import SplitLog, open_split
 from memgate.runs import metrics
-from memgate.runs.config_file import read_config, run_identity
+from memgate.runs.config_file import configuration, read_config, run_identity
+from memgate.runs.epoch_files import checkpoint_epochs, checkpoint_names, checkpoint_path, no_vectors
 from memgate.runs.json_files import DIGEST
 from memgate.runs.outline import Outline, outline_of
 from memgate.runs.status import Status, read_status, write_status
@@ -120,10 +111,7 @@ class Run:
                 f"{self.name} was recorded by another program, so memgate has neither its configuration nor its "
                 "network: train there, and probe the network by probes.critical_samples(model, images)."
             )
-        values = self._stored[key]
-        if values.get("log", {}).get("mode") == "sweep":  # the name of the mode in version 0.1.0
-            values = {**values, "log": {**values["log"], "mode": "eval"}}
-        return from_json(RunConfig, values, str(self.path / "config.json"))
+        return configuration(self._stored[key], self.path / "config.json")
 
     @property
     def digests(self) -> dict[str, str]:
@@ -180,6 +168,21 @@ class Run:
             (3, 2, 128)
         """
         return open_split(self.sample_log(), split)
+
+    def gate_vectors(self, epoch: int | None = None) -> GateVectors:
+        """Which channels of each gate were open for each sample after an epoch; None: the last that was kept.
+
+        Raises:
+            MemgateError: the vectors of the epoch were not kept (``--log.gates``), or their file cannot be used.
+        """
+        if not self.gate_vector_epochs:
+            raise MemgateError(no_vectors(self.path, self.config, self.status().epoch))
+        return GateVectors.open(self.path, epoch)
+
+    @property
+    def gate_vector_epochs(self) -> tuple[int, ...]:
+        """Epochs whose gate vectors are there, rising."""
+        return kept_epochs(self.path)
 
     def scores(self, split: str = "train") -> "pd.DataFrame":
         """Every score of every sample, one row per sample, by rising ``sample_id``: what ``memgate score`` writes.
@@ -276,20 +279,17 @@ class Run:
         Raises:
             MemgateError: the run has no such checkpoint.
         """
-        which, folder = str(which), self.path / "checkpoints"
-        number = which.isascii() and which.isdecimal() and len(which) <= 9
-        path = folder / (f"epoch_{int(which):03d}.pt" if number else f"{which}.pt")
-        if not is_name(which) or not path.exists():
+        path = checkpoint_path(self.path, str(which))
+        if path is None or not path.exists():
             _ = self.config  # raises for a recorded run, which has no network at all
-            present = ", ".join(sorted(entry.stem for entry in folder.glob("*.pt"))) or "none yet"
-            raise MemgateError(f"{self.name} has no checkpoint {which!r}: it has {present}.")
+            present = ", ".join(checkpoint_names(self.path)) or "none yet"
+            raise MemgateError(f"{self.name} has no checkpoint {str(which)!r}: it has {present}.")
         return path
 
     @property
     def checkpoint_epochs(self) -> tuple[int, ...]:
         """Epochs that have a checkpoint of their own (``epoch_NNN.pt``), rising."""
-        stems = [path.stem.removeprefix("epoch_") for path in (self.path / "checkpoints").glob("epoch_*.pt")]
-        return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
+        return checkpoint_epochs(self.path)
 
 
 def command(verb: str, path: Path) -> str:

@@ -19,6 +19,7 @@ from memgate.runs.inputs import Inputs, inputs_of
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
 from memgate.training.environment import choose_device
+from memgate.training.gate_vectors import VectorBuffer
 from memgate.training.loader import DeviceImages
 from memgate.training.sample_buffer import SampleBuffer
 
@@ -38,6 +39,7 @@ def evaluate_split(
     gates: tuple[str, ...],
     precision: str,
     cost: SampleCost | None = None,
+    vectors: VectorBuffer | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> EpochRecord:
     """The per-sample values of a whole split, without augmentation; the model's training mode is restored.
@@ -48,6 +50,7 @@ def evaluate_split(
         gates: names of the network's gates.
         precision: ``float32`` or ``bf16``.
         cost: of a network whose gates close; None leaves the MACs of the samples missing.
+        vectors: is given the binary vectors of the gates too. None: they are not collected.
         between: called before each batch; it may raise to end the pass.
     """
     buffer = SampleBuffer(images.given, images.clean, gates, cost)
@@ -59,6 +62,8 @@ def evaluate_split(
             with autocast(images.device, precision):
                 forward = model(batch.images)
             buffer.update(batch.index, forward)
+            if vectors is not None:
+                vectors.update(batch.index, forward)
     finally:
         model.train(training)
     return buffer.record()

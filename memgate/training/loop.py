@@ -1,6 +1,7 @@
 """Training a run from its configuration to the last epoch: train, evaluate, log and checkpoint each epoch."""
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import torch
 
 from memgate import console
 from memgate.config.run import RunConfig
+from memgate.console import size_text
 from memgate.errors import MemgateError, require
 from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.identity import check_layout, configuration_note
@@ -25,6 +27,7 @@ from memgate.training import checkpoint
 from memgate.training.ending import recorded_end
 from memgate.training.environment import choose_device, choose_precision, describe
 from memgate.training.evaluate import evaluate_split, summarise
+from memgate.training.gate_vectors import VectorBuffer, VectorKeeper, vector_layout
 from memgate.training.initial import new_state, with_initial_weights
 from memgate.training.interrupt import Interrupt
 from memgate.training.loader import Batch, DeviceImages
@@ -70,10 +73,15 @@ def train(requested: RunConfig) -> Run:
     inputs = load_inputs(config)
     check_image_size(config.model, inputs.clean.train.side)  # no folder is made for what can never train
     config, environment, fill = with_initial_weights(config, inputs.clean.train, describe(device), device)
-    layout = log_layout(config, inputs)
+    layout, vectors = log_layout(config, inputs), vector_layout(config, inputs)
     with Interrupt() as interrupt:  # from here on, a signal leaves a run that can be resumed
-        run = create_run(requested, config, environment, inputs.manifests, inputs.digests, layout, fill)
-        console.note(f"Training {run.path} on {device.type}; if it stops: {command('resume', run.path)}")
+        run = create_run(
+            requested, config, environment, inputs.manifests, inputs.digests, layout, fill, vectors
+        )
+        sizes = f"log {size_text(layout.bytes())}{vectors.size_note}"
+        console.note(
+            f"Training {run.path} on {device.type} ({sizes}); if it stops: {command('resume', run.path)}"
+        )
         return _fit(run, inputs, device, interrupt)
 
 
@@ -157,6 +165,7 @@ class Training:
         train = inputs.clean.train
         self.cost = sample_cost(self.config.model, train.class_count, train.side)
         self.penalties = {name: torch.zeros((), device=device) for name in self.config.penalty_names}
+        self.vectors = VectorKeeper(held, vector_layout(self.config, inputs), device)
         self._restore(self.run.status().epoch)
 
     def _restore(self, finished: int) -> None:
@@ -188,6 +197,7 @@ class Training:
         epochs = self.config.train.epochs
         self.held.set_status("running", self.state.epoch)
         self.held.keep_metrics(self.state.epoch)
+        self.vectors.keep(self.state.epoch)
         with closing(TensorBoard(self.run.path, self.config.log.tensorboard, self.state.epoch)) as board:
             while self.state.epoch < epochs:
                 self.one_epoch(board)
@@ -198,8 +208,9 @@ class Training:
         """Train one epoch, evaluate it, and write log, metrics and checkpoints."""
         start, state, epoch = time.monotonic(), self.state, self.state.epoch + 1
         logged = self.writer.logs(epoch)
-        online = self._train_epoch(epoch, keep=logged and self.config.log.mode == "online")
-        records = self._evaluate(online) if logged else {}
+        vectors = self.vectors.buffers(epoch)
+        online = self._train_epoch(epoch, logged and self.config.log.mode == "online", vectors.get("train"))
+        records = self._evaluate(online, vectors) if logged else {}
         row = self._metrics(epoch, records)
         improved = row.get("val_accuracy", -1.0) > state.best_accuracy
         if improved:
@@ -207,6 +218,7 @@ class Training:
         # The checkpoint comes last: an epoch that is in it is never missing from the log or the metrics.
         if records:
             self._log(epoch, records)
+        self.vectors.write(epoch, vectors)
         row["seconds"] = time.monotonic() - start
         self.held.append_metrics(row)
         board.write(row, records, self.gates)
@@ -214,8 +226,8 @@ class Training:
         self.held.set_status("running", epoch)
         console.note(console.epoch_line(row, self.config.train.epochs, self.gates))
 
-    def _train_epoch(self, epoch: int, keep: bool) -> EpochRecord | None:
-        """Train one epoch; with ``keep``, return the per-sample values of the training pass itself."""
+    def _train_epoch(self, epoch: int, keep: bool, vectors: VectorBuffer | None) -> EpochRecord | None:
+        """Train one epoch; with ``keep``, collect vectors and return the per-sample values of this very pass."""
         config, state, images = self.config.train, self.state, self.images["train"]
         buffer = SampleBuffer(images.given, images.clean, self.gates, self.cost) if keep else None
         state.model.train()
@@ -228,6 +240,8 @@ class Training:
         def keep_values(batch: Batch, forward: Forward) -> None:
             if buffer is not None:
                 buffer.update(batch.index, forward)
+                if vectors is not None:
+                    vectors.update(batch.index, forward)
             for name, penalty in forward.penalties.items():
                 self.penalties[name] += penalty.detach() * (len(batch.index) / len(images))
 
@@ -239,7 +253,9 @@ class Training:
             train_step(state, batch, number, config, losses, keep_values)
         return buffer.record() if buffer else None
 
-    def _evaluate(self, online: EpochRecord | None) -> dict[str, EpochRecord]:
+    def _evaluate(
+        self, online: EpochRecord | None, vectors: Mapping[str, VectorBuffer]
+    ) -> dict[str, EpochRecord]:
         """Split to its per-sample values: those of the training pass where given, else of an evaluation pass."""
         records = {"train": online} if online else {}
         for split, images in self.images.items():
@@ -250,6 +266,7 @@ class Training:
                     self.gates,
                     self.config.train.precision,
                     self.cost,
+                    vectors.get(split),
                     between=self.interrupt.check,
                 )
         return records

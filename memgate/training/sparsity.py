@@ -1,6 +1,9 @@
-"""Losses on gates that open and close: batch shaping and L0 of the batch-shaping paper (sections 4.2 and 4.3)."""
+"""Losses on gates that open and close.
 
-from collections.abc import Callable, Mapping
+Batch shaping and L0 are of the batch-shaping paper (sections 4.2 and 4.3), the target rates of ConvNet-AIG.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -44,6 +47,7 @@ def sparsity_losses(config: RunConfig, epoch: int, progress: float) -> SparsityL
     known: dict[str, tuple[Loss, float]] = {
         "shaping": (lambda forward: shaping(forward, prior), shaping_weight(settings, epoch, progress)),
         "l0": (l0, l0_weight(settings, epoch, progress)),
+        "rate": (lambda forward: rate(forward, settings.target_rates), settings.rate),
     }
     names = LOSSES.get(config.model.name, ())
     return SparsityLosses({name: known[name][0] for name in names}, {name: known[name][1] for name in names})
@@ -77,6 +81,24 @@ def l0(forward: Forward) -> Tensor:
     fits a mean only, and public code of the paper takes one.
     """
     return torch.cat(_logits(forward), dim=1).sigmoid().mean()
+
+
+def rate(forward: Forward, targets: Sequence[float]) -> Tensor:
+    """Mean over the gates of (target - share of the batch that takes the unit)^2, in [0, 1] (Veit and Belongie 2018).
+
+    The share is of the choices as they were drawn; its gradient is that of the probabilities with their noise.
+
+    Args:
+        forward: of a network whose gates take or skip units.
+        targets: one for all gates, or one for each.
+    """
+    taken = torch.cat(_channels(forward), dim=1).mean(dim=0)
+    return (taken.new_tensor(targets) - taken).square().mean()
+
+
+def _channels(forward: Forward) -> list[Tensor]:
+    """Weights [b, C] of what every gate opens."""
+    return [gate.channels for gate in forward.gates if gate.channels is not None]
 
 
 def _logits(forward: Forward) -> list[Tensor]:

@@ -14,6 +14,7 @@ from probes.samples.notes import (
     IDENTITY,
     TRUTH_UNKNOWN,
     damaged_epochs,
+    damaged_vectors,
     epochs_not_logged,
     not_shown,
     passes_of,
@@ -90,7 +91,7 @@ def notes_of(
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
     notes += not_shown(log)
-    notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits)]
+    notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits), *damaged_vectors(run)]
     return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
 
 

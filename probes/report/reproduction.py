@@ -14,8 +14,9 @@ from memgate.runs.run import Run
 from memgate.sweeps.grid import state_of
 from noise.files.json_form import json_text
 from probes.report.document import Lines, layout, table_of
-from probes.report.several_runs import Spread, spread
+from probes.report.several_runs import Spread, shown_spread, spread
 from probes.report.sweep import how_far
+from probes.report.trade_off import mean_macs, millions
 
 SCHEMA = "memgate-reproduction/1"
 
@@ -23,6 +24,13 @@ TEXT_NOTE = (
     "Test accuracy in percent at the last epoch, mean ± sample standard deviation over runs that differ in their "
     "seeds. Difference: ours less theirs, in percentage points; in brackets where it says nothing."
 )
+
+MACS_NOTE = (
+    "MACs: multiply-accumulates of one test image at the last epoch, in millions, of gated networks the mean over the "
+    "images, with the gates' own layers and pooling; the papers' own count where they state one."
+)
+
+FIGURE_ONLY = "figure only, no number in the text"
 
 JSON_NOTE = (
     "Test accuracy as a share at the last epoch, sd the sample standard deviation over runs that differ in their "
@@ -39,13 +47,17 @@ class ReproducedRow:
     """Network and epochs of our runs."""
     ours: Spread
     """Test accuracy of the complete runs, as a share."""
+    macs: Spread
+    """Mean MACs of a test image in the complete runs; without values where the row's document counts none."""
     runs: tuple[str, ...]
     """Names of the complete runs."""
 
     @property
     def difference(self) -> float | None:
-        """Our accuracy minus the paper's, as a share; None without a run."""
-        return None if self.ours.mean is None else self.ours.mean - self.paper.accuracy
+        """Our accuracy minus the paper's, as a share; None without a run, or without a number of the paper."""
+        if self.ours.mean is None or self.paper.accuracy is None:
+            return None
+        return self.ours.mean - self.paper.accuracy
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,8 @@ class Comparison:
             return json_text({**content, "notes": [JSON_NOTE, *self.notes]}, indent=2)
         table = table_of("", [_cells(row, self.comparable) for row in self.rows])
         missing = [f"Not in the table: {name} ({state})" for name, state in self.missing.items()]
-        notes = Lines((TEXT_NOTE, *self.notes))
+        macs_note = [MACS_NOTE] * any(row.paper.counts_macs for row in self.rows)
+        notes = Lines((TEXT_NOTE, *macs_note, *self.notes))
         return layout(f"Reproduction: {self.name}", [table, Lines(missing), notes], form)
 
     def __str__(self) -> str:
@@ -92,13 +105,14 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
     rows = []
     for row in plan.rows:
         names = [run.name for run in plan.sweep.runs if run.point == {"row": row.row}]
-        complete = tuple(name for name in names if states[name] == "complete")
+        complete = [Run(out / name) for name in names if states[name] == "complete"]
         rows.append(
             ReproducedRow(
                 row,
-                settings[names[0]],
-                spread([last_known(Run(out / name).metrics(), "test_accuracy") for name in complete]),
-                complete,
+                settings[names[0]] if names else "-",
+                spread([last_known(run.metrics(), "test_accuracy") for run in complete]),
+                spread([mean_macs(run) for run in complete] if row.counts_macs else []),
+                tuple(run.name for run in complete),
             )
         )
     missing = {name: how_far(out, name, state) for name, state in states.items() if state != "complete"}
@@ -115,14 +129,41 @@ def _cells(row: ReproducedRow, comparable: bool) -> dict[str, str]:
     difference = "-" if row.difference is None else f"{100 * row.difference:+.2f}"
     if not comparable and row.difference is not None:
         difference = f"({difference})"
-    return {
+    cells = {
         "row": paper.row,
-        "theirs": " ".join([paper.dataset, paper.backbone, paper.model]),
-        "paper": _mean(paper.accuracy, paper.sd, paper.runs),
+        "theirs": " ".join([paper.dataset, _backbone(paper), paper.model]),
+        "paper": _published(paper),
         "ours is": row.setting,
         "ours": "-" if ours.mean is None else _mean(ours.mean, ours.sd, ours.n),
         "difference": difference,
     }
+    if paper.counts_macs:
+        cells |= {
+            "MACs, paper": _published_macs(paper) or "-",
+            "MACs, ours": shown_spread(millions(row.macs), ours.n, "decimal"),
+        }
+    return cells
+
+
+def _published(row: PaperRow) -> str:
+    """The document's number of a row as text."""
+    return FIGURE_ONLY if row.accuracy is None else _mean(row.accuracy, row.sd, row.runs)
+
+
+def _published_macs(row: PaperRow) -> str:
+    """The document's MACs of a row as text, in millions, or as a share; empty for none."""
+    if row.cost.macs_share is not None:
+        return f"{row.cost.macs_share:.1%} of the ungated"
+    return _of_full(row.cost.macs, row.cost.full_macs)
+
+
+def _of_full(used: float | None, full: float | None) -> str:
+    """A number in millions, and that with every gate open; empty for none."""
+    return _number(used, 1e6) + ("" if full is None else f" of {_number(full, 1e6)}")
+
+
+def _backbone(row: PaperRow) -> str:
+    return row.backbone if row.width == 1 else f"{row.backbone} x{row.width:g}"
 
 
 def _mean(mean: float, sd: float | None, n: int) -> str:
@@ -133,17 +174,26 @@ def listed(rows: Sequence[PaperRow], form: Form) -> str:
     """Rows of the papers' tables as a table with percentages, or as JSON with shares."""
     if form == "json":
         return json_text([asdict(row) for row in rows], indent=2)
-    cells = [
-        {
-            "row": row.row,
-            "data": row.dataset,
-            "backbone": row.backbone,
-            "model": row.model,
-            "init": row.init,
-            "lambda": "" if row.penalty is None else f"{row.penalty:g}",
-            "gate lr": "" if row.gate_lr is None else f"{row.gate_lr:g} {row.gate_lr_schedule}",
-            "paper": _mean(row.accuracy, row.sd, row.runs),
-        }
-        for row in rows
-    ]
+    columns: dict[str, list[str]] = {
+        "row": [row.row for row in rows],
+        "data": [row.dataset for row in rows],
+        "backbone": [_backbone(row) for row in rows],
+        "model": [row.model for row in rows],
+        "init": [row.init for row in rows],
+        "lambda": [_number(row.penalty) for row in rows],
+        "gamma": [_number(row.gamma) for row in rows],
+        "gate lr": ["" if row.gate_lr is None else f"{row.gate_lr:g} {row.gate_lr_schedule}" for row in rows],
+        "paper": [_published(row) for row in rows],
+        "IoU": [_number(row.iou) for row in rows],
+        "MACs (millions)": [_published_macs(row) for row in rows],
+        "parameters (millions)": [_of_full(row.cost.parameters, row.cost.full_parameters) for row in rows],
+        "GPU ms": [_number(row.cost.gpu_ms) for row in rows],
+        "CPU ms": [_number(row.cost.cpu_ms) for row in rows],
+    }
+    shown = {title: cells for title, cells in columns.items() if any(cells)}
+    cells = [dict(zip(shown, row, strict=True)) for row in zip(*shown.values(), strict=True)]
     return layout("", [table_of("", cells)], form)
+
+
+def _number(value: float | None, unit: float = 1.0) -> str:
+    return "" if value is None else f"{value / unit:g}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from memgate.log.format import UNSEALED
 from memgate.log.reader import SampleLog
+from memgate.runs.health import vector_files
 from memgate.runs.run import Run
 from probes.result import ProbeResult
 from probes.samples.columns import shown_gates
@@ -79,6 +80,11 @@ def damaged_epochs(log: SampleLog, splits: Iterable[str]) -> tuple[str, ...]:
     """A sentence about the damaged epochs that are left out; () where there are none."""
     torn = sorted({epoch for split in splits for epoch in log.torn(split).tolist()})
     return (f"Damaged in the log and left out: epoch {', '.join(map(str, torn))}.",) if torn else ()
+
+
+def damaged_vectors(run: Run) -> tuple[str, ...]:
+    """A sentence about each file of gate vectors that cannot be used; () where there is none."""
+    return tuple(state.problem for state in vector_files(run) if state.problem)
 
 
 def epochs_not_logged(log: SampleLog, last: int) -> tuple[str, ...]:

@@ -23,6 +23,9 @@ from probes.network.plan import Plan
 from probes.result import load_results
 from probes.stats.intervals import wilson
 
+FEW = ("--n", "40", "--neighbours", "4")
+"""Flags for a quick answer."""
+
 
 def probe(*arguments):
     main.parse(["probe", *map(str, arguments)]).run()
@@ -30,10 +33,10 @@ def probe(*arguments):
 
 @pytest.mark.slow
 def test_the_whole_way_through_the_command_line(trained_run, printed):
-    done = printed("probe", "csr", trained_run.path, "--splits", "train", "test", "--radius", "0.5")
+    done = printed("probe", "csr", trained_run.path, "--splits", "train", "test", "--radius", "0.5", *FEW)
     shown = printed("probe", "show", trained_run.path)
-    assert "one: csr by first-order, train, epoch 3 (last), 128 of 128 samples" in done
-    assert "one: csr by first-order, test, epoch 3 (last), 60 of 60 samples" in done
+    assert "one: csr by first-order, train, epoch 3 (last), 40 of 128 samples" in done
+    assert "one: csr by first-order, test, epoch 3 (last), 40 of 60 samples" in done
     assert str(trained_run.path / "probes" / "csr.h5") in done
     for text in ("CSR(0.1)", "CSR(0.3)", "CSR(0.5)", "CSR(1)", "CSR(2)", "median rho", "\nall ", "\nclean "):
         assert text in done
@@ -44,12 +47,12 @@ def test_the_whole_way_through_the_command_line(trained_run, printed):
 
 
 def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(trained_run, capsys):
-    probe("csr", trained_run.path, "--splits", "train", "test_corrupted", "--n", "50", "--radius", "0.3", "2")
+    probe("csr", trained_run.path, "--splits", "train", "test_corrupted", "--radius", "0.3", "2", *FEW)
     results = {result.split: result for result in load_results(trained_run, "csr")}
     inputs = inputs_of(trained_run)
     assert set(results) == {"train", "test_corrupted"}
     for split, result in results.items():
-        images = inputs.image_set(split).subset(probed_rows(inputs, split, 50))
+        images = inputs.image_set(split).subset(probed_rows(inputs, split, 40))
         model, epoch = load_network(trained_run, "last", torch.device("cpu"))
         network = pixel_network(model, inputs)
         pixels = torch.from_numpy(images.images).permute(0, 3, 1, 2)
@@ -72,7 +75,7 @@ def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(tr
 
 
 def test_groups_and_their_intervals(trained_run):
-    result = next(probe_run(trained_run, configure(radius=(1, 3)), Plan(splits=["train"], n=0)))
+    result = next(probe_run(trained_run, configure(radius=(1, 3)), Plan(splits=["train"], n=0), most=0))
     samples, log = trained_run.sample_log().samples("train"), trained_run.sample_log()
     place = [samples.sample_id.tolist().index(number) for number in result.sample_id.tolist()]
     cause = samples.cause[place]
@@ -95,27 +98,15 @@ def test_groups_and_their_intervals(trained_run):
 
 @pytest.mark.slow
 def test_later_calls_add_and_replace(trained_run, capsys):
-    probe("csr", trained_run.path, "--splits", "val", "--every", "2", "--checkpoints", "last")
-    probe(
-        "csr",
-        trained_run.path,
-        "--splits",
-        "val",
-        "--checkpoints",
-        "last",
-        "3",
-        "1",
-        "--method",
-        "lass",
-        "--n",
-        "10",
-    )
+    val = ("csr", trained_run.path, "--splits", "val", "--neighbours", "2")
+    probe(*val, "--every", "2", "--checkpoints", "last")
+    probe(*val, "--checkpoints", "last", "3", "1", "--method", "lass", "--n", "10", "--steps", "4")
     capsys.readouterr()
     keys = [result.key for result in load_results(trained_run, "csr")]
     assert keys == [
         ("val", 1, "lass"), ("val", 2, "first-order"), ("val", 3, "first-order"), ("val", 3, "lass"),
     ]  # fmt: skip
-    probe("csr", trained_run.path, "--splits", "val", "--n", "5")
+    probe(*val, "--n", "5")
     results = {result.key: result for result in load_results(trained_run, "csr")}
     assert sorted(results) == sorted(keys)
     assert len(results["val", 3, "first-order"].sample_id) == 5
@@ -132,7 +123,7 @@ def test_a_corrupted_copy_is_probed_on_the_samples_of_its_original(trained_run):
 
 def test_labels_play_no_part(trained_run, monkeypatch):
     def probed():
-        return next(probe_run(trained_run, configure("lass", 1), Plan(splits=["train"], n=40)))
+        return next(probe_run(trained_run, configure("lass", 1), Plan(splits=["train"], n=40), most=0))
 
     expected = probed()
     inputs = inputs_of(trained_run)
@@ -148,14 +139,14 @@ def test_labels_play_no_part(trained_run, monkeypatch):
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
     interrupt(csr_run, "find_critical", 2)
     with pytest.raises(SystemExit, match="130"):
-        probe("csr", trained_run.path, "--checkpoints", "1", "2", "--splits", "val")
+        probe("csr", trained_run.path, "--checkpoints", "1", "2", "--splits", "val", *FEW)
     assert [result.key for result in load_results(trained_run, "csr")] == [("val", 1, "first-order")]
     assert "Stopped: val of epoch 1 finished and kept in" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("log_without_last_epoch")
 def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys):
-    probe("csr", trained_run.path, "--splits", "train", "--n", "20")
+    probe("csr", trained_run.path, "--splits", "train", *FEW)
     printed = capsys.readouterr().out
     assert "The log has no whole epoch 3: which samples were routed in it is not known." in printed
     assert "routed (" not in printed
@@ -213,7 +204,7 @@ def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, mo
 def test_a_damaged_checkpoint_keeps_what_was_found_before(trained_run, capsys):
     (trained_run.path / "checkpoints" / "epoch_002.pt").write_bytes(b"nothing")
     with pytest.raises(MemgateError, match=r"epoch_002.pt is damaged \(it is no archive"):
-        probe("csr", trained_run.path, "--every", "1", "--splits", "val")
+        probe("csr", trained_run.path, "--every", "1", "--splits", "val", *FEW)
     assert [result.epoch for result in load_results(trained_run, "csr")] == [1]
 
 
@@ -224,7 +215,7 @@ def test_the_counter_counts(monkeypatch):
 
 
 def test_a_damaged_file_does_not_hide_the_other_probes(trained_run, capsys):
-    probe("csr", trained_run.path, "--splits", "test", "--n", "9")
+    probe("csr", trained_run.path, "--splits", "test", *FEW)
     (trained_run.path / "probes" / "difficulty.h5").write_text("nothing")
     capsys.readouterr()
     with pytest.raises(SystemExit) as caught:

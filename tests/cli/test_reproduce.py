@@ -184,6 +184,8 @@ def test_ours_are_drawn_on_the_authors_curves(flags, tmp_path, monkeypatch, exit
             "--beside somewhere is plotted with the authors' curves",
         ),
         (["paper-1-baseline", "--curves", "nothing.csv"], "nothing.csv does not exist"),
+        (["paper-bas-1"], "paper-bas-1-r18 cannot be trained: ImageNet is no data set of memgate yet"),
+        (["paper-bas-r20-c10-0", "--reading", "text"], "--reading text does nothing for paper-bas-r20-c10-0"),
     ],
 )
 def test_what_cannot_be_ends_in_one_sentence(one_sentence, flags, tmp_path, arguments, sentence):
@@ -204,14 +206,21 @@ def test_a_stopped_reproduction_goes_on(flags, tmp_path, exit_code, capsys, inte
 
 def test_lists(exit_code, capsys):
     assert exit_code("reproduce", "--list") == 0
-    assert capsys.readouterr().out.count("\n") == 2 + 127
+    assert capsys.readouterr().out.count("\n") == 2 + 127 + 65
     assert exit_code("reproduce", "paper-4", "--list") == 0
     assert "93.48 ± 0.26 (n = 5)" in capsys.readouterr().out
     assert exit_code("reproduce", "paper-4", "--list", "--format", "json") == 0
     assert [row["accuracy"] for row in json.loads(capsys.readouterr().out)][:2] == pytest.approx(
         [0.93478, 0.9345]
     )
+    assert exit_code("reproduce", "paper-bas-1", "--list") == 0
+    assert "1670 of 3680" in capsys.readouterr().out
+    assert exit_code("reproduce", "paper-bas-r20-c10-*", "--list") == 0
+    assert "figure only, no number in the text" in capsys.readouterr().out
     assert exit_code("recipes") == 0
     text = capsys.readouterr().out
-    assert "report-3.4   9 of cifar10 resnet110 block-twoway-bce scratch lambda 1e-05 to 1000" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    start = "report-3.4 9 of cifar10 resnet110 block-twoway-bce scratch lambda 1e-05 to 1000"
+    assert any(line.startswith(start) for line in lines)
+    assert any("(not to be trained: ImageNet is no data set of memgate yet)" in line for line in lines)
     assert "paper-1-scratch-0.01-constant-text" in text

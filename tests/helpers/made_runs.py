@@ -33,6 +33,8 @@ class RunPlan:
     """("b3",), ("b2", "b3") or () for an ungated network."""
     unit_depth: int = 0
     """Depth of a network with a gate in every unit, instead of ``gates``: 20 has 9 gates, 110 has 54."""
+    macs: bool = False
+    """Whether those gates are of channels (``channel-gate``), so that the log has the MACs of each sample."""
     two_way: bool = False
     """Whether its gates are two-way (``block-two-way``): H in [0, ln 2], and no class predicted by a gate."""
     mode: str = "eval"
@@ -85,6 +87,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         epochs=logged_epochs(plan.epochs, plan.every),
         mode=plan.mode,
         class_names=tuple(inputs.train.class_names),
+        macs=config.model.hard_gates,
     )
     environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1, "started_unix": count}
     run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
@@ -96,7 +99,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
 
 def _model(plan: RunPlan) -> ModelConfig:
     if plan.unit_depth:
-        return ModelConfig(name="layer-exclusive", depth=plan.unit_depth)
+        return ModelConfig(name="channel-gate" if plan.macs else "layer-exclusive", depth=plan.unit_depth)
     if not plan.gates:
         return ModelConfig(name="resnet")
     name = "block-two-way" if plan.two_way else "entropy-gate"
@@ -130,7 +133,8 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
             record = synthetic_record(
                 rng, samples, seen, len(layout.gates), epoch / plan.epochs, plan.classes
             )
-            records[split] = _two_way(record) if plan.two_way else record
+            record = _two_way(record) if plan.two_way else record
+            records[split] = replace(record, macs=_macs(record)) if plan.macs else record
         if writer.logs(epoch):
             writer.write(epoch, records)
         metrics = {
@@ -140,9 +144,17 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
         for split, record in records.items():
             metrics |= _split_metrics(split, record, layout.gates)
         run.append_metrics(
-            {name: metrics[name] for name in metric_names(list(layout.splits), list(layout.gates))}
+            {
+                name: metrics[name]
+                for name in metric_names(list(layout.splits), list(layout.gates), (), layout.macs)
+            }
         )
     writer.close()
+
+
+def _macs(record: EpochRecord) -> np.ndarray:
+    """MACs as of a network in which an open gate costs a million, beside a million of the rest; NaN for unseen."""
+    return (1e6 * (1 + record.gate.sum(axis=0))).astype(np.float32)
 
 
 def _two_way(record: EpochRecord) -> EpochRecord:
@@ -212,4 +224,6 @@ def _split_metrics(split: str, record: EpochRecord, gates: tuple[str, ...]) -> d
     for row, gate in enumerate(gates):
         values[f"{split}_gate_{gate}"] = float(record.gate[row, seen].mean())
         values[f"{split}_routed_{gate}"] = float(record.flag("routed")[row, seen].mean())
+    if record.macs is not None:
+        values[f"{split}_macs"] = float(record.macs[seen].mean())
     return values

@@ -46,5 +46,10 @@ def assert_same_run(one, two):
                 torch.equal(value, second[key]) if isinstance(value, torch.Tensor) else value == second[key]
             )
             assert same, (name, key)
+    assert one.gate_vector_epochs == two.gate_vector_epochs
+    for epoch in one.gate_vector_epochs:
+        mine, other = one.gate_vectors(epoch), two.gate_vectors(epoch)
+        for split in mine.splits:
+            np.testing.assert_array_equal(mine.patterns(split), other.patterns(split))
     rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics()] for run in (one, two)]
     np.testing.assert_equal(rows[0], rows[1])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from memgate import console
 from memgate.papers.rows import described, read_rows
+from memgate.papers.settings import obstacle
 from memgate.recipes import RECIPES
 
 
@@ -20,8 +21,10 @@ class Recipes:
         for table in dict.fromkeys(row.table for row in rows):
             members = [row for row in rows if row.table == table]
             names = members[0].row if len(members) == 1 else f"{members[0].row} ... {members[-1].row}"
-            console.line(f"{table:12s} {len(members)} of {described(members)}: {names}")
+            reasons = dict.fromkeys(reason for row in members if (reason := obstacle(row)))
+            missing = f" (not to be trained: {'; '.join(reasons)})" if reasons else ""
+            console.line(f"{table:18s} {len(members)} of {described(members)}: {names}{missing}")
         console.line(
-            "As they are, they do what the authors' code did; NAME-text does what the papers say (and needs "
-            "--init-from where they start from a baseline)."
+            "As they are, rows of the report and of paper-1 to paper-4 do what the authors' code did; NAME-text does "
+            "what the documents say (and needs --init-from where they start from a baseline)."
         )

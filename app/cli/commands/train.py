@@ -32,6 +32,8 @@ class Train:
         check_start(self.recipe, self.config)
         if not self.config.model.gate_names and self.config.model.gate != GateConfig():
             console.warn("--model.name resnet has no gate: the --model.gate options are not used.")
+        if not self.config.model.gate_names and self.config.sparsity.changed():
+            console.warn("--model.name resnet has no gate: the --sparsity options are not used.")
         _finish(train(self.config))
 
 

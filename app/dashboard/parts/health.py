@@ -9,20 +9,13 @@ from app.dashboard import sentences
 from app.dashboard.components.heading import heading
 from app.dashboard.view.state import View
 from memgate.config.json_form import flags, flat, text_of
+from memgate.console import size_text
 from memgate.data.sources.licences import LICENCES
 from memgate.errors import reading
 from memgate.runs import health
 from memgate.runs.health import FileState
 from memgate.runs.run import Run
 from probes.report.corruption import manifest_tables
-
-
-def size_text(count: int) -> str:
-    """A size in bytes as text with a unit."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:,.1f} {unit}"
-    return f"{count} B"
 
 
 def file_table(files: tuple[FileState, ...]) -> None:

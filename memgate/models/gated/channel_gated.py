@@ -4,31 +4,16 @@ A closed channel of the map between two convolutions is 0 after its ReLU, so tha
 nor its part of the next one has to be computed: output = W2 * (g . relu(W1 * x)) + x.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
-from typing import cast
+from torch import Tensor
 
-from torch import Tensor, nn
-
-from memgate.config.run import ModelConfig
-from memgate.models.backbones.resnet import ResNet
+from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.units import InnerWeights, Unit
-from memgate.models.forward import Forward, Gate
-from memgate.models.gated.channel_gates import ChannelGate, gate_of
-
-ChannelRoute = Mapping[str, Callable[[Tensor], Tensor]]
-"""Gate to a function of the weights [b, C] of its channels to those that are used instead; gates that are not named
-decide themselves."""
-
-OWN_CHOICE: ChannelRoute = MappingProxyType({})
-"""Every gate decides itself."""
+from memgate.models.gated.channel_gates import ChannelGate
+from memgate.models.gated.hard_gated import HardGatedResNet
 
 
-class ChannelGatedResNet(nn.Module):
+class ChannelGatedResNet(HardGatedResNet):
     """A ResNet with a gate in every unit: normalised images [b, 3, H, W] to logits [b, K] and the gates."""
-
-    draws = True
-    """It draws random numbers in training."""
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
         """Build and initialise with the global generator.
@@ -37,41 +22,16 @@ class ChannelGatedResNet(nn.Module):
             config: of the network.
             classes: number of classes K.
         """
-        super().__init__()
-        self.trunk = ResNet(config, classes)
+        super().__init__(config, classes)
         self.inner = config.gate.inner
-        self.gates = nn.ModuleDict()
-        for stream, ((name, channels), unit) in enumerate(
-            zip(config.gate_channels.items(), self.units(), strict=True)
-        ):
-            self.gates[name] = ChannelGate(unit.channels_in, channels, config.gate, stream)
 
-    def units(self) -> Iterator[Unit]:
-        """The residual units in the order of the gates."""
-        for block in self.trunk.blocks.values():
-            yield from cast(Iterator[Unit], iter(cast(nn.Sequential, block)))
+    def new_gate(self, unit: Unit, config: GateConfig, stream: int) -> ChannelGate:
+        """The gate of a unit's inner channels."""
+        return ChannelGate(unit.channels_in, sum(gated_widths(unit, config.inner)), config, stream)
 
-    def forward(
-        self, images: Tensor, keys: Tensor | None = None, route: ChannelRoute = OWN_CHOICE
-    ) -> Forward:
-        """Normalised images [b, 3, H, W] to logits [b, K] and one gate per unit, in the order of the units.
-
-        Args:
-            images: the batch.
-            keys: of the samples [b], for the noise of training (:func:`memgate.models.draws.keys_of`).
-            route: replacements of the gates' choices. The returned gates hold what each chose, not what replaced it;
-                gates after a replaced one read features that it has changed.
-        """
-        x = self.trunk.stem(images)
-        gates: list[Gate] = []
-        for (name, module), unit in zip(self.gates.items(), self.units(), strict=True):
-            gate = cast(ChannelGate, module)
-            logits = gate(x)
-            channels = gate.opened(logits, keys)
-            gates.append(gate_of(name, logits, channels))
-            used = route[name](channels) if name in route else channels
-            x = unit(x, inner=inner_weights(unit, self.inner, used))
-        return Forward(self.trunk.classify(x), tuple(gates))
+    def through(self, unit: Unit, x: Tensor, channels: Tensor) -> Tensor:
+        """Output of a unit whose inner channels have these weights [b, C]."""
+        return unit(x, inner=inner_weights(unit, self.inner, channels))
 
 
 def inner_weights(unit: Unit, inner: str, channels: Tensor) -> InnerWeights:
@@ -82,7 +42,21 @@ def inner_weights(unit: Unit, inner: str, channels: Tensor) -> InnerWeights:
         inner: the gated maps, as :attr:`memgate.config.gate.GateConfig.inner`.
         channels: of the gate [b, C], those of both maps one after another where both are gated.
     """
+    weights = channels.split(gated_widths(unit, inner), dim=1)
+    return dict(zip(_gated_maps(unit, inner), weights, strict=True))
+
+
+def gated_widths(unit: Unit, inner: str) -> list[int]:
+    """Number of channels of each gated inner map of a unit.
+
+    Args:
+        unit: the residual unit.
+        inner: see :func:`inner_weights`.
+    """
+    return [unit.inner_channels[number - 1] for number in _gated_maps(unit, inner)]
+
+
+def _gated_maps(unit: Unit, inner: str) -> range:
+    """Numbers of the gated inner maps of a unit, from 1."""
     numbers = range(1, len(unit.inner_channels) + 1)
-    chosen = {"both": numbers, "first": numbers[:1], "last": numbers[-1:]}[inner]
-    widths = [unit.inner_channels[number - 1] for number in chosen]
-    return dict(zip(chosen, channels.split(widths, dim=1), strict=True))
+    return {"both": numbers, "first": numbers[:1], "last": numbers[-1:]}[inner]

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from memgate.config.json_form import from_json, to_json
-from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import (
+    DataConfig,
+    GateConfig,
+    LogConfig,
+    ModelConfig,
+    RunConfig,
+    SparsityConfig,
+    TrainConfig,
+)
 from memgate.errors import MemgateError
 from memgate.recipes import RECIPES
 
@@ -72,6 +80,55 @@ WRONG = [
         "--out: '~nobody-of-this-name/x' is not a path",
     ),
     (lambda: RunConfig(out="x" * 300).resolved(), "is not a path (File name too long)"),
+    (lambda: GateConfig(hidden_unit=0), "--model.gate.hidden-unit 0 is out of range"),
+    (
+        lambda: GateConfig(concrete_temperature=0),
+        "--model.gate.concrete-temperature 0.0 must be a number above 0",
+    ),
+    (
+        lambda: ModelConfig("channel-gate", gate=GateConfig(inner="last")),
+        "--model.gate.inner last does nothing for basic units",
+    ),
+    (
+        lambda: ModelConfig("layer-exclusive", gate=GateConfig(opening=2)),
+        "--model.gate.opening 2.0 does nothing for layer-exclusive: leave it at 0.0",
+    ),
+    (
+        lambda: ModelConfig("channel-gate", gate=GateConfig(penalty=0.1)),
+        "--model.gate.penalty 0.1 does nothing for channel-gate",
+    ),
+    (lambda: SparsityConfig(l0=-0.1), "--sparsity.l0 -0.1 must be a number from 0"),
+    (lambda: SparsityConfig(shaping=float("nan")), "--sparsity.shaping nan must be a finite number"),
+    (
+        lambda: SparsityConfig(prior=(0, 1)),
+        "--sparsity.prior 0 1 is out of range: two numbers from 0.001 to 10000",
+    ),
+    (lambda: SparsityConfig(prior=(0.6, -0.4)), "--sparsity.prior 0.6 -0.4 is out of range"),
+    (lambda: SparsityConfig(prior=(0.6,)), "--sparsity.prior"),
+    (
+        lambda: SparsityConfig(l0_from=5, l0_until=5),
+        "--sparsity.l0-until 5 is not after --sparsity.l0-from 5",
+    ),
+    (
+        lambda: SparsityConfig(l0_from=8).resolved(epochs=10),
+        "--sparsity.l0-from 8 is not before epoch 6, at which L0 has its full weight",
+    ),
+    (
+        lambda: SparsityConfig(l0_until=1).resolved(epochs=10),
+        "--sparsity.l0-until 1 is not after epoch 2, from which L0 rises",
+    ),
+    (
+        lambda: SparsityConfig(shaping_schedule="constant", shaping_until=4),
+        "--sparsity.shaping-until 4 does nothing with --sparsity.shaping-schedule constant",
+    ),
+    (
+        lambda: RunConfig(model=ModelConfig("entropy-gate"), sparsity=SparsityConfig(l0=0.1)),
+        "--sparsity.l0 0.1 does nothing for entropy-gate: leave it at 0.05",
+    ),
+    (
+        lambda: RunConfig(model=ModelConfig("channel-gate"), train=TrainConfig(gate_iters=2)),
+        "--train.gate-iters 2 does nothing for channel-gate",
+    ),
 ]
 
 

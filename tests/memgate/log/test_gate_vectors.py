@@ -293,5 +293,5 @@ def test_a_disk_too_small_is_said_before_the_training(
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _: usage._replace(free=LAYOUT.bytes())
     )  # for two, one fits
-    with pytest.raises(MemgateError, match=r"2 epochs need 0 MB and 0 MB are free.*--log.gates last"):
+    with pytest.raises(MemgateError, match=r"2 epochs need 44.3 kB and 22.1 kB are free.*--log.gates last"):
         LAYOUT.check_space(tmp_path)

@@ -49,6 +49,7 @@ GATES = {
     "layer-shortcut-only": GateConfig(penalty=0.01),
     "layer-two-way": GateConfig(penalty=0.01, window="tube-3x3"),
     "channel-gate": GateConfig(hidden_unit=8, first_bias=True),
+    "convnet-aig": GateConfig(hidden_unit=8),
 }
 """Network to a configuration in which all of its losses are on."""
 

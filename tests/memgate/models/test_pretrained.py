@@ -81,14 +81,14 @@ def test_what_does_not_fit_is_refused_whole(tmp_path):
 
 @pytest.fixture
 def real(shared: Path):
-    """The public ResNet-20 (91.73 % on all 10,000 test images), 100 real test images and their labels."""
+    """The public ResNet-20 (91.73 % on all 10,000 test images), 50 real test images and their labels."""
     net = ResNet(ModelConfig("resnet", 20, shortcut="pad"), 10)
     load_foreign(net, shared / "data" / "resnet20-12fca82f.th")
     sheet = np.asarray(
         Image.open(sorted((shared / "data" / "cifar10").glob("test_*.webp"))[0]).convert("RGB")
     )
-    tiles = sheet.reshape(25, 32, 40, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)[:100]
-    labels = np.load(shared / "data" / "cifar10" / "labels.npz")["test_labels"][:100]
+    tiles = sheet.reshape(25, 32, 40, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)[:50]
+    labels = np.load(shared / "data" / "cifar10" / "labels.npz")["test_labels"][:50]
     images = torch.from_numpy(np.ascontiguousarray(tiles)).permute(0, 3, 1, 2)
     return PixelNetwork(net, AKAMASTER_MEAN, AKAMASTER_STD), images, labels
 
@@ -106,7 +106,7 @@ def test_the_methods_agree_on_a_real_network(real):
     assert (agreement >= (0.96, 0.92, 0.96)).all()
     share = pgd.critical.mean(1)
     assert 0.15 < share[0] < 0.35 < share[1] < 0.95 < share[2]
-    np.testing.assert_allclose(first.critical.mean(1), share, atol=0.04)
+    np.testing.assert_allclose(first.critical.mean(1), share, atol=0.05)
     lass = critical_samples(model, images[:24], method="lass")
     assert (lass.critical[0] == pgd.critical[0][:24]).mean() >= 0.95
     shuffled = np.random.default_rng(0).permutation(24)

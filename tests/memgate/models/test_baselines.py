@@ -1,0 +1,163 @@
+"""Networks that other papers compare with: ConvNet-AIG."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from memgate.config.run import GateConfig, ModelConfig, RunConfig, SparsityConfig
+from memgate.models import Forward, Gate, build_model
+from memgate.models.draws import keys_of
+from memgate.models.macs import SampleCost, sample_cost
+from memgate.training.sparsity import rate
+
+
+def config_of(name: Any, **changes: Any) -> ModelConfig:
+    """Eight layers with 4, 8 and 16 channels: one unit in each block."""
+    return ModelConfig(**{"name": name, "depth": 8, "width": 0.25, **changes})
+
+
+def network(config: ModelConfig) -> Any:
+    return build_model(config, 10, 0, 8)
+
+
+def images_of(n: int = 4, side: int = 8) -> Tensor:
+    return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def cost_of(config: ModelConfig, side: int = 8) -> SampleCost:
+    cost = sample_cost(config, 10, side)
+    assert cost is not None
+    return cost
+
+
+def closed(weights: Tensor) -> Tensor:
+    return torch.zeros_like(weights)
+
+
+CONVOLUTIONS = {
+    "b1u01": 2 * 9 * 4 * 4 * 64,
+    "b2u01": 9 * (4 * 8 + 8 * 8) * 16,
+    "b3u01": 9 * (8 * 16 + 16 * 16) * 4,
+}
+"""MACs of the two convolutions of each unit on images of 8 pixels."""
+
+ALWAYS = 9 * 3 * 4 * 64 + 4 * 8 * 16 + 8 * 16 * 4 + 16 * 10
+"""MACs of stem, projections and head."""
+
+
+@pytest.mark.parametrize("name", ["convnet-aig"])
+def test_evaluation_draws_nothing_and_training_draws_by_key(name):
+    model, images = network(config_of(name)), images_of(32)
+    keys = keys_of(5, torch.arange(32))
+    for _ in range(3):
+        model(images, keys)
+    first, state = model(images, keys), torch.get_rng_state()
+    torch.manual_seed(1)
+    again, others = model(images, keys), model(images, keys + 1)
+    model.eval()
+    evaluated = model(images), model(images, keys), model(images[:7])
+    torch.set_rng_state(state)
+    assert torch.equal(first.logits, again.logits)
+    assert torch.equal(evaluated[0].logits, evaluated[1].logits)
+    torch.testing.assert_close(evaluated[0].logits[:7], evaluated[2].logits)
+    assert not torch.equal(first.logits, others.logits)
+    for gate in evaluated[0].gates:
+        assert set(gate.channels.unique().tolist()) <= {0.0, 1.0}
+        assert torch.equal(gate.channels, (gate.channel_logits > 0).float())
+        assert torch.equal(gate.value, gate.channels[:, 0])
+
+
+@pytest.mark.parametrize("name", ["convnet-aig"])
+@pytest.mark.parametrize("activation", ["post", "pre"])
+def test_a_closed_unit_is_its_shortcut_to_the_bit(name, activation):
+    config = config_of(name, depth=14, activation=activation)
+    model = network(config).eval()
+    images = images_of()
+    x = model.trunk.stem(images)
+    for unit, unit_name in zip(model.units(), model.names, strict=True):
+        if unit_name not in config.gate_names:
+            x = unit(x)
+            continue
+        x = unit.shortcut(x)
+        x = x if activation == "pre" else functional.relu(x)
+    route = dict.fromkeys(config.gate_names, closed)
+    routed = model(images, route=route)
+    assert torch.equal(routed.logits, model.trunk.classify(x))
+    own = model(images)
+    assert torch.equal(routed.gates[0].channels, own.gates[0].channels), (
+        "the record holds the gate's own choice"
+    )
+    assert not torch.equal(routed.logits, own.logits)
+
+
+def test_convnet_aig_takes_87_percent_of_the_units_at_first():
+    """sigmoid(2 - 0.1) = 0.8699; the weights of the last layer hardly matter."""
+    model = network(config_of("convnet-aig", width=1))
+    keys = keys_of(0, torch.arange(20_000))
+    for gate in model.gates.values():
+        logits = gate(torch.rand(8, gate.hidden.in_features, 4, 4))
+        torch.testing.assert_close(logits, torch.full_like(logits, 1.9), atol=0.03, rtol=0)
+        drawn = gate.opened(logits[:1].expand(20_000, 1), keys)
+        assert set(drawn.detach().unique().tolist()) == {0.0, 1.0}
+        assert drawn.mean().item() == pytest.approx(0.8699, abs=0.008)
+
+
+def test_convnet_aig_has_the_authors_parameters():
+    """ResNet-110 and per gate C*16 + 16 (the bias that BatchNorm makes useless), BatchNorm and 16*2 + 2."""
+    gate = GateConfig(first_bias=True)
+    model = build_model(ModelConfig("convnet-aig", 110, gate=gate), 10, 0)
+    plain = build_model(ModelConfig("resnet", 110), 10, 0)
+    count, backbone = (sum(one.numel() for one in net.parameters()) for net in (model, plain))
+    widths = [16] * 19 + [32] * 18 + [64] * 17
+    assert count - backbone == sum(16 * width + 16 + 32 + 34 for width in widths)
+
+
+def test_the_target_rate_loss_pulls_each_unit_to_its_own_rate():
+    logits = torch.tensor([[2.0, -1.0], [0.5, 0.3], [-0.2, 1.5], [1.0, -2.0]], requires_grad=True)
+    soft = torch.sigmoid(logits)
+    hard = (logits > 0).float() + soft - soft.detach()
+    gates = tuple(Gate(f"g{at}", hard[:, at], channels=hard[:, at : at + 1]) for at in range(2))
+    loss = rate(Forward(torch.zeros(4, 10), gates), (0.6, 0.9))
+    assert loss.item() == pytest.approx(((0.6 - 0.75) ** 2 + (0.9 - 0.5) ** 2) / 2)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    error = torch.tensor([0.75 - 0.6, 0.5 - 0.9])
+    torch.testing.assert_close(gradient, (2 * error / 2 / 4 * soft * (1 - soft)).detach())
+    assert rate(Forward(torch.zeros(4, 10), gates), (0.75,)).item() == pytest.approx((0.25**2) / 2)
+
+
+def test_macs_of_convnet_aig_are_those_of_the_units_that_a_sample_takes():
+    cost = cost_of(config_of("convnet-aig"))
+    assert cost.fixed == ALWAYS
+    assert cost.gate_layers == 16 * (4 + 4 + 8) + 3 * 16 * 2
+    assert cost.pooling == 4 * 64 + 4 * 64 + 8 * 16
+    taken = {"b1u01": [1.0, 0.0, 0.0], "b2u01": [1.0, 0.0, 1.0], "b3u01": [1.0, 0.0, 0.0]}
+    macs = cost.of({name: torch.tensor(values)[:, None] for name, values in taken.items()})
+    needed = torch.tensor([sum(CONVOLUTIONS.values()), 0, CONVOLUTIONS["b2u01"]])
+    torch.testing.assert_close(macs, cost.always + needed.double())
+
+
+def test_squeeze_and_excitation_is_part_of_the_skipped_branch():
+    plain, excited = (cost_of(config_of("convnet-aig", squeeze_excitation=on)) for on in (False, True))
+    assert plain.fixed == excited.fixed
+    assert excited.ungated - plain.ungated == 2 * (4 + 8 + 16)
+
+
+def test_a_wrong_number_of_target_rates_is_one_sentence(one_sentence):
+    settings = ("train", "--model.name", "convnet-aig", "--model.depth", "14", "--sparsity.target-rates")
+    assert "has 2 numbers, and the network 6 gated units" in one_sentence(*settings, "0.5", "0.6")
+    assert "must be shares of the samples in [0, 1]" in one_sentence(*settings, "1.5")
+    assert "does nothing for channel-gate" in one_sentence(
+        "train", "--model.name", "channel-gate", "--sparsity.rate", "1"
+    )
+
+
+def test_the_target_rate_is_in_the_name_of_a_run():
+    run = RunConfig(model=config_of("convnet-aig"), sparsity=SparsityConfig(target_rates=(0.4,)))
+    assert "convnet-aig8" in run.default_name
+    assert "rate-2-t0.4" in run.default_name
+    resolved = run.resolved()
+    assert replace(resolved) == resolved, "what is stored with the run can be read again"
