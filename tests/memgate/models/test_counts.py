@@ -107,7 +107,7 @@ def test_maps_have_the_papers_shapes(config):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("densenet", "shake-shake")])
 @pytest.mark.parametrize(
     ("depth", "block", "layout", "classes"),
     [
