@@ -25,6 +25,7 @@ from app.cli.commands.data import DataInfo, DataPrepare
 from app.cli.commands.export import Export
 from app.cli.commands.import_curves import ImportCurves
 from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
+from app.cli.commands.probe_gates import ProbeGates
 from app.cli.commands.probe_routing import ProbeRouting
 from app.cli.commands.probe_show import ProbeShow
 from app.cli.commands.recipes import Recipes
@@ -33,6 +34,7 @@ from app.cli.commands.reproduce import Reproduce
 from app.cli.commands.runs import Runs
 from app.cli.commands.score import ScoreRun, ScoresKnown
 from app.cli.commands.sweep import SweepRuns, SweepTable
+from app.cli.commands.trade_off import TradeOffOfRuns
 from app.cli.commands.train import Evaluate, Quickstart, Resume, Train
 from memgate import __version__, console
 from memgate.config.flags import parsed
@@ -50,7 +52,7 @@ DESCRIPTION = (
 COMMANDS = {
     "quickstart": Quickstart, "resume": Resume, "report": ReportRuns, "score": ScoreRun, "scores": ScoresKnown,
     "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
-    "import-curves": ImportCurves, "reproduce": Reproduce,
+    "import-curves": ImportCurves, "reproduce": Reproduce, "trade-off": TradeOffOfRuns,
 }  # fmt: skip
 """Commands without subcommands, except train, whose defaults depend on its flags."""
 
@@ -64,7 +66,8 @@ CORRUPT = {
 """Subcommands of 'memgate corrupt'; without one, write."""
 
 PROBE = {
-    "csr": ProbeCsr, "routing": ProbeRouting, "difficulty": ProbeDifficulty, "ood": ProbeOod, "show": ProbeShow,
+    "csr": ProbeCsr, "routing": ProbeRouting, "gates": ProbeGates, "difficulty": ProbeDifficulty, "ood": ProbeOod,
+    "show": ProbeShow,
 }  # fmt: skip
 """Subcommands of 'memgate probe'."""
 
@@ -91,7 +94,7 @@ def _command_type(start: RunConfig) -> Any:
         ),
         "probe": (
             _named(PROBE),
-            "Probe a trained network: csr, routing, difficulty, ood; show stored results.",
+            "Probe a trained network: csr, routing, gates, difficulty, ood; show stored results.",
         ),
         "sweep": (
             [run_sweep, *_named({"table": SweepTable})],

@@ -22,6 +22,7 @@ ModelName = Literal[
     "layer-two-way",
     "channel-gate",
     "convnet-aig",
+    "fbs",
 ]
 
 BACKBONE_OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -31,7 +32,7 @@ BACKBONE_OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Network without gates to the options of :class:`ModelConfig` that it uses beside its depth."""
 
-GATES_OF_CHANNELS = ("channel-gate",)
+GATES_OF_CHANNELS = ("channel-gate", "fbs")
 """Networks whose gates open or close the inner channels of a residual unit."""
 
 GATES_OF_UNITS = ("convnet-aig",)
@@ -66,14 +67,15 @@ class ModelConfig:
     """
 
     name: ModelName = "entropy-gate"
-    """resnet, densenet, shake-shake: no gate. Gates over whole blocks: entropy-gate (Model 4: entropy of the gate's own classifier),
-    block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2: entropy of the gate's softmax),
-    block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
-    layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper).
-    Gates that take or skip whole units: convnet-aig."""
+    """No gate: resnet, densenet (DenseNet-BC), shake-shake (Shake-Shake-Image). Gates over whole blocks: entropy-gate
+    (Model 4: entropy of the gate's own classifier), block-scalar (Model 1), block-displacement (Model 1.2),
+    block-entropy (Model 2: entropy of the gate's softmax), block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
+    layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper),
+    fbs (the most salient ones). Gates that take or skip whole units: convnet-aig."""
     depth: int = 20
-    """Layers, 2000 at most. densenet: 6n+4 (40, 100, 190, 250); shake-shake: 6n+2 (26). ResNets of layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29,
-    164). Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
+    """Layers, 2000 at most. ResNets of layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck
+    units (29, 164); of layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units. densenet: 6n+4 (40,
+    100, 190, 250). shake-shake: 6n+2 (26)."""
     block: Literal["basic", "bottleneck"] = "basic"
     """Residual unit. basic: two 3x3 convolutions; bottleneck: 1x1-3x3-1x1 with expansion 4."""
     shortcut: Literal["projection", "pad"] = "projection"
@@ -89,7 +91,8 @@ class ModelConfig:
     squeeze_excitation: bool = False
     """Weight the channels of each residual branch by squeeze-and-excitation (reduction 16)."""
     width: float = 1.0
-    """Factor of the channels of the stem and of every block, above 0, to 64."""
+    """Factor of the channels of a ResNet's stem and of every block, above 0, to 64; of shake-shake, of every block (1:
+    2x64d, 1.5: 2x96d)."""
     growth: int = 12
     """densenet: maps k that each layer adds, 1 to 256 (papers: 12 at depth 100, 24 at 250, 40 at 190)."""
     initialisation: Literal["he", "torch"] = "he"

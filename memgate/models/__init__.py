@@ -48,6 +48,7 @@ from memgate.models.gated.block_gated import BlockGatedResNet
 from memgate.models.gated.block_gates import BLOCK_GATES
 from memgate.models.gated.channel_gated import ChannelGatedResNet
 from memgate.models.gated.convnet_aig import AdaptiveResNet
+from memgate.models.gated.fbs import BoostedResNet
 from memgate.models.gated.hard_gated import HardGatedResNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
 
@@ -72,6 +73,7 @@ def _hard_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Modul
 HARD_GATED: dict[str, type[HardGatedResNet]] = {
     "channel-gate": ChannelGatedResNet,
     "convnet-aig": AdaptiveResNet,
+    "fbs": BoostedResNet,
 }
 """Name of a network whose gates open or close to its class."""
 

@@ -140,7 +140,7 @@ def _cells(row: ReproducedRow, comparable: bool) -> dict[str, str]:
     if paper.counts_macs:
         cells |= {
             "MACs, paper": _published_macs(paper) or "-",
-            "MACs, ours": shown_spread(millions(row.macs), ours.n, "decimal"),
+            "MACs, ours": shown_spread(millions(row.macs), ours.n, "decimal", exact=True),
         }
     return cells
 

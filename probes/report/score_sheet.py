@@ -223,6 +223,8 @@ def _reason_without(by: str, run: Run, snapshot: Snapshot) -> str:
             f"{run.name} has no {by} of its {snapshot.split} samples up to epoch {snapshot.epochs[-1]}: "
             f"ask its network first, {command(f'probe {score.probe}', run.path)}."
         )
+    if score.needs == "macs":
+        return f"{run.name} has no {by}: no gate of its network closes, so every sample needs the same MACs."
     if not gates:
         return f"{run.name} has no {by}: its network has no gate."
     return (

@@ -66,7 +66,7 @@ class TradeOffs:
                 "setting": point.setting,
                 "n": str(len(point.runs)),
                 "test accuracy": shown_spread(point.accuracy, len(point.runs), "percent"),
-                "MACs (millions)": shown_spread(millions(point.macs), len(point.runs), "decimal"),
+                "MACs (millions)": shown_spread(millions(point.macs), len(point.runs), "decimal", exact=True),
             }
             for point in self.points
         ]
@@ -154,9 +154,10 @@ def _measured(run: Run) -> tuple[RunConfig, float, float]:
 
 
 def _settings(config: RunConfig) -> dict[str, object]:
-    """Flags that distinguish points: all but seeds and places."""
-    settings = flags(config, NO_MATTER)
-    return {**settings, "noise": list(config.corruptions)}
+    """Flags that distinguish points: all but seeds, places and what is logged."""
+    settings = flags(config, (*NO_MATTER, "log"))
+    # Runs with different seeds start from runs with different seeds.
+    return {**settings, "noise": list(config.corruptions), "init_from": config.init_from is not None}
 
 
 def _families(configs: Mapping[str, RunConfig]) -> dict[str, str]:

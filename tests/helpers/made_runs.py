@@ -1,5 +1,7 @@
 """Run directories written by the real writers from made-up but consistent values, for the fixture ``make_run``."""
 
+import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.log.writer import SampleLogWriter
+from memgate.runs.config_file import write_config
 from memgate.runs.create import create_run
 from memgate.runs.inputs import load_inputs
 from memgate.runs.metrics import metric_names
@@ -95,6 +98,20 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
     finished = plan.epochs if plan.finished is None else plan.finished
     run.set_status("complete" if finished == plan.epochs else "stopped", finished)
     return run
+
+
+def changed(run: Run, name: str, **values: object) -> Run:
+    """A copy of a run with another configuration; ``data__name`` for a nested field."""
+    path = Path(shutil.copytree(run.path, run.path.with_name(name)))
+    stored = json.loads((path / "config.json").read_text())
+    for key, value in values.items():
+        *sections, last = key.split("__")
+        place = stored["config"]
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    write_config(path / "config.json", stored)
+    return Run(path)
 
 
 def _model(plan: RunPlan) -> ModelConfig:

@@ -122,7 +122,11 @@ class Unit(nn.Module):
             merge: combines branch and shortcut; a gate in the unit weights them, by default they are added.
             inner: see :meth:`branch`.
         """
-        out = merge(self.branch(x, inner), self.shortcut(x))
+        return self.joined(self.branch(x, inner), x, merge)
+
+    def joined(self, branch: Tensor, x: Tensor, merge: Merge = torch.add) -> Tensor:
+        """The unit's output [b, C_out, h, w] from its residual branch, of the same shape, and its input."""
+        out = merge(branch, self.shortcut(x))
         return out if self.pre else functional.relu(out)
 
 

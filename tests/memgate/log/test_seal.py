@@ -42,7 +42,7 @@ def values(log: SampleLog) -> dict[str, list[object]]:
             log.mode, log.gates, log.class_names, log.planned.tobytes(),
             *(getattr(log.samples(split), column).tobytes() for column in SAMPLE_COLUMNS),
             *(
-                (epoch, *(array.tobytes() for array in vars(record).values()))
+                (epoch, *(array.tobytes() for array in vars(record).values() if array is not None))
                 for epoch, record in log.records(split, log.epochs(split).tolist())
             ),
         ]

@@ -1,5 +1,6 @@
-"""Networks that other papers compare with: ConvNet-AIG."""
+"""Networks that the batch-shaping paper compares with."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,9 @@ from torch.nn import functional
 from memgate.config.run import GateConfig, ModelConfig, RunConfig, SparsityConfig
 from memgate.models import Forward, Gate, build_model
 from memgate.models.draws import keys_of
+from memgate.models.gated.fbs import kept_of, strongest
 from memgate.models.macs import SampleCost, sample_cost
-from memgate.training.sparsity import rate
+from memgate.training.sparsity import l1, rate
 
 
 def config_of(name: Any, **changes: Any) -> ModelConfig:
@@ -144,6 +146,111 @@ def test_squeeze_and_excitation_is_part_of_the_skipped_branch():
     plain, excited = (cost_of(config_of("convnet-aig", squeeze_excitation=on)) for on in (False, True))
     assert plain.fixed == excited.fixed
     assert excited.ungated - plain.ungated == 2 * (4 + 8 + 16)
+
+
+def test_fbs_keeps_the_share_of_most_salient_channels_of_each_map():
+    config = config_of("fbs", depth=11, block="bottleneck", gate=GateConfig(density=0.3, saliency="plain"))
+    forward = network(config)(images_of(16))
+    for gate, width in zip(forward.gates, (4, 8, 16), strict=True):
+        for values, kept in zip(
+            gate.saliency.split(width, dim=1), gate.channels.split(width, dim=1), strict=True
+        ):
+            count = math.ceil(0.3 * width)
+            least = values.topk(count, dim=1).values[:, -1:]
+            assert torch.equal(kept, values.where(values >= least, 0.0))
+            assert (
+                (kept > 0).sum(dim=1) == torch.minimum((values > 0).sum(dim=1), torch.tensor(count))
+            ).all()
+
+
+def test_saliencies_of_mean_1_do_not_change_with_the_scale_of_the_input():
+    plain, scaled = (
+        network(config_of("fbs", gate=GateConfig(saliency=kind))) for kind in ("plain", "mean-1")
+    )
+    x = torch.rand(8, 4, 4, 4)
+    for model, factor in ((plain, 10), (scaled, 1)):
+        gate = model.gates["b2u01"]
+        with torch.no_grad():
+            gate.output.bias.zero_()
+        torch.testing.assert_close(gate.kept(gate(10 * x)), factor * gate.kept(gate(x)))
+    weights = scaled.gates["b2u01"].kept(torch.tensor([[1.0, 2, 3, 4, 5, 6, 7, 8], [0.0] * 8]))
+    torch.testing.assert_close(weights[0], torch.tensor([0.0, 0, 0, 0, 5, 6, 7, 8]) / 4.5)
+    assert not weights[1].any()
+
+
+def test_fbs_breaks_ties_and_survives_what_is_not_finite():
+    assert strongest(torch.tensor([[1.0, 2.0, 1.0, 1.0]]), 2).tolist() == [[1.0, 2.0, 0.0, 0.0]]
+    infinite = torch.tensor([[torch.inf, torch.inf, 1.0]], requires_grad=True)
+    assert strongest(infinite, 1).tolist() == [[torch.inf, 0.0, 0.0]]
+    assert [kept_of(channels, 0.1) for channels in (10, 16, 30)] == [1, 2, 3]
+    assert kept_of(10, 0.7) == 7
+    assert kept_of(3, 0.01) == 1
+
+
+def test_fbs_without_any_salient_channel_is_the_shortcut_and_trains():
+    model = network(config_of("fbs")).train()
+    with torch.no_grad():
+        for gate in model.gates.values():
+            gate.output.weight.zero_()
+            gate.output.bias.fill_(-1)
+    forward = model(images_of())
+    assert all((gate.value == 0).all() for gate in forward.gates)
+    functional.cross_entropy(forward.logits, torch.arange(4)).backward()
+    gradients = [one.grad for one in model.parameters() if one.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("activation", ["post", "pre"])
+def test_fbs_weights_the_normalised_map_in_place_of_batchnorms_scale(activation):
+    config = config_of("fbs", activation=activation, gate=GateConfig(density=1))
+    model = network(config)
+    unit = model.trunk.blocks["b2"][0]
+    scales = {name for name, _ in unit.named_parameters() if "bn" in name and name.endswith("weight")}
+    gated = "bn1" if activation == "post" else "bn2"
+    assert scales == {"bn1.weight", "bn2.weight"} - {f"{gated}.weight"}
+    x = torch.randn(4, 4, 8, 8)
+    saliency = model.gates["b2u01"](x)
+    g = model.gates["b2u01"].kept(saliency)
+    torch.testing.assert_close(g, saliency / saliency.mean(dim=1, keepdim=True))
+    torch.testing.assert_close(
+        saliency, functional.relu(model.gates["b2u01"].output(x.abs().mean(dim=(2, 3))))
+    )
+    before = functional.relu(unit.bn1(x)) if activation == "pre" else x
+    normalised = functional.batch_norm(
+        unit.conv1(before), None, None, None, unit.get_submodule(gated).bias, True
+    )
+    inner = functional.relu(g[:, :, None, None] * normalised)
+    branch = unit.conv2(inner)
+    branch = branch if activation == "pre" else unit.bn2(branch)
+    expected = branch + unit.shortcut(x)
+    expected = expected if activation == "pre" else functional.relu(expected)
+    torch.testing.assert_close(model.through(unit, x, g), expected)
+
+
+def test_fbs_costs_every_sample_the_same():
+    config = config_of("fbs", gate=GateConfig(density=0.5))
+    cost, model = cost_of(config), network(config).eval()
+    macs = cost.of_gates(model(images_of(32)).gates)
+    positive = torch.stack(
+        [(gate.saliency > 0).sum(dim=1) * 2 >= gate.saliency.shape[1] for gate in model(images_of(32)).gates]
+    ).all(dim=0)
+    assert positive.sum() > 16
+    assert cost.gate_layers == 4 * 4 + 4 * 8 + 8 * 16
+    assert cost.pooling == 4 * 64 + 4 * 64 + 8 * 16
+    assert (macs[positive] == cost.always + sum(CONVOLUTIONS.values()) / 2).all()
+    assert (macs[~positive] < macs.max()).all()
+
+
+def test_the_l1_loss_is_the_sum_of_the_saliencies_before_the_choice():
+    values = torch.tensor([[1.0, 2.0, 0.5], [0.0, 4.0, 1.5]])
+    gates = (Gate("a", values[:, 0], saliency=values[:, :1]), Gate("b", values[:, 0], saliency=values[:, 1:]))
+    assert l1(Forward(torch.zeros(2, 10), gates)).item() == 4.5
+
+
+def test_a_density_outside_its_range_is_one_sentence(one_sentence):
+    assert "density 0.0 is out of range" in one_sentence(
+        "train", "--model.name", "fbs", "--model.gate.density", "0"
+    )
 
 
 def test_a_wrong_number_of_target_rates_is_one_sentence(one_sentence):

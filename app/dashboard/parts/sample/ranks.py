@@ -21,7 +21,7 @@ from probes.stats.percentiles import nearest, percentile
 
 MAIN = (
     "loss_mean", "aum", "el2n_mean", "forgetfulness", "stable_learned_epoch", "gate_mean", "gate_last",
-    "entropy_mean", "routed_epochs", *(score.column for score in CHECKPOINT),
+    "entropy_mean", "routed_epochs", "macs_mean", "macs_last", *(score.column for score in CHECKPOINT),
 )  # fmt: skip
 """The scores whose ranks are shown, before those that are joined."""
 
