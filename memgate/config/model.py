@@ -69,9 +69,10 @@ class ModelConfig:
     name: ModelName = "entropy-gate"
     """No gate: resnet, densenet (DenseNet-BC), shake-shake (Shake-Shake-Image). Gates over whole blocks: entropy-gate
     (Model 4: entropy of the gate's own classifier), block-scalar (Model 1), block-displacement (Model 1.2),
-    block-entropy (Model 2: entropy of the gate's softmax), block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
-    layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper),
-    fbs (the most salient ones). Gates that take or skip whole units: convnet-aig."""
+    block-entropy (Model 2: entropy of the gate's softmax), block-two-way (Model 3: skip or pass). Gates in every
+    residual unit: layer-exclusive, layer-shortcut-only, layer-two-way. Gates that open or close the channels inside
+    every unit: channel-gate (batch-shaping paper), fbs (the most salient ones). Gates that take or skip whole units:
+    convnet-aig."""
     depth: int = 20
     """Layers, 2000 at most. ResNets of layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck
     units (29, 164); of layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units. densenet: 6n+4 (40,

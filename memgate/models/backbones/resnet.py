@@ -10,8 +10,8 @@ expansion e = 1 or 4: ``cifar`` B1 [b, 16e, 32, 32], B2 [b, 32e, 16, 16], B3 [b,
 from torch import nn
 
 from memgate.config.run import ModelConfig
-from memgate.models.backbones.units import Unit
 from memgate.models.backbones.trunk import Trunk, he_normal
+from memgate.models.backbones.units import Unit
 
 
 class ResNet(Trunk):

@@ -72,10 +72,9 @@ class ShakeUnit(nn.Module):
         """The two branches [b, C, h, w] as one; their mean in evaluation."""
         if not self.training:
             return (first + second) / 2
-        if keys is None:
-            drawn = torch.rand(len(first), 2, device=first.device)
-        else:
-            drawn = uniform(keys, self.number, 2)
+        drawn = (
+            torch.rand(len(first), 2, device=first.device) if keys is None else uniform(keys, self.number, 2)
+        )
         drawn = drawn.to(first.dtype)
         forward, backward = (part[:, None, None, None] for part in drawn.unbind(dim=1))
         return _Shaken.apply(first, second, forward, backward)

@@ -111,7 +111,10 @@ def test_every_unit_of_a_shake_shake_network_draws_coefficients_of_its_own():
         ({"name": "densenet", "depth": 20}, "--model.depth 20 is not a depth of a densenet: it must be 6n.4"),
         ({"name": "shake-shake", "depth": 25}, "--model.depth 25 is not a depth of a shake-shake"),
         ({"name": "densenet", "depth": 40, "width": 2.0}, "--model.width 2.0 does nothing for densenet"),
-        ({"name": "shake-shake", "block": "bottleneck", "depth": 26}, "--model.block bottleneck does nothing"),
+        (
+            {"name": "shake-shake", "block": "bottleneck", "depth": 26},
+            "--model.block bottleneck does nothing",
+        ),
         ({"name": "resnet", "growth": 24}, "--model.growth 24 does nothing for resnet"),
         ({"name": "densenet", "depth": 1996, "growth": 256}, "--model.growth 256 and --model.depth 1996"),
     ],
