@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.config.run import GateConfig
-from memgate.models.backbones.resnet import he_normal, pool
+from memgate.models.backbones.trunk import he_normal, pool
 from memgate.models.entropy import at_least_float32
 from memgate.models.gated.channel_gates import normalised
 
