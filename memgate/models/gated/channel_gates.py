@@ -43,17 +43,18 @@ class LogitGate(nn.Module):
         # Outside autocast: with 16 bits, "open" would differ from what the logged float32 values say.
         with torch.autocast(x.device.type, enabled=False):
             hidden = self.hidden(pool(at_least_float32(x)))
-            return self.output(functional.relu(normalised(self.norm, hidden)))
+            return self.output(functional.relu(normalised(self.norm, hidden, self.training)))
 
 
-def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
+def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, training: bool) -> Tensor:
     """BatchNorm of x [b, C, ...]; of one value per channel, which has no variance, by the running statistics.
 
     Args:
-        norm: the layer, in its own mode of training or evaluation.
+        norm: the layer.
         x: its input.
+        training: whether the gate is in training.
     """
-    if x.numel() > x.shape[1] or not norm.training:
+    if x.numel() > x.shape[1] or not training:
         return norm(x)
     mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     return functional.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)

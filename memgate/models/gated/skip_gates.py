@@ -55,7 +55,7 @@ class ConvolutionGate(nn.Module):
         # The convolutions run in the precision of the trunk; the logit is not rounded to 16 bits, as it decides.
         x = functional.max_pool2d(x, 2) if self.pooled else x
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = functional.relu(normalised(cast(nn.BatchNorm2d, norm), convolution(x)))
+            x = functional.relu(normalised(cast(nn.BatchNorm2d, norm), convolution(x), self.training))
         with torch.autocast(x.device.type, enabled=False):
             skip, take = self.output(pool(at_least_float32(x))).split(1, dim=1)
         return take - skip
