@@ -10,7 +10,7 @@ from probes.gates.config import LEARNED, RARE_CLOSED
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, by_side
 from probes.gates.donors import NONE
 from probes.gates.losses import RouteLoss
-from probes.gates.summary import GatesSummary, Layer, Sample, summary_of
+from probes.gates.summary import GatesSummary, Layer, RareFilter, Sample, summary_of
 from probes.result import ProbeResult
 from probes.samples.notes import TRUTH_UNKNOWN, unbound
 from probes.samples.probe_groups import heading
@@ -24,6 +24,9 @@ MOST_GATES = 12
 MOST_RARE = 5
 """Rare filters that are listed."""
 
+MOST_CLASSES = 4
+"""Classes that are listed for each of them."""
+
 MAIN_GROUPS = ("all", "clean", "corrupted")
 """Groups with rows in the table of routes; --json has all."""
 
@@ -35,9 +38,9 @@ SHOWN = (
 
 UNITS = f"""\
 Filters. always on (off): on (off) for more than the given share of the samples; conditional: all others; rare: on for
-some samples, but few. frequency: share of the samples for which a filter is on. information: mutual information of a
-filter's state and the label in nats, mean over filters, less its exact mean over shuffled labels: about 0 where
-filters know nothing of the class.
+some samples, but few. frequency: share of the samples for which a filter is on, mean (10th, 50th and 90th percentile)
+over filters. information: mutual information of a filter's state and the label in nats, mean over filters, less its
+exact mean over shuffled labels: about 0 where filters know nothing of the class.
 MACs: multiply-accumulates of a sample, those of the gates included. minus clean: difference of the means. within
 classes: minus the clean samples of the same classes (of the images, so clean labels), and Spearman's correlations
 within classes, averaged by class size: what is left if some classes cost more than others. Correlations above 0:
@@ -96,7 +99,7 @@ def _layer_row(layer: Layer) -> dict[str, str]:
     counts = (layer.always_on, layer.conditional, layer.always_off, layer.rare)
     for name, count in zip(("always on", "conditional", "always off", "rare"), counts, strict=True):
         row[name] = f"{count} ({count / layer.filters:.0%})"
-    row["frequency"] = f"{layer.frequency:.1%}"
+    row["frequency"] = f"{layer.frequency:.1%} ({', '.join(f'{share:.0%}' for share in layer.frequencies)})"
     row["information, given label"] = f"{layer.information_given:.4f}"
     if layer.information_clean is not None:
         row["clean label"] = f"{layer.information_clean:.4f}"
@@ -108,9 +111,9 @@ def _rare(summary: GatesSummary) -> list[str]:
         return ["No filter is rare."]
     rows = [
         {
-            "rare filter": f"{row['gate']}/{row['filter']}",
-            "on for": f"{row['opened']} samples",
-            "most of them": f"{row['top_class']} ({row['top_share']:.0%})",
+            "rare filter": f"{row.gate}/{row.filter}",
+            "on for": f"{row.opened} samples",
+            "of the classes": _classes(row),
         }
         for row in summary.rare[:MOST_RARE]
     ]
@@ -118,6 +121,13 @@ def _rare(summary: GatesSummary) -> list[str]:
     others = f" ({more} more in --json)" if more else ""
     title = f"Classes that turn on the rare filters, those that say most about the class first{others}:"
     return [title, _table(rows)]
+
+
+def _classes(row: RareFilter) -> str:
+    """The most frequent classes of the samples that open a rare filter, with their shares."""
+    shown = [f"{name} ({count / row.opened:.0%})" for name, count in row.classes.items()][:MOST_CLASSES]
+    more = len(row.classes) - len(shown)
+    return ", ".join(shown) + (f", {more} more" if more else "")
 
 
 def _cost(summary: GatesSummary) -> list[str]:
