@@ -34,6 +34,7 @@ from app.cli.commands.reproduce import Reproduce
 from app.cli.commands.runs import Runs
 from app.cli.commands.score import ScoreRun, ScoresKnown
 from app.cli.commands.sweep import SweepRuns, SweepTable
+from app.cli.commands.trade_off import TradeOffOfRuns
 from app.cli.commands.train import Evaluate, Quickstart, Resume, Train
 from memgate import __version__, console
 from memgate.config.flags import parsed
@@ -51,7 +52,7 @@ DESCRIPTION = (
 COMMANDS = {
     "quickstart": Quickstart, "resume": Resume, "report": ReportRuns, "score": ScoreRun, "scores": ScoresKnown,
     "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
-    "import-curves": ImportCurves, "reproduce": Reproduce,
+    "import-curves": ImportCurves, "reproduce": Reproduce, "trade-off": TradeOffOfRuns,
 }  # fmt: skip
 """Commands without subcommands, except train, whose defaults depend on its flags."""
 

@@ -187,7 +187,7 @@ class RunConfig:
             *(network.gate_names if network.block_gated else ()),
             *([f"penalty{network.gate.penalty:g}"] if network.penalty_names else []),
             *(f"{loss}-{getattr(self.sparsity, loss):g}" for loss in LOSSES.get(network.name, ())),
-            *self._targets,
+            *self._gate_words,
             *(self.corruptions or ("clean",)),
             *(f"on-{split}" for split in self.noise_on),
             *(["init"] * (self.init_from is not None)),
@@ -196,11 +196,16 @@ class RunConfig:
         return fitted(parts, [f"e{self.train.epochs}", f"s{self.seed}", *noise_seed])
 
     @property
-    def _targets(self) -> tuple[str, ...]:
-        """The target rates as a word of the run's name; empty for a network without."""
-        if "target_rates" not in SPARSITY_OPTIONS.get(self.model.name, ()):
-            return ()
-        return (f"t{'-'.join(f'{rate:g}' for rate in self.sparsity.target_rates)}",)
+    def _gate_words(self) -> tuple[str, ...]:
+        """Words for the run's name that say what opens and closes its gates; empty for most networks."""
+        network, words = self.model, []
+        if network.uses("skip_gate"):
+            words.append(network.gate.skip_gate)
+        if network.uses("density"):
+            words.append(f"d{network.gate.density:g}")
+        if "target_rates" in SPARSITY_OPTIONS.get(network.name, ()):
+            words.append(f"t{'-'.join(f'{rate:g}' for rate in self.sparsity.target_rates)}")
+        return tuple(words)
 
     def resolved(self) -> "RunConfig":
         """The same configuration with explicit values for ``auto`` and ``None``, and absolute input paths.

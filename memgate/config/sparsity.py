@@ -13,10 +13,15 @@ SPARSITY_OPTIONS: Mapping[str, tuple[str, ...]] = {
         "shaping", "shaping_schedule", "shaping_until", "prior", "l0", "l0_from", "l0_until", "update",
     ),
     "convnet-aig": ("rate", "target_rates"),
+    "fbs": ("l1",),
 }  # fmt: skip
 """Gated network to the options of :class:`SparsityConfig` that it uses."""
 
-LOSSES: Mapping[str, tuple[str, ...]] = {"channel-gate": ("shaping", "l0"), "convnet-aig": ("rate",)}
+LOSSES: Mapping[str, tuple[str, ...]] = {
+    "channel-gate": ("shaping", "l0"),
+    "convnet-aig": ("rate",),
+    "fbs": ("l1",),
+}
 """Gated network to the names of its sparsity losses, each with the weight of that name in :class:`SparsityConfig`."""
 
 START, END = 0.2, 0.6
@@ -61,10 +66,13 @@ class SparsityConfig:
     target_rates: tuple[float, ...] = (0.6,)
     """convnet-aig: share of the samples, in [0, 1], that is to take a unit: one number, or one for each unit (authors'
     code: 0.6)."""
+    l1: float = 1e-8
+    """fbs: weight of the sum of all saliencies of a sample, mean over the samples; 0 for none (paper: 1e-8)."""
 
     def __post_init__(self) -> None:
         check_types(self, "sparsity.")
-        for flag, weight in (("shaping", self.shaping), ("l0", self.l0), ("rate", self.rate)):
+        for flag in ("shaping", "l0", "rate", "l1"):
+            weight = getattr(self, flag)
             require(
                 0 <= weight < math.inf,
                 f"--sparsity.{flag} {weight} must be a number from 0 (none), such as 0.05.",

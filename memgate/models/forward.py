@@ -27,6 +27,8 @@ class Gate:
     where open: channels inside a unit, or the whole unit (C = 1). None for a gate that mixes."""
     channel_logits: Tensor | None = None
     """Logits [b, C] of the probability that each is open, without noise; None where there are none."""
+    saliency: Tensor | None = None
+    """Weights [b, C], of which the largest are in ``channels``; None where weights do not decide."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Losses on gates that open and close.
 
-Batch shaping and L0 are of the batch-shaping paper (sections 4.2 and 4.3), the target rates of ConvNet-AIG.
+Batch shaping and L0 are of the batch-shaping paper (sections 4.2 and 4.3), the target rates of ConvNet-AIG, the L1
+norm of FBS.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,7 @@ def sparsity_losses(config: RunConfig, epoch: int, progress: float) -> SparsityL
     known: dict[str, tuple[Loss, float]] = {
         "shaping": (lambda forward: shaping(forward, prior), shaping_weight(settings, epoch, progress)),
         "l0": (l0, l0_weight(settings, epoch, progress)),
+        "l1": (l1, settings.l1),
         "rate": (lambda forward: rate(forward, settings.target_rates), settings.rate),
     }
     names = LOSSES.get(config.model.name, ())
@@ -94,6 +96,12 @@ def rate(forward: Forward, targets: Sequence[float]) -> Tensor:
     """
     taken = torch.cat(_channels(forward), dim=1).mean(dim=0)
     return (taken.new_tensor(targets) - taken).square().mean()
+
+
+def l1(forward: Forward) -> Tensor:
+    """Sum of the saliencies of all gates, mean over the samples, 0 or more (Gao et al. 2018: sum of the L1 norms)."""
+    saliencies = [gate.saliency for gate in forward.gates if gate.saliency is not None]
+    return torch.cat(saliencies, dim=1).sum(dim=1).mean()
 
 
 def _channels(forward: Forward) -> list[Tensor]:

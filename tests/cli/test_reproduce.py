@@ -9,6 +9,7 @@ import pytest
 
 import memgate.training.loop
 from memgate.papers import scales
+from memgate.papers.rows import find_rows
 from memgate.runs.run import Run, list_runs, open_run
 from memgate.sweeps.grid import read_sweep
 
@@ -85,6 +86,39 @@ def test_as_the_authors_did_it_nothing_is_loaded_and_a_failed_row_is_in_the_repo
     assert result["rows"][1]["difference"] is None
     assert result["missing"]["report-2.2-10-tiny-code-s0"] == "missing"
     assert any("rate of 0 up to epoch 82" in note for note in result["notes"])
+
+
+@pytest.mark.slow
+def test_rows_of_the_batch_shaping_paper_are_compared_by_their_macs_too(
+    flags, tmp_path, monkeypatch, exit_code, capsys
+):
+    rows = "paper-bas-r20-c10-[p0]*"  # plain, and the grid of gamma
+    monkeypatch.setattr("app.cli.commands.reproduce.find_rows", lambda _: [
+        *find_rows("paper-bas-r20-c10-plain"), *find_rows("paper-bas-r20-c10-0.2"), *find_rows("paper-bas-1-r18"),
+    ])  # fmt: skip
+    assert exit_code("reproduce", rows, *flags) == 0
+    text = capsys.readouterr().out
+    runs = {run.name: run for run in list_runs(tmp_path / "runs")}
+    assert set(runs) == {"paper-bas-r20-c10-plain-tiny-s0", "paper-bas-r20-c10-0.2-tiny-s0"}
+    gated = runs["paper-bas-r20-c10-0.2-tiny-s0"]
+    assert (gated.config.sparsity.l0, gated.config.model.depth, gated.config.train.nesterov) == (
+        0.2,
+        14,
+        True,
+    )
+    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("paper-bas")}
+    assert f"{gated.metrics()[-1]['test_macs'] / 1e6:.3f}" in lines["paper-bas-r20-c10-0.2"]
+    assert "figure only, no number in the text" in lines["paper-bas-r20-c10-0.2"]
+    assert "26.657" in lines["paper-bas-r20-c10-plain"]  # a ResNet-14, which every image costs
+    assert "69.70 (n = 1)" in lines["paper-bas-1-r18"]
+    assert "ImageNet is no data set of memgate yet: such rows have no runs." in text
+    (page,) = (tmp_path / "runs").glob("*accuracy-macs.html")
+    assert str(page) in text
+    monkeypatch.setattr(memgate.training.loop, "train", lambda config: pytest.fail("trained again"))
+    assert exit_code("reproduce", rows, *flags, "--format", "json") == 0
+    first, second, third = json.loads(capsys.readouterr().out)["rows"]
+    assert (first["difference"], third["difference"], third["runs"]) == (None, None, [])
+    assert second["macs"]["mean"] == gated.metrics()[-1]["test_macs"]
 
 
 @pytest.mark.slow
@@ -206,7 +240,7 @@ def test_a_stopped_reproduction_goes_on(flags, tmp_path, exit_code, capsys, inte
 
 def test_lists(exit_code, capsys):
     assert exit_code("reproduce", "--list") == 0
-    assert capsys.readouterr().out.count("\n") == 2 + 127 + 65
+    assert capsys.readouterr().out.count("\n") == 2 + 127 + 74 + 3
     assert exit_code("reproduce", "paper-4", "--list") == 0
     assert "93.48 ± 0.26 (n = 5)" in capsys.readouterr().out
     assert exit_code("reproduce", "paper-4", "--list", "--format", "json") == 0

@@ -1,7 +1,10 @@
 """Run directories written by the real writers from made-up but consistent values, for the fixture ``make_run``."""
 
+import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +13,7 @@ import numpy as np
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord, LogLayout, Samples, logged_epochs
 from memgate.log.writer import SampleLogWriter
+from memgate.runs.config_file import write_config
 from memgate.runs.create import create_run
 from memgate.runs.inputs import load_inputs
 from memgate.runs.metrics import metric_names
@@ -97,6 +101,20 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
     return run
 
 
+def changed(run: Run, name: str, **values: object) -> Run:
+    """A copy of a run with another configuration; ``data__name`` for a nested field."""
+    path = Path(shutil.copytree(run.path, run.path.with_name(name)))
+    stored = json.loads((path / "config.json").read_text())
+    for key, value in values.items():
+        *sections, last = key.split("__")
+        place = stored["config"]
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    write_config(path / "config.json", stored)
+    return Run(path)
+
+
 def _model(plan: RunPlan) -> ModelConfig:
     if plan.unit_depth:
         return ModelConfig(name="channel-gate" if plan.macs else "layer-exclusive", depth=plan.unit_depth)
@@ -107,17 +125,24 @@ def _model(plan: RunPlan) -> ModelConfig:
 
 
 def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
-    """Write random images, brighter for higher classes, in the format of ``--data.name npz``."""
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for split, count in (("train", plan.n + plan.val_n), ("test", plan.test_n)):
-        labels = rng.permutation(np.arange(count) % plan.classes)
-        pixels = rng.normal(40 + 170 * labels[:, None, None, None] / plan.classes, 25, (count, SIDE, SIDE, 3))
-        arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
-        arrays[f"{split}_labels"] = labels.astype(np.int64)
+    """Write random images in the format of ``--data.name npz``."""
+    arrays = dict(_images(plan.n + plan.val_n, plan.test_n, plan.classes, seed))
     if plan.class_names is not None:
         arrays["class_names"] = np.array(plan.class_names)
-    np.savez(path, **arrays)
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+@cache
+def _images(train_n: int, test_n: int, classes: int, seed: int) -> dict[str, np.ndarray]:
+    """Random images, brighter for higher classes, and labels; most runs have the same ones."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for split, count in (("train", train_n), ("test", test_n)):
+        labels = rng.permutation(np.arange(count) % classes)
+        pixels = rng.normal(40 + 170 * labels[:, None, None, None] / classes, 25, (count, SIDE, SIDE, 3))
+        arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
+        arrays[f"{split}_labels"] = labels.astype(np.int64)
+    return arrays
 
 
 def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:

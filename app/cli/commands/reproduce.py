@@ -10,6 +10,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from app.cli.commands.sweep import until_stopped
+from app.cli.commands.trade_off import write_plot
 from memgate import console
 from memgate.config.names import fitted
 from memgate.config.run import Device, RunConfig
@@ -28,18 +29,23 @@ MANY_IMAGES = {"cuda": 5_000_000, "cpu": 1_000_000}
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Reproduce rows of the papers' tables and compare the results; started again, it continues."""
+    """Reproduce rows of the papers' tables and compare the results; started again, it continues.
+
+    Rows of papers that compare networks by their cost are also plotted, accuracy against MACs.
+    """
 
     row: Positional[str | None] = None
-    """A row (report-2.1-0.01), a table (report-2.1: all its rows) or a pattern ('paper-1-*'); --list lists them."""
+    """A row (report-2.1-0.01), a table (report-2.1, paper-bas-figure-3: all its rows) or a pattern ('paper-1-*');
+    --list lists them."""
     list_: Annotated[bool, arg(name="list")] = False
     """List the rows with the papers' numbers (of ROW, or all), and run nothing."""
     scale: ScaleName = "tiny"
     """tiny: minutes on a CPU, 6 epochs of 4,000 images with the smallest network of the family; short: a tenth of the
     epochs, milestones likewise; full: the papers' setting. Only full can be compared with the papers."""
     reading: Reading = "code"
-    """code: as the authors' released code did (baseline initialisation loads nothing, ResNet-34's schedule, gate
-    reading o2); text: as the papers say (a baseline is trained first and loaded; scheme 1; o1)."""
+    """Of the report and the soft-gating paper. code: as the authors' released code did (baseline initialisation loads
+    nothing, ResNet-34's schedule, gate reading o2); text: as the documents say (a baseline is trained first and
+    loaded; scheme 1; o1)."""
     seeds: str = "0"
     """Seeds of each row, such as 0,1,2,3,4."""
     out: Path = Path("runs")
@@ -102,8 +108,24 @@ class Reproduce:
             curves_figure.write_html(curves_figure.figure(theirs, [*ours, *beside], title), page)
             if self.format != "json":
                 console.line(f"\nPlot with the authors' curves:  {page}")
+        self._plot_costs(plan, out)
         if failed:
             raise SystemExit(1)
+
+    def _plot_costs(self, plan: Reproduction, out: Path) -> None:
+        """Plot accuracy against MACs where documents compare networks by them and two points are trained."""
+        from probes.report.reproduction import published
+        from probes.report.trade_off import trade_offs
+
+        rows = {row.row for row in plan.rows if row.counts_macs}
+        runs = [Run(out / run.name) for run in plan.sweep.runs if run.point["row"] in rows]
+        points = trade_offs([run for run in runs if grid.state_of(out, run.name) == "complete"])
+        if len(points.points) < 2:
+            return
+        page = out / f"{fitted([str(self.row)], [plan.sweep.name, 'accuracy-macs'])}.html"
+        write_plot(points, f"{self.row}, scale {self.scale}: test accuracy and cost", page, published(plan))
+        if self.format != "json":
+            console.line(f"\nPlot of accuracy and cost:  {page}")
 
     def _authors(self, plan: Reproduction) -> list:
         """The authors' curves of these rows; empty without --curves."""

@@ -4,7 +4,7 @@ A closed channel of the map between two convolutions is 0 after its ReLU, so tha
 nor its part of the next one has to be computed: output = W2 * (g . relu(W1 * x)) + x.
 """
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.units import InnerWeights, Unit
@@ -25,7 +25,7 @@ class ChannelGatedResNet(HardGatedResNet):
         super().__init__(config, classes)
         self.inner = config.gate.inner
 
-    def new_gate(self, unit: Unit, config: GateConfig, stream: int) -> ChannelGate:
+    def new_gate(self, unit: Unit, config: GateConfig, stream: int) -> nn.Module:
         """The gate of a unit's inner channels."""
         return ChannelGate(unit.channels_in, sum(gated_widths(unit, config.inner)), config, stream)
 
@@ -43,7 +43,7 @@ def inner_weights(unit: Unit, inner: str, channels: Tensor) -> InnerWeights:
         channels: of the gate [b, C], those of both maps one after another where both are gated.
     """
     weights = channels.split(gated_widths(unit, inner), dim=1)
-    return dict(zip(_gated_maps(unit, inner), weights, strict=True))
+    return dict(zip(gated_maps(unit, inner), weights, strict=True))
 
 
 def gated_widths(unit: Unit, inner: str) -> list[int]:
@@ -53,10 +53,15 @@ def gated_widths(unit: Unit, inner: str) -> list[int]:
         unit: the residual unit.
         inner: see :func:`inner_weights`.
     """
-    return [unit.inner_channels[number - 1] for number in _gated_maps(unit, inner)]
+    return [unit.inner_channels[number - 1] for number in gated_maps(unit, inner)]
 
 
-def _gated_maps(unit: Unit, inner: str) -> range:
-    """Numbers of the gated inner maps of a unit, from 1."""
+def gated_maps(unit: Unit, inner: str) -> range:
+    """Numbers of the gated inner maps of a unit, from 1.
+
+    Args:
+        unit: the residual unit.
+        inner: see :func:`inner_weights`.
+    """
     numbers = range(1, len(unit.inner_channels) + 1)
     return {"both": numbers, "first": numbers[:1], "last": numbers[-1:]}[inner]

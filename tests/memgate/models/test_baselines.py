@@ -1,5 +1,6 @@
-"""Networks that other papers compare with: ConvNet-AIG."""
+"""Networks that the batch-shaping paper compares with."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,11 @@ from torch.nn import functional
 from memgate.config.run import GateConfig, ModelConfig, RunConfig, SparsityConfig
 from memgate.models import Forward, Gate, build_model
 from memgate.models.draws import keys_of
+from memgate.models.gated.fbs import kept_of, strongest
+from memgate.models.gated.skip_gates import Recurrence
 from memgate.models.macs import SampleCost, sample_cost
-from memgate.training.sparsity import rate
+from memgate.training.objective import plain_gate_parameters
+from memgate.training.sparsity import l1, rate
 
 
 def config_of(name: Any, **changes: Any) -> ModelConfig:
@@ -71,7 +75,7 @@ def test_evaluation_draws_nothing_and_training_draws_by_key(name):
         assert torch.equal(gate.value, gate.channels[:, 0])
 
 
-@pytest.mark.parametrize("name", ["convnet-aig"])
+@pytest.mark.parametrize("name", ["convnet-aig", "skipnet"])
 @pytest.mark.parametrize("activation", ["post", "pre"])
 def test_a_closed_unit_is_its_shortcut_to_the_bit(name, activation):
     config = config_of(name, depth=14, activation=activation)
@@ -144,6 +148,193 @@ def test_squeeze_and_excitation_is_part_of_the_skipped_branch():
     plain, excited = (cost_of(config_of("convnet-aig", squeeze_excitation=on)) for on in (False, True))
     assert plain.fixed == excited.fixed
     assert excited.ungated - plain.ungated == 2 * (4 + 8 + 16)
+
+
+SKIP_GATES: tuple[Any, ...] = ("ff-1", "ff-2", "recurrent")
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_skipnets_gates_are_the_probability_cut_at_one_half(kind):
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate=kind))
+    assert config.gate_names == ("b1u02", "b2u01", "b2u02", "b3u01", "b3u02"), "the first unit has no gate"
+    model, images = network(config), images_of(16)
+    forward = model(images)
+    logits, channels = (
+        torch.cat([getattr(gate, part) for gate in forward.gates], dim=1)
+        for part in ("channel_logits", "channels")
+    )
+    assert torch.equal(channels.detach(), (logits > 0).float())
+    gate, upstream = forward.gates[1], torch.randn(16, 1)
+    (gradient,) = torch.autograd.grad((gate.channels * upstream).sum(), gate.channel_logits)
+    p = torch.sigmoid(gate.channel_logits.detach())
+    torch.testing.assert_close(gradient, upstream * p * (1 - p))
+    entropy = functional.binary_cross_entropy(p, p, reduction="none")[:, 0]
+    torch.testing.assert_close(gate.entropy.detach(), entropy)
+
+
+def test_skipnets_recurrent_gates_share_one_lstm_that_remembers():
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate="recurrent"))
+    model = network(config).eval()
+    lstm = 4 * 10 * (10 + 10) + 2 * 4 * 10
+    embeddings = {
+        name: 10 * channels + 10 for name, channels in zip(config.gate_names, (4, 4, 8, 8, 16), strict=True)
+    }
+    assert sum(one.numel() for one in plain_gate_parameters(model)) == lstm + 11 + sum(embeddings.values())
+    assert len({id(one) for one in plain_gate_parameters(model)}) == 6 + 2 * 5
+    # The state goes from gate to gate: the embedding of the first changes the logits of the last ones.
+    images = images_of()
+    open_all = dict.fromkeys(config.gate_names, torch.ones_like)
+    before = model(images, route=open_all).gates
+    with torch.no_grad():
+        model.gates["b1u02"].embedding.bias += 1
+    after = model(images, route=open_all).gates
+    assert not torch.equal(before[-1].channel_logits, after[-1].channel_logits)
+    forward_gates = network(config_of("skipnet", depth=14)).eval()
+    before = forward_gates(images, route=open_all).gates
+    with torch.no_grad():
+        forward_gates.gates["b1u02"].output.bias += torch.tensor([0.0, 1.0])
+    after = forward_gates(images, route=open_all).gates
+    torch.testing.assert_close(before[0].channel_logits + 1, after[0].channel_logits)
+    assert torch.equal(before[-1].channel_logits, after[-1].channel_logits)
+
+
+def test_the_shared_lstm_is_pytorchs():
+    ours, theirs = Recurrence(GateConfig()), torch.nn.LSTMCell(10, 10)
+    weights = {
+        "weight_ih": ours.read.weight, "bias_ih": ours.read.bias,
+        "weight_hh": ours.recall.weight, "bias_hh": ours.recall.bias,
+    }  # fmt: skip
+    theirs.load_state_dict(weights)
+    state, expected = (), None
+    for x in torch.randn(3, 5, 10):
+        logits, state = ours(x, state)
+        expected = theirs(x, expected)
+        torch.testing.assert_close(state, expected)
+        torch.testing.assert_close(logits, ours.output(expected[0]))
+
+
+SKIP_GATE_MACS = {
+    "ff-1": 9 * 4 * 4 * (16 + 4) + 9 * 8 * 8 * (4 + 1) + 2 * (4 + 8),
+    "ff-2": 9 * 4 * 4 * 16 + 9 * 8 * 8 * 4 + 2 * (4 + 8),
+    "recurrent": 10 * (4 + 8) + 2 * (4 * 10 * 20 + 10),
+}
+"""MACs of the gates of b2u01, which reads 4 channels of 8x8 pixels, and of b3u01, which reads 8 of 4x4."""
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_macs_of_skipnet_count_the_layers_of_its_gates(kind):
+    cost = cost_of(config_of("skipnet", gate=GateConfig(skip_gate=kind)))
+    assert cost.fixed == ALWAYS + CONVOLUTIONS["b1u01"]
+    assert cost.gate_layers == SKIP_GATE_MACS[kind]
+    averaged = {"ff-1": 4 * 4 + 8, "ff-2": 4 * 16 + 8 * 4, "recurrent": 4 * 64 + 8 * 16}
+    assert cost.pooling == averaged[kind]
+    macs = cost.of({"b2u01": torch.tensor([[1.0], [0.0]]), "b3u01": torch.tensor([[0.0], [0.0]])})
+    assert (macs - cost.always).tolist() == [CONVOLUTIONS["b2u01"], 0]
+
+
+def test_fbs_keeps_the_share_of_most_salient_channels_of_each_map():
+    config = config_of("fbs", depth=11, block="bottleneck", gate=GateConfig(density=0.3, saliency="plain"))
+    forward = network(config)(images_of(16))
+    for gate, width in zip(forward.gates, (4, 8, 16), strict=True):
+        for values, kept in zip(
+            gate.saliency.split(width, dim=1), gate.channels.split(width, dim=1), strict=True
+        ):
+            count = math.ceil(0.3 * width)
+            least = values.topk(count, dim=1).values[:, -1:]
+            assert torch.equal(kept, values.where(values >= least, 0.0))
+            assert (
+                (kept > 0).sum(dim=1) == torch.minimum((values > 0).sum(dim=1), torch.tensor(count))
+            ).all()
+
+
+def test_saliencies_of_mean_1_do_not_change_with_the_scale_of_the_input():
+    plain, scaled = (
+        network(config_of("fbs", gate=GateConfig(saliency=kind))) for kind in ("plain", "mean-1")
+    )
+    x = torch.rand(8, 4, 4, 4)
+    for model, factor in ((plain, 10), (scaled, 1)):
+        gate = model.gates["b2u01"]
+        with torch.no_grad():
+            gate.output.bias.zero_()
+        torch.testing.assert_close(gate.kept(gate(10 * x)), factor * gate.kept(gate(x)))
+    weights = scaled.gates["b2u01"].kept(torch.tensor([[1.0, 2, 3, 4, 5, 6, 7, 8], [0.0] * 8]))
+    torch.testing.assert_close(weights[0], torch.tensor([0.0, 0, 0, 0, 5, 6, 7, 8]) / 4.5)
+    assert not weights[1].any()
+
+
+def test_fbs_breaks_ties_and_survives_what_is_not_finite():
+    assert strongest(torch.tensor([[1.0, 2.0, 1.0, 1.0]]), 2).tolist() == [[1.0, 2.0, 0.0, 0.0]]
+    infinite = torch.tensor([[torch.inf, torch.inf, 1.0]], requires_grad=True)
+    assert strongest(infinite, 1).tolist() == [[torch.inf, 0.0, 0.0]]
+    assert [kept_of(channels, 0.1) for channels in (10, 16, 30)] == [1, 2, 3]
+    assert kept_of(10, 0.7) == 7
+    assert kept_of(3, 0.01) == 1
+
+
+def test_fbs_without_any_salient_channel_is_the_shortcut_and_trains():
+    model = network(config_of("fbs")).train()
+    with torch.no_grad():
+        for gate in model.gates.values():
+            gate.output.weight.zero_()
+            gate.output.bias.fill_(-1)
+    forward = model(images_of())
+    assert all((gate.value == 0).all() for gate in forward.gates)
+    functional.cross_entropy(forward.logits, torch.arange(4)).backward()
+    gradients = [one.grad for one in model.parameters() if one.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("activation", ["post", "pre"])
+def test_fbs_weights_the_normalised_map_in_place_of_batchnorms_scale(activation):
+    config = config_of("fbs", activation=activation, gate=GateConfig(density=1))
+    model = network(config)
+    unit = model.trunk.blocks["b2"][0]
+    scales = {name for name, _ in unit.named_parameters() if "bn" in name and name.endswith("weight")}
+    gated = "bn1" if activation == "post" else "bn2"
+    assert scales == {"bn1.weight", "bn2.weight"} - {f"{gated}.weight"}
+    x = torch.randn(4, 4, 8, 8)
+    saliency = model.gates["b2u01"](x)
+    g = model.gates["b2u01"].kept(saliency)
+    torch.testing.assert_close(g, saliency / saliency.mean(dim=1, keepdim=True))
+    torch.testing.assert_close(
+        saliency, functional.relu(model.gates["b2u01"].output(x.abs().mean(dim=(2, 3))))
+    )
+    before = functional.relu(unit.bn1(x)) if activation == "pre" else x
+    normalised = functional.batch_norm(
+        unit.conv1(before), None, None, None, unit.get_submodule(gated).bias, True
+    )
+    inner = functional.relu(g[:, :, None, None] * normalised)
+    branch = unit.conv2(inner)
+    branch = branch if activation == "pre" else unit.bn2(branch)
+    expected = branch + unit.shortcut(x)
+    expected = expected if activation == "pre" else functional.relu(expected)
+    torch.testing.assert_close(model.through(unit, x, g), expected)
+
+
+def test_fbs_costs_every_sample_the_same():
+    config = config_of("fbs", gate=GateConfig(density=0.5))
+    cost, model = cost_of(config), network(config).eval()
+    macs = cost.of_gates(model(images_of(32)).gates)
+    positive = torch.stack(
+        [(gate.saliency > 0).sum(dim=1) * 2 >= gate.saliency.shape[1] for gate in model(images_of(32)).gates]
+    ).all(dim=0)
+    assert positive.sum() > 16
+    assert cost.gate_layers == 4 * 4 + 4 * 8 + 8 * 16
+    assert cost.pooling == 4 * 64 + 4 * 64 + 8 * 16
+    assert (macs[positive] == cost.always + sum(CONVOLUTIONS.values()) / 2).all()
+    assert (macs[~positive] < macs.max()).all()
+
+
+def test_the_l1_loss_is_the_sum_of_the_saliencies_before_the_choice():
+    values = torch.tensor([[1.0, 2.0, 0.5], [0.0, 4.0, 1.5]])
+    gates = (Gate("a", values[:, 0], saliency=values[:, :1]), Gate("b", values[:, 0], saliency=values[:, 1:]))
+    assert l1(Forward(torch.zeros(2, 10), gates)).item() == 4.5
+
+
+def test_a_density_outside_its_range_is_one_sentence(one_sentence):
+    assert "density 0.0 is out of range" in one_sentence(
+        "train", "--model.name", "fbs", "--model.gate.density", "0"
+    )
 
 
 def test_a_wrong_number_of_target_rates_is_one_sentence(one_sentence):

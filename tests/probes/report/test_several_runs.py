@@ -1,21 +1,19 @@
 """Several runs as one: mean and standard deviation of every figure, and which runs may be averaged."""
 
 import json
-import shutil
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.cli import main
 from memgate.errors import MemgateError
-from memgate.runs.config_file import write_config
 from memgate.runs.run import Run
 from probes.report.report import Report
 from probes.report.report import report as full_report
 from probes.report.several_runs import check_alike, several, spread
+from tests.helpers.made_runs import changed
 
 report = partial(full_report, resamples=0)
 """The report without the bootstrap, which takes most of its time."""
@@ -25,20 +23,6 @@ report = partial(full_report, resamples=0)
 def seeds(make_run) -> list[Run]:
     """Three runs of one setting."""
     return [make_run(seed=seed, data_seed=0, n=120) for seed in (0, 1, 2)]
-
-
-def changed(run: Run, name: str, **values: object) -> Run:
-    """A copy of a run with another configuration; ``data__name`` for a nested field."""
-    path = Path(shutil.copytree(run.path, run.path.with_name(name)))
-    stored = json.loads((path / "config.json").read_text())
-    for key, value in values.items():
-        *sections, last = key.split("__")
-        place = stored["config"]
-        for section in sections:
-            place = place[section]
-        place[last] = value
-    write_config(path / "config.json", stored)
-    return Run(path)
 
 
 @pytest.mark.parametrize("values", [[0.5, 0.7, 0.9], [0.5, None, 0.9], [0.5], [None, 0.25], [None]])
