@@ -65,7 +65,8 @@ def test_macs_are_those_of_the_log_and_of_the_donors(probed):
     assert view.routes == [LEARNED, *FORCED]
     np.testing.assert_array_equal(view.row("macs"), logged(log, result, "macs"))
     gate = np.stack([view.opened[view.gate_of == name].mean(axis=0) for name in view.sizes])
-    np.testing.assert_allclose(gate, [logged(log, result, "gate", name) for name in view.sizes], atol=1e-6)
+    expected = np.array([logged(log, result, "gate", name) for name in view.sizes])
+    np.testing.assert_allclose(gate, expected, atol=1e-6)
     place = {sample: number for number, sample in enumerate(result.sample_id.tolist())}
     for number, route in enumerate(("same class", "other class")):
         donor = [place[sample] for sample in result.values["donor"][number].tolist()]

@@ -1,5 +1,7 @@
 """Patterns and forced routes of small networks that were never trained."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ import torch
 from memgate.config.gate import GateConfig
 from memgate.config.model import ModelConfig
 from memgate.models import build_model
-from memgate.models.gated.channel_gates import ChannelGate
+from memgate.models.gated.channel_gates import ChannelGate, LogitGate
+from memgate.models.gated.hard_gated import HardGatedResNet
 from memgate.models.macs import sample_cost
 from memgate.models.pixels import PixelNetwork
 from probes.gates.passes import (
@@ -33,9 +36,12 @@ def probed(request):
     """A network, its gates' sizes, images, packed patterns and answers."""
     config = NETWORKS[request.param]
     model = build_model(config, classes=4, seed=1, image_size=8)
-    for gate in model.gates.children():  # otherwise a new gate of units takes all of them
-        torch.nn.init.normal_(gate.output.weight, generator=torch.Generator().manual_seed(0))
-        torch.nn.init.zeros_(gate.output.bias)
+    for gate in cast(
+        HardGatedResNet, model
+    ).gates.children():  # otherwise a new gate of units takes all of them
+        output = cast(LogitGate, gate).output
+        torch.nn.init.normal_(output.weight, generator=torch.Generator().manual_seed(0))
+        torch.nn.init.zeros_(output.bias)
     network = PixelNetwork(model, [0.5] * 3, [0.2] * 3)
     pixels = torch.randint(
         0, 256, (N, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
