@@ -28,6 +28,10 @@ NEEDS = {
         "From the log of a gated network",
         "One column a gate; with several gates the gate's name follows the quantity (`gate_b3_mean`).",
     ),
+    "macs": (
+        "From the log of a network whose gates close",
+        "Multiply-accumulates of each sample, counted by its open gates; other runs have no such columns.",
+    ),
     "checkpoint": (
         "From a checkpoint",
         "Stored by `memgate probe csr` or `memgate probe difficulty`; the latest probed checkpoint counts.",

@@ -49,9 +49,14 @@ def uniforms(words: NDArray[np.uint64]) -> NDArray[np.float64]:
     return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
-def below(words: NDArray[np.uint64], bound: int) -> NDArray[np.int64]:
-    """Integers uniform over ``0..bound-1``, one per word; the bias of the remainder is below bound / 2^64."""
-    return (words % np.uint64(bound)).astype(np.int64)
+def below(words: NDArray[np.uint64], bound: int | NDArray[np.integer]) -> NDArray[np.int64]:
+    """Integers uniform over ``0..bound-1``, one per word; the bias of the remainder is below bound / 2^64.
+
+    Args:
+        words: of any shape.
+        bound: one for all words, or one for each; above 0.
+    """
+    return (words % np.asarray(bound, np.uint64)).astype(np.int64)
 
 
 def normals(words: NDArray[np.uint64]) -> NDArray[np.float64]:

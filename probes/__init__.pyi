@@ -6,6 +6,8 @@ from .difficulty.gradients import input_gradient_norm as input_gradient_norm
 from .dynamics.summary import summary as summary
 from .export.export import export_run as export_run
 from .export.plan import ExportPlan as ExportPlan
+from .gates.filters import FilterStatistics as FilterStatistics
+from .gates.filters import filter_statistics as filter_statistics
 from .network.features import features as features
 from .result import load_results as load_results
 from .routing.table import routing_table as routing_table

@@ -37,7 +37,7 @@ AGAIN = "remove it, and probe again."
 DAMAGED = "is damaged ({}): " + AGAIN
 """The sentence about a file that cannot be read."""
 
-PROBES = ("csr", "routing", "difficulty", "ood", "neighbours")
+PROBES = ("csr", "routing", "difficulty", "ood", "gates", "neighbours")
 """Names of the probes that store results; ``neighbours`` are the images that the probe csr found."""
 
 FORMER_NAMES = {"difficulty": "inside"}

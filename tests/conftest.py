@@ -44,10 +44,7 @@ def app_test() -> Iterator[Any]:
     from streamlit import config
     from streamlit.components.v2.component_manager import BidiComponentManager
     from streamlit.runtime.scriptrunner.script_cache import ScriptCache
-    from streamlit.testing.v1 import (  # a second, which other tests do not wait for
-        app_test,
-        local_script_runner,
-    )
+    from streamlit.testing.v1 import app_test, local_script_runner
 
     from app.cli.serve import required_options
 
@@ -66,7 +63,7 @@ def app_test() -> Iterator[Any]:
         patch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
         patch.setattr(app_test, "ScriptCache", lambda: scripts)
         patch.setattr(local_script_runner, "require_widgets_deltas", joined)
-        yield app_test.AppTest
+        yield type("DashboardTest", (app_test.AppTest,), {"pages": {}})
 
 
 @pytest.fixture
@@ -79,9 +76,11 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app_test: Any) ->
     monkeypatch.setattr(sys, "argv", ["main.py", "--root", str(tmp_path / "runs")])
 
     def opened(page: str, /, *, tab: Any = None, **params: str) -> Any:
-        at = tab or app_test.from_file(entry, default_timeout=60).run()
-        if tab or page != "runs":
-            at.switch_page(f"views/{page}.py")
+        at = tab or app_test.from_file(entry, default_timeout=60)
+        at._registered_pages = at._registered_pages or app_test.pages
+        if not at._registered_pages:  # as a first run tells them; every other one opens the page itself
+            app_test.pages = at.run()._registered_pages
+        at.switch_page(f"views/{page}.py")
         at.query_params.clear()  # as a browser does
         for name, value in params.items():
             at.query_params[name] = value

@@ -25,6 +25,7 @@ from app.cli.commands.data import DataInfo, DataPrepare
 from app.cli.commands.export import Export
 from app.cli.commands.import_curves import ImportCurves
 from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
+from app.cli.commands.probe_gates import ProbeGates
 from app.cli.commands.probe_routing import ProbeRouting
 from app.cli.commands.probe_show import ProbeShow
 from app.cli.commands.recipes import Recipes
@@ -65,7 +66,8 @@ CORRUPT = {
 """Subcommands of 'memgate corrupt'; without one, write."""
 
 PROBE = {
-    "csr": ProbeCsr, "routing": ProbeRouting, "difficulty": ProbeDifficulty, "ood": ProbeOod, "show": ProbeShow,
+    "csr": ProbeCsr, "routing": ProbeRouting, "gates": ProbeGates, "difficulty": ProbeDifficulty, "ood": ProbeOod,
+    "show": ProbeShow,
 }  # fmt: skip
 """Subcommands of 'memgate probe'."""
 
@@ -92,7 +94,7 @@ def _command_type(start: RunConfig) -> Any:
         ),
         "probe": (
             _named(PROBE),
-            "Probe a trained network: csr, routing, difficulty, ood; show stored results.",
+            "Probe a trained network: csr, routing, gates, difficulty, ood; show stored results.",
         ),
         "sweep": (
             [run_sweep, *_named({"table": SweepTable})],

@@ -31,6 +31,7 @@ TERMS: Mapping[str, str] = {
     "passes; in log mode eval it is of evaluation passes.",
     "EL2N": "Error L2 norm: the distance of the softmax from the one-hot given label; high is hard.",
     "GMM": "Two normal components fitted to all losses: the probability of the one with low loss; low is suspicious.",
+    "MACs": "Multiply-accumulates that a sample needs: those behind its open gates and those of all samples.",
     "SEI": "Signed entropy of the softmax: negative where the given label is not predicted; low is hard.",
     "confidence": "Mean p(given) over the epochs.",
     "variability": "Standard deviation of p(given) over the epochs.",
@@ -62,7 +63,7 @@ TERMS: Mapping[str, str] = {
 """Term to its definition."""
 
 
-SCORE_TERMS = ("CSL", "AUM", "EL2N", "GMM", "SEI", "g", "H", "nats")
+SCORE_TERMS = ("CSL", "AUM", "EL2N", "GMM", "MACs", "SEI", "g", "H", "nats")
 """Terms in the titles of scores."""
 
 

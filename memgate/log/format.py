@@ -73,7 +73,7 @@ is unknown. Its bit is then 0, which must not be read as skipped or wrong: ask `
 
 TABLE_QUANTITIES = (
     "gate", "entropy", "routed",
-    "loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean",
+    "loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean", "macs",
 )  # fmt: skip
 """Quantities and flags of a table with a row per sample and epoch, in the order of its columns."""
 
@@ -255,16 +255,19 @@ def has_value(values: np.ndarray) -> np.ndarray:
 
 
 def table_columns(
-    gates: Sequence[str], quantities: Sequence[str] | None = None
+    gates: Sequence[str], quantities: Sequence[str] | None = None, *, macs: bool = False
 ) -> dict[str, tuple[str, str | None]]:
     """Column name to (quantity, gate or None): ``gate`` with one gate, ``gate_b2`` and ``gate_b3`` with several.
 
     Args:
         gates: names of the gates in the log.
-        quantities: keys of QUANTITIES and FLAGS in the order of the columns. None: :data:`TABLE_QUANTITIES`.
+        quantities: keys of QUANTITIES and FLAGS in the order of the columns. None: :data:`TABLE_QUANTITIES`, as far as
+            the log has them.
+        macs: whether the log has MACs.
     """
     columns: dict[str, tuple[str, str | None]] = {}
-    for quantity in TABLE_QUANTITIES if quantities is None else quantities:
+    in_log = [name for name in TABLE_QUANTITIES if macs or name != "macs"]
+    for quantity in in_log if quantities is None else quantities:
         if quantity not in PER_GATE:
             columns[quantity] = (quantity, None)
             continue

@@ -138,7 +138,8 @@ class SplitLog:
             "sample_id": np.tile(self.samples.sample_id[order].astype(np.int64), len(self.epochs)),
             "epoch": np.repeat(self.epochs.astype(np.int32), len(order)),
         }
-        for name, (quantity, gate) in table_columns(self.gates, self._checked(quantities)).items():
+        chosen = table_columns(self.gates, self._checked(quantities), macs=self.reader.has_macs)
+        for name, (quantity, gate) in chosen.items():
             values = self._values(quantity, gate)[:, order].ravel()
             if quantity == "seen":
                 values = _nullable(values, np.zeros(len(values), bool))

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -164,20 +165,54 @@ def evaluate_run(run: Run, which: str, device_name: str) -> tuple[int, dict[str,
     Raises:
         MemgateError: the checkpoint does not exist, or the run's data is missing or has changed.
     """
+    setting = loaded(run, which, device_name)
+    gates, precision = run.config.model.gate_names, run.config.train.precision
+    return setting.epoch, {
+        split: summarise(
+            evaluate_split(
+                setting.model,
+                DeviceImages(setting.inputs, split, setting.device),
+                gates,
+                precision,
+                setting.cost,
+            ),
+            split,
+            gates,
+        )
+        for split in setting.inputs.splits
+    }
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint of a run with what its evaluation needs."""
+
+    model: nn.Module
+    epoch: int
+    """Epoch of the checkpoint."""
+    inputs: Inputs
+    cost: SampleCost | None
+    """None for a network whose gates do not close."""
+    device: torch.device
+
+
+def loaded(run: Run, which: str, device_name: str) -> Loaded:
+    """A checkpoint of a run with its images.
+
+    Args:
+        run: a run that memgate trained.
+        which: ``last``, ``best`` or an epoch's number.
+        device_name: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        MemgateError: the checkpoint does not exist, or the run's data is missing or has changed.
+    """
     config, device = run.config, choose_device(device_name)
     run.checkpoint(which)  # raises before the data is loaded, which takes longer
     inputs = inputs_of(run)
     model, epoch = load_network(run, which, device)
-    gates = config.model.gate_names
     cost = sample_cost(config.model, inputs.clean.train.class_count, inputs.clean.train.side)
-    return epoch, {
-        split: summarise(
-            evaluate_split(model, DeviceImages(inputs, split, device), gates, config.train.precision, cost),
-            split,
-            gates,
-        )
-        for split in inputs.splits
-    }
+    return Loaded(model, epoch, inputs, cost, device)
 
 
 def pixel_network(model: nn.Module, inputs: Inputs) -> PixelNetwork:

@@ -83,12 +83,20 @@ class DeviceImages:
             cropped = self.pixels[index] if plain else self._crop(index, offsets[index], flips[index])
             yield Batch(self._normalised(cropped), self.given[index], index, keys_of(gates, index))
 
-    def evaluation_batches(self, batch_size: int) -> Iterator[Batch]:
-        """The batches of every sample once, in order, without augmentation."""
+    def evaluation_batches(self, batch_size: int, rows: Tensor | None = None) -> Iterator[Batch]:
+        """The batches of samples in order, without augmentation.
+
+        Args:
+            batch_size: b.
+            rows: of the samples in the split, int64; None for every sample once.
+        """
         p, (height, width) = self.padding, self.size
-        for index in torch.arange(len(self), device=self.device).split(batch_size):
-            rows = slice(int(index[0]), int(index[0]) + len(index)) if index.device.type == "cpu" else index
-            plain = self.pixels[rows][:, p : p + height, p : p + width]
+        together = rows is None and self.device.type == "cpu"  # a slice is not copied
+        for index in (torch.arange(len(self), device=self.device) if rows is None else rows).split(
+            batch_size
+        ):
+            place = slice(int(index[0]), int(index[0]) + len(index)) if together else index
+            plain = self.pixels[place][:, p : p + height, p : p + width]
             yield Batch(self._normalised(plain), self.given[index], index)
 
     def _crop(self, index: Tensor, offsets: Tensor, flips: Tensor) -> Tensor:

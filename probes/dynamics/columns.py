@@ -129,6 +129,12 @@ LOG_COLUMNS: dict[str, Callable[[Chunk], Any]] = {
 }
 """Columns of any log, in the order of the table; the columns of the gates follow ``correct_clean_last``."""
 
+MACS_COLUMNS: dict[str, Callable[[Chunk], Any]] = {
+    "macs_last": lambda b: floats(b.last("macs")),
+    "macs_mean": lambda b: floats(b.mean("macs")),
+}
+"""Columns of logs that have MACs; they follow those of the gates."""
+
 GATE_COLUMNS: dict[str, Callable[[Chunk, str], Any]] = {
     "gate_last": lambda b, gate: floats(b.last("gate", gate)),
     "gate_mean": lambda b, gate: floats(b.mean("gate", gate)),

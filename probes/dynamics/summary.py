@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from memgate import console
+from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from noise.manifest.header import Operation
-from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS, Chunk, floats
+from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS, MACS_COLUMNS, Chunk, floats
 from probes.dynamics.mixture import low_loss_probability
 from probes.dynamics.snapshot import Snapshot, spans, take_snapshot
 from probes.samples.columns import gate_column, identity
@@ -86,8 +87,8 @@ def log_columns(
 
     Arguments are those of :func:`summary_table`.
     """
-    gates, n = snapshot.log.gates, len(snapshot.samples)
-    wanted = {name: None for name in column_names(gates) if only is None or name in only}
+    n = len(snapshot.samples)
+    wanted = {name: None for name in column_names(snapshot.log) if only is None or name in only}
     losses = {MIXTURES[name]: None for name in wanted if name in MIXTURES}
     # No progress bar for chosen columns: they take no time, and the dashboard computes them.
     bar = only is None
@@ -117,13 +118,15 @@ def _chunk_rows(
     return pd.concat(rows).sort_index()
 
 
-def column_names(gates: Sequence[str]) -> Iterator[str]:
-    """Names of the columns computed from the log, in the order of the table, with those of each gate."""
+def column_names(log: SampleLog) -> Iterator[str]:
+    """Names of the columns computed from a log, in the order of the table, with those of each gate."""
     names = list(LOG_COLUMNS)
     first = names.index("correct_clean_last") + 1
     yield from names[:first]
-    for gate in gates:
-        yield from (gate_column(name, gate, gates) for name in GATE_COLUMNS)
+    for gate in log.gates:
+        yield from (gate_column(name, gate, log.gates) for name in GATE_COLUMNS)
+    if log.has_macs:
+        yield from MACS_COLUMNS
     for name in names[first:]:
         if name == "aum":
             yield from MIXTURES
@@ -133,7 +136,9 @@ def column_names(gates: Sequence[str]) -> Iterator[str]:
 def _rows(chunk: Chunk, names: Collection[str]) -> pd.DataFrame:
     """Columns of the samples of a chunk, in its order."""
     gates = chunk.snapshot.log.gates
-    columns = {name: compute(chunk) for name, compute in LOG_COLUMNS.items() if name in names}
+    columns = {
+        name: compute(chunk) for name, compute in (LOG_COLUMNS | MACS_COLUMNS).items() if name in names
+    }
     for gate in gates:
         of_gate = {gate_column(name, gate, gates): compute for name, compute in GATE_COLUMNS.items()}
         columns |= {name: compute(chunk, gate) for name, compute in of_gate.items() if name in names}

@@ -9,15 +9,17 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.log.format import DECIDED_BY, has_value, table_columns
+from memgate.log.format import DECIDED_BY, has_value
 from memgate.runs.run import Run
 from noise.files.json_form import json_text
 from noise.files.npz import write_arrays
+from probes.export.gate_arrays import gate_arrays, gate_names, unknown_vectors
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
 from probes.export.schemas import TABLES
 from probes.export.shapes import (
     arrow_array,
+    columns_of,
     element_type,
     known_name,
     long_schema,
@@ -67,7 +69,9 @@ def file_content(run: Run, plan: ExportPlan, chosen: Chosen, for_program: bool =
         table, notes = summary_frame(run, plan, chosen)
         people = plan.schema == "memgate" and plan.format == "csv" and not for_program
         return _frame(table, str(plan.format), notes, people)
-    names = chosen_columns(plan.quantities, table_columns(chosen.snapshot.log.gates))
+    if plan.shape == "gates":
+        return _gates(run, chosen, chosen_columns(plan.quantities, gate_names(run, chosen)), str(plan.format))
+    names = chosen_columns(plan.quantities, columns_of(chosen.snapshot))
     return (_long if plan.shape == "long" else _matrix)(chosen, names, str(plan.format))
 
 
@@ -97,7 +101,7 @@ def _long(chosen: Chosen, names: Sequence[str], form: str) -> Content:
         arrays, (listed, notes) = _flat(chosen, names, unknown), _listed(chosen, names, unknown)
         every = ["sample_id", "epoch", "seen", *listed]
         return Content(every, rows, lambda stream: ARRAYS[form](stream, arrays), notes)
-    schema = long_schema(snapshot.log.gates, names)
+    schema = long_schema(snapshot, names)
     return Content(
         schema.names,
         rows,
@@ -148,8 +152,21 @@ def _matrix(chosen: Chosen, names: Sequence[str], form: str) -> Content:
     )
 
 
+def _gates(run: Run, chosen: Chosen, names: Sequence[str], form: str) -> Content:
+    unknown = unknown_vectors(run, chosen, names)
+    notes = tuple(
+        f"The channels of {name} are unknown of {count:,} vectors (not seen, or the network gave NaN): "
+        f"{known_name(name)} says where they are known."
+        for name, count in unknown.items()
+    )
+    pairs = ([name, known_name(name)] if name in unknown else [name] for name in names)
+    every = ["sample_id", "epochs", *(name for pair in pairs for name in pair)]
+    arrays = gate_arrays(run, chosen, names, unknown)
+    return Content(every, len(chosen), lambda stream: ARRAYS[form](stream, arrays), notes)
+
+
 def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
-    known = table_columns(chosen.snapshot.log.gates)
+    known = columns_of(chosen.snapshot)
     kinds = [(name, pa.list_(element_type(known[name][0]))) for name in names]
     epochs = json_text(chosen.snapshot.epochs)
     return pa.schema([("sample_id", pa.int64()), *kinds], metadata={"epochs": epochs})
@@ -157,7 +174,7 @@ def _list_schema(chosen: Chosen, names: Sequence[str]) -> pa.Schema:
 
 def list_tables(chosen: Chosen, names: Sequence[str]) -> Iterator[pa.Table]:
     """Tables of one row per sample with lists over the epochs, a group of samples each; metadata: the epochs."""
-    schema, known = _list_schema(chosen, names), table_columns(chosen.snapshot.log.gates)
+    schema, known = _list_schema(chosen, names), columns_of(chosen.snapshot)
     length = len(chosen.snapshot.epochs)
     for start in range(0, len(chosen), SAMPLES_PER_GROUP):
         group = chosen.places[start : start + SAMPLES_PER_GROUP]

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from memgate.errors import MemgateError, require
-from memgate.log.format import UNKNOWN, table_columns
+from memgate.log.format import UNKNOWN
 from memgate.runs.pictures import pictures_of
 from memgate.runs.run import Run
 from probes.export.plan import ExportPlan, chosen_columns
 from probes.export.samples import Chosen
+from probes.export.shapes import columns_of
 from probes.export.summary import export_summary
 from probes.export.writers import arrow_table, write_csv
 from probes.scores.catalogue import SCORES
@@ -161,7 +162,7 @@ Points = tuple[Chosen, NDArray[np.float64], list[str], tuple[str, ...]]
 
 def _trajectories(run: Run, plan: ExportPlan, chosen: Chosen) -> Points:  # noqa: ARG001 (as _scores)
     """Points of logged quantities, [n, quantities x E]."""
-    gates, known = chosen.snapshot.log.gates, table_columns(chosen.snapshot.log.gates)
+    gates, known = chosen.snapshot.log.gates, columns_of(chosen.snapshot)
     default = [name for name, source in known.items() if gates and source == ("gate", plan.gate or gates[-1])]
     names = chosen_columns(plan.quantities or default or ("p_given",), known)
     snapshot, places = chosen.snapshot, chosen.places

@@ -18,7 +18,7 @@ from memgate.runs.run import Run, command
 from noise.files.atomic import is_stream
 from probes.samples.filters import Filter, Split
 
-Shape = Literal["summary", "long", "matrix"]
+Shape = Literal["summary", "long", "matrix", "gates"]
 Format = Literal["csv", "parquet", "npz", "jsonl", "h5", "tsv"]
 Schema = Literal["memgate", "cleanlab", "cartography", "fiftyone", "tensorboard"]
 
@@ -26,6 +26,7 @@ KINDS: dict[tuple[str, str], tuple[Format, ...]] = {
     ("memgate", "summary"): ("csv", "parquet", "npz", "jsonl", "h5"),
     ("memgate", "long"): ("csv", "parquet", "npz", "jsonl", "h5"),
     ("memgate", "matrix"): ("npz", "parquet", "h5"),
+    ("memgate", "gates"): ("npz", "h5"),
     ("cleanlab", "summary"): ("csv", "parquet"),
     ("cartography", "summary"): ("jsonl",),
     ("fiftyone", "summary"): ("csv",),
@@ -57,15 +58,16 @@ class ExportPlan:
 
     # The docstrings of the fields are the help texts of the command line.
     shape: Shape = "summary"
-    """summary: one row per sample; long: one per sample and epoch; matrix: arrays [epochs, samples]."""
+    """summary: one row per sample; long: one per sample and epoch; matrix: arrays [epochs, samples]; gates: arrays
+    [epochs, samples, channels] of which channels of each gate were open, at the epochs kept by --log.gates."""
     format: Format | None = None
-    """File format. None: csv; npz for a matrix; with another tool's schema, the format of that tool."""
+    """File format. None: csv; npz for matrix and gates; with another tool's schema, the format of that tool."""
     split: Split = "train"
     """Split of the data."""
     schema: Schema = "memgate"
     """Whose columns: memgate's, or those of another tool; fiftyone and tensorboard are folders with images."""
     quantities: tuple[str, ...] = ()
-    """Only these columns, besides those that identify a sample. Empty: all."""
+    """Only these columns (of gates: only these gates), besides those that identify a sample. Empty: all."""
     epochs: str = "all"
     """Epochs: all, last, every:5, 10-20 or 1,5,10; a summary is computed from these."""
     epoch: int | None = None
@@ -180,7 +182,9 @@ def chosen_epochs(text: str, epochs: NDArray[np.integer]) -> NDArray[np.integer]
     Raises:
         MemgateError: the text has another form, or selects an epoch that is not available.
     """
+    listed = len(epochs) <= 12 and len(epochs) <= epochs[-1] - epochs[0]  # few, and some are left out between
     available = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
+    available = ", ".join(map(str, epochs)) if listed else available
     if text == "all":
         return epochs
     if text == "last":

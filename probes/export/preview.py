@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from memgate.log.format import table_columns
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
 from probes.export.files import ARRAYS, list_tables, summary_frame
 from probes.export.folders import fiftyone_frame, projector_frame, score_names
+from probes.export.gate_arrays import first_patterns, gate_names
 from probes.export.plan import FIXED, ExportPlan, chosen_columns, for_run
 from probes.export.samples import Chosen, choose
-from probes.export.shapes import long_tables
+from probes.export.shapes import columns_of, long_tables
 from probes.export.summary import stored_columns, summary_names
 from probes.export.writers import arrow_table, plain_arrays
 
@@ -62,7 +62,7 @@ def outlook(run: Run, plan: ExportPlan, n: int = 5, log: SampleLog | None = None
     first = first_rows(run, plan, chosen, n)
     epochs = len(chosen.snapshot.epochs)
     rows = len(chosen) * (epochs if plan.shape == "long" else 1)
-    each = _row_bytes(plan, first)
+    each = epochs * _pattern_bytes(first) if plan.shape == "gates" else _row_bytes(plan, first)
     if plan.schema == "tensorboard":
         each += 11.0 * (epochs * max(1, len(plan.quantities)) if plan.shape == "matrix" else 30)
     if plan.folder:
@@ -74,13 +74,15 @@ def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> 
     """The names that :attr:`probes.export.plan.ExportPlan.quantities` can hold; none where columns are fixed.
 
     Raises:
-        MemgateError: no finished epoch, or no such split.
+        MemgateError: no finished epoch, no such split, or no gate vectors for the shape that consists of them.
     """
     if plan.schema in FIXED:
         return []
+    if plan.shape == "gates":
+        return list(run.gate_vectors().gates)
     snapshot = take_snapshot(run, plan.split, log)
     if plan.shape != "summary":
-        return list(table_columns(snapshot.log.gates))
+        return list(columns_of(snapshot))
     stored = stored_columns(run, plan.split, plan.epoch or int(snapshot.epochs[-1]))
     names = summary_names(snapshot, stored, run.manifest.header.operations)
     if plan.schema == "tensorboard":
@@ -89,7 +91,10 @@ def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> 
 
 
 def first_rows(run: Run, plan: ExportPlan, chosen: Chosen, n: int) -> pd.DataFrame:
-    """The first n rows of an export; of a matrix one row per sample, with lists over the epochs."""
+    """The first n rows of an export; of a matrix one row per sample, with lists over the epochs.
+
+    Of gates one row per sample, with the patterns of the last epoch as text.
+    """
     start = chosen.first(n)
     if plan.schema == "fiftyone":
         return fiftyone_frame(run, plan, start)[0]
@@ -97,7 +102,9 @@ def first_rows(run: Run, plan: ExportPlan, chosen: Chosen, n: int) -> pd.DataFra
         return projector_frame(start)
     if plan.shape == "summary":
         return summary_frame(run, plan, start)[0]
-    names = chosen_columns(plan.quantities, table_columns(chosen.snapshot.log.gates))
+    if plan.shape == "gates":
+        return first_patterns(run, start, chosen_columns(plan.quantities, gate_names(run, start)))
+    names = chosen_columns(plan.quantities, columns_of(chosen.snapshot))
     if plan.shape == "matrix":
         return pd.concat([_frame(table) for table in list_tables(start, names)], ignore_index=True)
     frames: list[pd.DataFrame] = []
@@ -124,6 +131,11 @@ def _row_bytes(plan: ExportPlan, first: pd.DataFrame) -> float:
     if form in ARRAYS:
         each += 1 if plan.shape == "long" else _length(table)  # the array seen
     return each + 1
+
+
+def _pattern_bytes(first: pd.DataFrame) -> float:
+    """Bytes of one sample's patterns at one epoch, a byte a channel."""
+    return float(sum(len(str(first[name].iloc[0])) for name in first.columns if name != "sample_id"))
 
 
 def _length(table: pa.Table) -> float:

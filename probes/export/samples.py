@@ -62,7 +62,9 @@ def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
         f"{snapshot.epochs[-1]}.",
     )
     ending = snapshot if at is None or plan.shape != "summary" else snapshot.until(at)
-    kept = chosen_epochs(plan.epochs, ending.epochs)
+    kept = chosen_epochs(
+        plan.epochs, _with_vectors(run, ending.epochs) if plan.shape == "gates" else ending.epochs
+    )
     at = int(kept[-1]) if at is None else at
     members = _members(run, plan, snapshot, at)
     require(
@@ -72,6 +74,18 @@ def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
     )
     order = by_id(snapshot)
     return Chosen(replace(snapshot, epochs=kept), order[members[order]])
+
+
+def _with_vectors(run: Run, logged: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The logged epochs whose gate vectors were kept [E], rising, at least one.
+
+    Raises:
+        MemgateError: there is none.
+    """
+    run.gate_vectors()  # says why there is none
+    kept = np.intersect1d(logged, run.gate_vector_epochs)
+    require(len(kept) > 0, f"No epoch of {run.name} that has gate vectors is whole in its log.")
+    return kept
 
 
 def _members(run: Run, plan: ExportPlan, snapshot: Snapshot, at: int) -> NDArray[np.bool_]:

@@ -17,16 +17,21 @@ def element_type(quantity: str) -> pa.DataType:
     return pa.uint16() if quantity == "pred" else pa.float32()
 
 
-def long_schema(gates: tuple[str, ...], names: Sequence[str] | None = None) -> pa.Schema:
-    """Names and types of the long table with the columns ``names`` of :func:`table_columns`; None: all."""
+def columns_of(snapshot: Snapshot) -> dict[str, tuple[str, str | None]]:
+    """Column name to (quantity, gate or None) of what the log has, see :func:`memgate.log.format.table_columns`."""
+    return table_columns(snapshot.log.gates, macs=snapshot.log.has_macs)
+
+
+def long_schema(snapshot: Snapshot, names: Sequence[str] | None = None) -> pa.Schema:
+    """Names and types of the long table with the columns ``names`` of :func:`columns_of`; None: all."""
     kinds = [("sample_id", pa.int64()), ("epoch", pa.int32())]
     return pa.schema(
-        kinds + [(name, element_type(quantity)) for name, (quantity, _) in _selected(gates, names).items()]
+        kinds + [(name, element_type(quantity)) for name, (quantity, _) in _selected(snapshot, names).items()]
     )
 
 
-def _selected(gates: tuple[str, ...], names: Sequence[str] | None) -> dict[str, tuple[str, str | None]]:
-    known = table_columns(gates)
+def _selected(snapshot: Snapshot, names: Sequence[str] | None) -> dict[str, tuple[str, str | None]]:
+    known = columns_of(snapshot)
     return {name: known[name] for name in (known if names is None else names)}
 
 
@@ -41,10 +46,10 @@ def long_tables(
     Args:
         snapshot: epochs and samples of a split.
         places: [n] indices of the samples in the log, by rising ids; None for all.
-        names: columns of :func:`table_columns`; None for all.
+        names: columns of :func:`columns_of`; None for all.
     """
     gates = snapshot.log.gates
-    schema, selected = long_schema(gates, names), _selected(gates, names)
+    schema, selected = long_schema(snapshot, names), _selected(snapshot, names)
     order = by_id(snapshot) if places is None else places
     sample_id = snapshot.samples.sample_id[order].astype(np.int64)
     for epoch, record in snapshot.records():
@@ -82,7 +87,7 @@ def matrix_arrays(
     """Names and arrays of the matrix export; holds one array at a time.
 
     ``sample_id`` [N] int64 (rising), ``epochs`` [E] int32, ``seen`` [E, N] bool, then each column of
-    :func:`table_columns` as [E, N] in the log's own type. Missing values are NaN in floats and 65535 in ``pred``. A
+    :func:`columns_of` as [E, N] in the log's own type. Missing values are NaN in floats and 65535 in ``pred``. A
     bool has no such value: it is false where ``seen`` is, and where a network gave NaN for what decides it. An array
     of a name in :func:`unknown_flags` is therefore followed by ``<name>_known`` [E, N] bool.
 
@@ -92,7 +97,7 @@ def matrix_arrays(
     yield "sample_id", snapshot.samples.sample_id[order].astype(np.int64)
     yield "epochs", snapshot.epochs.astype(np.int32)
     unknown = unknown_flags(snapshot, order, names) if unknown is None else unknown
-    for name, (quantity, gate) in {"seen": ("seen", None), **_selected(snapshot.log.gates, names)}.items():
+    for name, (quantity, gate) in {"seen": ("seen", None), **_selected(snapshot, names)}.items():
         yield name, snapshot.values_at(order, quantity, gate)
         if name in unknown:
             yield known_name(name), snapshot.known_at(order, quantity, gate)
@@ -110,9 +115,7 @@ def unknown_flags(
 
     Arguments as in :func:`long_tables`.
     """
-    flags = {
-        key: source for key, source in _selected(snapshot.log.gates, names).items() if source[0] in DECIDED_BY
-    }
+    flags = {key: source for key, source in _selected(snapshot, names).items() if source[0] in DECIDED_BY}
     if not flags:
         return {}
     seen = snapshot.values_at(places, "seen")

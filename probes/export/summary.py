@@ -101,7 +101,7 @@ def _cut(result: ProbeResult | None, truth_known: bool) -> dict[str, pd.Series]:
 def summary_names(snapshot: Snapshot, stored: Stored, operations: Sequence[Operation]) -> list[str]:
     """Names of all columns of the summary, in order; ``sample_id`` is the first."""
     identifying = identity(snapshot.samples.take(slice(0)), snapshot.split, operations)
-    return [*identifying, *column_names(snapshot.log.gates), *stored.columns]
+    return [*identifying, *column_names(snapshot.log), *stored.columns]
 
 
 def export_summary(

@@ -16,7 +16,7 @@ from memgate.errors import MemgateError, require
 from noise.errors import NoiseError
 from noise.files.read import read_file
 from noise.files.tables import TABLES, UNNAMED, check_lengths, ending
-from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS
+from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS, MACS_COLUMNS
 from probes.external.cifar10 import OFFICIAL, columns
 from probes.external.record import External
 from probes.scores.catalogue import SCORES
@@ -24,7 +24,7 @@ from probes.scores.catalogue import SCORES
 LABELS = ("label", "clean_label")
 """Names of the column with the clean labels."""
 
-OWN_COLUMNS = frozenset((*SCORES, *LOG_COLUMNS, *GATE_COLUMNS))
+OWN_COLUMNS = frozenset((*SCORES, *LOG_COLUMNS, *MACS_COLUMNS, *GATE_COLUMNS))
 """Columns that memgate computes itself, which an external column must not have as its name."""
 
 

@@ -21,6 +21,7 @@ from probes.samples.groups import members
 from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged, passes_of
 from probes.scores.catalogue import SCORES
 from probes.scores.table import ScoreColumn, score_columns, suspicion
+from probes.stats.estimate import short
 from probes.stats.intervals import median_interval
 
 SCHEMA = "memgate-scores/1"
@@ -223,6 +224,8 @@ def _reason_without(by: str, run: Run, snapshot: Snapshot) -> str:
             f"{run.name} has no {by} of its {snapshot.split} samples up to epoch {snapshot.epochs[-1]}: "
             f"ask its network first, {command(f'probe {score.probe}', run.path)}."
         )
+    if score.needs == "macs":
+        return f"{run.name} has no {by}: no gate of its network closes, so every sample needs the same MACs."
     if not gates:
         return f"{run.name} has no {by}: its network has no gate."
     return (
@@ -309,4 +312,4 @@ def _sample_cells(sample: HardSample, by: str) -> dict[str, str]:
 def _number(value: float | None, infinite: str) -> str:
     if value is None:
         return "-"
-    return infinite if math.isinf(value) else f"{value:.3g}"
+    return infinite if math.isinf(value) else short(value)

@@ -7,7 +7,7 @@ from typing import Literal
 from probes.external.correlation import Joined
 from probes.report import document
 from probes.report.record import ReportFigures
-from probes.samples.groups import Group
+from probes.samples.groups import CostedGroup, Group
 from probes.scores.catalogue import SCORES, harder
 from probes.scores.separation import ScoreSeparation
 from probes.stats.estimate import Estimate, decimal, percent
@@ -155,6 +155,8 @@ def _groups(rows: Sequence[Group], part: str) -> Iterator[Figure]:
             yield Figure(f"{path}/{use.gate}/mean", row, f"mean g ({use.gate})", use.mean, "decimal")
             column = f"routed to {use.gate.upper()}"
             yield Figure(f"{path}/{use.gate}/routed", row, column, use.routed, "percent")
+        if isinstance(group, CostedGroup):
+            yield Figure(f"{path}/macs", row, "MACs (millions)", group.millions_of_macs, "decimal")
 
 
 def _path(row: ScoreSeparation) -> str:

@@ -37,6 +37,14 @@ class Group:
     gates: tuple[GateUse, ...]
 
 
+@dataclass(frozen=True)
+class CostedGroup(Group):
+    """A group of a network whose gates close, so that its samples need different numbers of multiply-accumulates."""
+
+    millions_of_macs: Estimate
+    """Mean number of multiply-accumulates of a sample, in millions."""
+
+
 def members(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
     """Group name to membership, bool [N], for the groups of a summary table that are not empty.
 
@@ -85,5 +93,9 @@ def groups(table: pd.DataFrame, gates: Sequence[str]) -> tuple[Group, ...]:
             for gate in gates
         ]
         fits = share(rows["correct_given_last"]), share(rows["correct_clean_last"])
-        result.append(Group(name, len(rows), *fits, gates=tuple(uses)))
+        figures = name, len(rows), *fits, tuple(uses)
+        if "macs_last" in rows:
+            result.append(CostedGroup(*figures, average(rows["macs_last"].astype(np.float64) / 1e6)))
+        else:
+            result.append(Group(*figures))
     return tuple(result)

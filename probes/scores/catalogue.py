@@ -27,8 +27,9 @@ class Score:
     """Column in the table of scores; with several gates the gate's name follows the quantity."""
     title: str
     """Name in printed tables and pages."""
-    needs: Literal["log", "gate", "checkpoint", "file"]
+    needs: Literal["log", "gate", "macs", "checkpoint", "file"]
     """Source of the values. ``log``: any log; ``gate``: the log of a gated network, a column for each gate;
+    ``macs``: the log of a network whose gates close, so that samples need different numbers of MACs;
     ``checkpoint``: a probe of the network; ``file``: an external file that the user joins."""
     direction: Literal[-1, 1]
     """+1: high is harder and more suspicious; -1: low is."""
@@ -117,6 +118,7 @@ def _text(bound: Bound) -> str:
 INF = math.inf
 CARTOGRAPHY = "dataset cartography, Swayamdipta et al. 2020"
 TONEVA = "Toneva et al. 2019"
+SHAPING = '"more features for difficult examples": batch-shaped gates, Ehteshami Bejnordi et al. 2020'
 
 LOG = (
     Score("loss_mean", "mean loss (CSL)", "log", +1, 0, INF, "nats",
@@ -178,6 +180,14 @@ GATE = (
 )  # fmt: skip
 """Scores from the log of a gated network, a column for each gate."""
 
+MACS = (
+    Score("macs_mean", "mean MACs", "macs", +1, 0, INF, "MACs",
+          f"mean number of multiply-accumulates that the sample needs over the epochs; {SHAPING}"),
+    Score("macs_last", "last MACs", "macs", +1, 0, INF, "MACs",
+          "multiply-accumulates that the sample needs at the last epoch"),
+)  # fmt: skip
+"""Scores from the log of a network whose gates close."""
+
 CHECKPOINT = (
     Score("critical_radius", "critical radius", "checkpoint", -1, 0, INF, "grey levels",
           "first-order distance to the decision boundary; 'memgate probe csr'", probe="csr"),
@@ -194,5 +204,5 @@ CHECKPOINT = (
 )  # fmt: skip
 """Scores from a trained network, available after a probe has computed them."""
 
-SCORES: dict[str, Score] = {score.column: score for score in (*LOG, *GATE, *CHECKPOINT)}
+SCORES: dict[str, Score] = {score.column: score for score in (*LOG, *GATE, *MACS, *CHECKPOINT)}
 """Column of the table of scores to its definition, in the order of printed tables."""

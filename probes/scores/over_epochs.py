@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from memgate import console
 from memgate.log.format import has_value
+from memgate.log.reader import SampleLog
 from probes.dynamics.reductions import signed
 from probes.dynamics.snapshot import Snapshot
 from probes.samples.columns import shown_gates
@@ -53,8 +54,18 @@ EPOCH_QUANTITIES = (
     EpochQuantity("gate", "gate value g", +1, per_gate=True),
     EpochQuantity("entropy", "gate entropy H", +1, per_gate=True),
     EpochQuantity("entropy", "signed gate entropy", -1, per_gate=True, signed=True),
+    EpochQuantity("macs", "MACs", +1),
 )
 """The quantities followed over the epochs. Signed entropies: arXiv 2605.31090; their sum over the epochs is SEI."""
+
+
+def quantities_of(log: SampleLog) -> tuple[EpochQuantity, ...]:
+    """The quantities that a log has."""
+    return tuple(
+        one
+        for one in EPOCH_QUANTITIES
+        if (log.gates or not one.per_gate) and (log.has_macs or one.logged != "macs")
+    )
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def epoch_curves(snapshot: Snapshot, groups: Mapping[str, Bools]) -> tuple[Epoch
     gates = shown_gates(snapshot.log.gates)
     wanted = [
         (quantity, gate)
-        for quantity in EPOCH_QUANTITIES
+        for quantity in quantities_of(snapshot.log)
         for gate in (gates if quantity.per_gate else (None,))
     ]
     return tuple(

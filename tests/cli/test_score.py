@@ -13,7 +13,7 @@ from memgate.errors import MemgateError
 from probes.export import writers
 from probes.export.writers import write_table
 from probes.result import ProbeResult, save_results
-from probes.scores.catalogue import CHECKPOINT, GATE, LOG, SCORES
+from probes.scores.catalogue import CHECKPOINT, GATE, LOG, MACS, SCORES
 from probes.scores.table import score_table
 
 
@@ -158,7 +158,7 @@ def test_infinite_losses_are_shown(make_run, capsys, monkeypatch):
 def test_scores_lists_them_all(capsys):
     text = printed(capsys, "scores")
     assert [line.split()[0] for line in text.splitlines()[2:]] == list(SCORES)
-    assert all(score.meaning in text for score in (*LOG, *GATE, *CHECKPOINT))
+    assert all(score.meaning in text for score in (*LOG, *GATE, *MACS, *CHECKPOINT))
 
 
 WRONG = [
@@ -170,6 +170,10 @@ WRONG = [
     (
         ["RUN", "--by", "grand"],
         "has no grand of its train samples up to epoch 3: ask its network first, memgate",
+    ),
+    (
+        ["RUN", "--by", "macs_mean"],
+        "has no macs_mean: no gate of its network closes, so every sample needs the same",
     ),
     (["RUN", "--top", "-1"], "--top -1"),
     (["RUN", "--split", "val_corrupted"], "no split 'val_corrupted'"),

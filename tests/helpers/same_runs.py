@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from memgate.log.format import FLAGS, PER_GATE, QUANTITIES
+from memgate.log.format import FLAGS, PER_GATE
 
 
 def logged(run):
@@ -11,7 +11,7 @@ def logged(run):
     log = run.sample_log()
     columns = {}
     for split in log.splits:
-        for name in (*QUANTITIES, *FLAGS):
+        for name in (*log.layout().names(), *FLAGS):
             if name == "flags" or (not log.gates and name in PER_GATE):
                 continue
             for gate in log.gates if name in PER_GATE else [None]:

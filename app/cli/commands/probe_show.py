@@ -44,10 +44,13 @@ class ProbeShow:
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to the function that makes tables of its results, and the explanation of the tables."""
+    from app.cli.commands.probe_gates import with_scores
     from probes.csr import config as csr_config
     from probes.csr import table as csr_table
     from probes.difficulty import config as difficulty_config
     from probes.difficulty import table as difficulty_table
+    from probes.gates import config as gates_config
+    from probes.gates import table as gates_table
     from probes.ood import config as ood_config
     from probes.ood import table as ood_table
     from probes.routing import control, routes
@@ -56,6 +59,7 @@ def _tables() -> dict[str, tuple[ToTables, str]]:
     return {
         csr_config.PROBE: (_each(csr_table.to_terminal), csr_table.UNITS),
         routes.PROBE: (control.stored, routing_table.UNITS),
+        gates_config.PROBE: (_each(with_scores), gates_table.UNITS),
         difficulty_config.PROBE: (_each(difficulty_table.to_terminal), difficulty_table.UNITS),
         ood_config.PROBE: (ood_table.to_terminal, ood_table.UNITS),
     }

@@ -1,7 +1,7 @@
 """Commands that train or run a network: train, resume, quickstart, evaluate."""
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from app.cli.commands.report import print_summary
 from memgate import console
 from memgate.config.run import Device, GateConfig, RunConfig
+from memgate.errors import require
 from memgate.recipes import check_start, recipe
 from memgate.runs.run import Run, command, open_run
 from noise.files.json_form import json_text
@@ -97,6 +98,11 @@ class Evaluate:
     """last, best (by validation accuracy) or an epoch."""
     device: Device = "auto"
     """Device to evaluate on."""
+    sliced: bool = False
+    """Networks whose gates close channels or units: evaluate images one by one and compute only what is open; prints
+    MACs and milliseconds per image, and checks that the logits are those of the whole network."""
+    n: int | None = None
+    """With --sliced: images of each split, at equal distances in it; 0 for all. None: 200."""
     json: bool = False
     """Print JSON instead of lines."""
 
@@ -104,6 +110,13 @@ class Evaluate:
         """Print the numbers of each split."""
         from memgate.training.evaluate import evaluate_run
 
+        require(
+            self.sliced or self.n is None,
+            f"--n {self.n} does nothing without --sliced, since all images are evaluated: leave it out.",
+        )
+        if self.sliced:
+            self._run_sliced()
+            return
         epoch, splits = evaluate_run(open_run(self.name), self.checkpoint, self.device)
         if self.json:
             console.line(json_text({"epoch": epoch, "splits": splits}, indent=2))
@@ -113,6 +126,47 @@ class Evaluate:
         for numbers in splits.values():
             for name, value in numbers.items():
                 console.line(f"  {name:{width}s} {value:.4f}")
+
+    def _run_sliced(self) -> None:
+        """Print what a sliced copy of the network makes of each split."""
+        import torch
+        from tabulate import tabulate
+
+        from memgate.training.evaluate_sliced import IMAGES, evaluate_sliced
+
+        n = IMAGES if self.n is None else self.n
+        epoch, splits = evaluate_sliced(open_run(self.name), self.checkpoint, self.device, n)
+        threads = torch.get_num_threads()
+        if self.json:
+            values = {split: asdict(one) for split, one in splits.items()}
+            console.line(json_text({"epoch": epoch, "threads": threads, "splits": values}, indent=2))
+            return
+        images = "all images" if n == 0 else f"up to {n} images"
+        console.line(
+            f"{self.name}, checkpoint {self.checkpoint} (epoch {epoch}): {images} of each split, one by one, threads "
+            f"{threads}"
+        )
+        rows = [
+            {
+                "split": split,
+                "n": one.n,
+                "accuracy": f"{one.accuracy:.1%}",
+                "MACs": f"{one.macs:,.0f}",
+                "dense": f"{one.macs_dense:,}",
+                "ratio": f"{one.macs_ratio:.2f}",
+                "ms p50 (p95)": f"{one.ms_p50:.2f} ({one.ms_p95:.2f})",
+                "dense ms": f"{one.ms_dense_p50:.2f} ({one.ms_dense_p95:.2f})",
+                "ms ratio": f"{one.time_ratio:.2f}",
+                "same prediction": f"{one.same_predictions:.1%}",
+                "logit difference": f"{one.max_difference:.1e}",
+            }
+            for split, one in splits.items()
+        ]
+        console.line(tabulate(rows, headers="keys", disable_numparse=True))
+        console.line(
+            "MACs include the gates. Dense: the same network without gates. Both have BatchNorm folded into the "
+            "convolutions and are measured in turn."
+        )
 
 
 def _finish(run: Run) -> None:

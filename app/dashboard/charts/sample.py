@@ -73,39 +73,53 @@ def fit_trajectory(
     colour: str,
     height: int = 240,
     *,
+    macs: NDArray | None = None,
     same: Mapping[str, NDArray] | None = None,
     cursor: int | None = None,
 ) -> go.Figure:
-    """Curves of one sample's loss and p(given) over the epochs, with the quartiles of the clean samples.
+    """Curves of one sample's loss, p(given) and MACs over the epochs, with the quartiles of the clean samples.
 
     Args:
         epochs: [E].
         loss: [E] in nats, NaN where it is missing.
         p_given: [E].
-        clean: quartiles [3, E] of the clean samples under ``loss`` and ``p_given``.
+        clean: quartiles [3, E] of the clean samples under ``loss``, ``p_given`` and ``macs``.
         colour: of the sample's state, clean or corrupted.
-        height: in pixels.
+        height: in pixels, without the MACs.
+        macs: [E]; None where every sample needs the same number.
         same: quartiles [3, E] of the clean samples of its class, likewise; None for none.
         cursor: epoch to be marked; None for none.
     """
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    for row, (values, name) in enumerate(((p_given, "p_given"), (loss, "loss")), start=1):
+    curves = {"p_given": p_given, "loss": loss} | ({} if macs is None else {"macs": macs})
+    rows = len(curves)
+    figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    for row, (name, values) in enumerate(curves.items(), start=1):
         _band(figure, row, epochs, clean[name], showlegend=row == 1)
         _outline(figure, row, epochs, same, name, showlegend=row == 1)
-        _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1)
+        form = ".4s" if name == "macs" else ".3f"
+        _line(figure, row, epochs, values, "this sample", colour, showlegend=row == 1, form=form)
     figure.update_yaxes(title_text="p(given)", range=[-0.02, 1.02], row=1, col=1)
     figure.update_yaxes(title_text="loss", rangemode="tozero", nticks=4, row=2, col=1)
-    return _stacked(figure, epochs, 2, height, cursor)
+    if macs is not None:
+        figure.update_yaxes(title_text="MACs", tickformat="~s", nticks=4, row=3, col=1)
+    return _stacked(figure, epochs, rows, height * rows // 2, cursor)
 
 
 def _line(
-    figure: go.Figure, row: int, epochs: NDArray, values: NDArray, name: str, colour: str, showlegend: bool
+    figure: go.Figure,
+    row: int,
+    epochs: NDArray,
+    values: NDArray,
+    name: str,
+    colour: str,
+    showlegend: bool,
+    form: str = ".3f",
 ) -> None:
     # Markers as well: an epoch between two gaps would be a line of no length.
     figure.add_scatter(
         x=np.asarray(epochs, np.int32), y=f4(values), name=name, mode="lines+markers", showlegend=showlegend,
         line={"color": colour, "width": 2}, marker={"size": 4}, connectgaps=False, row=row, col=1,
-        hovertemplate="epoch %{x}: %{y:.3f}<extra></extra>",
+        hovertemplate=f"epoch %{{x}}: %{{y:{form}}}<extra></extra>",
     )  # fmt: skip
 
 

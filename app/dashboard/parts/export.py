@@ -11,6 +11,7 @@ from app.dashboard.logs import Stamp
 from app.dashboard.view.selection import Selection
 from app.dashboard.view.state import View
 from memgate.errors import reading
+from memgate.log.gate_vectors import vector_path
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.export.plan import KINDS, ExportPlan
@@ -49,9 +50,11 @@ def sample_choices(view: View, cohorts: Sequence[str]) -> list[SampleChoice]:
     return [*options, "cohort"] if cohorts else options
 
 
-def shapes_of(schema: str) -> list[str]:
-    """Shapes that a schema can be exported in."""
-    return [shape for known, shape in KINDS if known == schema]
+def shapes_of(schema: str, run: Run) -> list[str]:
+    """Shapes that a run can be exported in with a schema."""
+    return [
+        shape for known, shape in KINDS if known == schema and (shape != "gates" or run.gate_vector_epochs)
+    ]
 
 
 def epochs_text(kind: str, step: int, first: int, last: int) -> str:
@@ -121,6 +124,7 @@ def column_names(view: View, plan: ExportPlan) -> list[str]:
 def _state(view: View, plan: ExportPlan) -> tuple[tuple[str, int], ...]:
     """Time of change of the files besides the log that an export depends on, for the keys of caches."""
     files: list[Path] = [*(view.run.path / "probes").glob("*.h5"), view.run.path / "manifest.npz"]
+    files += [vector_path(view.run.path, epoch) for epoch in view.run.gate_vector_epochs]
     files += [view.run.path / "cohorts" / f"{plan.cohort}.json"] if plan.cohort else []
     return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files if path.is_file()))
 

@@ -13,7 +13,7 @@ from app.dashboard.logs import Stamp
 from app.dashboard.results import external
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError, reading
-from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS
+from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS, MACS_COLUMNS
 from probes.dynamics.snapshot import Snapshot
 from probes.dynamics.summary import MIXTURES, log_columns
 from probes.samples.columns import gate_column
@@ -44,8 +44,9 @@ class RunScore:
 
     @property
     def axis(self) -> str:
-        """Title of an axis, with the unit."""
-        return f"{self.score.title} ({self.score.unit})" if self.score.unit else self.score.title
+        """Title of an axis, with the unit that the title does not name."""
+        unit, title = self.score.unit, self.score.title
+        return f"{title} ({unit})" if unit and not title.endswith(unit) else title
 
 
 def available(view: View) -> dict[str, RunScore]:
@@ -55,7 +56,7 @@ def available(view: View) -> dict[str, RunScore]:
     for column, score in SCORES.items():
         if score.needs == "gate" and view.gate:
             columns[column] = RunScore(column, score, view.gate)
-        elif score.needs == "log" or column in stored:
+        elif score.needs == "log" or (score.needs == "macs" and view.log.has_macs) or column in stored:
             columns[column] = RunScore(column, score, None)
     return columns | {name: RunScore(name, one.score, None) for name, one in external.joins(view).items()}
 
@@ -122,9 +123,15 @@ def _fetched(at: Stamp, split: str, gate: str | None, epoch: int | None, columns
     """All columns computed so far, among them ``columns`` where the log has them."""
     done = _computed(at, split, gate, epoch)
     log = logs.log(at)
+    known = {
+        *LOG_COLUMNS,
+        *MIXTURES,
+        *(GATE_COLUMNS if gate else ()),
+        *(MACS_COLUMNS if log.has_macs else ()),
+    }
     names = {}
     for column in columns:
-        if column not in done and column in (GATE_COLUMNS if gate else {}) | LOG_COLUMNS | MIXTURES:
+        if column not in done and column in known:
             names[gate_column(column, gate, log.gates) if gate and column in GATE_COLUMNS else column] = (
                 column
             )

@@ -28,6 +28,8 @@ SHAPES = {
     "summary": "A row per sample: its labels and cause, its scores, and stored results of probes.",
     "long": "A row per sample and epoch: the logged quantities.",
     "matrix": "Arrays of epochs × samples: the logged quantities.",
+    "gates": "Arrays of epochs × samples × channels: which channels of each gate were open, at the epochs whose gate "
+    "vectors were kept (--log.gates). The rows below show the last of them, 1 for open.",
 }
 MEANINGS = {
     "cleanlab": "A row per sample: is_label_issue (cleanlab's estimate: another class than the given one is "
@@ -109,7 +111,7 @@ def ask(view: View) -> ExportChoice:
     with left:
         schema = choose("Schema", list(get_args(Schema)), "export_schema", SCHEMAS)
     with middle:
-        shape = choose("Shape", export.shapes_of(schema), "export_shape")
+        shape = choose("Shape", export.shapes_of(schema, view.run), "export_shape")
     with right:
         form = choose("Format", KINDS[schema, shape], "export_format")
     st.caption(MEANINGS.get(schema, SHAPES[shape]))

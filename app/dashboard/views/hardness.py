@@ -21,10 +21,10 @@ from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 from noise.manifest.manifest import CORRUPTED_CAUSES
 from probes.samples.notes import TRUTH_UNKNOWN
-from probes.scores.over_epochs import EPOCH_QUANTITIES
+from probes.scores.over_epochs import quantities_of
 from probes.stats.estimate import interval_text
 
-DEFAULTS = ("gate_mean", "entropy_mean", "loss_mean", "aum", "forgetfulness", "variability")
+DEFAULTS = ("gate_mean", "entropy_mean", "loss_mean", "aum", "forgetfulness", "variability", "macs_mean")
 MOST_LINES = 8
 NOT_BOTH = (
     "Detection needs both clean and corrupted samples, and {what}. The data map, the labels and the deciles do not "
@@ -134,8 +134,7 @@ def over_epochs(view: View) -> None:
     """AUROC of each logged quantity for corrupted against clean samples, over the epochs."""
     quantities = {
         f"{one.title}, {view.gate.upper()}" if one.per_gate and view.gate else one.title: one
-        for one in EPOCH_QUANTITIES
-        if view.gate or not one.per_gate
+        for one in quantities_of(view.log)
     }
     preferred = [name for name, one in quantities.items() if one.name in ("loss", "gate")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -144,7 +143,7 @@ def over_epochs(view: View) -> None:
             return
         chosen = st.multiselect("Quantities of single epochs", list(quantities), preferred,
                                 key="quantities", max_selections=MOST_LINES,
-                                help=definitions("g", "H", "margin", "EL2N", "AUROC"))  # fmt: skip
+                                help=definitions("g", "H", "margin", "EL2N", "MACs", "AUROC"))  # fmt: skip
         many = len(view.data.epochs) > detection.EVERY
         every = st.toggle("Every epoch", key="every_epoch",
                           help="Takes a few seconds per quantity for a large run.") if many else True  # fmt: skip

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.config.run import GateConfig
-from memgate.models.backbones.resnet import pool
+from memgate.models.backbones.trunk import pool
 from memgate.models.draws import uniform
 from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Gate

@@ -12,13 +12,14 @@ random; ``opening`` is added to the logits.
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.config.run import GateConfig
-from memgate.models.backbones.resnet import he_normal, pool
+from memgate.models.backbones.trunk import he_normal, pool
 from memgate.models.entropy import at_least_float32
 from memgate.models.gated.channel_gates import normalised
 
@@ -47,14 +48,14 @@ class ConvolutionGate(nn.Module):
         self.apply(he_normal)
         nn.init.normal_(self.output.weight, std=1.0)
         with torch.no_grad():
-            self.output.bias += torch.tensor([0.0, config.opening])
+            self.output.bias.add_(torch.tensor([0.0, config.opening]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logit [b, 1], at least float32: that of taking the unit minus that of skipping it."""
         # The convolutions run in the precision of the trunk; the logit is not rounded to 16 bits, as it decides.
         x = functional.max_pool2d(x, 2) if self.pooled else x
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = functional.relu(normalised(norm, convolution(x)))
+            x = functional.relu(normalised(cast(nn.BatchNorm2d, norm), convolution(x)))
         with torch.autocast(x.device.type, enabled=False):
             skip, take = self.output(pool(at_least_float32(x))).split(1, dim=1)
         return take - skip
@@ -78,7 +79,7 @@ class Recurrence(nn.Module):
         self.output = nn.Linear(RECURRENT_UNITS, 1)
         nn.init.normal_(self.output.weight, std=math.sqrt(2 / RECURRENT_UNITS))
         with torch.no_grad():
-            self.output.bias += config.opening
+            self.output.bias.add_(config.opening)
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Logit [b, 1] and the new state, two tensors [b, 10].

@@ -27,7 +27,8 @@ def layout(epochs=6, n=40, gates=("b3",), every=1, test=7):
     zeros = np.zeros(n, "i2")
     train = Samples(ids, (labels + 1) % 3, labels, zeros + 1, zeros, zeros)
     splits = {"train": train, "test": Samples.clean(np.arange(test), np.arange(test) % 3)}
-    return LogLayout(splits, gates, logged_epochs(epochs, every), "eval", NAMES)
+    macs = len(gates) > 1  # so that logs with and without MACs are tested
+    return LogLayout(splits, gates, logged_epochs(epochs, every), "eval", NAMES, macs)
 
 
 def record(epoch, n, gates=1):
@@ -43,7 +44,7 @@ def record(epoch, n, gates=1):
     classes = draw.integers(0, 3, (gates + 1, n)).astype("u2")
     plain = {name: floats(n) for name in ("loss", "margin", "p_given", "el2n", "out_entropy")}
     entropy = floats(gates, n)
-    return EpochRecord(gate, entropy, classes[1:], flags, pred=classes[0], **plain)
+    return EpochRecord(gate, entropy, classes[1:], flags, pred=classes[0], macs=floats(n), **plain)
 
 
 def created(path, plan):
@@ -59,8 +60,9 @@ def assert_epoch_is(log, plan, epoch, splits=None):
     """Every quantity of an epoch, as written."""
     for split in splits or plan.splits:
         expected = records(plan, epoch)[split]
-        for name, quantity in QUANTITIES.items():
-            if name == "flags" or (quantity.per_gate and not plan.gates):
+        for name in plan.names():
+            quantity = QUANTITIES[name]
+            if name == "flags":
                 continue
             for row, gate in enumerate(plan.gates if quantity.per_gate else [None]):
                 epochs, values = log.values(split, name, gate)
@@ -105,13 +107,14 @@ def test_a_part_of_the_samples_is_read_as_of_all(tmp_path, part):
 def test_every_dataset_is_contiguous_and_allocated(tmp_path):
     SampleLogWriter.create(tmp_path / "log.h5", layout())
     with h5py.File(tmp_path / "log.h5", "r") as handle:
-        big: list[Any] = [handle[f"train/{name}"] for name in QUANTITIES]
+        names = layout().names()
+        big: list[Any] = [handle[f"train/{name}"] for name in names]
         big += [handle[f"commit/train/{name}"] for name in ("done", "crc32", "unix_time", "seen")]
         for dataset in big:
             plan = dataset.id.get_create_plist()
             assert plan.get_layout() == h5py.h5d.CONTIGUOUS
             assert dataset.id.get_offset() is not None
-        kinds = {name: (dataset.shape, dataset.dtype) for name, dataset in zip(QUANTITIES, big, strict=False)}
+        kinds = {name: (dataset.shape, dataset.dtype) for name, dataset in zip(names, big, strict=False)}
         assert kinds["gate"] == ((6, 1, 40), np.float32)
         assert kinds["flags"] == ((6, 1, 40), np.uint8)
         assert kinds["pred"] == ((6, 40), np.uint16)

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.models import build_model
 from memgate.models.draws import keys_of, uniform
 from memgate.models.gated.channel_gates import ChannelGate, gate_of
 from memgate.training.initial import new_state
+from tests.helpers.channel_gated import BACKBONES, images_of, made
 
 CHANNELS = 12
 LOGITS = torch.randn(9, CHANNELS, generator=torch.Generator().manual_seed(0))
@@ -26,33 +27,6 @@ def noise(keys: Tensor, stream: int = 0) -> Tensor:
     """The logistic noise of a gate with ``CHANNELS`` channels, from its definition."""
     draw = uniform(keys, stream, CHANNELS).double()
     return draw.log() - (1 - draw).log()
-
-
-def images_of(side: int = 9, n: int = 5) -> Tensor:
-    return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(0))
-
-
-BACKBONES: dict[str, dict[str, Any]] = {
-    "basic": {"depth": 14},
-    "basic, pre, pad, excited": {"depth": 14, "activation": "pre", "shortcut": "pad", "squeeze_excitation": True},
-    "bottleneck": {"depth": 20, "block": "bottleneck"},
-    "bottleneck, pre, first": {
-        "depth": 20, "block": "bottleneck", "activation": "pre", "gate": GateConfig(inner="first"),
-    },
-    "bottleneck, last": {"depth": 20, "block": "bottleneck", "gate": GateConfig(inner="last")},
-}  # fmt: skip
-
-
-def made(backbone: str) -> Any:
-    """A network in evaluation mode with random BatchNorm parameters and statistics."""
-    model: Any = build_model(ModelConfig("channel-gate", **BACKBONES[backbone]), 7, 3, 9)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for norm in (one for one in model.modules() if isinstance(one, nn.BatchNorm2d)):
-            norm.weight.uniform_(0.5, 1.5, generator=generator)
-            norm.bias.normal_(0, 0.5, generator=generator)
-        model.train()(images_of(n=16) * 2)
-    return model.eval()
 
 
 # Open or closed

@@ -54,7 +54,7 @@ def test_epochs_that_a_text_means(text, expected):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("3", "3 is not among the available epochs, 2 to 9"),
+        ("3", "3 is not among the available epochs, 2, 4, 6, 8, 9"),
         ("10-20", "none of them is among the available"),
         ("8-4", "none of them"),
         ("every:0", "take all, last, every:5"),
@@ -71,7 +71,7 @@ def test_epochs_that_are_none(text, sentence):
 
 def test_every_schema_shape_and_format_that_is_not_in_the_table_is_a_sentence():
     for schema in ("memgate", "cleanlab", "cartography", "fiftyone", "tensorboard"):
-        for shape in ("summary", "long", "matrix"):
+        for shape in ("summary", "long", "matrix", "gates"):
             forms = KINDS.get((schema, shape), ())
             for form in ("csv", "parquet", "npz", "jsonl", "h5", "tsv"):
                 plan = ExportPlan(shape, form, schema=schema)

@@ -10,16 +10,17 @@ from probes.dynamics.snapshot import take_snapshot
 from probes.dynamics.summary import summary, summary_table
 from probes.report.report import report
 from probes.samples.columns import gate_column
-from probes.scores.catalogue import CHECKPOINT, GATE, LOG, SCORES, Score
+from probes.samples.groups import CostedGroup
+from probes.scores.catalogue import CHECKPOINT, GATE, LOG, MACS, SCORES, Score
 from probes.scores.table import score_columns, score_table, suspicion
 
 UNSEEN = {1: [0, 3], 2: [3], 3: [3, 5], 4: [3]}
 
 
 def test_every_score_is_listed_once_with_its_own_title():
-    assert list(SCORES) == [score.column for score in (*LOG, *GATE, *CHECKPOINT)]
-    assert len(SCORES) == len(LOG) + len(GATE) + len(CHECKPOINT) == len({s.title for s in SCORES.values()})
-    for needs, scores in (("log", LOG), ("gate", GATE), ("checkpoint", CHECKPOINT)):
+    assert list(SCORES) == [score.column for score in (*LOG, *GATE, *MACS, *CHECKPOINT)]
+    assert len(SCORES) == len({s.title for s in SCORES.values()})
+    for needs, scores in (("log", LOG), ("gate", GATE), ("macs", MACS), ("checkpoint", CHECKPOINT)):
         assert {score.needs for score in scores} == {needs}
     assert all(bool(score.probe) == (score.needs == "checkpoint") for score in SCORES.values())
 
@@ -32,6 +33,29 @@ def test_the_summary_has_every_score_of_the_log_and_its_gates(make_run, gates):
     assert [
         score_column.column for score_column in score_columns(table, gates, tuple(SCORES.values()))
     ] == wanted
+
+
+def test_macs_are_columns_where_gates_close(make_run):
+    run = make_run(n=20, unit_depth=8, macs=True, unseen=UNSEEN)
+    log = run.sample_log()
+    table = score_table(run)
+    names = list(table)
+    assert names.index("macs_last") == names.index("loss_last") - 2
+    macs = log.values("train", "macs")[1].astype(np.float64)
+    np.testing.assert_allclose(
+        table["macs_mean"].dropna(), np.nanmean(np.delete(macs, 3, axis=1), axis=0), rtol=1e-6
+    )
+    assert np.isnan(table["macs_mean"][3])
+    assert np.isnan(table["macs_last"][3])
+    np.testing.assert_array_equal(table["macs_last"][4:], macs[3, 4:].astype(np.float32))
+    figures = report(run, over_epochs=True, resamples=0)
+    corrupted = figures.groups[2]
+    expected = table["macs_last"][table["corrupted"]].mean() / 1e6
+    assert isinstance(corrupted, CostedGroup)
+    assert corrupted.millions_of_macs.value == pytest.approx(expected, rel=1e-6)
+    assert "MACs (millions)" in figures.text()
+    assert {row.score for row in figures.scores} >= {"macs_mean", "macs_last"}
+    assert "macs" in {curve.quantity for curve in figures.over_epochs}
 
 
 def within(table, gates, classes, epochs):

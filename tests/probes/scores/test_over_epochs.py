@@ -15,7 +15,7 @@ from probes.dynamics.snapshot import take_snapshot
 from probes.report.report import report
 from probes.samples.columns import identity
 from probes.samples.groups import members
-from probes.scores.over_epochs import EPOCH_QUANTITIES, EpochCurve, epoch_curves, pair_shares
+from probes.scores.over_epochs import EpochCurve, epoch_curves, pair_shares, quantities_of
 from probes.stats.auroc import auroc_interval
 
 
@@ -54,8 +54,10 @@ def test_the_auroc_of_every_epoch_equals_scikit_learn(make_run, gates):
             for gate in gates
         },
     }
-    per_gate = sum(quantity.per_gate for quantity in EPOCH_QUANTITIES)
-    assert len(by_key) == (len(EPOCH_QUANTITIES) - per_gate + per_gate * len(gates)) * 4
+    quantities = quantities_of(log)
+    assert "macs" not in {quantity.logged for quantity in quantities}
+    per_gate = sum(quantity.per_gate for quantity in quantities)
+    assert len(by_key) == (len(quantities) - per_gate + per_gate * len(gates)) * 4
     for (name, gate, against), curve in by_key.items():
         values = log.values("train", name.removeprefix("signed_"), gate)[1]
         if name.startswith("signed_"):

@@ -17,11 +17,12 @@ from app.dashboard.results import external, scores
 from memgate.errors import MemgateError
 from probes.dynamics.events import turns
 from probes.scores.catalogue import CHECKPOINT
+from probes.stats.estimate import short
 from probes.stats.percentiles import nearest, percentile
 
 MAIN = (
     "loss_mean", "aum", "el2n_mean", "forgetfulness", "stable_learned_epoch", "gate_mean", "gate_last",
-    "entropy_mean", "routed_epochs", *(score.column for score in CHECKPOINT),
+    "entropy_mean", "routed_epochs", "macs_mean", "macs_last", *(score.column for score in CHECKPOINT),
 )  # fmt: skip
 """The scores whose ranks are shown, before those that are joined."""
 
@@ -72,7 +73,7 @@ def ranks(track: Track) -> None:
 
 
 def _shown(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.4g}"
+    return "–" if np.isnan(value) else short(value, 4)
 
 
 def events(track: Track) -> None:

@@ -76,7 +76,8 @@ def trajectories(track: Track) -> None:
     view = track.view
     with st.container(horizontal=True, vertical_alignment="center"):
         of_gate = f", {view.gate.upper()}" if view.gate else ""
-        heading(f"Over the epochs{of_gate}", "grey line: the epoch shown", "g", "H", "nats", "p(given)")
+        terms = ("g", "H", "nats", "p(given)", *(("MACs",) if view.log.has_macs else ()))
+        heading(f"Over the epochs{of_gate}", "grey line: the epoch shown", *terms)
         compared = st.toggle(
             "Clean samples of its class", key="own_class",
             help="Quartiles of the clean samples that have the same clean label.",
@@ -101,13 +102,16 @@ def trajectories(track: Track) -> None:
         st.plotly_chart(figure, key="trajectory", config=CONFIG, alt=alt)
     else:
         st.caption("The network of this run has no gate: there is no g and no route.")
+    macs = ("macs",) if view.log.has_macs else ()
     figure = charts.fit_trajectory(
-        epochs, track("loss"), track("p_given"), colour=colour, **bands("loss", "p_given")
-    )
+        epochs, track("loss"), track("p_given"), colour=colour,
+        macs=track("macs") if macs else None, **bands("loss", "p_given", *macs),
+    )  # fmt: skip
     clean = int(view.data.clean.sum())
     if clean > over_epochs.BAND_SAMPLES:
         st.caption(
             f"Bands: quartiles of at most {over_epochs.BAND_SAMPLES:,} of the {clean:,} clean samples."
         )
-    alt = f"Loss and probability of the given label of sample {track.sample_id} over the epochs"
+    curves = f"Loss{', MACs' if macs else ''} and probability of the given label"
+    alt = f"{curves} of sample {track.sample_id} over the epochs"
     st.plotly_chart(figure, key="fit", config=CONFIG, alt=alt)

@@ -1,0 +1,97 @@
+"""What samples lose along forced routes, by group. No torch."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.gates.config import LEARNED, OTHER_CLASS, SAME_CLASS
+from probes.gates.stored import GatesResult
+from probes.stats.estimate import Estimate, average, difference, excess, share
+
+Members = Mapping[str, NDArray[np.bool_]]
+"""Group to its members among the probed samples [n]."""
+
+
+@dataclass(frozen=True)
+class RouteLoss:
+    """What one group loses when its samples take one route instead of another; paired by sample."""
+
+    whole: str
+    """The route that is compared with, mostly ``learned``."""
+    part: str
+    """The route that is taken instead."""
+    group: str
+    n: int
+    """Samples with an answer along both routes."""
+    macs: float | None
+    """Mean MACs along ``part``; None for no sample."""
+    fits: Estimate
+    """Share that is predicted as the given label along ``part``."""
+    fit_lost: Estimate
+    """Share that fits the given label along ``whole``, minus that along ``part``."""
+    clean_lost: Estimate | None
+    """Likewise of the clean label; None where clean labels are not known."""
+    p_lost: Estimate
+    """Mean loss of the given label's probability."""
+    margin_lost: Estimate
+    """Mean loss of the given label's margin, in logits."""
+    fit_over_clean: Estimate | None
+    """``fit_lost`` of the group minus that of the clean samples; None for groups that hold some of them."""
+    p_over_clean: Estimate | None
+    """Likewise of ``p_lost``."""
+
+
+def route_losses(view: GatesResult, groups: Members) -> tuple[RouteLoss, ...]:
+    """Losses of every group along every forced route; () where no route was forced.
+
+    Args:
+        view: a result.
+        groups: of :func:`probes.samples.probe_groups.probed_members`.
+    """
+    return tuple(row for whole, part in _pairs(view.routes) for row in _losses(view, groups, whole, part))
+
+
+def _pairs(routes: list[str]) -> Iterator[tuple[str, str]]:
+    yield from ((LEARNED, route) for route in routes if route != LEARNED)
+    if SAME_CLASS in routes and OTHER_CLASS in routes:
+        yield SAME_CLASS, OTHER_CLASS
+
+
+def _losses(view: GatesResult, groups: Members, whole: str, part: str) -> Iterator[RouteLoss]:
+    given, clean = view.samples.given_label, view.samples.clean_label
+    answered = ~np.isnan(view.row("p_given", whole)) & ~np.isnan(view.row("p_given", part))
+
+    def lost(column: str) -> NDArray[np.float64]:
+        return view.row(column, whole).astype(np.float64) - view.row(column, part)
+
+    def fit(labels: NDArray, route: str) -> NDArray[np.int8]:
+        return (view.row("prediction", route) == labels).astype(np.int8)
+
+    fits, p, margin, macs = fit(given, part), lost("p_given"), lost("margin"), view.row("macs", part)
+    fit_lost = fit(given, whole) - fits
+    clean_lost = fit(clean, whole) - fit(clean, part) if view.samples.truth_known else None
+    reference = groups["clean"] & answered if "clean" in groups else None
+    for name, members in groups.items():
+        mask = members & answered
+        apart = reference is not None and not (mask & reference).any()
+        yield RouteLoss(
+            whole=whole,
+            part=part,
+            group=name,
+            n=int(mask.sum()),
+            macs=float(macs[mask].mean()) if mask.any() else None,
+            fits=share(fits[mask] > 0),
+            fit_lost=difference(fit_lost[mask]),
+            clean_lost=None if clean_lost is None else difference(clean_lost[mask]),
+            p_lost=difference(p[mask]),
+            margin_lost=average(margin[mask]),
+            fit_over_clean=_over(fit_lost, mask, reference) if apart else None,
+            p_over_clean=_over(p, mask, reference) if apart else None,
+        )
+
+
+def _over(lost: NDArray, group: NDArray[np.bool_], reference: NDArray[np.bool_] | None) -> Estimate | None:
+    """Loss of a group minus that of the reference."""
+    return None if reference is None else excess(difference(lost[group]), difference(lost[reference]))

@@ -1,0 +1,173 @@
+"""Everything that a result of the gates probe says, as numbers, for the tables and for ``--json``. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memgate.log.reader import SampleLog
+from memgate.runs.run import Run
+from probes.gates.cost import (
+    CostCorrelation,
+    GroupCost,
+    Hardness,
+    cost_correlations,
+    cost_of,
+    group_costs,
+)
+from probes.gates.losses import RouteLoss, route_losses
+from probes.gates.stored import GatesResult
+from probes.result import ProbeResult
+from probes.samples.probe_groups import probed_members
+
+EXTREMES = 5
+"""Samples with the fewest and with the most MACs that are listed."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How the filters of one gate, or of several, are used."""
+
+    name: str
+    """A gate, a block or ``all``."""
+    filters: int
+    always_on: int
+    conditional: int
+    always_off: int
+    rare: int
+    """Open for some sample, but at most for the share ``config["rare"]`` of them."""
+    frequency: float
+    """Mean share of the samples for which a filter is open."""
+    information_given: float
+    """Mean over the filters of the mutual information with the given label, less its chance value, in nats."""
+    information_clean: float | None
+    """Likewise with the clean label; None where it is not known."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample with few or many MACs."""
+
+    sample_id: int
+    label: str
+    """Name of its class."""
+    cause: str
+    """``clean``, or what is corrupted."""
+    cost: float
+
+
+@dataclass(frozen=True, eq=False)
+class GatesSummary:
+    """The analyses of one result."""
+
+    layers: tuple[Layer, ...]
+    """One per gate."""
+    blocks: tuple[Layer, ...]
+    """One per block, and ``all``."""
+    rare: tuple[dict[str, Any], ...]
+    """Rows of :meth:`probes.gates.stored.GatesResult.filter_table` of the rare filters, the most telling first."""
+    unit: str
+    """``MACs``, or ``Open units`` of gates that close nothing."""
+    largest: float
+    """Cost with everything open."""
+    cheapest: tuple[Sample, ...]
+    dearest: tuple[Sample, ...]
+    groups: tuple[GroupCost, ...]
+    open_groups: tuple[GroupCost, ...]
+    """As ``groups``, of the number of open filters."""
+    correlations: tuple[CostCorrelation, ...]
+    open_correlations: tuple[CostCorrelation, ...]
+    routes: tuple[RouteLoss, ...]
+
+    @property
+    def constant(self) -> bool:
+        """Whether every sample has the same cost."""
+        return self.cheapest[0].cost == self.dearest[0].cost
+
+    def document(self, view: GatesResult) -> dict[str, Any]:
+        """The summary as JSON values, with every filter's numbers and its frequency in each class."""
+        result = view.result
+        table = view.filter_table()
+        return {
+            "split": result.split,
+            "epoch": result.epoch,
+            "checkpoint": result.checkpoint,
+            "n": len(result.sample_id),
+            "config": dict(result.config),
+            **asdict(self),
+            "filters": [
+                {**row, "frequency_by_class": shares}
+                for row, shares in zip(
+                    table.to_dict("records"), view.by_given.frequency_by_class.tolist(), strict=True
+                )
+            ],
+        }
+
+
+def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence[Hardness]) -> GatesSummary:
+    """The analyses of a result.
+
+    Args:
+        run: the run that was probed.
+        log: its log.
+        result: of this probe.
+        hardness: scores of its samples, in their order; () for no correlations.
+    """
+    view = GatesResult.of(log, result)
+    groups = probed_members(run, log, result, gates=())
+    classes, (cost, within) = view.image_class, cost_of(view)
+    number = view.number_open.astype(np.float64)
+    table = view.filter_table()
+    telling = "information_clean" if "information_clean" in table else "information_given"
+    rare = table[table["rare"]].copy()
+    order = np.lexsort((-rare[telling] + rare[telling.replace("information", "chance")], np.zeros(len(rare))))
+    few, many = view.extremes(EXTREMES)
+    block = np.array([gate.partition("u")[0] for gate in view.gate_of])
+    return GatesSummary(
+        layers=tuple(_layer(view, gate, view.gate_of == gate) for gate in view.sizes),
+        blocks=(
+            *(_layer(view, name, block == name) for name in dict.fromkeys(block.tolist())),
+            _layer(view, "all", np.ones(view.count, bool)),
+        ),
+        rare=tuple(rare.iloc[order].to_dict("records")),
+        unit="MACs" if view.has_macs else "Open units",
+        largest=float(within[1]),
+        cheapest=_listed(view, few, cost),
+        dearest=_listed(view, many, cost),
+        groups=group_costs(cost, groups, classes, within),
+        open_groups=group_costs(number, groups, classes, (0, view.count)),
+        correlations=cost_correlations(cost, hardness, groups, classes),
+        open_correlations=cost_correlations(number, hardness, groups, classes),
+        routes=route_losses(view, groups),
+    )
+
+
+def _layer(view: GatesResult, name: str, filters: NDArray[np.bool_]) -> Layer:
+    config, given, clean = view.result.config, view.by_given, view.by_clean
+    off, conditional, on = np.bincount(given.category(config["always"])[filters], minlength=3).tolist()
+    return Layer(
+        name=name,
+        filters=int(filters.sum()),
+        always_on=on,
+        conditional=conditional,
+        always_off=off,
+        rare=int(given.rare(config["rare"])[filters].sum()),
+        frequency=float(given.frequency[filters].mean()),
+        information_given=float(given.excess_information[filters].mean()),
+        information_clean=None if clean is None else float(clean.excess_information[filters].mean()),
+    )
+
+
+def _listed(view: GatesResult, places: NDArray[np.intp], cost: NDArray[np.float64]) -> tuple[Sample, ...]:
+    cause, label = view.samples.cause, view.samples.given_label
+    return tuple(
+        Sample(
+            int(view.result.sample_id[place]),
+            view.class_names[int(label[place])],
+            str(cause[place]),
+            float(cost[place]),
+        )
+        for place in places
+    )
