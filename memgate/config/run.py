@@ -199,6 +199,8 @@ class RunConfig:
     def _gate_words(self) -> tuple[str, ...]:
         """Words for the run's name that say what opens and closes its gates; empty for most networks."""
         network, words = self.model, []
+        if network.uses("skip_gate"):
+            words.append(network.gate.skip_gate)
         if network.uses("density"):
             words.append(f"d{network.gate.density:g}")
         if "target_rates" in SPARSITY_OPTIONS.get(network.name, ()):

@@ -25,8 +25,8 @@ class RouteLoss:
     group: str
     n: int
     """Samples with an answer along both routes."""
-    macs: Estimate
-    """Mean MACs along ``part``."""
+    macs: float | None
+    """Mean MACs along ``part``; None for no sample."""
     fits: Estimate
     """Share that is predicted as the given label along ``part``."""
     fit_lost: Estimate
@@ -72,7 +72,6 @@ def _losses(view: GatesResult, groups: Members, whole: str, part: str) -> Iterat
     fits, p, margin, macs = fit(given, part), lost("p_given"), lost("margin"), view.row("macs", part)
     fit_lost = fit(given, whole) - fits
     clean_lost = fit(clean, whole) - fit(clean, part) if view.samples.truth_known else None
-    limits = view.result.config["macs"]
     reference = groups["clean"] & answered if "clean" in groups else None
     for name, members in groups.items():
         mask = members & answered
@@ -82,7 +81,7 @@ def _losses(view: GatesResult, groups: Members, whole: str, part: str) -> Iterat
             part=part,
             group=name,
             n=int(mask.sum()),
-            macs=average(macs[mask], (limits["always"], limits["total"])),
+            macs=float(macs[mask].mean()) if mask.any() else None,
             fits=share(fits[mask] > 0),
             fit_lost=difference(fit_lost[mask]),
             clean_lost=None if clean_lost is None else difference(clean_lost[mask]),

@@ -14,7 +14,7 @@ from probes.gates.summary import GatesSummary, Layer, Sample, summary_of
 from probes.result import ProbeResult
 from probes.samples.notes import TRUTH_UNKNOWN, unbound
 from probes.samples.probe_groups import heading
-from probes.stats.estimate import Estimate, percent, points, value_text, with_interval
+from probes.stats.estimate import Estimate, percent, points, with_interval
 from probes.stats.rank_correlation import SPEARMAN_PAIRS, STRATUM_PAIRS
 from probes.stats.stratified import FREEDOM
 
@@ -262,7 +262,7 @@ def _route_rows(losses: Sequence[RouteLoss], form: tuple[float, str]) -> list[di
             "route": _pair(loss),
             "samples": loss.group,
             "n": str(loss.n),
-            f"MACs ({form[1]})": value_text(_in_unit(loss.macs, form), "{:.4g}"),
+            f"MACs ({form[1]})": "-" if loss.macs is None else f"{loss.macs / form[0]:.4g}",
             "fit": percent(loss.fits),
             "fit lost": points(loss.fit_lost),
             "p(given) lost": points(loss.p_lost),

@@ -13,7 +13,9 @@ from memgate.config.run import GateConfig, ModelConfig, RunConfig, SparsityConfi
 from memgate.models import Forward, Gate, build_model
 from memgate.models.draws import keys_of
 from memgate.models.gated.fbs import kept_of, strongest
+from memgate.models.gated.skip_gates import Recurrence
 from memgate.models.macs import SampleCost, sample_cost
+from memgate.training.objective import plain_gate_parameters
 from memgate.training.sparsity import l1, rate
 
 
@@ -73,7 +75,7 @@ def test_evaluation_draws_nothing_and_training_draws_by_key(name):
         assert torch.equal(gate.value, gate.channels[:, 0])
 
 
-@pytest.mark.parametrize("name", ["convnet-aig"])
+@pytest.mark.parametrize("name", ["convnet-aig", "skipnet"])
 @pytest.mark.parametrize("activation", ["post", "pre"])
 def test_a_closed_unit_is_its_shortcut_to_the_bit(name, activation):
     config = config_of(name, depth=14, activation=activation)
@@ -146,6 +148,88 @@ def test_squeeze_and_excitation_is_part_of_the_skipped_branch():
     plain, excited = (cost_of(config_of("convnet-aig", squeeze_excitation=on)) for on in (False, True))
     assert plain.fixed == excited.fixed
     assert excited.ungated - plain.ungated == 2 * (4 + 8 + 16)
+
+
+SKIP_GATES: tuple[Any, ...] = ("ff-1", "ff-2", "recurrent")
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_skipnets_gates_are_the_probability_cut_at_one_half(kind):
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate=kind))
+    assert config.gate_names == ("b1u02", "b2u01", "b2u02", "b3u01", "b3u02"), "the first unit has no gate"
+    model, images = network(config), images_of(16)
+    forward = model(images)
+    logits, channels = (
+        torch.cat([getattr(gate, part) for gate in forward.gates], dim=1)
+        for part in ("channel_logits", "channels")
+    )
+    assert torch.equal(channels.detach(), (logits > 0).float())
+    gate, upstream = forward.gates[1], torch.randn(16, 1)
+    (gradient,) = torch.autograd.grad((gate.channels * upstream).sum(), gate.channel_logits)
+    p = torch.sigmoid(gate.channel_logits.detach())
+    torch.testing.assert_close(gradient, upstream * p * (1 - p))
+    entropy = functional.binary_cross_entropy(p, p, reduction="none")[:, 0]
+    torch.testing.assert_close(gate.entropy.detach(), entropy)
+
+
+def test_skipnets_recurrent_gates_share_one_lstm_that_remembers():
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate="recurrent"))
+    model = network(config).eval()
+    lstm = 4 * 10 * (10 + 10) + 2 * 4 * 10
+    embeddings = {
+        name: 10 * channels + 10 for name, channels in zip(config.gate_names, (4, 4, 8, 8, 16), strict=True)
+    }
+    assert sum(one.numel() for one in plain_gate_parameters(model)) == lstm + 11 + sum(embeddings.values())
+    assert len({id(one) for one in plain_gate_parameters(model)}) == 6 + 2 * 5
+    # The state goes from gate to gate: the embedding of the first changes the logits of the last ones.
+    images = images_of()
+    open_all = dict.fromkeys(config.gate_names, torch.ones_like)
+    before = model(images, route=open_all).gates
+    with torch.no_grad():
+        model.gates["b1u02"].embedding.bias += 1
+    after = model(images, route=open_all).gates
+    assert not torch.equal(before[-1].channel_logits, after[-1].channel_logits)
+    forward_gates = network(config_of("skipnet", depth=14)).eval()
+    before = forward_gates(images, route=open_all).gates
+    with torch.no_grad():
+        forward_gates.gates["b1u02"].output.bias += torch.tensor([0.0, 1.0])
+    after = forward_gates(images, route=open_all).gates
+    torch.testing.assert_close(before[0].channel_logits + 1, after[0].channel_logits)
+    assert torch.equal(before[-1].channel_logits, after[-1].channel_logits)
+
+
+def test_the_shared_lstm_is_pytorchs():
+    ours, theirs = Recurrence(GateConfig()), torch.nn.LSTMCell(10, 10)
+    weights = {
+        "weight_ih": ours.read.weight, "bias_ih": ours.read.bias,
+        "weight_hh": ours.recall.weight, "bias_hh": ours.recall.bias,
+    }  # fmt: skip
+    theirs.load_state_dict(weights)
+    state, expected = (), None
+    for x in torch.randn(3, 5, 10):
+        logits, state = ours(x, state)
+        expected = theirs(x, expected)
+        torch.testing.assert_close(state, expected)
+        torch.testing.assert_close(logits, ours.output(expected[0]))
+
+
+SKIP_GATE_MACS = {
+    "ff-1": 9 * 4 * 4 * (16 + 4) + 9 * 8 * 8 * (4 + 1) + 2 * (4 + 8),
+    "ff-2": 9 * 4 * 4 * 16 + 9 * 8 * 8 * 4 + 2 * (4 + 8),
+    "recurrent": 10 * (4 + 8) + 2 * (4 * 10 * 20 + 10),
+}
+"""MACs of the gates of b2u01, which reads 4 channels of 8x8 pixels, and of b3u01, which reads 8 of 4x4."""
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_macs_of_skipnet_count_the_layers_of_its_gates(kind):
+    cost = cost_of(config_of("skipnet", gate=GateConfig(skip_gate=kind)))
+    assert cost.fixed == ALWAYS + CONVOLUTIONS["b1u01"]
+    assert cost.gate_layers == SKIP_GATE_MACS[kind]
+    averaged = {"ff-1": 4 * 4 + 8, "ff-2": 4 * 16 + 8 * 4, "recurrent": 4 * 64 + 8 * 16}
+    assert cost.pooling == averaged[kind]
+    macs = cost.of({"b2u01": torch.tensor([[1.0], [0.0]]), "b3u01": torch.tensor([[0.0], [0.0]])})
+    assert (macs - cost.always).tolist() == [CONVOLUTIONS["b2u01"], 0]
 
 
 def test_fbs_keeps_the_share_of_most_salient_channels_of_each_map():

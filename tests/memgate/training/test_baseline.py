@@ -47,6 +47,7 @@ def weights(run, which="last"):
     return torch.load(run.checkpoint(which), weights_only=True)["model"]
 
 
+@pytest.mark.slow
 def test_the_gated_networks_trunk_equals_the_baselines_bit_by_bit(baseline, tmp_path, interrupt, capsys):
     interrupt(torch.optim.SGD, "step", 1)  # stops before the first update
     with pytest.raises(Stopped):
