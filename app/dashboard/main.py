@@ -18,6 +18,7 @@ PAGES = {
     "sample": "Sample",
     "hardness": "Noise and hardness",
     "critical": "Critical samples",
+    "filters": "Filters",
     "compare": "Compare",
     "export": "Export",
     "health": "Log health",

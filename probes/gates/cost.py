@@ -136,3 +136,8 @@ def cost_of(view: GatesResult) -> tuple[NDArray[np.float64], tuple[float, float]
         return view.number_open.astype(np.float64), (0, view.count)
     macs = view.result.config["macs"]
     return view.row("macs"), (macs["always"], macs["total"])
+
+
+def unit_of(view: GatesResult) -> str:
+    """What :func:`cost_of` counts, in words."""
+    return "MACs" if view.has_macs else "Open units"

@@ -12,6 +12,16 @@ def unpacked(packed: NDArray[np.uint8], filters: int) -> NDArray[np.bool_]:
     return np.unpackbits(packed, axis=0, count=filters).astype(bool)
 
 
+def opened_by(packed: NDArray[np.uint8], place: int) -> NDArray[np.bool_]:
+    """Whether one filter is open for each sample [n], from packed patterns [bytes, n].
+
+    Args:
+        packed: patterns.
+        place: of the filter among all.
+    """
+    return (packed[place // 8] >> (7 - place % 8) & 1).astype(bool)
+
+
 def open_counts(packed: NDArray[np.uint8], filters: int) -> NDArray[np.int64]:
     """Number of samples for which each filter is open [F], from packed patterns [bytes, n]."""
     counts = np.zeros(filters, np.int64)

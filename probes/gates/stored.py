@@ -17,7 +17,7 @@ from memgate.runs.checks import check_run
 from memgate.runs.run import Run, command
 from probes.gates.config import LEARNED, PROBE, gate_sizes
 from probes.gates.filters import CATEGORIES, FilterStatistics, counted
-from probes.gates.patterns import unpacked
+from probes.gates.patterns import opened_by, unpacked
 from probes.result import ProbeResult, load_results
 
 
@@ -71,8 +71,8 @@ class GatesResult:
         """Number of open filters of each sample [n]."""
         return self.opened.sum(axis=0)
 
-    def filter(self, gate: str, number: int) -> NDArray[np.bool_]:
-        """Whether one filter is open for each sample [n].
+    def place(self, gate: str, number: int) -> int:
+        """Place of one filter among all F.
 
         Args:
             gate: name of its gate.
@@ -87,7 +87,11 @@ class GatesResult:
             f"{gate} has no filter {number}: it has 0 to {self.sizes[gate] - 1}.",
         )
         before = list(self.sizes).index(gate)
-        return self.opened[sum(list(self.sizes.values())[:before]) + number]
+        return sum(list(self.sizes.values())[:before]) + number
+
+    def filter(self, gate: str, number: int) -> NDArray[np.bool_]:
+        """Whether one filter is open for each sample [n]; arguments as in :meth:`place`."""
+        return opened_by(self.result.values["pattern"], self.place(gate, number))
 
     def row(self, column: str, route: str = LEARNED) -> NDArray:
         """A value along one route [n]: ``macs``, ``prediction``, ``p_given``, ``p_clean`` or ``margin``."""

@@ -17,6 +17,7 @@ from probes.gates.cost import (
     cost_correlations,
     cost_of,
     group_costs,
+    unit_of,
 )
 from probes.gates.losses import RouteLoss, route_losses
 from probes.gates.stored import GatesResult
@@ -146,7 +147,7 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
             _layer(view, "all", np.ones(view.count, bool)),
         ),
         rare=_rare(view, view.filter_table()),
-        unit="MACs" if view.has_macs else "Open units",
+        unit=unit_of(view),
         largest=float(within[1]),
         cheapest=_listed(view, few, cost),
         dearest=_listed(view, many, cost),

@@ -133,7 +133,7 @@ def _classes(row: RareFilter) -> str:
 
 
 def _cost(summary: GatesSummary) -> list[str]:
-    form = _form(summary)
+    form = cost_form(summary.unit, summary.largest)
     if summary.constant:
         return [f"{summary.unit} of a sample: the same for all, so there is nothing to compare."]
     whole = next(group for group in summary.groups if group.name == "all").mean
@@ -142,23 +142,28 @@ def _cost(summary: GatesSummary) -> list[str]:
         ("Fewest", summary.cheapest), ("Most", summary.dearest),
     ))  # fmt: skip
     parts = [
-        f"{summary.unit} of a sample: {_scaled(whole, form)}{form[1] and ' ' + form[1]} on average{share}.\n"
+        f"{summary.unit} of a sample: {scaled(whole, form)}{form[1] and ' ' + form[1]} on average{share}.\n"
         + "\n".join(listed)
     ]
     compared = [group for group in summary.groups if group.within_class is not None]
     if compared:
         parts += [
-            _table([_group_row(group, form) for group in summary.groups]),
-            _verdict(compared, summary.unit),
+            _table([group_row(group, form) for group in summary.groups]),
+            cost_verdict(compared, summary.unit),
         ]
     return parts
 
 
-def _form(summary: GatesSummary) -> tuple[float, str]:
-    """Divisor and unit of the costs in a table."""
-    if summary.unit != "MACs":
+def cost_form(unit: str, largest: float) -> tuple[float, str]:
+    """Divisor and unit of the costs in a table.
+
+    Args:
+        unit: of the cost, ``MACs`` or another one.
+        largest: cost with everything open.
+    """
+    if unit != "MACs":
         return 1.0, ""
-    return (1e6, "M") if summary.largest < 1e9 else (1e9, "G")
+    return (1e6, "M") if largest < 1e9 else (1e9, "G")
 
 
 def _in_unit(number: Estimate, form: tuple[float, str]) -> Estimate:
@@ -166,7 +171,8 @@ def _in_unit(number: Estimate, form: tuple[float, str]) -> Estimate:
     return Estimate(*ends, n=number.n)
 
 
-def _scaled(number: Estimate | None, form: tuple[float, str], sign: str = "") -> str:
+def scaled(number: Estimate | None, form: tuple[float, str], sign: str = "") -> str:
+    """A cost with its interval, divided by the form's divisor; empty for None."""
     return "" if number is None else with_interval(_in_unit(number, form), f"{{:{sign}.4g}}")
 
 
@@ -178,17 +184,18 @@ def _samples(samples: Iterable[Sample], form: tuple[float, str]) -> str:
     )
 
 
-def _group_row(group: GroupCost, form: tuple[float, str]) -> dict[str, str]:
+def group_row(group: GroupCost, form: tuple[float, str]) -> dict[str, str]:
+    """Cost of a group as a row; ``form`` is that of :func:`cost_form`."""
     return {
         "samples": group.name,
         "n": str(group.n),
-        f"mean ({form[1]})" if form[1] else "mean": _scaled(group.mean, form),
-        "minus clean": _scaled(group.over_clean, form, "+"),
-        "within classes": _scaled(group.within_class, form, "+"),
+        f"mean ({form[1]})" if form[1] else "mean": scaled(group.mean, form),
+        "minus clean": scaled(group.over_clean, form, "+"),
+        "within classes": scaled(group.within_class, form, "+"),
     }
 
 
-def _verdict(compared: Sequence[GroupCost], unit: str) -> str:
+def cost_verdict(compared: Sequence[GroupCost], unit: str) -> str:
     """Sentences that say which groups differ from clean samples of the same classes."""
     sides = by_side([(group.name, group.within_class) for group in compared])
     sentences = [
@@ -207,7 +214,7 @@ def _correlations(summary: GatesSummary) -> list[str]:
         return []
     parts = [
         f"Do harder samples cost more ({summary.unit})? Spearman's correlations (above 0: yes):",
-        _table([_correlation_row(row) for row in rows]),
+        _table([correlation_row(row) for row in rows]),
     ]
     sides = by_side([(row.title, row.within_class) for row in rows])
     return (
@@ -217,7 +224,8 @@ def _correlations(summary: GatesSummary) -> list[str]:
     )
 
 
-def _correlation_row(row: CostCorrelation) -> dict[str, str]:
+def correlation_row(row: CostCorrelation) -> dict[str, str]:
+    """Correlations of a cost and one score as a row."""
     cells = {
         "score": row.title,
         "n": str(row.n),
@@ -241,11 +249,14 @@ def _routes(result: ProbeResult, summary: GatesSummary) -> list[str]:
         losses = [loss for loss in losses if loss.part != RARE_CLOSED]
     if not losses:
         return []
-    parts = ["What samples lose with another pattern:", _table(_route_rows(losses, _form(summary)))]
+    parts = [
+        "What samples lose with another pattern:",
+        _table(route_rows(losses, cost_form(summary.unit, summary.largest))),
+    ]
     if contrasted := [loss for loss in losses if loss.fit_over_clean is not None]:
         rows = _contrast_rows(contrasted, {(loss.whole, loss.part, loss.group): loss for loss in losses})
         parts += ["Do corrupted samples lose more of their fit than clean ones?", _table(rows)]
-        parts.append(_route_verdict(contrasted))
+        parts.append(route_verdict(contrasted))
     if missing := int((result.values["donor"] == NONE).sum()):
         parts.append(
             f"In {missing} cases there was no other sample to take a pattern from; they are left out."
@@ -273,7 +284,7 @@ def _points(change: Estimate | None) -> str:
     return "-" if change is None else points(change)
 
 
-def _route_verdict(losses: Sequence[RouteLoss]) -> str:
+def route_verdict(losses: Sequence[RouteLoss]) -> str:
     """Sentences that say along which routes corrupted samples lose more of their fit, by both measures."""
     of_all = by_side([(_pair(loss), loss.fit_over_clean) for loss in losses])
     fitted = by_side([(_pair(loss), loss.fitted_over_clean) for loss in losses])
@@ -289,7 +300,8 @@ def _pair(loss: RouteLoss) -> str:
     return loss.part if loss.whole == LEARNED else f"{loss.part} - {loss.whole}"
 
 
-def _route_rows(losses: Sequence[RouteLoss], form: tuple[float, str]) -> list[dict[str, str]]:
+def route_rows(losses: Sequence[RouteLoss], form: tuple[float, str]) -> list[dict[str, str]]:
+    """Losses as rows; ``form`` is that of :func:`cost_form`."""
     return [
         {
             "route": _pair(loss),

@@ -1,5 +1,7 @@
 """Differences of two numbers with their intervals: paired by sample, or of different samples."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
@@ -37,10 +39,7 @@ def paired_interval(
 def difference_interval(
     first: tuple[float, float, float], second: tuple[float, float, float], correlation: float = 0.0
 ) -> tuple[float, float, float]:
-    """First number minus second with the ends of its interval, from those of the two ("square and add").
-
-    Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10; for any two
-    numbers Zou and Donner 2008, "Construction of confidence limits about effect measures".
+    """First number minus second with the ends of its interval; see :func:`difference_intervals`.
 
     Args:
         first: number, lower and upper end of its interval.
@@ -50,11 +49,33 @@ def difference_interval(
     Returns:
         Difference, lower and upper end; NaN where one of its parts is.
     """
-    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    value, low, high = difference_intervals(first, second, correlation)
+    return float(value), float(low), float(high)
+
+
+def difference_intervals(
+    first: Sequence[ArrayLike], second: Sequence[ArrayLike], correlation: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """First numbers minus second with the ends of their intervals, from those of the two ("square and add").
+
+    Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10; for any two
+    numbers Zou and Donner 2008, "Construction of confidence limits about effect measures".
+
+    Args:
+        first: numbers, lower and upper ends of their intervals, each [...].
+        second: likewise.
+        correlation: of the two estimates; 0 for other samples.
+
+    Returns:
+        Differences, lower and upper ends, each [...]; NaN where one of their parts is.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = (
+        [np.asarray(part, np.float64) for part in side] for side in (first, second)
+    )
     down = (a - a_low) ** 2 + (b_high - b) ** 2 - 2 * correlation * (a - a_low) * (b_high - b)
     up = (a_high - a) ** 2 + (b - b_low) ** 2 - 2 * correlation * (a_high - a) * (b - b_low)
     value = a - b
-    return value, value - float(np.sqrt(max(down, 0.0))), value + float(np.sqrt(max(up, 0.0)))
+    return value, value - np.sqrt(np.maximum(down, 0.0)), value + np.sqrt(np.maximum(up, 0.0))
 
 
 def cautious_correlation(correlation: float, rare: float) -> float:

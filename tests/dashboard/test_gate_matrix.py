@@ -73,7 +73,7 @@ def test_labels_of_many_gates_do_not_overlap(chosen: int) -> None:
     ],
 )
 def test_the_height_of_a_click(event: Any, height: float | None) -> None:
-    assert selection.picked_height(event) == height
+    assert selection.picked_coordinate(event) == height
 
 
 @pytest.mark.slow

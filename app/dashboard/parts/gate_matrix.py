@@ -79,7 +79,7 @@ def quantity_chosen(means: GateMeans) -> Quantity:
 
 def clicked(view: View, key: str) -> None:
     """Choose the gate whose row was clicked; an empty event changes nothing."""
-    place = selection.picked_height(st.session_state[key])
+    place = selection.picked_coordinate(st.session_state[key])
     if place is not None and 0 <= round(place) < len(view.log.gates):
         state.choose_gate(view.log.gates[round(place)])
 

@@ -14,13 +14,14 @@ from memgate.errors import MemgateError, reading
 from memgate.runs.run import Run
 from probes.csr import config as csr_config
 from probes.csr.table import CriticalGroup, critical_groups
+from probes.gates import config as gates_config
 from probes.result import ProbeResult, load_results, probe_path
 from probes.routing import routes
 from probes.routing.control import comparison_rows
 from probes.routing.routes import Contrast, check_blocks, contrasts, cuts_of, p_lost
 from probes.samples.probe_groups import logged, probed_members
 
-CSR, NEIGHBOURS, ROUTING = csr_config.PROBE, csr_config.NEIGHBOURS, routes.PROBE
+CSR, NEIGHBOURS, ROUTING, GATES = csr_config.PROBE, csr_config.NEIGHBOURS, routes.PROBE, gates_config.PROBE
 
 FileState = tuple[int, int]
 """Size and time of change of a file."""
@@ -103,7 +104,7 @@ def gate_at_checkpoint(view: View, result: ProbeResult) -> NDArray[np.floating]:
 def groups(view: View, result: ProbeResult) -> tuple[CriticalGroup, ...]:
     """Critical sample ratios by group of the samples that pass the filter, of a result of ``csr``."""
     with reading(str(view.run.path / "manifest.npz")):
-        return _groups(view, result, *_key(view, result))
+        return _groups(view, result, *cache_key(view, result))
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
@@ -129,7 +130,7 @@ def routing_members(view: View, result: ProbeResult) -> Mapping[str, NDArray[np.
 def route_contrasts(view: View, result: ProbeResult) -> tuple[Contrast, ...]:
     """Fit lost by each cut, of corrupted against clean samples that pass the filter, of a result of ``routing``."""
     with reading(str(view.run.path / "manifest.npz")):
-        return _route_contrasts(view, result, *_key(view, result))
+        return _route_contrasts(view, result, *cache_key(view, result))
 
 
 @st.cache_data(max_entries=64, show_spinner="Resampling …")
@@ -155,7 +156,7 @@ def control_rows(view: View, result: ProbeResult) -> list[dict[str, str]] | str:
         control = run_folders.open_run(root(), Path(path).name)
         file = probe_path(control, ROUTING)
         state = (file.stat().st_size, file.stat().st_mtime_ns) if file.is_file() else None
-        rows = _control_rows(view, result, str(file), state, *_key(view, result))
+        rows = _control_rows(view, result, str(file), state, *cache_key(view, result))
     except MemgateError as error:
         return f"The control {Path(path).name} is not shown: {error}"
     return rows or (
@@ -188,7 +189,7 @@ def unskippable(view: View) -> str:
     return ""
 
 
-def _key(view: View, result: ProbeResult) -> tuple[Stamp, tuple[str, int, str], str, FileState | None]:
+def cache_key(view: View, result: ProbeResult) -> tuple[Stamp, tuple[str, int, str], str, FileState | None]:
     """Key of caches for a result: log, result, filter (with gate and epoch where it asks for a route), file."""
     only = str(view.only) + (f"{view.gate} {view.epoch}" if view.only.route != "all" else "")
     return view.at, result.key, only, _state(view, result.probe)

@@ -149,12 +149,12 @@ def picked_ids(event: Any) -> list[int]:
     return list(dict.fromkeys(one for one in ids if type(one) is int and 0 <= one < LARGEST_ID))
 
 
-def picked_height(event: Any) -> float | None:
-    """The y of the last point of a Plotly selection event; None for no point."""
+def picked_coordinate(event: Any, axis: Literal["x", "y"] = "y") -> float | None:
+    """The x or y of the last point of a Plotly selection event; None for no point."""
     chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}
     points = [point for point in chosen.get("points", []) if isinstance(point, Mapping)]
-    height = points[-1].get("y") if points else None
-    return float(height) if isinstance(height, int | float) else None
+    value = points[-1].get(axis) if points else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def picked_row(event: Any) -> int | None:

@@ -9,6 +9,7 @@ from app.dashboard.charts import explorer as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.heading import heading
 from app.dashboard.components.panel import panel
+from app.dashboard.parts.brush import brushed, open_clicked
 from app.dashboard.parts.explorer.axes import controls, named
 from app.dashboard.parts.explorer.contrasts import selection_contrasts
 from app.dashboard.parts.explorer.crosstable import crosstable
@@ -18,38 +19,11 @@ from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 
-MANY = 5000
-# With more selected points than this, the chart is drawn anew: Streamlit sends them back with every later change of
-# the page.
-
 
 def cohorts(cause: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
     """Cause to its members [N]; clean samples first, since they are drawn below the others."""
     groups = group_curves.cohorts(cause)
     return {name: members for name, members in groups.items() if name != "corrupted" or len(groups) <= 2}
-
-
-def brushed(view: View, key: str, x: RunScore, y: RunScore) -> None:
-    """Select the points in a box or lasso, or open the one clicked; an empty event changes nothing."""
-    event = st.session_state[key]
-    ids = selection.picked_ids(event)
-    gesture = selection.gesture(event, st.session_state.get(f"outline_{key}", ""))
-    if not gesture:
-        return
-    st.session_state[f"outline_{key}"] = selection.outline(event)
-    if gesture == "click":
-        st.session_state["clicked"] = ids[0]
-        return
-    across, up = named(view, x), named(view, y)
-    how = f"lasso over {across} and {up}"
-    if gesture == "box":
-        how = " or ".join(
-            f"{across} in [{box.left:.3g}, {box.right:.3g}] and {up} in [{box.low:.3g}, {box.high:.3g}]"
-            for box in selection.boxes_of(event)
-        )
-    state.select_places(view, view.data.places(ids), how)
-    if len(ids) > MANY:
-        st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 
 def scatter(view: View, x: RunScore, y: RunScore, log: bool) -> None:
@@ -74,7 +48,7 @@ def scatter(view: View, x: RunScore, y: RunScore, log: bool) -> None:
     st.plotly_chart(
         charts.scatter(points, x.axis, y.axis, log),
         key=key,
-        on_select=lambda: brushed(view, key, x, y),
+        on_select=lambda: brushed(view, key, named(view, x), named(view, y)),
         selection_mode=("points", "box", "lasso"),
         config=charts.BRUSH,
         alt=f"Scatter plot of {int(drawn.sum())} samples: x axis {named(view, x)}, y axis {named(view, y)}, by cause",
@@ -201,8 +175,7 @@ def page() -> None:
     if view.epoch is None:
         st.info("No epoch of this split has been logged yet.")
         return
-    if "clicked" in st.session_state:
-        state.open_sample(view, st.session_state.pop("clicked"))
+    open_clicked(view)
     for sentence in scores.stored_notes(view):
         state.problem(sentence)
     x, y, log = controls(view, scores.available(view))

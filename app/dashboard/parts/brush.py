@@ -1,0 +1,45 @@
+"""What a box, a lasso or a click in a scatter plot of samples does."""
+
+import streamlit as st
+
+from app.dashboard.view import selection, state
+from app.dashboard.view.state import View
+
+MANY = 5000
+"""With more selected points than this, the chart is drawn anew: Streamlit sends them back with every later change of
+the page."""
+
+
+def brushed(view: View, key: str, across: str, up: str) -> None:
+    """Select the points in a box or lasso, or note the one clicked; an empty event changes nothing.
+
+    Args:
+        view: run and split.
+        key: of the chart, whose points have sample ids as customdata.
+        across: name of the x axis in the description of the selection.
+        up: name of the y axis.
+    """
+    event = st.session_state[key]
+    ids = selection.picked_ids(event)
+    gesture = selection.gesture(event, st.session_state.get(f"outline_{key}", ""))
+    if not gesture:
+        return
+    st.session_state[f"outline_{key}"] = selection.outline(event)
+    if gesture == "click":
+        st.session_state["clicked"] = ids[0]
+        return
+    how = f"lasso over {across} and {up}"
+    if gesture == "box":
+        how = " or ".join(
+            f"{across} in [{box.left:.3g}, {box.right:.3g}] and {up} in [{box.low:.3g}, {box.high:.3g}]"
+            for box in selection.boxes_of(event)
+        )
+    state.select_places(view, view.data.places(ids), how)
+    if len(ids) > MANY:
+        st.session_state["brush"] = st.session_state.get("brush", 0) + 1
+
+
+def open_clicked(view: View) -> None:
+    """Open the page of the sample that was clicked in a scatter plot, if one was."""
+    if "clicked" in st.session_state:
+        state.open_sample(view, st.session_state.pop("clicked"))
