@@ -25,7 +25,8 @@ hold:
 - A network that draws random numbers in training has the attribute ``draws = True`` and takes ``keys`` [b] as a second
   argument, from which each sample's numbers follow (:mod:`memgate.models.draws`).
 - Gates that open or close (``ModelConfig.hard_gates``) have ``channels`` [b, C] with the C of
-  ``ModelConfig.gate_channels``, and their g is the share that is open.
+  ``ModelConfig.gate_channels``, and their g is the share that is open. Their networks take ``route``, a function for
+  each gate from what it has chosen to what is used instead (:data:`memgate.models.gated.hard_gated.ChannelRoute`).
 - Evaluation of a sample does not depend on the other samples of its batch, nor on the global random generator.
 - Probes take the residual network as ``network.trunk`` (or the network itself without gates) and the gates as
   ``network.gates``, an ``nn.ModuleDict`` by gate name.

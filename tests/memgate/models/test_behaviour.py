@@ -315,7 +315,7 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
         ["csr", run.path, "--n", "4", "--splits", "test"],
         ["difficulty", run.path, "--n", "4", "--splits", "test", "--scores", *scores],
         ["ood", run.path, "--ood", f"noise={tmp_path / 'noise.npz'}", "--k", "3", "--n", "9"],
-        *([] if layered else [["routing", run.path, "--n", "9"]]),
+        ["gates" if layered else "routing", run.path, "--n", "9"],
     ):
         main.parse(["probe", *map(str, arguments)]).run()
         (result, *_) = load_results(run, arguments[0])
