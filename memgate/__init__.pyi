@@ -3,6 +3,7 @@ from .config.run import GateConfig as GateConfig
 from .config.run import LogConfig as LogConfig
 from .config.run import ModelConfig as ModelConfig
 from .config.run import RunConfig as RunConfig
+from .config.run import SparsityConfig as SparsityConfig
 from .config.run import TrainConfig as TrainConfig
 from .errors import MemgateError as MemgateError
 from .models import MODELS as MODELS

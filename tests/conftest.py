@@ -44,10 +44,7 @@ def app_test() -> Iterator[Any]:
     from streamlit import config
     from streamlit.components.v2.component_manager import BidiComponentManager
     from streamlit.runtime.scriptrunner.script_cache import ScriptCache
-    from streamlit.testing.v1 import (  # a second, which other tests do not wait for
-        app_test,
-        local_script_runner,
-    )
+    from streamlit.testing.v1 import app_test, local_script_runner
 
     from app.cli.serve import required_options
 

@@ -26,6 +26,7 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "layer-two-way": ("penalty", "bias", "window", "temperature", "spread"),
     "channel-gate": ("hidden_unit", "first_bias", "opening", "inner", "concrete_temperature"),
     "convnet-aig": ("hidden_unit", "first_bias"),
+    "skipnet": ("skip_gate", "stage", "opening"),
     "fbs": ("density", "saliency", "inner"),
 }
 """Gated network to the options of :class:`GateConfig` that it uses."""
@@ -91,11 +92,18 @@ class GateConfig:
     """channel-gate, convnet-aig: give the gate's first linear layer a bias, though BatchNorm follows it (convnet-aig:
     as the authors' code)."""
     opening: float = 0.0
-    """channel-gate: initial bias of the gate's logits. 0: about half of the channels start open; 2: most."""
+    """channel-gate, skipnet: initial bias of the gate's logits. 0: about half of the channels, or of the units, start
+    open; 2: most. A unit that all samples skip trains its gate only."""
     inner: Literal["both", "first", "last"] = "both"
     """channel-gate and fbs with bottleneck units: the gated maps between the three convolutions."""
     concrete_temperature: float = 2 / 3
     """channel-gate: temperature of the sigmoid in the backward pass, above 0 (paper: 2/3)."""
+    skip_gate: Literal["ff-1", "ff-2", "recurrent"] = "ff-1"
+    """skipnet: layers of a gate. ff-1: max pooling and two convolutions (authors: ResNet-38 and -74); ff-2: one
+    convolution (authors: ResNet-110); recurrent: one LSTM for all units."""
+    stage: Literal["supervised", "reinforce"] = "supervised"
+    """skipnet: how the gates are trained. supervised: by the gradient of their probabilities; reinforce: their choices
+    are drawn and rewarded (REINFORCE), which is meant to start from a supervised run (--init-gates loaded)."""
     density: float = 0.5
     """fbs: share of the channels of each gated map that are kept, in (0, 1]."""
     saliency: Literal["mean-1", "plain"] = "mean-1"

@@ -10,6 +10,8 @@ from memgate.errors import require
 
 ModelName = Literal[
     "resnet",
+    "densenet",
+    "shake-shake",
     "entropy-gate",
     "block-scalar",
     "block-displacement",
@@ -20,13 +22,21 @@ ModelName = Literal[
     "layer-two-way",
     "channel-gate",
     "convnet-aig",
+    "skipnet",
     "fbs",
 ]
+
+BACKBONE_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "resnet": ("block", "shortcut", "layout", "activation", "squeeze_excitation", "width", "initialisation"),
+    "densenet": ("growth", "initialisation"),
+    "shake-shake": ("width", "initialisation"),
+}
+"""Network without gates to the options of :class:`ModelConfig` that it uses beside its depth."""
 
 GATES_OF_CHANNELS = ("channel-gate", "fbs")
 """Networks whose gates open or close the inner channels of a residual unit."""
 
-GATES_OF_UNITS = ("convnet-aig",)
+GATES_OF_UNITS = ("convnet-aig", "skipnet")
 """Networks whose gates take or skip a whole residual unit."""
 
 IMAGENET_UNITS = {
@@ -36,7 +46,10 @@ IMAGENET_UNITS = {
 """Kind of residual unit to depth to units per block (He et al. 2016, table 1)."""
 
 STEM = {"cifar": 16, "imagenet": 64}
-"""Layout to the channels of the stem and of B1; each further block has twice as many."""
+"""Layout to the channels of a ResNet's stem and of B1; each further block has twice as many."""
+
+SHAKE_CHANNELS = 64
+"""Channels of a Shake-Shake network's B1 at width 1 (26 2x64d); each further block has twice as many."""
 
 MOST_WEIGHTS = 2_000_000_000
 """Of the last block's convolutions, so that a slip of the keyboard does not fill the memory."""
@@ -55,14 +68,16 @@ class ModelConfig:
     """
 
     name: ModelName = "entropy-gate"
-    """resnet: no gate. Gates over whole blocks: entropy-gate (Model 4: entropy of the gate's own classifier),
-    block-scalar (Model 1), block-displacement (Model 1.2), block-entropy (Model 2: entropy of the gate's softmax),
-    block-two-way (Model 3: skip or pass). Gates in every residual unit: layer-exclusive, layer-shortcut-only,
-    layer-two-way. Gates that open or close the channels inside every unit: channel-gate (batch-shaping paper),
-    fbs (the most salient ones). Gates that take or skip whole units: convnet-aig."""
+    """No gate: resnet, densenet (DenseNet-BC), shake-shake (Shake-Shake-Image). Gates over whole blocks: entropy-gate
+    (Model 4: entropy of the gate's own classifier), block-scalar (Model 1), block-displacement (Model 1.2),
+    block-entropy (Model 2: entropy of the gate's softmax), block-two-way (Model 3: skip or pass). Gates in every
+    residual unit: layer-exclusive, layer-shortcut-only, layer-two-way. Gates that open or close the channels inside
+    every unit: channel-gate (batch-shaping paper), fbs (the most salient ones). Gates that take or skip whole units:
+    convnet-aig, skipnet."""
     depth: int = 20
-    """Layers, 2000 at most. Layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck units (29,
-    164). Layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units."""
+    """Layers, 2000 at most. ResNets of layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck
+    units (29, 164); of layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units. densenet: 6n+4 (40,
+    100, 190, 250). shake-shake: 6n+2 (26)."""
     block: Literal["basic", "bottleneck"] = "basic"
     """Residual unit. basic: two 3x3 convolutions; bottleneck: 1x1-3x3-1x1 with expansion 4."""
     shortcut: Literal["projection", "pad"] = "projection"
@@ -78,7 +93,10 @@ class ModelConfig:
     squeeze_excitation: bool = False
     """Weight the channels of each residual branch by squeeze-and-excitation (reduction 16)."""
     width: float = 1.0
-    """Factor of the channels of the stem and of every block, above 0, to 64."""
+    """Factor of the channels of a ResNet's stem and of every block, above 0, to 64; of shake-shake, of every block (1:
+    2x64d, 1.5: 2x96d)."""
+    growth: int = 12
+    """densenet: maps k that each layer adds, 1 to 256 (papers: 12 at depth 100, 24 at 250, 40 at 190)."""
     initialisation: Literal["he", "torch"] = "he"
     """Initial weights of the convolutions: he: normal by fan-out; torch: PyTorch's default (the papers' ResNet-34)."""
 
@@ -86,16 +104,38 @@ class ModelConfig:
         check_types(self, "model.")
         require(0 < self.width <= 64, f"--model.width {self.width} is out of range: above 0, to 64.")
         in_range("--model.depth", self.depth, 1, 2000)
+        in_range("--model.growth", self.growth, 1, 256, " maps")
+        self._check_backbone()
         units = self.units  # raises for a depth that does not exist
-        # The last block has half of a network's weights or more: two 3x3 convolutions of its channels in each unit.
-        channels = self.width * (64 if self.layout == "cifar" else 512)
+        size = "growth" if self.backbone == "densenet" else "width"
         require(
-            18 * channels**2 * list(units.values())[-1] <= MOST_WEIGHTS,
-            f"--model.width {self.width} and --model.depth {self.depth} make a network of more than "
+            self._weights(list(units.values())[-1]) <= MOST_WEIGHTS,
+            f"--model.{size} {getattr(self, size)} and --model.depth {self.depth} make a network of more than "
             f"{MOST_WEIGHTS:,} weights: take smaller ones.",
         )
-        if self.name != "resnet":
+        if self.gate_names:
             self._check_gate(units)
+
+    def _check_backbone(self) -> None:
+        """Refuse options that the backbone does not have."""
+        used = BACKBONE_OPTIONS[self.backbone]
+        for option in dict.fromkeys(name for names in BACKBONE_OPTIONS.values() for name in names):
+            value, default = getattr(self, option), type(self).__dataclass_fields__[option].default
+            require(
+                option in used or value == default,
+                f"--model.{option.replace('_', '-')} {value} does nothing for {self.name}: leave it at {default}.",
+            )
+
+    def _weights(self, units: int) -> float:
+        """Weights of the last block's 3x3 convolutions, half of the network's or more.
+
+        Args:
+            units: of that block.
+        """
+        if self.backbone == "densenet":
+            return 36 * self.growth**2 * units + 2 * self.growth**2 * units**2
+        convolutions = 2 if self.backbone == "resnet" else 4
+        return 9 * convolutions * list(self.widths.values())[-1] ** 2 * units
 
     def _check_gate(self, units: Mapping[str, int]) -> None:
         for option, value in self.gate.changed().items():
@@ -136,8 +176,13 @@ class ModelConfig:
         return 6 if self.block == "basic" else 9
 
     @property
+    def backbone(self) -> str:
+        """The network without gates that it is or that its gates are in: a key of :data:`BACKBONE_OPTIONS`."""
+        return self.name if self.name in BACKBONE_OPTIONS else "resnet"
+
+    @property
     def units(self) -> dict[str, int]:
-        """Block to its number of residual units, in the order of the forward pass."""
+        """Block to its number of residual units (or dense layers), in the order of the forward pass."""
         blocks = BLOCKS[self.layout]
         if self.layout == "imagenet":
             known = IMAGENET_UNITS[self.block]
@@ -147,12 +192,16 @@ class ModelConfig:
                 f"there are {', '.join(map(str, known))}.",
             )
             return dict(zip(blocks, known[self.depth], strict=True))
+        # Layers outside the units: stem and head, of a DenseNet the two transitions too.
+        outside = 4 if self.backbone == "densenet" else 2
+        kind = f"{self.block} ResNet" if self.backbone == "resnet" else self.name
+        usual = {"resnet": (2, 3, 18), "densenet": (6, 16, 41), "shake-shake": (2, 4, 6)}[self.backbone]
         per_n = self._layers_per_n
-        n, rest = divmod(self.depth - 2, per_n)
+        n, rest = divmod(self.depth - outside, per_n)
         require(
             n >= 1 and rest == 0,
-            f"--model.depth {self.depth} is not a depth of a {self.block} ResNet: it must be {per_n}n+2, "
-            f"such as {', '.join(str(per_n * units + 2) for units in (2, 3, 18))}.",
+            f"--model.depth {self.depth} is not a depth of a {kind}: it must be {per_n}n+{outside}, "
+            f"such as {', '.join(str(per_n * units + outside) for units in usual)}.",
         )
         return dict.fromkeys(blocks, n)
 
@@ -168,8 +217,13 @@ class ModelConfig:
 
     @property
     def widths(self) -> dict[str, int]:
-        """Block to the channels of its 3x3 convolutions: those of the layout times ``width``, doubled per block."""
-        stem = STEM[self.layout]
+        """Block to the channels of its 3x3 convolutions: those of the layout times ``width``, doubled per block.
+
+        The layers of a DenseNet have the same number in every block instead.
+        """
+        if self.backbone == "densenet":
+            return dict.fromkeys(self.units, self.growth)
+        stem = SHAKE_CHANNELS if self.backbone == "shake-shake" else STEM[self.layout]
         return {
             block: max(round(self.width * stem * 2**number), 1) for number, block in enumerate(self.units)
         }
@@ -195,7 +249,10 @@ class ModelConfig:
         """
         if self.block_gated:
             return self.gate.names
-        return () if self.name == "resnet" else unit_names(self.units)
+        if self.name in BACKBONE_OPTIONS:
+            return ()
+        # SkipNet's gates read the output of the unit before, so its first unit has none.
+        return unit_names(self.units)[1 if self.name == "skipnet" else 0 :]
 
     @property
     def penalty_names(self) -> tuple[str, ...]:
@@ -213,6 +270,11 @@ class ModelConfig:
     def has_gate_classifier(self) -> bool:
         """Whether the gates have classifiers of their own, trained by their own loss and optimiser."""
         return self.name == "entropy-gate"
+
+    @property
+    def gates_are_supervised(self) -> bool:
+        """Whether the gates are in a first stage that has no loss of their own (SkipNet's)."""
+        return self.uses("stage") and self.gate.stage == "supervised"
 
     @property
     def gate_is_entropy(self) -> bool:
@@ -233,6 +295,7 @@ class ModelConfig:
             *(["pre"] if self.activation == "pre" else []),
             *(["se"] if self.squeeze_excitation else []),
             *([f"w{self.width:g}"] if self.width != 1 else []),
+            *([f"k{self.growth}"] if self.backbone == "densenet" else []),
             *(["torch"] if self.initialisation == "torch" else []),
         )
 

@@ -64,9 +64,12 @@ class RunConfig:
     limits and validation split must agree; its noise seed is used."""
     init_from: str | None = None
     """Start from another run's trunk weights: RUN or RUN:CHECKPOINT (last, best or an epoch's number; default last).
-    All trunk weights must match; gates start fresh."""
+    All trunk weights must match; gates start fresh, unless --init-gates loaded."""
     init_head: Literal["fresh", "loaded"] = "fresh"
     """With --init-from: start the head, the last linear layer, fresh (the papers' intention) or load it too."""
+    init_gates: Literal["fresh", "loaded"] = "fresh"
+    """With --init-from: start the gates fresh, or load them too, from a run with the same gates (skipnet: the stage
+    reinforce starts from a supervised run)."""
     device: Device = "auto"
     """Where to train. auto: CUDA if there is a GPU, else the CPU."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -105,6 +108,11 @@ class RunConfig:
             f"--init-head {self.init_head}: there is no --init-from to load it from: add one, or leave it out.",
         )
         require(
+            self.init_gates == "fresh" or (self.init_from is not None and bool(self.model.gate_names)),
+            f"--init-gates {self.init_gates}: there is no --init-from to load them from, or the network has no gates: "
+            "leave it out.",
+        )
+        require(
             "val" not in self.noise_on or self.data.val_fraction > 0,
             "--noise-on val: there is no validation split: add --data.val-fraction, or leave it out.",
         )
@@ -130,12 +138,14 @@ class RunConfig:
 
     def _check_sparsity(self) -> None:
         """Refuse sparsity losses that the gates do not have; an ungated control may keep them."""
-        used = SPARSITY_OPTIONS.get(self.model.name, ())
+        supervised = self.model.gates_are_supervised
+        stage = " in its stage supervised" if supervised else ""
+        used = () if supervised else SPARSITY_OPTIONS.get(self.model.name, ())
         for option, value in self.sparsity.changed().items():
             require(
                 option in used or not self.model.gate_names,
-                f"--sparsity.{option.replace('_', '-')} {value} does nothing for {self.model.name}: leave it at "
-                f"{getattr(SparsityConfig(), option)}.",
+                f"--sparsity.{option.replace('_', '-')} {value} does nothing for {self.model.name}{stage}: leave it "
+                f"at {getattr(SparsityConfig(), option)}.",
             )
         rates, units = len(self.sparsity.target_rates), len(self.model.gate_names)
         require(
@@ -161,7 +171,12 @@ class RunConfig:
     @property
     def penalty_names(self) -> tuple[str, ...]:
         """Names of all terms that are added to the losses of the classifiers; empty for none."""
-        return (*self.model.penalty_names, *LOSSES.get(self.model.name, ()))
+        return (*self.model.penalty_names, *self.sparsity_losses)
+
+    @property
+    def sparsity_losses(self) -> tuple[str, ...]:
+        """Names of the losses on gates that open or close; empty for none."""
+        return () if self.model.gates_are_supervised else LOSSES.get(self.model.name, ())
 
     @property
     def copies(self) -> dict[str, NoisySplit]:
@@ -186,7 +201,7 @@ class RunConfig:
             *network.variant,
             *(network.gate_names if network.block_gated else ()),
             *([f"penalty{network.gate.penalty:g}"] if network.penalty_names else []),
-            *(f"{loss}-{getattr(self.sparsity, loss):g}" for loss in LOSSES.get(network.name, ())),
+            *(f"{loss}-{getattr(self.sparsity, loss):g}" for loss in self.sparsity_losses),
             *self._gate_words,
             *(self.corruptions or ("clean",)),
             *(f"on-{split}" for split in self.noise_on),
@@ -199,6 +214,8 @@ class RunConfig:
     def _gate_words(self) -> tuple[str, ...]:
         """Words for the run's name that say what opens and closes its gates; empty for most networks."""
         network, words = self.model, []
+        if network.uses("skip_gate"):
+            words += [network.gate.skip_gate, *(["reinforce"] if network.gate.stage == "reinforce" else [])]
         if network.uses("density"):
             words.append(f"d{network.gate.density:g}")
         if "target_rates" in SPARSITY_OPTIONS.get(network.name, ()):
@@ -220,7 +237,7 @@ class RunConfig:
         if gates == "auto":
             gates = "last" if self.model.hard_gates else "none"
         manifest = self.manifest and given_path("--manifest", self.manifest).absolute()
-        scheduled = "l0" in LOSSES.get(self.model.name, ())
+        scheduled = "l0" in self.sparsity_losses
         return replace(
             self,
             data=data,

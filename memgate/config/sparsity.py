@@ -13,6 +13,7 @@ SPARSITY_OPTIONS: Mapping[str, tuple[str, ...]] = {
         "shaping", "shaping_schedule", "shaping_until", "prior", "l0", "l0_from", "l0_until", "update",
     ),
     "convnet-aig": ("rate", "target_rates"),
+    "skipnet": ("reinforce", "skip_reward"),
     "fbs": ("l1",),
 }  # fmt: skip
 """Gated network to the options of :class:`SparsityConfig` that it uses."""
@@ -20,6 +21,7 @@ SPARSITY_OPTIONS: Mapping[str, tuple[str, ...]] = {
 LOSSES: Mapping[str, tuple[str, ...]] = {
     "channel-gate": ("shaping", "l0"),
     "convnet-aig": ("rate",),
+    "skipnet": ("reinforce",),
     "fbs": ("l1",),
 }
 """Gated network to the names of its sparsity losses, each with the weight of that name in :class:`SparsityConfig`."""
@@ -33,7 +35,8 @@ START, END = 0.2, 0.6
 class SparsityConfig:
     """Losses on gates that are open or closed, and their weights over the epochs.
 
-    Defaults are those of the batch-shaping paper (Ehteshami Bejnordi et al. 2020, sections 4.2, 4.3 and 5).
+    Defaults are those of the batch-shaping paper (Ehteshami Bejnordi et al. 2020, sections 4.2, 4.3 and 5), and of the
+    authors' codes of the networks that it compares with.
 
     Example:
         >>> from memgate import SparsityConfig
@@ -66,16 +69,22 @@ class SparsityConfig:
     target_rates: tuple[float, ...] = (0.6,)
     """convnet-aig: share of the samples, in [0, 1], that is to take a unit: one number, or one for each unit (authors'
     code: 0.6)."""
+    reinforce: float = 1.28
+    """skipnet, --model.gate.stage reinforce: weight of the expected reward, mean over the samples; 0 leaves the gates
+    without a gradient (authors' code: 0.01 times the sum over 128 samples)."""
+    skip_reward: float = 0.1
+    """skipnet, --model.gate.stage reinforce: reward, in nats, of a sample that skips all units; each skipped unit has
+    its share (authors' code: 0.1)."""
     l1: float = 1e-8
     """fbs: weight of the sum of all saliencies of a sample, mean over the samples; 0 for none (paper: 1e-8)."""
 
     def __post_init__(self) -> None:
         check_types(self, "sparsity.")
-        for flag in ("shaping", "l0", "rate", "l1"):
+        for flag in ("shaping", "l0", "rate", "reinforce", "skip_reward", "l1"):
             weight = getattr(self, flag)
             require(
                 0 <= weight < math.inf,
-                f"--sparsity.{flag} {weight} must be a number from 0 (none), such as 0.05.",
+                f"--sparsity.{flag.replace('_', '-')} {weight} must be a number from 0 (none), such as 0.05.",
             )
         require(
             all(LEAST_SHAPE <= value <= MOST_SHAPE for value in self.prior),

@@ -1,8 +1,8 @@
 """Reads ``gates_epoch_NNN.h5``: which channels were open for each sample after one epoch, a bit per channel.
 
 The format memgate-gates/1 has a dataset for each gate, [N, ceil(C / 8)] bytes. All samples of one filter are then one
-short read; of one matrix of all gates, HDF5 would read everything (50,000 samples, 54 gates of 512 channels: 13 ms
-instead of 0.3). One sample's pattern is a row per gate, 5 ms. A seal (:mod:`memgate.log.seal`) covers the whole file.
+short read, where HDF5 would read nearly all of one matrix of all gates; one sample's pattern is a row per gate. Both
+are measured by benchmarks/gate_vectors.py. A seal (:mod:`memgate.log.seal`) covers the whole file.
 """
 
 import hashlib

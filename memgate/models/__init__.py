@@ -40,7 +40,9 @@ from torch import nn
 
 from memgate.config.run import ModelConfig
 from memgate.errors import require
+from memgate.models.backbones.densenet import DenseNet
 from memgate.models.backbones.resnet import ResNet, map_side
+from memgate.models.backbones.shake_shake import ShakeShake
 from memgate.models.forward import Forward, Gate
 from memgate.models.gated.block_gated import BlockGatedResNet
 from memgate.models.gated.block_gates import BLOCK_GATES
@@ -49,6 +51,7 @@ from memgate.models.gated.convnet_aig import AdaptiveResNet
 from memgate.models.gated.fbs import BoostedResNet
 from memgate.models.gated.hard_gated import HardGatedResNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
+from memgate.models.gated.skipnet import SkipNet
 
 __all__ = ["MODELS", "Forward", "Gate", "build_model"]
 
@@ -71,13 +74,24 @@ def _hard_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Modul
 HARD_GATED: dict[str, type[HardGatedResNet]] = {
     "channel-gate": ChannelGatedResNet,
     "convnet-aig": AdaptiveResNet,
+    "skipnet": SkipNet,
     "fbs": BoostedResNet,
 }
 """Name of a network whose gates open or close to its class."""
 
 
+def _densenet(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
+    return DenseNet(config, classes)
+
+
+def _shake_shake(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
+    return ShakeShake(config, classes)
+
+
 MODELS: dict[str, Callable[[ModelConfig, int, int], nn.Module]] = {
     "resnet": _resnet,
+    "densenet": _densenet,
+    "shake-shake": _shake_shake,
     **dict.fromkeys(BLOCK_GATES, BlockGatedResNet),
     **dict.fromkeys(UNIT_GATES, _layer_gated),
     **dict.fromkeys(HARD_GATED, _hard_gated),

@@ -1,4 +1,4 @@
-"""The rows of the documents' tables: report on gating, soft-gating paper, batch-shaping paper. Imports no torch.
+"""The rows of the documents' tables: on gating, batch shaping and SkipNet. Imports no torch.
 
 Settings and results as the documents state them, in ``paper_results.csv`` in this folder. A point that a document
 shows in a figure only is a row too, without a number.
@@ -14,7 +14,7 @@ from typing import Literal
 
 from memgate.errors import MemgateError
 
-DOCUMENTS = ("paper-bas", "report", "paper")
+DOCUMENTS = ("paper-bas", "paper-skipnet", "report", "paper")
 """Beginnings of the tables' names, one for each document; of two that fit, the first counts."""
 
 
@@ -50,7 +50,8 @@ class PaperRow:
     """Name of the row, such as ``report-2.1-0.01``: the table, and the settings that distinguish its rows."""
     table: str
     """``report-1.1`` to ``report-3.7``, ``report-text`` (from the report's text), ``paper-1`` to ``paper-4``;
-    ``paper-bas-1``, ``paper-bas-text`` and ``paper-bas-figure-3`` (of the batch-shaping paper)."""
+    ``paper-bas-1``, ``paper-bas-text`` and ``paper-bas-figure-3`` (of the batch-shaping paper);
+    ``paper-skipnet-cifar10``."""
     dataset: str
     """``cifar10``, ``cifar100``, ``imagenet`` or ``cityscapes``."""
     backbone: str
@@ -65,6 +66,8 @@ class PaperRow:
     """Weight (lambda) of the gate's penalty in the loss, or of batch shaping; None where the row states none."""
     gamma: float | None
     """Weight (gamma) of the L0 loss on the gates; None where there is no such loss, or the row does not state it."""
+    target_rate: float | None
+    """ConvNet-AIG: share of the samples that is to take a unit; None where the row states none."""
     gate_lr: float | None
     """Learning rate of the gate; None where the row states none."""
     gate_lr_schedule: Literal["constant", "step50"] | None
@@ -114,6 +117,7 @@ def _row(line: dict[str, str]) -> PaperRow:
         init="baseline" if line["init"] == "baseline" else "scratch",
         penalty=number["penalty"],
         gamma=number["gamma"],
+        target_rate=number["target_rate"],
         gate_lr=number["gate_lr"],
         gate_lr_schedule=_SCHEDULES[line["gate_lr_schedule"]],
         accuracy=share["accuracy"],
@@ -127,7 +131,7 @@ def _row(line: dict[str, str]) -> PaperRow:
 
 _COSTS = tuple(field.name for field in fields(PaperCost))
 _PERCENTAGES = ("accuracy", "sd")
-_NUMBERS = ("width", "penalty", "gamma", "gate_lr", "iou", *_PERCENTAGES, *_COSTS)
+_NUMBERS = ("width", "penalty", "gamma", "target_rate", "gate_lr", "iou", *_PERCENTAGES, *_COSTS)
 _SCHEDULES: dict[str, Literal["constant", "step50"] | None] = {
     "constant": "constant",
     "step50": "step50",
@@ -176,7 +180,7 @@ def described(rows: Sequence[PaperRow]) -> str:
     parts = []
     for name in ("dataset", "backbone", "model", "init"):
         parts.append("/".join(dict.fromkeys(str(getattr(row, name)) for row in rows)))
-    for name, symbol in (("penalty", "lambda"), ("gamma", "gamma")):
+    for name, symbol in (("penalty", "lambda"), ("gamma", "gamma"), ("target_rate", "rate")):
         weights = sorted({value for row in rows if (value := getattr(row, name)) is not None})
         if weights:
             span = f"{weights[0]:g}" if len(weights) == 1 else f"{weights[0]:g} to {weights[-1]:g}"

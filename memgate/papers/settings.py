@@ -10,7 +10,7 @@ say:
     ResNet-34's convolutions    PyTorch's initialisation              He normal
     Model 4 over B3 reads       o2, the block's last unit             o1, its first unit
 
-The batch-shaping paper has one reading (:mod:`memgate.papers.batch_shaping`).
+The batch-shaping paper and SkipNet's have one reading (:mod:`memgate.papers.batch_shaping`).
 """
 
 from dataclasses import replace
@@ -76,6 +76,8 @@ def obstacle(row: PaperRow) -> str:
         return f"{_NO_DATA[row.dataset]} is no data set of memgate yet"
     if row.model == "sgad":
         return "SGAD has no public code, and is no network of memgate"
+    if row.document == "paper-skipnet":
+        return "SkipNet's numbers are of its second stage, REINFORCE, which memgate does not train yet"
     return ""
 
 

@@ -1,7 +1,8 @@
 """The state that a training starts from: fresh weights, or the trunk of another run (``--init-from``).
 
 ``--init-from`` is what the papers meant by baseline initialisation: stem and blocks of a trained, ungated network are
-loaded by name; head and gates are fresh; the optimiser has no state, warm-up and schedule start from the beginning.
+loaded by name; head and gates are fresh (unless they are to be loaded too); the optimiser has no state, warm-up and
+schedule start from the beginning.
 Every tensor of both networks is counted, and a trunk that does not fit is an error. (The authors' own loader took an
 empty dict with ``strict=False``, so their "baseline" rows are runs from scratch.)
 """
@@ -88,7 +89,7 @@ def with_initial_weights(
         return config, environment, lambda _: None
     baseline = find_baseline(config.init_from)
     state = new_state(config, train, device)
-    loaded = load_baseline(state.model, baseline, config.init_head)
+    loaded = load_baseline(state.model, baseline, config.init_head, config.init_gates)
     console.note(loaded.sentence)
     return (
         replace(config, init_from=str(baseline)),
@@ -119,7 +120,7 @@ class LoadedTensors:
     epoch: int
     """Epoch of the baseline's weights."""
     loaded: int
-    """Tensors of the trunk that were loaded."""
+    """Tensors that were loaded: of the trunk, and of head and gates where they were to be."""
     fresh: dict[str, int]
     """Part of the new network (``head``, ``gates``) to its number of tensors with fresh values."""
     left: dict[str, int]
@@ -156,51 +157,61 @@ def find_baseline(text: str) -> Baseline:
 
 
 def load_baseline(
-    model: nn.Module, baseline: Baseline, head: Literal["fresh", "loaded"] = "fresh"
+    model: nn.Module,
+    baseline: Baseline,
+    head: Literal["fresh", "loaded"] = "fresh",
+    gates: Literal["fresh", "loaded"] = "fresh",
 ) -> LoadedTensors:
-    """Load a baseline's whole trunk into a network, by name.
+    """Load a baseline's whole trunk into a network, by name, and its head and gates where they are to be.
 
     Args:
         model: a fresh network on any device, changed in place; where gated, its backbone is the module ``trunk``.
         baseline: checkpoint of a gated or ungated network.
         head: whether the last linear layer stays fresh or is loaded too.
+        gates: whether the gates stay fresh or are loaded too.
 
     Raises:
-        MemgateError: the trunks differ in a name or a shape, or the file is damaged; nothing is loaded then.
+        MemgateError: what is to be loaded differs in a name or a shape, or is damaged; nothing is loaded then.
     """
     state, epoch = checkpoint.read_model(baseline.run, baseline.which, torch.device("cpu"))
-    excluded = (GATES,) if head == "loaded" else (GATES, HEAD)
-    source_trunk, left = _split_state(state, excluded)
-    trunk, fresh = _split_state(model.state_dict(), excluded)
-    wrong = differences(source_trunk, trunk)
+    choices = ((GATES, gates), (HEAD, head))
+    excluded = tuple(part for part, choice in choices if choice == "fresh")
+    source, left = _split_state(state, excluded)
+    chosen, fresh = _split_state(model.state_dict(), excluded)
+    wrong = differences(source, chosen)
     if wrong:
         other = baseline.run.config.model
         raise MemgateError(
             f"--init-from {baseline.run.path}: its trunk is of a {other.name} of depth {other.depth} "
             f"({other.block}, {other.shortcut}) and does not fit this network: {wrong}. Take a baseline of the same "
             f"--model.depth, --model.block and --model.shortcut"
-            f"{' (and number of classes, or --init-head fresh)' if head == 'loaded' else ''}."
+            f"{' (and number of classes, or --init-head fresh)' if head == 'loaded' else ''}"
+            f"{' (and the same gates, or --init-gates fresh)' if gates == 'loaded' else ''}."
         )
     with torch.no_grad():
-        for name, tensor in source_trunk.items():
-            trunk[name].copy_(tensor)
-    source = f"{baseline.run.path}, checkpoint {baseline.which}"
-    return LoadedTensors(source, epoch, len(source_trunk), fresh, left)
+        for name, tensor in source.items():
+            chosen[name].copy_(tensor)
+    checkpoint_name = f"{baseline.run.path}, checkpoint {baseline.which}"
+    return LoadedTensors(checkpoint_name, epoch, len(source), fresh, left)
 
 
 def _split_state(
     state: dict[str, Tensor], excluded: tuple[str, ...]
 ) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """The backbone's tensors by their names in an ungated network, and part to number of tensors for all others."""
+    """The tensors of the parts that are not excluded, and each other part to its number of tensors.
+
+    The backbone's tensors have their names in an ungated network; all that lies beside it belongs to the gates.
+    """
     gated = any(name.startswith(TRUNK) for name in state)
-    trunk, others = {}, Counter[str]()
+    chosen, others = {}, Counter[str]()
     for name, tensor in state.items():
-        part = _part(name.removeprefix(TRUNK))
-        if part in excluded or (gated and not name.startswith(TRUNK)):
+        own = gated and not name.startswith(TRUNK)
+        part = GATES if own else _part(name.removeprefix(TRUNK))
+        if part in excluded:
             others[part] += 1
         else:
-            trunk[name.removeprefix(TRUNK)] = tensor
-    return trunk, dict(others)
+            chosen[name.removeprefix(TRUNK)] = tensor
+    return chosen, dict(others)
 
 
 def _part(name: str) -> str:

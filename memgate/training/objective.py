@@ -43,10 +43,15 @@ def gate_modules(model: nn.Module) -> dict[str, EntropyGate]:
 
 def plain_gate_parameters(model: nn.Module) -> list[nn.Parameter]:
     """Parameters of gates without a classifier of their own, which the trunk's optimiser trains; empty for none."""
-    gates = getattr(model, "gates", None)
-    own = gate_modules(model)
-    items = gates.items() if isinstance(gates, nn.ModuleDict) else ()
-    return [parameter for name, gate in items if name not in own for parameter in gate.parameters()]
+    if not isinstance(getattr(model, "gates", None), nn.ModuleDict):
+        return []
+    own = {id(parameter) for gate in gate_modules(model).values() for parameter in gate.parameters()}
+    # By name, since gates may share layers that lie beside them.
+    return [
+        parameter
+        for name, parameter in model.named_parameters()
+        if not name.startswith("trunk.") and id(parameter) not in own
+    ]
 
 
 def parameter_groups(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -1,7 +1,7 @@
 """Losses on gates that open and close.
 
-Batch shaping and L0 are of the batch-shaping paper (sections 4.2 and 4.3), the target rates of ConvNet-AIG, the L1
-norm of FBS.
+Batch shaping and L0 are of the batch-shaping paper (sections 4.2 and 4.3), the target rates of ConvNet-AIG, REINFORCE
+of SkipNet, the L1 norm of FBS.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,16 +10,17 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from memgate.config.run import RunConfig
-from memgate.config.sparsity import LOSSES
 from memgate.models import Forward
 from memgate.shaping.loss import batch_shaping_loss
 from memgate.shaping.priors import Beta, Distribution
+from memgate.training.objective import classification_loss
 from memgate.training.schedule import l0_weight, shaping_weight
 
-Loss = Callable[[Forward], Tensor]
-"""Function of a forward pass to a scalar, before its weight."""
+Loss = Callable[[Forward, Tensor], Tensor]
+"""Function of a forward pass and the given labels [b] to a scalar, before its weight."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,31 @@ def sparsity_losses(config: RunConfig, epoch: int, progress: float) -> SparsityL
     settings = config.sparsity
     prior = Beta(*settings.prior).of_logits()
     known: dict[str, tuple[Loss, float]] = {
-        "shaping": (lambda forward: shaping(forward, prior), shaping_weight(settings, epoch, progress)),
-        "l0": (l0, l0_weight(settings, epoch, progress)),
-        "l1": (l1, settings.l1),
-        "rate": (lambda forward: rate(forward, settings.target_rates), settings.rate),
+        "shaping": (lambda forward, _: shaping(forward, prior), shaping_weight(settings, epoch, progress)),
+        "l0": (lambda forward, _: l0(forward), l0_weight(settings, epoch, progress)),
+        "l1": (lambda forward, _: l1(forward), settings.l1),
+        "reinforce": (
+            lambda forward, labels: reinforce(forward, labels, settings.skip_reward),
+            settings.reinforce,
+        ),
+        "rate": (lambda forward, _: rate(forward, settings.target_rates), settings.rate),
     }
-    names = LOSSES.get(config.model.name, ())
+    names = config.sparsity_losses
     return SparsityLosses({name: known[name][0] for name in names}, {name: known[name][1] for name in names})
 
 
-def with_sparsity(forward: Forward, sparsity: SparsityLosses) -> Forward:
-    """The same output with the weighted losses among its penalties; 0 where a weight is 0."""
+def with_sparsity(forward: Forward, labels: Tensor, sparsity: SparsityLosses) -> Forward:
+    """The same output with the weighted losses among its penalties; 0 where a weight is 0.
+
+    Args:
+        forward: the network's output for a batch.
+        labels: given labels [b].
+        sparsity: the losses of the step.
+    """
     if not sparsity.losses:
         return forward
     terms = {
-        name: sparsity.weights[name] * loss(forward)
+        name: sparsity.weights[name] * loss(forward, labels)
         if sparsity.weights[name]
         else forward.logits.new_zeros(())
         for name, loss in sparsity.losses.items()
@@ -102,6 +113,27 @@ def l1(forward: Forward) -> Tensor:
     """Sum of the saliencies of all gates, mean over the samples, 0 or more (Gao et al. 2018: sum of the L1 norms)."""
     saliencies = [gate.saliency for gate in forward.gates if gate.saliency is not None]
     return torch.cat(saliencies, dim=1).sum(dim=1).mean()
+
+
+def reinforce(forward: Forward, labels: Tensor, skip_reward: float) -> Tensor:
+    """Minus the mean reward of the batch, whose gradient is an estimate of that of its expectation (Williams 1992).
+
+    The reward of a sample is minus its cross-entropy in nats plus ``skip_reward`` / G for each of the G units that it
+    skips. A choice is credited with what follows it: its own unit's reward, those of later units, and the
+    cross-entropy; nothing is discounted and no baseline is subtracted, as in the code of Wang et al. 2018. The
+    cross-entropy's own gradient is none of this loss: it is in the classification loss already.
+
+    Args:
+        forward: of a network whose choices were drawn by the probabilities of its gates.
+        labels: given labels [b].
+        skip_reward: of a sample that skips all units.
+    """
+    taken, logits = torch.cat(_channels(forward), dim=1), torch.cat(_logits(forward), dim=1)
+    skipped = (1 - taken) * (skip_reward / taken.shape[1])
+    credit = skipped.flip(1).cumsum(1).flip(1) - classification_loss(forward, labels).detach()[:, None]
+    log_p = functional.logsigmoid(torch.where(taken > 0, logits, -logits))
+    estimate = -(credit * log_p).sum(dim=1).mean()
+    return estimate - estimate.detach() - credit[:, 0].mean()
 
 
 def _channels(forward: Forward) -> list[Tensor]:

@@ -42,7 +42,7 @@ def train_step(
     trunk_due = not starve or number % config.gate_iters == 0
     state.step += 1
     with autocast(batch.images.device, config.precision), torch.set_grad_enabled(trunk_due):
-        forward = with_sparsity(called(state.model, batch), sparsity)
+        forward = with_sparsity(called(state.model, batch), batch.labels, sparsity)
     on_forward(batch, forward)
     features = {gate.name: gate.features for gate in forward.gates if gate.features is not None}
     if trunk_due:

@@ -25,20 +25,25 @@ class RouteLoss:
     group: str
     n: int
     """Samples with an answer along both routes."""
-    macs: Estimate
-    """Mean MACs along ``part``."""
+    macs: float | None
+    """Mean MACs along ``part``; None for no sample."""
     fits: Estimate
     """Share that is predicted as the given label along ``part``."""
     fit_lost: Estimate
     """Share that fits the given label along ``whole``, minus that along ``part``."""
+    fitted_lost: Estimate
+    """Of the samples that fit the given label along ``whole``, the share that does not along ``part``. ``fit_lost`` is
+    larger for a group that fits more samples; this leaves that out."""
     clean_lost: Estimate | None
-    """Likewise of the clean label; None where clean labels are not known."""
+    """As ``fit_lost``, of the clean label; None where clean labels are not known."""
     p_lost: Estimate
     """Mean loss of the given label's probability."""
     margin_lost: Estimate
     """Mean loss of the given label's margin, in logits."""
     fit_over_clean: Estimate | None
     """``fit_lost`` of the group minus that of the clean samples; None for groups that hold some of them."""
+    fitted_over_clean: Estimate | None
+    """Likewise of ``fitted_lost``."""
     p_over_clean: Estimate | None
     """Likewise of ``p_lost``."""
 
@@ -70,29 +75,38 @@ def _losses(view: GatesResult, groups: Members, whole: str, part: str) -> Iterat
         return (view.row("prediction", route) == labels).astype(np.int8)
 
     fits, p, margin, macs = fit(given, part), lost("p_given"), lost("margin"), view.row("macs", part)
-    fit_lost = fit(given, whole) - fits
+    fitted = fit(given, whole) > 0
+    fit_lost = fitted - fits
     clean_lost = fit(clean, whole) - fit(clean, part) if view.samples.truth_known else None
-    limits = view.result.config["macs"]
     reference = groups["clean"] & answered if "clean" in groups else None
     for name, members in groups.items():
         mask = members & answered
-        apart = reference is not None and not (mask & reference).any()
+        beside = reference if reference is not None and not (mask & reference).any() else None
         yield RouteLoss(
             whole=whole,
             part=part,
             group=name,
             n=int(mask.sum()),
-            macs=average(macs[mask], (limits["always"], limits["total"])),
+            macs=float(macs[mask].mean()) if mask.any() else None,
             fits=share(fits[mask] > 0),
             fit_lost=difference(fit_lost[mask]),
+            fitted_lost=share(fit_lost[mask & fitted] > 0),
             clean_lost=None if clean_lost is None else difference(clean_lost[mask]),
             p_lost=difference(p[mask]),
             margin_lost=average(margin[mask]),
-            fit_over_clean=_over(fit_lost, mask, reference) if apart else None,
-            p_over_clean=_over(p, mask, reference) if apart else None,
+            fit_over_clean=None if beside is None else _over(fit_lost, mask, beside),
+            fitted_over_clean=None
+            if beside is None
+            else _over_share(fit_lost > 0, mask & fitted, beside & fitted),
+            p_over_clean=None if beside is None else _over(p, mask, beside),
         )
 
 
-def _over(lost: NDArray, group: NDArray[np.bool_], reference: NDArray[np.bool_] | None) -> Estimate | None:
-    """Loss of a group minus that of the reference."""
-    return None if reference is None else excess(difference(lost[group]), difference(lost[reference]))
+def _over(lost: NDArray, group: NDArray[np.bool_], reference: NDArray[np.bool_]) -> Estimate:
+    """Mean loss of a group minus that of the reference."""
+    return excess(difference(lost[group]), difference(lost[reference]))
+
+
+def _over_share(lost: NDArray, group: NDArray[np.bool_], reference: NDArray[np.bool_]) -> Estimate:
+    """Share of a group that loses its fit minus that of the reference."""
+    return excess(share(lost[group]), share(lost[reference]))

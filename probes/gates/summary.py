@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.log.reader import SampleLog
@@ -41,10 +42,27 @@ class Layer:
     """Open for some sample, but at most for the share ``config["rare"]`` of them."""
     frequency: float
     """Mean share of the samples for which a filter is open."""
+    frequencies: tuple[float, float, float]
+    """The 10th, 50th and 90th percentile of these shares over the filters."""
     information_given: float
     """Mean over the filters of the mutual information with the given label, less its chance value, in nats."""
     information_clean: float | None
     """Likewise with the clean label; None where it is not known."""
+
+
+@dataclass(frozen=True)
+class RareFilter:
+    """A filter that few samples open (the batch-shaping paper's Fig. 7)."""
+
+    gate: str
+    filter: int
+    """Its number within the gate, from 0."""
+    opened: int
+    """Samples that open it."""
+    excess_information: float
+    """Mutual information with the class of the image beyond chance, in nats."""
+    classes: dict[str, int]
+    """Classes of these samples to their number, the most frequent first."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +85,8 @@ class GatesSummary:
     """One per gate."""
     blocks: tuple[Layer, ...]
     """One per block, and ``all``."""
-    rare: tuple[dict[str, Any], ...]
-    """Rows of :meth:`probes.gates.stored.GatesResult.filter_table` of the rare filters, the most telling first."""
+    rare: tuple[RareFilter, ...]
+    """Those that say most about the class first."""
     unit: str
     """``MACs``, or ``Open units`` of gates that close nothing."""
     largest: float
@@ -120,10 +138,6 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
     groups = probed_members(run, log, result, gates=())
     classes, (cost, within) = view.image_class, cost_of(view)
     number = view.number_open.astype(np.float64)
-    table = view.filter_table()
-    telling = "information_clean" if "information_clean" in table else "information_given"
-    rare = table[table["rare"]].copy()
-    order = np.lexsort((-rare[telling] + rare[telling.replace("information", "chance")], np.zeros(len(rare))))
     few, many = view.extremes(EXTREMES)
     block = np.array([gate.partition("u")[0] for gate in view.gate_of])
     return GatesSummary(
@@ -132,7 +146,7 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
             *(_layer(view, name, block == name) for name in dict.fromkeys(block.tolist())),
             _layer(view, "all", np.ones(view.count, bool)),
         ),
-        rare=tuple(rare.iloc[order].to_dict("records")),
+        rare=_rare(view, view.filter_table()),
         unit=unit_of(view),
         largest=float(within[1]),
         cheapest=_listed(view, few, cost),
@@ -156,8 +170,35 @@ def _layer(view: GatesResult, name: str, filters: NDArray[np.bool_]) -> Layer:
         always_off=off,
         rare=int(given.rare(config["rare"])[filters].sum()),
         frequency=float(given.frequency[filters].mean()),
+        frequencies=_percentiles(given.frequency[filters]),
         information_given=float(given.excess_information[filters].mean()),
         information_clean=None if clean is None else float(clean.excess_information[filters].mean()),
+    )
+
+
+def _percentiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9]).tolist()
+    return low, middle, high
+
+
+def _rare(view: GatesResult, table: pd.DataFrame) -> tuple[RareFilter, ...]:
+    """The rare filters of a table of all, those that say most about the class first."""
+    use = view.by_clean or view.by_given
+    telling = use.excess_information
+    rows = np.flatnonzero(table["rare"])
+    return tuple(
+        RareFilter(
+            gate=str(table["gate"].iloc[row]),
+            filter=int(table["filter"].iloc[row]),
+            opened=int(use.opened[row].sum()),
+            excess_information=float(telling[row]),
+            classes={
+                view.class_names[number]: int(use.opened[row, number])
+                for number in np.argsort(-use.opened[row], kind="stable")
+                if use.opened[row, number]
+            },
+        )
+        for row in rows[np.argsort(-telling[rows], kind="stable")]
     )
 
 

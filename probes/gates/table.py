@@ -1,6 +1,6 @@
 """Results of the gates probe as tables: filters over depth, MACs by group and hardness, forced routes. No torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
@@ -10,11 +10,11 @@ from probes.gates.config import LEARNED, RARE_CLOSED
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, by_side
 from probes.gates.donors import NONE
 from probes.gates.losses import RouteLoss
-from probes.gates.summary import GatesSummary, Layer, Sample, summary_of
+from probes.gates.summary import GatesSummary, Layer, RareFilter, Sample, summary_of
 from probes.result import ProbeResult
 from probes.samples.notes import TRUTH_UNKNOWN, unbound
 from probes.samples.probe_groups import heading
-from probes.stats.estimate import Estimate, percent, points, value_text, with_interval
+from probes.stats.estimate import Estimate, percent, points, with_interval
 from probes.stats.rank_correlation import SPEARMAN_PAIRS, STRATUM_PAIRS
 from probes.stats.stratified import FREEDOM
 
@@ -23,6 +23,9 @@ MOST_GATES = 12
 
 MOST_RARE = 5
 """Rare filters that are listed."""
+
+MOST_CLASSES = 4
+"""Classes that are listed for each of them."""
 
 MAIN_GROUPS = ("all", "clean", "corrupted")
 """Groups with rows in the table of routes; --json has all."""
@@ -35,9 +38,9 @@ SHOWN = (
 
 UNITS = f"""\
 Filters. always on (off): on (off) for more than the given share of the samples; conditional: all others; rare: on for
-some samples, but few. frequency: share of the samples for which a filter is on. information: mutual information of a
-filter's state and the label in nats, mean over filters, less its exact mean over shuffled labels: about 0 where
-filters know nothing of the class.
+some samples, but few. frequency: share of the samples for which a filter is on, mean (10th, 50th and 90th percentile)
+over filters. information: mutual information of a filter's state and the label in nats, mean over filters, less its
+exact mean over shuffled labels: about 0 where filters know nothing of the class.
 MACs: multiply-accumulates of a sample, those of the gates included. minus clean: difference of the means. within
 classes: minus the clean samples of the same classes (of the images, so clean labels), and Spearman's correlations
 within classes, averaged by class size: what is left if some classes cost more than others. Correlations above 0:
@@ -45,7 +48,9 @@ harder samples cost more.
 Routes. The open filters of a sample are those of the route, whatever its gates say. all open: all; same class, other
 class: those of another sample, with the same given label or another one; rare closed: its own but for the rare ones.
 fit: predicted as the given label; lost: learned minus the route, paired by sample, in percentage points (margin: in
-logits); over clean: what the group loses beyond the clean samples.
+logits); over clean: by how much corrupted samples lose more. Of all, a group that fits more samples can lose more; of
+the fitted leaves that out, but where few samples fit, they are those near a boundary, which any change takes first. So
+only what both measures say counts as resolved.
 In brackets 95 % intervals over samples: Wilson's for shares and for means in a known range, Student's for differences
 within classes (from {FREEDOM} samples more than classes on) and margins, Fisher's z for correlations (from
 {SPEARMAN_PAIRS} samples on; within classes, those with {STRATUM_PAIRS} or more), Bonett and Price's for paired
@@ -96,7 +101,7 @@ def _layer_row(layer: Layer) -> dict[str, str]:
     counts = (layer.always_on, layer.conditional, layer.always_off, layer.rare)
     for name, count in zip(("always on", "conditional", "always off", "rare"), counts, strict=True):
         row[name] = f"{count} ({count / layer.filters:.0%})"
-    row["frequency"] = f"{layer.frequency:.1%}"
+    row["frequency"] = f"{layer.frequency:.1%} ({', '.join(f'{share:.0%}' for share in layer.frequencies)})"
     row["information, given label"] = f"{layer.information_given:.4f}"
     if layer.information_clean is not None:
         row["clean label"] = f"{layer.information_clean:.4f}"
@@ -108,9 +113,9 @@ def _rare(summary: GatesSummary) -> list[str]:
         return ["No filter is rare."]
     rows = [
         {
-            "rare filter": f"{row['gate']}/{row['filter']}",
-            "on for": f"{row['opened']} samples",
-            "most of them": f"{row['top_class']} ({row['top_share']:.0%})",
+            "rare filter": f"{row.gate}/{row.filter}",
+            "on for": f"{row.opened} samples",
+            "of the classes": _classes(row),
         }
         for row in summary.rare[:MOST_RARE]
     ]
@@ -118,6 +123,13 @@ def _rare(summary: GatesSummary) -> list[str]:
     others = f" ({more} more in --json)" if more else ""
     title = f"Classes that turn on the rare filters, those that say most about the class first{others}:"
     return [title, _table(rows)]
+
+
+def _classes(row: RareFilter) -> str:
+    """The most frequent classes of the samples that open a rare filter, with their shares."""
+    shown = [f"{name} ({count / row.opened:.0%})" for name, count in row.classes.items()][:MOST_CLASSES]
+    more = len(row.classes) - len(shown)
+    return ", ".join(shown) + (f", {more} more" if more else "")
 
 
 def _cost(summary: GatesSummary) -> list[str]:
@@ -242,6 +254,8 @@ def _routes(result: ProbeResult, summary: GatesSummary) -> list[str]:
         _table(route_rows(losses, cost_form(summary.unit, summary.largest))),
     ]
     if contrasted := [loss for loss in losses if loss.fit_over_clean is not None]:
+        rows = contrast_rows(contrasted, {(loss.whole, loss.part, loss.group): loss for loss in losses})
+        parts += ["Do corrupted samples lose more of their fit than clean ones?", _table(rows)]
         parts.append(route_verdict(contrasted))
     if missing := int((result.values["donor"] == NONE).sum()):
         parts.append(
@@ -250,16 +264,40 @@ def _routes(result: ProbeResult, summary: GatesSummary) -> list[str]:
     return parts
 
 
+def contrast_rows(
+    losses: Sequence[RouteLoss], all_losses: Mapping[tuple[str, str, str], RouteLoss]
+) -> list[dict[str, str]]:
+    """A row for each route, with the losses of all and of the fitted samples beyond those of clean ones.
+
+    Args:
+        losses: of one group, each with a comparison with the clean samples.
+        all_losses: route compared with, route taken and group to its losses, those of the clean samples among them.
+    """
+    return [
+        {
+            "route": _pair(loss),
+            "of all, over clean": _points(loss.fit_over_clean),
+            "of the fitted: clean": percent(all_losses[loss.whole, loss.part, "clean"].fitted_lost),
+            "corrupted": percent(loss.fitted_lost),
+            "of the fitted, over clean": _points(loss.fitted_over_clean),
+        }
+        for loss in losses
+    ]
+
+
+def _points(change: Estimate | None) -> str:
+    return "-" if change is None else points(change)
+
+
 def route_verdict(losses: Sequence[RouteLoss]) -> str:
-    """Sentences that say along which routes corrupted samples lose more of their fit than clean ones."""
-    sides = by_side([(_pair(loss), loss.fit_over_clean) for loss in losses])
-    texts = (
-        (sides.above, "corrupted samples lose more of their fit than clean ones"),
-        (sides.below, "corrupted samples lose less of their fit (or gain more) than clean ones"),
-    )
-    sentences = [f"{', '.join(names)}: {text}." for names, text in texts if names]
-    if sides.unresolved:
-        sentences.append(f"Not resolved whether corrupted samples lose more: {', '.join(sides.unresolved)}.")
+    """Sentences that say along which routes corrupted samples lose more of their fit, by both measures."""
+    of_all = by_side([(_pair(loss), loss.fit_over_clean) for loss in losses])
+    fitted = by_side([(_pair(loss), loss.fitted_over_clean) for loss in losses])
+    more = [name for name in of_all.above if name in fitted.above]
+    less = [name for name in of_all.below if name in fitted.below]
+    sentences = [f"{', '.join(names)}: {text}." for names, text in ((more, "more"), (less, "less")) if names]
+    if others := [name for name in map(_pair, losses) if name not in (*more, *less)]:
+        sentences.append(f"Not resolved, or the two measures disagree: {', '.join(others)}.")
     return " ".join(sentences)
 
 
@@ -268,21 +306,17 @@ def _pair(loss: RouteLoss) -> str:
 
 
 def route_rows(losses: Sequence[RouteLoss], form: tuple[float, str]) -> list[dict[str, str]]:
-    """Losses as rows; ``form`` is that of :func:`cost_form`. Without clean samples no column compares with them."""
-    rows = [
+    """Losses as rows; ``form`` is that of :func:`cost_form`."""
+    return [
         {
             "route": _pair(loss),
             "samples": loss.group,
             "n": str(loss.n),
-            f"MACs ({form[1]})": value_text(_in_unit(loss.macs, form), "{:.4g}"),
+            f"MACs ({form[1]})": "-" if loss.macs is None else f"{loss.macs / form[0]:.4g}",
             "fit": percent(loss.fits),
             "fit lost": points(loss.fit_lost),
             "p(given) lost": points(loss.p_lost),
             "margin lost": with_interval(loss.margin_lost, "{:+.2f}"),
-            "fit lost over clean": "" if loss.fit_over_clean is None else points(loss.fit_over_clean),
         }
         for loss in losses
     ]
-    if all(loss.fit_over_clean is None for loss in losses):
-        rows = [{name: cell for name, cell in row.items() if not name.endswith("clean")} for row in rows]
-    return rows

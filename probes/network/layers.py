@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from memgate.errors import MemgateError
-from memgate.models.backbones.resnet import ResNet, pool
+from memgate.models.backbones.trunk import Trunk, pool
 from memgate.models.pixels import PixelNetwork
 from probes.network.frozen import check_module
 
@@ -16,10 +16,10 @@ PENULTIMATE = "penultimate"
 """Name of the head's input [b, C]: in memgate's networks the pooled output of the last block, after its gate."""
 
 
-def trunk_of(model: nn.Module) -> ResNet:
-    """The ResNet inside a network of :mod:`memgate.models`, gated or not, with or without its normalisation."""
+def trunk_of(model: nn.Module) -> Trunk:
+    """The backbone inside a network of :mod:`memgate.models`, gated or not, with or without its normalisation."""
     network = model.network if isinstance(model, PixelNetwork) else model
-    return cast(ResNet, getattr(network, "trunk", network))
+    return cast(Trunk, getattr(network, "trunk", network))
 
 
 def points(model: nn.Module) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from memgate.config.run import RunConfig
+from memgate.config.run import ModelConfig, RunConfig
 from memgate.console import Form
 from memgate.papers.reproduction import Reproduction
-from memgate.papers.rows import PaperRow
+from memgate.papers.rows import PaperRow, read_rows
 from memgate.runs.metrics import last_known
 from memgate.runs.outline import outline_of
 from memgate.runs.run import Run
@@ -16,7 +16,7 @@ from noise.files.json_form import json_text
 from probes.report.document import Lines, layout, table_of
 from probes.report.several_runs import Spread, shown_spread, spread
 from probes.report.sweep import how_far
-from probes.report.trade_off import mean_macs, millions
+from probes.report.trade_off import Published, mean_macs, millions, network_macs
 
 SCHEMA = "memgate-reproduction/1"
 
@@ -119,6 +119,20 @@ def compare(plan: Reproduction, out: Path) -> Comparison:
     return Comparison(plan.sweep.name, tuple(rows), missing, plan.comparable, plan.notes)
 
 
+def published(plan: Reproduction) -> list[Published]:
+    """Numbers of the documents that stand beside our runs: CIFAR-10 networks with accuracy and MACs known.
+
+    None at a smaller scale, with which they cannot be compared.
+    """
+    points = []
+    for row in read_rows() if plan.comparable else ():
+        share = row.cost.macs_share
+        if row.dataset == "cifar10" and row.accuracy is not None and share is not None:
+            whole = network_macs(ModelConfig("resnet", int(row.backbone.removeprefix("resnet"))), 10, 32)
+            points.append(Published(row.row, row.accuracy, share * whole))
+    return points
+
+
 def _setting(config: RunConfig) -> str:
     """Network and epochs of a configuration, as text."""
     return f"{outline_of(config).model}, {config.train.epochs} epochs"
@@ -182,6 +196,7 @@ def listed(rows: Sequence[PaperRow], form: Form) -> str:
         "init": [row.init for row in rows],
         "lambda": [_number(row.penalty) for row in rows],
         "gamma": [_number(row.gamma) for row in rows],
+        "rate": [_number(row.target_rate) for row in rows],
         "gate lr": ["" if row.gate_lr is None else f"{row.gate_lr:g} {row.gate_lr_schedule}" for row in rows],
         "paper": [_published(row) for row in rows],
         "IoU": [_number(row.iou) for row in rows],

@@ -21,6 +21,7 @@ from probes.samples.groups import members
 from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged, passes_of
 from probes.scores.catalogue import SCORES
 from probes.scores.table import ScoreColumn, score_columns, suspicion
+from probes.stats.estimate import short
 from probes.stats.intervals import median_interval
 
 SCHEMA = "memgate-scores/1"
@@ -311,4 +312,4 @@ def _sample_cells(sample: HardSample, by: str) -> dict[str, str]:
 def _number(value: float | None, infinite: str) -> str:
     if value is None:
         return "-"
-    return infinite if math.isinf(value) else f"{value:.3g}"
+    return infinite if math.isinf(value) else short(value)

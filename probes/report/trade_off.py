@@ -1,5 +1,6 @@
 """Test accuracy against mean MACs: the points of runs, on one curve for each family of networks."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -11,7 +12,7 @@ from memgate.console import Form
 from memgate.errors import MemgateError
 from memgate.runs.metrics import last_known
 from memgate.runs.outline import outline_of
-from memgate.runs.run import Run
+from memgate.runs.run import Run, is_run
 from noise.files.json_form import json_text
 from probes.report.document import Lines, layout, table_of
 from probes.report.several_runs import NO_MATTER, Spread, shown_spread, spread
@@ -43,7 +44,19 @@ class TradeOff:
     macs: Spread
     """Mean MACs of a test image."""
     runs: tuple[str, ...]
-    """Names of its runs."""
+    """Names of its runs; their paths where runs in several folders have one name."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number of a document."""
+
+    name: str
+    """Name of its row."""
+    accuracy: float
+    """Test accuracy, as a share."""
+    macs: float
+    """Mean MACs of an image."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +97,13 @@ def trade_offs(runs: Sequence[Run]) -> TradeOffs:
     """
     left_out: dict[str, str] = {}
     known: dict[str, tuple[RunConfig, float, float]] = {}
+    names = Counter(run.name for run in runs)
     for run in runs:
+        name = run.name if names[run.name] == 1 else str(run.path)  # of runs in several folders
         try:
-            known[run.name] = _measured(run)
+            known[name] = _measured(run)
         except MemgateError as error:
-            left_out[run.name] = str(error)
+            left_out[name] = str(error)
     configs = {name: config for name, (config, _, _) in known.items()}
     families = _families(configs)
     grouped: dict[tuple[str, str], list[str]] = {}
@@ -98,12 +113,12 @@ def trade_offs(runs: Sequence[Run]) -> TradeOffs:
     points = [
         TradeOff(
             family,
-            settings[names[0]],
-            spread([known[name][1] for name in names]),
-            spread([known[name][2] for name in names]),
-            tuple(names),
+            settings[members[0]],
+            spread([known[name][1] for name in members]),
+            spread([known[name][2] for name in members]),
+            tuple(members),
         )
-        for (family, _), names in grouped.items()
+        for (family, _), members in grouped.items()
     ]
     return TradeOffs(
         tuple(sorted(points, key=lambda point: (point.family, point.macs.mean or 0.0))), left_out
@@ -119,7 +134,7 @@ def mean_macs(run: Run) -> float | None:
     model = run.config.model
     if model.hard_gates:
         return last_known(run.metrics(), "test_macs")
-    return _network_macs(model, len(run.sample_log().class_names), run.manifest.header.image_shape[0])
+    return network_macs(model, len(run.sample_log().class_names), run.manifest.header.image_shape[0])
 
 
 def millions(macs: Spread) -> Spread:
@@ -133,7 +148,7 @@ def millions(macs: Spread) -> Spread:
 
 
 @cache
-def _network_macs(model: ModelConfig, classes: int, side: int) -> int:
+def network_macs(model: ModelConfig, classes: int, side: int) -> int:
     """MACs of an image of side pixels in a network in which nothing closes."""
     from memgate.models.macs import cost_of  # torch, which the list of the papers' rows does not need
 
@@ -142,6 +157,8 @@ def _network_macs(model: ModelConfig, classes: int, side: int) -> int:
 
 def _measured(run: Run) -> tuple[RunConfig, float, float]:
     """Configuration, test accuracy and mean MACs of a complete run; raises MemgateError where one is missing."""
+    if not is_run(run.path):
+        raise MemgateError("missing")
     config, status = run.config, run.status()
     if status.state != "complete":
         raise MemgateError(f"{status.state} after epoch {status.epoch} of {status.epochs}")

@@ -1,27 +1,14 @@
 """Plot of test accuracy against mean MACs, as in Figure 3 of the batch-shaping paper."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from probes.report.curves import OURS, THEIRS
 from probes.report.several_runs import Spread
-from probes.report.trade_off import TradeOff, TradeOffs, millions
+from probes.report.trade_off import Published, TradeOff, TradeOffs, millions
 
 CAPTION = "Error bars: sample standard deviation over seeds; none of a single run."
-
-
-@dataclass(frozen=True)
-class Published:
-    """A number of a document."""
-
-    name: str
-    """Name of its row."""
-    accuracy: float
-    """Test accuracy, as a share."""
-    macs: float
-    """Mean MACs of an image."""
 
 
 def figure(trade_offs: TradeOffs, title: str, published: Sequence[Published] = ()) -> go.Figure:

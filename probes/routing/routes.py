@@ -36,9 +36,13 @@ def route_of(kind: str, gate: str, gates: Sequence[str]) -> str:
 
 
 def blocks_of(model: ModelConfig) -> tuple[str, ...]:
-    """Blocks that are cut after their first unit: the gated ones, or the last one; () where that has one unit."""
+    """Blocks that are cut after their first unit: the gated ones, or the last one.
+
+    () where the last one has one unit, and for a DenseNet, whose head reads the maps of all of the block's layers.
+    """
     last = list(model.units)[-1]
-    return model.gate_names or ((last,) if model.units[last] > 1 else ())
+    cut = model.units[last] > 1 and model.backbone != "densenet"
+    return model.gate_names or ((last,) if cut else ())
 
 
 def check_blocks(name: str, model: ModelConfig) -> None:

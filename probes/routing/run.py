@@ -21,7 +21,8 @@ from scipy.special import softmax
 
 from memgate import console
 from memgate.config.run import ModelConfig
-from memgate.models.backbones.resnet import pool
+from memgate.models.backbones.densenet import DenseNet
+from memgate.models.backbones.trunk import pool
 from memgate.models.macs import cost_of
 from memgate.models.pixels import PixelNetwork
 from memgate.runs.inputs import Inputs
@@ -119,8 +120,10 @@ def _features(
     """Features for the read-outs, by layer, of images uint8 [n, H, W, 3]."""
     pixels = as_pixels(images)
     trunk = trunk_of(network)
-    # The last block's o1 as the head's input: after the BatchNorm and ReLU before a Pre-ResNet's head.
-    reduce = trunk.pooled if at[0].startswith(f"{list(trunk.blocks)[-1]}.") else pool
+    # The last block's o1 as the head's input: after the BatchNorm and ReLU before a Pre-ResNet's head. Those of a
+    # DenseNet are for the maps of all layers.
+    as_head = at[0].startswith(f"{list(trunk.blocks)[-1]}.") and not isinstance(trunk, DenseNet)
+    reduce = trunk.pooled if as_head else pool
     with console.counter(len(images), label) as finished:
         return features(network, pixels, at, reduce=reduce, batch_size=batch_size, finished=finished)
 

@@ -132,8 +132,21 @@ def decimal(number: Interval, missing: str = "-") -> str:
 
 
 def significant(number: Interval, missing: str = "-") -> str:
-    """A number with three significant digits, ``12.3 [9.87, 15]``; the value alone where there is no interval."""
-    return with_interval(number, "{:.3g}", missing)
+    """A number as :func:`short` text, ``12.3 [9.87, 15]``; the value alone where there is no interval."""
+    if number.value is None:
+        return missing
+    if number.low is None or number.high is None:
+        return short(number.value)
+    return f"{short(number.value)} [{short(number.low)}, {short(number.high)}]"
+
+
+def short(value: float, digits: int = 3) -> str:
+    """A number with a few significant digits; from a million on in millions, ``4.94 M``."""
+    if not 1e6 <= abs(value) < np.inf:
+        return f"{value:.{digits}g}"
+    millions = value / 1e6
+    few = abs(millions) < 10**digits - 0.5  # of more, 'g' would write an exponent
+    return f"{millions:.{digits}g} M" if few else f"{millions:,.0f} M"
 
 
 def percent(share: Interval, digits: int = 1, missing: str = "-") -> str:

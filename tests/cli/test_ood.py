@@ -170,6 +170,7 @@ def test_checkpoints_and_sets_are_added_and_replaced(trained_run, sets, capsys):
     assert "stay until the run's probes/ood.h5 is deleted" in shown
 
 
+@pytest.mark.slow
 def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, monkeypatch, capsys):
     calls, original = [], ood_run.outputs_of
 
@@ -185,6 +186,7 @@ def test_the_test_split_is_not_asked_again_for_one_more_set(trained_run, sets, m
     assert calls == [60, 30, 12, 60, 12]
 
 
+@pytest.mark.slow
 def test_sets_of_another_network_of_the_epoch_are_left_out(trained_run, sets, monkeypatch, capsys):
     probe("ood", trained_run.path, "--ood", f"noise={sets['noise']}", "--k", "5")
     original = checkpoints.load_network
@@ -205,6 +207,7 @@ def test_sets_of_another_network_of_the_epoch_are_left_out(trained_run, sets, mo
     assert "noise (" not in shown
 
 
+@pytest.mark.slow
 def test_a_group_counts_only_its_sets_and_each_once(trained_run, sets, capsys):
     np.savez(sets["noise"].parent / "copy.npz", images=np.load(sets["noise"])["images"])
     other = np.random.default_rng(6).integers(0, 99, (9, 8, 8, 3)).astype(np.uint8)
@@ -224,6 +227,7 @@ def test_a_single_image_has_figures(trained_run, tmp_path, capsys):
     assert re.fullmatch(r"energy( +\d\.\d{3}){3} +\d+\.\d%", row.strip())
 
 
+@pytest.mark.slow
 def test_a_run_without_gates_and_both_probes_side_by_side(plain_run, sets, capsys):
     path = plain_run.path
     probe("ood", path, "--ood", f"noise={sets['noise']}")

@@ -46,6 +46,7 @@ def test_the_whole_way_through_the_command_line(trained_run, printed):
     ]
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_network_on_the_images_it_was_trained_on(trained_run, capsys):
     probe("csr", trained_run.path, "--splits", "train", "test_corrupted", "--radius", "0.3", "2", *FEW)
     results = {result.split: result for result in load_results(trained_run, "csr")}

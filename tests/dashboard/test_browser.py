@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,6 @@ FRAME = """() => {
     return {left: place.x + xaxis._offset, top: place.y + yaxis._offset, width: xaxis._length,
             height: yaxis._length, x: xaxis.range, y: yaxis.range};
 }"""
-
-
-@pytest.fixture
-def screenshots(tmp_path: Path) -> Path:
-    folder = Path(os.environ.get("MEMGATE_SCREENSHOTS", tmp_path / "screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +101,18 @@ def page(server: str, browser: Any) -> Iterator[Any]:
     assert [text for text in complaints if not ("404" in text and re.search(r"/\w+/_stcore/", text))] == []
 
 
+@pytest.fixture
+def screenshot(page: Any) -> Callable[[str], None]:
+    """Function that stores the page by a name in the folder that MEMGATE_SCREENSHOTS names, where it names one."""
+    folder = os.environ.get("MEMGATE_SCREENSHOTS")
+
+    def take(name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png")  # makes the folder
+
+    return take
+
+
 def settled(page: Any, selector: str) -> None:
     """Wait for an element and for the script's end."""
     page.wait_for_selector(selector, timeout=60_000)
@@ -125,17 +130,17 @@ def click_first_row(page: Any) -> None:
 
 @pytest.mark.slow
 def test_three_clicks_from_the_runs_to_a_sample(
-    server: str, page: Any, runs: Path, screenshots: Path
+    server: str, page: Any, runs: Path, screenshot: Callable[[str], None]
 ) -> None:
     page.goto(server)
     settled(page, '[data-testid="stDataFrame"]')
-    page.screenshot(path=screenshots / "runs.png")
+    screenshot("runs")
 
     click_first_row(page)
     page.wait_for_url("**/overview?**")
     settled(page, ".js-plotly-plot")
     assert "run=noisy" in page.url
-    page.screenshot(path=screenshots / "overview.png")
+    screenshot("overview")
 
     frame = page.evaluate(FRAME)
     start, end = (0.62, 0.04), (0.97, 0.2)
@@ -145,7 +150,7 @@ def test_three_clicks_from_the_runs_to_a_sample(
     page.mouse.up()
     page.get_by_text("Clear selection").wait_for(timeout=30_000)
     settled(page, '[data-testid="stDataFrame"]')
-    page.screenshot(path=screenshots / "brushed.png")
+    screenshot("brushed")
 
     # The same samples from the log itself: epochs whose cell the box touches, g between its edges.
     log = Run(runs / "noisy").sample_log()
@@ -175,7 +180,7 @@ def test_three_clicks_from_the_runs_to_a_sample(
     page.wait_for_url(f"**/sample?**id={focus}**")
     settled(page, ".js-plotly-plot")
     page.get_by_text("routed in").first.wait_for()
-    page.screenshot(path=screenshots / "sample.png")
+    screenshot("sample")
     link = page.url
 
     page.get_by_role("button", name="Next").click()
@@ -195,7 +200,9 @@ VIEWS = Path(__file__).parents[2] / "app" / "dashboard" / "views"
 
 
 @pytest.mark.slow
-def test_a_click_on_a_row_of_the_matrix_chooses_the_gate(server: str, page: Any, screenshots: Path) -> None:
+def test_a_click_on_a_row_of_the_matrix_chooses_the_gate(
+    server: str, page: Any, screenshot: Callable[[str], None]
+) -> None:
     page.goto(f"{server}/overview?run=units")
     settled(page, ".js-plotly-plot")
     frame = page.evaluate(FRAME)
@@ -203,18 +210,18 @@ def test_a_click_on_a_row_of_the_matrix_chooses_the_gate(server: str, page: Any,
     page.wait_for_url("**gate=b2u02**")
     settled(page, ".js-plotly-plot")
     page.get_by_text("Gate value of B2U02 over the epochs").wait_for()
-    page.screenshot(path=screenshots / "gates.png")
+    screenshot("gates")
 
 
 @pytest.mark.slow
-def test_every_page_opens_by_its_link(server: str, page: Any, screenshots: Path) -> None:
+def test_every_page_opens_by_its_link(server: str, page: Any, screenshot: Callable[[str], None]) -> None:
     """Without a complaint in the console or a request to another host, which the fixture sees to."""
     for name in sorted(path.stem for path in VIEWS.glob("*.py") if path.stem != "__init__"):
         page.goto(f"{server}/{'' if name == 'runs' else name}?run=noisy")
         settled(page, '[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]')
         assert page.locator('[data-testid="stException"]').count() == 0, name
         assert page.locator('[data-testid="stAlertContentError"]').count() == 0, name
-        page.screenshot(path=screenshots / f"link-{name}.png")
+        screenshot(f"link-{name}")
 
 
 @pytest.mark.slow

@@ -78,21 +78,24 @@ def same(downloads: list[Any], at: Any, type_it: Callable[[str], Path]) -> bytes
     return make()
 
 
+FILTER = {"cause": "label", "route": "skipped", "gate": "b2", "epoch": "3"}
+
+
 @pytest.mark.parametrize(
-    "choices",
+    ("choices", "filtered"),
     [
-        {},
-        {"format": "parquet", "quantities": ["loss_mean", "gate_b3_mean"]},
-        {"shape": "long", "format": "jsonl", "epochs": "every", "step": 2},
-        {"shape": "matrix", "format": "h5", "epochs": "from", "first": 2, "last": 3},
-        {"schema": "cleanlab"},
-        {"schema": "cartography", "epochs": "last"},
-        {"schema": "fiftyone"},
-        {"schema": "tensorboard", "shape": "matrix"},
+        ({}, {}),
+        ({}, FILTER),
+        ({"format": "parquet", "quantities": ["loss_mean", "gate_b3_mean"]}, {}),
+        ({"shape": "long", "format": "jsonl", "epochs": "every", "step": 2}, FILTER),
+        ({"shape": "matrix", "format": "h5", "epochs": "from", "first": 2, "last": 3}, FILTER),
+        ({"schema": "cleanlab"}, {}),
+        ({"schema": "cartography", "epochs": "last"}, FILTER),
+        ({"schema": "fiftyone"}, {}),
+        ({"schema": "tensorboard", "shape": "matrix"}, FILTER),
     ],
-    ids=lambda choices: "-".join(map(str, choices.values())) or "summary",
+    ids=lambda choices: "-".join(map(str, choices.values())) or "all",
 )
-@pytest.mark.parametrize("filtered", [{}, {"cause": "label", "route": "skipped", "gate": "b2", "epoch": "3"}])
 def test_the_file_is_the_one_that_the_command_writes(
     make_run: MakeRun, open_page: Any, downloads: Any, type_it: Any, choices: Any, filtered: Any
 ) -> None:

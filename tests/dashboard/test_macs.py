@@ -21,12 +21,23 @@ def test_they_are_an_axis_of_the_explorer(run: Run, open_page: Any) -> None:
     at = open_page("explorer", run=run.name, x="macs_mean", y="macs_last")
     assert not errors(at)
     shown = figure(at, "scatter")
-    assert shown["layout"]["xaxis"]["title"]["text"] == "mean MACs (MACs)"
+    assert shown["layout"]["xaxis"]["title"]["text"] == "mean MACs"
     ids = np.concatenate([decoded(trace["customdata"]) for trace in shown["data"]])
     x = np.concatenate([decoded(trace["x"]) for trace in shown["data"]])
     samples = run.sample_log().samples("train").sample_id
     expected = run.sample_log().values("train", "macs")[1].astype(np.float64).mean(axis=0)
     np.testing.assert_allclose(x[np.argsort(ids)], expected[np.argsort(samples)], rtol=1e-6)
+
+
+def test_the_overview_has_their_mean_of_each_group(run: Run, open_page: Any) -> None:
+    at = open_page("overview", run=run.name)
+    macs, samples = run.sample_log().values("train", "macs")[1], run.sample_log().samples("train")
+    lines = {
+        trace["name"].split(" (")[0]: trace for trace in figure(at, "macs")["data"] if "(" in trace["name"]
+    }
+    for state, members in (("clean", samples.cause == "clean"), ("corrupted", samples.cause != "clean")):
+        expected = macs[:, members].astype(np.float64).mean(axis=1)
+        np.testing.assert_allclose(decoded(lines[state]["y"]), expected, rtol=1e-6)
 
 
 def test_they_sort_the_gallery_and_detect_corruption(run: Run, open_page: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memgate.config.gate import GATE_OPTIONS
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models import build_model
 
@@ -29,13 +30,16 @@ BACKBONES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def config_of(backbone: str) -> ModelConfig:
-    return ModelConfig("channel-gate", **BACKBONES[backbone])
+def config_of(backbone: str, name: Any = "channel-gate") -> ModelConfig:
+    options = dict(BACKBONES[backbone])
+    if "inner" not in GATE_OPTIONS[name]:
+        options.pop("gate", None)
+    return ModelConfig(name, **options)
 
 
-def made(backbone: str) -> Any:
+def made(backbone: str, name: Any = "channel-gate") -> Any:
     """A network in evaluation mode with random BatchNorm parameters and statistics."""
-    model: Any = build_model(config_of(backbone), 7, 3, SIDE)
+    model: Any = build_model(config_of(backbone, name), 7, 3, SIDE)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for norm in (one for one in model.modules() if isinstance(one, nn.BatchNorm2d)):

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -124,17 +125,24 @@ def _model(plan: RunPlan) -> ModelConfig:
 
 
 def _write_images(path: Path, plan: RunPlan, seed: int) -> None:
-    """Write random images, brighter for higher classes, in the format of ``--data.name npz``."""
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for split, count in (("train", plan.n + plan.val_n), ("test", plan.test_n)):
-        labels = rng.permutation(np.arange(count) % plan.classes)
-        pixels = rng.normal(40 + 170 * labels[:, None, None, None] / plan.classes, 25, (count, SIDE, SIDE, 3))
-        arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
-        arrays[f"{split}_labels"] = labels.astype(np.int64)
+    """Write random images in the format of ``--data.name npz``."""
+    arrays = dict(_images(plan.n + plan.val_n, plan.test_n, plan.classes, seed))
     if plan.class_names is not None:
         arrays["class_names"] = np.array(plan.class_names)
-    np.savez(path, **arrays)
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+@cache
+def _images(train_n: int, test_n: int, classes: int, seed: int) -> dict[str, np.ndarray]:
+    """Random images, brighter for higher classes, and labels; most runs have the same ones."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for split, count in (("train", train_n), ("test", test_n)):
+        labels = rng.permutation(np.arange(count) % classes)
+        pixels = rng.normal(40 + 170 * labels[:, None, None, None] / classes, 25, (count, SIDE, SIDE, 3))
+        arrays[f"{split}_images"] = np.clip(pixels, 0, 255).astype(np.uint8)
+        arrays[f"{split}_labels"] = labels.astype(np.int64)
+    return arrays
 
 
 def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:

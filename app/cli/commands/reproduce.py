@@ -114,6 +114,7 @@ class Reproduce:
 
     def _plot_costs(self, plan: Reproduction, out: Path) -> None:
         """Plot accuracy against MACs where documents compare networks by them and two points are trained."""
+        from probes.report.reproduction import published
         from probes.report.trade_off import trade_offs
 
         rows = {row.row for row in plan.rows if row.counts_macs}
@@ -122,7 +123,7 @@ class Reproduce:
         if len(points.points) < 2:
             return
         page = out / f"{fitted([str(self.row)], [plan.sweep.name, 'accuracy-macs'])}.html"
-        write_plot(points, f"{self.row}, scale {self.scale}: test accuracy and cost", page)
+        write_plot(points, f"{self.row}, scale {self.scale}: test accuracy and cost", page, published(plan))
         if self.format != "json":
             console.line(f"\nPlot of accuracy and cost:  {page}")
 

@@ -1,5 +1,6 @@
 """The command that compares networks by accuracy and cost: trade-off."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from memgate.runs.run import Run, is_run, list_runs, open_run
 from memgate.sweeps import grid
 
 if TYPE_CHECKING:
-    from probes.report.trade_off import TradeOffs
+    from probes.report.trade_off import Published, TradeOffs
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def runs_of(name: str) -> list[Run]:
     return [open_run(name)]
 
 
-def write_plot(points: "TradeOffs", title: str, path: Path) -> Path:
+def write_plot(points: "TradeOffs", title: str, path: Path, published: "Sequence[Published]" = ()) -> Path:
     """Write the plot of points as one HTML page, and return its path; raises MemgateError where it cannot."""
     from probes.report.curves import write_html
     from probes.report.trade_off_plot import figure
 
-    return write_html(figure(points, title), path)
+    return write_html(figure(points, title, published), path)

@@ -63,7 +63,7 @@ def categories(
     rows = shown_labels(len(gates), chosen, 480)
     ticks = [f"<b>{names[row]}</b>" if row == chosen else names[row] for row in rows]
     figure.update_xaxes(
-        title={"text": "gate, in the order of the forward pass", "standoff": 4}, tickmode="array",
+        title={"text": "gate, from input to output", "standoff": 4}, tickmode="array",
         tickvals=np.array(rows, np.int32), ticktext=ticks, range=[-0.5, len(gates) - 0.5], fixedrange=True,
     )  # fmt: skip
     figure.update_yaxes(title={"text": "share of the gate's filters", "standoff": 12}, tickformat=".0%",
@@ -249,7 +249,7 @@ def contrasts(
                          clickmode="event+select", dragmode=False, hovermode="closest")  # fmt: skip
     figure.update_xaxes(
         tickmode="array", tickvals=f4(middles[shown]), ticktext=[names[place] for place in shown], showgrid=False,
-        range=[-1, len(labels)], title={"text": "filter, in the order of the forward pass", "standoff": 4},
+        range=[-1, len(labels)], title={"text": "filter, from input to output", "standoff": 4},
     )  # fmt: skip
     figure.update_yaxes(
         tickformat="+.0%", zeroline=True, title={"text": "share open, selected minus rest", "standoff": 12}

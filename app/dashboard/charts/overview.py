@@ -94,14 +94,18 @@ def accuracies(epochs: NDArray, curves: Mapping[str, tuple[str, str, Share]], he
     return share_layout(figure, epochs, "accuracy", height)
 
 
-def losses(epochs: NDArray, bands: Mapping[tuple[str, str], Band], height: int = 300) -> go.Figure:
-    """Mean loss of groups over the epochs, each with its 95 % band.
+def means(
+    epochs: NDArray, bands: Mapping[tuple[str, str], Band], quantity: str = "loss", height: int = 300
+) -> go.Figure:
+    """Mean loss (or MACs) of groups over the epochs, each with its 95 % band.
 
     Args:
         epochs: [E].
         bands: (``clean`` or ``corrupted``, ``routed``, ``skipped`` or empty) to its means.
+        quantity: ``loss`` or ``macs``.
         height: in pixels.
     """
+    title, form = ("mean MACs", "%{y:.4s}") if quantity == "macs" else ("mean loss (nats)", "%{y:.3f} nats")
     figure = go.Figure()
     for (state, route), band in bands.items():
         colour, dash = palette.CAUSE_COLOURS[state], "dash" if route == "skipped" else "solid"
@@ -110,11 +114,13 @@ def losses(epochs: NDArray, bands: Mapping[tuple[str, str], Band], height: int =
         figure.add_scatter(
             x=np.asarray(epochs, np.int32), y=f4(band.value), name=name, mode=lines(epochs),
             line={"color": colour, "width": 2, "dash": dash}, marker={"color": colour, "size": 9},
-            hovertemplate=name + ": %{y:.3f} nats<extra></extra>",
+            hovertemplate=f"{name}: {form}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(height=height, margin=MARGIN, legend=LEGEND, hovermode="x unified",
                          xaxis=epoch_axis(epochs))  # fmt: skip
-    figure.update_yaxes(rangemode="tozero", title={"text": "mean loss (nats)", "standoff": 12})
+    # The part of the MACs that every sample needs is no reason to press the groups together.
+    mode, ticks = ("normal", "~s") if quantity == "macs" else ("tozero", None)
+    figure.update_yaxes(rangemode=mode, tickformat=ticks, title={"text": title, "standoff": 12})
     return figure
 
 

@@ -97,6 +97,13 @@ def accuracy(at: Stamp, split: str, label: str, group: str) -> Share:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
+def macs(at: Stamp, split: str) -> dict[tuple[str, str], Band]:
+    """Mean MACs over the epochs of clean and corrupted samples, of a log that has them; the routes are ``""``."""
+    values, states = logs.matrix(at, split, "macs"), group_curves.states(logs.split_data(at, split).cause)
+    return {(state, ""): group_curves.mean_band(values, members) for state, members in states.items()}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
 def loss_by_route(at: Stamp, split: str, gate: str | None, epoch: int) -> dict[tuple[str, str], Band]:
     """Mean loss over the epochs of clean and corrupted samples, by their route at one epoch.
 

@@ -44,8 +44,9 @@ class RunScore:
 
     @property
     def axis(self) -> str:
-        """Title of an axis, with the unit."""
-        return f"{self.score.title} ({self.score.unit})" if self.score.unit else self.score.title
+        """Title of an axis, with the unit that the title does not name."""
+        unit, title = self.score.unit, self.score.title
+        return f"{title} ({unit})" if unit and not title.endswith(unit) else title
 
 
 def available(view: View) -> dict[str, RunScore]:

@@ -138,10 +138,21 @@ def losses(view: View) -> None:
     heading("Mean loss", f"{by}95 % bands from {MEAN_VALUES} samples on", "nats", "routed", "skipped")
     bands = over_epochs.loss_by_route(view.at, view.split, view.gate, view.epoch or 0)
     st.plotly_chart(
-        charts.losses(view.data.epochs, bands),
+        charts.means(view.data.epochs, bands),
         key="losses",
         config=CONFIG,
         alt="Mean loss of clean and corrupted, routed and skipped samples over the epochs",
+    )
+
+
+def macs(view: View) -> None:
+    """Mean MACs of clean and corrupted samples over the epochs."""
+    heading("Mean MACs of a sample", f"95 % bands from {MEAN_VALUES} samples on", "MACs")
+    st.plotly_chart(
+        charts.means(view.data.epochs, over_epochs.macs(view.at, view.split), "macs"),
+        key="macs",
+        config=CONFIG,
+        alt="Mean multiply-accumulates of clean and corrupted samples over the epochs",
     )
 
 
@@ -216,6 +227,8 @@ def page() -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         accuracies(view)
+        if view.log.has_macs:
+            macs(view)
         if view.gate:
             entropies(view, view.gate)
     with right:

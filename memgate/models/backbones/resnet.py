@@ -7,18 +7,14 @@ expansion e = 1 or 4: ``cifar`` B1 [b, 16e, 32, 32], B2 [b, 32e, 16, 16], B3 [b,
 [b, 64e, 32, 32], B2 [b, 128e, 16, 16], B3 [b, 256e, 8, 8], B4 [b, 512e, 4, 4].
 """
 
-import math
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from memgate.config.run import ModelConfig
+from memgate.models.backbones.trunk import Trunk, he_normal
 from memgate.models.backbones.units import Unit
-from memgate.models.entropy import at_least_float32
-from memgate.models.forward import Forward
 
 
-class ResNet(nn.Module):
+class ResNet(Trunk):
     """A ResNet without gates: normalised images [b, 3, H, W] to logits [b, K]."""
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
@@ -34,7 +30,7 @@ class ResNet(nn.Module):
         stem = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
         self.stem = nn.Sequential(stem) if pre else nn.Sequential(stem, nn.BatchNorm2d(channels), nn.ReLU())
         self.blocks = nn.ModuleDict()
-        self.channels: dict[str, int] = {}
+        self.channels = {}
         for number, (name, count) in enumerate(config.units.items()):
             width, units = config.widths[name], []
             for index in range(count):
@@ -47,40 +43,9 @@ class ResNet(nn.Module):
         if config.initialisation == "he":
             self.apply(he_normal)
 
-    def pooled(self, x: Tensor) -> Tensor:
-        """Input [b, C] of the head, from the last block's output [b, C, h, w]."""
-        return pool(self.last(x))
-
-    def classify(self, x: Tensor) -> Tensor:
-        """Logits [b, K] from the last block's output [b, C, h, w].
-
-        At least in float32, since every sample's loss and margin are logged, which 16 bits would round coarsely.
-        """
-        with torch.autocast(x.device.type, enabled=False):
-            return self.head(self.pooled(at_least_float32(x)))
-
-    def forward(self, images: Tensor) -> Forward:
-        """Normalised images [b, 3, H, W] to logits [b, K]."""
-        x = self.stem(images)
-        for block in self.blocks.values():
-            x = block(x)
-        return Forward(self.classify(x))
-
-
-def he_normal(module: nn.Module) -> None:
-    """Draw a convolution's weights normal by fan-out; other layers keep PyTorch's default, as in the papers' code."""
-    if isinstance(module, nn.Conv2d):
-        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
-        nn.init.normal_(module.weight, 0.0, math.sqrt(2 / fan_out))
-
 
 def map_side(config: ModelConfig, block: str, image_size: int) -> int:
     """Side in pixels of a block's map: every block after the first halves it, rounding up."""
     for _ in range(list(config.units).index(block)):
         image_size = -(-image_size // 2)
     return image_size
-
-
-def pool(x: Tensor) -> Tensor:
-    """Mean over the whole map: [b, C, h, w] to [b, C]."""
-    return torch.mean(x, dim=(2, 3))

@@ -114,15 +114,25 @@ class Unit(nn.Module):
                     x = _weighted(functional.relu(x), inner.get(number))
         return self.excitation(x)
 
-    def forward(self, x: Tensor, merge: Merge = torch.add, inner: InnerWeights = NO_WEIGHTS) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        merge: Merge = torch.add,
+        inner: InnerWeights = NO_WEIGHTS,
+        taken: Tensor | None = None,
+    ) -> Tensor:
         """[b, C_in, H, W] to [b, C_out, H/stride, W/stride].
 
         Args:
             x: the unit's input.
             merge: combines branch and shortcut; a gate in the unit weights them, by default they are added.
             inner: see :meth:`branch`.
+            taken: weight of each sample's whole branch [b, 1]; None for 1. Where it is 0, the shortcut alone is left.
         """
-        return self.joined(self.branch(x, inner), x, merge)
+        branch = self.branch(x, inner)
+        return self.joined(
+            branch if taken is None else branch * taken[:, :, None, None].to(x.dtype), x, merge
+        )
 
     def joined(self, branch: Tensor, x: Tensor, merge: Merge = torch.add) -> Tensor:
         """The unit's output [b, C_out, h, w] from its residual branch, of the same shape, and its input."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.config.run import GateConfig
-from memgate.models.backbones.resnet import pool
+from memgate.models.backbones.trunk import pool
 from memgate.models.entropy import at_least_float32, entropy, gate_value
 from memgate.models.forward import Gate
 

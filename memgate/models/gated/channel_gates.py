@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.config.run import GateConfig
-from memgate.models.backbones.resnet import pool
+from memgate.models.backbones.trunk import pool
 from memgate.models.draws import uniform
 from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Gate
@@ -43,15 +43,21 @@ class LogitGate(nn.Module):
         # Outside autocast: with 16 bits, "open" would differ from what the logged float32 values say.
         with torch.autocast(x.device.type, enabled=False):
             hidden = self.hidden(pool(at_least_float32(x)))
-            return self.output(functional.relu(self._normalised(hidden)))
+            return self.output(functional.relu(normalised(self.norm, hidden, self.training)))
 
-    def _normalised(self, hidden: Tensor) -> Tensor:
-        """BatchNorm of hidden units [b, h]; of one sample, without a variance, by the running statistics."""
-        if len(hidden) > 1 or not self.training:
-            return self.norm(hidden)
-        norm = self.norm
-        mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
-        return functional.batch_norm(hidden, mean, variance, norm.weight, norm.bias, eps=norm.eps)
+
+def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, training: bool) -> Tensor:
+    """BatchNorm of x [b, C, ...]; of one value per channel, which has no variance, by the running statistics.
+
+    Args:
+        norm: the layer.
+        x: its input.
+        training: whether the gate is in training.
+    """
+    if x.numel() > x.shape[1] or not training:
+        return norm(x)
+    mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+    return functional.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)
 
 
 class ChannelGate(LogitGate):

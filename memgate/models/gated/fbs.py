@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from memgate.config.run import GateConfig, ModelConfig
-from memgate.models.backbones.resnet import pool
+from memgate.models.backbones.trunk import pool
 from memgate.models.backbones.units import Unit
 from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Gate

@@ -111,8 +111,4 @@ class UnitGatedResNet(HardGatedResNet):
 
     def through(self, unit: Unit, x: Tensor, channels: Tensor) -> Tensor:
         """Output of a unit, relu(shortcut + g branch): of a closed one, its shortcut to the bit."""
-
-        def merge(branch: Tensor, shortcut: Tensor) -> Tensor:
-            return shortcut + channels[:, :, None, None].to(branch.dtype) * branch
-
-        return unit(x, merge)
+        return unit(x, taken=channels)

@@ -23,7 +23,8 @@ from torch.nn import functional
 
 from memgate.config.model import unit_names
 from memgate.config.run import GateConfig, ModelConfig
-from memgate.models.backbones.resnet import ResNet, he_normal
+from memgate.models.backbones.resnet import ResNet
+from memgate.models.backbones.trunk import he_normal
 from memgate.models.backbones.units import Unit
 from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Forward, Gate

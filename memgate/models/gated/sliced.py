@@ -1,9 +1,9 @@
 """Networks that compute only the channels that their gates leave open (batch-shaping paper, appendix C.1).
 
 A gated network multiplies closed channels by 0 after it has computed them. Its sliced copy selects the open rows of
-the weights that make a map and the open columns of those that read it, and computes nothing else. Samples of a batch
-that open the same channels of a unit are computed together. BatchNorm is folded into the convolutions, so that the
-copy is for evaluation only; logits are those of the network up to rounding.
+the weights that make a map and the open columns of those that read it, and computes nothing else; of a closed unit it
+computes the shortcut. Samples of a batch that open the same channels of a unit are computed together. BatchNorm is
+folded into the convolutions, so that the copy is for evaluation only; logits are those of the network up to rounding.
 """
 
 import copy
@@ -43,7 +43,7 @@ def sliced(model: nn.Module) -> Any:
     """A folded copy whose residual units compute only open channels; called as the network itself.
 
     Args:
-        model: a network whose gates close channels, which is not changed.
+        model: a network whose gates open or close channels or units, which is not changed.
     """
     model = folded(model)
     blocks = cast(nn.ModuleDict, model.get_submodule("trunk.blocks"))
@@ -54,7 +54,7 @@ def sliced(model: nn.Module) -> Any:
 
 
 class SlicedUnit(nn.Module):
-    """A residual unit that computes only the channels of its inner maps whose weight is not 0."""
+    """A residual unit that computes only what has a weight other than 0: channels of its inner maps, or its branch."""
 
     def __init__(self, unit: Unit) -> None:
         """Take over a unit.
@@ -68,9 +68,23 @@ class SlicedUnit(nn.Module):
         numbers = range(1, unit.depth + 1)
         self.convolutions = [cast(nn.Conv2d, unit.get_submodule(f"conv{number}")) for number in numbers]
 
-    def forward(self, x: Tensor, merge: Merge = torch.add, inner: InnerWeights = NO_WEIGHTS) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        merge: Merge = torch.add,
+        inner: InnerWeights = NO_WEIGHTS,
+        taken: Tensor | None = None,
+    ) -> Tensor:
         """[b, C_in, H, W] to [b, C_out, H/stride, W/stride], as :meth:`Unit.forward`."""
-        return self.unit.joined(self.branch(x, inner), x, merge)
+        if taken is None:
+            return self.unit.joined(self.branch(x, inner), x, merge)
+        rows = torch.nonzero(taken[:, 0]).flatten()
+        if len(rows) == len(x):
+            return self.unit(x, merge, inner, taken)
+        if len(rows) == 0:
+            return self.unit.joined(x.new_zeros(()), x)
+        branch = self.unit.branch(x[rows]) * taken[rows][:, :, None, None].to(x.dtype)
+        return self.unit.joined(branch, x, lambda part, shortcut: shortcut.index_add(0, rows, part))
 
     def branch(self, x: Tensor, inner: InnerWeights) -> Tensor:
         """The residual branch: [b, C_in, H, W] to [b, C_out, H/stride, W/stride]."""

@@ -80,6 +80,7 @@ def test_real_cifar10_comes_from_its_cache(cifar10_root, no_network):
     assert no_network == []
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_real_cifar10_limits_are_balanced_and_nested(cifar10_root):
     small, large = (

@@ -64,6 +64,7 @@ def place(path: Path, name: str) -> int:
         return dataset.id.get_offset()
 
 
+@pytest.mark.slow
 def test_no_flipped_byte_changes_what_is_read_without_a_word(golden: Path) -> None:
     content, sound = golden.read_bytes(), SampleLog(golden)
     expected = values(sound)
@@ -329,6 +330,7 @@ def test_every_command_refuses_the_log_of_another_run(
     assert "does not belong to the manifest.npz beside it" in one_sentence(*command.split(), mine.path)
 
 
+@pytest.mark.slow
 def test_a_report_names_an_older_log(make_run: MakeRun) -> None:
     run = make_run(n=60, epochs=1)
     assert unprotected(run.sample_log()) == ()

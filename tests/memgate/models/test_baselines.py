@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from torch.nn import functional
 from memgate.config.run import GateConfig, ModelConfig, RunConfig, SparsityConfig
 from memgate.models import Forward, Gate, build_model
 from memgate.models.draws import keys_of
+from memgate.models.gated import skipnet
 from memgate.models.gated.fbs import kept_of, strongest
+from memgate.models.gated.skip_gates import Recurrence
 from memgate.models.macs import SampleCost, sample_cost
-from memgate.training.sparsity import l1, rate
+from memgate.training.objective import plain_gate_parameters
+from memgate.training.sparsity import l1, rate, reinforce
 
 
 def config_of(name: Any, **changes: Any) -> ModelConfig:
@@ -51,9 +55,12 @@ ALWAYS = 9 * 3 * 4 * 64 + 4 * 8 * 16 + 8 * 16 * 4 + 16 * 10
 """MACs of stem, projections and head."""
 
 
-@pytest.mark.parametrize("name", ["convnet-aig"])
-def test_evaluation_draws_nothing_and_training_draws_by_key(name):
-    model, images = network(config_of(name)), images_of(32)
+@pytest.mark.parametrize(
+    ("name", "gate"),
+    [("convnet-aig", GateConfig()), ("skipnet", GateConfig(skip_gate="ff-2", stage="reinforce"))],
+)
+def test_evaluation_draws_nothing_and_training_draws_by_key(name, gate):
+    model, images = network(config_of(name, gate=gate)), images_of(32)
     keys = keys_of(5, torch.arange(32))
     for _ in range(3):
         model(images, keys)
@@ -73,7 +80,7 @@ def test_evaluation_draws_nothing_and_training_draws_by_key(name):
         assert torch.equal(gate.value, gate.channels[:, 0])
 
 
-@pytest.mark.parametrize("name", ["convnet-aig"])
+@pytest.mark.parametrize("name", ["convnet-aig", "skipnet"])
 @pytest.mark.parametrize("activation", ["post", "pre"])
 def test_a_closed_unit_is_its_shortcut_to_the_bit(name, activation):
     config = config_of(name, depth=14, activation=activation)
@@ -146,6 +153,167 @@ def test_squeeze_and_excitation_is_part_of_the_skipped_branch():
     plain, excited = (cost_of(config_of("convnet-aig", squeeze_excitation=on)) for on in (False, True))
     assert plain.fixed == excited.fixed
     assert excited.ungated - plain.ungated == 2 * (4 + 8 + 16)
+
+
+SKIP_GATES: tuple[Any, ...] = ("ff-1", "ff-2", "recurrent")
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_skipnets_gates_are_the_probability_cut_at_one_half(kind):
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate=kind))
+    assert config.gate_names == ("b1u02", "b2u01", "b2u02", "b3u01", "b3u02"), "the first unit has no gate"
+    model, images = network(config), images_of(16)
+    forward = model(images)
+    logits, channels = (
+        torch.cat([getattr(gate, part) for gate in forward.gates], dim=1)
+        for part in ("channel_logits", "channels")
+    )
+    assert torch.equal(channels.detach(), (logits > 0).float())
+    gate, upstream = forward.gates[1], torch.randn(16, 1)
+    (gradient,) = torch.autograd.grad((gate.channels * upstream).sum(), gate.channel_logits)
+    p = torch.sigmoid(gate.channel_logits.detach())
+    torch.testing.assert_close(gradient, upstream * p * (1 - p))
+    entropy = functional.binary_cross_entropy(p, p, reduction="none")[:, 0]
+    torch.testing.assert_close(gate.entropy.detach(), entropy)
+
+
+def test_skipnets_recurrent_gates_share_one_lstm_that_remembers():
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate="recurrent"))
+    model = network(config).eval()
+    lstm = 4 * 10 * (10 + 10) + 2 * 4 * 10
+    embeddings = {
+        name: 10 * channels + 10 for name, channels in zip(config.gate_names, (4, 4, 8, 8, 16), strict=True)
+    }
+    assert sum(one.numel() for one in plain_gate_parameters(model)) == lstm + 11 + sum(embeddings.values())
+    assert len({id(one) for one in plain_gate_parameters(model)}) == 6 + 2 * 5
+    # The state goes from gate to gate: the embedding of the first changes the logits of the last ones.
+    images = images_of()
+    open_all = dict.fromkeys(config.gate_names, torch.ones_like)
+    before = model(images, route=open_all).gates
+    with torch.no_grad():
+        model.gates["b1u02"].embedding.bias += 1
+    after = model(images, route=open_all).gates
+    assert not torch.equal(before[-1].channel_logits, after[-1].channel_logits)
+    forward_gates = network(config_of("skipnet", depth=14)).eval()
+    before = forward_gates(images, route=open_all).gates
+    with torch.no_grad():
+        forward_gates.gates["b1u02"].output.bias += torch.tensor([0.0, 1.0])
+    after = forward_gates(images, route=open_all).gates
+    torch.testing.assert_close(before[0].channel_logits + 1, after[0].channel_logits)
+    assert torch.equal(before[-1].channel_logits, after[-1].channel_logits)
+
+
+def test_the_shared_lstm_is_pytorchs():
+    ours, theirs = Recurrence(GateConfig()), torch.nn.LSTMCell(10, 10)
+    weights = {
+        "weight_ih": ours.read.weight, "bias_ih": ours.read.bias,
+        "weight_hh": ours.recall.weight, "bias_hh": ours.recall.bias,
+    }  # fmt: skip
+    theirs.load_state_dict(weights)
+    state, expected = (), None
+    for x in torch.randn(3, 5, 10):
+        logits, state = ours(x, state)
+        expected = theirs(x, expected)
+        torch.testing.assert_close(state, expected)
+        torch.testing.assert_close(logits, ours.output(expected[0]))
+
+
+SKIP_GATE_MACS = {
+    "ff-1": 9 * 4 * 4 * (16 + 4) + 9 * 8 * 8 * (4 + 1) + 2 * (4 + 8),
+    "ff-2": 9 * 4 * 4 * 16 + 9 * 8 * 8 * 4 + 2 * (4 + 8),
+    "recurrent": 10 * (4 + 8) + 2 * (4 * 10 * 20 + 10),
+}
+"""MACs of the gates of b2u01, which reads 4 channels of 8x8 pixels, and of b3u01, which reads 8 of 4x4."""
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_macs_of_skipnet_count_the_layers_of_its_gates(kind):
+    cost = cost_of(config_of("skipnet", gate=GateConfig(skip_gate=kind)))
+    assert cost.fixed == ALWAYS + CONVOLUTIONS["b1u01"]
+    assert cost.gate_layers == SKIP_GATE_MACS[kind]
+    averaged = {"ff-1": 4 * 4 + 8, "ff-2": 4 * 16 + 8 * 4, "recurrent": 4 * 64 + 8 * 16}
+    assert cost.pooling == averaged[kind]
+    macs = cost.of({"b2u01": torch.tensor([[1.0], [0.0]]), "b3u01": torch.tensor([[0.0], [0.0]])})
+    assert (macs - cost.always).tolist() == [CONVOLUTIONS["b2u01"], 0]
+
+
+@pytest.mark.parametrize("kind", SKIP_GATES)
+def test_the_reinforce_stage_draws_units_by_their_probability(kind):
+    model = network(config_of("skipnet", gate=GateConfig(skip_gate=kind, stage="reinforce")))
+    images = images_of(4).repeat(500, 1, 1, 1)
+    gate = model(images, keys_of(3, torch.arange(2000))).gates[0]
+    p = torch.sigmoid(gate.channel_logits)[:4]
+    assert not gate.channels.requires_grad
+    drawn = gate.channels.reshape(500, 4).mean(dim=0)
+    torch.testing.assert_close(drawn, p[:, 0].detach(), atol=4 * 0.5 / 500**0.5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["ff-2", "recurrent"])
+def test_reinforce_is_unbiased(kind, monkeypatch):
+    """Over all choices, the mean of its gradient is the gradient of the expected reward."""
+    config = config_of("skipnet", depth=14, gate=GateConfig(skip_gate=kind, stage="reinforce"))
+    model = network(config).double()
+    image, label = images_of(1).double(), torch.tensor([3])
+    model(images_of(8).double())
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    parameters = list(model.parameters())
+    units, skip_reward = len(config.gate_names), 0.7
+    expected, mean_of_estimates, mass = torch.zeros(()), [torch.zeros_like(one) for one in parameters], 0.0
+    for choices in product((0.0, 1.0), repeat=units):
+        remaining = iter(choices)
+        monkeypatch.setattr(
+            skipnet,
+            "_drawn",
+            lambda logits, keys, stream, left=remaining: torch.full_like(logits, next(left)).detach(),
+        )
+        forward = model(image)
+        probability = torch.ones(())
+        for gate, taken in zip(forward.gates, choices, strict=True):
+            p = torch.sigmoid(gate.channel_logits[0, 0])
+            probability = probability * (p if taken else 1 - p)
+        loss = reinforce(forward, label, skip_reward)
+        reward = (units - sum(choices)) / units * skip_reward - functional.cross_entropy(
+            forward.logits, label
+        ).detach()
+        torch.testing.assert_close(loss.detach(), -reward)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
+        for total, gradient in zip(mean_of_estimates, gradients, strict=True):
+            if gradient is not None:
+                total += probability.detach() * gradient
+        expected = expected - probability * reward
+        mass += probability.item()
+    assert mass == pytest.approx(1)
+    exact = torch.autograd.grad(expected, parameters, allow_unused=True)
+    reached = [at for at, gradient in enumerate(exact) if gradient is not None]
+    assert len(reached) > len(parameters) / 2
+    for at in reached:
+        torch.testing.assert_close(mean_of_estimates[at], exact[at])
+
+
+def test_the_classification_loss_does_not_train_gates_whose_choices_are_drawn():
+    model = network(config_of("skipnet", gate=GateConfig(stage="reinforce", skip_gate="recurrent")))
+    forward = model(images_of())
+    labels = torch.arange(4)
+    gates = plain_gate_parameters(model)
+    by_class = functional.cross_entropy(forward.logits, labels)
+    assert all(
+        one is None for one in torch.autograd.grad(by_class, gates, allow_unused=True, retain_graph=True)
+    )
+    rewarded = torch.autograd.grad(reinforce(forward, labels, 0.1), gates)
+    assert all(gradient.any() for gradient in rewarded)
+
+
+def test_the_supervised_stage_has_no_loss_on_its_gates(one_sentence):
+    supervised, reinforced = (
+        RunConfig(model=config_of("skipnet", gate=GateConfig(stage=stage, skip_gate="recurrent")))
+        for stage in ("supervised", "reinforce")
+    )
+    assert (supervised.penalty_names, reinforced.penalty_names) == ((), ("reinforce",))
+    assert "reinforce-1.28-recurrent-reinforce" in reinforced.default_name
+    message = one_sentence("train", "--model.name", "skipnet", "--sparsity.skip-reward", "1")
+    assert "--sparsity.skip-reward 1.0 does nothing for skipnet in its stage supervised" in message
 
 
 def test_fbs_keeps_the_share_of_most_salient_channels_of_each_map():

@@ -40,6 +40,8 @@ pytestmark = pytest.mark.slow
 
 GATES = {
     "resnet": GateConfig(),
+    "densenet": GateConfig(),
+    "shake-shake": GateConfig(),
     "entropy-gate": GateConfig("b2,b3", 16, 8),
     "block-scalar": GateConfig("b2,b3", 16, 8, penalty=0.1, input="flatten"),
     "block-displacement": GateConfig("b3", 16, penalty=0.001),
@@ -50,12 +52,23 @@ GATES = {
     "layer-two-way": GateConfig(penalty=0.01, window="tube-3x3"),
     "channel-gate": GateConfig(hidden_unit=8, first_bias=True),
     "convnet-aig": GateConfig(hidden_unit=8),
+    "skipnet": GateConfig(skip_gate="recurrent", opening=2),
     "fbs": GateConfig(density=0.6),
 }
 """Network to a configuration in which all of its losses are on."""
 
 
+SMALL: dict[str, dict[str, Any]] = {"densenet": {"growth": 6}, "shake-shake": {"width": 0.25}}
+"""Backbone to the options that make it small."""
+
+RESNETS = [name for name in MODELS if name not in SMALL]
+
+
 def config_of(name: Any, **changes: Any) -> ModelConfig:
+    """A small network; of another backbone than a ResNet without the options that it does not have."""
+    if name in SMALL:
+        depth = 16 if name == "densenet" else 14
+        return ModelConfig(name, depth, gate=GATES[name], **SMALL[name])
     return ModelConfig(**{"name": name, "depth": 14, "gate": GATES[name], **changes})
 
 
@@ -105,7 +118,7 @@ def test_any_backbone_size_and_a_batch_of_one(name, variant):
         assert gate.entropy is None or gate.entropy.shape == (4,)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RESNETS)
 def test_resnet_34_takes_every_gate(name):
     gate = GateConfig("b3,b4", 4, hidden_b4=4) if config_of(name).block_gated else GateConfig()
     config = ModelConfig(name, 34, gate=gate, layout="imagenet", width=0.1)
@@ -171,7 +184,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RESNETS)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_on_any_backbone_every_parameter_gets_the_gradients_that_it_should_and_no_other(name, backbone):
     """Also with a gate over every block, and with images of odd sides."""
@@ -204,8 +217,8 @@ def test_it_learns_64_digits_by_heart(name):
     images = torch.from_numpy(digits.images[:64].astype(np.float32) / 8 - 1)[:, None].repeat(1, 3, 1, 1)
     labels = torch.from_numpy(digits.target[:64]).long()
     model = config_of(name)
-    # Gates that draw whether a channel is open take longer.
-    epochs = 60 if model.hard_gates else 25
+    # Networks that draw in training take longer, and so does a DenseNet of 6 maps a layer.
+    epochs = 60 if model.hard_gates or name in SMALL else 25
     settings = TrainConfig(epochs=epochs, lr=0.05, milestones=(epochs - 5,), precision="float32")
     config = RunConfig(model=model, train=settings)
     train: Any = type("Train", (), {"class_count": 10, "side": 8})
@@ -309,7 +322,7 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
         assert len(result.sample_id) in (4, 9)
     if layered:
         assert "there is none to skip" in one_sentence("probe", "routing", run.path)
-    main.parse(["report", str(run.path)]).run()
+    main.parse(["report", str(run.path), "--bootstrap", "20"]).run()
     assert run.config.model.name in capsys.readouterr().out
     assert export_run(run, ExportPlan("summary", "csv")).exists()
 
@@ -365,7 +378,8 @@ def test_tables_show_the_last_gate_of_each_block_where_there_are_many():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_costs_are_the_backbones_and_the_gates(name):
-    plain, gated = cost_of(config_of("resnet"), 10, 16), cost_of(config_of(name), 10, 16)
+    plain = cost_of(config_of(name if name in SMALL else "resnet"), 10, 16)
+    gated = cost_of(config_of(name), 10, 16)
     assert gated.total == plain.total + sum(gated.gates.values())
     assert gated.after_o1 == plain.after_o1
     assert tuple(gated.gates) == tuple(gated.saved) == config_of(name).gate_names

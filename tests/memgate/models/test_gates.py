@@ -215,6 +215,7 @@ def test_the_papers_bias_starts_the_gates_near_the_shortcut():
     assert all(one.value.mean() < 0.2 for one in fresh(images_of()).gates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", ["tube-1x1", "tube-3x3", "element-1x1"])
 @pytest.mark.parametrize(("depth", "block"), [(110, "basic"), (164, "bottleneck")])
 def test_two_way_gates_start_a_deep_network_with_its_shortcuts_open(window, depth, block):

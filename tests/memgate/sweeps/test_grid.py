@@ -200,6 +200,7 @@ def test_concurrent_writes_of_a_sweeps_file_lose_no_run(tmp_path, monkeypatch):
     assert sorted(run.seed for run in read(tmp_path / "grid.sweep.json").runs) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_code, capsys, monkeypatch):
     save = memgate.training.loop.checkpoint.save
 
@@ -279,6 +280,7 @@ def test_an_existing_run_with_other_settings_raises(tmp_path, make_run):
         grid.check_existing(configs)
 
 
+@pytest.mark.slow
 def test_the_table_has_means_of_the_runs_reports(tmp_path, make_run):
     for seed in (0, 1):
         make_run(name=f"t-train.lr_0.1-s{seed}", seed=seed, data_seed=7)

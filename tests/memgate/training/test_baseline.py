@@ -17,6 +17,7 @@ from memgate.runs.run import open_run
 from memgate.training.ending import Stopped
 from memgate.training.initial import new_state
 from memgate.training.loop import resume, train
+from tests.helpers.same_runs import assert_same_run
 
 
 def small(out: Path, name: str, **changes) -> RunConfig:
@@ -47,6 +48,7 @@ def weights(run, which="last"):
     return torch.load(run.checkpoint(which), weights_only=True)["model"]
 
 
+@pytest.mark.slow
 def test_the_gated_networks_trunk_equals_the_baselines_bit_by_bit(baseline, tmp_path, interrupt, capsys):
     interrupt(torch.optim.SGD, "step", 1)  # stops before the first update
     with pytest.raises(Stopped):
@@ -149,6 +151,46 @@ def test_a_head_with_another_number_of_classes_is_fresh_or_raises(baseline, tmp_
     with pytest.raises(MemgateError, match="in another shape 2, such as head.weight.*or --init-head fresh"):
         train(replace(config, init_head="loaded"))
     assert train(config).environment["initialisation"]["fresh"] == {"head": 2}
+
+
+def skipping(stage: Any, **changes: Any) -> ModelConfig:
+    return ModelConfig("skipnet", 14, gate=GateConfig(skip_gate="recurrent", stage=stage, **changes))
+
+
+@pytest.mark.slow
+def test_reinforce_starts_from_the_gates_of_a_supervised_run_and_resumes(
+    tmp_path, interrupt, capsys, monkeypatch
+):
+    first = train(small(tmp_path, "supervised", model=skipping("supervised")))
+    settings: dict[str, Any] = {
+        "model": skipping("reinforce"), "init_from": str(first.path), "init_head": "loaded",
+        "init_gates": "loaded", "train": TrainConfig(epochs=2, batch_size=32, lr=1e-3, momentum=0),
+    }  # fmt: skip
+    with monkeypatch.context():
+        interrupt(torch.optim.SGD, "step", 1)
+        with pytest.raises(Stopped):
+            train(small(tmp_path, "stopped", **settings))
+    stopped = open_run(tmp_path / "stopped")
+    before, after = weights(first), weights(stopped)
+    assert list(before) == list(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert stopped.environment["initialisation"]["fresh"] == {}
+    assert f"{len(before)} tensors loaded; fresh: nothing" in capsys.readouterr().out
+    monkeypatch.undo()
+    resumed = resume(stopped)
+    whole = train(small(tmp_path, "whole", **settings))
+    assert_same_run(resumed, whole)
+    names = [name for name in before if name.startswith(("gates.", "recurrent."))]
+    assert any(not torch.equal(before[name], weights(whole)[name]) for name in names)
+    assert all(-0.2 < row["train_penalty_reinforce"] / 1.28 < 4 for row in whole.metrics())
+
+
+def test_gates_that_do_not_fit_are_refused_in_a_sentence(baseline, tmp_path, one_sentence):
+    settings: dict[str, Any] = {"init_from": str(baseline.path), "init_gates": "loaded"}
+    with pytest.raises(MemgateError, match="and the same gates, or --init-gates fresh"):
+        train(small(tmp_path, "new", model=skipping("reinforce"), **settings))
+    assert list(tmp_path.iterdir()) == []
+    assert "no --init-from to load them from" in one_sentence("train", "--init-gates", "loaded")
 
 
 def test_flags_of_the_initialisation(baseline, one_sentence):

@@ -69,12 +69,14 @@ MODES = {
 
 
 @pytest.mark.slow
+def test_the_same_configuration_gives_the_same_run(tmp_path):
+    assert_same_run(train(small(tmp_path, "whole")), train(small(tmp_path, "again")))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(MODES))
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
     whole = train(small(tmp_path, "whole", **MODES[mode]))
-    again = train(small(tmp_path, "again", **MODES[mode]))
-    assert_same_run(whole, again)
-
     monkeypatch.setattr(console, "line", lambda *_: None)
     steps = 0
     original = memgate.training.loop.train_step
@@ -149,6 +151,7 @@ def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(
     assert_same_run(uninterrupted, resume(open_run(tmp_path / "run")))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch):
     whole = train(small(tmp_path, "whole"))
     original = memgate.training.loop.train_step
@@ -221,6 +224,7 @@ def test_a_signal_ends_an_evaluation_pass_at_the_next_batch(tmp_path, monkeypatc
     assert open_run(tmp_path / "run").status().state == "stopped"
 
 
+@pytest.mark.slow
 def test_a_closed_standard_output_does_not_end_the_training(tmp_path, monkeypatch):
     def closed(*_, **__):
         raise BrokenPipeError(32, "Broken pipe")
@@ -236,6 +240,7 @@ def two_epochs(out: Path, name: str = "run") -> RunConfig:
     return small(out, name, data=data, model=model, noise=(), train=TrainConfig(epochs=2, batch_size=64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("meanwhile", ["moved", "replaced", "deleted", "log deleted"])
 def test_a_run_whose_folder_is_moved_stops_at_the_next_write_and_leaves_other_runs_alone(
     tmp_path, monkeypatch, meanwhile
@@ -311,48 +316,89 @@ def test_missing_tensorboard_raises_before_a_run_is_created(tmp_path, monkeypatc
 
 SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143), "SIGKILL": (signal.SIGKILL, -9)}
 
+FORKS = """
+import os, sys
+# What takes seconds to import, once; optimisers import the last one.
+import app.cli.commands.train, probes.report.report, sklearn.datasets, memgate.training.loop, torch._dynamo
+from memgate.__main__ import main
+
+for line in sys.stdin:
+    name, *arguments = line.split()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        for number, ending in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{name}.{ending}", os.O_WRONLY | os.O_CREAT), number)
+        sys.argv = ["memgate", *arguments]
+        main()
+        sys.exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""A process that runs a memgate process of its own for every line that it reads, and says its number and its end."""
+
+
+@pytest.fixture(scope="module")
+def forks():
+    """The process FORKS."""
+    command = [sys.executable, "-c", FORKS]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        yield process
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def signalled(tmp_path_factory):
+    """What the run that is stopped by a signal would have been."""
+    data = DataConfig(name="digits", image_size=8, train_limit=300, test_limit=60)
+    return train(
+        RunConfig(
+            name="whole", out=tmp_path_factory.mktemp("signalled"), noise=("symmetric:0.2",), device="cpu", seed=3,
+            data=data, model=ModelConfig(depth=14), train=TrainConfig(epochs=8),
+        )
+    )  # fmt: skip
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(SIGNALS))
-def test_a_run_stopped_by_a_signal_resumes_bit_identically(tmp_path, name):
+def test_a_run_stopped_by_a_signal_resumes_bit_identically(tmp_path, forks, signalled, name):
     number, code = SIGNALS[name]
     flags = (
-        "--name killed --noise symmetric:0.2 --device cpu --data.name digits --data.image-size 8 "
-        "--data.train-limit 300 --data.test-limit 60 --model.depth 14 --train.epochs 8 --seed 3"
-    ).split()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "memgate", "train", "--out", str(tmp_path), *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    wait_for_epoch(tmp_path / "killed" / "metrics.csv", 2, process)
-    os.kill(process.pid, number)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == code, errors
-    assert "Traceback" not in errors
+        f"train --out {tmp_path} --name killed --noise symmetric:0.2 --device cpu --data.name digits "
+        "--data.image-size 8 --data.train-limit 300 --data.test-limit 60 --model.depth 14 --train.epochs 8 --seed 3"
+    )
+    forks.stdin.write(f"{tmp_path / 'process'} {flags}\n")
+    process = int(forks.stdout.readline())
+    wait_for_epoch(tmp_path / "killed" / "metrics.csv", 2)
+    os.kill(process, number)
+    errors = (tmp_path / "process.err").read_text
+    assert int(forks.stdout.readline()) == code, errors()
+    assert "Traceback" not in errors()
     run = open_run(tmp_path / "killed")
     assert run.status().state == ("crashed" if name == "SIGKILL" else "stopped")
     if name != "SIGKILL":
-        assert f"memgate resume {run.path}" in output
+        assert f"memgate resume {run.path}" in (tmp_path / "process.out").read_text()
     threads = torch.get_num_threads()
     try:
         resume(run)
-        whole = train(replace(run.config, name="whole"))
     finally:
         torch.set_num_threads(threads)
-    assert_same_run(whole, open_run(run.path))
+    assert_same_run(signalled, open_run(run.path))
 
 
-def wait_for_epoch(path, epoch, process):
+def wait_for_epoch(path, epoch):
     """Wait until metrics.csv has the epoch's line."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if path.exists() and path.read_text().count("\n") > epoch:
             return
-        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     raise AssertionError("the training did not reach the epoch in two minutes")
 
 
+@pytest.mark.slow
 def test_the_last_logged_epoch_equals_the_last_checkpoints_output(tmp_path):
     run = train(small(tmp_path))
     inputs = inputs_of(run)
@@ -412,6 +458,7 @@ def test_evaluate_run_equals_the_epochs_metrics(tmp_path):
         run.checkpoint("3")
 
 
+@pytest.mark.slow
 def test_validation_and_test_stay_clean_and_disjoint(tmp_path):
     data = DataConfig(name="digits", image_size=8, val_fraction=0.1)
     run = train(small(tmp_path, data=data, train=TrainConfig(epochs=1)))
@@ -432,6 +479,7 @@ def test_gate_iters_in_both_modes(tmp_path, iters_mode, trunk, gate):
     assert (last["trunk_updates"], last["gate_updates"]) == (trunk, gate)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_an_epoch_of_the_log_and_the_training_continues(tmp_path, monkeypatch, capsys):
     original = SampleLogWriter.write
 

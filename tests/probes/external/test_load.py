@@ -260,6 +260,7 @@ def test_missing_few_and_infinite_values():
     assert (perfect.value, perfect.low, perfect.high) == (pytest.approx(1), None, None)
 
 
+@pytest.mark.slow
 def test_values_are_joined_by_id_and_turned_by_direction(make_run, tmp_path):
     run = make_run(ids=np.random.default_rng(0).permutation(200).tolist())
     table = summary(run)
@@ -306,6 +307,7 @@ def test_files_about_other_data_are_refused(make_run, tmp_path, official):
         joined(run, f"mine={path}:value")
 
 
+@pytest.mark.slow
 def test_correlations_are_in_every_form_of_the_report(make_run, tmp_path, capsys):
     run = make_run()
     path = csv(tmp_path / "x.csv", sample_id=range(200), value=np.arange(200.0))

@@ -2,7 +2,9 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from memgate.models.macs import cost_of
 from memgate.runs import metrics
 from memgate.runs.run import Run
-from probes.report.trade_off import mean_macs, trade_offs
-from probes.report.trade_off_plot import Published, figure
+from probes.report.trade_off import Published, mean_macs, trade_offs
+from probes.report.trade_off_plot import figure
 from tests.helpers.made_runs import changed
 
 
@@ -94,13 +96,20 @@ def test_a_run_without_a_point_is_named(gated, make_run, tmp_path):
     result = trade_offs([gated, half, Run(tmp_path / "runs" / "nowhere")])
     assert [point.runs for point in result.points] == [("gated",)]
     assert result.left_out["half"] == "stopped after epoch 1 of 2"
-    assert "nowhere" in result.left_out
+    assert result.left_out["nowhere"] == "missing"
     assert "Not in the table: half (stopped after epoch 1 of 2)" in str(result)
     assert mean_macs(gated) == pytest.approx(gated.log("test")["macs"][-1].mean(dtype="f8"), rel=1e-6)
 
 
+def test_runs_of_one_name_in_two_folders_are_two_runs(gated, tmp_path):
+    other = Run(Path(shutil.copytree(gated.path, tmp_path / "elsewhere" / "gated")))
+    (point,) = trade_offs([gated, other]).points
+    assert point.runs == (str(gated.path), str(other.path))
+    assert point.accuracy.n == 2
+
+
 def test_the_plot_has_a_curve_for_each_family_with_bars_over_seeds(runs):
-    plot = figure(trade_offs(runs), "title", [Published("elsewhere", 0.93, 25e6)])
+    plot: Any = figure(trade_offs(runs), "title", [Published("elsewhere", 0.93, 25e6)])
     traces = {trace.name: trace for trace in plot.data}
     curve = traces["channel-gate-14, shaping and L0"]
     assert list(curve.x) == pytest.approx([21, 31])

@@ -8,6 +8,7 @@ from probes.stats.estimate import (
     interval_text,
     percent,
     points,
+    short,
     significant,
     value_text,
     with_interval,
@@ -44,3 +45,18 @@ def test_value_and_interval_apart():
     assert (value_text(WHOLE, "{:.1%}"), interval_text(WHOLE, "{:.1%}")) == ("12.3%", "5.7% – 23.4%")
     assert (value_text(NO_INTERVAL), interval_text(NO_INTERVAL)) == ("0.123", "–")
     assert {text(number) for text in (value_text, interval_text) for number in (UNDEFINED, None)} == {"–"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.123"),
+        (-2e5, "-2e+05"),
+        (4.9381e6, "4.94 M"),
+        (-12.34e6, "-12.3 M"),
+        (4.0943e9, "4,094 M"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_millions_are_written_as_such(value: float, text: str) -> None:
+    assert short(value) == text

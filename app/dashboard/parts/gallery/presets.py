@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.samples.filters import Filter, Route, of_cause
+from probes.stats.estimate import short
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,12 @@ def number(form: str, value: float, timed: bool = True) -> str:
     """Text of a value under a tile; ``never`` for an event that has not happened (an infinite hardness).
 
     Args:
-        form: format of a finite value.
+        form: format of a finite value; empty for four significant digits.
         value: the value.
         timed: whether the score times or counts an event; of other scores (a loss), an infinite value is ``∞``.
     """
     if np.isnan(value):
         return "–"
-    return ("never" if timed else "∞") if np.isinf(value) else form.format(value)
+    return (
+        ("never" if timed else "∞") if np.isinf(value) else (form.format(value) if form else short(value, 4))
+    )

@@ -97,4 +97,4 @@ def captions(
     places = view.data.places(ids)
     at = dict(zip(view.data.sample_id[places].tolist(), places.tolist(), strict=True))
     timed = column in SCORES and bool(SCORES[column].never)
-    return [gallery.number(preset.form or "{:.4g}", float(values[at[one]]), timed) for one in ids.tolist()]
+    return [gallery.number(preset.form, float(values[at[one]]), timed) for one in ids.tolist()]

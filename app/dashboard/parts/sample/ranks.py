@@ -17,6 +17,7 @@ from app.dashboard.results import external, scores
 from memgate.errors import MemgateError
 from probes.dynamics.events import turns
 from probes.scores.catalogue import CHECKPOINT
+from probes.stats.estimate import short
 from probes.stats.percentiles import nearest, percentile
 
 MAIN = (
@@ -72,7 +73,7 @@ def ranks(track: Track) -> None:
 
 
 def _shown(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.4g}"
+    return "–" if np.isnan(value) else short(value, 4)
 
 
 def events(track: Track) -> None:
