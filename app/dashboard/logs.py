@@ -160,9 +160,9 @@ def _matrix(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[Any]:
     return _read(at, split, name, gate)
 
 
-def _read(at: Stamp, split: str, name: str, gate: str | None) -> NDArray[Any]:
+def _read(at: Stamp, split: str, name: str, gate: str | None, part: slice = slice(None)) -> NDArray[Any]:
     expected = _split(at, split).epochs
-    epochs, values = log(at).values(split, name, gate)
+    epochs, values = log(at).values(split, name, gate, part)
     values = values[np.isin(epochs, expected)]
     if len(values) != len(expected):
         raise MemgateError("The log has changed since this page was opened: refresh the page in the browser.")
@@ -196,6 +196,17 @@ def of_every_gate(at: Stamp, split: str) -> Iterator[tuple[NDArray[np.float32], 
         with reading(at.path):
             values, routed = (_read(at, split, name, gate) for name in ("gate", "routed"))
         yield values, routed
+
+
+def of_sample(at: Stamp, split: str, position: int) -> NDArray[np.float32]:
+    """Values of g of one sample at every gate and epoch, [G, E].
+
+    Raises:
+        MemgateError: the log is damaged.
+    """
+    part = slice(position, position + 1)
+    with reading(at.path):
+        return np.stack([_read(at, split, "gate", gate, part)[:, 0] for gate in log(at).gates])
 
 
 def known(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray[np.bool_]:

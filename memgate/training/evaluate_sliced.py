@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from memgate.models.macs import SampleCost
 from memgate.runs.run import Run
 from memgate.training.evaluate import Loaded, loaded
 from memgate.training.loader import DeviceImages
+
+T = TypeVar("T")
 
 IMAGES = 200
 """Images of each split, unless others are asked for."""
@@ -106,8 +109,8 @@ def _evaluated(setting: Loaded, split: str, n: int) -> SlicedSplit:
     macs, right, same, differences, seconds = [], [], [], [], []
     for batch in console.progress(images.evaluation_batches(1, rows), count, f"sliced {split}"):
         image = batch.images.contiguous()
-        forward, own_seconds = timed(own, image)
-        _, dense_seconds = timed(dense, image)
+        forward, own_seconds = timed(partial(own, image), setting.device)
+        _, dense_seconds = timed(partial(dense, image), setting.device)
         reference: Forward = whole(image)
         macs.append(cost.of_gates(forward.gates).item())
         right.append(bool((forward.logits.argmax(1) == batch.labels).item()))
@@ -135,15 +138,17 @@ def _evaluated(setting: Loaded, split: str, n: int) -> SlicedSplit:
     )
 
 
-def timed(network: Callable[[Tensor], Forward], images: Tensor) -> tuple[Forward, float]:
-    """The output of a network, and the seconds that it took."""
-    if images.device.type == "cuda":
+def timed(
+    call: Callable[[], T], device: torch.device, clock: Callable[[], float] = time.perf_counter
+) -> tuple[T, float]:
+    """What a call returns, and the seconds that it took, its work on the device included."""
+    if device.type == "cuda":
         torch.cuda.synchronize()
-    start = time.perf_counter()
-    forward = network(images)
-    if images.device.type == "cuda":
+    start = clock()
+    result = call()
+    if device.type == "cuda":
         torch.cuda.synchronize()
-    return forward, time.perf_counter() - start
+    return result, clock() - start
 
 
 def _differences(own: Callable[..., Forward], image: Tensor, reference: Forward) -> tuple[float, float]:

@@ -22,7 +22,15 @@ CATEGORIES: tuple[Category, ...] = ("always off", "conditional", "always on")
 
 @dataclass(frozen=True, eq=False)
 class FilterStatistics:
-    """How F filters are used over n samples of K classes; n is at least 1."""
+    """How F filters are used over n samples of K classes; n is at least 1.
+
+    Example:
+        >>> import numpy as np
+        >>> import probes
+        >>> use = probes.FilterStatistics(opened=np.array([[2, 2], [0, 2]]), samples=np.array([2, 2]))
+        >>> use.n
+        4
+    """
 
     opened: NDArray[np.int64]
     """Samples of each class for which each filter is open [F, K]."""

@@ -103,6 +103,21 @@ def test_fifty_four_gates_are_one_matrix_and_a_click_chooses(make_run: MakeRun, 
     assert f"{(~corrupted).sum()} clean: {with_interval(difference, '{:+.3g}')}." in texts(at)
 
 
+@pytest.mark.slow
+def test_a_sample_has_a_matrix_where_its_gates_are_many(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=60, epochs=3, test_n=20, unit_depth=20, unseen={2: [5]})
+    log = run.sample_log()
+    at = open_page("sample", run=run.name, id=str(log.samples("train").sample_id[5]))
+    heat = figure(at, "sample_gates")["data"][0]
+    expected = np.stack([log.values("train", "gate", gate)[1][:, 5] for gate in log.gates])
+    assert np.isnan(expected[:, 1]).all()
+    np.testing.assert_array_equal(decoded(heat["z"]), expected)
+    brush(at, "sample_gates", {"points": [{"x": 3, "y": 4}]})
+    assert at.query_params["gate"] == log.gates[4]
+    at = open_page("sample", run=make_run(gates=("b2", "b3"), name="few").name)
+    assert not [element for element in at.get("plotly_chart") if "-sample_gates" in element.proto.id]
+
+
 def test_without_corrupted_samples_there_is_no_difference(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(gates=("b2", "b3"))
     at = open_page("overview", run=run.name, split="test", cells="difference")

@@ -96,6 +96,7 @@ def test_every_page_shows_a_recorded_run(case: str, record: Any, walk: Any) -> N
             assert row["seed"] == 3 if "seed" in plan else pd.isna(row["seed"])
         if page == "overview":
             charts = (5 + plan.get("own", False)) if "gates" in plan else 2
+            charts += len(plan.get("gates", ())) > 1  # all of them in one matrix
             assert len(at.get("plotly_chart")) == charts
 
 

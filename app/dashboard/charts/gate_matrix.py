@@ -1,4 +1,4 @@
-"""Figure of the page Overview: every gate at every epoch, a row of which can be clicked."""
+"""Figures of every gate at every epoch, a row of which can be clicked: of all samples, or of one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ LABEL, AXIS = 13, 54
 
 @dataclass(frozen=True)
 class _Colours:
+    title: str
     values: NDArray[np.float64]
     """[G, E]."""
     numbers: tuple[NDArray, ...]
@@ -54,11 +55,30 @@ def gate_matrix(
         quantity: what is coloured.
         chosen: place of the gate that is framed.
     """
-    colours = _colours(means, quantity)
+    return _matrix(epochs, gates, _colours(means, quantity), chosen)
+
+
+def sample_matrix(epochs: NDArray, gates: Sequence[str], values: NDArray, chosen: int) -> go.Figure:
+    """:func:`gate_matrix` of the gate values g of one sample.
+
+    Args:
+        epochs: [E].
+        gates: names of the G gates, in the order of the forward pass.
+        values: g [G, E]; NaN where the sample was not seen.
+        chosen: place of the gate that is framed.
+    """
+    colours = _Colours("g", values, (), "g = %{customdata[0]:.3g}", palette.SHARE, 0, _top(values), "")
+    return _matrix(epochs, gates, colours, chosen, 260)
+
+
+def _matrix(
+    epochs: NDArray, gates: Sequence[str], colours: _Colours, chosen: int, pixels: int = 440
+) -> go.Figure:
+    """The figure; many gates have ``pixels`` together."""
     count = len(gates)
-    height = float(np.clip(round(440 / count), 4, 28)) * count
+    height = float(np.clip(round(pixels / count), 4, 28)) * count
     x, names = np.asarray(epochs, np.int32), np.array([html_escaped(gate.upper()) for gate in gates])
-    title = {"text": TITLES[quantity], "side": "right"}
+    title = {"text": colours.title, "side": "right"}
     figure = go.Figure(
         go.Heatmap(
             x=x, y=np.arange(count, dtype=np.int32), z=f4(colours.values), colorscale=colours.scale,
@@ -102,25 +122,28 @@ def shown_labels(count: int, chosen: int, height: float) -> list[int]:
     return sorted({row for row in range(0, count, step) if abs(row - chosen) >= step} | {chosen})
 
 
+def _top(values: NDArray) -> float:
+    """Upper end of the colours of gate values; 0 is the lower."""
+    # Gates in units begin near 0, and the curve ``identity`` has g = H, which exceeds 1.
+    return max(1e-6, float(values[~np.isnan(values)].max(initial=0)))
+
+
 def _colours(means: GateMeans, quantity: Quantity) -> _Colours:
+    title = TITLES[quantity]
     n, clean, corrupted = means.counts
     if quantity == "routed":
         hover = "share routed %{customdata[0]:.1%} of %{customdata[1]:,} samples"
-        return _Colours(means.routed, (n,), hover, palette.SHARE, 0, 1, ".0%")
+        return _Colours(title, means.routed, (n,), hover, palette.SHARE, 0, 1, ".0%")
     if quantity == "mean":
         hover = "mean g %{customdata[0]:.3g} of %{customdata[1]:,} samples"
-        known = means.value[~np.isnan(means.value)]
-        # Gates in units begin near 0, and the curve ``identity`` has g = H, which exceeds 1.
-        return _Colours(
-            means.value, (n,), hover, palette.SHARE, 0, max(1e-6, float(known.max(initial=0))), ""
-        )
+        return _Colours(title, means.value, (n,), hover, palette.SHARE, 0, _top(means.value), "")
     known = means.difference[~np.isnan(means.difference)]
     end = max(1e-6, float(np.abs(known).max(initial=0)))
     hover = ("corrupted minus clean %{customdata[0]:+.3g}<br>"
              "corrupted %{customdata[1]:.3g} (%{customdata[2]:,} samples), "
              "clean %{customdata[3]:.3g} (%{customdata[4]:,})")  # fmt: skip
     numbers = (means.corrupted, corrupted, means.clean, clean)
-    return _Colours(means.difference, numbers, hover, palette.DIFFERENCE, -end, end, "+")
+    return _Colours(title, means.difference, numbers, hover, palette.DIFFERENCE, -end, end, "+")
 
 
 def _points(figure: go.Figure, x: NDArray, names: NDArray, colours: _Colours) -> None:
@@ -130,7 +153,7 @@ def _points(figure: go.Figure, x: NDArray, names: NDArray, colours: _Colours) ->
     numbers = np.stack([f4(one).ravel() for one in (colours.values, *colours.numbers)], axis=-1)
     known = ~np.isnan(colours.values.ravel())
     invisible = {"marker": {"opacity": 0}}
-    for members, text in ((known, colours.hover), (~known, "no sample of the group has a value")):
+    for members, text in ((known, colours.hover), (~known, "no value")):
         if members.any():
             figure.add_scattergl(
                 x=x[columns[members]], y=rows[members].astype(np.int32), text=names[rows[members]].tolist(),

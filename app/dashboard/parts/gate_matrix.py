@@ -1,7 +1,8 @@
-"""All gates of a run over the epochs, on the page Overview: a click chooses the gate that the other figures show."""
+"""All gates of a run over the epochs: a click chooses the gate that the other figures of the page show."""
 
 from typing import get_args
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from app.dashboard import sentences
@@ -27,16 +28,33 @@ def gate_matrix(view: View, gate: str) -> None:
     )  # fmt: skip
     means = over_epochs.gate_means(view.at, view.split)
     quantity = quantity_chosen(means)
-    key = f"gate_matrix_{st.session_state.get('brush', 0)}"
-    st.plotly_chart(
+    clickable(
+        view,
         charts.gate_matrix(view.data.epochs, view.log.gates, means, quantity, view.log.gates.index(gate)),
+        "gate_matrix",
+        f"Heatmap: {charts.TITLES[quantity]} of {len(view.log.gates)} gates over the epochs",
+    )
+    st.caption(sentences.escaped(at_epoch(view, gate)))
+
+
+def clickable(view: View, figure: go.Figure, name: str, alt: str) -> None:
+    """Show a matrix of gates, in which a click on a row chooses the gate.
+
+    Args:
+        view: the view.
+        figure: of :mod:`app.dashboard.charts.gate_matrix`.
+        name: of the chart on the page.
+        alt: what it shows, in words.
+    """
+    key = f"{name}_{st.session_state.get('brush', 0)}"
+    st.plotly_chart(
+        figure,
         key=key,
         on_select=lambda: clicked(view, key),
         selection_mode="points",
         config=charts.CLICKED,
-        alt=f"Heatmap: {charts.TITLES[quantity]} of {len(view.log.gates)} gates over the epochs",
+        alt=alt,
     )
-    st.caption(sentences.escaped(at_epoch(view, gate)))
 
 
 def quantity_chosen(means: GateMeans) -> Quantity:

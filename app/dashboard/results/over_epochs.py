@@ -78,6 +78,12 @@ def gate_means(at: Stamp, split: str) -> GateMeans:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
+def gates_of_sample(at: Stamp, split: str, position: int) -> NDArray[np.float32]:
+    """Values of g of one sample at every gate and epoch, [G, E]."""
+    return logs.of_sample(at, split, position)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
 def accuracy(at: Stamp, split: str, label: str, group: str) -> Share:
     """Share of samples predicted as a label, over the epochs.
 

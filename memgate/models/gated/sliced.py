@@ -36,7 +36,7 @@ def folded(model: nn.Module) -> Any:
             module[0] = fuse_conv_bn_eval(cast(nn.Conv2d, module[0]), cast(nn.BatchNorm2d, module[1]))
             module[1] = nn.Identity()
     # Selecting rows and columns of weights copies longer pieces of memory than with the channels last.
-    return model.to(memory_format=torch.contiguous_format)
+    return model.eval().to(memory_format=torch.contiguous_format)
 
 
 def sliced(model: nn.Module) -> Any:

@@ -9,9 +9,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.dashboard import logs, palette, sentences
+from app.dashboard.charts import gate_matrix as gate_matrix_charts
 from app.dashboard.charts import sample as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.heading import heading
+from app.dashboard.parts import gate_matrix
 from app.dashboard.results import over_epochs
 from app.dashboard.view.state import View
 from memgate.log.format import DECIDED_BY, UNKNOWN, has_value
@@ -71,6 +73,19 @@ class Track:
         return sentences.class_name(label, self.view.log.class_names)
 
 
+def all_gates(track: Track, gate: str) -> None:
+    """Heatmap of the sample's g at every gate, in which a click chooses the gate of the charts."""
+    view, gates = track.view, track.view.log.gates
+    heading(f"g of all {len(gates)} gates", "click a row to choose the gate of the charts", "g", "B3U06")
+    values = over_epochs.gates_of_sample(view.at, view.split, track.position)
+    gate_matrix.clickable(
+        view,
+        gate_matrix_charts.sample_matrix(view.data.epochs, gates, values, gates.index(gate)),
+        "sample_gates",
+        f"Heatmap: g of sample {track.sample_id} at {len(gates)} gates over the epochs",
+    )
+
+
 def trajectories(track: Track) -> None:
     """Charts of the sample over the epochs with the quartiles of the clean samples and, on request, of its class."""
     view = track.view
@@ -103,6 +118,8 @@ def trajectories(track: Track) -> None:
     else:
         st.caption("The network of this run has no gate: there is no g and no route.")
     macs = ("macs",) if view.log.has_macs else ()
+    if view.gate and len(track.gates) < len(view.log.gates):
+        all_gates(track, view.gate)
     figure = charts.fit_trajectory(
         epochs, track("loss"), track("p_given"), colour=colour,
         macs=track("macs") if macs else None, **bands("loss", "p_given", *macs),
