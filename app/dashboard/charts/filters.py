@@ -123,7 +123,7 @@ def frequencies(
     figure.update_xaxes(
         range=[0, 1], tickformat=".0%", nticks=3, title={"text": "all samples", "standoff": 4}, row=1, col=1
     )
-    shown = shown_labels(len(classes), 0, 560)
+    shown = shown_labels(len(classes), 0, 330)
     figure.update_xaxes(
         range=[-0.5, len(classes) - 0.5], title={"text": "class", "standoff": 4}, **class_ticks(shown, classes),
         row=1, col=2,
@@ -195,7 +195,7 @@ def by_class(
         hovertemplate="%{text}: open for %{y:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}], %{customdata[2]:,} of "
                       "%{customdata[3]:,} samples<extra></extra>",
     )  # fmt: skip
-    shown = shown_labels(len(there), 0, 560)
+    shown = shown_labels(len(there), 0, 330)
     figure.update_layout(height=height, margin={**MARGIN, "b": 84}, showlegend=False)
     figure.update_xaxes(
         range=[-0.6, len(there) - 0.4], **class_ticks(shown, [classes[place] for place in there]),

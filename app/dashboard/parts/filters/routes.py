@@ -57,7 +57,7 @@ def routes(view: View, result: ProbeResult, one: GatesResult) -> None:
     if none_rare:
         names = [name for name in names if name != RARE_CLOSED]
         losses = tuple(loss for loss in losses if loss.part != RARE_CLOSED)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         fits(view, result, one, names)
     with right:

@@ -60,7 +60,7 @@ def selected_samples(view: View, result: ProbeResult, one: GatesResult, chosen: 
     )
     st.caption(escaped(cost_sentence(one, members)))
     figure(one, contrasts, chosen)
-    table(one, contrasts, members, result.config["always"])
+    table(one, contrasts, members, result.config["always"], chosen)
     st.button(
         f"Show {name_of(one, chosen)} and its pictures", key="show_filter", icon=":material/arrow_forward:",
         on_click=state.write_param, args=(PARAM, "filters"),
@@ -98,7 +98,9 @@ def figure(one: GatesResult, contrasts: FilterContrasts, chosen: int) -> None:
     )  # fmt: skip
 
 
-def table(one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool_], always: float) -> None:
+def table(
+    one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool_], always: float, chosen: int
+) -> None:
     """Filters with the largest differences; a click on a row chooses the filter."""
     order = contrasts.order[:ROWS]
     heading(
@@ -109,14 +111,16 @@ def table(one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool
     )
     rows = [row(one, contrasts, members, always, place) for place in order.tolist()]
 
+    key = f"largest_differences_{chosen}"  # another one unmarks the row of the filter before
+
     def picked() -> None:
-        event: Any = st.session_state["largest_differences"]
+        event: Any = st.session_state[key]
         place = selection.picked_row(event)
         if place is not None and place < len(order):
             choose(one, int(order[place]))
 
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="largest_differences", on_select=picked, height=290,
+        pd.DataFrame(rows), hide_index=True, key=key, on_select=picked, height=290,
         selection_mode=["single-row", "single-cell"],
     )  # fmt: skip
     st.caption(
