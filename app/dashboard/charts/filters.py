@@ -181,6 +181,7 @@ def by_class(
     if len(there) > MANY_CLASSES:
         there = there[np.argsort(-share, kind="stable")]
         share = opened[there] / samples[there]
+    names = [classes[place] for place in there.tolist()]
     low, high = wilson(opened[there], samples[there])
     figure = go.Figure()
     figure.add_hline(
@@ -189,7 +190,7 @@ def by_class(
     )  # fmt: skip
     figure.add_scatter(
         x=np.arange(len(there), dtype=np.int32), y=f4(share), mode="markers",
-        marker={"color": palette.CLEAN, "size": 8}, text=[html_escaped(classes[place]) for place in there],
+        marker={"color": palette.CLEAN, "size": 8}, text=[html_escaped(name) for name in names],
         error_y={"type": "data", "symmetric": False, "array": f4(high - share), "arrayminus": f4(share - low)},
         customdata=np.stack([f4(one) for one in (low, high, opened[there], samples[there])], axis=-1),
         hovertemplate="%{text}: open for %{y:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}], %{customdata[2]:,} of "
@@ -198,7 +199,7 @@ def by_class(
     shown = shown_labels(len(there), 0, 330)
     figure.update_layout(height=height, margin={**MARGIN, "b": 84}, showlegend=False)
     figure.update_xaxes(
-        range=[-0.6, len(there) - 0.4], **class_ticks(shown, [classes[place] for place in there]),
+        range=[-0.6, len(there) - 0.4], **class_ticks(shown, names),
         title={"text": "class" + (", most often open first" if len(there) > MANY_CLASSES else ""), "standoff": 4},
     )  # fmt: skip
     figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", title={"text": "share open", "standoff": 12})

@@ -6,7 +6,7 @@ import pytest
 from probes.gates.contrasts import filter_contrasts
 from probes.gates.filters import filter_statistics
 from probes.gates.patterns import opened_by
-from probes.stats.differences import difference_interval
+from probes.stats.differences import difference_intervals
 from probes.stats.estimate import excess, ratio
 from probes.stats.intervals import wilson
 
@@ -30,9 +30,9 @@ def test_intervals_are_newcombes_at_bonferronis_level() -> None:
     one = filter_contrasts(PACKED, 13, SELECTED)
     on = OPENED[3, SELECTED].sum(), OPENED[3, ~SELECTED].sum()
     sides = [(k / n, *wilson(k, n, 1 - 0.05 / 13)) for k, n in zip(on, one.count, strict=True)]
-    expected = difference_interval(*sides)
+    expected = difference_intervals(sides[0], sides[1])
     assert (one.difference[3], one.low[3], one.high[3]) == pytest.approx(expected)
-    alone = filter_contrasts(PACKED[:1] & 128, 1, SELECTED)
+    alone = filter_contrasts(PACKED[:1] & np.uint8(128), 1, SELECTED)
     single = excess(*(ratio(int(OPENED[0, side].sum()), int(side.sum())) for side in (SELECTED, ~SELECTED)))
     assert (alone.difference[0], alone.low[0], alone.high[0]) == pytest.approx(
         (single.value, single.low, single.high)

@@ -138,9 +138,7 @@ def row(
     opened = one.filter(str(one.gate_of[place]), int(one.number[place]))
     on = int(opened.sum())
     category = CATEGORIES[2 if on > always * n else 0 if n - on > always * n else 1]
-    apart = estimate(
-        *(float(side[place]) for side in (contrasts.difference, contrasts.low, contrasts.high)), n
-    )
+    apart = estimate(*contrasts.ends(place), n=n)
     inside = stratified_difference(opened.astype(np.float64), members, ~members, one.image_class)
     return {
         "filter": name_of(one, place),
