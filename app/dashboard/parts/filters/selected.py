@@ -60,7 +60,8 @@ def selected_samples(view: View, result: ProbeResult, one: GatesResult, chosen: 
     )
     st.caption(escaped(cost_sentence(one, members)))
     figure(one, contrasts, chosen)
-    table(one, contrasts, members, result.config["always"], chosen)
+    category = results.use(view, result, "given").category(result.config["always"])
+    table(one, contrasts, members, category, chosen)
     st.button(
         f"Show {name_of(one, chosen)} and its pictures", key="show_filter", icon=":material/arrow_forward:",
         on_click=state.write_param, args=(PARAM, "filters"),
@@ -99,7 +100,11 @@ def figure(one: GatesResult, contrasts: FilterContrasts, chosen: int) -> None:
 
 
 def table(
-    one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool_], always: float, chosen: int
+    one: GatesResult,
+    contrasts: FilterContrasts,
+    members: NDArray[np.bool_],
+    category: NDArray[np.int8],
+    chosen: int,
 ) -> None:
     """Filters with the largest differences; a click on a row chooses the filter."""
     order = contrasts.order[:ROWS]
@@ -109,7 +114,7 @@ def table(
         "within classes",
         "interval",
     )
-    rows = [row(one, contrasts, members, always, place) for place in order.tolist()]
+    rows = [row(one, contrasts, members, category, place) for place in order.tolist()]
 
     key = f"largest_differences_{chosen}"  # another one unmarks the row of the filter before
 
@@ -131,18 +136,19 @@ def table(
 
 
 def row(
-    one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool_], always: float, place: int
+    one: GatesResult,
+    contrasts: FilterContrasts,
+    members: NDArray[np.bool_],
+    category: NDArray[np.int8],
+    place: int,
 ) -> dict[str, str]:
     """A filter as a row."""
-    n = len(members)
     opened = one.filter(str(one.gate_of[place]), int(one.number[place]))
-    on = int(opened.sum())
-    category = CATEGORIES[2 if on > always * n else 0 if n - on > always * n else 1]
-    apart = estimate(*contrasts.ends(place), n=n)
+    apart = estimate(*contrasts.ends(place), n=len(members))
     inside = stratified_difference(opened.astype(np.float64), members, ~members, one.image_class)
     return {
         "filter": name_of(one, place),
-        "category": category,
+        "category": CATEGORIES[category[place]],
         "selected": f"{contrasts.selected[place]:.1%}",
         "rest": f"{contrasts.rest[place]:.1%}",
         "selected minus rest": points(apart),
