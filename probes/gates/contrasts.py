@@ -27,6 +27,10 @@ class FilterContrasts:
     count: tuple[int, int]
     """Selected samples, and the rest."""
 
+    def ends(self, place: int) -> tuple[float, float, float]:
+        """Difference of one filter with the ends of its interval."""
+        return float(self.difference[place]), float(self.low[place]), float(self.high[place])
+
     @property
     def resolved(self) -> NDArray[np.bool_]:
         """Whether the interval excludes 0 [F]."""
@@ -57,4 +61,4 @@ def filter_contrasts(packed: NDArray[np.uint8], filters: int, selected: NDArray[
     sides = [
         (share, *wilson(count, size, level)) for share, count, size in zip(shares, counts, sizes, strict=True)
     ]
-    return FilterContrasts(shares[0], shares[1], *difference_intervals(*sides), count=sizes)
+    return FilterContrasts(shares[0], shares[1], *difference_intervals(sides[0], sides[1]), count=sizes)

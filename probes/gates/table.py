@@ -254,7 +254,7 @@ def _routes(result: ProbeResult, summary: GatesSummary) -> list[str]:
         _table(route_rows(losses, cost_form(summary.unit, summary.largest))),
     ]
     if contrasted := [loss for loss in losses if loss.fit_over_clean is not None]:
-        rows = _contrast_rows(contrasted, {(loss.whole, loss.part, loss.group): loss for loss in losses})
+        rows = contrast_rows(contrasted, {(loss.whole, loss.part, loss.group): loss for loss in losses})
         parts += ["Do corrupted samples lose more of their fit than clean ones?", _table(rows)]
         parts.append(route_verdict(contrasted))
     if missing := int((result.values["donor"] == NONE).sum()):
@@ -264,10 +264,15 @@ def _routes(result: ProbeResult, summary: GatesSummary) -> list[str]:
     return parts
 
 
-def _contrast_rows(
+def contrast_rows(
     losses: Sequence[RouteLoss], all_losses: Mapping[tuple[str, str, str], RouteLoss]
 ) -> list[dict[str, str]]:
-    """A row for each route, with the losses of all and of the fitted samples beyond those of clean ones."""
+    """A row for each route, with the losses of all and of the fitted samples beyond those of clean ones.
+
+    Args:
+        losses: of one group, each with a comparison with the clean samples.
+        all_losses: route compared with, route taken and group to its losses, those of the clean samples among them.
+    """
     return [
         {
             "route": _pair(loss),

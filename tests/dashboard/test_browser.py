@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from memgate.runs.run import Run
+from probes.result import save_results
+from tests.helpers.gate_results import result_of
 from tests.helpers.made_runs import RunPlan, build_run
 
 pytestmark = [
@@ -33,11 +35,13 @@ FRAME = """() => {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the runs ``units``, ``other`` and ``noisy``."""
+    """The folder of the runs ``units``, ``other``, ``noisy`` and ``channels``."""
     folder = tmp_path_factory.mktemp("dashboard")
     build_run(folder, RunPlan(name="units", epochs=2, n=100, unit_depth=20))
     build_run(folder, RunPlan(name="other", noise=(), epochs=2))
     build_run(folder, RunPlan(name="noisy", n=600, epochs=12))
+    channels = build_run(folder, RunPlan(name="channels", epochs=2, n=100, unit_depth=20, macs=True))
+    save_results(channels, "gates", [result_of(channels, epoch=2)])
     return folder / "runs"
 
 
@@ -211,6 +215,25 @@ def test_a_click_on_a_row_of_the_matrix_chooses_the_gate(
     settled(page, ".js-plotly-plot")
     page.get_by_text("Gate value of B2U02 over the epochs").wait_for()
     screenshot("gates")
+
+
+@pytest.mark.slow
+def test_clicks_on_bars_choose_gate_and_filter(server: str, page: Any, screenshot: Any) -> None:
+    page.goto(f"{server}/filters?run=channels&gate=b1u01")
+    settled(page, ".js-plotly-plot")
+    frame = page.evaluate(FRAME)
+    page.mouse.click(frame["left"] + frame["width"] * 4.5 / 9, frame["top"] + 0.5 * frame["height"])
+    page.wait_for_url("**gate=b2u02**filter=b2u02**")
+    settled(page, ".js-plotly-plot")
+    bars = page.evaluate(
+        FRAME.replace("querySelector('.js-plotly-plot')", "querySelectorAll('.js-plotly-plot')[1]")
+    )
+    title = page.get_by_text("Pictures that open B2U02/")
+    before = title.inner_text()
+    page.mouse.click(bars["left"] + 3, bars["top"] + bars["height"] * 1.5 / 32)
+    page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before)
+    settled(page, ".js-plotly-plot")
+    screenshot("filters")
 
 
 @pytest.mark.slow

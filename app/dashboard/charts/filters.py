@@ -63,7 +63,7 @@ def categories(
     rows = shown_labels(len(gates), chosen, 480)
     ticks = [f"<b>{names[row]}</b>" if row == chosen else names[row] for row in rows]
     figure.update_xaxes(
-        title={"text": "gate, in the order of the forward pass", "standoff": 4}, tickmode="array",
+        title={"text": "gate, from input to output", "standoff": 4}, tickmode="array",
         tickvals=np.array(rows, np.int32), ticktext=ticks, range=[-0.5, len(gates) - 0.5], fixedrange=True,
     )  # fmt: skip
     figure.update_yaxes(title={"text": "share of the gate's filters", "standoff": 12}, tickformat=".0%",
@@ -123,7 +123,7 @@ def frequencies(
     figure.update_xaxes(
         range=[0, 1], tickformat=".0%", nticks=3, title={"text": "all samples", "standoff": 4}, row=1, col=1
     )
-    shown = shown_labels(len(classes), 0, 560)
+    shown = shown_labels(len(classes), 0, 330)
     figure.update_xaxes(
         range=[-0.5, len(classes) - 0.5], title={"text": "class", "standoff": 4}, **class_ticks(shown, classes),
         row=1, col=2,
@@ -181,6 +181,7 @@ def by_class(
     if len(there) > MANY_CLASSES:
         there = there[np.argsort(-share, kind="stable")]
         share = opened[there] / samples[there]
+    names = [classes[place] for place in there.tolist()]
     low, high = wilson(opened[there], samples[there])
     figure = go.Figure()
     figure.add_hline(
@@ -189,16 +190,16 @@ def by_class(
     )  # fmt: skip
     figure.add_scatter(
         x=np.arange(len(there), dtype=np.int32), y=f4(share), mode="markers",
-        marker={"color": palette.CLEAN, "size": 8}, text=[html_escaped(classes[place]) for place in there],
+        marker={"color": palette.CLEAN, "size": 8}, text=[html_escaped(name) for name in names],
         error_y={"type": "data", "symmetric": False, "array": f4(high - share), "arrayminus": f4(share - low)},
         customdata=np.stack([f4(one) for one in (low, high, opened[there], samples[there])], axis=-1),
         hovertemplate="%{text}: open for %{y:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}], %{customdata[2]:,} of "
                       "%{customdata[3]:,} samples<extra></extra>",
     )  # fmt: skip
-    shown = shown_labels(len(there), 0, 560)
+    shown = shown_labels(len(there), 0, 330)
     figure.update_layout(height=height, margin={**MARGIN, "b": 84}, showlegend=False)
     figure.update_xaxes(
-        range=[-0.6, len(there) - 0.4], **class_ticks(shown, [classes[place] for place in there]),
+        range=[-0.6, len(there) - 0.4], **class_ticks(shown, names),
         title={"text": "class" + (", most often open first" if len(there) > MANY_CLASSES else ""), "standoff": 4},
     )  # fmt: skip
     figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", title={"text": "share open", "standoff": 12})
@@ -249,7 +250,7 @@ def contrasts(
                          clickmode="event+select", dragmode=False, hovermode="closest")  # fmt: skip
     figure.update_xaxes(
         tickmode="array", tickvals=f4(middles[shown]), ticktext=[names[place] for place in shown], showgrid=False,
-        range=[-1, len(labels)], title={"text": "filter, in the order of the forward pass", "standoff": 4},
+        range=[-1, len(labels)], title={"text": "filter, from input to output", "standoff": 4},
     )  # fmt: skip
     figure.update_yaxes(
         tickformat="+.0%", zeroline=True, title={"text": "share open, selected minus rest", "standoff": 12}

@@ -65,7 +65,7 @@ def label_of_class(view: View) -> Label:
     """Whose class counts: that of the clean label, or of the given one; chosen where they differ."""
     labels = view.data.samples
     known = labels.truth_known and (labels.given_label != labels.clean_label).any()
-    options = list(LABELS) if known else ["given"]
+    options: list[Label] = ["clean", "given"] if known else ["given"]
     titles = [LABELS[one] for one in options]
     return option(LABEL, "Classes by", options, titles, "clean label", "given label")  # pyright: ignore[reportReturnType]
 

@@ -19,7 +19,7 @@ from probes.gates.config import RARE_CLOSED
 from probes.gates.cost import cost_of, unit_of
 from probes.gates.donors import NONE
 from probes.gates.stored import GatesResult
-from probes.gates.table import cost_form, route_rows, route_verdict
+from probes.gates.table import contrast_rows, cost_form, route_rows, route_verdict
 from probes.result import ProbeResult
 from probes.stats.estimate import Estimate, share
 
@@ -57,7 +57,7 @@ def routes(view: View, result: ProbeResult, one: GatesResult) -> None:
     if none_rare:
         names = [name for name in names if name != RARE_CLOSED]
         losses = tuple(loss for loss in losses if loss.part != RARE_CLOSED)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         fits(view, result, one, names)
     with right:
@@ -67,6 +67,8 @@ def routes(view: View, result: ProbeResult, one: GatesResult) -> None:
         ]
         if contrasted:
             st.markdown(escaped(route_verdict(contrasted)))
+            rows = contrast_rows(contrasted, {(loss.whole, loss.part, loss.group): loss for loss in losses})
+            st.dataframe(pd.DataFrame(rows), hide_index=True, key="route_contrasts")
         else:
             st.caption("The samples shown are not both clean and corrupted: there is nothing to compare.")
         if missing := int((one.result.values["donor"] == NONE).sum()):
@@ -89,7 +91,8 @@ def routes(view: View, result: ProbeResult, one: GatesResult) -> None:
     )
     st.caption(
         "Paired by sample. other class - same class: both patterns are another sample's, so that what is left is the "
-        "class. fit lost over clean: what the group loses beyond the clean samples. Brackets: 95 % intervals (Bonett "
+        "class. over clean: what corrupted samples lose beyond the clean ones, of all and of those that fit along the "
+        "first route. Brackets: 95 % intervals (Bonett "
         "and Price's for paired differences, Newcombe's for differences of groups, Student's for margins)."
     )
 

@@ -60,7 +60,8 @@ def selected_samples(view: View, result: ProbeResult, one: GatesResult, chosen: 
     )
     st.caption(escaped(cost_sentence(one, members)))
     figure(one, contrasts, chosen)
-    table(one, contrasts, members, result.config["always"])
+    category = results.use(view, result, "given").category(result.config["always"])
+    table(one, contrasts, members, category, chosen)
     st.button(
         f"Show {name_of(one, chosen)} and its pictures", key="show_filter", icon=":material/arrow_forward:",
         on_click=state.write_param, args=(PARAM, "filters"),
@@ -98,7 +99,13 @@ def figure(one: GatesResult, contrasts: FilterContrasts, chosen: int) -> None:
     )  # fmt: skip
 
 
-def table(one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool_], always: float) -> None:
+def table(
+    one: GatesResult,
+    contrasts: FilterContrasts,
+    members: NDArray[np.bool_],
+    category: NDArray[np.int8],
+    chosen: int,
+) -> None:
     """Filters with the largest differences; a click on a row chooses the filter."""
     order = contrasts.order[:ROWS]
     heading(
@@ -107,16 +114,18 @@ def table(one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool
         "within classes",
         "interval",
     )
-    rows = [row(one, contrasts, members, always, place) for place in order.tolist()]
+    rows = [row(one, contrasts, members, category, place) for place in order.tolist()]
+
+    key = f"largest_differences_{chosen}"  # another one unmarks the row of the filter before
 
     def picked() -> None:
-        event: Any = st.session_state["largest_differences"]
+        event: Any = st.session_state[key]
         place = selection.picked_row(event)
         if place is not None and place < len(order):
             choose(one, int(order[place]))
 
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="largest_differences", on_select=picked, height=290,
+        pd.DataFrame(rows), hide_index=True, key=key, on_select=picked, height=290,
         selection_mode=["single-row", "single-cell"],
     )  # fmt: skip
     st.caption(
@@ -127,20 +136,19 @@ def table(one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool
 
 
 def row(
-    one: GatesResult, contrasts: FilterContrasts, members: NDArray[np.bool_], always: float, place: int
+    one: GatesResult,
+    contrasts: FilterContrasts,
+    members: NDArray[np.bool_],
+    category: NDArray[np.int8],
+    place: int,
 ) -> dict[str, str]:
     """A filter as a row."""
-    n = len(members)
     opened = one.filter(str(one.gate_of[place]), int(one.number[place]))
-    on = int(opened.sum())
-    category = CATEGORIES[2 if on > always * n else 0 if n - on > always * n else 1]
-    apart = estimate(
-        *(float(side[place]) for side in (contrasts.difference, contrasts.low, contrasts.high)), n
-    )
+    apart = estimate(*contrasts.ends(place), n=len(members))
     inside = stratified_difference(opened.astype(np.float64), members, ~members, one.image_class)
     return {
         "filter": name_of(one, place),
-        "category": category,
+        "category": CATEGORIES[category[place]],
         "selected": f"{contrasts.selected[place]:.1%}",
         "rest": f"{contrasts.rest[place]:.1%}",
         "selected minus rest": points(apart),
