@@ -19,6 +19,7 @@ NO_FILES = {
     "memgate/recorder/arguments.py",  # read again at once
     "memgate/log/writer.py",  # lists of names
     "memgate/log/new_file.py",  # lists of names
+    "memgate/log/gate_vector_files.py",  # names with their numbers of channels
     "memgate/log/identity.py",  # hashed
     "memgate/log/seal.py",  # texts and whole numbers, whose bytes are hashed
     "memgate/training/checkpoint.py",  # likewise

@@ -366,7 +366,9 @@ def test_long_text_is_large():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("schema", "shape", "form"), [(*kind, form) for kind, forms in KINDS.items() for form in forms]
+    ("schema", "shape", "form"),
+    # Of the gates' vectors: tests/probes/export/test_gate_arrays.py.
+    [(*kind, form) for kind, forms in KINDS.items() if kind[1] != "gates" for form in forms],
 )
 def test_size_and_first_rows_before_anything_is_written(make_run, schema, shape, form):
     run = make_run(

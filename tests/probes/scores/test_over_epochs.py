@@ -107,7 +107,7 @@ def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
 def loss_curve(loss: np.ndarray, corrupted: np.ndarray) -> EpochCurve:
     """The curve of [E, N] losses, NaN where a sample was not seen."""
     snapshot: Any = SimpleNamespace(
-        log=SimpleNamespace(gates=()), epochs=np.arange(1, len(loss) + 1),
+        log=SimpleNamespace(gates=(), has_macs=False), epochs=np.arange(1, len(loss) + 1),
         values=lambda *_: loss, known=lambda *_: ~np.isnan(loss),
     )  # fmt: skip
     return epoch_curves(snapshot, {"clean": ~corrupted, "corrupted": corrupted})[0]
