@@ -39,9 +39,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dashboard")
     build_run(folder, RunPlan(name="units", epochs=2, n=100, unit_depth=20))
     build_run(folder, RunPlan(name="other", noise=(), epochs=2))
-    build_run(folder, RunPlan(name="noisy", n=600, epochs=12))
     channels = build_run(folder, RunPlan(name="channels", epochs=2, n=100, unit_depth=20, macs=True))
     save_results(channels, "gates", [result_of(channels, epoch=2)])
+    build_run(folder, RunPlan(name="noisy", n=600, epochs=12))  # the newest, so the first in the list
     return folder / "runs"
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from memgate.config.run import ModelConfig
@@ -32,7 +31,6 @@ class _Shaken(torch.autograd.Function):
         return torch.lerp(second, first, forward)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, None, None]:
         """The gradients of both branches."""
         (coefficient,), (gradient,) = ctx.saved_tensors, gradients
