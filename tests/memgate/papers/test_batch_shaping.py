@@ -112,7 +112,10 @@ def test_networks_that_the_paper_compares_with():
     skipnet = recipe("paper-bas-skipnet-r38-c10")
     assert (skipnet.model.name, skipnet.model.depth, skipnet.model.gate.skip_gate) == ("skipnet", 38, "ff-1")
     train = skipnet.train  # 64,000 steps of 128 images, a tenth of the rate after 32,000 and 48,000
-    assert [round(steps / 391) for steps in (64_000, 32_000, 48_000)] == [train.epochs, *(train.milestones or ())]
+    assert [round(steps / 391) for steps in (64_000, 32_000, 48_000)] == [
+        train.epochs,
+        *(train.milestones or ()),
+    ]
     assert (train.batch_size, train.lr, train.weight_decay, train.gate_weight_decay) == (128, 0.1, 1e-4, 1e-4)
     for name in ("paper-bas-aig-r20-c10-0.4", "paper-bas-skipnet-r38-c10"):
         assert scaled(recipe(name), "tiny").resolved().model.depth == 14
