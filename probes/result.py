@@ -7,7 +7,7 @@ The file (format memgate-probe/2) has a group ``/<split>/epoch_NNN/<variant>`` f
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError, require
 from memgate.log.guard import CheckedFile, text
 from memgate.log.new_file import fixed
 from memgate.log.seal import user_block, write_seal
 from memgate.runs.checks import check_run
-from memgate.runs.run import Run
+from memgate.runs.run import Run, command
 from noise.files.atomic import atomic_write
 from noise.files.json_form import json_text
 from noise.files.lock import locked_folder
@@ -125,6 +126,36 @@ def load_results(run: Run, probe: str) -> tuple[ProbeResult, ...]:
         results = list(_entries(probe, handle))
     _check_run(run, path, results)
     return tuple(sorted(results, key=lambda result: (result.epoch, result.variant)))
+
+
+def stored_result(
+    run: Run, probe: str, split: str, epoch: int | None, check: Callable[[str, ModelConfig], object]
+) -> ProbeResult:
+    """A stored result of a probe on a split.
+
+    Args:
+        run: a run that memgate trained.
+        probe: name of the probe.
+        split: a split of the run.
+        epoch: of the checkpoint; None for the latest that was probed.
+        check: refuses networks that the probe cannot be run on: a command that refuses is no remedy.
+
+    Raises:
+        MemgateError: the run has no such split, or no such result.
+    """
+    check_run(run)
+    run.sample_log().samples(split)
+    stored = [result for result in load_results(run, probe) if result.split == split]
+    results = [result for result in stored if epoch in (None, result.epoch)]
+    if not results:
+        check(run.name, run.config.model)
+        at = "" if epoch is None else f" --checkpoints {epoch}"
+        which = "" if epoch is None else f" at epoch {epoch}"
+        raise MemgateError(
+            f"{run.name} has no {probe} results of {split}{which}: {command(f'probe {probe}', run.path)} "
+            f"--splits {split}{at}."
+        )
+    return results[-1]
 
 
 def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> list[ProbeResult]:

@@ -136,6 +136,11 @@ class GateConfig:
         for flag, value in (("bias", self.bias), ("opening", self.opening)):
             require(math.isfinite(value), f"--model.gate.{flag} {value} must be a number, such as -6.")
 
+    def gated_maps(self, maps: int) -> range:
+        """Numbers of the gated maps between the convolutions of a unit that has so many, counted from 1."""
+        numbers = range(1, maps + 1)
+        return {"both": numbers, "first": numbers[:1], "last": numbers[-1:]}[self.inner]
+
     @property
     def names(self) -> tuple[str, ...]:
         """The gated blocks in the order of the forward pass."""

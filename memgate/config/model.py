@@ -229,6 +229,11 @@ class ModelConfig:
         }
 
     @property
+    def inner_maps(self) -> int:
+        """Maps between the convolutions of a residual unit."""
+        return 1 if self.block == "basic" else 2
+
+    @property
     def gate_channels(self) -> dict[str, int]:
         """Gate to the number C of things it opens or closes: channels, or the unit itself; empty for gates that mix.
 
@@ -238,7 +243,7 @@ class ModelConfig:
             return dict.fromkeys(self.gate_names, 1)
         if self.name not in GATES_OF_CHANNELS:
             return {}
-        maps = 2 if self.block == "bottleneck" and self.gate.inner == "both" else 1
+        maps = len(self.gate.gated_maps(self.inner_maps))
         return {name: maps * self.widths[name.partition("u")[0]] for name in unit_names(self.units)}
 
     @property

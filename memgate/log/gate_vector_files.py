@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from memgate.console import size_text
 from memgate.errors import require
-from memgate.log.gate_vectors import SCHEMA, ids_digest, kept_epochs, vector_path
+from memgate.log.gate_vectors import SCHEMA, ids_digest, kept_epochs, packed_bytes, vector_path
 from memgate.log.new_file import fixed
 from memgate.log.seal import user_block, write_seal
 from noise.files.atomic import atomic_write, sync_folder
@@ -57,8 +57,10 @@ class VectorLayout:
 
     def vector_bytes(self) -> int:
         """Size of the vectors in one file in bytes."""
-        pattern = sum(_bytes(count) for count in self.gates.values())
-        return sum(len(ids) * pattern + len(self.gates) * _bytes(len(ids)) for ids in self.splits.values())
+        pattern = sum(packed_bytes(count) for count in self.gates.values())
+        return sum(
+            len(ids) * pattern + len(self.gates) * packed_bytes(len(ids)) for ids in self.splits.values()
+        )
 
     @property
     def size_note(self) -> str:
@@ -129,8 +131,3 @@ def _content(layout: VectorLayout, epoch: int, log: str, vectors: Mapping[str, S
             group.create_dataset("known", data=np.packbits(values.known, axis=1))
     write_seal(buffer, SCHEMA, start)
     return buffer.getbuffer()
-
-
-def _bytes(bits: int) -> int:
-    """Bytes that hold so many bits."""
-    return -(-bits // 8)

@@ -53,6 +53,11 @@ def kept_epochs(folder: Path) -> tuple[int, ...]:
     return tuple(epoch for epoch in sorted(epochs) if vector_path(folder, epoch).is_file())
 
 
+def packed_bytes(bits: int) -> int:
+    """Bytes that hold so many bits."""
+    return -(-bits // 8)
+
+
 def ids_digest(sample_id: NDArray[np.integer]) -> str:
     """SHA-256 of sample ids [N] as little-endian int64, in the order of the log."""
     return hashlib.sha256(sample_id.astype("<i8").tobytes()).hexdigest()
@@ -210,8 +215,8 @@ class GateVectors:
 
     def _check_shapes(self, group: Any, samples: int) -> None:
         """Raise ValueError where a dataset of a split is not as the attributes say."""
-        expected = {f"patterns/{name}": (samples, -(-count // 8)) for name, count in self.gates.items()}
-        expected["known"] = (len(self.gates), -(-samples // 8))
+        expected = {f"patterns/{name}": (samples, packed_bytes(count)) for name, count in self.gates.items()}
+        expected["known"] = (len(self.gates), packed_bytes(samples))
         for name, shape in expected.items():
             if group[name].shape != shape or group[name].dtype != np.uint8:
                 raise ValueError(f"{name} is {group[name].dtype} {group[name].shape} and not uint8 {shape}")

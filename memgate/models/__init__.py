@@ -50,7 +50,6 @@ from memgate.models.gated.block_gates import BLOCK_GATES
 from memgate.models.gated.channel_gated import ChannelGatedResNet
 from memgate.models.gated.convnet_aig import AdaptiveResNet
 from memgate.models.gated.fbs import BoostedResNet
-from memgate.models.gated.hard_gated import HardGatedResNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
 from memgate.models.gated.skipnet import SkipNet
 
@@ -60,42 +59,24 @@ PAPERS_SIDE = 32
 """Side in pixels of CIFAR's images."""
 
 
-def _resnet(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
-    return ResNet(config, classes)
+Constructor = Callable[[ModelConfig, int, int], nn.Module]
 
 
-def _layer_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
-    return LayerGatedResNet(config, classes)
+def _of_any_size(network: Callable[[ModelConfig, int], nn.Module]) -> Constructor:
+    """The constructor of a network that is the same for images of every size."""
+    return lambda config, classes, _image_size: network(config, classes)
 
 
-def _hard_gated(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
-    return HARD_GATED[config.name](config, classes)
-
-
-HARD_GATED: dict[str, type[HardGatedResNet]] = {
-    "channel-gate": ChannelGatedResNet,
-    "convnet-aig": AdaptiveResNet,
-    "skipnet": SkipNet,
-    "fbs": BoostedResNet,
-}
-"""Name of a network whose gates open or close to its class."""
-
-
-def _densenet(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
-    return DenseNet(config, classes)
-
-
-def _shake_shake(config: ModelConfig, classes: int, _image_size: int) -> nn.Module:
-    return ShakeShake(config, classes)
-
-
-MODELS: dict[str, Callable[[ModelConfig, int, int], nn.Module]] = {
-    "resnet": _resnet,
-    "densenet": _densenet,
-    "shake-shake": _shake_shake,
+MODELS: dict[str, Constructor] = {
+    "resnet": _of_any_size(ResNet),
+    "densenet": _of_any_size(DenseNet),
+    "shake-shake": _of_any_size(ShakeShake),
     **dict.fromkeys(BLOCK_GATES, BlockGatedResNet),
-    **dict.fromkeys(UNIT_GATES, _layer_gated),
-    **dict.fromkeys(HARD_GATED, _hard_gated),
+    **dict.fromkeys(UNIT_GATES, _of_any_size(LayerGatedResNet)),
+    "channel-gate": _of_any_size(ChannelGatedResNet),
+    "convnet-aig": _of_any_size(AdaptiveResNet),
+    "skipnet": _of_any_size(SkipNet),
+    "fbs": _of_any_size(BoostedResNet),
 }
 """Name of a network to its constructor from (configuration, number of classes K, side of the images in pixels)."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def at_least_float32(values: Tensor) -> Tensor:
@@ -41,6 +42,16 @@ def masked_entropy(logits: Tensor) -> Tensor:
     """
     log_p = torch.log_softmax(at_least_float32(logits), dim=1)
     return entropy_of(log_p.clamp(min=torch.finfo(log_p.dtype).min))
+
+
+def choice_entropy(logits: Tensor, probability: Tensor) -> Tensor:
+    """Entropy in nats, in [0, ln 2], of choices between two, in the shape of the logits; exact where almost certain.
+
+    Args:
+        logits: of one of the two against the other.
+        probability: sigmoid of the logits.
+    """
+    return functional.softplus(logits) - logits * probability
 
 
 def _normalised(h: Tensor, classes: int, slope: float) -> Tensor:

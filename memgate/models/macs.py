@@ -192,13 +192,12 @@ def _unit_terms(config: ModelConfig, gate: str, macs: Mapping[str, int], unit: s
         macs: module to its MACs.
         unit: name of the unit's module.
     """
-    count = 2 if config.block == "basic" else 3
-    maps = list(range(1, count))  # the inner map n lies between the convolutions n and n + 1
-    gated = {"both": maps, "first": maps[:1], "last": maps[-1:]}[config.gate.inner]
+    # The inner map n lies between the convolutions n and n + 1.
+    gated = config.gate.gated_maps(config.inner_maps)
     width = config.gate_channels[gate] // len(gated)
     parts = {number: (gate, place * width, (place + 1) * width) for place, number in enumerate(gated)}
     terms = []
-    for number in range(1, count + 1):
+    for number in range(1, config.inner_maps + 2):
         factors = tuple(parts[near] for near in (number - 1, number) if near in parts)
         if factors:
             terms.append(Term(macs[f"{unit}.conv{number}"], factors))

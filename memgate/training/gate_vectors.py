@@ -9,7 +9,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.log import gate_vector_files
 from memgate.log.gate_vector_files import SplitVectors, VectorLayout, write_gate_vectors
-from memgate.log.gate_vectors import vector_path
+from memgate.log.gate_vectors import packed_bytes, vector_path
 from memgate.models import Forward
 from memgate.runs.held import HeldRun
 from memgate.runs.inputs import Inputs
@@ -27,7 +27,7 @@ class VectorBuffer:
             device: of the network.
         """
         self.gates = dict(gates)
-        width = sum(-(-channels // 8) for channels in self.gates.values())
+        width = sum(packed_bytes(channels) for channels in self.gates.values())
         self.packed = torch.zeros((samples, width), dtype=torch.uint8, device=device)
         self.known = torch.zeros((len(self.gates), samples), dtype=torch.bool, device=device)
 
@@ -51,7 +51,7 @@ class VectorBuffer:
         """The collected vectors as NumPy arrays."""
         packed, patterns, begin = self.packed.cpu().numpy(), {}, 0
         for gate, channels in self.gates.items():
-            end = begin + -(-channels // 8)
+            end = begin + packed_bytes(channels)
             patterns[gate] = packed[:, begin:end]
             begin = end
         return SplitVectors(patterns, self.known.cpu().numpy())

@@ -5,7 +5,7 @@ of SkipNet, the L1 norm of FBS.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import torch
@@ -23,17 +23,10 @@ Loss = Callable[[Forward, Tensor], Tensor]
 """Function of a forward pass and the given labels [b] to a scalar, before its weight."""
 
 
-@dataclass(frozen=True)
-class SparsityLosses:
-    """The losses of one step with their weights."""
+SparsityLosses = Mapping[str, tuple[float, Loss]]
+"""Name of each loss of one step to its weight and the loss, which is not computed where the weight is 0."""
 
-    losses: Mapping[str, Loss]
-    """Name to loss."""
-    weights: Mapping[str, float]
-    """Name to weight; a loss of weight 0 is not computed."""
-
-
-NO_SPARSITY = SparsityLosses(MappingProxyType({}), MappingProxyType({}))
+NO_SPARSITY: SparsityLosses = MappingProxyType({})
 
 
 def sparsity_losses(config: RunConfig, epoch: int, progress: float) -> SparsityLosses:
@@ -44,20 +37,21 @@ def sparsity_losses(config: RunConfig, epoch: int, progress: float) -> SparsityL
         epoch: the current epoch, from 1.
         progress: share of the epoch's batches before this one, in [0, 1).
     """
-    settings = config.sparsity
+    names, settings = config.sparsity_losses, config.sparsity
+    if not names:
+        return NO_SPARSITY
     prior = Beta(*settings.prior).of_logits()
-    known: dict[str, tuple[Loss, float]] = {
-        "shaping": (lambda forward, _: shaping(forward, prior), shaping_weight(settings, epoch, progress)),
-        "l0": (lambda forward, _: l0(forward), l0_weight(settings, epoch, progress)),
-        "l1": (lambda forward, _: l1(forward), settings.l1),
+    known: SparsityLosses = {
+        "shaping": (shaping_weight(settings, epoch, progress), lambda forward, _: shaping(forward, prior)),
+        "l0": (l0_weight(settings, epoch, progress), lambda forward, _: l0(forward)),
+        "l1": (settings.l1, lambda forward, _: l1(forward)),
         "reinforce": (
-            lambda forward, labels: reinforce(forward, labels, settings.skip_reward),
             settings.reinforce,
+            lambda forward, labels: reinforce(forward, labels, settings.skip_reward),
         ),
-        "rate": (lambda forward, _: rate(forward, settings.target_rates), settings.rate),
+        "rate": (settings.rate, lambda forward, _: rate(forward, settings.target_rates)),
     }
-    names = config.sparsity_losses
-    return SparsityLosses({name: known[name][0] for name in names}, {name: known[name][1] for name in names})
+    return {name: known[name] for name in names}
 
 
 def with_sparsity(forward: Forward, labels: Tensor, sparsity: SparsityLosses) -> Forward:
@@ -68,13 +62,11 @@ def with_sparsity(forward: Forward, labels: Tensor, sparsity: SparsityLosses) ->
         labels: given labels [b].
         sparsity: the losses of the step.
     """
-    if not sparsity.losses:
+    if not sparsity:
         return forward
     terms = {
-        name: sparsity.weights[name] * loss(forward, labels)
-        if sparsity.weights[name]
-        else forward.logits.new_zeros(())
-        for name, loss in sparsity.losses.items()
+        name: weight * loss(forward, labels) if weight else forward.logits.new_zeros(())
+        for name, (weight, loss) in sparsity.items()
     }
     return replace(forward, penalties={**forward.penalties, **terms})
 

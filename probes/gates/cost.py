@@ -133,9 +133,9 @@ def by_side(changes: Sequence[tuple[str, Estimate | None]]) -> Sides:
 def cost_of(view: GatesResult) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """What each sample costs [n] and the possible range: MACs, or open filters where the gates close nothing."""
     if not view.has_macs:
-        return view.number_open.astype(np.float64), (0, view.count)
+        return view.cost, (0, view.count)
     macs = view.result.config["macs"]
-    return view.row("macs"), (macs["always"], macs["total"])
+    return view.cost, (macs["always"], macs["total"])
 
 
 def unit_of(view: GatesResult) -> str:

@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memgate.errors import MemgateError, require
+from memgate.errors import require
 from memgate.log.format import Samples, places_of
 from memgate.log.reader import SampleLog
-from memgate.runs.checks import check_run
-from memgate.runs.run import Run, command
+from memgate.runs.run import Run
 from probes.gates.config import LEARNED, PROBE, gate_sizes
 from probes.gates.filters import CATEGORIES, FilterStatistics, counted
 from probes.gates.patterns import opened_by, unpacked
-from probes.result import ProbeResult, load_results
+from probes.result import ProbeResult, stored_result
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +101,11 @@ class GatesResult:
         """Whether the samples differ in MACs: the gates close parts, instead of mixing them."""
         return "macs" in self.result.values
 
+    @property
+    def cost(self) -> NDArray[np.float64]:
+        """What each sample costs [n]: MACs, or open filters where the gates close nothing."""
+        return self.row("macs") if self.has_macs else self.number_open.astype(np.float64)
+
     @cached_property
     def by_given(self) -> FilterStatistics:
         """How the filters are used, by the class of the given label."""
@@ -161,8 +165,7 @@ class GatesResult:
         Args:
             count: samples of each kind, at most.
         """
-        cost = self.row("macs") if self.has_macs else self.number_open
-        ids = self.result.sample_id
+        ids, cost = self.result.sample_id, self.cost
         return np.lexsort((ids, cost))[:count], np.lexsort((ids, -cost))[:count]
 
 
@@ -177,17 +180,4 @@ def gates_result(run: Run, split: str = "train", epoch: int | None = None) -> Ga
     Raises:
         MemgateError: the run has no such split, or no such result.
     """
-    check_run(run)
-    log = run.sample_log()
-    log.samples(split)
-    stored = [result for result in load_results(run, PROBE) if result.split == split]
-    results = [result for result in stored if epoch in (None, result.epoch)]
-    if not results:
-        gate_sizes(run.name, run.config.model)  # a command that refuses is no remedy
-        at = "" if epoch is None else f" --checkpoints {epoch}"
-        which = "" if epoch is None else f" at epoch {epoch}"
-        raise MemgateError(
-            f"{run.name} has no gates results of {split}{which}: {command('probe gates', run.path)} "
-            f"--splits {split}{at}."
-        )
-    return GatesResult.of(log, results[-1])
+    return GatesResult.of(run.sample_log(), stored_result(run, PROBE, split, epoch, gate_sizes))

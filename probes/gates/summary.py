@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from memgate.log.reader import SampleLog
@@ -146,7 +145,7 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
             *(_layer(view, name, block == name) for name in dict.fromkeys(block.tolist())),
             _layer(view, "all", np.ones(view.count, bool)),
         ),
-        rare=_rare(view, view.filter_table()),
+        rare=_rare(view),
         unit=unit_of(view),
         largest=float(within[1]),
         cheapest=_listed(view, few, cost),
@@ -181,15 +180,16 @@ def _percentiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def _rare(view: GatesResult, table: pd.DataFrame) -> tuple[RareFilter, ...]:
-    """The rare filters of a table of all, those that say most about the class first."""
+def _rare(view: GatesResult) -> tuple[RareFilter, ...]:
+    """The rare filters, those that say most about the class first."""
     use = view.by_clean or view.by_given
     telling = use.excess_information
-    rows = np.flatnonzero(table["rare"])
+    rows = np.flatnonzero(view.by_given.rare(view.result.config["rare"]))
+    gate_of, number_of = view.gate_of, view.number
     return tuple(
         RareFilter(
-            gate=str(table["gate"].iloc[row]),
-            filter=int(table["filter"].iloc[row]),
+            gate=str(gate_of[row]),
+            filter=int(number_of[row]),
             opened=int(use.opened[row].sum()),
             excess_information=float(telling[row]),
             classes={

@@ -7,12 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
-from memgate.runs.checks import check_run
-from memgate.runs.run import Run, command
+from memgate.runs.run import Run
 from noise.manifest.manifest import CORRUPTED_CAUSES
-from probes.result import ProbeResult, load_results
+from probes.result import ProbeResult, stored_result
 from probes.routing.notes import cost, few_fitted, shuffled_readout
 from probes.routing.routes import (
     HARD,
@@ -93,19 +91,8 @@ def routing_table(run: Run, split: str = "train", epoch: int | None = None) -> p
         >>> bool(table["memorised_by_b3"].dtype == bool)
         True
     """
-    check_run(run)
-    run.sample_log().samples(split)
-    stored = [result for result in load_results(run, PROBE) if result.split == split]
-    results = [result for result in stored if epoch in (None, result.epoch)]
-    if not results:
-        check_blocks(run.name, run.config.model)  # a command that refuses is no remedy
-        at = "" if epoch is None else f" --checkpoints {epoch}"
-        which = "" if epoch is None else f" at epoch {epoch}"
-        raise MemgateError(
-            f"{run.name} has no routing results of {split}{which}: {command('probe routing', run.path)} "
-            f"--splits {split}{at}."
-        )
-    return _per_sample(results[-1], run.sample_log().truth_known)
+    result = stored_result(run, PROBE, split, epoch, check_blocks)
+    return _per_sample(result, run.sample_log().truth_known)
 
 
 def _per_sample(result: ProbeResult, truth_known: bool) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from app.dashboard.logs import Stamp
 from app.dashboard.results import external, probe_results, scores
 from app.dashboard.results.probe_results import FileState
 from app.dashboard.view.state import View
-from memgate.errors import MemgateError, reading
+from memgate.errors import reading
 from probes.gates.config import gate_sizes
 from probes.gates.contrasts import FilterContrasts, filter_contrasts
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, cost_correlations, cost_of, group_costs
@@ -32,13 +32,7 @@ Groups = Mapping[str, NDArray[np.bool_]]
 
 def unprobeable(view: View) -> str:
     """Reason why the run's network has no gates in its units; empty where it has, or where it is not known."""
-    if view.run.recorded:
-        return ""
-    try:
-        gate_sizes(view.run.name, view.run.config.model)
-    except MemgateError as error:
-        return str(error)
-    return ""
+    return probe_results.refusal(view, gate_sizes)
 
 
 def patterns(view: View, result: ProbeResult) -> GatesResult:

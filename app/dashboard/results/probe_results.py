@@ -1,6 +1,6 @@
 """Stored results of probes on a run, read once for each state of their file, and their numbers by group."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.dashboard import run_folders
 from app.dashboard.logs import Stamp
 from app.dashboard.view.state import View, root
+from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError, reading
 from memgate.runs.run import Run
 from probes.csr import config as csr_config
@@ -180,10 +181,15 @@ def _control_rows(
 
 def unskippable(view: View) -> str:
     """Reason why no block of the run's network can be skipped; empty where one can, or where it is not known."""
+    return refusal(view, check_blocks)
+
+
+def refusal(view: View, check: Callable[[str, ModelConfig], object]) -> str:
+    """The sentence with which a check refuses the run's network; empty where it does not, or a run has none."""
     if view.run.recorded:
         return ""
     try:
-        check_blocks(view.run.name, view.run.config.model)
+        check(view.run.name, view.run.config.model)
     except MemgateError as error:
         return str(error)
     return ""

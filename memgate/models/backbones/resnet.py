@@ -7,6 +7,9 @@ expansion e = 1 or 4: ``cifar`` B1 [b, 16e, 32, 32], B2 [b, 32e, 16, 16], B3 [b,
 [b, 64e, 32, 32], B2 [b, 128e, 16, 16], B3 [b, 256e, 8, 8], B4 [b, 512e, 4, 4].
 """
 
+from collections.abc import Iterator
+from typing import cast
+
 from torch import nn
 
 from memgate.config.run import ModelConfig
@@ -42,6 +45,11 @@ class ResNet(Trunk):
         self.head = nn.Linear(channels, classes)
         if config.initialisation == "he":
             self.apply(he_normal)
+
+    def units(self) -> Iterator[Unit]:
+        """The residual units in the order of the forward pass."""
+        for block in self.blocks.values():
+            yield from cast(Iterator[Unit], iter(cast(nn.Sequential, block)))
 
 
 def map_side(config: ModelConfig, block: str, image_size: int) -> int:

@@ -23,45 +23,34 @@ class ChannelGatedResNet(HardGatedResNet):
             classes: number of classes K.
         """
         super().__init__(config, classes)
-        self.inner = config.gate.inner
+        self.config = config.gate
 
     def new_gate(self, unit: Unit, config: GateConfig, stream: int) -> nn.Module:
         """The gate of a unit's inner channels."""
-        return ChannelGate(unit.channels_in, sum(gated_widths(unit, config.inner)), config, stream)
+        return ChannelGate(unit.channels_in, sum(gated_widths(unit, config)), config, stream)
 
     def through(self, unit: Unit, x: Tensor, channels: Tensor) -> Tensor:
         """Output of a unit whose inner channels have these weights [b, C]."""
-        return unit(x, inner=inner_weights(unit, self.inner, channels))
+        return unit(x, inner=inner_weights(unit, self.config, channels))
 
 
-def inner_weights(unit: Unit, inner: str, channels: Tensor) -> InnerWeights:
+def inner_weights(unit: Unit, config: GateConfig, channels: Tensor) -> InnerWeights:
     """Number of each gated inner map of a unit to the weights [b, C] of its channels.
 
     Args:
         unit: the residual unit.
-        inner: the gated maps, as :attr:`memgate.config.gate.GateConfig.inner`.
+        config: of the gates.
         channels: of the gate [b, C], those of both maps one after another where both are gated.
     """
-    weights = channels.split(gated_widths(unit, inner), dim=1)
-    return dict(zip(gated_maps(unit, inner), weights, strict=True))
+    weights = channels.split(gated_widths(unit, config), dim=1)
+    return dict(zip(gated_maps(unit, config), weights, strict=True))
 
 
-def gated_widths(unit: Unit, inner: str) -> list[int]:
-    """Number of channels of each gated inner map of a unit.
-
-    Args:
-        unit: the residual unit.
-        inner: see :func:`inner_weights`.
-    """
-    return [unit.inner_channels[number - 1] for number in gated_maps(unit, inner)]
+def gated_widths(unit: Unit, config: GateConfig) -> list[int]:
+    """Number of channels of each gated inner map of a unit."""
+    return [unit.inner_channels[number - 1] for number in gated_maps(unit, config)]
 
 
-def gated_maps(unit: Unit, inner: str) -> range:
-    """Numbers of the gated inner maps of a unit, from 1.
-
-    Args:
-        unit: the residual unit.
-        inner: see :func:`inner_weights`.
-    """
-    numbers = range(1, len(unit.inner_channels) + 1)
-    return {"both": numbers, "first": numbers[:1], "last": numbers[-1:]}[inner]
+def gated_maps(unit: Unit, config: GateConfig) -> range:
+    """Numbers of the gated inner maps of a unit, from 1."""
+    return config.gated_maps(len(unit.inner_channels))

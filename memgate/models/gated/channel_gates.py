@@ -15,7 +15,7 @@ from torch.nn import functional
 from memgate.config.run import GateConfig
 from memgate.models.backbones.trunk import pool
 from memgate.models.draws import uniform
-from memgate.models.entropy import at_least_float32
+from memgate.models.entropy import at_least_float32, choice_entropy
 from memgate.models.forward import Gate
 
 
@@ -83,17 +83,26 @@ class ChannelGate(LogitGate):
             keys: of the samples [b], from which the noise of training is drawn (:mod:`memgate.models.draws`); None
                 draws from PyTorch's global generator. Not used in evaluation.
         """
-        if not self.training:
-            return (logits > 0).to(logits.dtype)
-        noisy = logits + self._noise(logits, keys)
-        soft = torch.sigmoid(noisy / self.temperature)
-        return (noisy > 0).to(logits.dtype) + (soft - soft.detach())
+        noisy = logits + self._noise(logits, keys) if self.training else logits
+        return decided(noisy, self.training, self.temperature)
 
     def _noise(self, logits: Tensor, keys: Tensor | None) -> Tensor:
         """Logistic noise of the shape and type of the logits."""
         if keys is None:
             return torch.logit(torch.rand_like(logits), eps=1e-7)
         return torch.logit(uniform(keys, self.stream, logits.shape[1]).to(logits.dtype))
+
+
+def decided(logits: Tensor, training: bool, temperature: float = 1.0) -> Tensor:
+    """1 where the logits are above 0, else 0, in their shape.
+
+    In training the gradient is that of the sigmoid at a temperature (straight-through); in evaluation there is none.
+    """
+    hard = (logits > 0).to(logits.dtype)
+    if not training:
+        return hard
+    soft = torch.sigmoid(logits / temperature)
+    return hard + (soft - soft.detach())
 
 
 def gate_of(name: str, logits: Tensor, channels: Tensor) -> Gate:
@@ -104,7 +113,6 @@ def gate_of(name: str, logits: Tensor, channels: Tensor) -> Gate:
         logits: [b, C], without noise.
         channels: weight of each channel [b, C], 0 where closed.
     """
-    # H of a choice with logit d is softplus(d) - d sigmoid(d), in [0, ln 2]; exact where it is almost certain.
-    h = (functional.softplus(logits) - logits * torch.sigmoid(logits)).mean(dim=1)
+    h = choice_entropy(logits, torch.sigmoid(logits)).mean(dim=1)
     value = (channels > 0).to(channels.dtype).mean(dim=1)
     return Gate(name, value, h, channels=channels, channel_logits=logits)

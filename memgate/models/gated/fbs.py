@@ -100,13 +100,13 @@ class BoostedResNet(ChannelGatedResNet):
         """
         super().__init__(config, classes)
         for unit in self.units():
-            for number in gated_maps(unit, self.inner):
+            for number in gated_maps(unit, self.config):
                 # The BatchNorm of the map: before the next convolution of a pre-activation unit, after its own else.
                 fix_scale(unit.get_submodule(f"bn{number + unit.pre}"))
 
     def new_gate(self, unit: Unit, config: GateConfig, stream: int) -> nn.Module:  # noqa: ARG002 (nothing is drawn)
         """The gate of a unit's inner channels."""
-        return SaliencyGate(unit.channels_in, gated_widths(unit, config.inner), config)
+        return SaliencyGate(unit.channels_in, gated_widths(unit, config), config)
 
     def decide(
         self,

@@ -50,8 +50,7 @@ class HardGatedResNet(nn.Module):
 
     def units(self) -> Iterator[Unit]:
         """The residual units in the order of the forward pass."""
-        for block in self.trunk.blocks.values():
-            yield from cast(Iterator[Unit], iter(cast(nn.Sequential, block)))
+        return self.trunk.units()
 
     def new_gate(self, unit: Unit, config: GateConfig, stream: int) -> nn.Module:
         """The gate of a unit.

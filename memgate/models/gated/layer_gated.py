@@ -13,7 +13,6 @@ mean over units of g^2, or of the cross-entropy of the logits (at temperature 1)
 batch, channels and positions, as in the authors' code (the report writes sums).
 """
 
-from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -26,7 +25,7 @@ from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.resnet import ResNet
 from memgate.models.backbones.trunk import he_normal
 from memgate.models.backbones.units import Unit
-from memgate.models.entropy import at_least_float32
+from memgate.models.entropy import at_least_float32, choice_entropy
 from memgate.models.forward import Forward, Gate
 
 
@@ -111,11 +110,11 @@ class TwoWayUnitGate(UnitGate):
     def read(self, logits: Tensor) -> UnitGateOutput:
         """Gate value, entropy and penalty from logits [b, 2C, h, w], those of the branch first."""
         branch, shortcut = logits.chunk(2, dim=1)
-        # The softmax of two is the sigmoid of their difference d: H = softplus(d) - d g, -ln g2 = softplus(d).
+        # The softmax of two is the sigmoid of their difference d, and -ln g2 = softplus(d).
         difference = branch - shortcut
         cooled = difference / self.temperature
         g = torch.sigmoid(cooled)
-        h = functional.softplus(cooled) - cooled * g
+        h = choice_entropy(cooled, g)
         towards_skip = functional.softplus(difference).mean() if self.penalised else None
         return UnitGateOutput(g, h.mean(dim=(1, 2, 3)), towards_skip)
 
@@ -141,22 +140,18 @@ class LayerGatedResNet(nn.Module):
         super().__init__()
         self.trunk = ResNet(config, classes)
         self.weight, self.penalty_names = config.gate.penalty, config.penalty_names
-        gate, units = UNIT_GATES[config.name], zip(unit_names(config.units), self._units(), strict=True)
+        gate, units = UNIT_GATES[config.name], zip(unit_names(config.units), self.trunk.units(), strict=True)
         self.gates = nn.ModuleDict({name: gate(unit, config.gate) for name, unit in units})
         if config.initialisation == "he":
             for module in self.gates.children():
                 cast(UnitGate, module).he_initialised()
-
-    def _units(self) -> Iterator[Unit]:
-        for block in self.trunk.blocks.values():
-            yield from cast(Iterator[Unit], iter(cast(nn.Sequential, block)))
 
     def forward(self, images: Tensor) -> Forward:
         """Normalised images [b, 3, H, W] to logits [b, K] and one gate per unit, in the order of the units."""
         x = self.trunk.stem(images)
         gates: list[Gate] = []
         penalties: list[Tensor] = []
-        for (name, gate), unit in zip(self.gates.items(), self._units(), strict=True):
+        for (name, gate), unit in zip(self.gates.items(), self.trunk.units(), strict=True):
             module = cast(UnitGate, gate)
             output: UnitGateOutput = module(x)
             x = unit(x, partial(module.merge, output.weight))

@@ -20,7 +20,7 @@ from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.units import Unit
 from memgate.models.draws import uniform
 from memgate.models.forward import Gate
-from memgate.models.gated.channel_gates import gate_of
+from memgate.models.gated.channel_gates import decided, gate_of
 from memgate.models.gated.hard_gated import Memory, UnitGatedResNet
 from memgate.models.gated.skip_gates import ConvolutionGate, Recurrence, RecurrentGate
 
@@ -53,16 +53,8 @@ class SkipNet(UnitGatedResNet):
         else:
             logits, memory = cast(RecurrentGate, self.gates[name])(x, self.recurrent, memory)
         drawn = self.drawn and self.training
-        channels = _drawn(logits, keys, self.streams[name]) if drawn else self._decided(logits)
+        channels = _drawn(logits, keys, self.streams[name]) if drawn else decided(logits, self.training)
         return gate_of(name, logits, channels), memory
-
-    def _decided(self, logits: Tensor) -> Tensor:
-        """1 where the unit is more probably taken, else 0 [b, 1]; differentiable in training."""
-        hard = (logits > 0).to(logits.dtype)
-        if not self.training:
-            return hard
-        soft = torch.sigmoid(logits)
-        return hard + (soft - soft.detach())
 
 
 def _drawn(logits: Tensor, keys: Tensor | None, stream: int) -> Tensor:

@@ -180,7 +180,7 @@ def test_a_closed_channel_has_no_gradient(backbone, training):
     images, keys = images_of(), keys_of(0, torch.arange(5))
     model(images, keys, {name: halves}).logits.square().sum().backward()
     closed = slice(1, None, 2)
-    for number in maps_of(unit, model.inner):
+    for number in maps_of(unit, model.config.inner):
         making, reading = unit.get_submodule(f"conv{number}"), unit.get_submodule(f"conv{number + 1}")
         norm = unit.get_submodule(f"bn{number + unit.pre}")
         for gradient in (
@@ -199,7 +199,7 @@ def test_a_closed_channel_has_no_influence(backbone):
     name, unit = "b2u01", next(iter(model.trunk.blocks.b2))
     with torch.no_grad():
         before = model(images_of(), route={name: halves})
-        for number in maps_of(unit, model.inner):
+        for number in maps_of(unit, model.config.inner):
             making, reading = unit.get_submodule(f"conv{number}"), unit.get_submodule(f"conv{number + 1}")
             norm = unit.get_submodule(f"bn{number + unit.pre}")
             for weight in (making.weight, reading.weight.transpose(0, 1), norm.weight, norm.bias):
@@ -207,7 +207,7 @@ def test_a_closed_channel_has_no_influence(backbone):
         after = model(images_of(), route={name: halves})
         assert torch.equal(before.logits, after.logits)
         model.get_submodule("trunk.blocks.b2.0.conv1").weight[::2] += 1
-        if 1 in maps_of(unit, model.inner):
+        if 1 in maps_of(unit, model.config.inner):
             assert not torch.equal(before.logits, model(images_of(), route={name: halves}).logits)
 
 
