@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from memgate.errors import MemgateError, require
 from memgate.shaping.priors import Distribution
@@ -83,11 +84,13 @@ def ranks(features: Tensor) -> tuple[Tensor, Tensor]:
         >>> ranks(torch.tensor([[0.5, 0.1, 0.5, 0.9]]))
         (tensor([[2.5000, 1.0000, 2.5000, 4.0000]]), tensor([[2., 1., 2., 1.]]))
     """
-    features = features.contiguous()
-    ordered = features.sort(dim=1).values
-    below = torch.searchsorted(ordered, features).to(features.dtype)
-    not_above = torch.searchsorted(ordered, features, right=True).to(features.dtype)
-    return (below + not_above + 1) / 2, not_above - below
+    ordered, order = features.sort(dim=1)
+    starts = functional.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0))
+    # Number of each value's group of equal ones. Searching every value in the sorted ones takes three times as long.
+    group = torch.empty_like(order).scatter_(1, order, starts.cumsum(dim=1))
+    size = torch.zeros_like(features).scatter_add_(1, group, torch.ones_like(features))
+    mean_rank = size.cumsum(dim=1) - (size - 1) / 2
+    return mean_rank.gather(1, group), size.gather(1, group)
 
 
 class Probability(torch.autograd.Function):

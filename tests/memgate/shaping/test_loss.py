@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from memgate import Beta, MemgateError, Normal, Prior, Uniform, batch_shaping_loss
+from memgate.shaping.loss import ranks
 from memgate.shaping.priors import Distribution
 
 PAPER = Beta(0.6, 0.4)
@@ -126,6 +127,16 @@ def test_saturated_gates_in_float32_have_finite_gradients(logit: float) -> None:
     assert of_ends.isfinite().all()
     _, far = loss_and_gradient(z, Normal(0, 1))
     assert far.isfinite().all()
+
+
+@pytest.mark.parametrize("steps", [1, 8, 1e9], ids=["many ties", "ties", "no ties"])
+def test_ranks_are_scipys_mean_ranks(steps: float) -> None:
+    rows = (torch.randn(5, 97, generator=torch.Generator().manual_seed(0)) * steps).round() / steps
+    rows[0, :3], rows[1, :2] = torch.inf, -torch.inf
+    rows[2, :2] = torch.tensor([0.0, -0.0])
+    rank, ties = ranks(rows.T.contiguous().T)
+    np.testing.assert_array_equal(rank, stats.rankdata(rows, axis=1))
+    np.testing.assert_array_equal(ties, (rows[:, :, None] == rows[:, None, :]).sum(dim=2))
 
 
 def test_tied_values_share_the_gradient_from_both_sides() -> None:
