@@ -170,7 +170,7 @@ def scale_caveats(scale: ScaleName, configs: Iterable[RunConfig]) -> list[str]:
             "A gate's rate that falls every 50 epochs does not fall in a run of fewer: rows of step50 are the same "
             "as those of constant at this scale."
         )
-    if any(config.model.hard_gates and config.sparsity.l0 for config in configs):
+    if any("l0" in config.sparsity_losses and config.sparsity.l0 for config in configs):
         sentences.append(
             "L0 closes gates little by little: with the documents' gamma and a share of their steps few channels "
             "close, so the MACs hardly depend on gamma at this scale."

@@ -192,6 +192,7 @@ def test_caveats_of_scales_say_what_gamma_and_width_are_worth():
         "paper-bas-r20-c10-plain",
         "paper-bas-r20-c10-shaping-only",
         "paper-1-baseline",
+        "paper-bas-aig-r20-c10-0.5",
     ):
         assert "few channels close" not in sentences("short", name)
     assert "2 times the channels" in sentences("tiny", "paper-bas-r20-x10-c10")
