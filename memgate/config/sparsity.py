@@ -123,7 +123,7 @@ class SparsityConfig:
             epochs: of the whole training.
 
         Raises:
-            MemgateError: L0 would end before it starts.
+            MemgateError: L0 would end before it starts, or start after the last epoch.
         """
         start, end = round(START * epochs), max(round(END * epochs), round(START * epochs) + 1)
         given_start, given_end = self.l0_from, self.l0_until
@@ -136,6 +136,11 @@ class SparsityConfig:
             given_start is not None or given_end is None or start < given_end,
             f"--sparsity.l0-until {given_end} is not after epoch {start}, from which L0 rises: take a later end, or "
             f"add --sparsity.l0-from (default: a fifth of {epochs} epochs).",
+        )
+        require(
+            not self.l0 or given_start is None or given_start < epochs,
+            f"--sparsity.l0-from {given_start} leaves none of the {epochs} epochs for L0: take an earlier start or more "
+            "epochs, or --sparsity.l0 0 for no such loss.",
         )
         until = self.shaping_until
         if until is None and self.shaping_schedule == "linear":

@@ -59,7 +59,7 @@ def scaled(config: RunConfig, scale: ScaleName) -> RunConfig:
     train = _without_zero_rates(config.train)
     epochs = settings.epochs if settings.fraction is None else max(1, round(settings.fraction * train.epochs))
     ratio = epochs / train.epochs
-    sparsity = _scaled_losses(config.sparsity, ratio)
+    sparsity = _scaled_losses(config.sparsity, ratio, epochs)
     train = replace(train, epochs=epochs, milestones=_scaled_drops(train.milestones or (), ratio, epochs))
     if settings.small:
         train = replace(train, warmup_iterations=0)  # the papers' networks below 110 layers have none
@@ -81,12 +81,20 @@ def _scaled_drops(milestones: Sequence[int], ratio: float, epochs: int) -> tuple
     return tuple(drop for drop in drops if drop >= 1)
 
 
-def _scaled_losses(losses: SparsityConfig, ratio: float) -> SparsityConfig:
-    """The losses with their epochs at a share of the epochs: shaping and the rise of L0 last one epoch or more."""
+def _scaled_losses(losses: SparsityConfig, ratio: float, epochs: int) -> SparsityConfig:
+    """The losses with their epochs at a share of the epochs: shaping and the rise of L0 last one epoch or more.
+
+    Args:
+        losses: at the full scale.
+        ratio: share of the epochs.
+        epochs: of the scaled training.
+    """
     until, start, end = (
         None if epoch is None else max(1, round(ratio * epoch))
         for epoch in (losses.shaping_until, losses.l0_from, losses.l0_until)
     )
+    if start is not None:
+        start = min(start, epochs - 1)
     if start is not None and end is not None:
         end = max(end, start + 1)
     return replace(losses, shaping_until=until, l0_from=start, l0_until=end)

@@ -118,6 +118,10 @@ WRONG = [
         "--sparsity.l0-until 1 is not after epoch 2, from which L0 rises",
     ),
     (
+        lambda: SparsityConfig(l0_from=10, l0_until=30).resolved(epochs=10),
+        "--sparsity.l0-from 10 leaves none of the 10 epochs for L0: take an earlier start or more epochs",
+    ),
+    (
         lambda: SparsityConfig(shaping_schedule="constant", shaping_until=4),
         "--sparsity.shaping-until 4 does nothing with --sparsity.shaping-schedule constant",
     ),

@@ -178,6 +178,8 @@ def test_a_shortened_run_keeps_shaping_and_the_rise_of_l0_an_epoch_long():
         assert sorted(rates) == pytest.approx([1e-4, 1e-3, 1e-2, 0.1])
     constant = scaled(recipe("paper-bas-r20-c10-shaping-only"), "tiny").resolved().sparsity
     assert (constant.shaping_schedule, constant.shaping_until, constant.l0) == ("constant", None, 0.0)
+    brief = replace(full, train=replace(full.train, epochs=12, milestones=(6, 9)))  # short: one epoch
+    assert scaled(brief, "short").resolved().sparsity.l0_from == 0
     assert scaled(recipe("paper-bas-r20-x20-c10"), "tiny").model == replace(full.model, depth=14, width=2.0)
     assert scaled(recipe("paper-bas-r20-x20-c10"), "short").model.width == 20
 
