@@ -4,9 +4,10 @@
         [--faults bytes log hostile stop] [--verdicts FILE] [--short]
     python benchmarks/faults.py --faults bytes --files log.h5 --commands report --case 17 --keep FOLDER
 
-Two small runs are trained. For every case a fresh copy is damaged, and a command is run over it in a forked child
-process with limits of time and memory; what it prints, writes and trains is compared with the same without damage. A
-case is determined by its numbers and the seed. The second form repeats one case and keeps the damaged run in a folder.
+Four small runs are trained, two of them with gates of channels. For every case a fresh copy is damaged, and a command
+is run over it in a forked child process with limits of time and memory; what it prints, writes and trains is compared
+with the same without damage. A case is determined by its numbers and the seed. The second form repeats one case and
+keeps the damaged run in a folder.
 
 A cell of the tables holds the cases that ended right or were named, as ``right + named``, and what must not be: other
 numbers without a word (silent), tracebacks, hangs. Ends with exit code 1 where there is any of these.
@@ -48,7 +49,7 @@ SHORT = {
     "commands": ("report", "resume"),
     "files": ("log.h5", "manifest.npz", "config.json", "metrics.csv", "checkpoints/last.pt"),
 }
-"""Options of ``--short``; without results of probes, which take seconds to make."""
+"""Options of ``--short``; without results of probes and runs with gates of channels, which take seconds to make."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def byte_cases(lab: Lab, options: argparse.Namespace, whole: dict[str, Seen]) ->
             for command in whole:
                 lab.lay(command)
                 path = lab.one / file
-                if not path.exists():  # a stopped run has no probe results
+                if not path.exists():  # not every run has results of probes or vectors of gates
                     continue
                 words = damage(
                     path, lab.whole(command, "other") / file, kind, generator(options.seed, file, number)
@@ -193,7 +194,7 @@ def main() -> None:
         if options.short:
             vars(options).update(SHORT)
         preload()
-        lab = make_lab(work.resolve(), options.seconds, with_probes=not options.short)
+        lab = make_lab(work.resolve(), options.seconds, short=options.short)
         whole = references(lab, options.commands) if set(options.faults) - {"stop"} else {}
         bad, made = list[Case](), 0
         for fault in options.faults:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,18 @@ import torch
 
 from injection.child import Ended, forked, memgate
 from memgate import console
-from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.log.gate_vectors import kept_epochs, vector_path
 from memgate.runs.run import Run
 
-TABLES = ("table.csv", "table.csv.meta.json", "table.meta.json", "scores.csv")
+TABLES = (
+    "table.csv",
+    "table.csv.meta.json",
+    "table.meta.json",
+    "scores.csv",
+    "gates.npz",
+    "gates.npz.meta.json",
+)
 """Files that the commands write, in the folder ``out``."""
 
 COMMANDS = {
@@ -31,16 +39,21 @@ COMMANDS = {
     "evaluate": "evaluate {run} --json --device cpu",
     "resume": "resume {run}",
     "runs": "runs {runs}",
+    "export gates": "export {run} --shape gates --format npz --out {out}/gates.npz",
 }
-"""Command to its arguments. ``resume`` is given the run that was stopped after half of its epochs."""
+"""Command to its arguments. ``resume`` is given the run that was stopped after half of its epochs, ``export gates`` a
+run of a network with gates of channels."""
+
+EPOCHS, STOPPED = 4, 2
 
 FILES = (
     "log.h5", "manifest.npz", "config.json", "status.json", "metrics.csv", "checkpoints/last.pt", "probes/csr.h5",
-    "probes/routing.h5",
+    "probes/routing.h5", vector_path(Path(), EPOCHS).name,
 )  # fmt: skip
 """Every kind of file of a run directory."""
 
-EPOCHS, STOPPED = 4, 2
+FAMILIES = {"resume": "stopped", "export gates": "channels"}
+"""Command to the kind of run that it is given; ``complete`` where it is not named."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ class Lab:
 
     def whole(self, command: str, name: str = "one") -> Path:
         """The undamaged run that a command is given."""
-        return self.folder / "whole" / ("stopped" if command == "resume" else "complete") / name
+        return self.folder / "whole" / FAMILIES.get(command, "complete") / name
 
     def lay(self, command: str) -> None:
         """Lay out undamaged copies for a command."""
@@ -124,28 +137,33 @@ class Lab:
         return {"digests": digests, "notes": notes}
 
 
-def make_lab(folder: Path, seconds: float, with_probes: bool = True) -> Lab:
+def make_lab(folder: Path, seconds: float, short: bool = False) -> Lab:
     """A lab with two runs of the same shape, each complete with probes and as it was stopped after half its epochs.
+
+    Two more are of a network with gates of channels.
 
     Args:
         folder: of the lab; must exist.
         seconds: limit of a command, see :func:`injection.child.forked`.
-        with_probes: whether the complete runs have results of probes.
+        short: make neither results of probes nor the runs with gates of channels.
 
     Raises:
         RuntimeError: one of them could not be made.
     """
     lab = Lab(folder, seconds)
     for name, seed in (("one", 0), ("other", 1)):
-        for command in ("resume", "report"):
+        for command in ("resume", "report", "export gates"):
             lab.whole(command, name).parent.mkdir(parents=True, exist_ok=True)
         made = lab.runs / name
         _checked(lab.run(partial(_train, lab.runs, name, seed)), 130)
         shutil.copytree(made, lab.whole("resume", name))
         probes = [["probe", "routing"], ["probe", "csr", "--n", "10", "--splits", "train"]]
-        for arguments in (["resume"], *[[*probe, "--device", "cpu"] for probe in probes if with_probes]):
+        for arguments in (["resume"], *[[*probe, "--device", "cpu"] for probe in probes if not short]):
             _checked(lab.run(partial(memgate, [*arguments, str(made)])), 0)
         made.rename(lab.whole("report", name))
+        if not short:
+            _checked(lab.run(partial(_train_channels, lab.runs, name, seed)), 0)
+            made.rename(lab.whole("export gates", name))
     return lab
 
 
@@ -169,6 +187,19 @@ def configuration(out: Path, name: str, seed: int) -> RunConfig:
     )
 
 
+def channel_configuration(out: Path, name: str, seed: int) -> RunConfig:
+    """The same training of a network with gates of channels, with their vectors at every second epoch."""
+    model, log = ModelConfig("channel-gate", depth=8), LogConfig(gates=f"every:{STOPPED}")
+    return replace(configuration(out, name, seed), model=model, log=log)
+
+
+def _train_channels(out: Path, name: str, seed: int) -> None:
+    """Train such a run."""
+    from memgate.training.loop import train
+
+    train(channel_configuration(out, name, seed))
+
+
 def _train(out: Path, name: str, seed: int) -> None:
     """Train a run and press Ctrl-C after half of its epochs."""
     from memgate.training.loop import train
@@ -185,7 +216,7 @@ def _train(out: Path, name: str, seed: int) -> None:
 
 
 def run_digests(run: Run) -> dict[str, str]:
-    """Digests of everything that a training computed: the log, metrics without seconds, the last checkpoint."""
+    """Digests of all that a training computed: log, gate vectors, metrics without seconds, the last checkpoint."""
     log = run.sample_log()
     digests = {}
     for split in log.splits:
@@ -196,6 +227,9 @@ def run_digests(run: Run) -> dict[str, str]:
             for values in vars(record).values():
                 content.update(np.ascontiguousarray(values).tobytes())
         digests[f"log of {split}"] = content.hexdigest()
+    for epoch in kept_epochs(run.path):
+        vectors = vector_path(run.path, epoch).read_bytes()
+        digests[f"gate vectors of epoch {epoch}"] = hashlib.sha256(vectors).hexdigest()
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in run.metrics()]
     digests["metrics"] = hashlib.sha256(repr(rows).encode()).hexdigest()
     content = torch.load(run.checkpoint("last"), weights_only=True)

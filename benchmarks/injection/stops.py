@@ -20,7 +20,8 @@ from typing import Any
 from injection.child import Ended, memgate
 from injection.damage import generator
 from injection.judge import Verdict
-from injection.lab import Lab, configuration, run_digests
+from injection.lab import Lab, channel_configuration, configuration, run_digests
+from memgate.config.run import RunConfig
 from memgate.runs.run import Run
 
 STOPS = ("kill -9", "SIGTERM", "Ctrl-C", "full disk", "file size limit")
@@ -83,12 +84,17 @@ class Task:
     """What must be equal in the end."""
 
 
-def _train(lab: Lab) -> None:
-    """Train the run, or go on with it where it exists and is not complete."""
+def _train(lab: Lab, made: Callable[[Path, str, int], RunConfig] = configuration) -> None:
+    """Train the run, or go on with it where it exists and is not complete.
+
+    Args:
+        lab: the runs.
+        made: its configuration, from folder, name and seed.
+    """
     from memgate.training.loop import resume, train
 
     if not (lab.one / "config.json").exists():
-        train(configuration(lab.runs, "one", 0))
+        train(made(lab.runs, "one", 0))
     elif Run(lab.one).status().state != "complete":
         resume(Run(lab.one))
 
@@ -138,6 +144,7 @@ def _manifest(lab: Lab) -> Any:
 
 TASKS = {
     "train": Task(_clear, _train, _trained),
+    "train channels": Task(_clear, lambda lab: _train(lab, channel_configuration), _trained),
     "resume": Task(lambda lab: lab.lay("resume"), _train, _trained),
     "export": Task(
         lambda lab: lab.lay("export"), _command("export {run} --format csv --out {out}/table.csv"), _written

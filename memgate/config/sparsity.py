@@ -139,8 +139,8 @@ class SparsityConfig:
         )
         require(
             not self.l0 or given_start is None or given_start < epochs,
-            f"--sparsity.l0-from {given_start} leaves none of the {epochs} epochs for L0: take an earlier start or more "
-            "epochs, or --sparsity.l0 0 for no such loss.",
+            f"--sparsity.l0-from {given_start} leaves none of the {epochs} epochs for L0: take an earlier start or "
+            "more epochs, or --sparsity.l0 0 for no such loss.",
         )
         until = self.shaping_until
         if until is None and self.shaping_schedule == "linear":

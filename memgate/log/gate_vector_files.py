@@ -107,7 +107,7 @@ def keep(folder: Path, last_epoch: int) -> None:
         OSError: the folder is not writable.
     """
     for epoch in kept_epochs(folder):
-        if epoch > last_epoch:
+        if epoch > last_epoch and not vector_path(folder, epoch).is_dir():
             vector_path(folder, epoch).unlink(missing_ok=True)
     sync_folder(folder)
 

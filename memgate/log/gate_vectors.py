@@ -7,6 +7,7 @@ are measured by benchmarks/gate_vectors.py. A seal (:mod:`memgate.log.seal`) cov
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,10 +48,10 @@ def is_vector_file(name: str) -> bool:
 
 
 def kept_epochs(folder: Path) -> tuple[int, ...]:
-    """Epochs whose gate vectors are in a run's folder, rising."""
+    """Epochs whose gate vectors are in a run's folder, rising; by the names, also of what is no file."""
     numbers = (_NAME.fullmatch(path.name) for path in folder.glob("gates_epoch_*.h5"))
     epochs = {int(number[1]) for number in numbers if number}
-    return tuple(epoch for epoch in sorted(epochs) if vector_path(folder, epoch).is_file())
+    return tuple(epoch for epoch in sorted(epochs) if os.path.lexists(vector_path(folder, epoch)))
 
 
 def packed_bytes(bits: int) -> int:

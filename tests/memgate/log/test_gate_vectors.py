@@ -1,6 +1,7 @@
 """Files of gate vectors: what was packed is read, and damage, kills and files of other runs are sentences."""
 
 import io
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -161,6 +162,17 @@ def test_a_cut_file_is_a_sentence(tmp_path: Path, kept: float) -> None:
         MemgateError, match=r"gates_epoch_002.h5 (is damaged|has the format).* put back a copy"
     ):
         GateVectors.open(tmp_path, 2)
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")], ids=["folder", "FIFO", "link"]
+)
+def test_what_is_no_file_is_a_sentence_and_not_another_epoch(tmp_path: Path, make: Any) -> None:
+    write(tmp_path, 2)
+    make(tmp_path / "gates_epoch_004.h5")
+    with pytest.raises(MemgateError, match=r"gates_epoch_004.h5 "):
+        GateVectors.open(tmp_path)
+    keep(tmp_path, 2)
 
 
 def test_damage_after_the_file_was_opened_is_noticed(tmp_path: Path) -> None:
