@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from memgate import console
+from memgate.config.model import GATES_OF_FILTERS
 from memgate.config.run import RunConfig
 from memgate.data.image_set import ImageSet
 from memgate.errors import MemgateError
@@ -46,7 +47,8 @@ def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> Train
     settings = config.train
     gate_decay = settings.gate_weight_decay
     if gate_decay is None:
-        gate_decay = 0.0 if config.model.hard_gates else settings.weight_decay
+        small = config.model.hard_gates and config.model.name not in GATES_OF_FILTERS
+        gate_decay = 0.0 if small else settings.weight_decay
 
     def sgd(parameters: list[nn.Parameter], decay: float) -> torch.optim.SGD:
         return torch.optim.SGD(

@@ -25,7 +25,7 @@ NOTES = (
     "Mean ± sample standard deviation over the runs of a point, which differ in their seeds only.",
 )
 
-KNOBS = {"channel-gate": ("sparsity.l0",)}
+KNOBS = {"channel-gate": ("sparsity.l0",), "gater": ("sparsity.gate_l1",)}
 """Network to the flags that vary along a curve; of others see :data:`ALL_KNOBS`."""
 ALL_KNOBS = ("sparsity", "model.gate")
 """Sections of flags that vary along a curve of other networks."""
