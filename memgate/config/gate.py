@@ -28,7 +28,7 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "convnet-aig": ("hidden_unit", "first_bias"),
     "skipnet": ("skip_gate", "stage", "opening"),
     "fbs": ("density", "saliency", "inner"),
-    "gater": ("gater_depth", "gater_width", "bottleneck", "opening"),
+    "gater": ("gater_depth", "gater_width", "bottleneck", "opening", "gate_dropout"),
 }
 """Gated network to the options of :class:`GateConfig` that it uses."""
 
@@ -117,6 +117,9 @@ class GateConfig:
     """gater: factor of that ResNet's channels, above 0, to 64."""
     bottleneck: int = 8
     """gater: features of an image from which all filters are chosen, 1 to 65536 (paper: 8 on CIFAR)."""
+    gate_dropout: float = 0.0
+    """gater: share of the gates, in [0, 1), that training closes by chance at its end; it rises linearly from 0
+    (paper: 0.05 for DenseNet and Shake-Shake)."""
 
     def __post_init__(self) -> None:
         check_types(self, "model.gate.")
@@ -135,6 +138,11 @@ class GateConfig:
             8 <= self.gater_depth <= 2000 and self.gater_depth % 6 == 2,
             f"--model.gate.gater-depth {self.gater_depth} is not a depth of a basic ResNet: it must be 6n+2, such as "
             "8, 14, 20.",
+        )
+        require(
+            0 <= self.gate_dropout < 1,
+            f"--model.gate.gate-dropout {self.gate_dropout} is out of range: a share of the gates in [0, 1), such as "
+            "0.05.",
         )
         require(
             0 < self.gater_width <= 64,

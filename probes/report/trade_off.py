@@ -174,7 +174,8 @@ def _settings(config: RunConfig) -> dict[str, object]:
     """Flags that distinguish points: all but seeds, places and what is logged."""
     settings = flags(config, (*NO_MATTER, "log"))
     # Runs with different seeds start from runs with different seeds.
-    return {**settings, "noise": list(config.corruptions), "init_from": config.init_from is not None}
+    started = {flag: getattr(config, flag) is not None for flag in ("init_from", "init_gater")}
+    return {**settings, "noise": list(config.corruptions), **started}
 
 
 def _families(configs: Mapping[str, RunConfig]) -> dict[str, str]:

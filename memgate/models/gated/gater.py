@@ -23,7 +23,7 @@ from memgate.models.entropy import at_least_float32
 from memgate.models.forward import Gate
 from memgate.models.gated.channel_gates import decided, gate_of, normalised
 from memgate.models.gated.hard_gated import HardGatedNetwork, Memory
-from memgate.models.gated.semhash import hashed
+from memgate.models.gated.semhash import STREAMS, dropped, hashed
 
 
 class Gater(nn.Module):
@@ -67,6 +67,8 @@ class GaterNet(HardGatedNetwork):
         self.gater = Gater(config.gate)
         self.stream = len(self.names)
         """First of the gater's streams of random numbers: units of the backbone draw from those before."""
+        self.dropout = 0.0
+        """Share of the gates that training closes by chance; set at each step of the training."""
         bounds = accumulate(config.gate_channels.values(), initial=0)
         self.parts = dict(zip(config.gate_names, pairwise(bounds), strict=True))
         """Gate to the places (start, stop) of its filters among all."""
@@ -84,7 +86,10 @@ class GaterNet(HardGatedNetwork):
         with torch.autocast(features.device.type, enabled=False):
             logits = torch.cat([gate(features) for gate in self.gates.values()], dim=1)
             if self.training:
-                return logits, hashed(logits, keys, self.stream)
+                weights = hashed(logits, keys, self.stream)
+                if self.dropout:
+                    weights = dropped(weights, keys, self.stream + STREAMS, self.dropout)
+                return logits, weights
             return logits, decided(logits, training=False)
 
     def decide(

@@ -15,7 +15,8 @@ SLOPE, SHIFT = 1.2, -0.1
 """Of the saturating sigmoid SLOPE * sigmoid(x) + SHIFT before it is limited to [0, 1]."""
 
 STREAMS = 2
-"""Streams of random numbers that :func:`hashed` draws from: noise, and the samples with binary gates."""
+"""Streams of random numbers that :func:`hashed` draws from: noise, and the samples with binary gates; that of
+:func:`dropped` follows."""
 
 
 def saturating_sigmoid(x: Tensor) -> Tensor:
@@ -50,3 +51,16 @@ def of_noisy(x: Tensor, binary: Tensor) -> Tensor:
     soft = saturating_sigmoid(x)
     hard = (x > 0).to(x.dtype)
     return torch.where(binary, hard + (soft - soft.detach()), soft)
+
+
+def dropped(weights: Tensor, keys: Tensor | None, stream: int, rate: float) -> Tensor:
+    """Weights [b, c] of gates of which a share is 0 by chance and the others are divided by 1 - rate (dropout).
+
+    Args:
+        weights: [b, c].
+        keys: of the samples [b]; None draws from PyTorch's global generator.
+        stream: number of the stream.
+        rate: the share, in [0, 1).
+    """
+    drawn = torch.rand_like(weights) if keys is None else uniform(keys, stream, weights.shape[1])
+    return torch.where(drawn < rate, 0.0, weights / (1 - rate))

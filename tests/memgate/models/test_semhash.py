@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from memgate.models.draws import keys_of, normal, uniform
-from memgate.models.gated.semhash import hashed, of_noisy
+from memgate.models.gated.semhash import dropped, hashed, of_noisy
 
 LOGITS = 2 * torch.randn(40, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 KEYS = keys_of(7, torch.arange(40))
@@ -84,3 +84,13 @@ def test_without_keys_pytorchs_generator_draws():
     torch.manual_seed(0)
     assert torch.equal(hashed(LOGITS, None, STREAM), first)
     assert not torch.equal(first, second)
+
+
+def test_dropout_closes_its_share_and_keeps_the_mean():
+    keys, weights = keys_of(3, torch.arange(2_000)), torch.rand(2_000, 50, dtype=torch.float64)
+    some = dropped(weights, keys, STREAM, 0.05)
+    closed = some == 0
+    assert closed.double().mean().item() == pytest.approx(0.05, abs=0.004)
+    torch.testing.assert_close(some[~closed], weights[~closed] / 0.95)
+    assert some.mean().item() == pytest.approx(weights.mean().item(), abs=0.005)
+    assert torch.equal(dropped(weights[7:8], keys[7:8], STREAM, 0.05), some[7:8])
