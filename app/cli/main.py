@@ -177,10 +177,10 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
         # Relative paths were given in the folder in which that run was started.
         data = replace(run.requested.data, root=run.config.data.root)
         noise, manifest = run.config.noise, run.config.manifest
-        init_from = run.config.init_from
         config = replace(
-            run.requested, name=None, data=data, noise=noise, manifest=manifest, init_from=init_from
-        )
+            run.requested, name=None, data=data, noise=noise, manifest=manifest,
+            init_from=run.config.init_from, init_gater=run.config.init_gater,
+        )  # fmt: skip
     # These placeholders are valid beside the inherited values; tyro replaces them by the given value.
     if _places(arguments, "--manifest"):
         return replace(config, noise=(), noise_seed=0, manifest=Path("typed"))

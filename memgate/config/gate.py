@@ -28,6 +28,7 @@ GATE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "convnet-aig": ("hidden_unit", "first_bias"),
     "skipnet": ("skip_gate", "stage", "opening"),
     "fbs": ("density", "saliency", "inner"),
+    "gater": ("gater_depth", "gater_width", "bottleneck", "opening", "gate_dropout"),
 }
 """Gated network to the options of :class:`GateConfig` that it uses."""
 
@@ -92,8 +93,8 @@ class GateConfig:
     """channel-gate, convnet-aig: give the gate's first linear layer a bias, though BatchNorm follows it (convnet-aig:
     as the authors' code)."""
     opening: float = 0.0
-    """channel-gate, skipnet: initial bias of the gate's logits. 0: about half of the channels, or of the units, start
-    open; 2: most. A unit that all samples skip trains its gate only."""
+    """channel-gate, skipnet, gater: initial bias of the gate's logits. 0: about half of the channels, units or filters
+    start open; 2: most. A unit that all samples skip trains its gate only."""
     inner: Literal["both", "first", "last"] = "both"
     """channel-gate and fbs with bottleneck units: the gated maps between the three convolutions."""
     concrete_temperature: float = 2 / 3
@@ -110,6 +111,16 @@ class GateConfig:
     """fbs: weights of the channels. mean-1: the saliencies divided by their mean over the map; plain: as they are
     (paper), by which the values of a deep network may become infinite."""
 
+    gater_depth: int = 20
+    """gater: layers of the ResNet of basic units that chooses the filters, 6n+2, 2000 at most (paper: 20)."""
+    gater_width: float = 1.0
+    """gater: factor of that ResNet's channels, above 0, to 64."""
+    bottleneck: int = 8
+    """gater: features of an image from which all filters are chosen, 1 to 65536 (paper: 8 on CIFAR)."""
+    gate_dropout: float = 0.0
+    """gater: share of the gates, in [0, 1), that training closes by chance at its end; it rises linearly from 0
+    (paper: 0.05 for DenseNet and Shake-Shake)."""
+
     def __post_init__(self) -> None:
         check_types(self, "model.gate.")
         known = BLOCKS["imagenet"]
@@ -122,6 +133,21 @@ class GateConfig:
         for name in known:
             in_range(f"--model.gate.hidden-{name}", self.hidden(name), 1, 65_536, " units")
         in_range("--model.gate.hidden-unit", self.hidden_unit, 1, 65_536, " units")
+        in_range("--model.gate.bottleneck", self.bottleneck, 1, 65_536, " features")
+        require(
+            8 <= self.gater_depth <= 2000 and self.gater_depth % 6 == 2,
+            f"--model.gate.gater-depth {self.gater_depth} is not a depth of a basic ResNet: it must be 6n+2, such as "
+            "8, 14, 20.",
+        )
+        require(
+            0 <= self.gate_dropout < 1,
+            f"--model.gate.gate-dropout {self.gate_dropout} is out of range: a share of the gates in [0, 1), such as "
+            "0.05.",
+        )
+        require(
+            0 < self.gater_width <= 64,
+            f"--model.gate.gater-width {self.gater_width} is out of range: above 0, to 64.",
+        )
         positive = ("slope", "temperature", "concrete_temperature")
         for flag, value in ((name.replace("_", "-"), getattr(self, name)) for name in positive):
             require(0 < value <= 1e9, f"--model.gate.{flag} {value} must be a number above 0, to 1e9.")

@@ -24,13 +24,19 @@ ModelName = Literal[
     "convnet-aig",
     "skipnet",
     "fbs",
+    "gater",
 ]
 
+BackboneName = Literal["resnet", "densenet", "shake-shake"]
+
 BACKBONE_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "resnet": ("block", "shortcut", "layout", "activation", "squeeze_excitation", "width", "initialisation"),
+    "resnet": (
+        "block", "shortcut", "layout", "activation", "squeeze_excitation", "reduction", "width", "first_block",
+        "initialisation",
+    ),
     "densenet": ("growth", "initialisation"),
     "shake-shake": ("width", "initialisation"),
-}
+}  # fmt: skip
 """Network without gates to the options of :class:`ModelConfig` that it uses beside its depth."""
 
 GATES_OF_CHANNELS = ("channel-gate", "fbs")
@@ -38,6 +44,12 @@ GATES_OF_CHANNELS = ("channel-gate", "fbs")
 
 GATES_OF_UNITS = ("convnet-aig", "skipnet")
 """Networks whose gates take or skip a whole residual unit."""
+
+GATES_OF_FILTERS = ("gater",)
+"""Networks whose gates open or close the filters of each unit's last convolution, all chosen by one network."""
+
+EXPANSION = {"basic": 1, "bottleneck": 4}
+"""Kind of residual unit to its expansion: channels of its output over those of its 3x3 convolutions."""
 
 IMAGENET_UNITS = {
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
@@ -73,7 +85,7 @@ class ModelConfig:
     block-entropy (Model 2: entropy of the gate's softmax), block-two-way (Model 3: skip or pass). Gates in every
     residual unit: layer-exclusive, layer-shortcut-only, layer-two-way. Gates that open or close the channels inside
     every unit: channel-gate (batch-shaping paper), fbs (the most salient ones). Gates that take or skip whole units:
-    convnet-aig, skipnet."""
+    convnet-aig, skipnet. A second network that opens or closes the filters of a backbone: gater (GaterNet)."""
     depth: int = 20
     """Layers, 2000 at most. ResNets of layout cifar: 6n+2 for basic units (14, 20, 32, 56, 110), 9n+2 for bottleneck
     units (29, 164); of layout imagenet: 18 or 34 for basic, 50, 101 or 152 for bottleneck units. densenet: 6n+4 (40,
@@ -91,40 +103,68 @@ class ModelConfig:
     activation: Literal["post", "pre"] = "post"
     """post: ReLU after the addition (ResNet); pre: BatchNorm and ReLU before each convolution (Pre-ResNet)."""
     squeeze_excitation: bool = False
-    """Weight the channels of each residual branch by squeeze-and-excitation (reduction 16)."""
+    """Weight the channels of each residual branch by squeeze-and-excitation."""
+    reduction: int = 16
+    """With --model.squeeze-excitation: channels of a unit per hidden unit, 1 to 256 (Hu et al.: 16)."""
     width: float = 1.0
     """Factor of the channels of a ResNet's stem and of every block, above 0, to 64; of shake-shake, of every block (1:
     2x64d, 1.5: 2x96d)."""
     growth: int = 12
     """densenet: maps k that each layer adds, 1 to 256 (papers: 12 at depth 100, 24 at 250, 40 at 190)."""
+    first_block: Literal["usual", "narrow"] = "usual"
+    """narrow: B1 of a bottleneck ResNet of layout cifar has a quarter of its channels, 4 inside its units and 16
+    between them (ResNet-164 of the GaterNet paper)."""
     initialisation: Literal["he", "torch"] = "he"
     """Initial weights of the convolutions: he: normal by fan-out; torch: PyTorch's default (the papers' ResNet-34)."""
+    backbone: BackboneName = "resnet"
+    """gater: the network whose filters are gated."""
 
     def __post_init__(self) -> None:
         check_types(self, "model.")
         require(0 < self.width <= 64, f"--model.width {self.width} is out of range: above 0, to 64.")
         in_range("--model.depth", self.depth, 1, 2000)
         in_range("--model.growth", self.growth, 1, 256, " maps")
+        in_range("--model.reduction", self.reduction, 1, 256, " channels")
         self._check_backbone()
         units = self.units  # raises for a depth that does not exist
-        size = "growth" if self.backbone == "densenet" else "width"
+        size = "growth" if self.family == "densenet" else "width"
         require(
             self._weights(list(units.values())[-1]) <= MOST_WEIGHTS,
             f"--model.{size} {getattr(self, size)} and --model.depth {self.depth} make a network of more than "
             f"{MOST_WEIGHTS:,} weights: take smaller ones.",
+        )
+        require(
+            self.name not in GATES_OF_FILTERS or bool(self.gate_names),
+            f"--model.depth {self.depth} has one layer in each block, of which the first is not gated, so there is "
+            "nothing to gate: take depth 16 or more.",
         )
         if self.gate_names:
             self._check_gate(units)
 
     def _check_backbone(self) -> None:
         """Refuse options that the backbone does not have."""
-        used = BACKBONE_OPTIONS[self.backbone]
+        require(
+            self.backbone == "resnet" or self.name in GATES_OF_FILTERS,
+            f"--model.backbone {self.backbone} does nothing for {self.name}: leave it at resnet, or take --model.name "
+            + (f"{self.backbone}." if self.name in BACKBONE_OPTIONS else "gater."),
+        )
+        used = BACKBONE_OPTIONS[self.family]
         for option in dict.fromkeys(name for names in BACKBONE_OPTIONS.values() for name in names):
             value, default = getattr(self, option), type(self).__dataclass_fields__[option].default
             require(
                 option in used or value == default,
-                f"--model.{option.replace('_', '-')} {value} does nothing for {self.name}: leave it at {default}.",
+                f"--model.{option.replace('_', '-')} {value} does nothing for {self._kind}: leave it at {default}.",
             )
+        require(
+            self.reduction == 16 or self.squeeze_excitation,
+            f"--model.reduction {self.reduction} does nothing without --model.squeeze-excitation: add it, or leave "
+            "it at 16.",
+        )
+        require(
+            self.first_block == "usual" or (self.block, self.layout) == ("bottleneck", "cifar"),
+            f"--model.first-block {self.first_block} is of bottleneck units in the layout cifar: add --model.block "
+            "bottleneck, or leave it at usual.",
+        )
 
     def _weights(self, units: int) -> float:
         """Weights of the last block's 3x3 convolutions, half of the network's or more.
@@ -132,9 +172,9 @@ class ModelConfig:
         Args:
             units: of that block.
         """
-        if self.backbone == "densenet":
+        if self.family == "densenet":
             return 36 * self.growth**2 * units + 2 * self.growth**2 * units**2
-        convolutions = 2 if self.backbone == "resnet" else 4
+        convolutions = 2 if self.family == "resnet" else 4
         return 9 * convolutions * list(self.widths.values())[-1] ** 2 * units
 
     def _check_gate(self, units: Mapping[str, int]) -> None:
@@ -176,9 +216,14 @@ class ModelConfig:
         return 6 if self.block == "basic" else 9
 
     @property
-    def backbone(self) -> str:
+    def family(self) -> str:
         """The network without gates that it is or that its gates are in: a key of :data:`BACKBONE_OPTIONS`."""
-        return self.name if self.name in BACKBONE_OPTIONS else "resnet"
+        return self.name if self.name in BACKBONE_OPTIONS else self.backbone
+
+    @property
+    def _kind(self) -> str:
+        """Name of the network in messages, with the backbone of a gater that has another than a ResNet."""
+        return self.name if self.backbone == "resnet" else f"{self.name} on {self.backbone}"
 
     @property
     def units(self) -> dict[str, int]:
@@ -193,9 +238,9 @@ class ModelConfig:
             )
             return dict(zip(blocks, known[self.depth], strict=True))
         # Layers outside the units: stem and head, of a DenseNet the two transitions too.
-        outside = 4 if self.backbone == "densenet" else 2
-        kind = f"{self.block} ResNet" if self.backbone == "resnet" else self.name
-        usual = {"resnet": (2, 3, 18), "densenet": (6, 16, 41), "shake-shake": (2, 4, 6)}[self.backbone]
+        outside = 4 if self.family == "densenet" else 2
+        kind = f"{self.block} ResNet" if self.family == "resnet" else self.family
+        usual = {"resnet": (2, 3, 18), "densenet": (6, 16, 41), "shake-shake": (2, 4, 6)}[self.family]
         per_n = self._layers_per_n
         n, rest = divmod(self.depth - outside, per_n)
         require(
@@ -212,8 +257,8 @@ class ModelConfig:
 
     @property
     def hard_gates(self) -> bool:
-        """Whether every residual unit has gates that are open or closed, so that closed parts need no computation."""
-        return self.name in GATES_OF_CHANNELS or self.name in GATES_OF_UNITS
+        """Whether its units have gates that are open or closed, so that closed parts need no computation."""
+        return self.name in (*GATES_OF_CHANNELS, *GATES_OF_UNITS, *GATES_OF_FILTERS)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -221,12 +266,20 @@ class ModelConfig:
 
         The layers of a DenseNet have the same number in every block instead.
         """
-        if self.backbone == "densenet":
+        if self.family == "densenet":
             return dict.fromkeys(self.units, self.growth)
-        stem = SHAKE_CHANNELS if self.backbone == "shake-shake" else STEM[self.layout]
-        return {
-            block: max(round(self.width * stem * 2**number), 1) for number, block in enumerate(self.units)
-        }
+        first = SHAKE_CHANNELS if self.family == "shake-shake" else STEM[self.layout]
+        widths = {block: self._scaled(first * 2**number) for number, block in enumerate(self.units)}
+        return {**widths, "b1": self._scaled(first / 4)} if self.first_block == "narrow" else widths
+
+    @property
+    def stem_width(self) -> int:
+        """Channels of a ResNet's stem: as many as its B1's 3x3 convolutions have where that is not narrow."""
+        return self._scaled(STEM[self.layout])
+
+    def _scaled(self, channels: float) -> int:
+        """A number of channels times ``width``, at least 1."""
+        return max(round(self.width * channels), 1)
 
     @property
     def inner_maps(self) -> int:
@@ -237,10 +290,13 @@ class ModelConfig:
     def gate_channels(self) -> dict[str, int]:
         """Gate to the number C of things it opens or closes: channels, or the unit itself; empty for gates that mix.
 
-        In a bottleneck unit the channels of both inner maps, where both are gated, follow one another.
+        In a bottleneck unit the channels of both inner maps, where both are gated, follow one another; in a
+        Shake-Shake unit, the filters of both branches.
         """
         if self.name in GATES_OF_UNITS:
             return dict.fromkeys(self.gate_names, 1)
+        if self.name in GATES_OF_FILTERS:
+            return {name: self._filters(name.partition("u")[0]) for name in self.gate_names}
         if self.name not in GATES_OF_CHANNELS:
             return {}
         maps = len(self.gate.gated_maps(self.inner_maps))
@@ -256,8 +312,18 @@ class ModelConfig:
             return self.gate.names
         if self.name in BACKBONE_OPTIONS:
             return ()
+        names = unit_names(self.units)
+        if (
+            self.name in GATES_OF_FILTERS and self.family == "densenet"
+        ):  # all but the first layer of each block
+            return tuple(name for name in names if int(name.partition("u")[2]) > 1)
         # SkipNet's gates read the output of the unit before, so its first unit has none.
-        return unit_names(self.units)[1 if self.name == "skipnet" else 0 :]
+        return names[1 if self.name == "skipnet" else 0 :]
+
+    def _filters(self, block: str) -> int:
+        """Filters of the last convolution of a unit of a block, of both branches in Shake-Shake."""
+        factor = {"resnet": EXPANSION[self.block], "densenet": 1, "shake-shake": 2}[self.family]
+        return factor * self.widths[block]
 
     @property
     def penalty_names(self) -> tuple[str, ...]:
@@ -295,12 +361,15 @@ class ModelConfig:
     def variant(self) -> tuple[str, ...]:
         """Words for a run's name that say how the backbone differs from the CIFAR ResNet of its depth and unit."""
         return (
+            *([self.backbone] if self.backbone != "resnet" else []),
             *(["pad"] if self.shortcut == "pad" else []),
             *(["imagenet"] if self.layout == "imagenet" else []),
             *(["pre"] if self.activation == "pre" else []),
+            *(["narrow"] if self.first_block == "narrow" else []),
             *(["se"] if self.squeeze_excitation else []),
+            *([f"r{self.reduction}"] if self.reduction != 16 else []),
             *([f"w{self.width:g}"] if self.width != 1 else []),
-            *([f"k{self.growth}"] if self.backbone == "densenet" else []),
+            *([f"k{self.growth}"] if self.family == "densenet" else []),
             *(["torch"] if self.initialisation == "torch" else []),
         )
 

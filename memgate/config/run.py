@@ -15,6 +15,7 @@ from memgate.config.data import DataConfig as DataConfig
 from memgate.config.gate import GateConfig as GateConfig
 from memgate.config.log import MOST_VECTOR_FILES
 from memgate.config.log import LogConfig as LogConfig
+from memgate.config.model import GATES_OF_FILTERS
 from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
 from memgate.config.sparsity import LOSSES, SPARSITY_OPTIONS
@@ -70,6 +71,9 @@ class RunConfig:
     init_gates: Literal["fresh", "loaded"] = "fresh"
     """With --init-from: start the gates fresh, or load them too, from a run with the same gates (skipnet: the stage
     reinforce starts from a supervised run)."""
+    init_gater: str | None = None
+    """gater: start the gater from the weights of another run: RUN or RUN:CHECKPOINT, of a ResNet of the same depth and
+    width as the gater, without its head. (The backbone's are those of --init-from.)"""
     device: Device = "auto"
     """Where to train. auto: CUDA if there is a GPU, else the CPU."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -111,6 +115,15 @@ class RunConfig:
             self.init_gates == "fresh" or (self.init_from is not None and bool(self.model.gate_names)),
             f"--init-gates {self.init_gates}: there is no --init-from to load them from, or the network has no gates: "
             "leave it out.",
+        )
+        require(
+            self.init_gater is None or self.model.name in GATES_OF_FILTERS,
+            f"--init-gater {self.init_gater}: {self.model.name} has no gater: leave it out, or take --model.name "
+            "gater.",
+        )
+        require(
+            self.init_gater is None or self.init_gates == "fresh",
+            f"--init-gater {self.init_gater} and --init-gates loaded both give the gater its weights: leave one out.",
         )
         require(
             "val" not in self.noise_on or self.data.val_fraction > 0,
@@ -179,6 +192,11 @@ class RunConfig:
         return () if self.model.gates_are_supervised else LOSSES.get(self.model.name, ())
 
     @property
+    def starts_from_others(self) -> bool:
+        """Whether the initial weights are those of other runs, in part or whole."""
+        return self.init_from is not None or self.init_gater is not None
+
+    @property
     def copies(self) -> dict[str, NoisySplit]:
         """Name of a corrupted copy (``test_corrupted``) to the split that it copies."""
         return {f"{split}_corrupted": split for split in self.noise_on}
@@ -206,6 +224,7 @@ class RunConfig:
             *(self.corruptions or ("clean",)),
             *(f"on-{split}" for split in self.noise_on),
             *(["init"] * (self.init_from is not None)),
+            *(["init-gater"] * (self.init_gater is not None)),
         ]
         noise_seed = [f"ns{self.noise_seed}"] if self.noise_seed else []
         return fitted(parts, [f"e{self.train.epochs}", f"s{self.seed}", *noise_seed])

@@ -15,6 +15,7 @@ SPARSITY_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "convnet-aig": ("rate", "target_rates"),
     "skipnet": ("reinforce", "skip_reward"),
     "fbs": ("l1",),
+    "gater": ("gate_l1",),
 }  # fmt: skip
 """Gated network to the options of :class:`SparsityConfig` that it uses."""
 
@@ -23,6 +24,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "convnet-aig": ("rate",),
     "skipnet": ("reinforce",),
     "fbs": ("l1",),
+    "gater": ("gate_l1",),
 }
 """Gated network to the names of its sparsity losses, each with the weight of that name in :class:`SparsityConfig`."""
 
@@ -78,9 +80,13 @@ class SparsityConfig:
     l1: float = 1e-8
     """fbs: weight of the sum of all saliencies of a sample, mean over the samples; 0 for none (paper: 1e-8)."""
 
+    gate_l1: float = 0.1
+    """gater: weight lambda of the gates' weights, mean over filters and samples; 0 for none. The paper does not state
+    its lambda: try 0 0.01 0.03 0.1 0.3 1."""
+
     def __post_init__(self) -> None:
         check_types(self, "sparsity.")
-        for flag in ("shaping", "l0", "rate", "reinforce", "skip_reward", "l1"):
+        for flag in ("shaping", "l0", "rate", "reinforce", "skip_reward", "l1", "gate_l1"):
             weight = getattr(self, flag)
             require(
                 0 <= weight < math.inf,

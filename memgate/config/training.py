@@ -38,7 +38,7 @@ class TrainConfig:
     """Weight decay of every parameter, BatchNorm and biases included, as in the papers; 0 or more."""
     gate_weight_decay: float | None = None
     """Weight decay of the gates. None: 0 for gates of channels and whole units (channel-gate: as in its paper), that
-    of all other parameters for other gates."""
+    of all other parameters for other gates and for a gater."""
     schedule: Literal["milestones", "resnet34-authors"] = "milestones"
     """Learning rate of the trunk. milestones: multiplied by --train.lr-decay at each milestone; resnet34-authors: what
     the authors' ResNet-34 scripts did: 0 in epochs 1-82, then lr times the decay, from 124 times its square, and 0

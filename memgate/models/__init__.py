@@ -41,15 +41,15 @@ from torch import nn
 
 from memgate.config.run import ModelConfig
 from memgate.errors import require
-from memgate.models.backbones.densenet import DenseNet
-from memgate.models.backbones.resnet import ResNet, map_side
-from memgate.models.backbones.shake_shake import ShakeShake
+from memgate.models.backbones import BACKBONES
+from memgate.models.backbones.resnet import map_side
 from memgate.models.forward import Forward, Gate
 from memgate.models.gated.block_gated import BlockGatedResNet
 from memgate.models.gated.block_gates import BLOCK_GATES
 from memgate.models.gated.channel_gated import ChannelGatedResNet
 from memgate.models.gated.convnet_aig import AdaptiveResNet
 from memgate.models.gated.fbs import BoostedResNet
+from memgate.models.gated.gater import GaterNet
 from memgate.models.gated.layer_gated import UNIT_GATES, LayerGatedResNet
 from memgate.models.gated.skipnet import SkipNet
 
@@ -68,15 +68,14 @@ def _of_any_size(network: Callable[[ModelConfig, int], nn.Module]) -> Constructo
 
 
 MODELS: dict[str, Constructor] = {
-    "resnet": _of_any_size(ResNet),
-    "densenet": _of_any_size(DenseNet),
-    "shake-shake": _of_any_size(ShakeShake),
+    **{name: _of_any_size(network) for name, network in BACKBONES.items()},
     **dict.fromkeys(BLOCK_GATES, BlockGatedResNet),
     **dict.fromkeys(UNIT_GATES, _of_any_size(LayerGatedResNet)),
     "channel-gate": _of_any_size(ChannelGatedResNet),
     "convnet-aig": _of_any_size(AdaptiveResNet),
     "skipnet": _of_any_size(SkipNet),
     "fbs": _of_any_size(BoostedResNet),
+    "gater": _of_any_size(GaterNet),
 }
 """Name of a network to its constructor from (configuration, number of classes K, side of the images in pixels)."""
 

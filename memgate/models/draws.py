@@ -38,6 +38,11 @@ def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
     return (bits.float() + 0.5) * 2.0**-BITS
 
 
+def normal(keys: Tensor, stream: int, count: int) -> Tensor:
+    """Numbers of the standard normal distribution, float32 [b, count], within 5.4 of 0; see :func:`uniform`."""
+    return torch.special.ndtri(uniform(keys, stream, count))
+
+
 def _mixed(values: Tensor) -> Tensor:
     """SplitMix64's finaliser of int64 values, whose products wrap around."""
     values = (values ^ _shifted(values, 30)) * _FIRST

@@ -6,16 +6,20 @@ BatchNorm, ReLU, pooling, biases and the additions at shortcuts are not.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from memgate.config.model import GATES_OF_UNITS, unit_names
+from memgate.config.model import GATES_OF_FILTERS, GATES_OF_UNITS, unit_names
 from memgate.config.run import ModelConfig
 from memgate.models import Gate, build_model
+from memgate.models.backbones.shake_shake import LAST_CONVOLUTION
+
+SHARED = "gater"
+"""Module of the layers that all gates of a network share, in a network that has such."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class NetworkCost:
     saved: Mapping[str, int]
     """Gate to the MACs that a sample saves by skipping its block: ``after_o1`` where the gate reads o1; 0 where it
     reads o2, which is computed before the gate, and for gates in units, whose branch is always computed."""
+    shared: int = 0
+    """Of the layers that all gates share: a gater."""
 
 
 def cost_of(config: ModelConfig, classes: int, image_size: int) -> NetworkCost:
@@ -52,7 +58,7 @@ def cost_of(config: ModelConfig, classes: int, image_size: int) -> NetworkCost:
     gates = {name: macs[f"{root}.gates.{name}"] for name in config.gate_names}
     skips = config.block_gated and config.gate.tap == "o1"
     saved = {name: after[name] if skips else 0 for name in config.gate_names}
-    return NetworkCost(macs["Global"], after, gates, saved)
+    return NetworkCost(macs["Global"], after, gates, saved, macs[f"{root}.{SHARED}"])
 
 
 @dataclass(frozen=True)
@@ -78,16 +84,20 @@ class SampleCost:
     """Gate to the additions of its pooling, counted as MACs, as the batch-shaping paper counts its overhead."""
     terms: tuple[Term, ...]
     """Of the convolutions that gates close in part."""
+    shared: int = 0
+    """MACs of the layers that all gates share: a gater."""
+    shared_pool: int = 0
+    """Additions of their pooling."""
 
     @property
     def gate_layers(self) -> int:
-        """MACs of all gates' own layers."""
-        return sum(self.layers.values())
+        """MACs of all gates' layers."""
+        return sum(self.layers.values()) + self.shared
 
     @property
     def pooling(self) -> int:
         """Additions of all gates' pooling."""
-        return sum(self.pools.values())
+        return sum(self.pools.values()) + self.shared_pool
 
     def overhead(self, gate: str, pooling: bool = True) -> float:
         """A gate's own operations over those of the convolutions that it closes in part.
@@ -151,7 +161,7 @@ def sample_cost(config: ModelConfig, classes: int, image_size: int) -> SampleCos
     model = build_model(config, classes, seed=0, image_size=image_size).eval()
     macs, pooled = _counted(model, torch.zeros(1, 3, image_size, image_size))
     root = type(model).__name__
-    units, unit_terms = _unit_paths(config), _whole_unit if config.name in GATES_OF_UNITS else _unit_terms
+    units, unit_terms = _unit_paths(config), _terms_of(config)
     terms = tuple(
         term
         for gate in config.gate_names
@@ -160,14 +170,43 @@ def sample_cost(config: ModelConfig, classes: int, image_size: int) -> SampleCos
     layers, pooling = (
         {name: counts[f"{root}.gates.{name}"] for name in config.gate_names} for counts in (macs, pooled)
     )
-    fixed = macs["Global"] - sum(layers.values()) - sum(term.macs for term in terms)
-    return SampleCost(fixed, layers, pooling, terms)
+    shared = f"{root}.{SHARED}"
+    fixed = macs["Global"] - sum(layers.values()) - macs[shared] - sum(term.macs for term in terms)
+    return SampleCost(fixed, layers, pooling, terms, macs[shared], pooled[shared])
 
 
 def _unit_paths(config: ModelConfig) -> dict[str, str]:
     """Name of every residual unit to that of its module in the trunk."""
     paths = [f"blocks.{block}.{number}" for block, count in config.units.items() for number in range(count)]
     return dict(zip(unit_names(config.units), paths, strict=True))
+
+
+def _terms_of(config: ModelConfig) -> Callable[[ModelConfig, str, Mapping[str, int], str], list[Term]]:
+    """The function that makes the terms of one unit, for the kind of gates that a network has."""
+    if config.name in GATES_OF_UNITS:
+        return _whole_unit
+    return _last_convolutions if config.name in GATES_OF_FILTERS else _unit_terms
+
+
+def _last_convolutions(config: ModelConfig, gate: str, macs: Mapping[str, int], unit: str) -> list[Term]:
+    """The terms of a unit of which the filters of the last convolutions are gated: one, or one of each branch.
+
+    Args:
+        config: of the network.
+        gate: name of the unit's gate.
+        macs: module to its MACs.
+        unit: name of the unit's module.
+    """
+    last = {
+        "resnet": [f"conv{config.inner_maps + 1}"],
+        "densenet": ["conv2"],
+        "shake-shake": [f"branches.{branch}.{LAST_CONVOLUTION}" for branch in range(2)],
+    }[config.family]
+    filters = config.gate_channels[gate] // len(last)
+    return [
+        Term(macs[f"{unit}.{conv}"], ((gate, place * filters, (place + 1) * filters),))
+        for place, conv in enumerate(last)
+    ]
 
 
 def _whole_unit(_config: ModelConfig, gate: str, macs: Mapping[str, int], unit: str) -> list[Term]:

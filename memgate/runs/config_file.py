@@ -19,7 +19,7 @@ from noise.files.schema import is_newer, other_format
 
 SCHEMA = "memgate-run/1"
 
-PLACES = ("name", "out", "device", "data.root", "manifest", "init_from")
+PLACES = ("name", "out", "device", "data.root", "manifest", "init_from", "init_gater")
 """Flags that may be changed afterwards, such as when the data has been moved to another folder."""
 
 _NOT_COVERED = tuple(f"{part}.{flag}" for part in ("config", "requested") for flag in PLACES)

@@ -90,6 +90,11 @@ def evaluate_sliced(
         f"--sliced: the network {model.name} of {run.name} closes nothing, so nothing can be left out: take a run "
         "whose gates open and close, such as one of channel-gate.",
     )
+    require(
+        model.family == "resnet",
+        f"--sliced: {run.name} has gates on a {model.family}, of which no sliced copy can be made: take a run whose "
+        "gates are on a ResNet.",
+    )
     require(n >= 0, f"--n {n} is out of range: from 1, or 0 for all images.")
     setting = loaded(run, which, device_name)
     return setting.epoch, {split: _evaluated(setting, split, n) for split in setting.inputs.splits}

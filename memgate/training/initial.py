@@ -11,16 +11,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from memgate import console
+from memgate.config.model import GATES_OF_FILTERS
 from memgate.config.run import RunConfig
 from memgate.data.image_set import ImageSet
-from memgate.errors import MemgateError
+from memgate.errors import MemgateError, require
 from memgate.models import build_model
+from memgate.models.gated.gater import GaterNet
 from memgate.models.pretrained import differences
 from memgate.runs.run import Run, is_run, open_run
 from memgate.training import checkpoint
@@ -46,7 +48,8 @@ def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> Train
     settings = config.train
     gate_decay = settings.gate_weight_decay
     if gate_decay is None:
-        gate_decay = 0.0 if config.model.hard_gates else settings.weight_decay
+        small = config.model.hard_gates and config.model.name not in GATES_OF_FILTERS
+        gate_decay = 0.0 if small else settings.weight_decay
 
     def sgd(parameters: list[nn.Parameter], decay: float) -> torch.optim.SGD:
         return torch.optim.SGD(
@@ -70,10 +73,10 @@ def new_state(config: RunConfig, train: ImageSet, device: torch.device) -> Train
 def with_initial_weights(
     config: RunConfig, train: ImageSet, environment: dict[str, Any], device: torch.device
 ) -> tuple[RunConfig, dict[str, Any], Callable[[Path], object]]:
-    """The configuration, the environment and the initial checkpoint of a new run; unchanged without ``--init-from``.
+    """The configuration, the environment and the initial checkpoint of a new run.
 
-    The initial network is stored as last.pt of epoch 0: a run that stops in its first epoch resumes from it, and the
-    other run is never read again.
+    Unchanged without ``--init-from`` and ``--init-gater``. The initial network is stored as last.pt of epoch 0: a run
+    that stops in its first epoch resumes from it, and the other runs are never read again.
 
     Args:
         config: the run's resolved configuration.
@@ -82,20 +85,25 @@ def with_initial_weights(
         device: device of the network.
 
     Returns:
-        The configuration with the absolute path of the other run, the environment with what was loaded, and a function
-        that writes the initial checkpoint into the new run's folder.
+        The configuration with the absolute paths of the other runs, the environment with what was loaded, and a
+        function that writes the initial checkpoint into the new run's folder.
     """
-    if config.init_from is None:
+    if not config.starts_from_others:
         return config, environment, lambda _: None
-    baseline = find_baseline(config.init_from)
     state = new_state(config, train, device)
-    loaded = load_baseline(state.model, baseline, config.init_head, config.init_gates)
-    console.note(loaded.sentence)
-    return (
-        replace(config, init_from=str(baseline)),
-        {**environment, "initialisation": asdict(loaded)},
-        lambda folder: checkpoint.save(state, Run(folder), "last"),
-    )
+    if config.init_from is not None:
+        baseline = find_baseline(config.init_from)
+        loaded = load_baseline(state.model, baseline, config.init_head, config.init_gates)
+        console.note(loaded.sentence)
+        config = replace(config, init_from=str(baseline))
+        environment = {**environment, "initialisation": asdict(loaded)}
+    if config.init_gater is not None:
+        baseline = find_baseline(config.init_gater)
+        loaded = load_gater(cast(GaterNet, state.model), baseline)
+        console.note(loaded.sentence)
+        config = replace(config, init_gater=str(baseline))
+        environment = {**environment, "gater_initialisation": asdict(loaded)}
+    return config, environment, lambda folder: checkpoint.save(state, Run(folder), "last")
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ class LoadedTensors:
     epoch: int
     """Epoch of the baseline's weights."""
     loaded: int
-    """Tensors that were loaded: of the trunk, and of head and gates where they were to be."""
+    """Tensors that were loaded: of the trunk (or of the gater), and of head and gates where they were to be."""
     fresh: dict[str, int]
     """Part of the new network (``head``, ``gates``) to its number of tensors with fresh values."""
     left: dict[str, int]
@@ -140,7 +148,7 @@ class LoadedTensors:
 
 
 def find_baseline(text: str) -> Baseline:
-    """The checkpoint that a value of ``--init-from`` names.
+    """The checkpoint that a value of ``--init-from`` or ``--init-gater`` names.
 
     Args:
         text: ``RUN`` or ``RUN:CHECKPOINT``, where RUN is a folder or a name under runs/.
@@ -193,6 +201,35 @@ def load_baseline(
             chosen[name].copy_(tensor)
     checkpoint_name = f"{baseline.run.path}, checkpoint {baseline.which}"
     return LoadedTensors(checkpoint_name, epoch, len(source), fresh, left)
+
+
+def load_gater(model: GaterNet, baseline: Baseline) -> LoadedTensors:
+    """Load a baseline's trunk into a network's gater, by name; the baseline's head and gates are left out.
+
+    Args:
+        model: a fresh network on any device, changed in place.
+        baseline: checkpoint of a ResNet, gated or not.
+
+    Raises:
+        MemgateError: the trunk differs from the gater in a name or a shape, or is damaged; nothing is loaded then.
+    """
+    state, epoch = checkpoint.read_model(baseline.run, baseline.which, torch.device("cpu"))
+    source, left = _split_state(state, (GATES, HEAD))
+    target = model.gater.cnn.state_dict()
+    wrong = differences(source, target)
+    other = baseline.run.config.model
+    require(
+        not wrong,
+        f"--init-gater {baseline.run.path}: it is a {other.name} of depth {other.depth} and width {other.width:g} and "
+        f"does not fit the gater: {wrong}. Take a run of --model.name resnet with the gater's depth and width "
+        "(--model.gate.gater-depth, --model.gate.gater-width) and basic units.",
+    )
+    with torch.no_grad():
+        for name, tensor in source.items():
+            target[name].copy_(tensor)
+    fresh = Counter({GATES: len(model.gater.state_dict()) - len(target) + len(model.gates.state_dict())})
+    source_name = f"{baseline.run.path}, checkpoint {baseline.which} (the gater)"
+    return LoadedTensors(source_name, epoch, len(source), dict(fresh), left)
 
 
 def _split_state(

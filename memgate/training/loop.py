@@ -16,6 +16,7 @@ from memgate.log.format import EpochRecord, LogLayout, logged_epochs
 from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward, check_image_size
+from memgate.models.gated.gater import GaterNet
 from memgate.models.macs import sample_cost
 from memgate.runs.checks import check_run
 from memgate.runs.create import create_run
@@ -32,7 +33,7 @@ from memgate.training.initial import new_state, with_initial_weights
 from memgate.training.interrupt import Interrupt
 from memgate.training.loader import Batch, DeviceImages
 from memgate.training.sample_buffer import SampleBuffer
-from memgate.training.schedule import gate_lr, trunk_lr
+from memgate.training.schedule import gate_dropout, gate_lr, trunk_lr
 from memgate.training.sparsity import sparsity_losses
 from memgate.training.step import train_step
 from memgate.training.tensorboard import TensorBoard, check_installed
@@ -187,7 +188,7 @@ class Training:
                 )
             return
         require(
-            finished == 0 and self.config.init_from is None,
+            finished == 0 and not self.config.starts_from_others,
             f"{last} is missing, though {finished} epochs are finished, so the training cannot go on from there: put "
             "a copy of it back, or a copy of another checkpoint of this run under its name, or start a new run.",
         )
@@ -249,7 +250,10 @@ class Training:
         for number, batch in enumerate(progress, start=1):
             self.interrupt.check()
             _set_lr(state.trunk_optimiser, trunk_lr(config, epoch, state.step))
-            losses = sparsity_losses(self.config, epoch, (number - 1) / total)
+            done = (number - 1) / total
+            if isinstance(state.model, GaterNet):
+                state.model.dropout = gate_dropout(self.config, epoch, done)
+            losses = sparsity_losses(self.config, epoch, done)
             train_step(state, batch, number, config, losses, keep_values)
         return buffer.record() if buffer else None
 

@@ -1,5 +1,6 @@
 """Learning rates as pure functions of epoch and step, so that a resumed run needs no state of a scheduler."""
 
+from memgate.config.run import RunConfig
 from memgate.config.sparsity import SparsityConfig
 from memgate.config.training import TrainConfig
 
@@ -31,6 +32,17 @@ def _decays(config: TrainConfig, epoch: int) -> int | None:
     if config.schedule == "resnet34-authors":
         return next((decays for last, decays in RESNET34_PHASES if epoch <= last), None)
     return sum(milestone < epoch for milestone in config.milestones or ())
+
+
+def gate_dropout(config: RunConfig, epoch: int, progress: float) -> float:
+    """Share of the gates that are closed by chance: 0 at the start, linear to its full value at the training's end.
+
+    Args:
+        config: of the run.
+        epoch: the current epoch, from 1.
+        progress: share of the epoch's batches before this one, in [0, 1).
+    """
+    return config.model.gate.gate_dropout * (epoch - 1 + progress) / config.train.epochs
 
 
 def gate_lr(config: TrainConfig, epoch: int) -> float:

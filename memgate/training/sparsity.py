@@ -1,7 +1,7 @@
 """Losses on gates that open and close.
 
 Batch shaping and L0 are of the batch-shaping paper (sections 4.2 and 4.3), the target rates of ConvNet-AIG, REINFORCE
-of SkipNet, the L1 norm of FBS.
+of SkipNet, the L1 norms of FBS and of GaterNet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +45,7 @@ def sparsity_losses(config: RunConfig, epoch: int, progress: float) -> SparsityL
         "shaping": (shaping_weight(settings, epoch, progress), lambda forward, _: shaping(forward, prior)),
         "l0": (l0_weight(settings, epoch, progress), lambda forward, _: l0(forward)),
         "l1": (settings.l1, lambda forward, _: l1(forward)),
+        "gate_l1": (settings.gate_l1, lambda forward, _: gate_l1(forward)),
         "reinforce": (
             settings.reinforce,
             lambda forward, labels: reinforce(forward, labels, settings.skip_reward),
@@ -105,6 +106,11 @@ def l1(forward: Forward) -> Tensor:
     """Sum of the saliencies of all gates, mean over the samples, 0 or more (Gao et al. 2018: sum of the L1 norms)."""
     saliencies = [gate.saliency for gate in forward.gates if gate.saliency is not None]
     return torch.cat(saliencies, dim=1).sum(dim=1).mean()
+
+
+def gate_l1(forward: Forward) -> Tensor:
+    """Mean over samples and filters of the gates' weights in this pass, in [0, 1] (GaterNet paper: L1 norm over c)."""
+    return torch.cat(_channels(forward), dim=1).mean()
 
 
 def reinforce(forward: Forward, labels: Tensor, skip_reward: float) -> Tensor:

@@ -25,7 +25,7 @@ NOTES = (
     "Mean ± sample standard deviation over the runs of a point, which differ in their seeds only.",
 )
 
-KNOBS = {"channel-gate": ("sparsity.l0",)}
+KNOBS = {"channel-gate": ("sparsity.l0",), "gater": ("sparsity.gate_l1",)}
 """Network to the flags that vary along a curve; of others see :data:`ALL_KNOBS`."""
 ALL_KNOBS = ("sparsity", "model.gate")
 """Sections of flags that vary along a curve of other networks."""
@@ -174,7 +174,8 @@ def _settings(config: RunConfig) -> dict[str, object]:
     """Flags that distinguish points: all but seeds, places and what is logged."""
     settings = flags(config, (*NO_MATTER, "log"))
     # Runs with different seeds start from runs with different seeds.
-    return {**settings, "noise": list(config.corruptions), "init_from": config.init_from is not None}
+    started = {flag: getattr(config, flag) is not None for flag in ("init_from", "init_gater")}
+    return {**settings, "noise": list(config.corruptions), **started}
 
 
 def _families(configs: Mapping[str, RunConfig]) -> dict[str, str]:

@@ -94,7 +94,7 @@ class Reproduce:
             all(len(line.epoch) for line in beside),
             f"--beside {self.beside} has no test accuracy yet, or no test split: leave it out.",
         )
-        grid.check_existing(plan.configs, (*grid.PLACES, "init_from"), "choose another --out")
+        grid.check_existing(plan.configs, (*grid.PLACES, "init_from", "init_gater"), "choose another --out")
         failed = {} if self.only_report else self._carried_out(plan, out)
         comparison = reproduced.compare(plan, out)
         console.line(comparison.text(self.format))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.config.run import ModelConfig
-from memgate.models.backbones.trunk import Trunk, he_normal
+from memgate.models.backbones.trunk import Trunk, he_normal, weighted
 
 BOTTLENECK, COMPRESSION = 4, 0.5
 """Channels of the 1x1 convolutions over k, and share of the channels that a transition keeps."""
@@ -47,10 +47,24 @@ class DenseLayer(nn.Module):
         x = self.conv1(functional.relu(self.bn1(x)))
         return self.conv2(functional.relu(self.bn2(x)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The block's maps so far, then the new ones."""
+    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The block's maps so far, then the new ones.
+
+        Args:
+            x: the block's maps so far.
+            weights: of the new maps [b, k]; None for 1.
+        """
         x = self.transition(x)
-        return torch.cat((x, self.new_maps(x)), dim=1)
+        return torch.cat((x, weighted(self.new_maps(x), weights)), dim=1)
+
+    @property
+    def filters(self) -> int:
+        """Filters of the 3x3 convolution, k."""
+        return self.conv2.out_channels
+
+    def filtered(self, x: Tensor, weights: Tensor, keys: Tensor | None = None) -> Tensor:  # noqa: ARG002 (draws nothing)
+        """The block's maps so far, then the new ones with the weights [b, k], 0 for closed ones."""
+        return self(x, weights)
 
 
 class DenseNet(Trunk):

@@ -28,7 +28,7 @@ class ResNet(Trunk):
             classes: number of classes K.
         """
         super().__init__()
-        channels = next(iter(config.widths.values()))  # the stem is as wide as the first block's convolutions
+        channels = config.stem_width
         pre = config.activation == "pre"
         stem = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
         self.stem = nn.Sequential(stem) if pre else nn.Sequential(stem, nn.BatchNorm2d(channels), nn.ReLU())
@@ -48,8 +48,7 @@ class ResNet(Trunk):
 
     def units(self) -> Iterator[Unit]:
         """The residual units in the order of the forward pass."""
-        for block in self.blocks.values():
-            yield from cast(Iterator[Unit], iter(cast(nn.Sequential, block)))
+        return cast(Iterator[Unit], super().units())
 
 
 def map_side(config: ModelConfig, block: str, image_size: int) -> int:

@@ -7,18 +7,21 @@ changes, the shortcut is ReLU, two 1x1 convolutions on every second pixel, the s
 BatchNorm of both.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from memgate.config.run import ModelConfig
-from memgate.models.backbones.trunk import Trunk, he_normal
+from memgate.models.backbones.trunk import Trunk, he_normal, weighted
 from memgate.models.draws import uniform
 from memgate.models.forward import Forward
 
 STEM_CHANNELS = 16
+
+LAST_CONVOLUTION = 4
+"""Place of a branch's second convolution in its sequence."""
 
 
 class _Shaken(torch.autograd.Function):
@@ -55,15 +58,34 @@ class ShakeUnit(nn.Module):
         same = stride == 1 and channels_in == channels
         self.shortcut = nn.Identity() if same else TwoPathShortcut(channels_in, channels, stride)
 
-    def forward(self, x: Tensor, keys: Tensor | None = None) -> Tensor:
+    @property
+    def filters(self) -> int:
+        """Filters of the last convolutions of both branches."""
+        return sum(cast(nn.Sequential, branch)[LAST_CONVOLUTION].out_channels for branch in self.branches)
+
+    def filtered(self, x: Tensor, weights: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Output of the unit whose last convolutions' filters have the weights [b, 2C], 0 for closed ones.
+
+        Args:
+            x: the unit's input.
+            weights: of the first branch's filters, then of the second one's.
+            keys: see :meth:`forward`.
+        """
+        return self(x, keys, weights)
+
+    def forward(self, x: Tensor, keys: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
         """Output of the unit.
 
         Args:
             x: the unit's input.
             keys: of the samples [b], from which the coefficients of training are drawn (:mod:`memgate.models.draws`);
                 None draws from PyTorch's global generator.
+            weights: see :meth:`filtered`; None for 1. They act behind the last BatchNorm of each branch.
         """
-        first, second = (branch(x) for branch in self.branches)
+        halves = (None, None) if weights is None else weights.chunk(2, dim=1)
+        first, second = (
+            weighted(branch(x), half) for branch, half in zip(self.branches, halves, strict=True)
+        )
         return self.shortcut(x) + self.mixed(first, second, keys)
 
     def mixed(self, first: Tensor, second: Tensor, keys: Tensor | None) -> Tensor:

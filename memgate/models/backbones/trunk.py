@@ -1,6 +1,7 @@
 """What every network without gates is made of: a stem, blocks of units, and a linear head on the pooled map."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,11 @@ class Trunk(nn.Module):
     """What follows the last block before the pooling: BatchNorm and ReLU where its units end without them."""
     head: nn.Linear
     """Pooled map [b, C] to logits [b, K]."""
+
+    def units(self) -> Iterator[nn.Module]:
+        """The units of all blocks in the order of the forward pass."""
+        for block in self.blocks.values():
+            yield from block.children()
 
     def pooled(self, x: Tensor) -> Tensor:
         """Input [b, C] of the head, from the last block's output [b, C, h, w]."""
@@ -57,3 +63,8 @@ def he_normal(module: nn.Module) -> None:
 def pool(x: Tensor) -> Tensor:
     """Mean over the whole map: [b, C, h, w] to [b, C]."""
     return torch.mean(x, dim=(2, 3))
+
+
+def weighted(x: Tensor, weights: Tensor | None) -> Tensor:
+    """The map [b, C, h, w] with each channel multiplied by its weight [b, C]; unchanged without weights."""
+    return x if weights is None else x * weights[:, :, None, None].to(x.dtype)

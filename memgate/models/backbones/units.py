@@ -7,21 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from memgate.config.model import EXPANSION
 from memgate.config.run import ModelConfig
-
-EXPANSION = {"basic": 1, "bottleneck": 4}
-"""Kind of unit to its expansion: channels of its output over those of its 3x3 convolutions."""
-
-REDUCTION = 16
-"""Channels per hidden unit of squeeze-and-excitation (Hu et al. 2018)."""
+from memgate.models.backbones.trunk import weighted
 
 Merge = Callable[[Tensor, Tensor], Tensor]
 """Function of residual branch and shortcut, both [b, C, h, w], to the unit's output [b, C, h, w] before its ReLU."""
 
 
 InnerWeights = Mapping[int, Tensor]
-"""Number of an inner map, counted from 1 as its convolution, to the weights [b, C] of its channels; a map that is not
-named keeps its values."""
+"""Number of a map of the branch, counted from 1 as its convolution, to the weights [b, C] of its channels; a map that
+is not named keeps its values. The last one is the branch's output before squeeze-and-excitation."""
 
 NO_WEIGHTS: InnerWeights = MappingProxyType({})
 
@@ -58,9 +54,9 @@ class SqueezeExcitation(nn.Module):
     The layers have no biases, which the authors found better in ResNets.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
-        self.squeeze = nn.Linear(channels, max(channels // REDUCTION, 1), bias=False)
+        self.squeeze = nn.Linear(channels, max(channels // reduction, 1), bias=False)
         self.excite = nn.Linear(self.squeeze.out_features, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,25 +90,39 @@ class Unit(nn.Module):
             self.add_module(f"conv{number}", conv)
             self.add_module(f"bn{number}", nn.BatchNorm2d(before if self.pre else after))
         self.shortcut = shortcut(config, channels_in, self.channels_out, stride)
-        self.excitation = SqueezeExcitation(self.channels_out) if config.squeeze_excitation else nn.Identity()
+        self.excitation = (
+            SqueezeExcitation(self.channels_out, config.reduction)
+            if config.squeeze_excitation
+            else nn.Identity()
+        )
 
     def branch(self, x: Tensor, inner: InnerWeights = NO_WEIGHTS) -> Tensor:
         """The residual branch: [b, C_in, H, W] to [b, C_out, H/stride, W/stride].
 
         Args:
             x: the unit's input.
-            inner: weights of the channels of the maps between the convolutions, after their ReLU.
+            inner: weights of the channels of the maps between the convolutions, after their ReLU, and of the output
+                of the last one, after its BatchNorm where it has one behind it.
         """
         for number in range(1, self.depth + 1):
             conv, norm = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
             if self.pre:
                 x = functional.relu(norm(x))
-                x = conv(_weighted(x, inner.get(number - 1)))
+                x = conv(weighted(x, inner.get(number - 1)))
             else:
                 x = norm(conv(x))
                 if number < self.depth:
-                    x = _weighted(functional.relu(x), inner.get(number))
-        return self.excitation(x)
+                    x = weighted(functional.relu(x), inner.get(number))
+        return self.excitation(weighted(x, inner.get(self.depth)))
+
+    @property
+    def filters(self) -> int:
+        """Filters of the last convolution."""
+        return self.channels_out
+
+    def filtered(self, x: Tensor, weights: Tensor, keys: Tensor | None = None) -> Tensor:  # noqa: ARG002 (draws nothing)
+        """Output of the unit whose last convolution's filters have the weights [b, C_out], 0 for closed ones."""
+        return self(x, inner={self.depth: weights})
 
     def forward(
         self,
@@ -138,8 +148,3 @@ class Unit(nn.Module):
         """The unit's output [b, C_out, h, w] from its residual branch, of the same shape, and its input."""
         out = merge(branch, self.shortcut(x))
         return out if self.pre else functional.relu(out)
-
-
-def _weighted(x: Tensor, weights: Tensor | None) -> Tensor:
-    """The map [b, C, h, w] with each channel multiplied by its weight [b, C]; unchanged without weights."""
-    return x if weights is None else x * weights[:, :, None, None].to(x.dtype)

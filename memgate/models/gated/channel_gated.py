@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.units import InnerWeights, Unit
 from memgate.models.gated.channel_gates import ChannelGate
-from memgate.models.gated.hard_gated import HardGatedResNet
+from memgate.models.gated.hard_gated import HardGatedNetwork
 
 
-class ChannelGatedResNet(HardGatedResNet):
+class ChannelGatedResNet(HardGatedNetwork):
     """A ResNet with a gate in every unit: normalised images [b, 3, H, W] to logits [b, K] and the gates."""
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
@@ -29,7 +29,13 @@ class ChannelGatedResNet(HardGatedResNet):
         """The gate of a unit's inner channels."""
         return ChannelGate(unit.channels_in, sum(gated_widths(unit, config)), config, stream)
 
-    def through(self, unit: Unit, x: Tensor, channels: Tensor) -> Tensor:
+    def through(
+        self,
+        unit: Unit,
+        x: Tensor,
+        channels: Tensor,
+        keys: Tensor | None,  # noqa: ARG002 (nothing is drawn)
+    ) -> Tensor:
         """Output of a unit whose inner channels have these weights [b, C]."""
         return unit(x, inner=inner_weights(unit, self.config, channels))
 

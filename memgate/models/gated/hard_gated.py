@@ -1,14 +1,14 @@
-"""ResNets with gates in their residual units that open or close: the pass through the units, which they share."""
+"""Networks with gates in their units that open or close: the pass through the units, which they share."""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from memgate.config.model import unit_names
 from memgate.config.run import GateConfig, ModelConfig
-from memgate.models.backbones.resnet import ResNet
+from memgate.models.backbones import BACKBONES
 from memgate.models.backbones.units import Unit
 from memgate.models.forward import Forward, Gate
 from memgate.models.gated.channel_gates import ChannelGate, gate_of
@@ -24,7 +24,7 @@ Memory = tuple[Tensor, ...]
 """State that a gate hands on to the next one; empty for gates that decide independently."""
 
 
-class HardGatedResNet(nn.Module):
+class HardGatedNetwork(nn.Module):
     """Base of the networks: normalised images [b, 3, H, W] to logits [b, K] and the gates.
 
     Subclasses implement ``new_gate`` and ``through``, and ``decide`` for gates that are no :class:`ChannelGate`.
@@ -41,18 +41,18 @@ class HardGatedResNet(nn.Module):
             classes: number of classes K.
         """
         super().__init__()
-        self.trunk = ResNet(config, classes)
+        self.trunk = BACKBONES[config.family](config, classes)
         self.names = unit_names(config.units)
         self.gates = nn.ModuleDict()
         units = dict(zip(self.names, self.units(), strict=True))
         for stream, name in enumerate(config.gate_names):
             self.gates[name] = self.new_gate(units[name], config.gate, stream)
 
-    def units(self) -> Iterator[Unit]:
-        """The residual units in the order of the forward pass."""
+    def units(self) -> Iterator[Any]:
+        """The units in the order of the forward pass: residual ones, or what its backbone has."""
         return self.trunk.units()
 
-    def new_gate(self, unit: Unit, config: GateConfig, stream: int) -> nn.Module:
+    def new_gate(self, unit: Any, config: GateConfig, stream: int) -> nn.Module:
         """The gate of a unit.
 
         Args:
@@ -62,6 +62,15 @@ class HardGatedResNet(nn.Module):
         """
         raise NotImplementedError
 
+    def started(self, images: Tensor, keys: Tensor | None) -> Memory:  # noqa: ARG002 (most start with nothing)
+        """What the first gate gets of the whole images; empty for gates that read only the input of their unit.
+
+        Args:
+            images: normalised [b, 3, H, W].
+            keys: of the samples [b]; None without.
+        """
+        return ()
+
     def decide(self, name: str, x: Tensor, keys: Tensor | None, memory: Memory) -> tuple[Gate, Memory]:
         """What a gate opens for a batch, with ``Gate.channels`` [b, C], and what it hands on to the next gate.
 
@@ -69,14 +78,21 @@ class HardGatedResNet(nn.Module):
             name: of the gate.
             x: the unit's input [b, C_in, H, W].
             keys: of the samples [b]; None without.
-            memory: what the gate before handed on, empty for the first.
+            memory: what the gate before handed on; of the first, :meth:`started`.
         """
         gate = cast(ChannelGate, self.gates[name])
         logits = gate(x)
         return gate_of(name, logits, gate.opened(logits, keys)), memory
 
-    def through(self, unit: Unit, x: Tensor, channels: Tensor) -> Tensor:
-        """Output of a unit [b, C_out, h, w] with its parts weighted by ``channels`` [b, C]."""
+    def through(self, unit: Any, x: Tensor, channels: Tensor, keys: Tensor | None) -> Tensor:
+        """Output of a unit [b, C_out, h, w] with its parts weighted by ``channels`` [b, C].
+
+        Args:
+            unit: the unit.
+            x: its input.
+            channels: weights of what its gate opens.
+            keys: of the samples [b], for a unit that draws random numbers; None without.
+        """
         raise NotImplementedError
 
     def forward(
@@ -93,7 +109,7 @@ class HardGatedResNet(nn.Module):
         """
         x = self.trunk.stem(images)
         gates: list[Gate] = []
-        memory: Memory = ()
+        memory = self.started(images, keys)
         for name, unit in zip(self.names, self.units(), strict=True):
             if name not in self.gates:
                 x = unit(x)
@@ -101,13 +117,19 @@ class HardGatedResNet(nn.Module):
             gate, memory = self.decide(name, x, keys, memory)
             gates.append(gate)
             channels = cast(Tensor, gate.channels)
-            x = self.through(unit, x, route[name](channels) if name in route else channels)
+            x = self.through(unit, x, route[name](channels) if name in route else channels, keys)
         return Forward(self.trunk.classify(x), tuple(gates))
 
 
-class UnitGatedResNet(HardGatedResNet):
+class UnitGatedResNet(HardGatedNetwork):
     """Base of the networks whose gates take or skip a whole unit: ``Gate.channels`` is [b, 1]."""
 
-    def through(self, unit: Unit, x: Tensor, channels: Tensor) -> Tensor:
+    def through(
+        self,
+        unit: Unit,
+        x: Tensor,
+        channels: Tensor,
+        keys: Tensor | None,  # noqa: ARG002 (nothing is drawn)
+    ) -> Tensor:
         """Output of a unit, relu(shortcut + g branch): of a closed one, its shortcut to the bit."""
         return unit(x, taken=channels)

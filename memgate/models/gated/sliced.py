@@ -86,6 +86,10 @@ class SlicedUnit(nn.Module):
         branch = self.unit.branch(x[rows]) * taken[rows][:, :, None, None].to(x.dtype)
         return self.unit.joined(branch, x, lambda part, shortcut: shortcut.index_add(0, rows, part))
 
+    def filtered(self, x: Tensor, weights: Tensor, keys: Tensor | None = None) -> Tensor:  # noqa: ARG002 (draws nothing)
+        """As :meth:`Unit.filtered`."""
+        return self(x, inner={self.unit.depth: weights})
+
     def branch(self, x: Tensor, inner: InnerWeights) -> Tensor:
         """The residual branch: [b, C_in, H, W] to [b, C_out, H/stride, W/stride]."""
         if len(x) == 1 or not inner:
@@ -105,14 +109,19 @@ class SlicedUnit(nn.Module):
         opened = {number: torch.nonzero(weights[0]).flatten() for number, weights in inner.items()}
         # Nothing behind a map without open channels depends on what comes before it.
         empty = max((number for number, channels in opened.items() if len(channels) == 0), default=0)
+        if empty == self.unit.depth:
+            return x.new_zeros(len(x), self.unit.channels_out, *self._sides(x))
         if self.unit.pre and not empty:
             x = functional.relu(self.unit.get_submodule("bn1")(x))
         for number in range(empty + 1, self.unit.depth + 1):
             x = self._convolved(x, number, opened)
             if number < self.unit.depth:
                 x = functional.relu(x)
-                if number in inner:
-                    x = x * _selected(inner[number], 1, opened[number])[:, :, None, None].to(x.dtype)
+            if number in inner:
+                x = x * _selected(inner[number], 1, opened[number])[:, :, None, None].to(x.dtype)
+        if self.unit.depth in inner:
+            whole = x.new_zeros(len(x), self.unit.channels_out, *x.shape[2:])
+            x = whole.index_copy(1, opened[self.unit.depth], x)
         return self.unit.excitation(x)
 
     def _convolved(self, x: Tensor, number: int, opened: Mapping[int, Tensor]) -> Tensor:
@@ -125,10 +134,13 @@ class SlicedUnit(nn.Module):
         ):  # the unit's input is x; strides are before the second convolution
             channels = conv.out_channels if makes is None else len(makes)
             values = x.new_zeros(channels) if bias is None else bias
-            sides = [-(-side // self.unit.stride) for side in x.shape[2:]]
-            return values[:, None, None].expand(len(x), channels, *sides)
+            return values[:, None, None].expand(len(x), channels, *self._sides(x))
         weight = _selected(_selected(conv.weight, 0, makes), 1, reads)
         return functional.conv2d(x, weight, bias, conv.stride, cast(tuple[int, int], conv.padding))
+
+    def _sides(self, x: Tensor) -> list[int]:
+        """Height and width of the unit's output."""
+        return [-(-side // self.unit.stride) for side in x.shape[2:]]
 
 
 def _selected(tensor: Tensor, dimension: int, rows: Tensor | None) -> Tensor:

@@ -54,21 +54,30 @@ GATES = {
     "convnet-aig": GateConfig(hidden_unit=8),
     "skipnet": GateConfig(skip_gate="recurrent", opening=2),
     "fbs": GateConfig(density=0.6),
+    "gater": GateConfig(gater_depth=8, gater_width=0.5),
 }
 """Network to a configuration in which all of its losses are on."""
 
 
-SMALL: dict[str, dict[str, Any]] = {"densenet": {"growth": 6}, "shake-shake": {"width": 0.25}}
+SMALL: dict[str, dict[str, Any]] = {
+    "densenet": {"depth": 16, "growth": 6},
+    "shake-shake": {"depth": 14, "width": 0.25},
+}
 """Backbone to the options that make it small."""
 
 RESNETS = [name for name in MODELS if name not in SMALL]
 
+NETWORKS = [*MODELS, *(f"gater on {backbone}" for backbone in SMALL)]
+"""Every network, and the gater on every backbone."""
+
 
 def config_of(name: Any, **changes: Any) -> ModelConfig:
     """A small network; of another backbone than a ResNet without the options that it does not have."""
+    name, _, backbone = name.partition(" on ")
+    if backbone:
+        return ModelConfig(name, backbone=backbone, gate=GATES[name], **SMALL[backbone])
     if name in SMALL:
-        depth = 16 if name == "densenet" else 14
-        return ModelConfig(name, depth, gate=GATES[name], **SMALL[name])
+        return ModelConfig(name, gate=GATES[name], **SMALL[name])
     return ModelConfig(**{"name": name, "depth": 14, "gate": GATES[name], **changes})
 
 
@@ -95,7 +104,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_any_backbone_size_and_a_batch_of_one(name, variant):
     changes = dict(VARIANTS[variant])
@@ -127,7 +136,7 @@ def test_resnet_34_takes_every_gate(name):
     assert tuple(one.name for one in forward.gates) == config.gate_names
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_in_16_bits_what_is_logged_is_of_32(name):
     model, labels = build_model(config_of(name), 10, 0, 9), torch.arange(4)
     with torch.autocast("cpu", torch.bfloat16):
@@ -151,7 +160,7 @@ def reached(model, loss):
     }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_parameter_gets_the_gradients_that_it_should_and_no_other(name):
     config = config_of(name)
     model, labels = build_model(config, 10, 1, 9), torch.arange(6)
@@ -236,19 +245,20 @@ def test_it_learns_64_digits_by_heart(name):
     assert (state.model.eval()(images).logits.argmax(1) == labels).all()
 
 
-def small(out: Path, run: str, name: str) -> RunConfig:
+def small(out: Path, run: str, model: ModelConfig | str) -> RunConfig:
     schedule = TrainConfig(epochs=2, batch_size=32, lr=0.05, milestones=(1,))
     return RunConfig(
         name=run, out=out, noise=("symmetric:0.3",), device="cpu",
         data=DataConfig(name="digits", image_size=9, train_limit=81, test_limit=40),
-        model=config_of(name, depth=14), train=schedule, log=LogConfig(mode="online"),
+        model=config_of(model) if isinstance(model, str) else model, train=schedule, log=LogConfig(mode="online"),
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=NETWORKS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of every network: two epochs, the last batch of 17 images."""
-    return train(small(tmp_path_factory.mktemp("runs"), request.param, request.param))
+    name = request.param.replace(" ", "-")
+    return train(small(tmp_path_factory.mktemp("runs"), name, request.param))
 
 
 def test_a_run_is_logged_whole(run):
@@ -292,7 +302,7 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
         return original(forward, labels)
 
     monkeypatch.setattr(memgate.training.step, "total_loss", watched)
-    again = train(small(tmp_path, "again", model.name))
+    again = train(small(tmp_path, "again", model))
     for epoch, batches in enumerate((seen[:3], seen[3:])):
         value, count = np.array(batches).T
         logged = again.metrics()[epoch][f"train_penalty_{name}"]
@@ -303,7 +313,7 @@ def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, mon
 def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
     interrupt(memgate.training.loop, "train_step", 5)
     with pytest.raises(Stopped):
-        train(small(tmp_path, "stopped", run.config.model.name))
+        train(small(tmp_path, "stopped", run.config.model))
     assert_same_run(run, resume(Run(tmp_path / "stopped")))
 
 
@@ -376,11 +386,13 @@ def test_tables_show_the_last_gate_of_each_block_where_there_are_many():
     assert "27 gates: g 0.250, routed  50%" in epoch_line(row, 3, layered)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_costs_are_the_backbones_and_the_gates(name):
-    plain = cost_of(config_of(name if name in SMALL else "resnet"), 10, 16)
+    backbone = name.rpartition(" on ")[2]
+    plain = cost_of(config_of(backbone if backbone in SMALL else "resnet"), 10, 16)
     gated = cost_of(config_of(name), 10, 16)
-    assert gated.total == plain.total + sum(gated.gates.values())
+    assert gated.total == plain.total + sum(gated.gates.values()) + gated.shared
+    assert bool(gated.shared) == name.startswith("gater")
     assert gated.after_o1 == plain.after_o1
     assert tuple(gated.gates) == tuple(gated.saved) == config_of(name).gate_names
     if name == "layer-two-way":

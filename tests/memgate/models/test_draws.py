@@ -6,7 +6,7 @@ import torch
 from scipy.stats import kstest
 
 from memgate.models import draws
-from memgate.models.draws import BITS, keys_of, uniform
+from memgate.models.draws import BITS, keys_of, normal, uniform
 
 SPLITMIX = (
     6457827717110365317,
@@ -46,6 +46,12 @@ def test_numbers_are_uniform():
     assert min(kstest(numbers[:, place].numpy(), "uniform").pvalue for place in range(20)) > 1e-4
 
 
+def test_normal_numbers_are_normal_and_finite():
+    numbers = normal(keys_of(1, torch.arange(1000)), 2, 100).double()
+    assert kstest(numbers.flatten().numpy(), "norm").pvalue > 1e-3
+    assert numbers.abs().max() < 5.4
+
+
 def test_streams_epochs_samples_and_positions_are_independent():
     index = torch.arange(500)
     numbers = torch.cat([uniform(keys_of(seed, index), stream, 40) for seed in (1, 2) for stream in (0, 1)])
@@ -63,3 +69,4 @@ def test_no_number_is_0_or_1(monkeypatch):
     numbers = uniform(torch.tensor([0]), 0, 2)
     assert sorted(numbers[0].tolist()) == [2.0 ** -(BITS + 1), 1 - 2.0 ** -(BITS + 1)]
     assert torch.logit(numbers).isfinite().all()
+    assert 5 < normal(torch.tensor([0]), 0, 2).abs().max() < 5.4

@@ -10,7 +10,7 @@ from memgate.config.gate import GateConfig
 from memgate.config.model import ModelConfig
 from memgate.models import build_model
 from memgate.models.gated.channel_gates import ChannelGate, LogitGate
-from memgate.models.gated.hard_gated import HardGatedResNet
+from memgate.models.gated.hard_gated import HardGatedNetwork
 from memgate.models.macs import sample_cost
 from memgate.models.pixels import PixelNetwork
 from probes.gates.passes import (
@@ -37,7 +37,7 @@ def probed(request):
     config = NETWORKS[request.param]
     model = build_model(config, classes=4, seed=1, image_size=8)
     for gate in cast(
-        HardGatedResNet, model
+        HardGatedNetwork, model
     ).gates.children():  # otherwise a new gate of units takes all of them
         output = cast(LogitGate, gate).output
         torch.nn.init.normal_(output.weight, generator=torch.Generator().manual_seed(0))
