@@ -62,12 +62,12 @@ def umap(start: NDArray[np.float64], config: EmbedConfig) -> NDArray[np.float32]
     Raises:
         MemgateError: umap-learn is not installed, or there are too few samples.
     """
-    module, n = umap_module(), len(start)
+    make, n = umap_class(), len(start)
     require(
         config.umap_neighbours < n,
         f"--umap-neighbours {config.umap_neighbours} needs more samples than that, and there are {n:,}: lower it.",
     )
-    method = module.UMAP(
+    method = make(
         n_components=2,
         n_neighbors=config.umap_neighbours,
         min_dist=config.min_dist,
@@ -80,8 +80,8 @@ def umap(start: NDArray[np.float64], config: EmbedConfig) -> NDArray[np.float32]
         return np.asarray(method.fit_transform(start.astype(np.float32)), np.float32)
 
 
-def umap_module() -> Any:
-    """The package umap.
+def umap_class() -> Any:
+    """The class UMAP of the package umap-learn.
 
     Raises:
         MemgateError: it is not installed.
@@ -89,13 +89,13 @@ def umap_module() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it finds no TensorFlow
-            import umap  # pyright: ignore[reportMissingImports]
+            from umap import UMAP  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise MemgateError(
             "--methods umap needs the package umap-learn, which is not installed: pip install -e '.[umap]', or take "
             "--methods tsne."
         ) from error
-    return umap
+    return UMAP
 
 
 def _pair(start: NDArray[np.float64]) -> NDArray[np.float32]:

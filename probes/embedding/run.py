@@ -3,9 +3,9 @@
 A result (variant ``SOURCE-METHOD`` of ``probes/embed.h5``) has the value ``position`` float32 [2, n]. Samples without
 a vector, and those that were not drawn for t-SNE or UMAP, are not in ``sample_id``. ``config`` has ``source``,
 ``method``, ``settings`` (the options of the method), ``origin`` (file and number of components ``size`` of the
-vectors, and what else they depend on), ``differ`` (components that differ between samples), ``components`` (of the PCA),
-``explained`` (share of the variance that they explain together), ``missing`` (samples of the split without a vector)
-and ``left_out`` (samples with a vector that were not drawn).
+vectors, and what else they depend on), ``differ`` (components that differ between samples), ``components`` (of the
+PCA), ``explained`` (share of the variance that they explain together), ``missing`` (samples of the split without a
+vector) and ``left_out`` (samples with a vector that were not drawn).
 
 Features are stored as they are taken, in ``probes/features.h5`` (variants ``features`` and ``o1``): ``vector`` float32
 [d, n], with ``layer`` and ``network``, the digest of the network's weights, in ``config``.
@@ -34,7 +34,7 @@ from probes.embedding.config import (
     variant,
 )
 from probes.embedding.embed import map_of, work_of
-from probes.embedding.neighbour_maps import umap_module
+from probes.embedding.neighbour_maps import umap_class
 from probes.embedding.sources import check_source, feature_vectors, missing, source_epochs, source_vectors
 from probes.embedding.vectors import Vectors
 from probes.network.checkpoints import (
@@ -72,7 +72,7 @@ def probe_run(
     """
     require(plan.n == 0, f"n {plan.n} of the plan must be 0: maps take all samples (--most draws for t-SNE).")
     if "umap" in config.methods:
-        umap_module()
+        umap_class()
     for source in sources:
         check_source(run, source)
     load_results(run, PROBE)
