@@ -4,6 +4,10 @@ from .difficulty.gradients import grand as grand
 from .difficulty.gradients import grand_last_layer as grand_last_layer
 from .difficulty.gradients import input_gradient_norm as input_gradient_norm
 from .dynamics.summary import summary as summary
+from .embedding.config import EmbedConfig as EmbedConfig
+from .embedding.embed import embed as embed
+from .embedding.stored import embedding_result as embedding_result
+from .embedding.stored import embedding_table as embedding_table
 from .export.export import export_run as export_run
 from .export.plan import ExportPlan as ExportPlan
 from .gates.filters import FilterStatistics as FilterStatistics

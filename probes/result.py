@@ -38,8 +38,9 @@ AGAIN = "remove it, and probe again."
 DAMAGED = "is damaged ({}): " + AGAIN
 """The sentence about a file that cannot be read."""
 
-PROBES = ("csr", "routing", "difficulty", "ood", "gates", "neighbours")
-"""Names of the probes that store results; ``neighbours`` are the images that the probe csr found."""
+PROBES = ("csr", "routing", "difficulty", "ood", "gates", "embed", "neighbours", "features")
+"""Names of the probes that store results; ``neighbours`` are the images that the probe csr found, and ``features`` the
+vectors that the probe embed took from checkpoints."""
 
 FORMER_NAMES = {"difficulty": "inside"}
 """Probe to the name of its file in version 0.1.0; a run with such a file continues to use it."""

@@ -25,6 +25,7 @@ from app.cli.commands.data import DataInfo, DataPrepare
 from app.cli.commands.export import Export
 from app.cli.commands.import_curves import ImportCurves
 from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
+from app.cli.commands.probe_embed import ProbeEmbed
 from app.cli.commands.probe_gates import ProbeGates
 from app.cli.commands.probe_routing import ProbeRouting
 from app.cli.commands.probe_show import ProbeShow
@@ -67,13 +68,13 @@ CORRUPT = {
 
 PROBE = {
     "csr": ProbeCsr, "routing": ProbeRouting, "gates": ProbeGates, "difficulty": ProbeDifficulty, "ood": ProbeOod,
-    "show": ProbeShow,
+    "embed": ProbeEmbed, "show": ProbeShow,
 }  # fmt: skip
 """Subcommands of 'memgate probe'."""
 
 LIST_FLAGS = (
     "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores", "--ood",
-    "--near", "--join", "--quantities", "--classes", "--ids",
+    "--near", "--join", "--quantities", "--classes", "--ids", "--sources", "--methods",
 )  # fmt: skip
 """Flags that take several values at once."""
 
@@ -94,7 +95,7 @@ def _command_type(start: RunConfig) -> Any:
         ),
         "probe": (
             _named(PROBE),
-            "Probe a trained network: csr, routing, gates, difficulty, ood; show stored results.",
+            "Probe a trained network: csr, routing, gates, difficulty, ood, embed; show stored results.",
         ),
         "sweep": (
             [run_sweep, *_named({"table": SweepTable})],

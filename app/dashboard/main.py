@@ -16,6 +16,7 @@ PAGES = {
     "explorer": "Explorer",
     "gallery": "Gallery",
     "sample": "Sample",
+    "map": "Map",
     "hardness": "Noise and hardness",
     "critical": "Critical samples",
     "filters": "Filters",

@@ -1,5 +1,6 @@
 """Checkpoints of a run with the samples of each split that are probed."""
 
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,8 +74,8 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
     for split in plan.splits:
         log.samples(split)
     load_results(run, probe)
-    _check_writable(run)
-    versions = _versions(device)
+    check_writable(run)
+    versions = versions_on(device)
     inputs, done = inputs_of(run), set()
     # The same samples at every checkpoint: kept, and made when a split is first probed.
     subsets: dict[str, tuple[NDArray[np.int64], ImageSet]] = {}
@@ -93,7 +94,7 @@ def checkpoint_samples(run: Run, plan: Plan, probe: str) -> Iterator[CheckpointS
             )
 
 
-def _check_writable(run: Run) -> None:
+def check_writable(run: Run) -> None:
     """Raise MemgateError where no result could be stored in the run, before anything is computed."""
     folder = run.path / "probes"
     try:
@@ -113,7 +114,16 @@ def probed_rows(inputs: Inputs, split: str, n: int) -> NDArray[np.int64]:
     return np.sort(order[: n or None])
 
 
-def _versions(device: torch.device) -> dict[str, Any]:
+def network_digest(model: nn.Module) -> str:
+    """SHA-256 of a network's parameters and buffers, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def versions_on(device: torch.device) -> dict[str, Any]:
     """Versions and device that are stored with a result."""
     environment = describe(device)
     names = ("memgate", "python", "packages", "git_revision", "device", "device_name")

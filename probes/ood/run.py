@@ -1,12 +1,11 @@
 """Out-of-distribution detection with a run's network: scores of its test samples and of foreign images."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from memgate import console
 from memgate.errors import require
@@ -15,7 +14,7 @@ from memgate.runs.inputs import Inputs
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
 from noise.files.digests import image_digests
-from probes.network.checkpoints import CheckpointSamples, checkpoint_samples, probed_rows
+from probes.network.checkpoints import CheckpointSamples, checkpoint_samples, network_digest, probed_rows
 from probes.network.features import features
 from probes.network.layers import PENULTIMATE
 from probes.network.outputs import outputs_of
@@ -82,15 +81,6 @@ def probe_run(
             origin = {"detectors": settings, "set": asdict(foreign.facts), **seen.known(foreign)}
             scores = scorer.scores(as_pixels(foreign.images), f"{name}, epoch {samples.epoch}")
             yield _stored(run, samples, split_of(name), config.variant, foreign.rows, scores, origin)
-
-
-def network_digest(model: nn.Module) -> str:
-    """SHA-256 of a network's parameters and buffers, by name."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
-    return digest.hexdigest()
 
 
 def _reused(

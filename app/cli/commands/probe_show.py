@@ -44,11 +44,14 @@ class ProbeShow:
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to the function that makes tables of its results, and the explanation of the tables."""
+    from app.cli.commands.probe_embed import stored_maps
     from app.cli.commands.probe_gates import with_scores
     from probes.csr import config as csr_config
     from probes.csr import table as csr_table
     from probes.difficulty import config as difficulty_config
     from probes.difficulty import table as difficulty_table
+    from probes.embedding import config as embedding_config
+    from probes.embedding import stored as embedding_stored
     from probes.gates import config as gates_config
     from probes.gates import table as gates_table
     from probes.ood import config as ood_config
@@ -62,6 +65,7 @@ def _tables() -> dict[str, tuple[ToTables, str]]:
         gates_config.PROBE: (_each(with_scores), gates_table.UNITS),
         difficulty_config.PROBE: (_each(difficulty_table.to_terminal), difficulty_table.UNITS),
         ood_config.PROBE: (ood_table.to_terminal, ood_table.UNITS),
+        embedding_config.PROBE: (_each(stored_maps), embedding_stored.UNITS),
     }
 
 

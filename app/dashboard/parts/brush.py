@@ -1,6 +1,10 @@
 """What a box, a lasso or a click in a scatter plot of samples does."""
 
+from typing import Any
+
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
@@ -10,7 +14,11 @@ MANY = 5000
 the page."""
 
 
-def brushed(view: View, key: str, across: str, up: str) -> None:
+Points = tuple[NDArray[np.integer], NDArray[np.floating], NDArray[np.floating]]
+"""Sample ids, x and y, each [n]."""
+
+
+def brushed(view: View, key: str, across: str, up: str, everything: Points | None = None) -> None:
     """Select the points in a box or lasso, or note the one clicked; an empty event changes nothing.
 
     Args:
@@ -18,6 +26,7 @@ def brushed(view: View, key: str, across: str, up: str) -> None:
         key: of the chart, whose points have sample ids as customdata.
         across: name of the x axis in the description of the selection.
         up: name of the y axis.
+        everything: all points, where the chart draws only some of them; None where it draws all.
     """
     event = st.session_state[key]
     ids = selection.picked_ids(event)
@@ -34,9 +43,18 @@ def brushed(view: View, key: str, across: str, up: str) -> None:
             f"{across} in [{box.left:.3g}, {box.right:.3g}] and {up} in [{box.low:.3g}, {box.high:.3g}]"
             for box in selection.boxes_of(event)
         )
+    if everything is not None:
+        ids = within(event, everything)
     state.select_places(view, view.data.places(ids), how)
     if len(ids) > MANY:
         st.session_state["brush"] = st.session_state.get("brush", 0) + 1
+
+
+def within(event: Any, points: Points) -> NDArray[np.integer]:
+    """Ids of the points inside what was drawn on a chart, whether the chart shows them or not."""
+    ids, x, y = points
+    boxes, lassos = selection.boxes_of(event), selection.lassos_of(event)
+    return ids[selection.points_in_boxes(boxes, x, y) | selection.points_in_lassos(lassos, x, y)]
 
 
 def open_clicked(view: View) -> None:

@@ -15,6 +15,7 @@ from memgate.errors import MemgateError, reading
 from memgate.runs.run import Run
 from probes.csr import config as csr_config
 from probes.csr.table import CriticalGroup, critical_groups
+from probes.embedding import config as embedding_config
 from probes.gates import config as gates_config
 from probes.result import ProbeResult, load_results, probe_path
 from probes.routing import routes
@@ -23,6 +24,7 @@ from probes.routing.routes import Contrast, check_blocks, contrasts, cuts_of, p_
 from probes.samples.probe_groups import logged, probed_members
 
 CSR, NEIGHBOURS, ROUTING, GATES = csr_config.PROBE, csr_config.NEIGHBOURS, routes.PROBE, gates_config.PROBE
+EMBED, FEATURES = embedding_config.PROBE, embedding_config.FEATURES
 
 FileState = tuple[int, int]
 """Size and time of change of a file."""
@@ -38,14 +40,15 @@ def results(view: View, probe: str) -> tuple[ProbeResult, ...]:
     Raises:
         MemgateError: the file is damaged or of another format.
     """
-    state = _state(view, probe)
+    state = file_state(view, probe)
     if state is None:
         return ()
     stored = _results(view.run, str(probe_path(view.run, probe)), probe, state)
     return tuple(result for result in stored if result.split == view.split)
 
 
-def _state(view: View, probe: str) -> FileState | None:
+def file_state(view: View, probe: str) -> FileState | None:
+    """State of the file of a probe's results; None where there is none."""
     path = probe_path(view.run, probe)
     if not path.is_file():
         return None
@@ -198,4 +201,4 @@ def refusal(view: View, check: Callable[[str, ModelConfig], object]) -> str:
 def cache_key(view: View, result: ProbeResult) -> tuple[Stamp, tuple[str, int, str], str, FileState | None]:
     """Key of caches for a result: log, result, filter (with gate and epoch where it asks for a route), file."""
     only = str(view.only) + (f"{view.gate} {view.epoch}" if view.only.route != "all" else "")
-    return view.at, result.key, only, _state(view, result.probe)
+    return view.at, result.key, only, file_state(view, result.probe)

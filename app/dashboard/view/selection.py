@@ -201,6 +201,36 @@ def points_in_boxes(boxes: Sequence[Box], x: NDArray, y: NDArray) -> NDArray[np.
     return members
 
 
+def lassos_of(event: Any) -> list[NDArray[np.float64]]:
+    """The lassos of a Plotly selection event: the corners of each, [m, 2]."""
+    chosen = event.get("selection", {}) if isinstance(event, Mapping) else {}
+    shapes = []
+    for item in chosen.get("lasso", []):
+        x, y = item.get("x", []), item.get("y", [])
+        if len(x) == len(y) > 2:
+            shapes.append(np.stack([np.asarray(x, np.float64), np.asarray(y, np.float64)], axis=1))
+    return shapes
+
+
+def points_in_lassos(lassos: Sequence[NDArray[np.float64]], x: NDArray, y: NDArray) -> NDArray[np.bool_]:
+    """Samples whose point (x, y) lies in a lasso, bool [N]: a ray from it crosses the lasso an odd number of times.
+
+    Args:
+        lassos: corners [m, 2] of each.
+        x: [N].
+        y: [N].
+    """
+    members = np.zeros(len(x), bool)
+    for corners in lassos:
+        crossed = np.zeros(len(x), bool)
+        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            spans = (y0 > y) != (y1 > y)
+            if y0 != y1:
+                crossed ^= spans & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+        members |= crossed
+    return members
+
+
 def epochs_inside(box: Box, epochs: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Epochs that the box touches, bool [E]: a cell of the heatmap reaches half-way to its neighbours.
 

@@ -1,0 +1,42 @@
+"""The picture of the sample that the mouse points at on the map."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components import v2
+
+from app.dashboard import palette, run_data, sentences
+from app.dashboard.components import thumbnails
+from app.dashboard.view.state import View
+from memgate.errors import MemgateError
+
+SIDE = 200
+"""Pixels to which the longer side of the picture is enlarged, by a whole factor."""
+
+
+@st.fragment
+def pointed(view: View) -> None:
+    """Show the sample that the mouse points at; only this part of the page is drawn again."""
+    component = v2.component(
+        "memgate_pointed", html="<span></span>", js=(Path(__file__).parent / "pointed.js").read_text()
+    )
+    state: Any = component(
+        key="map_pointed",
+        data={"chart": '[class*="st-key-map_scatter"] .js-plotly-plot'},
+        on_sample_change=lambda: None,
+    )
+    place = view.data.position(state.sample) if isinstance(state.sample, int) else None
+    if place is None:
+        st.caption("Point at a sample to see its picture.")
+        return
+    sample_id, names = int(view.data.sample_id[place]), view.log.class_names
+    given = sentences.class_name(int(view.data.given_label[place]), names)
+    clean = sentences.class_name(int(view.data.clean_label[place]), names)
+    labels = given if given == clean or not view.data.samples.truth_known else f"{clean} → {given}"
+    try:
+        picture = run_data.pictures(view.run, view.split).of(sample_id)[0]
+        st.html(thumbnails.enlarged(picture, SIDE, f"sample {sample_id}"))
+    except MemgateError as error:
+        st.caption(f"Sample {sample_id}. {sentences.escaped(str(error))}")
+    st.caption(sentences.escaped(f"{labels}, {palette.CAUSE_WORDS[str(view.data.cause[place])]}"))
