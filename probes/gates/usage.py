@@ -52,8 +52,13 @@ class SampleUse:
     histogram: Histogram
 
 
-def filter_use(view: GatesResult) -> FilterUse:
-    """How many samples open each filter; of at least one sample."""
+def filter_use(view: GatesResult, bins: int = BINS) -> FilterUse:
+    """How many samples open each filter; of at least one sample.
+
+    Args:
+        view: a result.
+        bins: of the histogram.
+    """
     on, n = view.by_given.opened.sum(axis=1), view.by_given.n
     differ = (on > 0) & (on < n)
     category = view.by_given.category(view.result.config["always"])
@@ -62,7 +67,7 @@ def filter_use(view: GatesResult) -> FilterUse:
         on_for_none=int((on == 0).sum()),
         differing=int(differ.sum()),
         conditional=int((category == CATEGORIES.index("conditional")).sum()),
-        on_counts=histogram(on[differ], 0, n),
+        on_counts=histogram(on[differ], 0, n, bins),
     )
 
 
