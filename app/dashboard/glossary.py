@@ -21,6 +21,10 @@ TERMS: Mapping[str, str] = {
     "rare": "A filter that is open for some samples, but for at most 5 % of them (--rare).",
     "mutual information": "What the state of a filter says about the class, in nats, from 0 to ln 2; by chance it is "
     "above 0, so its mean over shuffled labels is given beside it.",
+    "linear probe": "A ridge regression that predicts a sample's class or hardness from a vector, here the open "
+    "filters of the sample; it was trained on other samples.",
+    "nearest neighbours": "The samples with the smallest distance: in the number of filters that differ, or in the "
+    "direction of the features.",
     "routed": "g > 0.5: the sample goes through the block.",
     "skipped": "g ≤ 0.5: the sample goes past the block.",
     "nats": "Unit of entropy and cross-entropy loss with the natural logarithm; 1 nat is 1.44 bits.",

@@ -22,6 +22,10 @@ with another one; its own pattern with the rare filters closed."""
 FORCED = (ALL_OPEN, SAME_CLASS, OTHER_CLASS, RARE_CLOSED)
 
 
+FEWEST = 50
+"""Smallest number of samples that the analyses can be limited to."""
+
+
 @dataclass(frozen=True)
 class GatesConfig:
     """When a filter counts as always on, always off or rare, and which routes are forced."""
@@ -35,7 +39,15 @@ class GatesConfig:
     routes: bool = True
     """Also run each sample along forced routes: all channels open, another sample's pattern, rare filters closed."""
     seed: int = 0
-    """Of the draw of the other sample, 0 or above."""
+    """Of the draw of the other sample, and of the samples and folds of the analyses, 0 or above."""
+    analyses: bool = True
+    """Also what linear probes read in the patterns (class, given label, corruption, hardness), and nearest neighbours,
+    by patterns and by features."""
+    analysed: int = 10_000
+    """Samples of a split in these analyses, at most, chosen by hash with --seed, 50 or above. Fewer where more than
+    4,000 filters differ between samples."""
+    neighbours: int = 10
+    """Nearest neighbours of a sample, from 1 to 49."""
 
     def __post_init__(self) -> None:
         require(
@@ -44,6 +56,15 @@ class GatesConfig:
         require(0 < self.rare <= 0.5, f"--rare {self.rare} must be a share above 0, to 0.5, such as 0.05.")
         require(0 <= self.threshold < 1, f"--threshold {self.threshold} must be in [0, 1), such as 0.5.")
         require(self.seed >= 0, f"--seed {self.seed} must be 0 or above.")
+        require(
+            self.analysed >= FEWEST,
+            f"--analysed {self.analysed} is too few samples: give {FEWEST} or more, or leave the analyses out by "
+            "--no-analyses.",
+        )
+        require(
+            0 < self.neighbours < FEWEST,
+            f"--neighbours {self.neighbours} must be a number of samples from 1 to {FEWEST - 1}, such as 10.",
+        )
 
 
 def gate_sizes(name: str, model: ModelConfig) -> Mapping[str, int]:

@@ -13,21 +13,27 @@ of [R, n] are ``config["routes"]``; the first is ``learned``:
 - ``donor`` int64 [2, n]: ids of the samples whose patterns were used in ``same class`` and ``other class``. Where
   there is no such sample it is -1, and the route's numbers are NaN and its class 65535. Only with forced routes.
 
-``config`` also has ``always``, ``rare``, ``threshold`` (None for gates that decide themselves), ``seed``, ``classes``
-and ``macs`` (None, or ``always`` needed, ``total`` with everything open, ``ungated`` without the gates). What filters
-do is computed from ``pattern`` by :class:`probes.gates.stored.GatesResult`: frequencies, categories, information.
+What is computed beside the features is in :mod:`probes.gates.analyses`.
+
+``config`` also has ``always``, ``rare``, ``threshold`` (None for gates that decide themselves), ``seed``, ``classes``,
+``analyses`` (missing without them, and in results of former versions) and ``macs`` (None, or ``always`` needed,
+``total`` with everything open, ``ungated`` without the gates). What filters do is computed from ``pattern`` by
+:class:`probes.gates.stored.GatesResult`: frequencies, categories, information.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from memgate import console
 from memgate.models.macs import SampleCost, sample_cost
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
+from probes.gates.analyses import analysed, analyses
 from probes.gates.config import (
     ALL_OPEN,
     FORCED,
@@ -41,18 +47,28 @@ from probes.gates.config import (
     check_threshold,
     gate_sizes,
 )
+from probes.gates.cost import Hardness
 from probes.gates.donors import NONE, donors
 from probes.gates.passes import Labels, Wanted, cost_of_patterns, forced_answers, own_patterns
 from probes.gates.patterns import rare_filters, unpacked
+from probes.gates.stored import GatesResult
 from probes.network.checkpoints import CheckpointSamples, checkpoint_samples
+from probes.network.features import features
+from probes.network.layers import PENULTIMATE
 from probes.network.plan import Plan
 from probes.result import ProbeResult, save_results
 
 Sizes = Mapping[str, int]
+HardnessOf = Callable[[str, NDArray[np.int64], int], Sequence[Hardness]]
+"""From a split, ids of samples [n] and an epoch to scores of these samples up to this epoch."""
 
 
 def probe_run(
-    run: Run, config: GatesConfig, plan: Plan, batch_size: int | None = None
+    run: Run,
+    config: GatesConfig,
+    plan: Plan,
+    batch_size: int | None = None,
+    hardness_of: HardnessOf = lambda _split, _ids, _epoch: (),
 ) -> Iterator[ProbeResult]:
     """Patterns and answers of a run's samples, one result for each checkpoint and split.
 
@@ -61,6 +77,8 @@ def probe_run(
         config: thresholds, and whether routes are forced.
         plan: which checkpoints, splits and samples.
         batch_size: images in a pass; None for what suits the device.
+        hardness_of: scores that linear probes predict, such as :func:`probes.scores.hardness.hardness_of`; none by
+            default.
 
     Yields:
         One result for each checkpoint and split, which is already in the run's ``probes/gates.h5``.
@@ -72,11 +90,14 @@ def probe_run(
     model = run.config.model
     sizes = gate_sizes(run.name, model)
     check_threshold(config, run.name, model)
-    cost = None
+    cost, log = None, run.sample_log()
     for samples in checkpoint_samples(run, plan, PROBE):
         if cost is None and model.hard_gates:
             cost = sample_cost(model, samples.inputs.train.class_count, samples.inputs.train.side)
         result = _probe(samples, sizes, config, cost, batch_size)
+        if config.analyses:
+            hardness = hardness_of(result.split, result.sample_id, result.epoch)
+            result = _with_analyses(samples, GatesResult.of(log, result), hardness, config, batch_size)
         [result] = save_results(run, PROBE, [result])
         yield result
 
@@ -143,6 +164,31 @@ def _probe(
         },
         versions=samples.versions,
     )
+
+
+def _with_analyses(
+    samples: CheckpointSamples,
+    view: GatesResult,
+    hardness: Sequence[Hardness],
+    config: GatesConfig,
+    batch_size: int | None,
+) -> ProbeResult:
+    """A result with the analyses of :mod:`probes.gates.analyses`."""
+    result = view.result
+    packed = result.values["pattern"]
+    chosen = analysed(packed, view.count, result.sample_id, config)
+    with console.counter(len(chosen.places), f"{samples.label}, features") as finished:
+        layers = features(
+            pixel_network(samples.model, samples.inputs),
+            samples.pixels[torch.from_numpy(chosen.places)],
+            [PENULTIMATE],
+            batch_size=batch_size,
+            finished=finished,
+        )
+    values, settings = analyses(
+        packed, view.count, layers[PENULTIMATE], view.samples, chosen, hardness, config
+    )
+    return replace(result, values={**result.values, **values}, config={**result.config, "analyses": settings})
 
 
 class _Routes:

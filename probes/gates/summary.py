@@ -18,8 +18,18 @@ from probes.gates.cost import (
     group_costs,
     unit_of,
 )
+from probes.gates.linear_results import (
+    HardnessProbe,
+    ProbeAccuracy,
+    WrongLabels,
+    hardness_probes,
+    probe_accuracies,
+    wrong_labels,
+)
 from probes.gates.losses import RouteLoss, route_losses
+from probes.gates.neighbour_results import Neighbours, neighbours
 from probes.gates.stored import GatesResult
+from probes.gates.usage import FilterUse, SampleUse, filter_use, sample_use
 from probes.result import ProbeResult
 from probes.samples.probe_groups import probed_members
 
@@ -86,6 +96,8 @@ class GatesSummary:
     """One per block, and ``all``."""
     rare: tuple[RareFilter, ...]
     """Those that say most about the class first."""
+    filter_use: FilterUse
+    sample_use: SampleUse
     unit: str
     """``MACs``, or ``Open units`` of gates that close nothing."""
     largest: float
@@ -98,6 +110,11 @@ class GatesSummary:
     correlations: tuple[CostCorrelation, ...]
     open_correlations: tuple[CostCorrelation, ...]
     routes: tuple[RouteLoss, ...]
+    linear: tuple[ProbeAccuracy, ...]
+    """() where the result has no analyses, like the following."""
+    wrong_labels: tuple[WrongLabels, ...]
+    linear_hardness: tuple[HardnessProbe, ...]
+    neighbours: Neighbours | None
 
     @property
     def constant(self) -> bool:
@@ -146,6 +163,8 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
             _layer(view, "all", np.ones(view.count, bool)),
         ),
         rare=_rare(view),
+        filter_use=filter_use(view),
+        sample_use=sample_use(view),
         unit=unit_of(view),
         largest=float(within[1]),
         cheapest=_listed(view, few, cost),
@@ -155,6 +174,10 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
         correlations=cost_correlations(cost, hardness, groups, classes),
         open_correlations=cost_correlations(number, hardness, groups, classes),
         routes=route_losses(view, groups),
+        linear=probe_accuracies(view),
+        wrong_labels=wrong_labels(view),
+        linear_hardness=hardness_probes(view, groups),
+        neighbours=neighbours(view),
     )
 
 

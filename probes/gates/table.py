@@ -6,6 +6,8 @@ from tabulate import tabulate
 
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
+from probes.gates import analysis_table
+from probes.gates.analysis_table import analysis_parts
 from probes.gates.config import LEARNED, RARE_CLOSED
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, by_side
 from probes.gates.donors import NONE
@@ -55,7 +57,8 @@ In brackets 95 % intervals over samples: Wilson's for shares and for means in a 
 within classes (from {FREEDOM} samples more than classes on) and margins, Fisher's z for correlations (from
 {SPEARMAN_PAIRS} samples on; within classes, those with {STRATUM_PAIRS} or more), Bonett and Price's for paired
 differences, Newcombe's for differences of groups. Not resolved: the interval includes 0, or there are too few samples
-for one."""
+for one.
+{analysis_table.UNITS}"""
 
 
 def to_terminal(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence[Hardness] = ()) -> str:
@@ -76,6 +79,7 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequenc
         *([] if log.truth_known else [TRUTH_UNKNOWN]),
         *_correlations(summary),
         *_routes(result, summary),
+        *analysis_parts(result.config, summary),
         *unbound(result),
     ]
     return "\n\n".join(parts)

@@ -50,6 +50,9 @@ def test_tables_are_printed_stored_and_shown_again(runs, printed):
         "Do harder samples cost more (MACs)?",
         "other class - same class",
         "rare closed",
+        "What the pattern tells, beside the features of the same network (60 samples; ",
+        "Nearest 10 neighbours of 60 samples, by patterns and by features",
+        "Does the pattern follow class, noise or hardness?",
     ):
         assert text in done
     shown = printed("probe", "show", path)
@@ -98,6 +101,9 @@ def test_json_has_what_the_tables_leave_out(runs, printed):
     assert [row["name"] for row in document["groups"]][:3] == ["all", "clean", "corrupted"]
     assert document["groups"][1]["over_clean"] is None
     assert len(document["correlations"]) > 12
+    assert {row["vectors"] for row in document["linear"]} == {"gates", "features", "class alone"}
+    assert document["neighbours"]["k"] == 10
+    assert {row["correlation"]["column"] for row in document["linear_hardness"]} >= {"loss_mean", "aum"}
 
 
 def test_gates_that_mix_are_open_above_a_threshold_and_have_no_routes(runs, printed):
@@ -130,6 +136,8 @@ def test_scores_are_turned_so_that_high_is_harder(probed):
         ("channel-gate", ("--rare", "0"), "--rare 0.0 must be a share above 0"),
         ("layer-two-way", ("--threshold", "1"), "--threshold 1.0 must be in [0, 1)"),
         ("channel-gate", ("--seed", "-1"), "--seed -1 must be 0 or above"),
+        ("channel-gate", ("--analysed", "9"), "--analysed 9 is too few samples: give 50 or more"),
+        ("channel-gate", ("--neighbours", "50"), "--neighbours 50 must be a number of samples from 1 to 49"),
     ],
 )
 def test_what_is_wrong_is_said(runs, one_sentence, run, arguments, sentence):
@@ -159,7 +167,8 @@ def test_without_a_result_the_command_is_named(probed):
 
 
 def test_a_class_of_one_sample_has_no_donor_and_the_others_are_compared(runs, printed):
-    done = printed("probe", "gates", runs / "channel-gate", "--n", "12", "--splits", "train")
+    done = printed("probe", "gates", runs / "channel-gate", "--n", "12", "--splits", "train", "--no-analyses")
+    assert "was made with --no-analyses" in done
     view = gates_result(Run(runs / "channel-gate"))
     assert len(view.result.sample_id) == 12
     lonely = view.result.values["donor"][0] == -1

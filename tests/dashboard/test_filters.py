@@ -7,20 +7,23 @@ import numpy as np
 import pytest
 
 from memgate.runs.run import Run
+from probes.gates.linear_results import probe_accuracies
+from probes.gates.neighbour_results import neighbours
+from probes.gates.stored import gates_result
 from probes.result import ProbeResult, probe_path, save_results
 from probes.stats.estimate import percent, share
-from tests.helpers.gate_results import result_of
+from tests.helpers.gate_results import result_of, with_analyses
 from tests.helpers.pages import brush, decoded, errors, figure, table, texts
 
 MakeRun = Callable[..., Run]
 
-PARTS = ("filters", "selected", "cost", "routes")
+PARTS = ("filters", "selected", "cost", "routes", "patterns")
 
 
 @pytest.fixture
 def run(make_run: MakeRun) -> Run:
     one = make_run(n=200, unit_depth=8, macs=True)
-    save_results(one, "gates", [result_of(one)])
+    save_results(one, "gates", [with_analyses(one, result_of(one))])
     return one
 
 
@@ -112,6 +115,38 @@ def test_results_without_routes_and_of_two_checkpoints(run: Run, open_page: Any)
     at.selectbox(key="filters_checkpoint").set_value("4").run()
     assert at.query_params["checkpoint"] == "4"
     assert "other class - same class" in table(at, "fit lost")["route"].tolist()
+
+
+def test_patterns_are_read_of_the_samples_that_pass_the_filter(run: Run, open_page: Any) -> None:
+    view = gates_result(run)
+    at = open_page("filters", run=run.name, show="patterns")
+    (told,) = [row for row in probe_accuracies(view) if (row.vectors, row.target) == ("gates", "class")]
+    rows = table(at, "gates minus this").set_index(["linear probe of", "target"])
+    assert rows.loc[("gates", "class"), "accuracy"] == percent(told.accuracy)
+    near = neighbours(view)
+    assert near is not None
+    assert table(at, "by features")["by gates"].iloc[0] == percent(near.shares[0].gates)
+    drawn = figure(at, "linear_probes")["data"]
+    assert [trace["name"] for trace in drawn] == ["chance", "gates", "features", "class alone"]
+    assert decoded(drawn[1]["y"])[0] == pytest.approx(told.accuracy.value)
+    bars = figure(at, "on_counts")["data"][0]
+    on = opened_of(view.result).sum(axis=1)
+    assert decoded(bars["y"]).sum() == ((on > 0) & (on < 200)).sum()
+    assert "Does the pattern tell how hard a sample is?" in texts(at)
+    clean = open_page("filters", run=run.name, show="patterns", cause="clean")
+    samples = run.sample_log().samples("train")
+    shown = neighbours(view, samples.cause == "clean")
+    assert shown is not None
+    assert shown.n == (samples.cause == "clean").sum()
+    assert table(clean, "by features")["by gates"].iloc[0] == percent(shown.shares[0].gates)
+
+
+def test_results_of_former_versions_say_what_to_type_for_patterns(run: Run, open_page: Any) -> None:
+    save_results(run, "gates", [result_of(run)])
+    at = open_page("filters", run=run.name, show="patterns")
+    assert not errors(at)
+    assert at.code[0].value.endswith("--splits train --checkpoints 4")
+    assert figure(at, "filters_on")
 
 
 def test_a_damaged_file_of_results_is_a_sentence(run: Run, open_page: Any) -> None:

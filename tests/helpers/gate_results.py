@@ -1,9 +1,13 @@
 """Made-up results of the gates probe."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from memgate.runs.run import Run
-from probes.gates.config import FORCED, LEARNED
+from probes.gates.analyses import analysed, analyses
+from probes.gates.config import FORCED, LEARNED, GatesConfig
+from probes.gates.cost import Hardness
 from probes.result import ProbeResult
 
 
@@ -31,3 +35,15 @@ def result_of(run: Run, split: str = "train", epoch: int = 4, routes: bool = Tru
         "classes": classes, "macs": {"always": 1e6, "total": 1e6 * (1 + count), "ungated": 1e6 * count},
     }  # fmt: skip
     return ProbeResult("gates", split, epoch, "patterns", "last", samples.sample_id, values, config)
+
+
+def with_analyses(run: Run, result: ProbeResult) -> ProbeResult:
+    """The same with linear probes and neighbours; the features are random, and the hardness is the class."""
+    samples = run.sample_log().samples(result.split)
+    packed, config = result.values["pattern"], GatesConfig()
+    count, rng = sum(result.config["gates"].values()), np.random.default_rng(0)
+    chosen = analysed(packed, count, samples.sample_id, config)
+    features = rng.normal(size=(len(chosen.places), 8))
+    hardness = (Hardness("loss_mean", "mean loss (CSL)", samples.clean_label.astype(float)),)
+    values, settings = analyses(packed, count, features, samples, chosen, hardness, config)
+    return replace(result, values={**result.values, **values}, config={**result.config, "analyses": settings})

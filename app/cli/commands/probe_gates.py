@@ -1,6 +1,7 @@
 """The command that says what gates that open and close do: probe gates."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes
@@ -43,7 +44,7 @@ class ProbeGates(ProbeCommand):
 
         run = open_run(self.name)
         log, path, documents = run.sample_log(), probe_path(run, PROBE), []
-        results = probe_run(run, self.gates, self.plan(), self.batch_size)
+        results = probe_run(run, self.gates, self.plan(), self.batch_size, partial(hardness_of, run))
         for result in stored_one_by_one(results, path):
             if self.json:
                 hardness = hardness_of(run, result.split, result.sample_id, result.epoch)

@@ -1,7 +1,7 @@
 """Results of the gates probe on the samples that pass the filter, and their reductions, which are cached."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,16 @@ from probes.gates.config import gate_sizes
 from probes.gates.contrasts import FilterContrasts, filter_contrasts
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, cost_correlations, cost_of, group_costs
 from probes.gates.filters import FilterStatistics, counted
+from probes.gates.linear_results import (
+    HardnessProbe,
+    ProbeAccuracy,
+    WrongLabels,
+    hardness_probes,
+    probe_accuracies,
+    wrong_labels,
+)
 from probes.gates.losses import RouteLoss, route_losses
+from probes.gates.neighbour_results import Neighbours, neighbours
 from probes.gates.stored import GatesResult
 from probes.result import ProbeResult
 from probes.samples.probe_groups import probed_members
@@ -151,6 +160,41 @@ def _losses(
     state: FileState | None,
 ) -> tuple[RouteLoss, ...]:
     return route_losses(patterns(_view, _result), members(_view, _result))
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What patterns tell as vectors, of the samples that pass the filter."""
+
+    linear: tuple[ProbeAccuracy, ...]
+    wrong_labels: tuple[WrongLabels, ...]
+    hardness: tuple[HardnessProbe, ...]
+    neighbours: Neighbours | None
+    """Their neighbours may be samples that do not pass it."""
+
+
+def readings(view: View, result: ProbeResult) -> Readings:
+    """What patterns tell as vectors, see :mod:`probes.gates.analyses`."""
+    return _readings(view, result, *probe_results.cache_key(view, result))
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading patterns …")
+def _readings(
+    _view: View,
+    _result: ProbeResult,
+    at: Stamp,
+    key: tuple[str, int, str],
+    only: str,
+    state: FileState | None,
+) -> Readings:
+    one = patterns(_view, _result)
+    shown = np.isin(_result.sample_id, one.result.sample_id)
+    return Readings(
+        probe_accuracies(one),
+        wrong_labels(one),
+        hardness_probes(one, members(_view, _result)),
+        neighbours(GatesResult.of(_view.log, _result), shown),
+    )
 
 
 def contrasts(view: View, result: ProbeResult) -> FilterContrasts:

@@ -11,6 +11,7 @@ from app.dashboard.parts.filters import choice
 from app.dashboard.parts.filters.cost import costs
 from app.dashboard.parts.filters.network import categories, frequencies
 from app.dashboard.parts.filters.one_filter import one_filter
+from app.dashboard.parts.filters.patterns import patterns
 from app.dashboard.parts.filters.routes import routes
 from app.dashboard.parts.filters.selected import selected_samples
 from app.dashboard.results import filters as results
@@ -27,6 +28,7 @@ PARTS = {
     "selected": "Selected against the rest",
     "cost": "MACs and hardness",
     "routes": "Forced routes",
+    "patterns": "Patterns",
 }
 
 
@@ -74,6 +76,9 @@ def page() -> None:
         return
     if part == "routes":
         routes(view, result, one)
+        return
+    if part == "patterns":
+        patterns(view, result, one)
         return
     chosen = choice.filter_shown(view, result, one)
     if part == "selected":
