@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import MemgateError, require
 from memgate.papers.batch_shaping import bas_config
-from memgate.papers.rows import PaperRow, read_rows
+from memgate.papers.gaternet import gater_row_of, stages
+from memgate.papers.rows import PaperRow, baseline_of, read_rows
+from memgate.papers.scales import ScaleName, scaled
 from memgate.papers.settings import (
     FINAL,
     FINAL_VALIDATED,
@@ -149,16 +151,17 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def recipe(name: str) -> RunConfig:
+def recipe(name: str, scale: ScaleName = "full") -> RunConfig:
     """The configuration of a recipe, or of a row of the documents' tables.
 
     Args:
         name: a key of :data:`RECIPES`; or the name of a row: ``report-2.1-0.01`` is what the authors' code did,
             ``report-2.1-0.01-text`` what the document says. A row that starts from a trained baseline still
             needs ``init_from``.
+        scale: of a row: ``full``, ``short`` (a tenth of the epochs) or ``tiny`` (minutes on a CPU).
 
     Raises:
-        MemgateError: there is no recipe of this name.
+        MemgateError: there is no recipe of this name, or it has no scales.
 
     Example:
         >>> import memgate
@@ -167,6 +170,10 @@ def recipe(name: str) -> RunConfig:
         (('symmetric:0.2', 'randx:0.05'), 24)
     """
     if name in RECIPES:
+        require(
+            scale == "full",
+            f"--scale {scale} does nothing for the recipe {name}, which is no row of a document: leave it out.",
+        )
         return RECIPES[name].config
     row, reading = _row(name)
     if row is None:
@@ -174,7 +181,24 @@ def recipe(name: str) -> RunConfig:
             f"--recipe {name!r} is unknown: there are {', '.join(RECIPES)}, and every row that 'memgate reproduce "
             "--list' lists."
         )
-    return row_config(row, reading)
+    return scaled(row_config(row, reading), scale)
+
+
+def staged(name: str | None, scale: ScaleName, config: RunConfig) -> tuple[RunConfig, ...]:
+    """The trainings of a recipe that is trained in stages, in their order; empty for any other.
+
+    Args:
+        name: of the recipe that ``config`` was made from; None for none.
+        scale: of the recipe.
+        config: of the last stage, with what the user changed; one that starts from other runs already has no stages.
+    """
+    row, reading = _row(name or "")
+    if row is None or row.model != "gater" or config.starts_from_others:
+        return ()
+    joint, backbone, gater = (
+        scaled(row_config(one, reading), scale) for one in (row, baseline_of(row), gater_row_of(row))
+    )
+    return stages(config, joint, backbone, gater)
 
 
 def check_start(name: str | None, config: RunConfig) -> None:
@@ -189,7 +213,7 @@ def check_start(name: str | None, config: RunConfig) -> None:
     """
     row, reading = _row(name or "")
     require(
-        row is None or config.init_from is not None or not starts_from_baseline(row, reading),
+        row is None or config.starts_from_others or not starts_from_baseline(row, reading),
         f"--recipe {name} starts from a trained baseline: add --init-from RUN, or take 'memgate reproduce "
         f"{row and row.row} --reading text', which trains one first.",
     )

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Union, cast
 
 from tyro.conf import subcommand
 
@@ -41,6 +41,7 @@ from memgate import __version__, console
 from memgate.config.flags import parsed
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
+from memgate.papers.scales import SCALES, ScaleName
 from memgate.recipes import recipe
 from memgate.runs.run import open_run
 from noise.errors import NoiseError
@@ -172,7 +173,7 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
         return RunConfig()
     if name is not None and like is not None:
         raise MemgateError("--recipe and --like both give a configuration to start from: give one of them.")
-    config = RunConfig() if name is None else recipe(name)
+    config = RunConfig() if name is None else recipe(name, _scale(arguments))
     if like is not None:
         run = open_run(like)
         # Relative paths were given in the folder in which that run was started.
@@ -188,6 +189,12 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
     if _places(arguments, "--noise"):
         return replace(config, noise=("symmetric:0",), manifest=None)
     return config
+
+
+def _scale(arguments: Sequence[str]) -> ScaleName:
+    """Value of ``--scale`` of 'memgate train'; ``full`` without, and for a value that is none, which tyro refuses."""
+    given = _flag(arguments, "--scale") if arguments[:1] == ["train"] else None
+    return cast(ScaleName, given) if given in SCALES else "full"
 
 
 def _flag(arguments: Sequence[str], flag: str) -> str | None:

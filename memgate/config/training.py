@@ -39,10 +39,10 @@ class TrainConfig:
     gate_weight_decay: float | None = None
     """Weight decay of the gates. None: 0 for gates of channels and whole units (channel-gate: as in its paper), that
     of all other parameters for other gates and for a gater."""
-    schedule: Literal["milestones", "resnet34-authors"] = "milestones"
-    """Learning rate of the trunk. milestones: multiplied by --train.lr-decay at each milestone; resnet34-authors: what
-    the authors' ResNet-34 scripts did: 0 in epochs 1-82, then lr times the decay, from 124 times its square, and 0
-    from epoch 165."""
+    schedule: Literal["milestones", "cosine", "resnet34-authors"] = "milestones"
+    """Learning rate of the trunk. milestones: multiplied by --train.lr-decay at each milestone; cosine: half a cosine
+    from --train.lr towards 0, by epochs (Shake-Shake); resnet34-authors: what the authors' ResNet-34 scripts did: 0 in
+    epochs 1-82, then lr times the decay, from 124 times its square, and 0 from epoch 165."""
     milestones: tuple[int, ...] | None = None
     """Epochs after which the learning rate decays, rising. None: at 50 % and 75 % of the epochs."""
     lr_decay: float = 0.1
@@ -99,7 +99,7 @@ class TrainConfig:
         milestones = self.milestones or ()
         require(
             self.schedule == "milestones" or self.milestones is None,
-            f"--train.schedule {self.schedule} has epochs of its own: leave --train.milestones "
+            f"--train.schedule {self.schedule} has no milestones: leave --train.milestones "
             f"{' '.join(map(str, milestones))} out, or take --train.schedule milestones.",
         )
         require(

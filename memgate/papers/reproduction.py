@@ -7,6 +7,7 @@ from pathlib import Path
 from memgate.config.names import fitted
 from memgate.config.run import DataConfig, Device, RunConfig
 from memgate.errors import require
+from memgate.papers.gaternet import gater_row_of, gater_seed
 from memgate.papers.rows import PaperRow, baseline_of
 from memgate.papers.scales import ScaleName, scale_caveats, scaled
 from memgate.papers.settings import (
@@ -79,6 +80,11 @@ def reproduction(rows: Sequence[PaperRow], settings: ReproductionSettings) -> Re
             needed = [row]
             if starts_from_baseline(row, settings.reading):
                 needed.insert(0, baseline_of(row))
+            if row.model == "gater":
+                config = _gater_config(row, settings, seed)
+                name = str(config.name)
+                runs[name] = SweepRun(name, {"row": f"{gater_row_of(row).row}, as gater"}, config.seed)
+                configs[name] = config
             for needed_row in needed:
                 name = run_name(needed_row, settings, seed)
                 runs[name] = SweepRun(name, {"row": needed_row.row}, seed)
@@ -105,13 +111,20 @@ def run_name(row: PaperRow, settings: ReproductionSettings, seed: int) -> str:
     return fitted([row.row, settings.scale, *reading], [f"s{seed}"])
 
 
+def _gater_config(row: PaperRow, settings: ReproductionSettings, seed: int) -> RunConfig:
+    """The configuration of the run that becomes the gater of a gated row's run; all rows of a data set share it."""
+    source = gater_row_of(row)
+    name = fitted([source.row, settings.scale, "as-gater"], [f"s{seed}"])
+    return replace(_config(source, settings, gater_seed(seed)), name=name)
+
+
 def _config(row: PaperRow, settings: ReproductionSettings, seed: int) -> RunConfig:
     """The configuration of a row's run, without its name."""
     config = scaled(row_config(row, settings.reading), settings.scale)
     baseline = None
     if starts_from_baseline(row, settings.reading):
         baseline = str(settings.out / run_name(baseline_of(row), settings, seed))
-    return replace(
+    config = replace(
         config,
         out=settings.out,
         seed=seed,
@@ -119,3 +132,7 @@ def _config(row: PaperRow, settings: ReproductionSettings, seed: int) -> RunConf
         data=replace(config.data, root=settings.data_root),
         init_from=baseline,
     )
+    if row.model != "gater":
+        return config
+    gater = settings.out / str(_gater_config(row, settings, seed).name)
+    return replace(config, init_head="loaded", init_gater=str(gater))

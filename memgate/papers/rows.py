@@ -1,4 +1,4 @@
-"""The rows of the documents' tables: on gating, batch shaping and SkipNet. Imports no torch.
+"""The rows of the documents' tables: on gating, batch shaping, SkipNet and GaterNet. Imports no torch.
 
 Settings and results as the documents state them, in ``paper_results.csv`` in this folder. A point that a document
 shows in a figure only is a row too, without a number.
@@ -14,7 +14,7 @@ from typing import Literal
 
 from memgate.errors import MemgateError
 
-DOCUMENTS = ("paper-bas", "paper-skipnet", "report", "paper")
+DOCUMENTS = ("paper-bas", "paper-skipnet", "paper-gater", "report", "paper")
 """Beginnings of the tables' names, one for each document; of two that fit, the first counts."""
 
 
@@ -51,11 +51,11 @@ class PaperRow:
     table: str
     """``report-1.1`` to ``report-3.7``, ``report-text`` (from the report's text), ``paper-1`` to ``paper-4``;
     ``paper-bas-1``, ``paper-bas-text`` and ``paper-bas-figure-3`` (of the batch-shaping paper);
-    ``paper-skipnet-cifar10``."""
+    ``paper-skipnet-cifar10``; ``paper-gater-1`` and ``paper-gater-2``."""
     dataset: str
     """``cifar10``, ``cifar100``, ``imagenet`` or ``cityscapes``."""
     backbone: str
-    """``resnet110``, ``preresnet164``, ``resnet34``, ..."""
+    """``resnet110``, ``preresnet164``, ``resnet34``, ``densenet100-12``, ..."""
     width: float
     """Factor of the backbone's channels."""
     model: str
@@ -94,7 +94,7 @@ class PaperRow:
     @property
     def counts_macs(self) -> bool:
         """Whether the document compares networks by their MACs."""
-        return self.document not in ("report", "paper")
+        return self.document in ("paper-bas", "paper-skipnet")
 
 
 def read_rows() -> tuple[PaperRow, ...]:

@@ -60,7 +60,8 @@ def scaled(config: RunConfig, scale: ScaleName) -> RunConfig:
     epochs = settings.epochs if settings.fraction is None else max(1, round(settings.fraction * train.epochs))
     ratio = epochs / train.epochs
     sparsity = _scaled_losses(config.sparsity, ratio, epochs)
-    train = replace(train, epochs=epochs, milestones=_scaled_drops(train.milestones or (), ratio, epochs))
+    drops = train.milestones and _scaled_drops(train.milestones, ratio, epochs)
+    train = replace(train, epochs=epochs, milestones=drops)
     if settings.small:
         train = replace(train, warmup_iterations=0)  # the papers' networks below 110 layers have none
     data = replace(config.data, train_limit=settings.train_limit, test_limit=settings.test_limit)
@@ -119,8 +120,13 @@ def _without_zero_rates(train: TrainConfig) -> TrainConfig:
 def _smallest(model: ModelConfig) -> ModelConfig:
     """The smallest network of the same family whose every block can be gated; of a wider one, twice as wide."""
     model = replace(model, width=min(model.width, WIDEST_SMALL))
+    model = replace(model, gate=replace(model.gate, gater_depth=14)) if model.uses("gater_depth") else model
     if model.layout == "imagenet":
         return replace(model, depth=18, width=0.25)
+    if model.family == "densenet":
+        return replace(model, depth=22, growth=12)
+    if model.family == "shake-shake":
+        return replace(model, depth=14, width=0.25)
     return replace(model, depth=14 if model.block == "basic" else 20)
 
 

@@ -10,7 +10,8 @@ say:
     ResNet-34's convolutions    PyTorch's initialisation              He normal
     Model 4 over B3 reads       o2, the block's last unit             o1, its first unit
 
-The batch-shaping paper and SkipNet's have one reading (:mod:`memgate.papers.batch_shaping`).
+The batch-shaping paper, SkipNet's and GaterNet's have one reading (:mod:`memgate.papers.batch_shaping`,
+:mod:`memgate.papers.gaternet`).
 """
 
 from dataclasses import replace
@@ -20,6 +21,7 @@ from memgate.config.model import ModelName
 from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.errors import require
 from memgate.papers.batch_shaping import bas_caveats, bas_row_config
+from memgate.papers.gaternet import gater_caveats, gater_row_config
 from memgate.papers.rows import PaperRow
 
 Reading = Literal["code", "text"]
@@ -102,6 +104,8 @@ def row_config(row: PaperRow, reading: Reading) -> RunConfig:
         not reason,
         f"{row.row} cannot be trained: {reason}. 'memgate reproduce {row.row} --list' shows the document's number.",
     )
+    if row.document == "paper-gater":
+        return gater_row_config(row)
     if not has_two_readings(row):
         return bas_row_config(row)
     return RunConfig(
@@ -117,7 +121,7 @@ def row_config(row: PaperRow, reading: Reading) -> RunConfig:
 
 def starts_from_baseline(row: PaperRow, reading: Reading) -> bool:
     """Whether a baseline has to be trained before the row's run."""
-    return row.init == "baseline" and reading == "text"
+    return row.init == "baseline" and (reading == "text" or not has_two_readings(row))
 
 
 def _model(row: PaperRow, reading: Reading) -> ModelConfig:
@@ -158,6 +162,8 @@ def caveats(row: PaperRow, reading: Reading) -> list[str]:
     reason = obstacle(row)
     if reason:
         return [*sentences, f"{reason}: such rows have no runs."]
+    if row.document == "paper-gater":
+        return [*sentences, *gater_caveats(row)]
     if not has_two_readings(row):
         return [*sentences, *bas_caveats(row)]
     if row.init == "baseline":

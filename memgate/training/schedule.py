@@ -1,5 +1,7 @@
 """Learning rates as pure functions of epoch and step, so that a resumed run needs no state of a scheduler."""
 
+import math
+
 from memgate.config.run import RunConfig
 from memgate.config.sparsity import SparsityConfig
 from memgate.config.training import TrainConfig
@@ -23,6 +25,8 @@ def trunk_lr(config: TrainConfig, epoch: int, step: int) -> float:
     """
     if step < config.warmup_iterations:
         return config.warmup_lr
+    if config.schedule == "cosine":
+        return config.lr * (1 + math.cos(math.pi * (epoch - 1) / config.epochs)) / 2
     decays = _decays(config, epoch)
     return 0.0 if decays is None else config.lr * config.lr_decay**decays
 

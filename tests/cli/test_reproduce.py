@@ -240,7 +240,7 @@ def test_a_stopped_reproduction_goes_on(flags, tmp_path, exit_code, capsys, inte
 
 def test_lists(exit_code, capsys):
     assert exit_code("reproduce", "--list") == 0
-    assert capsys.readouterr().out.count("\n") == 2 + 127 + 74 + 3
+    assert capsys.readouterr().out.count("\n") == 2 + 127 + 74 + 3 + 34
     assert exit_code("reproduce", "paper-4", "--list") == 0
     assert "93.48 ± 0.26 (n = 5)" in capsys.readouterr().out
     assert exit_code("reproduce", "paper-4", "--list", "--format", "json") == 0

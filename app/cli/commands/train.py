@@ -1,6 +1,7 @@
 """Commands that train or run a network: train, resume, quickstart, evaluate."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,8 @@ from app.cli.commands.report import print_summary
 from memgate import console
 from memgate.config.run import Device, GateConfig, RunConfig
 from memgate.errors import require
-from memgate.recipes import check_start, recipe
+from memgate.papers.scales import ScaleName
+from memgate.recipes import check_start, recipe, staged
 from memgate.runs.run import Run, command, open_run
 from noise.files.json_form import json_text
 
@@ -22,7 +24,10 @@ class Train:
 
     config: Annotated[RunConfig, arg(name="")] = field(default_factory=RunConfig)
     recipe: str | None = None
-    """Start from a recipe (see 'memgate recipes'); other flags change it."""
+    """Start from a recipe (see 'memgate recipes'); other flags change it. One of a gater (paper-gater-*) first trains
+    backbone and gater, in runs of their own; the same command goes on where it was stopped."""
+    scale: ScaleName = "full"
+    """With --recipe of a row of the papers' tables: full, short (a tenth of the epochs) or tiny (minutes on a CPU)."""
     like: Path | None = None
     """Start from the configuration of another run; other flags change it."""
 
@@ -30,12 +35,18 @@ class Train:
         """Train, then print the report."""
         from memgate.training.loop import train
 
-        check_start(self.recipe, self.config)
+        require(
+            self.recipe is not None or self.scale == "full",
+            f"--scale {self.scale} does nothing without --recipe: add one, or leave it out.",
+        )
+        stages = staged(self.recipe, self.scale, self.config)
+        if not stages:
+            check_start(self.recipe, self.config)
         if not self.config.model.gate_names and self.config.model.gate != GateConfig():
             console.warn("--model.name resnet has no gate: the --model.gate options are not used.")
         if not self.config.model.gate_names and self.config.sparsity.changed():
             console.warn("--model.name resnet has no gate: the --sparsity options are not used.")
-        _finish(train(self.config))
+        _finish(_trained_in_stages(stages) if stages else train(self.config))
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,19 @@ class Evaluate:
             "MACs include the gates. Dense: the same network without gates. Both have BatchNorm folded into the "
             "convolutions and are measured in turn."
         )
+
+
+def _trained_in_stages(stages: Sequence[RunConfig]) -> Run:
+    """The run of the last stage, after all of them are complete; a stage that is complete is not trained again."""
+    from memgate.sweeps.grid import PLACES, check_existing
+    from memgate.sweeps.local import complete_run
+
+    check_existing(stages, (*PLACES, "init_from", "init_gater"))
+    console.note(f"{len(stages)} trainings; if they are stopped, the same command goes on.")
+    for number, config in enumerate(stages, start=1):
+        console.note(f"Stage {number} of {len(stages)}: {config.name}")
+        complete_run(config)
+    return open_run(stages[-1].out / str(stages[-1].name))
 
 
 def _finish(run: Run) -> None:

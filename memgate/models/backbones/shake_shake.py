@@ -61,7 +61,8 @@ class ShakeUnit(nn.Module):
     @property
     def filters(self) -> int:
         """Filters of the last convolutions of both branches."""
-        return sum(cast(nn.Sequential, branch)[LAST_CONVOLUTION].out_channels for branch in self.branches)
+        last = [cast(nn.Conv2d, cast(nn.Sequential, branch)[LAST_CONVOLUTION]) for branch in self.branches]
+        return sum(convolution.out_channels for convolution in last)
 
     def filtered(self, x: Tensor, weights: Tensor, keys: Tensor | None = None) -> Tensor:
         """Output of the unit whose last convolutions' filters have the weights [b, 2C], 0 for closed ones.

@@ -392,7 +392,7 @@ def test_fbs_weights_the_normalised_map_in_place_of_batchnorms_scale(activation)
     branch = branch if activation == "pre" else unit.bn2(branch)
     expected = branch + unit.shortcut(x)
     expected = expected if activation == "pre" else functional.relu(expected)
-    torch.testing.assert_close(model.through(unit, x, g), expected)
+    torch.testing.assert_close(model.through(unit, x, g, None), expected)
 
 
 def test_fbs_costs_every_sample_the_same():

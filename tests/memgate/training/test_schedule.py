@@ -48,7 +48,7 @@ def test_the_schedule_of_the_authors_resnet34_scripts():
         ({"lr_decay": 1.5}, "--train.lr-decay 1.5 is out of range"),
         (
             {"schedule": "resnet34-authors", "milestones": (82,)},
-            "has epochs of its own: leave --train.milestones 82",
+            "has no milestones: leave --train.milestones 82",
         ),
     ],
 )
