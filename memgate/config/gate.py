@@ -93,7 +93,8 @@ class GateConfig:
     as the authors' code)."""
     opening: float = 0.0
     """channel-gate, skipnet: initial bias of the gate's logits. 0: about half of the channels, or of the units, start
-    open; 2: most. A unit that all samples skip trains its gate only."""
+    open; 2: most. skipnet: a unit that all samples skip trains its gate only, so 2 trains more of the units from the
+    start than 0, the authors' code."""
     inner: Literal["both", "first", "last"] = "both"
     """channel-gate and fbs with bottleneck units: the gated maps between the three convolutions."""
     concrete_temperature: float = 2 / 3
