@@ -89,7 +89,10 @@ def _no_bar() -> bool | None:
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> str:
-    """One epoch as a line: learning rate, accuracies, per gate the mean g and the share routed, MACs, seconds."""
+    """One epoch as a line: learning rate, accuracies, per gate the mean g and the share routed, MACs, seconds.
+
+    Of many gates it has the means, and how many are closed for all training samples (mean g of exactly 0).
+    """
     parts = [f"epoch {int(row['epoch']):{len(str(epochs))}d}/{epochs}", f"lr {row['lr']:.4g}"]
     for split in ("train", "val", "test"):
         accuracy = row.get(f"{split}_accuracy")
@@ -102,8 +105,9 @@ def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> s
         if g is not None and routed is not None and g == g
     }
     if len(values) > GATES_IN_A_LINE:
+        closed = sum(g == 0 for g, _ in values.values())
         means = [sum(column) / len(values) for column in zip(*values.values(), strict=True)]
-        values = {f"{len(values)} gates": (means[0], means[1])}
+        values = {f"{len(values)} gates{f' ({closed} closed for all)' * (closed > 0)}": (means[0], means[1])}
     parts += [f"{gate}: g {g:.3f}, routed {routed:4.0%}" for gate, (g, routed) in values.items()]
     macs = row.get("train_macs")
     if macs is not None and macs == macs:

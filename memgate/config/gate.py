@@ -94,7 +94,8 @@ class GateConfig:
     as the authors' code)."""
     opening: float = 0.0
     """channel-gate, skipnet, gater: initial bias of the gate's logits. 0: about half of the channels, units or filters
-    start open; 2: most. A unit that all samples skip trains its gate only."""
+    start open; 2: most. skipnet: a unit that all samples skip trains its gate only, so 2 trains more of the units from
+    the start than 0, the authors' code."""
     inner: Literal["both", "first", "last"] = "both"
     """channel-gate and fbs with bottleneck units: the gated maps between the three convolutions."""
     concrete_temperature: float = 2 / 3

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -41,3 +42,12 @@ class Forward:
     """In the order of the forward pass; empty for a network without gates."""
     penalties: dict[str, Tensor] = field(default_factory=dict)
     """Name to scalar that is added to the loss, already multiplied by its weight."""
+
+
+def open_share(channels: Tensor) -> Tensor:
+    """Share [b] of the channels that are open, in [0, 1]; NaN where it is not known of one.
+
+    Args:
+        channels: weight of each channel [b, C], 0 where closed and NaN where it is not known.
+    """
+    return torch.where(channels.isnan(), channels, (channels > 0).to(channels.dtype)).mean(dim=1)

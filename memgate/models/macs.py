@@ -17,6 +17,7 @@ from memgate.config.model import GATES_OF_FILTERS, GATES_OF_UNITS, unit_names
 from memgate.config.run import ModelConfig
 from memgate.models import Gate, build_model
 from memgate.models.backbones.shake_shake import LAST_CONVOLUTION
+from memgate.models.forward import open_share
 
 SHARED = "gater"
 """Module of the layers that all gates of a network share, in a network that has such."""
@@ -127,7 +128,7 @@ class SampleCost:
         return self.fixed + sum(term.macs for term in self.terms)
 
     def of(self, channels: Mapping[str, Tensor]) -> Tensor:
-        """MACs of each sample, float64 [b], in [``always``, ``total``].
+        """MACs of each sample, float64 [b], in [``always``, ``total``]; NaN where it is not known what is open.
 
         Args:
             channels: gate to the weights [b, C] of what it opens or closes, 0 where closed.
@@ -135,7 +136,7 @@ class SampleCost:
         shares: dict[tuple[str, int, int], Tensor] = {}
         for factor in dict.fromkeys(factor for term in self.terms for factor in term.factors):
             gate, start, stop = factor
-            shares[factor] = (channels[gate][:, start:stop] > 0).double().mean(dim=1)
+            shares[factor] = open_share(channels[gate][:, start:stop].double())
         first = next(iter(channels.values()))
         macs = torch.full((len(first),), float(self.always), dtype=torch.float64, device=first.device)
         for term in self.terms:

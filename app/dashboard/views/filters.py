@@ -39,8 +39,8 @@ def probed(view: View, result: ProbeResult, one: GatesResult) -> str:
     text = f"{kept / 1e6:.1f} MB" if kept >= 1e6 else f"{kept / 1e3:.1f} kB"
     facts = (
         f"Checkpoint {result.checkpoint} of epoch {result.epoch}: {len(one.result.sample_id):,} of {n:,} probed "
-        f"samples of {result.split} pass the filter; {one.count:,} filters in {len(one.sizes)} gates, stored as a bit "
-        f"each per sample ({text})."
+        f"samples of {result.split} pass the filter; {choice.counted(one)}, stored as a bit each "
+        f"per sample ({text})."
     )
     if not one.has_macs:
         facts += f" A unit counts as open for a sample where g is above {result.config['threshold']:.4g}."

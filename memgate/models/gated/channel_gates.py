@@ -16,7 +16,7 @@ from memgate.config.run import GateConfig
 from memgate.models.backbones.trunk import pool
 from memgate.models.draws import uniform
 from memgate.models.entropy import at_least_float32, choice_entropy
-from memgate.models.forward import Gate
+from memgate.models.forward import Gate, open_share
 
 
 class LogitGate(nn.Module):
@@ -94,11 +94,11 @@ class ChannelGate(LogitGate):
 
 
 def decided(logits: Tensor, training: bool, temperature: float = 1.0) -> Tensor:
-    """1 where the logits are above 0, else 0, in their shape.
+    """1 where the logits are above 0, else 0, NaN where they are NaN, in their shape.
 
     In training the gradient is that of the sigmoid at a temperature (straight-through); in evaluation there is none.
     """
-    hard = (logits > 0).to(logits.dtype)
+    hard = torch.where(logits.isnan(), logits.detach(), (logits > 0).to(logits.dtype))
     if not training:
         return hard
     soft = torch.sigmoid(logits / temperature)
@@ -114,5 +114,4 @@ def gate_of(name: str, logits: Tensor, channels: Tensor) -> Gate:
         channels: weight of each channel [b, C], 0 where closed.
     """
     h = choice_entropy(logits, torch.sigmoid(logits)).mean(dim=1)
-    value = (channels > 0).to(channels.dtype).mean(dim=1)
-    return Gate(name, value, h, channels=channels, channel_logits=logits)
+    return Gate(name, open_share(channels), h, channels=channels, channel_logits=logits)

@@ -25,7 +25,7 @@ from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.trunk import pool
 from memgate.models.backbones.units import Unit
 from memgate.models.entropy import at_least_float32
-from memgate.models.forward import Gate
+from memgate.models.forward import Gate, open_share
 from memgate.models.gated.channel_gated import ChannelGatedResNet, gated_maps, gated_widths
 from memgate.models.gated.hard_gated import Memory
 
@@ -119,8 +119,7 @@ class BoostedResNet(ChannelGatedResNet):
         gate = cast(SaliencyGate, self.gates[name])
         saliency = gate(x)
         channels = gate.kept(saliency)
-        share = (channels > 0).to(channels.dtype).mean(dim=1)
-        return Gate(name, share, channels=channels, saliency=saliency), memory
+        return Gate(name, open_share(channels), channels=channels, saliency=saliency), memory
 
 
 def fix_scale(norm: nn.Module) -> None:

@@ -11,6 +11,8 @@ from memgate.config.run import DataConfig, GateConfig, ModelConfig, RunConfig, T
 from memgate.models import build_model
 from memgate.models.draws import keys_of, uniform
 from memgate.models.gated.channel_gates import ChannelGate, gate_of
+from memgate.models.macs import sample_cost
+from memgate.training.gate_vectors import VectorBuffer
 from memgate.training.initial import new_state
 from tests.helpers.channel_gated import BACKBONES, images_of, made
 
@@ -261,3 +263,21 @@ def test_other_gates_decay_as_everything_does():
     state = new_state(config, type("Train", (), {"class_count": 10, "side": 8}), torch.device("cpu"))  # type: ignore[arg-type]
     (group,) = state.trunk_optimiser.param_groups
     assert group["weight_decay"] == 5e-4
+
+
+@pytest.mark.parametrize("name", ["channel-gate", "convnet-aig", "skipnet", "fbs"])
+def test_what_a_sample_of_nan_opens_is_not_known(name):
+    config = ModelConfig(name, depth=14)
+    model = build_model(config, 7, 0, 9).eval()
+    images = torch.randn(3, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    images[1] = torch.nan
+    with torch.no_grad():
+        forward = model(images)
+    cost, known = sample_cost(config, 7, 9), torch.tensor([True, False, True])
+    assert cost is not None
+    assert torch.equal(cost.of_gates(forward.gates).isfinite(), known)
+    buffer = VectorBuffer(config.gate_channels, 3, images.device)
+    buffer.update(torch.arange(3), forward)
+    for gate in forward.gates:
+        assert torch.equal(gate.value.isfinite(), known)
+    assert (buffer.vectors().known == known.numpy()).all()

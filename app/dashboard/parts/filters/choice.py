@@ -75,6 +75,11 @@ def of_units(one: GatesResult) -> bool:
     return one.count == len(one.sizes)
 
 
+def counted(one: GatesResult) -> str:
+    """How many filters there are in how many gates, or how many units, as a phrase."""
+    return f"{one.count:,} units" if of_units(one) else f"{one.count:,} filters in {len(one.sizes)} gates"
+
+
 def name_of(one: GatesResult, place: int) -> str:
     """Name of a filter, such as ``B2U01/5``; of a gate with one filter the gate's name."""
     gate = str(one.gate_of[place])

@@ -6,7 +6,7 @@ import streamlit as st
 from app.dashboard.charts import filters as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.heading import heading
-from app.dashboard.parts.filters.choice import LABELS, choose, name_of, of_units
+from app.dashboard.parts.filters.choice import LABELS, choose, counted, name_of, of_units
 from app.dashboard.results import filters as results
 from app.dashboard.results.filters import Label
 from app.dashboard.view import selection, state
@@ -51,10 +51,7 @@ def categories(view: View, result: ProbeResult, one: GatesResult, chosen: int) -
         alt=f"Stacked bars: share of the filters of {len(gates)} gates that are always on, conditional and always off",
     )  # fmt: skip
     off, conditional, on = counts.sum(axis=0).tolist()
-    st.caption(
-        f"Of {one.count:,} filters in {len(gates)} gates {on:,} are always on, {conditional:,} conditional and "
-        f"{off:,} always off."
-    )
+    st.caption(f"Of {counted(one)} {on:,} are always on, {conditional:,} conditional and {off:,} always off.")
 
 
 def frequencies(view: View, result: ProbeResult, one: GatesResult, chosen: int, label: Label) -> None:
