@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from probes.external.correlation import Joined
+from probes.report.patterns import PatternFigures
 from probes.samples.groups import Group
 from probes.scores.over_epochs import EpochCurve
 from probes.scores.separation import ScoreSeparation
@@ -55,6 +56,8 @@ class ReportFigures:
     """Of the training split; empty if not requested, or where AUROC is undefined."""
     joins: tuple[Joined, ...]
     notes: tuple[str, ...]
+    patterns: PatternFigures | None = None
+    """Of the training split; None where the gates probe has not analysed it."""
     schema: str = SCHEMA
 
     @property

@@ -16,6 +16,7 @@ from probes.external.correlation import Joined, join
 from probes.external.record import External, aligned, check_data
 from probes.report.document import Lines, layout
 from probes.report.notes import behind, notes_of
+from probes.report.patterns import pattern_figures
 from probes.report.record import CorruptedCopy, NoiseRate, ReportFigures
 from probes.report.tables import facts, shown, tables
 from probes.samples.columns import identity, shown_gates
@@ -90,10 +91,12 @@ def report(
     joins = tuple(_joined(run, external, scored, log) for external in externals)
     scores = separations(scored["train"], gates, resamples)
     curves = _over_epochs(snapshots["train"], operations) if over_epochs and scores else ()
+    epoch = int(snapshots["train"].epochs[-1])
+    patterns, unread = pattern_figures(run, log, epoch)
     result = Report(
         run=run.name,
         state=run.status().state,
-        epoch=int(snapshots["train"].epochs[-1]),
+        epoch=epoch,
         planned=run.outline.epochs,
         mode=log.mode,
         noise=tuple(
@@ -111,9 +114,10 @@ def report(
         over_epochs=curves,
         joins=joins,
         notes=(),
+        patterns=patterns,
     )
     notes = notes_of(run, log, result, scored["train"].attrs["checkpoints"], resamples)
-    return replace(result, notes=(*notes, *behind(snapshots), *scored["train"].attrs["notes"]))
+    return replace(result, notes=(*notes, *unread, *behind(snapshots), *scored["train"].attrs["notes"]))
 
 
 def _snapshots(run: Run, log: SampleLog) -> dict[str, Snapshot]:

@@ -12,7 +12,7 @@ from probes.gates.analysis_table import analysis_parts, histogram_row, verdict
 from probes.gates.config import GatesConfig
 from probes.gates.cost import Hardness
 from probes.gates.linear import LEAST, predicted_classes, predicted_values
-from probes.gates.linear_results import hardness_probes, probe_accuracies, wrong_labels
+from probes.gates.linear_results import cause_probes, hardness_probes, probe_accuracies, wrong_labels
 from probes.gates.nearest import nearest_by_direction, nearest_by_hamming
 from probes.gates.neighbour_results import neighbours
 from probes.gates.stored import GatesResult
@@ -83,9 +83,9 @@ def test_patterns_that_are_the_class_tell_it_and_nothing_else() -> None:
     (gates, _) = hardness_probes(view, {"all": np.ones(N, bool), "clean": samples.cause == "clean"})
     plain = gates.correlation.plain
     assert plain.low < 0 < plain.high
-    lines = verdict(probe_accuracies(view), wrong_labels(view), (gates,))
+    lines = verdict(probe_accuracies(view), wrong_labels(view), cause_probes(view), (gates,))
     assert [line.partition(" (")[0] for line in lines] == [
-        "Class: yes", "Wrong labels: not resolved", "Corruption: not resolved",
+        "Class: yes", "Wrong labels: not resolved", "Corruption, within classes: not resolved for label",
         "Hardness, clean, within classes: not resolved for margin.",
     ]  # fmt: skip
 
@@ -124,6 +124,22 @@ def test_patterns_that_know_nothing_are_at_chance_and_the_intervals_cover_it() -
         covered += [number.low <= chance <= number.high for number, chance in pairs]
     assert len(covered) > 100
     assert np.mean(covered) > 0.95
+
+
+def test_a_cause_that_the_pattern_shows_is_told_from_one_that_it_does_not() -> None:
+    rng = np.random.default_rng(9)
+    samples = samples_of(rng)
+    noisy = rng.random(N) < 0.2
+    samples = replace(samples, image_op=noisy.astype(np.int16))
+    opened = rng.random((F, N)) < 0.5
+    opened[:3] = noisy
+    view = view_of(opened, samples)
+    rows = {row.cause: row for row in cause_probes(view) if row.vectors == "gates"}
+    assert rows["image"].within_class.low > 0
+    assert rows["image"].corrupted.value == 1
+    assert rows["label"].within_class.low < 0 < rows["label"].within_class.high
+    (line,) = verdict(probe_accuracies(view), (), cause_probes(view), ())[1:]
+    assert line.startswith("Corruption, within classes: yes for image; not resolved for label, label+image (")
 
 
 def test_neighbours_of_one_class_open_the_same_filters() -> None:
