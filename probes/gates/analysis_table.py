@@ -95,7 +95,7 @@ def filter_sentence(use: FilterUse, n: int, always: float) -> str:
     return (
         f"Filters by the number of samples that turn them on: {use.on_for_all:,} are on for all {n:,} samples, "
         f"{use.on_for_none:,} for none, {use.differing:,} for some; of these {use.conditional:,} are conditional "
-        f"(on and off for at least {1 - always:.3g} of the samples):"
+        f"(on and off for at least {100 * (1 - always):.3g} % of the samples):"
     )
 
 

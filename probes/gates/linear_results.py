@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memgate.log.format import UNSEEN_CLASS
 from noise.manifest.manifest import CAUSES, CORRUPTED_CAUSES
-from probes.gates.analyses import CLASS, CORRUPTION, FEATURES, GATES, GIVEN, targets_of
+from probes.gates.analyses import CLASS, CLASS_ALONE, CORRUPTION, FEATURES, GATES, GIVEN, targets_of
 from probes.gates.cost import CostCorrelation, Hardness, cost_correlations
 from probes.gates.linear import FOLDS
 from probes.gates.stored import GatesResult
@@ -142,7 +142,7 @@ def cause_probes(view: GatesResult) -> tuple[CauseProbe, ...]:
     """For each probe of the corruption and each cause, whether its samples are predicted as corrupted."""
     cause, result = view.samples.cause, []
     for (vectors, target), predicted in zip(_rows(view), view.result.values.get("linear", ()), strict=True):
-        if target != CORRUPTION:
+        if target != CORRUPTION or vectors == CLASS_ALONE:  # within classes a class alone tells nothing
             continue
         known, alarm = predicted != UNSEEN_CLASS, predicted != CAUSES.index("clean")
         if not (clean := known & (cause == "clean")).any():

@@ -18,6 +18,7 @@ from probes.gates.neighbour_results import neighbours
 from probes.gates.stored import GatesResult
 from probes.gates.usage import filter_use, histogram, sample_use
 from probes.result import ProbeResult
+from tests.helpers.estimates import ends, holds
 
 N, F = 400, 40
 CLASSES = tuple("abcd")
@@ -73,16 +74,15 @@ def test_patterns_that_are_the_class_tell_it_and_nothing_else() -> None:
     noise = rows["gates", "corruption"]
     assert noise.classes == ("clean", "label")
     assert noise.chance == 0.5
-    assert noise.accuracy.low < 0.5 < noise.accuracy.high
+    assert holds(noise.accuracy, 0.5)
     assert not noise.resolved
     above = rows["features", "class"].above
     assert above is not None
     assert above.value == 0
     wrong = {row.vectors: row for row in wrong_labels(view)}["gates"]
-    assert wrong.clean.value > 0.9
+    assert ends(wrong.clean)[0] > 0.9
     (gates, _) = hardness_probes(view, {"all": np.ones(N, bool), "clean": samples.cause == "clean"})
-    plain = gates.correlation.plain
-    assert plain.low < 0 < plain.high
+    assert holds(gates.correlation.plain, 0)
     lines = verdict(probe_accuracies(view), wrong_labels(view), cause_probes(view), (gates,))
     assert [line.partition(" (")[0] for line in lines] == [
         "Class: yes", "Wrong labels: not resolved", "Corruption, within classes: not resolved for label",
@@ -104,7 +104,7 @@ def test_patterns_that_are_the_given_label_tell_where_it_is_wrong() -> None:
     assert wrong.clean.value == 0
     assert wrong.chance == pytest.approx(1), "all samples of a class have the same wrong label here"
     rows = hardness_probes(view, {"all": np.ones(N, bool)})
-    assert rows[0].correlation.plain.low > 0.9
+    assert ends(rows[0].correlation.plain)[1] > 0.9
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_patterns_that_know_nothing_are_at_chance_and_the_intervals_cover_it() -
         near = neighbours(view)
         assert near is not None
         pairs += [(row.gates, row.chance) for row in near.shares] + [(near.overlap, near.overlap_chance)]
-        covered += [number.low <= chance <= number.high for number, chance in pairs]
+        covered += [holds(number, chance) for number, chance in pairs]
     assert len(covered) > 100
     assert np.mean(covered) > 0.95
 
@@ -135,9 +135,9 @@ def test_a_cause_that_the_pattern_shows_is_told_from_one_that_it_does_not() -> N
     opened[:3] = noisy
     view = view_of(opened, samples)
     rows = {row.cause: row for row in cause_probes(view) if row.vectors == "gates"}
-    assert rows["image"].within_class.low > 0
+    assert ends(rows["image"].within_class)[1] > 0
     assert rows["image"].corrupted.value == 1
-    assert rows["label"].within_class.low < 0 < rows["label"].within_class.high
+    assert holds(rows["label"].within_class, 0)
     (line,) = verdict(probe_accuracies(view), (), cause_probes(view), ())[1:]
     assert line.startswith("Corruption, within classes: yes for image; not resolved for label, label+image (")
 
@@ -153,13 +153,13 @@ def test_neighbours_of_one_class_open_the_same_filters() -> None:
     assert rows["all", "class"].gates.value == rows["wrongly labelled", "class"].gates.value == 1
     size = np.bincount(samples.clean_label)
     assert rows["all", "class"].chance == pytest.approx(float((size * (size - 1)).sum()) / N / (N - 1))
-    assert rows["all", "class"].minus.low > 0.5
+    assert ends(rows["all", "class"].minus)[1] > 0.5
     wrong = samples.given_label != samples.clean_label
     of_class = np.bincount(samples.clean_label, wrong) / size
     mean = of_class[samples.clean_label[wrong]].mean()
     assert rows["wrongly labelled", "given label"].gates.value == pytest.approx(mean, abs=0.06)
     noise = rows["corrupted", "corrupted"]
-    assert noise.gates.low <= noise.chance <= noise.gates.high
+    assert holds(noise.gates, noise.chance)
     few = neighbours(view, samples.clean_label == 2)
     assert few is not None
     assert few.n == size[2]

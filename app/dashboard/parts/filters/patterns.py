@@ -161,6 +161,9 @@ def alike(near: Neighbours) -> None:
     with left:
         numbers = {GATES: [row.gates for row in near.shares], FEATURES: [row.features for row in near.shares]}
         names = [f"{row.of}: {'too' if row.same == row.of else 'same ' + row.same}" for row in near.shares]
+        names = [
+            name.replace("wrongly labelled", "wrong label") for name in names
+        ]  # the axis has little room
         chance = [row.chance for row in near.shares]
         figure = charts.beside_chance(numbers, names, chance, "share of the neighbours")
         st.plotly_chart(figure, key="neighbours", config=CONFIG,
