@@ -1,6 +1,7 @@
 """The record of a report: the numbers of one run, before they are laid out."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from probes.external.correlation import Joined
 from probes.report.patterns import PatternFigures
@@ -59,6 +60,12 @@ class ReportFigures:
     patterns: PatternFigures | None = None
     """Of the training split; None where the gates probe has not analysed it."""
     schema: str = SCHEMA
+
+    def document(self) -> dict[str, Any]:
+        """The numbers as JSON values; without ``patterns`` where there are none, as reports of former versions."""
+        return {
+            name: value for name, value in asdict(self).items() if name != "patterns" or value is not None
+        }
 
     @property
     def without_noise(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The report of one run: fitted samples, gate values, and how well each score detects the corruption."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -50,7 +50,7 @@ class Report(ReportFigures):
             brief: only the main tables, for the end of a training.
         """
         if form == "json":
-            return json_text(asdict(self), indent=2)
+            return json_text(self.document(), indent=2)
         title = f"{self.run}: epoch {self.epoch} of {self.planned} ({self.state}, log mode {self.mode})"
         lines = [f"{figure.row[0]}{shown(figure)}" for figure in facts(self)]
         lines += self.without_noise
