@@ -6,10 +6,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from probes.gates.analyses import CLASS, CLASS_ALONE, CORRUPTION, FEATURES, GATES
+from probes.gates.analyses import CLASS, CORRUPTION, FEATURES, GATES
 from probes.gates.cost import by_side
 from probes.gates.linear import FOLDS, LEAST
-from probes.gates.linear_results import HardnessProbe, ProbeAccuracy, WrongLabels
+from probes.gates.linear_results import CauseProbe, HardnessProbe, ProbeAccuracy, WrongLabels
 from probes.gates.neighbour_results import Neighbours, NeighbourShare
 from probes.gates.summary import GatesSummary
 from probes.gates.usage import FilterUse, Histogram, SampleUse
@@ -28,7 +28,8 @@ accuracy: mean over the classes of the share of their samples that are predicted
 number of classes; classes with fewer than {LEAST} samples are left out. features: input of the last layer. class
 alone: what the class of the image tells of the corruption, since classes may differ in noise. wrong labels: what the
 probe of given labels predicts where these are wrong; chance: expected if these labels were shuffled within classes.
-hardness: rank correlation of a score and what the probe predicts; above 0: the vectors tell how hard a sample is.
+corruption: share of a cause's samples, and of the clean ones, that are predicted as corrupted, and their difference
+within classes. hardness: rank correlation of a score and its prediction; above 0: the vectors tell of it.
 Nearest neighbours: by Hamming distance of patterns, and by direction of features; chance: share among all other
 samples. Intervals of probes are widened for the overlap of the folds (Nadeau and Bengio), those of neighbours are the
 jackknife's; both are wide rather than narrow."""
@@ -59,12 +60,14 @@ def analysis_parts(config: Mapping[str, Any], summary: GatesSummary) -> list[str
     parts += left_out(summary.linear)
     if summary.wrong_labels:
         parts.append(_table([wrong_row(row) for row in summary.wrong_labels]))
+    if summary.linear_causes:
+        parts.append(_table([cause_row(row) for row in summary.linear_causes]))
     if summary.linear_hardness:
         parts.append(_table(hardness_rows(summary.linear_hardness)))
     if summary.neighbours is not None:
         parts.append(neighbour_sentence(summary.neighbours))
         parts.append(_table([neighbour_row(row) for row in summary.neighbours.shares]))
-    answers = verdict(summary.linear, summary.wrong_labels, summary.linear_hardness)
+    answers = verdict(summary.linear, summary.wrong_labels, summary.linear_causes, summary.linear_hardness)
     return [*parts, "Does the pattern follow class, noise or hardness?\n" + "\n".join(answers)]
 
 
@@ -92,7 +95,7 @@ def filter_sentence(use: FilterUse, n: int, always: float) -> str:
     return (
         f"Filters by the number of samples that turn them on: {use.on_for_all:,} are on for all {n:,} samples, "
         f"{use.on_for_none:,} for none, {use.differing:,} for some; of these {use.conditional:,} are conditional "
-        f"(on and off for at least {1 - always:.3g} of the samples):"
+        f"(on and off for at least {100 * (1 - always):.3g} % of the samples):"
     )
 
 
@@ -147,6 +150,18 @@ def wrong_row(row: WrongLabels) -> dict[str, str]:
         "predicted as the given label": percent(row.given),
         "chance": f"{row.chance:.1%}",
         "as the clean label": percent(row.clean),
+    }
+
+
+def cause_row(row: CauseProbe) -> dict[str, str]:
+    """Whether a probe of the corruption tells one cause, as a row."""
+    return {
+        "corruption, probe of": row.vectors,
+        "cause": row.cause,
+        "n": f"{row.corrupted.n:,}",
+        "predicted as corrupted": percent(row.corrupted),
+        "of the clean": percent(row.clean),
+        "within classes": points(row.within_class),
     }
 
 
@@ -208,41 +223,42 @@ def neighbour_row(row: NeighbourShare) -> dict[str, str]:
 
 
 def verdict(
-    linear: Sequence[ProbeAccuracy], wrong: Sequence[WrongLabels], hardness: Sequence[HardnessProbe]
+    linear: Sequence[ProbeAccuracy],
+    wrong: Sequence[WrongLabels],
+    causes: Sequence[CauseProbe],
+    hardness: Sequence[HardnessProbe],
 ) -> list[str]:
     """A sentence each for class, wrong labels, corruption and hardness: whether the pattern follows it."""
     known = {(row.vectors, row.target): row for row in linear}
     sentences = []
-    for target in (CLASS, CORRUPTION):
-        if (row := known.get((GATES, target))) is None:
-            continue
-        beside = known.get((FEATURES, target))
-        text = f"accuracy {percent(row.accuracy)}, chance {row.chance:.1%}"
-        text += "" if beside is None else f", of the features {percent(beside.accuracy)}"
-        answer = "yes" if row.resolved else "not resolved"
-        if (
-            row.resolved
-            and (simple := known.get((CLASS_ALONE, target))) is not None
-            and not _above(simple.above)
-        ):
-            answer = "not resolved beyond what the class alone tells"
-        sentences.append(f"{target.capitalize()}: {answer} ({text}).")
+    if row := known.get((GATES, CLASS)):
+        sentences.append(f"Class: {'yes' if row.resolved else 'not resolved'} ({_accuracy(row, known)}).")
     for row in wrong:
         if row.vectors == GATES:
             more = row.given.low is not None and row.given.low > row.chance
-            sentences.insert(1, (
+            sentences.append(
                 f"Wrong labels: {'yes' if more else 'not resolved'} (predicted as the given label "
                 f"{percent(row.given)}, chance {row.chance:.1%}; as the clean label {percent(row.clean)})."
-            ))  # fmt: skip
+            )
+    if row := known.get((GATES, CORRUPTION)):
+        told = [(one.cause, one.within_class) for one in causes if one.vectors == GATES]
+        sentences.append(f"Corruption, within classes: {_sides(told)} ({_accuracy(row, known)}).")
     rows = [row for row in hardness if row.vectors == GATES]
     if rows:
-        sides = by_side([(row.correlation.title, alone(row)) for row in rows])
-        others = [*sides.unresolved, *sides.below]
-        said = [f"yes for {', '.join(sides.above)}"] if sides.above else []
-        said += [f"not resolved for {', '.join(others)}"] if others else []
-        sentences.append(f"Hardness, {within(rows[0])}: {'; '.join(said)}.")
+        sides = _sides([(row.correlation.title, alone(row)) for row in rows])
+        sentences.append(f"Hardness, {within(rows[0])}: {sides}.")
     return sentences
 
 
-def _above(number: Estimate | None) -> bool:
-    return number is not None and number.low is not None and number.low > 0
+def _accuracy(row: ProbeAccuracy, known: Mapping[tuple[str, str], ProbeAccuracy]) -> str:
+    beside = known.get((FEATURES, row.target))
+    text = f"accuracy {percent(row.accuracy)}, chance {row.chance:.1%}"
+    return text if beside is None else f"{text}, of the features {percent(beside.accuracy)}"
+
+
+def _sides(changes: Sequence[tuple[str, Estimate]]) -> str:
+    """For which of some names the number lies above 0, and for which that is not resolved."""
+    sides = by_side(changes)
+    others = [name for name, _ in changes if name not in sides.above]
+    said = [f"yes for {', '.join(sides.above)}"] if sides.above else []
+    return "; ".join([*said, *([f"not resolved for {', '.join(others)}"] if others else [])])

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.log.format import UNSEEN_CLASS
-from noise.manifest.manifest import CAUSES
-from probes.gates.analyses import CLASS, FEATURES, GATES, GIVEN, targets_of
+from noise.manifest.manifest import CAUSES, CORRUPTED_CAUSES
+from probes.gates.analyses import CLASS, CLASS_ALONE, CORRUPTION, FEATURES, GATES, GIVEN, targets_of
 from probes.gates.cost import CostCorrelation, Hardness, cost_correlations
 from probes.gates.linear import FOLDS
 from probes.gates.stored import GatesResult
 from probes.stats.cross_validation import predicted_share, widened
 from probes.stats.estimate import Estimate, difference
+from probes.stats.stratified import stratified_difference
 
 Members = Mapping[str, NDArray[np.bool_]]
 """Group to its members among the probed samples [n]."""
@@ -60,6 +61,21 @@ class WrongLabels:
     """Share that is predicted as the clean label."""
     chance: float
     """Expected ``given`` if these labels were shuffled among wrongly labelled samples of the same class."""
+
+
+@dataclass(frozen=True)
+class CauseProbe:
+    """Whether the probe of the corruption tells one cause from clean samples."""
+
+    vectors: str
+    cause: str
+    corrupted: Estimate
+    """Share of the samples with this cause that are predicted as corrupted, by whatever cause."""
+    clean: Estimate
+    """Share of the clean samples that are."""
+    within_class: Estimate
+    """The first share minus that of clean samples of the same classes; 0 where the vectors know of this cause no more
+    than the class says."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +135,23 @@ def wrong_labels(view: GatesResult) -> tuple[WrongLabels, ...]:
             result.append(
                 WrongLabels(vectors, _right(answer == given[wrong]), _right(answer == clean[wrong]), chance)
             )
+    return tuple(result)
+
+
+def cause_probes(view: GatesResult) -> tuple[CauseProbe, ...]:
+    """For each probe of the corruption and each cause, whether its samples are predicted as corrupted."""
+    cause, result = view.samples.cause, []
+    for (vectors, target), predicted in zip(_rows(view), view.result.values.get("linear", ()), strict=True):
+        if target != CORRUPTION or vectors == CLASS_ALONE:  # within classes a class alone tells nothing
+            continue
+        known, alarm = predicted != UNSEEN_CLASS, predicted != CAUSES.index("clean")
+        if not (clean := known & (cause == "clean")).any():
+            continue
+        for name in CORRUPTED_CAUSES:
+            if (members := known & (cause == name)).any():
+                inside = stratified_difference(alarm.astype(np.float64), members, clean, view.image_class)
+                shares = _right(alarm[members]), _right(alarm[clean])
+                result.append(CauseProbe(vectors, name, *shares, widened(inside, FOLDS)))
     return tuple(result)
 
 

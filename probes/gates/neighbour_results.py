@@ -23,7 +23,7 @@ class NeighbourShare:
     of: str
     """The samples whose neighbours are looked at."""
     same: str
-    """What is in common: ``class``, ``given label``, or that both are ``corrupted``."""
+    """What is in common: ``class``, ``given label``, or that both are ``corrupted`` or ``wrongly labelled``."""
     n: int
     """Samples whose neighbours are looked at."""
     gates: Estimate
@@ -95,6 +95,8 @@ def _rows(
     if (wrong & queries).any():
         yield "wrongly labelled", "class", clean, wrong & queries
         yield "wrongly labelled", "given label", given, wrong & queries
+        if (corrupted != wrong).any():
+            yield "wrongly labelled", "wrongly labelled", wrong, wrong & queries
 
 
 def _share(

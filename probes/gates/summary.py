@@ -19,9 +19,11 @@ from probes.gates.cost import (
     unit_of,
 )
 from probes.gates.linear_results import (
+    CauseProbe,
     HardnessProbe,
     ProbeAccuracy,
     WrongLabels,
+    cause_probes,
     hardness_probes,
     probe_accuracies,
     wrong_labels,
@@ -113,6 +115,7 @@ class GatesSummary:
     linear: tuple[ProbeAccuracy, ...]
     """() where the result has no analyses, like the following."""
     wrong_labels: tuple[WrongLabels, ...]
+    linear_causes: tuple[CauseProbe, ...]
     linear_hardness: tuple[HardnessProbe, ...]
     neighbours: Neighbours | None
 
@@ -176,6 +179,7 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
         routes=route_losses(view, groups),
         linear=probe_accuracies(view),
         wrong_labels=wrong_labels(view),
+        linear_causes=cause_probes(view),
         linear_hardness=hardness_probes(view, groups),
         neighbours=neighbours(view),
     )

@@ -1,8 +1,10 @@
 """The record of a report: the numbers of one run, before they are laid out."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from probes.external.correlation import Joined
+from probes.report.patterns import PatternFigures
 from probes.samples.groups import Group
 from probes.scores.over_epochs import EpochCurve
 from probes.scores.separation import ScoreSeparation
@@ -55,7 +57,15 @@ class ReportFigures:
     """Of the training split; empty if not requested, or where AUROC is undefined."""
     joins: tuple[Joined, ...]
     notes: tuple[str, ...]
+    patterns: PatternFigures | None = None
+    """Of the training split; None where the gates probe has not analysed it."""
     schema: str = SCHEMA
+
+    def document(self) -> dict[str, Any]:
+        """The numbers as JSON values; without ``patterns`` where there are none, as reports of former versions."""
+        return {
+            name: value for name, value in asdict(self).items() if name != "patterns" or value is not None
+        }
 
     @property
     def without_noise(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The report of one run: fitted samples, gate values, and how well each score detects the corruption."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -16,6 +16,7 @@ from probes.external.correlation import Joined, join
 from probes.external.record import External, aligned, check_data
 from probes.report.document import Lines, layout
 from probes.report.notes import behind, notes_of
+from probes.report.patterns import pattern_figures
 from probes.report.record import CorruptedCopy, NoiseRate, ReportFigures
 from probes.report.tables import facts, shown, tables
 from probes.samples.columns import identity, shown_gates
@@ -49,7 +50,7 @@ class Report(ReportFigures):
             brief: only the main tables, for the end of a training.
         """
         if form == "json":
-            return json_text(asdict(self), indent=2)
+            return json_text(self.document(), indent=2)
         title = f"{self.run}: epoch {self.epoch} of {self.planned} ({self.state}, log mode {self.mode})"
         lines = [f"{figure.row[0]}{shown(figure)}" for figure in facts(self)]
         lines += self.without_noise
@@ -90,10 +91,12 @@ def report(
     joins = tuple(_joined(run, external, scored, log) for external in externals)
     scores = separations(scored["train"], gates, resamples)
     curves = _over_epochs(snapshots["train"], operations) if over_epochs and scores else ()
+    epoch = int(snapshots["train"].epochs[-1])
+    patterns, unread = pattern_figures(run, log, epoch)
     result = Report(
         run=run.name,
         state=run.status().state,
-        epoch=int(snapshots["train"].epochs[-1]),
+        epoch=epoch,
         planned=run.outline.epochs,
         mode=log.mode,
         noise=tuple(
@@ -111,9 +114,10 @@ def report(
         over_epochs=curves,
         joins=joins,
         notes=(),
+        patterns=patterns,
     )
     notes = notes_of(run, log, result, scored["train"].attrs["checkpoints"], resamples)
-    return replace(result, notes=(*notes, *behind(snapshots), *scored["train"].attrs["notes"]))
+    return replace(result, notes=(*notes, *unread, *behind(snapshots), *scored["train"].attrs["notes"]))
 
 
 def _snapshots(run: Run, log: SampleLog) -> dict[str, Snapshot]:

@@ -130,7 +130,7 @@ def _json_content(result: SeveralRuns) -> dict[str, Any]:
         "runs": runs,
         "figures": {path: asdict(spread) for path, spread in result.spreads.items()},
         "notes": result.notes,
-        "reports": [asdict(report) for report in result.reports],
+        "reports": [report.document() for report in result.reports],
     }
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from probes.external.correlation import Joined
+from probes.gates.analysis_table import alone, within
+from probes.gates.neighbour_results import Neighbours
 from probes.report import document
+from probes.report.patterns import PatternFigures
 from probes.report.record import ReportFigures
 from probes.samples.groups import CostedGroup, Group
 from probes.scores.catalogue import SCORES, harder
@@ -106,7 +109,7 @@ def tables(report: ReportFigures, brief: bool = False) -> list[FigureTable]:
     for joined in report.joins:
         title = f"Spearman's rank correlation with {joined.what} ({joined.title}), samples of {joined.split}:"
         result.append(FigureTable(title, ("score",), tuple(_joined(joined))))
-    return result
+    return result if report.patterns is None or brief else [*result, *_pattern_tables(report.patterns)]
 
 
 def title_of(score: str, gate: str | None) -> str:
@@ -203,3 +206,61 @@ def _joined(joined: Joined) -> Iterator[Figure]:
     for row in joined.correlations:
         path = "/".join(("joins", joined.name, row.score, *((row.gate,) if row.gate else ()), row.over))
         yield Figure(path, (title_of(row.score, row.gate),), row.over, row.rho, "decimal")
+
+
+def _pattern_tables(patterns: PatternFigures) -> Iterator[FigureTable]:
+    """What the patterns of gates tell of class, label, corruption and hardness, and whose neighbours are alike."""
+    title = f"What a linear probe tells of training samples at epoch {patterns.epoch} (mean share right over classes):"
+    yield FigureTable(title, ("of", "target"), tuple(_linear(patterns)))
+    if patterns.causes:
+        title = "Whether a linear probe of the corruption tells a cause from clean samples:"
+        yield FigureTable(title, ("of", "cause"), tuple(_causes(patterns)))
+    if patterns.hardness:
+        title = "Rank correlation of hardness with what a linear probe predicts:"
+        yield FigureTable(title, ("score",), tuple(_predicted_hardness(patterns)))
+    if patterns.neighbours is not None:
+        title = f"What the nearest {patterns.neighbours.k} neighbours of a sample have in common with it:"
+        yield FigureTable(title, ("neighbours of", "same"), tuple(_neighbours(patterns.neighbours)))
+
+
+def _linear(patterns: PatternFigures) -> Iterator[Figure]:
+    for row in patterns.linear:
+        path, name = f"patterns/{row.vectors}/{row.target}", (row.vectors, row.target)
+        yield Figure(f"{path}/n", name, "n", Estimate(row.n, None, None, row.n), "count")
+        yield Figure(f"{path}/accuracy", name, "accuracy", row.accuracy, "percent")
+        yield Figure(f"{path}/chance", name, "chance", Estimate(row.chance, None, None, row.n), "percent")
+    for row in patterns.wrong_labels:
+        name = row.vectors, "given label, where it is wrong"
+        path = f"patterns/{row.vectors}/wrong label"
+        yield Figure(f"{path}/n", name, "n", Estimate(row.given.n, None, None, row.given.n), "count")
+        yield Figure(f"{path}/accuracy", name, "accuracy", row.given, "percent")
+        yield Figure(
+            f"{path}/chance", name, "chance", Estimate(row.chance, None, None, row.given.n), "percent"
+        )
+
+
+def _causes(patterns: PatternFigures) -> Iterator[Figure]:
+    for row in patterns.causes:
+        path, name = f"patterns/{row.vectors}/{row.cause}", (row.vectors, row.cause)
+        yield Figure(f"{path}/n", name, "n", Estimate(row.corrupted.n, None, None, row.corrupted.n), "count")
+        yield Figure(f"{path}/corrupted", name, "predicted as corrupted", row.corrupted, "percent")
+        yield Figure(f"{path}/clean", name, "of the clean", row.clean, "percent")
+
+
+def _predicted_hardness(patterns: PatternFigures) -> Iterator[Figure]:
+    for row in patterns.hardness:
+        path, name = f"patterns/{row.vectors}/{row.correlation.column}", (row.correlation.title,)
+        yield Figure(path, name, row.vectors, row.correlation.plain, "decimal")
+        yield Figure(f"{path}/within", name, f"{row.vectors}, {within(row)}", alone(row), "decimal")
+
+
+def _neighbours(near: Neighbours) -> Iterator[Figure]:
+    for row in near.shares:
+        path, name = f"patterns/neighbours/{row.of}/{row.same}", (row.of, row.same)
+        yield Figure(f"{path}/gates", name, "by gates", row.gates, "percent")
+        yield Figure(f"{path}/features", name, "by features", row.features, "percent")
+        yield Figure(f"{path}/chance", name, "chance", Estimate(row.chance, None, None, row.n), "percent")
+    name = "all", "neighbours in the other space"
+    yield Figure("patterns/neighbours/overlap", name, "by gates", near.overlap, "percent")
+    chance = Estimate(near.overlap_chance, None, None, near.n)
+    yield Figure("patterns/neighbours/overlap chance", name, "chance", chance, "percent")

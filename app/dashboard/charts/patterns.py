@@ -77,11 +77,15 @@ def beside_chance(
             hovertemplate=f"{name}: %{{y:{form}}} [%{{customdata[0]:{form}}}, %{{customdata[1]:{form}}}], "
                           "%{customdata[2]:,.0f} samples<extra></extra>",
         )  # fmt: skip
-    labels = [html_escaped(name).replace(": ", ":<br>") for name in names]
+    labels = [html_escaped(name) for name in names]
     figure.update_layout(height=height, margin={**MARGIN, "b": 64}, legend=LEGEND, showlegend=True)
     figure.update_xaxes(
         tickmode="array", tickvals=places, ticktext=labels, range=[-0.5, len(names) - 0.5], showgrid=False,
-        tickangle=0 if len(names) < 6 else -30,
+        tickangle=0 if len(names) < 5 else -30,
     )  # fmt: skip
-    figure.update_yaxes(title={"text": title, "standoff": 12}, tickformat=".0%" if "%" in form else form)
+    shares = "%" in form
+    figure.update_yaxes(
+        title={"text": title, "standoff": 12}, tickformat=".0%" if shares else form,
+        rangemode="tozero" if shares else "normal",
+    )  # fmt: skip
     return figure

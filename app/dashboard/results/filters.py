@@ -18,9 +18,11 @@ from probes.gates.contrasts import FilterContrasts, filter_contrasts
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, cost_correlations, cost_of, group_costs
 from probes.gates.filters import FilterStatistics, counted
 from probes.gates.linear_results import (
+    CauseProbe,
     HardnessProbe,
     ProbeAccuracy,
     WrongLabels,
+    cause_probes,
     hardness_probes,
     probe_accuracies,
     wrong_labels,
@@ -168,6 +170,7 @@ class Readings:
 
     linear: tuple[ProbeAccuracy, ...]
     wrong_labels: tuple[WrongLabels, ...]
+    causes: tuple[CauseProbe, ...]
     hardness: tuple[HardnessProbe, ...]
     neighbours: Neighbours | None
     """Their neighbours may be samples that do not pass it."""
@@ -192,6 +195,7 @@ def _readings(
     return Readings(
         probe_accuracies(one),
         wrong_labels(one),
+        cause_probes(one),
         hardness_probes(one, members(_view, _result)),
         neighbours(GatesResult.of(_view.log, _result), shown),
     )

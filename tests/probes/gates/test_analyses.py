@@ -12,12 +12,13 @@ from probes.gates.analysis_table import analysis_parts, histogram_row, verdict
 from probes.gates.config import GatesConfig
 from probes.gates.cost import Hardness
 from probes.gates.linear import LEAST, predicted_classes, predicted_values
-from probes.gates.linear_results import hardness_probes, probe_accuracies, wrong_labels
+from probes.gates.linear_results import cause_probes, hardness_probes, probe_accuracies, wrong_labels
 from probes.gates.nearest import nearest_by_direction, nearest_by_hamming
 from probes.gates.neighbour_results import neighbours
 from probes.gates.stored import GatesResult
 from probes.gates.usage import filter_use, histogram, sample_use
 from probes.result import ProbeResult
+from tests.helpers.estimates import ends, holds
 
 N, F = 400, 40
 CLASSES = tuple("abcd")
@@ -73,19 +74,18 @@ def test_patterns_that_are_the_class_tell_it_and_nothing_else() -> None:
     noise = rows["gates", "corruption"]
     assert noise.classes == ("clean", "label")
     assert noise.chance == 0.5
-    assert noise.accuracy.low < 0.5 < noise.accuracy.high
+    assert holds(noise.accuracy, 0.5)
     assert not noise.resolved
     above = rows["features", "class"].above
     assert above is not None
     assert above.value == 0
     wrong = {row.vectors: row for row in wrong_labels(view)}["gates"]
-    assert wrong.clean.value > 0.9
+    assert ends(wrong.clean)[0] > 0.9
     (gates, _) = hardness_probes(view, {"all": np.ones(N, bool), "clean": samples.cause == "clean"})
-    plain = gates.correlation.plain
-    assert plain.low < 0 < plain.high
-    lines = verdict(probe_accuracies(view), wrong_labels(view), (gates,))
+    assert holds(gates.correlation.plain, 0)
+    lines = verdict(probe_accuracies(view), wrong_labels(view), cause_probes(view), (gates,))
     assert [line.partition(" (")[0] for line in lines] == [
-        "Class: yes", "Wrong labels: not resolved", "Corruption: not resolved",
+        "Class: yes", "Wrong labels: not resolved", "Corruption, within classes: not resolved for label",
         "Hardness, clean, within classes: not resolved for margin.",
     ]  # fmt: skip
 
@@ -104,7 +104,7 @@ def test_patterns_that_are_the_given_label_tell_where_it_is_wrong() -> None:
     assert wrong.clean.value == 0
     assert wrong.chance == pytest.approx(1), "all samples of a class have the same wrong label here"
     rows = hardness_probes(view, {"all": np.ones(N, bool)})
-    assert rows[0].correlation.plain.low > 0.9
+    assert ends(rows[0].correlation.plain)[1] > 0.9
 
 
 @pytest.mark.slow
@@ -121,9 +121,25 @@ def test_patterns_that_know_nothing_are_at_chance_and_the_intervals_cover_it() -
         near = neighbours(view)
         assert near is not None
         pairs += [(row.gates, row.chance) for row in near.shares] + [(near.overlap, near.overlap_chance)]
-        covered += [number.low <= chance <= number.high for number, chance in pairs]
+        covered += [holds(number, chance) for number, chance in pairs]
     assert len(covered) > 100
     assert np.mean(covered) > 0.95
+
+
+def test_a_cause_that_the_pattern_shows_is_told_from_one_that_it_does_not() -> None:
+    rng = np.random.default_rng(9)
+    samples = samples_of(rng)
+    noisy = rng.random(N) < 0.2
+    samples = replace(samples, image_op=noisy.astype(np.int16))
+    opened = rng.random((F, N)) < 0.5
+    opened[:3] = noisy
+    view = view_of(opened, samples)
+    rows = {row.cause: row for row in cause_probes(view) if row.vectors == "gates"}
+    assert ends(rows["image"].within_class)[1] > 0
+    assert rows["image"].corrupted.value == 1
+    assert holds(rows["label"].within_class, 0)
+    (line,) = verdict(probe_accuracies(view), (), cause_probes(view), ())[1:]
+    assert line.startswith("Corruption, within classes: yes for image; not resolved for label, label+image (")
 
 
 def test_neighbours_of_one_class_open_the_same_filters() -> None:
@@ -137,13 +153,13 @@ def test_neighbours_of_one_class_open_the_same_filters() -> None:
     assert rows["all", "class"].gates.value == rows["wrongly labelled", "class"].gates.value == 1
     size = np.bincount(samples.clean_label)
     assert rows["all", "class"].chance == pytest.approx(float((size * (size - 1)).sum()) / N / (N - 1))
-    assert rows["all", "class"].minus.low > 0.5
+    assert ends(rows["all", "class"].minus)[1] > 0.5
     wrong = samples.given_label != samples.clean_label
     of_class = np.bincount(samples.clean_label, wrong) / size
     mean = of_class[samples.clean_label[wrong]].mean()
     assert rows["wrongly labelled", "given label"].gates.value == pytest.approx(mean, abs=0.06)
     noise = rows["corrupted", "corrupted"]
-    assert noise.gates.low <= noise.chance <= noise.gates.high
+    assert holds(noise.gates, noise.chance)
     few = neighbours(view, samples.clean_label == 2)
     assert few is not None
     assert few.n == size[2]

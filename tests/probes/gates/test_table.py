@@ -14,6 +14,7 @@ from probes.gates.table import to_terminal
 from probes.result import ProbeResult
 from probes.samples.probe_groups import probed_members
 from probes.stats.estimate import Estimate
+from tests.helpers.estimates import ends
 
 SIZES = {"b1u01": 4, "b2u01": 3, "b3u01": 3}
 LIMITS = {"always": 1e6, "total": 5e6, "ungated": 4.9e6}
@@ -27,15 +28,6 @@ def made(tmp_path_factory):
     noise = ("symmetric:0.3", "randx:0.2")
     run = build_run(tmp_path_factory.mktemp("made"), RunPlan(2, 400, noise, macs=True, unit_depth=14))
     return run, run.sample_log()
-
-
-def ends(number: Estimate | None) -> tuple[float, float, float]:
-    """Value and ends of an interval, which there must be."""
-    assert number is not None
-    assert number.value is not None
-    assert number.low is not None
-    assert number.high is not None
-    return number.value, number.low, number.high
 
 
 def value(number: Estimate | None) -> float | None:

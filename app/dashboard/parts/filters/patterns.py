@@ -19,6 +19,7 @@ from probes.gates.analysis_table import (
     accuracy_row,
     alone,
     analysed_note,
+    cause_row,
     filter_sentence,
     hardness_rows,
     left_out,
@@ -91,7 +92,8 @@ def told(result: ProbeResult, readings: Readings) -> None:
     """What linear probes of patterns and of features tell of class, given label and corruption."""
     note = analysed_note(result.config, len(result.sample_id))
     heading("What a linear probe tells", note, "linear probe", "given label", "cause", "interval")
-    st.markdown(escaped("  \n".join(verdict(readings.linear, readings.wrong_labels, readings.hardness))))
+    answers = verdict(readings.linear, readings.wrong_labels, readings.causes, readings.hardness)
+    st.markdown("\n".join(f"- {escaped(answer)}" for answer in answers))
     if not readings.linear:
         st.caption("The samples shown have no target of which two classes are large enough.")
         return
@@ -119,6 +121,9 @@ def told(result: ProbeResult, readings: Readings) -> None:
         if readings.wrong_labels:
             rows = [wrong_row(row) for row in readings.wrong_labels]
             st.dataframe(pd.DataFrame(rows), hide_index=True, key="wrong_labels")
+        if readings.causes:
+            rows = [cause_row(row) for row in readings.causes]
+            st.dataframe(pd.DataFrame(rows), hide_index=True, key="causes_told")
     st.caption(
         "Accuracy: mean over the classes of the share of their samples that are predicted right, by a probe that was "
         "trained on the other folds. Chance of the wrong labels: if these were shuffled within classes."
@@ -156,6 +161,9 @@ def alike(near: Neighbours) -> None:
     with left:
         numbers = {GATES: [row.gates for row in near.shares], FEATURES: [row.features for row in near.shares]}
         names = [f"{row.of}: {'too' if row.same == row.of else 'same ' + row.same}" for row in near.shares]
+        names = [
+            name.replace("wrongly labelled", "wrong label") for name in names
+        ]  # the axis has little room
         chance = [row.chance for row in near.shares]
         figure = charts.beside_chance(numbers, names, chance, "share of the neighbours")
         st.plotly_chart(figure, key="neighbours", config=CONFIG,
