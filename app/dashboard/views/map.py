@@ -30,12 +30,9 @@ def chosen_map(view: View) -> tuple[Source, Method]:
     """Source and method of the map, in the URL; those that are stored come first."""
     stored = maps.stored(view)
     mapped = {result.config["source"] for result in stored}
-    sources = sorted(
-        {*maps.sources(view), *mapped}, key=lambda one: (one not in mapped, list(SOURCES).index(one))
-    )
-    source = option(
-        "source", "Map of", sources, [TITLES[cast(Source, one)] for one in sources], "gate", "g", "o1"
-    )
+    known = [one for one in SOURCES if one in mapped or one in maps.sources(view)]
+    sources = sorted(known, key=lambda one: one not in mapped)
+    source = option("source", "Map of", sources, [TITLES[one] for one in sources], "gate", "g", "o1")
     done = {result.config["method"] for result in stored if result.config["source"] == source}
     methods = sorted(METHODS, key=lambda one: one not in done)
     method = option("method", "By", methods, [METHODS[one] for one in methods])
