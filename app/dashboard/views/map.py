@@ -30,8 +30,8 @@ def chosen_map(view: View) -> tuple[Source, Method]:
     """Source and method of the map, in the URL; those that are stored come first."""
     stored = maps.stored(view)
     mapped = {result.config["source"] for result in stored}
-    known = [one for one in SOURCES if one in mapped or one in maps.sources(view)]
-    sources = sorted(known, key=lambda one: one not in mapped)
+    known: list[Source] = [one for one in SOURCES if one in mapped or one in maps.sources(view)]
+    sources: list[Source] = sorted(known, key=lambda one: one not in mapped)
     source = option("source", "Map of", sources, [TITLES[one] for one in sources], "gate", "g", "o1")
     done = {result.config["method"] for result in stored if result.config["source"] == source}
     methods = sorted(METHODS, key=lambda one: one not in done)
