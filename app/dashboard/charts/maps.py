@@ -130,5 +130,5 @@ def _finished(figure: go.Figure, selected: Points) -> go.Figure:
     )  # fmt: skip
     axis = {"showticklabels": False, "showgrid": False, "zeroline": False, "title": {"text": ""}}
     figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
+    figure.update_yaxes(**axis, scaleanchor="x")  # a distance looks the same in every direction
     return figure

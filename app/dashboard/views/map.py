@@ -67,7 +67,7 @@ def page() -> None:
     for note in scores.stored_notes(view):
         state.problem(note)
     heading(
-        f"{TITLES[source][0].upper()}{TITLES[source][1:]} by {METHODS[method]}",
+        f"Map of {TITLES[source]} by {METHODS[method]}",
         "drag to select; to open a sample, press the chart's Pan button and click a point",
         "PCA", "t-SNE", "UMAP",
     )  # fmt: skip
