@@ -126,6 +126,7 @@ def test_a_map_that_is_missing_is_a_command(run: Run, make_run: MakeRun, open_pa
     assert any("embed.h5 is damaged" in sentence for sentence in errors(open_page("map", run=run.name)))
 
 
+@pytest.mark.slow
 def test_similar_pictures_are_numpys(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=60, unit_depth=8, macs=True)
     at = open_page("sample", run=run.name, id="7")
