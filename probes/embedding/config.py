@@ -41,7 +41,12 @@ OPTIONS: dict[Method, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class EmbedConfig:
-    """What is mapped, and how. t-SNE and UMAP begin with a PCA."""
+    """What is mapped, and how. t-SNE and UMAP begin with a PCA.
+
+    Example:
+        >>> EmbedConfig(methods=("tsne",), perplexity=10).settings("tsne")["perplexity"]
+        10
+    """
 
     sources: tuple[Source, ...] = ()
     """gates: the binary gate vectors of networks whose gates open and close; trajectories: g of every gate over the

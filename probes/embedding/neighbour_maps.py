@@ -42,7 +42,7 @@ def tsne(
     method = TSNE(
         perplexity=config.perplexity,
         early_exaggeration=config.exaggeration,
-        learning_rate="auto" if config.learning_rate is None else config.learning_rate,
+        learning_rate="auto" if config.learning_rate is None else config.learning_rate,  # pyright: ignore
         max_iter=config.iterations,
         init=_pair(start) / start[:, 0].std() * SPREAD,
         random_state=config.seed,

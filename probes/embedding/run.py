@@ -78,7 +78,7 @@ def probe_run(
     load_results(run, PROBE)
     log = run.sample_log()
     splits = tuple(dict.fromkeys(plan.splits)) or log.splits
-    on_disk = [source for source in sources if source not in FROM_CHECKPOINTS]
+    on_disk: list[Source] = [source for source in sources if source not in FROM_CHECKPOINTS]
     if on_disk:
         check_writable(run)
     versions = versions_on(choose_device(plan.device))
@@ -87,7 +87,7 @@ def probe_run(
             for epoch in _epochs(run, source, split, plan):
                 vectors = source_vectors(run, source, split, epoch)
                 yield from _maps(run, source, split, (epoch, f"epoch_{epoch:03d}"), vectors, config, versions)
-    taken = [source for source in sources if source in FROM_CHECKPOINTS]
+    taken: list[Source] = [source for source in sources if source in FROM_CHECKPOINTS]
     if not taken:
         return
     for samples in checkpoint_samples(run, plan, PROBE):

@@ -69,6 +69,14 @@ def embedding_result(
 
     Raises:
         MemgateError: the run has no such split, or no such map.
+
+    Example:
+        >>> from probes import EmbedConfig
+        >>> from probes.embedding.run import probe_run
+        >>> from probes.network.plan import Plan
+        >>> done = list(probe_run(run, EmbedConfig(), ["trajectories"], Plan(splits=("train",), n=0)))
+        >>> embedding_result(run, "trajectories").values["position"].shape
+        (2, 128)
     """
     require(source in SOURCES, f"source {source!r} is unknown: there are {', '.join(SOURCES)}.")
     require(method in METHODS, f"method {method!r} is unknown: there are {', '.join(METHODS)}.")
@@ -105,7 +113,7 @@ def embedding_table(run: Run, results: Sequence[ProbeResult]) -> pd.DataFrame:
         (:func:`probes.samples.columns.identity`: ``sample_id``, ``split``, labels and corruption).
 
     Example:
-        >>> from probes import EmbedConfig, embedding_table
+        >>> from probes import EmbedConfig
         >>> from probes.embedding.run import probe_run
         >>> from probes.network.plan import Plan
         >>> maps = list(probe_run(run, EmbedConfig(), ["trajectories"], Plan(splits=("train",), n=0)))

@@ -20,7 +20,7 @@ class Vectors:
     Binary vectors are packed, a bit for each component: those of 50,000 samples and 7,200 gates take 45 MB.
     """
 
-    values: NDArray[np.floating] | NDArray[np.uint8]
+    values: NDArray[Any]
     """Numbers [n, d], or for ``binary`` vectors bytes [n, ceil(d / 8)] (``numpy.packbits`` over components)."""
     sample_id: NDArray[np.int64]
     """Ids of the samples [n]."""

@@ -7,6 +7,7 @@ from memgate.runs.run import Run
 from probes.result import load_results
 
 
+@pytest.mark.slow
 def test_maps_are_printed_stored_shown_and_written(make_run, printed, tmp_path) -> None:
     path, table = make_run(n=50).path, tmp_path / "points.csv"
     sources = ("--sources", "trajectories")

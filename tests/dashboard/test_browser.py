@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from memgate.runs.run import Run
-from probes.result import save_results
+from probes.embedding.config import EmbedConfig
+from probes.embedding.run import probe_run
+from probes.network.plan import Plan
+from probes.result import load_results, save_results
 from tests.helpers.gate_results import result_of
 from tests.helpers.made_runs import RunPlan, build_run
 
@@ -41,7 +44,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_run(folder, RunPlan(name="other", noise=(), epochs=2))
     channels = build_run(folder, RunPlan(name="channels", epochs=2, n=100, unit_depth=20, macs=True))
     save_results(channels, "gates", [result_of(channels, epoch=2)])
-    build_run(folder, RunPlan(name="noisy", n=600, epochs=12))  # the newest, so the first in the list
+    noisy = build_run(folder, RunPlan(name="noisy", n=600, epochs=12))  # the newest, so the first in the list
+    list(probe_run(noisy, EmbedConfig(), ["trajectories"], Plan(splits=("train",), n=0)))
     return folder / "runs"
 
 
@@ -234,6 +238,41 @@ def test_clicks_on_bars_choose_gate_and_filter(server: str, page: Any, screensho
     page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before)
     settled(page, ".js-plotly-plot")
     screenshot("filters")
+
+
+@pytest.mark.slow
+def test_the_sample_under_the_mouse_is_shown_and_a_lasso_selects(
+    server: str, page: Any, runs: Path, screenshot: Any
+) -> None:
+    page.goto(f"{server}/map?run=noisy")
+    settled(page, ".js-plotly-plot")
+    frame = page.evaluate(FRAME)
+    point = page.evaluate("""() => {
+        const chart = document.querySelector('.js-plotly-plot'), [trace] = chart._fullData;
+        const {xaxis, yaxis} = chart._fullLayout;
+        return {x: xaxis._offset + xaxis.d2p(trace.x[0]),
+                y: yaxis._offset + yaxis.d2p(trace.y[0])};
+    }""")
+    left, top = frame["left"], frame["top"]
+    box = page.locator(".js-plotly-plot").first.bounding_box()
+    page.mouse.move(box["x"] + point["x"] - 6, box["y"] + point["y"] - 6)
+    page.mouse.move(box["x"] + point["x"], box["y"] + point["y"], steps=3)
+    page.locator("figure img").wait_for(
+        timeout=30_000
+    )  # a near point may lie over it: whichever is under the mouse
+    page.mouse.move(left + 2, top + 2)
+    page.mouse.down()
+    for across, down in ((0.5, 0.01), (0.5, 0.99), (0.01, 0.99), (0.01, 0.01)):
+        page.mouse.move(left + across * frame["width"], top + down * frame["height"], steps=5)
+    page.mouse.up()
+    page.get_by_text("Clear selection").wait_for(timeout=30_000)
+    settled(page, ".js-plotly-plot")
+    said = int(page.get_by_text("selected: lasso over").inner_text().split()[0])
+    x = load_results(Run(runs / "noisy"), "embed")[0].values["position"][0]
+    middle = frame["x"][0] + 0.5 * (frame["x"][1] - frame["x"][0])
+    slack = 2 * (frame["x"][1] - frame["x"][0]) / frame["width"]
+    assert (x < middle - slack).sum() <= said <= (x < middle + slack).sum()
+    screenshot("map")
 
 
 @pytest.mark.slow

@@ -126,6 +126,7 @@ def test_a_map_that_is_missing_is_a_command(run: Run, make_run: MakeRun, open_pa
     assert any("embed.h5 is damaged" in sentence for sentence in errors(open_page("map", run=run.name)))
 
 
+@pytest.mark.slow
 def test_similar_pictures_are_numpys(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(n=60, unit_depth=8, macs=True)
     at = open_page("sample", run=run.name, id="7")
@@ -144,6 +145,10 @@ def test_similar_pictures_are_numpys(make_run: MakeRun, open_page: Any) -> None:
     for source, values in (("gates", opened.astype(bool)), ("features", vectors.T)):
         expected = nearest_vectors(vectors_of(values), 7, 20)[0].tolist()
         assert shown_tiles(at, f"similar_{source}") == expected
+    earlier = texts(open_page("sample", run=run.name, id="7", epoch="2"))
+    assert (
+        "are stored up to epoch 2. There are those of epoch 3: set the epoch in the sidebar to it." in earlier
+    )
     at = open_page("sample", run=run.name, id="59")
     assert "This sample has no vector." in texts(at)
 

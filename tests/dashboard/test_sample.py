@@ -203,12 +203,16 @@ def test_the_critical_radius_is_said_and_what_was_not_probed_asks_for_it(
     )
     assert "Not critical at r = 0.1, 0.3 (first-order" in texts(open_page("sample", run=run.name, id="3"))
     at = open_page("sample", run=run.name, id="5")
-    assert at.code[-1].value == f"memgate probe csr {run.path} --n 0"
+    similar = f"memgate probe embed {run.path} --sources features --splits"
+    assert [code.value for code in at.code[-2:]] == [
+        f"memgate probe csr {run.path} --n 0",
+        f"{similar} train",
+    ]
     at = open_page("sample", run=run.name, id="5", epoch="3")  # a command would measure epoch 4 once more
     assert "up to epoch 3. There is a result of epoch 4: set the epoch in the sidebar to it." in texts(at)
-    assert [code.value for code in at.code] == [f"memgate probe routing {run.path}"]
+    assert [code.value for code in at.code] == [f"memgate probe routing {run.path}", f"{similar} train"]
     at = open_page("sample", run=run.name, split="test", id="5")
-    assert [code.value for code in at.code] == [
+    assert [code.value for code in at.code[:-1]] == [
         f"memgate probe {probe} {run.path}" for probe in ("routing", "csr")
     ]
 

@@ -13,7 +13,7 @@ from app.dashboard import palette
 from app.dashboard.charts.layout import LEGEND, f4
 from app.dashboard.sentences import html_escaped
 
-HEIGHT = 620
+HEIGHT = 560
 
 FEW_CLASSES = 10
 """Up to this number classes have the colours of plotly's T10, up to 24 those of Dark24; more share a rainbow."""
@@ -53,7 +53,7 @@ def class_colours(count: int) -> list[str]:
         return list(qualitative.T10[:count])
     if count <= len(qualitative.Dark24):
         return list(qualitative.Dark24[:count])
-    return sample_colorscale("Turbo", list(np.linspace(0, 1, count)))
+    return [str(colour) for colour in sample_colorscale("Turbo", list(np.linspace(0, 1, count)))]
 
 
 def grouped(groups: Mapping[str, tuple[Points, Look]], selected: Points) -> go.Figure:
@@ -130,5 +130,5 @@ def _finished(figure: go.Figure, selected: Points) -> go.Figure:
     )  # fmt: skip
     axis = {"showticklabels": False, "showgrid": False, "zeroline": False, "title": {"text": ""}}
     figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
+    figure.update_yaxes(**axis, scaleanchor="x")  # a distance looks the same in every direction
     return figure

@@ -36,14 +36,19 @@ def _sources(_run: Run, path: str, inode: int) -> tuple[Source, ...]:
     return sources_of(_run)
 
 
-def last_epoch(view: View, source: Source) -> int | None:
-    """Last epoch up to the one shown of which the vectors of a source are on disk; None for none."""
-    known = source_epochs(view.run, source, view.split) if view.epoch is not None else ()
-    return max((epoch for epoch in known if epoch <= (view.epoch or 0)), default=None)
+def epochs(view: View, source: Source) -> tuple[int | None, int | None]:
+    """Last epoch up to the one shown, and first one after it, of which a source's vectors are on disk; None for none.
+
+    Raises:
+        MemgateError: a file is damaged.
+    """
+    known, shown = source_epochs(view.run, source, view.split), view.epoch or 0
+    before = max((epoch for epoch in known if epoch <= shown), default=None)
+    return before, min((epoch for epoch in known if epoch > shown), default=None)
 
 
 def vectors(view: View, source: Source, epoch: int) -> Vectors:
-    """The vectors of a source at an epoch of :func:`last_epoch`."""
+    """The vectors of a source at an epoch of :func:`epochs`."""
     files = (
         _state(vector_path(view.run.path, epoch)),
         probe_results.file_state(view, probe_results.GATES),

@@ -30,12 +30,9 @@ def chosen_map(view: View) -> tuple[Source, Method]:
     """Source and method of the map, in the URL; those that are stored come first."""
     stored = maps.stored(view)
     mapped = {result.config["source"] for result in stored}
-    sources = sorted(
-        {*maps.sources(view), *mapped}, key=lambda one: (one not in mapped, list(SOURCES).index(one))
-    )
-    source = option(
-        "source", "Map of", sources, [TITLES[cast(Source, one)] for one in sources], "gate", "g", "o1"
-    )
+    known: list[Source] = [one for one in SOURCES if one in mapped or one in maps.sources(view)]
+    sources: list[Source] = sorted(known, key=lambda one: one not in mapped)
+    source = option("source", "Map of", sources, [TITLES[one] for one in sources], "gate", "g", "o1")
     done = {result.config["method"] for result in stored if result.config["source"] == source}
     methods = sorted(METHODS, key=lambda one: one not in done)
     method = option("method", "By", methods, [METHODS[one] for one in methods])
@@ -70,7 +67,7 @@ def page() -> None:
     for note in scores.stored_notes(view):
         state.problem(note)
     heading(
-        f"{TITLES[source][0].upper()}{TITLES[source][1:]} by {METHODS[method]}",
+        f"Map of {TITLES[source]} by {METHODS[method]}",
         "drag to select; to open a sample, press the chart's Pan button and click a point",
         "PCA", "t-SNE", "UMAP",
     )  # fmt: skip

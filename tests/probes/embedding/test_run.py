@@ -61,6 +61,7 @@ def test_gate_vectors_are_those_of_the_gates_probe_where_none_were_kept(make_run
     assert (result.epoch, result.config["origin"]["file"]) == (4, "probes/gates.h5")
 
 
+@pytest.mark.slow
 def test_features_are_taken_once_and_maps_are_made_once(trained_run, monkeypatch) -> None:
     assert sources_of(trained_run) == ("trajectories", "features", "o1")
     first = probed(trained_run, "features", "o1")

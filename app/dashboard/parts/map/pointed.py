@@ -35,8 +35,11 @@ def pointed(view: View) -> None:
     clean = sentences.class_name(int(view.data.clean_label[place]), names)
     labels = given if given == clean or not view.data.samples.truth_known else f"{clean} → {given}"
     try:
-        picture = run_data.pictures(view.run, view.split).of(sample_id)[0]
-        st.html(thumbnails.enlarged(picture, SIDE, f"sample {sample_id}"))
+        pictures = run_data.pictures(view.run, view.split).of(sample_id)
+        if pictures is None:
+            st.caption(f"Sample {sample_id} has no picture.")
+        else:
+            st.html(thumbnails.enlarged(pictures[0], SIDE, f"sample {sample_id}"))
     except MemgateError as error:
         st.caption(f"Sample {sample_id}. {sentences.escaped(str(error))}")
     st.caption(sentences.escaped(f"{labels}, {palette.CAUSE_WORDS[str(view.data.cause[place])]}"))

@@ -35,7 +35,7 @@ def similar_pictures(track: Track) -> None:
 
 def _similar(track: Track, source: Source, title: str, distance: str) -> None:
     view = track.view
-    epoch = maps.last_epoch(view, source)
+    epoch, later = maps.epochs(view, source)
     if epoch is None:
         heading(f"Similar pictures by {title}")
         probe = probe_results.GATES if source == "gates" else probe_results.EMBED
@@ -43,6 +43,9 @@ def _similar(track: Track, source: Source, title: str, distance: str) -> None:
             f" --splits {view.split}" if source == "gates" else f" --sources {source} --splits {view.split}"
         )
         reason = f"No {title} of the {view.split} samples are stored up to epoch {view.epoch}."
+        if later is not None:
+            st.caption(f"{reason} There are those of epoch {later}: set the epoch in the sidebar to it.")
+            return
         suggest_command(view, probe, reason, more)
         return
     heading(f"Similar pictures by {title}", f"epoch {epoch}; {distance}")
