@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,23 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", written)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _digits_are_read_once() -> Iterator[None]:
+    """Every training and probe on digits reads all 1,797 of them; Pillow enlarges them once for each size."""
+    from memgate.data import sources
+
+    original, read = sources.READERS["digits"], dict[int, Any]()
+
+    def cached(config: Any) -> Any:
+        if config.image_size not in read:
+            read[config.image_size] = original(config)
+        return deepcopy(read[config.image_size])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sources.READERS, "digits", cached)
         yield
 
 

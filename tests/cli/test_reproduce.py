@@ -22,12 +22,12 @@ def flags(tmp_path, monkeypatch):
     """Images in the place of CIFAR-10, and the tiny scale tinier still; the flags that name the folders."""
     rng = np.random.default_rng(0)
     arrays = {}
-    for split, count in (("train", 60), ("test", 40)):
+    for split, count in (("train", 20), ("test", 10)):
         arrays[f"{split}_images"] = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
         arrays[f"{split}_labels"] = np.arange(count, dtype=np.int64) % 10
     (tmp_path / "data").mkdir()
     np.savez(tmp_path / "data" / "cifar10.npz", **arrays)
-    tiny = replace(scales.SCALES["tiny"], epochs=2, train_limit=60, test_limit=40)
+    tiny = replace(scales.SCALES["tiny"], epochs=2, train_limit=20, test_limit=10)
     monkeypatch.setitem(scales.SCALES, "tiny", tiny)
     return ["--out", tmp_path / "runs", "--data.root", tmp_path / "data", "--device", "cpu"]
 
@@ -152,7 +152,7 @@ def test_the_folder_of_the_runs_may_be_named_otherwise_or_moved(flags, tmp_path,
 def test_a_run_of_other_settings_is_not_taken_for_ours(flags, exit_code, one_sentence):
     name = "paper-1-baseline-tiny-code-s0"
     train = ["train", "--recipe", "paper-1-baseline", "--name", name, *flags, "--model.depth", "8"]
-    assert exit_code(*train, "--train.epochs", "1", "--train.milestones", "--data.test-limit", "20") == 0
+    assert exit_code(*train, "--train.epochs", "1", "--train.milestones", "--data.test-limit", "10") == 0
     for also in ([], ["--only-report"]):
         text = one_sentence("reproduce", "paper-1-baseline", *flags, *also)
         assert "is a run of other settings" in text

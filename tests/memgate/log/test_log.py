@@ -154,9 +154,9 @@ def written_trace(plan, epochs=None):
 
 @pytest.mark.slow
 def test_a_kill_after_any_write_loses_no_acknowledged_epoch(tmp_path):
-    plan = layout(epochs=3)
+    plan = layout(epochs=2)
     content, writes, acknowledged = written_trace(plan)
-    assert len(writes) > 3 * 10
+    assert len(writes) > 2 * 10
     for kept in range(len(writes) + 1):
         log = replayed_log(tmp_path, applied(content, writes[:kept]))
         safe = [epoch for epoch, count in acknowledged.items() if count <= kept]
@@ -170,12 +170,12 @@ def test_a_kill_after_any_write_loses_no_acknowledged_epoch(tmp_path):
 
 @pytest.mark.slow
 def test_a_power_cut_that_reorders_or_tears_unacknowledged_writes_is_noticed(tmp_path):
-    plan = layout(epochs=4)
+    plan = layout(epochs=3)
     content, writes, acknowledged = written_trace(plan)
     draw = np.random.default_rng(0)
     noticed = 0
-    for _ in range(80):
-        epoch = int(draw.integers(2, 5))
+    for _ in range(50):
+        epoch = int(draw.integers(2, 4))
         first, last = acknowledged[epoch - 1], acknowledged[epoch]
         chosen = [write for write in writes[first:last] if draw.random() < 0.5]
         chosen = [(p, d[: int(draw.integers(1, len(d) + 1))]) for p, d in chosen]

@@ -71,6 +71,12 @@ NETWORKS = [*MODELS, *(f"gater on {backbone}" for backbone in SMALL)]
 """Every network, and the gater on every backbone."""
 
 
+def depth_of(name: Any) -> int:
+    """The depth of a small network: where a probe cuts a block it needs two units, with gates in its units one."""
+    config = config_of(name)
+    return 8 if config.gate_names and not config.block_gated else config.depth
+
+
 def config_of(name: Any, **changes: Any) -> ModelConfig:
     """A small network; of another backbone than a ResNet without the options that it does not have."""
     name, _, backbone = name.partition(" on ")
@@ -193,8 +199,16 @@ BACKBONES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", RESNETS)
-@pytest.mark.parametrize("backbone", BACKBONES)
+# Every network on three backbones, and every backbone under a half of the networks.
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        (name, backbone)
+        for at, name in enumerate(RESNETS)
+        for part, backbone in enumerate(BACKBONES)
+        if part == 1 or part in ((0, 4) if at % 2 else (2, 3))
+    ],
+)
 def test_on_any_backbone_every_parameter_gets_the_gradients_that_it_should_and_no_other(name, backbone):
     """Also with a gate over every block, and with images of odd sides."""
     config = config_of(name, **BACKBONES[backbone])
@@ -225,7 +239,7 @@ def test_it_learns_64_digits_by_heart(name):
     digits: Any = load_digits()
     images = torch.from_numpy(digits.images[:64].astype(np.float32) / 8 - 1)[:, None].repeat(1, 3, 1, 1)
     labels = torch.from_numpy(digits.target[:64]).long()
-    model = config_of(name)
+    model = config_of(name, depth=depth_of(name))
     # Networks that draw in training take longer, and so does a DenseNet of 6 maps a layer.
     epochs = 60 if model.hard_gates or name in SMALL else 25
     settings = TrainConfig(epochs=epochs, lr=0.05, milestones=(epochs - 5,), precision="float32")
@@ -242,7 +256,10 @@ def test_it_learns_64_digits_by_heart(name):
             group["lr"] = trunk_lr(settings, epoch, state.step)
         for number, batch in enumerate(batches, start=1):
             train_step(state, batch, number, settings)
-    assert (state.model.eval()(images).logits.argmax(1) == labels).all()
+        if epoch % 5 == 0 and (state.model.eval()(images).logits.argmax(1) == labels).all():
+            return
+        state.model.train()
+    pytest.fail("it has not learned them")
 
 
 def small(out: Path, run: str, model: ModelConfig | str) -> RunConfig:
@@ -250,7 +267,8 @@ def small(out: Path, run: str, model: ModelConfig | str) -> RunConfig:
     return RunConfig(
         name=run, out=out, noise=("symmetric:0.3",), device="cpu",
         data=DataConfig(name="digits", image_size=9, train_limit=81, test_limit=40),
-        model=config_of(model) if isinstance(model, str) else model, train=schedule, log=LogConfig(mode="online"),
+        model=config_of(model, depth=depth_of(model)) if isinstance(model, str) else model,
+        train=schedule, log=LogConfig(mode="online"),
     )  # fmt: skip
 
 

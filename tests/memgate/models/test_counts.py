@@ -106,16 +106,12 @@ def test_maps_have_the_papers_shapes(config):
         assert x.shape == (2, channels, side, side)
 
 
-SIZES = [
-    (name, *size)
-    for name in MODELS
-    if name not in ("densenet", "shake-shake")
-    for size in ((110, "basic", "cifar", 10), (34, "basic", "imagenet", 100))
-]
+SIZES = [(name, 34, "basic", "imagenet", 100) for name in MODELS if name not in ("densenet", "shake-shake")]
 SIZES += [
-    (name, 164, "bottleneck", "cifar", 100) for name in ("block-scalar", "entropy-gate", "layer-two-way")
+    (name, 110, "basic", "cifar", 10) for name in ("resnet", "block-scalar", "layer-two-way", "channel-gate")
 ]
-"""Every network, and of the deepest one of each family; the others differ in what small ones are tested for."""
+SIZES += [(name, 164, "bottleneck", "cifar", 100) for name in ("entropy-gate", "layer-exclusive")]
+"""Every network, and deep ones of each family; the others differ in what small ones are tested for."""
 
 
 @pytest.mark.slow
