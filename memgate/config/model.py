@@ -4,8 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from memgate.config.backbone import (
+    BACKBONE_OPTIONS,
+    EXPANSION,
+    LAYERS_PER_N,
+    MOST_WEIGHTS,
+    SHAKE_CHANNELS,
+    STEM,
+    BackboneName,
+    last_block_weights,
+    unit_names,
+    units_of_blocks,
+)
 from memgate.config.checks import check_types, in_range
-from memgate.config.gate import BLOCKS, GATE_OPTIONS, GateConfig
+from memgate.config.gate import GATE_OPTIONS, GateConfig
 from memgate.errors import require
 
 ModelName = Literal[
@@ -27,18 +39,6 @@ ModelName = Literal[
     "gater",
 ]
 
-BackboneName = Literal["resnet", "densenet", "shake-shake"]
-
-BACKBONE_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "resnet": (
-        "block", "shortcut", "layout", "activation", "squeeze_excitation", "reduction", "width", "first_block",
-        "initialisation",
-    ),
-    "densenet": ("growth", "initialisation"),
-    "shake-shake": ("width", "initialisation"),
-}  # fmt: skip
-"""Network without gates to the options of :class:`ModelConfig` that it uses beside its depth."""
-
 GATES_OF_CHANNELS = ("channel-gate", "fbs")
 """Networks whose gates open or close the inner channels of a residual unit."""
 
@@ -47,24 +47,6 @@ GATES_OF_UNITS = ("convnet-aig", "skipnet")
 
 GATES_OF_FILTERS = ("gater",)
 """Networks whose gates open or close the filters of each unit's last convolution, all chosen by one network."""
-
-EXPANSION = {"basic": 1, "bottleneck": 4}
-"""Kind of residual unit to its expansion: channels of its output over those of its 3x3 convolutions."""
-
-IMAGENET_UNITS = {
-    "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
-    "bottleneck": {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)},
-}
-"""Kind of residual unit to depth to units per block (He et al. 2016, table 1)."""
-
-STEM = {"cifar": 16, "imagenet": 64}
-"""Layout to the channels of a ResNet's stem and of B1; each further block has twice as many."""
-
-SHAKE_CHANNELS = 64
-"""Channels of a Shake-Shake network's B1 at width 1 (26 2x64d); each further block has twice as many."""
-
-MOST_WEIGHTS = 2_000_000_000
-"""Of the last block's convolutions, so that a slip of the keyboard does not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +111,8 @@ class ModelConfig:
         units = self.units  # raises for a depth that does not exist
         size = "growth" if self.family == "densenet" else "width"
         require(
-            self._weights(list(units.values())[-1]) <= MOST_WEIGHTS,
+            last_block_weights(self.family, list(units.values())[-1], list(self.widths.values())[-1])
+            <= MOST_WEIGHTS,
             f"--model.{size} {getattr(self, size)} and --model.depth {self.depth} make a network of more than "
             f"{MOST_WEIGHTS:,} weights: take smaller ones.",
         )
@@ -166,17 +149,6 @@ class ModelConfig:
             "bottleneck, or leave it at usual.",
         )
 
-    def _weights(self, units: int) -> float:
-        """Weights of the last block's 3x3 convolutions, half of the network's or more.
-
-        Args:
-            units: of that block.
-        """
-        if self.family == "densenet":
-            return 36 * self.growth**2 * units + 2 * self.growth**2 * units**2
-        convolutions = 2 if self.family == "resnet" else 4
-        return 9 * convolutions * list(self.widths.values())[-1] ** 2 * units
-
     def _check_gate(self, units: Mapping[str, int]) -> None:
         for option, value in self.gate.changed().items():
             default = getattr(GateConfig(), option)
@@ -207,13 +179,8 @@ class ModelConfig:
         require(
             all(units[name] >= 2 for name in self.gate.names),
             f"--model.depth {self.depth} has one unit in each block, so o1 = o2 and there is nothing to gate: "
-            f"take depth {self._layers_per_n * 2 + 2} or more, or --model.name resnet.",
+            f"take depth {LAYERS_PER_N[self.block] * 2 + 2} or more, or --model.name resnet.",
         )
-
-    @property
-    def _layers_per_n(self) -> int:
-        """Layers that one more unit in each of the three CIFAR blocks adds."""
-        return 6 if self.block == "basic" else 9
 
     @property
     def family(self) -> str:
@@ -228,27 +195,7 @@ class ModelConfig:
     @property
     def units(self) -> dict[str, int]:
         """Block to its number of residual units (or dense layers), in the order of the forward pass."""
-        blocks = BLOCKS[self.layout]
-        if self.layout == "imagenet":
-            known = IMAGENET_UNITS[self.block]
-            require(
-                self.depth in known,
-                f"--model.depth {self.depth} is not a depth of a {self.block} ResNet of --model.layout imagenet: "
-                f"there are {', '.join(map(str, known))}.",
-            )
-            return dict(zip(blocks, known[self.depth], strict=True))
-        # Layers outside the units: stem and head, of a DenseNet the two transitions too.
-        outside = 4 if self.family == "densenet" else 2
-        kind = f"{self.block} ResNet" if self.family == "resnet" else self.family
-        usual = {"resnet": (2, 3, 18), "densenet": (6, 16, 41), "shake-shake": (2, 4, 6)}[self.family]
-        per_n = self._layers_per_n
-        n, rest = divmod(self.depth - outside, per_n)
-        require(
-            n >= 1 and rest == 0,
-            f"--model.depth {self.depth} is not a depth of a {kind}: it must be {per_n}n+{outside}, "
-            f"such as {', '.join(str(per_n * units + outside) for units in usual)}.",
-        )
-        return dict.fromkeys(blocks, n)
+        return units_of_blocks(self.family, self.depth, self.block, self.layout)
 
     @property
     def block_gated(self) -> bool:
@@ -372,18 +319,6 @@ class ModelConfig:
             *([f"k{self.growth}"] if self.family == "densenet" else []),
             *(["torch"] if self.initialisation == "torch" else []),
         )
-
-
-def unit_names(units: Mapping[str, int]) -> tuple[str, ...]:
-    """Names of all residual units in the order of the forward pass: ``b1u01``, ``b1u02``, padded so that they sort.
-
-    Args:
-        units: block to its number of units.
-    """
-    digits = max(2, len(str(max(units.values()))))
-    return tuple(
-        f"{block}u{number:0{digits}d}" for block, count in units.items() for number in range(1, count + 1)
-    )
 
 
 ROUTED_ABOVE = 0.5

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from memgate.config.model import GATES_OF_FILTERS, GATES_OF_UNITS, unit_names
+from memgate.config.backbone import unit_names
+from memgate.config.model import GATES_OF_FILTERS, GATES_OF_UNITS
 from memgate.config.run import ModelConfig
 from memgate.models import Gate, build_model
 from memgate.models.backbones.shake_shake import LAST_CONVOLUTION

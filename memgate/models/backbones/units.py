@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memgate.config.model import EXPANSION
+from memgate.config.backbone import EXPANSION
 from memgate.config.run import ModelConfig
 from memgate.models.backbones.trunk import weighted
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from memgate.config.model import unit_names
+from memgate.config.backbone import unit_names
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones import BACKBONES
 from memgate.models.backbones.units import Unit

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from memgate.config.model import unit_names
+from memgate.config.backbone import unit_names
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models.backbones.resnet import ResNet
 from memgate.models.backbones.trunk import he_normal
