@@ -173,6 +173,8 @@ def _published_macs(row: PaperRow) -> str:
 
 def _of_full(used: float | None, full: float | None) -> str:
     """A number in millions, and that with every gate open; empty for none."""
+    if used is None:
+        return _number(full, 1e6)
     return _number(used, 1e6) + ("" if full is None else f" of {_number(full, 1e6)}")
 
 
