@@ -257,8 +257,9 @@ def _accuracy(row: ProbeAccuracy, known: Mapping[tuple[str, str], ProbeAccuracy]
 
 
 def _sides(changes: Sequence[tuple[str, Estimate]]) -> str:
-    """For which of some names the number lies above 0, and for which that is not resolved."""
+    """For which of some names the number lies above 0, for which below, and for which that is not resolved."""
     sides = by_side(changes)
-    others = [name for name, _ in changes if name not in sides.above]
-    said = [f"yes for {', '.join(sides.above)}"] if sides.above else []
-    return "; ".join([*said, *([f"not resolved for {', '.join(others)}"] if others else [])])
+    answers = (
+        ("yes for", sides.above), ("the other way round for", sides.below), ("not resolved for", sides.unresolved),
+    )  # fmt: skip
+    return "; ".join(f"{text} {', '.join(names)}" for text, names in answers if names)
