@@ -22,6 +22,10 @@ LEGEND_ENTRIES = 24
 """With more groups than this there is no legend: the name is in the hover text."""
 
 
+FEW_RINGS = 400
+"""With more selected points than this the rings are thin, so that the colours can be seen."""
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
     """Some of the samples on a map."""
@@ -118,7 +122,8 @@ def _add(figure: go.Figure, points: Points, name: str, marker: Mapping[str, Any]
 def _finished(figure: go.Figure, selected: Points) -> go.Figure:
     """The figure with rings around the selected points, and without ticks: the numbers of a map mean nothing."""
     if len(selected):
-        ring = {"color": "rgba(0,0,0,0)", "size": 10, "line": {"color": "#000000", "width": 1.5}}
+        size, width = (10, 1.5) if len(selected) <= FEW_RINGS else (6, 0.5)
+        ring = {"color": "rgba(0,0,0,0)", "size": size, "line": {"color": "#000000", "width": width}}
         figure.add_scattergl(
             x=f4(selected.x), y=f4(selected.y), mode="markers", name=f"selected ({len(selected):,})",
             marker={**ring, "symbol": "circle"}, hoverinfo="skip",
