@@ -84,6 +84,7 @@ def test_the_whole_way_through_the_command_line(trained_run, sets, printed):
     assert printed("probe", "show", trained_run.path).strip() == done.partition("\nStored in")[0]
 
 
+@pytest.mark.slow
 def test_the_scores_are_those_of_the_network(trained_run, sets, capsys):
     probe(
         "ood",

@@ -38,6 +38,7 @@ def probed(runs) -> Run:
     return Run(runs / "channel-gate")
 
 
+@pytest.mark.slow
 def test_tables_are_printed_stored_and_shown_again(runs, printed):
     path = runs / "channel-gate"
     done = printed("probe", "gates", path, "--rare", "0.3")

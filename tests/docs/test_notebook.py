@@ -22,7 +22,7 @@ def test_the_notebook_runs_on_a_quickstart(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / "runs" / "quickstart").symlink_to(Path(made).absolute())
     else:
         whole = recipe("quickstart")
-        data = replace(whole.data, image_size=8, train_limit=120, test_limit=40)
+        data = replace(whole.data, image_size=8, train_limit=100, test_limit=20)
         schedule = TrainConfig(epochs=24, batch_size=20, lr=0.02, milestones=(18,), weight_decay=0.0)
         smaller = replace(whole, data=data, train=schedule)
         monkeypatch.setattr("app.cli.commands.train.recipe", lambda name: smaller)

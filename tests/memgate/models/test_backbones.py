@@ -19,6 +19,7 @@ def parameters(config: ModelConfig, classes: int) -> int:
         return sum(one.numel() for one in MODELS[config.name](config, classes, 32).parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("depth", "growth", "cifar10", "cifar100"),
     [(100, 12, 769_162, 800_032), (250, 24, 15_324_406, 15_480_556), (190, 40, 25_624_430, 25_821_620)],

@@ -350,7 +350,7 @@ def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
         assert len(result.sample_id) in (4, 9)
     if layered:
         assert "there is none to skip" in one_sentence("probe", "routing", run.path)
-    main.parse(["report", str(run.path), "--bootstrap", "20"]).run()
+    main.parse(["report", str(run.path), "--bootstrap", "5"]).run()
     assert run.config.model.name in capsys.readouterr().out
     assert export_run(run, ExportPlan("summary", "csv")).exists()
 

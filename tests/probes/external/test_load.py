@@ -165,6 +165,7 @@ def test_a_repeated_column_is_refused(tmp_path):
         load_external(f"mine={tmp_path}/x.csv:value")
 
 
+@pytest.mark.slow
 def test_a_file_that_names_other_data_or_classes_is_refused(make_run, tmp_path):
     run = make_run()
     about = csv(tmp_path / "d.csv", sample_id=[1, 2], value=[1.0, 2], dataset=["CIFAR 100"] * 2)

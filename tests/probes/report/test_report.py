@@ -102,6 +102,7 @@ def tables_of(run: Run) -> dict[str, list[dict[str, str]]]:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["terminal", "markdown", "json"])
 def test_the_text_of_a_report_is_what_the_command_prints(make_run, exit_code, capsys, form):
     run = make_run(n=60)
@@ -114,6 +115,7 @@ def test_the_text_of_a_report_is_what_the_command_prints(make_run, exit_code, ca
         assert str(expected) == expected.text(form)
 
 
+@pytest.mark.slow
 def test_every_figure_stands_per_cause_and_pooled(make_run):
     run = make_run()
     result = tables_of(run)

@@ -15,6 +15,8 @@ from probes.report.report import report as full_report
 from probes.report.several_runs import check_alike, several, spread
 from tests.helpers.made_runs import changed
 
+pytestmark = pytest.mark.slow
+
 report = partial(full_report, resamples=0)
 """The report without the bootstrap, which takes most of its time."""
 

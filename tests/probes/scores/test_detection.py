@@ -67,6 +67,7 @@ def test_average_precision_equals_scikit_learn(sample):
     assert result == pytest.approx(average_precision_score(positive, score))
 
 
+@pytest.mark.slow
 @given(labelled())
 def test_fpr95_equals_a_loop_and_scikit_learns_curve(sample):
     score, positive = sample
