@@ -41,7 +41,7 @@ def blocks_of(model: ModelConfig) -> tuple[str, ...]:
     () where the last one has one unit, and for a DenseNet, whose head reads the maps of all of the block's layers.
     """
     last = list(model.units)[-1]
-    cut = model.units[last] > 1 and model.backbone != "densenet"
+    cut = model.units[last] > 1 and model.family != "densenet"
     return model.gate_names or ((last,) if cut else ())
 
 
