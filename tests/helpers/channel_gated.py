@@ -39,13 +39,17 @@ def config_of(backbone: str, name: Any = "channel-gate") -> ModelConfig:
 
 def made(backbone: str, name: Any = "channel-gate") -> Any:
     """A network in evaluation mode with random BatchNorm parameters and statistics."""
-    model: Any = build_model(config_of(backbone, name), 7, 3, SIDE)
+    return with_random_norms(build_model(config_of(backbone, name), 7, 3, SIDE), images_of(n=16) * 2)
+
+
+def with_random_norms(model: Any, images: Tensor) -> Any:
+    """The network in evaluation mode, with random scales and shifts of its BatchNorms and statistics of the images."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for norm in (one for one in model.modules() if isinstance(one, nn.BatchNorm2d)):
             norm.weight.uniform_(0.5, 1.5, generator=generator)
             norm.bias.normal_(0, 0.5, generator=generator)
-        model.train()(images_of(n=16) * 2)
+        model.train()(images)
     return model.eval()
 
 

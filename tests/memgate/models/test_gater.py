@@ -14,7 +14,7 @@ from memgate.models.forward import Forward
 from memgate.models.macs import sample_cost
 from memgate.training.initial import new_state
 from memgate.training.sparsity import gate_l1
-from tests.helpers.channel_gated import fixed, images_of
+from tests.helpers.channel_gated import fixed, images_of, with_random_norms
 
 R164: dict[str, Any] = {
     "depth": 164, "block": "bottleneck", "activation": "pre", "first_block": "narrow",
@@ -117,14 +117,7 @@ def config_of(backbone: str, **options: Any) -> ModelConfig:
 
 def made(backbone: str, **options: Any) -> Any:
     """A network in evaluation mode whose BatchNorms do something."""
-    model: Any = build_model(config_of(backbone, **options), 7, 3, 9)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for norm in (one for one in model.modules() if isinstance(one, nn.BatchNorm2d)):
-            norm.weight.uniform_(0.5, 1.5, generator=generator)
-            norm.bias.normal_(0, 0.5, generator=generator)
-        model.train()(images_of(n=16) * 2)
-    return model.eval()
+    return with_random_norms(build_model(config_of(backbone, **options), 7, 3, 9), images_of(n=16) * 2)
 
 
 def last_layers(unit: Any, backbone: str) -> list[list[nn.Module]]:
