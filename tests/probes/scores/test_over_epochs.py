@@ -89,7 +89,7 @@ def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
     loss, corrupted = run.sample_log().values("train", "loss")[1], run.manifest.corrupted
     rng = np.random.default_rng(0)
     drawn = []
-    for _ in range(300):
+    for _ in range(150):
         rows = np.concatenate(
             [rng.choice(np.flatnonzero(kind), kind.sum()) for kind in (corrupted, ~corrupted)]
         )
@@ -143,7 +143,7 @@ def test_an_epoch_with_few_samples_has_the_same_weight_in_the_interval_as_in_the
     loss[1, 40:] = np.nan
     mean = loss_curve(loss, corrupted).mean
     drawn = []
-    for _ in range(400):
+    for _ in range(200):
         rows = np.concatenate([rng.choice(np.flatnonzero(kind), 200) for kind in (corrupted, ~corrupted)])
         seen = [rows[~np.isnan(row[rows])] for row in loss]
         areas = [roc_auc_score(corrupted[kept], row[kept]) for row, kept in zip(loss, seen, strict=True)]
