@@ -36,6 +36,7 @@ def mentioned(page: str) -> Iterator[list[str]]:
             yield shlex.split(code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PLACES if any(typed(page)) or any(mentioned(page))])
 def test_every_command_parses(page: str, workplace: Path) -> None:
     whole = [arguments for arguments in mentioned(page) if " ".join(arguments) not in COMMANDS]

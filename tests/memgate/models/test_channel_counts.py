@@ -69,6 +69,7 @@ def test_almost_all_operations_can_be_saved(depth, percent):
     assert round(100 * (cost.total - cost.always) / cost.ungated, 1) == percent
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize(("width", "millions", "giga"), [(10, 27.0, 4.04), (20, 108.0, 16.2)])
 def test_the_papers_wide_networks(width, millions, giga):

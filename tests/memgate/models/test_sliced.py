@@ -30,6 +30,7 @@ def assert_same(one: Tensor, other: Tensor) -> None:
     torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "backbone"),
     [("channel-gate", backbone) for backbone in BACKBONES]
@@ -87,6 +88,7 @@ def flops(network: Any, *arguments: Any, **options: Any) -> int:
     return counter.get_total_flops() // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "backbone"),
     [("channel-gate", backbone) for backbone in BACKBONES] + [(name, "basic") for name in NETWORKS[1:]],

@@ -260,6 +260,7 @@ def test_a_scale_keeps_all_learning_rates_and_other_settings(row):
     assert scaled(full, "short").model == full.model
 
 
+@pytest.mark.slow
 def test_every_row_can_be_scaled():
     small = set()
     for row in read_rows():

@@ -98,6 +98,7 @@ def hidden(values: dict[str, np.ndarray], name: str) -> np.ndarray:
     return np.where(values["seen"], column, np.nan) if "seen" in values else column
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
 @pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_long_is_the_log(make_run, gates, form):
@@ -112,6 +113,7 @@ def test_long_is_the_log(make_run, gates, form):
     assert list(result) == ["sample_id", "epoch", *extra, *table_columns(gates)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
 @pytest.mark.parametrize("form", ["parquet", "npz", "h5"])
 def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
@@ -228,6 +230,7 @@ def test_unfinished_run_has_what_is_finished(make_run):
         export_run(make_run(finished=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "form"), FORMS)
 def test_same_run_same_bytes_and_the_meta_file(make_run, shape, form, tmp_path):
     run = make_run(n=40, unseen=UNSEEN)

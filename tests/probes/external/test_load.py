@@ -223,6 +223,7 @@ def test_the_same_name_twice_is_refused(tmp_path):
         load_externals([f"mine={path}:value", f"mine={path}:value"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=50, max_size=70))
 def test_spearman_equals_scipy(pairs):
     x, y = np.array(pairs, float).T
