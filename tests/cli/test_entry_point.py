@@ -27,6 +27,7 @@ memgate.__main__.main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["memgate.errors", "tyro", "tabulate"])
 def test_ctrl_c_during_the_imports_ends_in_a_sentence(module: str) -> None:
     code = INTERRUPTED.format(module=module)
@@ -64,6 +65,7 @@ def test_no_progress_bar_where_there_is_no_standard_error(monkeypatch: pytest.Mo
     console.warn("nobody reads this")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "typed",
     [

@@ -27,6 +27,7 @@ MIXTURE = "loss_gmm"
 """Begin of the names of the loss mixture's values: it is fitted from several starts since, and finds a better fit."""
 
 
+@pytest.mark.slow
 def test_the_export_has_the_same_values(former: Path, exit_code: Callable[..., int]) -> None:
     out = former / "again.csv"
     assert exit_code("export", former / "runs" / "old", "--shape", "summary", "--out", out) == 0
@@ -39,6 +40,7 @@ def test_the_export_has_the_same_values(former: Path, exit_code: Callable[..., i
     assert differ == ["loss_gmm_mean", "loss_gmm_last"]
 
 
+@pytest.mark.slow
 def test_the_report_has_the_same_numbers(
     former: Path, exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +76,7 @@ def test_every_reader_reads_it(
     assert "old: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_probe_results_under_a_former_name_are_read_and_added_to(former: Path) -> None:
     from probes.result import load_results, probe_path, save_results
 

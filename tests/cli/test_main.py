@@ -28,6 +28,7 @@ SMALL = (
 ).split()
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy():
     script = (
         "import sys; from app.cli import main\n"
@@ -91,6 +92,7 @@ def test_like_starts_from_another_runs_configuration(trained):
     assert config.data.train_limit == 200
 
 
+@pytest.mark.slow
 def test_what_is_typed_takes_the_place_of_the_noise_that_is_inherited(make_run):
     run = make_run(noise_on=("test",))
     like = ["train", "--like", str(run.path)]
@@ -195,6 +197,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )

@@ -265,6 +265,7 @@ def test_images_that_are_not_foreign_are_said(trained_run, tmp_path, capsys):
     np.testing.assert_allclose(result.values["knn"][:3], 0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_open_set_noise_of_the_same_source_is_said(trained_run, sets, capsys):
     plan, names = Plan(splits=("test",), n=0), parse_sets([f"noise={sets['noise']}"], "digits")
     results = list(probe_run(trained_run, OodConfig(k=5), [read_set(names[0], 8)], plan))
@@ -299,6 +300,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )

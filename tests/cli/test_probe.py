@@ -215,6 +215,7 @@ def test_the_counter_counts(monkeypatch):
         finished(1)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_does_not_hide_the_other_probes(trained_run, capsys):
     probe("csr", trained_run.path, "--splits", "test", *FEW)
     (trained_run.path / "probes" / "difficulty.h5").write_text("nothing")

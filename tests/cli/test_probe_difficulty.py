@@ -104,6 +104,7 @@ def test_gradients_agree_with_what_was_logged(trained_run):
     assert np.isfinite(read).all()
 
 
+@pytest.mark.slow
 def test_groups_their_intervals_and_the_gates(trained_run):
     results = {
         result.variant: result
@@ -162,6 +163,7 @@ def test_later_calls_add_scores_and_replace_only_their_own(trained_run, capsys):
     assert len(results_of(trained_run)["val", 2, "prediction_depth"].sample_id) == 9
 
 
+@pytest.mark.slow
 def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
     def probed():
         table = probe_run(trained_run, DifficultyConfig(SCORES), Plan(splits=["train"], n=40))
@@ -204,6 +206,7 @@ def test_an_epoch_that_the_log_lacks_has_no_gate(trained_run, capsys):
     assert units
 
 
+@pytest.mark.slow
 def test_a_run_without_gate_and_without_noise(plain_run, capsys):
     probe("difficulty", plain_run.path, "--scores", *SCORES)
     tables = capsys.readouterr().out.split("High is harder")[0]

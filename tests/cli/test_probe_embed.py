@@ -30,6 +30,7 @@ def test_maps_are_printed_stored_shown_and_written(make_run, printed, tmp_path) 
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [(("--sources", "gates"), "do not open or close"),

@@ -63,6 +63,7 @@ def test_tables_are_printed_stored_and_shown_again(runs, printed):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_macs_are_those_of_the_log_and_of_the_donors(probed):
     view = gates_result(probed)
     result, log = view.result, probed.sample_log()
@@ -94,6 +95,7 @@ def test_one_filter_and_the_table_of_all(probed):
     assert (np.diff(view.row("macs")[many]) <= 0).all()
 
 
+@pytest.mark.slow
 def test_json_has_what_the_tables_leave_out(runs, printed):
     (document,) = json.loads(printed("probe", "gates", runs / "channel-gate", "--splits", "train", "--json"))
     assert len(document["filters"]) == 224
@@ -167,6 +169,7 @@ def test_without_a_result_the_command_is_named(probed):
         gates_result(probed).filter("b9", 0)
 
 
+@pytest.mark.slow
 def test_a_class_of_one_sample_has_no_donor_and_the_others_are_compared(runs, printed):
     done = printed("probe", "gates", runs / "channel-gate", "--n", "12", "--splits", "train", "--no-analyses")
     assert "was made with --no-analyses" in done

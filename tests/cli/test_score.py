@@ -183,6 +183,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "sentence"), WRONG, ids=[" ".join(a) for a, _ in WRONG])
 def test_what_is_wrong_is_said(trained, one_sentence, tmp_path, arguments, sentence):
     places = {"RUN": str(trained), "TMP/nowhere/scores.csv": str(tmp_path / "nowhere" / "scores.csv")}

@@ -33,6 +33,7 @@ def opened_of(result: ProbeResult) -> np.ndarray:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_is_shown_with_and_without_clean_samples(part: str, run: Run, open_page: Any) -> None:
     for cause in ("all", "clean", "corrupted"):
@@ -55,6 +56,7 @@ def test_frequencies_are_those_of_the_patterns(run: Run, open_page: Any) -> None
     assert rows.loc["clean", "share open"] == percent(share(opened[3, clean]))
 
 
+@pytest.mark.slow
 def test_a_click_chooses_gate_and_filter(run: Run, open_page: Any) -> None:
     at = open_page("filters", run=run.name, gate="b1u01", filter="b1u01/3")
     brush(at, "categories_b1u01", {"points": [{"x": 2, "y": 0.5}]})
@@ -67,6 +69,7 @@ def test_a_click_chooses_gate_and_filter(run: Run, open_page: Any) -> None:
     assert at.query_params["filter"] == f"b1u01/{order[0]}"
 
 
+@pytest.mark.slow
 def test_who_opens_a_filter_is_selected_and_compared_with_the_rest(run: Run, open_page: Any) -> None:
     at = open_page("filters", run=run.name, gate="b1u01", filter="b1u01/3")
     samples = run.sample_log().samples("train")
@@ -84,6 +87,7 @@ def test_who_opens_a_filter_is_selected_and_compared_with_the_rest(run: Run, ope
     assert sum(len(decoded(trace["x"])) for trace in drawn if "text" in trace) == 112
 
 
+@pytest.mark.slow
 def test_a_wrong_filter_is_a_sentence(run: Run, open_page: Any) -> None:
     at = open_page("filters", run=run.name, gate="b1u01", filter="b1u01/99")
     assert errors(at) == ["There is no filter 'b1u01/99' here: write b1u01/0 to b1u01/15."]
@@ -107,6 +111,7 @@ def test_networks_without_such_gates_say_so(
     assert not at.get("plotly_chart")
 
 
+@pytest.mark.slow
 def test_results_without_routes_and_of_two_checkpoints(run: Run, open_page: Any) -> None:
     save_results(run, "gates", [result_of(run, epoch=2, routes=False)])
     at = open_page("filters", run=run.name, show="routes", checkpoint="2")
@@ -117,6 +122,7 @@ def test_results_without_routes_and_of_two_checkpoints(run: Run, open_page: Any)
     assert "other class - same class" in table(at, "fit lost")["route"].tolist()
 
 
+@pytest.mark.slow
 def test_patterns_are_read_of_the_samples_that_pass_the_filter(run: Run, open_page: Any) -> None:
     view = gates_result(run)
     at = open_page("filters", run=run.name, show="patterns")

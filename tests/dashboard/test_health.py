@@ -74,6 +74,7 @@ def test_each_file_is_judged_by_itself(make_run: MakeRun) -> None:
     assert next(iter(health.files(Run(run.path)))).problem
 
 
+@pytest.mark.slow
 def test_a_sound_run(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(val_n=40, noise_on=("test",))
     at = open_page("health", run="run")
@@ -96,6 +97,7 @@ def test_a_sound_run(make_run: MakeRun, open_page: Any) -> None:
     assert table(at, "quantity")["size"].iloc[0] == "3.2 kB"
 
 
+@pytest.mark.slow
 def test_the_button_finds_what_was_damaged_since(make_run: MakeRun, open_page: Any) -> None:
     run = make_run()
     at = open_page("health", run="run")

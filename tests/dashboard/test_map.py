@@ -61,6 +61,7 @@ def test_points_are_the_stored_ones_by_cause(run: Run, open_page: Any) -> None:
     assert "120 samples on the map." in texts(at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", ["given", "clean", "fit", "route", "loss_mean", "stable_learned_epoch"])
 def test_every_colour_shows_every_sample_once(colour: str, run: Run, open_page: Any) -> None:
     at = open_page("map", run=run.name, colour=colour)
@@ -78,6 +79,7 @@ def test_every_colour_shows_every_sample_once(colour: str, run: Run, open_page: 
         )
 
 
+@pytest.mark.slow
 def test_a_lasso_selects_also_what_is_not_drawn(
     run: Run, open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def test_the_cross_table_counts_known_routes_and_says_how_many_are_missing(gaps:
     assert not errors(routed)
 
 
+@pytest.mark.slow
 def test_a_sample_without_routes_or_predictions_says_so(gaps: Run, open_page: Any) -> None:
     text = text_of(open_page("sample", run="mine", id=str(NO_GATE)))
     assert "GATE: its route is missing in every epoch (g is NaN)." in text

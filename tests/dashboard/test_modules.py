@@ -10,6 +10,7 @@ import pytest
 APP = Path(__file__).parents[2] / "app" / "dashboard"
 
 
+@pytest.mark.slow
 def test_no_file_carries_the_name_of_a_package() -> None:
     """``streamlit run app/dashboard/main.py`` puts that folder first on the path: a noise.py in it would hide ours."""
     taken = {*importlib.metadata.packages_distributions(), *sys.stdlib_module_names}

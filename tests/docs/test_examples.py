@@ -94,6 +94,7 @@ def test_the_plain_loop_records_a_run(workplace: Path) -> None:
     assert (result.epoch, result.state, result.groups[0].n) == (3, "complete", 1797)
 
 
+@pytest.mark.slow
 def test_the_lightning_callback_records_a_run(workplace: Path) -> None:
     names = run_blocks(LOOP)
     loader = torch.utils.data.DataLoader(names["Indexed"](digits()), batch_size=32, shuffle=True)

@@ -31,6 +31,7 @@ def test_paths_of_the_code_exist(page: str) -> None:
             assert (ROOT / path).is_file(), f"{page}: {path}"
 
 
+@pytest.mark.slow
 def test_generated_pages_are_up_to_date() -> None:
     for name, content in runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]().items():
         page = ROOT / "docs" / "reference" / name

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def output_and_seconds(code):
     """Lines that a new Python process prints, and its processor time in seconds; other tests share the machine."""
@@ -28,6 +30,7 @@ def test_the_version_is_there_without_anything_else():
     assert lines[1] == "[]"
 
 
+@pytest.mark.slow
 def test_help_loads_no_torch_and_takes_less_than_a_second():
     lines, seconds = output_and_seconds(
         "import sys; from memgate.__main__ import main; sys.argv = ['memgate', '--help']\n"

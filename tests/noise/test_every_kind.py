@@ -81,6 +81,7 @@ def test_a_lower_rate_is_nested_in_a_higher_one(paths, kind, low, high):
     assert ((large.manifest.label_op > 0) | (large.manifest.image_op > 0))[touched].all()
 
 
+@pytest.mark.slow
 @given(
     first=st.sampled_from(sorted(KINDS)),
     second=st.sampled_from(sorted(KINDS)),

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 import noise
 from noise.apply import corrupt
@@ -26,6 +27,7 @@ assert heavy() == ["PIL", "numpy", "scipy"], heavy()
 """
 
 
+@pytest.mark.slow
 def test_the_package_imports_nothing_heavy_before_it_is_used():
     subprocess.run([sys.executable, "-c", CHECK], check=True)
 

@@ -139,6 +139,7 @@ def test_arrays_say_where_a_flag_is_known(gaps, tmp_path):
     assert [value is None for value in lists["routed"][NO_GATE_LAST]] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_the_files_of_other_tools_have_empty_cells(gaps, tmp_path):
     table = pd.read_csv(export_run(gaps, ExportPlan(schema="cleanlab"), tmp_path / "a.csv"))
     assert (

@@ -107,6 +107,7 @@ def damage(path, kind):
         path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cut", "text", "foreign", "entry", "not-a-group", "flipped-bit"])
 def test_a_damaged_file_gives_one_sentence_and_is_left_unchanged(make_run, kind):
     run = make_run(epochs=1, n=20, test_n=10)

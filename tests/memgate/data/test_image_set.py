@@ -102,6 +102,7 @@ def test_wrong_arrays_are_refused():
 # Limits
 
 
+@pytest.mark.slow
 @given(labels=MANY_LABELS, limit=st.integers(1, 80), seed=st.integers(0, 5))
 def test_limit_is_exact_balanced_and_sorted(labels, limit, seed):
     images = image_set(labels, first_id=50)

@@ -71,6 +71,7 @@ def assert_epoch_is(log, plan, epoch, splits=None):
                 np.testing.assert_array_equal(values[list(epochs).index(epoch)], wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
 @pytest.mark.parametrize("every", [1, 4])
 def test_what_was_written_is_read(tmp_path, gates, every):

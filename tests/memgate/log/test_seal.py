@@ -202,6 +202,7 @@ def test_an_older_log_is_continued_in_its_own_format(older: Path) -> None:
     assert log.seal is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -245,6 +246,7 @@ def _linked(log: h5py.File, path: Path) -> None:
     log["train/given_label"] = h5py.ExternalLink(str(path), "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [_external, _virtual, _linked])
 def test_a_log_cannot_show_the_bytes_of_another_file(
     older: Path, tmp_path: Path, change: Callable[[h5py.File, Path], None]
@@ -291,6 +293,7 @@ def test_more_classes_than_a_log_can_hold_are_refused() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("file", ["log.h5", "manifest.npz"])
 def test_files_of_two_runs_do_not_mix(make_run: MakeRun, sealed: bool, file: str) -> None:
@@ -318,6 +321,7 @@ def test_the_configuration_of_another_run_is_named(make_run: MakeRun) -> None:
     assert problems["log.h5"] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["report", "score", "export", "probe show", "resume"])
 def test_every_command_refuses_the_log_of_another_run(
     make_run: MakeRun, one_sentence: Callable[..., str], command: str

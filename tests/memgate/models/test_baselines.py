@@ -248,6 +248,7 @@ def test_the_reinforce_stage_draws_units_by_their_probability(kind):
     torch.testing.assert_close(drawn, p[:, 0].detach(), atol=4 * 0.5 / 500**0.5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ff-2", "recurrent"])
 def test_reinforce_is_unbiased(kind, monkeypatch):
     """Over all choices, the mean of its gradient is the gradient of the expected reward."""

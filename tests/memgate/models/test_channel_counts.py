@@ -50,6 +50,7 @@ COUNTS = [  # depth, parameters A and B, MACs A and B, gates, gate parameters wi
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("depth", "trunk", "macs", "gates", "own", "layers", "pooling"), COUNTS)
 def test_the_papers_cifar_networks(depth, trunk, macs, gates, own, layers, pooling):
     for shortcut, weights, operations in zip(("pad", "projection"), trunk, macs, strict=True):
@@ -123,6 +124,7 @@ def shares(config: ModelConfig, opened: dict[str, int], n: int = 1) -> dict[str,
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_everything_open_costs_what_the_flop_counter_counts(backbone):
     config = gated(**BACKBONES[backbone])

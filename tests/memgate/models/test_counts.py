@@ -61,6 +61,7 @@ GATED = [  # name, (block, depth), gate, classes, all parameters
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("config", "classes", "expected"), BACKBONES)
 def test_backbones_have_the_papers_parameters(config, classes, expected):
     assert parameters(meta(config, classes)) == expected
@@ -97,6 +98,7 @@ SHAPES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", SHAPES)
 def test_maps_have_the_papers_shapes(config):
     model = meta(config, 10).eval()

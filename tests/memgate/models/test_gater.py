@@ -49,6 +49,7 @@ SLIPS = {
 """Gated filters and classes of the cells of Tables 1 and 2 that do not follow from the text, to our millions."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "filters", "cifar10", "cifar100"), TABLES)
 def test_gated_filters_and_parameters_are_those_of_the_papers_tables(backbone, filters, cifar10, cifar100):
     config = ModelConfig("gater", **backbone)
@@ -83,6 +84,7 @@ BASELINES: list[tuple[dict[str, Any], str, str]] = [
 """ResNet, -Wider and -SE of Table 1. No width and no reduction is stated: these are the ones that fit it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "cifar10", "cifar100"), BASELINES)
 def test_the_papers_baselines_have_their_parameters(options, cifar10, cifar100):
     config = ModelConfig("resnet", **options)
@@ -170,6 +172,7 @@ def test_a_unit_of_closed_filters_is_its_shortcut_and_one_of_open_filters_itself
         x = unit(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 @torch.no_grad()
 def test_of_everything_open_the_network_is_its_backbone(backbone):

@@ -122,6 +122,7 @@ def test_block_gates_equal_the_independent_formulation(config):
         torch.testing.assert_close(sum(forward.penalties.values()), penalty, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [one for one in BLOCK_CASES if one.name != "entropy-gate"])
 def test_gradients_of_block_gates_are_those_of_the_independent_formulation(config):
     """Nothing is detached: the whole loss trains all parameters."""
@@ -177,6 +178,7 @@ LAYER_CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", LAYER_CASES)
 def test_layer_gates_equal_the_independent_formulation(config):
     model, images = made(config), images_of()
@@ -195,6 +197,7 @@ def test_layer_gates_equal_the_independent_formulation(config):
     torch.testing.assert_close(mine, penalty, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config", [one for one in LAYER_CASES if (one.depth, one.activation) != (11, "post")]
 )

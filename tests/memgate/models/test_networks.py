@@ -38,6 +38,7 @@ COUNTS = [  # spec/gating.md sections 1.1, 4.1 and 12.4, each counted on an inst
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "depth", "block", "shortcut", "blocks", "classes", "expected"), COUNTS)
 def test_parameter_counts_are_those_of_the_papers(name, depth, block, shortcut, blocks, classes, expected):
     config = ModelConfig(
@@ -87,6 +88,7 @@ def independent_forward(model, images, config: GateConfig, classes: int):
     return model.trunk.head(x.mean((2, 3))), outputs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", ["b3", "b2,b3"])
 @pytest.mark.parametrize("tap", ["o1", "o2"])
 @pytest.mark.parametrize("curve", ["normalised", "centred", "stretched", "identity", "sigmoid"])

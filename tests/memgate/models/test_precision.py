@@ -24,6 +24,7 @@ def network_of(name):
     return build_model(network_config(name), classes=10, seed=0, image_size=9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_network_in_float64_gives_float64_and_the_numbers_of_float32(name):
     single = network_of(name).eval()(BATCH.float())

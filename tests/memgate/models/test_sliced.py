@@ -121,6 +121,7 @@ def test_the_network_itself_is_not_changed():
     assert torch.equal(model.eval()(images).logits, before)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_in_float64_the_logits_agree_to_its_precision():
     model, images = made("bottleneck").double(), images_of().double()

@@ -26,6 +26,7 @@ def batch(**changed: Any) -> dict[str, Any]:
     return valid | changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [

@@ -274,6 +274,7 @@ def test_a_subset_is_the_rows_of_the_whole_and_renders_only_these(config, render
         inputs.subset("other", rows)
 
 
+@pytest.mark.slow
 def test_a_probe_of_few_samples_renders_these_alone(config, rendered):
     run = train(replace(config, train=TrainConfig(epochs=2, batch_size=50, checkpoint_every=1)))
     rendered.clear()

@@ -134,6 +134,7 @@ def test_where_files_cannot_be_locked_the_process_is_asked(make_run, monkeypatch
     assert run.status().state == "running"
 
 
+@pytest.mark.slow
 def test_to_ask_whether_a_run_is_trained_does_not_keep_it_from_being_trained(make_run):
     run = make_run(finished=2)
     run.set_status("running", 2)
@@ -179,6 +180,7 @@ def test_a_value_of_the_wrong_type_in_a_configuration_is_said(make_run):
         _ = open_run(run.path).config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [

@@ -207,6 +207,7 @@ def test_the_loss_waits_for_no_device() -> None:
         assert (loss.device.type, loss.shape) == ("meta", ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prior", "cdf", "rate"),
     [

@@ -64,6 +64,7 @@ def test_a_sweep_may_vary_the_seed_only(tmp_path):
     assert sweep.varied == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "read", "expected"),
     [
@@ -81,6 +82,7 @@ def test_values_are_parsed_as_on_the_command_line(tmp_path, text, read, expected
     assert [read(config) for config in configs] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -218,6 +220,7 @@ def test_a_signal_after_the_last_batch_of_a_run_stops_the_sweep(tmp_path, exit_c
     assert [grid.state_of(tmp_path, name) for name in names] == ["complete", "missing"]
 
 
+@pytest.mark.slow
 def test_a_signal_between_two_runs_stops_the_sweep(tmp_path, exit_code, monkeypatch):
     monkeypatch.setattr(memgate.training.loop, "load_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
     assert exit_code("sweep", "quickstart", *SMALL, "--out", tmp_path) == 143
@@ -260,6 +263,7 @@ def test_damaged_runs_are_listed_as_missing_from_the_table(make_run):
     assert "1 of 4 runs are complete" in str(table)
 
 
+@pytest.mark.slow
 def test_the_table_has_the_mean_of_many_gates(tmp_path):
     config = base(tmp_path, model=ModelConfig(name="layer-exclusive", depth=14))
     log = memgate.training.loop.train(config).sample_log()

@@ -91,6 +91,7 @@ def test_with_the_head_loaded_the_network_equals_the_baseline(baseline, tmp_path
     assert run.config.init_from == f"{baseline.path.absolute()}:1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["best", "last", "1"])
 def test_any_checkpoint_can_be_loaded(baseline, tmp_path, which, interrupt):
     interrupt(torch.optim.SGD, "step", 1)

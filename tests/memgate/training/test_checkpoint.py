@@ -195,6 +195,7 @@ def test_optimisers_and_counters_come_back(saved: tuple[Run, TrainState]) -> Non
         assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_reads_its_own_checkpoint(saved: tuple[Run, TrainState]) -> None:
     run, _ = saved
     resume(run)

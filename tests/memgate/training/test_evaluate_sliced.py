@@ -20,6 +20,7 @@ def channels(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train_one_epoch(tmp_path_factory.mktemp("runs"), "channels", model)
 
 
+@pytest.mark.slow
 def test_of_all_images_it_tells_what_an_evaluation_of_the_whole_network_tells(channels):
     epoch, splits = evaluate_sliced.evaluate_sliced(channels, "last", "cpu", n=0)
     _, whole = evaluate_run(channels, "last", "cpu")

@@ -68,6 +68,7 @@ def copy_of(run: Run, folder: Path, finished: int) -> Run:
     return copy
 
 
+@pytest.mark.slow
 def test_the_vectors_are_those_of_the_checkpoint(kept: Run) -> None:
     assert kept.gate_vector_epochs == (2, 3)
     inputs = inputs_of(kept)
@@ -157,6 +158,7 @@ def test_a_disk_too_small_for_the_vectors_leaves_no_run(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_health_and_report_name_damaged_and_foreign_files(kept: Run, tmp_path: Path) -> None:
     assert [state.problem for state in health.vector_files(kept)] == ["", ""]
     assert health.sizes(kept.path)["gate vectors"] == sum(

@@ -566,6 +566,7 @@ def test_config_json_is_the_resolved_configuration(tmp_path):
     assert {field.name for field in dataclasses.fields(RunConfig)} == set(stored["config"])
 
 
+@pytest.mark.slow
 def test_tensorboard_holds_the_scalars_and_the_histograms(tmp_path):
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is an extra"

@@ -29,6 +29,7 @@ NO_FILES = {
 """Modules that call json.dumps for something else than a file's content, or with texts and whole numbers only."""
 
 
+@pytest.mark.slow
 def test_no_module_writes_json_past_the_one_writer():
     callers = set()
     for package in ("noise", "memgate", "probes", "app"):

@@ -97,6 +97,7 @@ def test_all_corners_of_the_ranges_can_be_rendered(kind):
 # Every kind.
 
 
+@pytest.mark.slow
 @each_kind
 @at_severities
 def test_each_image_is_rendered_independently_and_inputs_stay_unchanged(kind, severity, photographs):
@@ -111,6 +112,7 @@ def test_each_image_is_rendered_independently_and_inputs_stay_unchanged(kind, se
     assert (together != photographs).any(axis=(1, 2, 3)).all()
 
 
+@pytest.mark.slow
 @each_kind
 @pytest.mark.parametrize("shape", [(20, 33, 3), (33, 20, 3), (2, 3, 3), (3, 1, 3), (1, 1, 3)])
 def test_any_size_keeps_its_shape(kind, shape):
@@ -276,6 +278,7 @@ def mirrored(position, length):
     return position
 
 
+@pytest.mark.slow
 @at_severities
 def test_defocus_blur_is_the_sum_over_a_smoothed_disk(severity, photographs):
     values, _ = values_of("defocus-blur", photographs, severity)
@@ -324,6 +327,7 @@ def test_glass_blur_takes_near_pixels_and_leaves_the_far_corner(photographs):
     assert (values[:, 31] != photographs[:, 31]).any()
 
 
+@pytest.mark.slow
 @at_severities
 def test_motion_blur_averages_along_a_line(severity, photographs):
     values, words = values_of("motion-blur", photographs, severity)
@@ -371,6 +375,7 @@ def test_zoom_blur_is_the_mean_of_scipys_zooms(shape, severity, photographs):
 # Colour and detail.
 
 
+@pytest.mark.slow
 @at_severities
 def test_brightness_and_saturate_are_the_hsv_of_every_pixel(severity, photographs):
     corners = itertools.product((0, 1, 100, 255), repeat=3)

@@ -88,6 +88,7 @@ def test_asymmetric_is_exact_in_every_class_or_as_a_whole(labels, rate, seed):
     np.testing.assert_array_equal(change.requested, np.where(flips, rate, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", RATED)
 @given(labels=labellings, low=rates, high=rates, seed=seeds)
 @settings(deadline=None, max_examples=40)
@@ -100,6 +101,7 @@ def test_a_lower_rate_is_nested_in_a_higher_one_with_the_same_labels(text, label
     np.testing.assert_array_equal(below[small.positions], above[small.positions])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*RATED, "random"])
 @given(labels=labellings, seed=seeds, data=st.data())
 @settings(deadline=None, max_examples=25)
@@ -111,6 +113,7 @@ def test_the_order_of_the_samples_does_not_matter(text, labels, seed, data):
     np.testing.assert_array_equal(shuffled, straight[order])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*RATED, "random"])
 @given(free=st.lists(st.booleans(), min_size=40, max_size=40))
 @settings(deadline=None, max_examples=25)
@@ -140,6 +143,7 @@ def test_the_ends_of_the_range_of_rates():
             assert len(change.positions) == 400
 
 
+@pytest.mark.slow
 def test_every_transition_follows_its_rule():
     classes = 5
     clean = np.random.default_rng(1).integers(0, classes, 40_000)

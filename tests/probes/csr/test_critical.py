@@ -103,6 +103,7 @@ def test_runner_up_and_all_classes():
     np.testing.assert_allclose(result.critical_radius, runner_up, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", WALKS)
 def test_searches_agree_with_the_closed_form(method):
     model, images = Linear(), pictures(400)

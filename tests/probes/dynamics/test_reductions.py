@@ -2,6 +2,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -64,6 +65,7 @@ def test_events_equal_a_loop(case):
     same(reductions.mean(state, seen), [np.mean(c) if c else math.nan for c in columns(state, seen)])
 
 
+@pytest.mark.slow
 @given(FLOATS, st.floats(0, 25))
 def test_first_from_and_the_signed_mean_equal_a_loop(case, epoch):
     values, seen = case

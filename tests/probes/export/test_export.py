@@ -136,6 +136,7 @@ def test_matrix_is_the_log(make_run, gates, form, monkeypatch):
         assert pyarrow.parquet.read_schema(path).metadata[b"epochs"] == b"[1, 2, 3, 4]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet", "npz", "jsonl", "h5"])
 def test_summary_round_trips(make_run, form):
     run = make_run(n=60, gates=("b2", "b3"), unseen=UNSEEN)
@@ -433,6 +434,7 @@ def test_out_may_be_a_folder(make_run, tmp_path):
     assert export_run(run, ExportPlan("summary", "npz"), out=tmp_path) == tmp_path / "run-train-summary.npz"
 
 
+@pytest.mark.slow
 def test_long_and_matrix_come_piece_by_piece(make_run):
     run = make_run(n=2000, epochs=30, noise=())
     assert next(iter(long_tables(take_snapshot(run, "train")))).num_rows == 2000

@@ -139,6 +139,7 @@ def test_what_is_recorded_is_read_as_the_same_classes():
     assert class_texts((1, 3), "abcd") == (1, 3)
 
 
+@pytest.mark.slow
 def test_the_command_beside_an_export_of_numeric_classes_writes_the_same_bytes(make_run, exit_code, tmp_path):
     run = make_run(n=30, classes=5, class_names=("4", "3", "2", "1", "0"))  # class 3 is called 1
     out = tmp_path / "classes.csv"
@@ -199,6 +200,7 @@ def test_samples_meet_every_condition(make_run, ids):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -334,6 +336,7 @@ PLANS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: f"{plan.schema}-{plan.shape}-{plan.format}")
 def test_the_command_writes_the_bytes_that_the_dashboard_hands_over(make_run, monkeypatch, tmp_path, plan):
     run = make_run(n=60, gates=("b2", "b3"), noise=("symmetric:0.5", "randx:0.5"))

@@ -229,6 +229,7 @@ def test_class_names_cannot_break_a_line(make_run, monkeypatch):
     assert {"a\tb\nc", "=1+1"} <= set(labels["clean_class"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", ["fiftyone", "tensorboard"])
 def test_a_folder_is_replaced_as_a_whole_and_only_our_own(make_run, tmp_path, schema, monkeypatch):
     run = make_run(n=20)

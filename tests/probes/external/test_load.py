@@ -294,6 +294,7 @@ def test_test_split_no_noise_no_gate_and_gaps(make_run, tmp_path):
     assert "AUROC is undefined" in " ".join(report(run, externals=()).notes)
 
 
+@pytest.mark.slow
 def test_files_about_other_data_are_refused(make_run, tmp_path, official):
     run = make_run()
     with pytest.raises(MemgateError, match="c.npz has other labels"):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from probes.gates.linear_results import probe_accuracies
 from probes.gates.stored import gates_result
 from probes.report.report import report
@@ -10,6 +12,7 @@ from probes.stats.estimate import percent
 from tests.helpers.gate_results import result_of, with_analyses
 
 
+@pytest.mark.slow
 def test_patterns_are_those_of_the_stored_result(make_run) -> None:
     run = make_run(n=200, unit_depth=8, macs=True)
     assert report(run, resamples=0).patterns is None

@@ -32,6 +32,7 @@ def made(out, name, counts, test_epochs=(), mode="online"):
     return Run(recorder.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("test_epochs", "note"), [((1,), True), ((3,), False), ((), False)])
 def test_a_split_that_is_seldom_evaluated_costs_the_training_split_nothing(tmp_path, test_epochs, note):
     run = made(tmp_path, "one", {"train": 40, "test": 6}, test_epochs)

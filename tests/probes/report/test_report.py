@@ -71,6 +71,7 @@ def test_numbers_are_those_of_the_log(make_run):
     assert result.noise[0].realised == pytest.approx(manifest.label_corrupted.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
 @pytest.mark.parametrize("noise", [(), ("symmetric:0.3",)])
 def test_every_run_has_all_three_forms(make_run, gates, noise):
@@ -146,6 +147,7 @@ def test_a_single_cause_is_not_shown_twice(make_run):
     assert list(scores[0]) == ["score", "suspicious", "AUROC", "AP", "P@k", "FPR95"]
 
 
+@pytest.mark.slow
 def test_a_score_that_no_sample_has_is_a_dash_and_a_note(make_run):
     run = make_run(epochs=40, finished=3)  # EL2N is early after 4 epochs
     for title, rows in tables_of(run).items():
@@ -165,6 +167,7 @@ def test_all_corrupted_says_so(make_run):
     assert "none is clean" in str(report(make_run(noise=("symmetric:1.0",))))
 
 
+@pytest.mark.slow
 def test_online_values_are_marked(make_run):
     assert "augmented training passes" in str(report(make_run(mode="online")))
     evaluated = str(report(make_run()))
@@ -187,6 +190,7 @@ def test_stopped_run_reports_its_last_logged_epoch(make_run):
     assert (result.epoch, result.planned, result.state) == (4, 6, "stopped")
 
 
+@pytest.mark.slow
 def test_damaged_epoch_is_left_out_everywhere_and_named(make_run):
     run = make_run(epochs=3)
     before = report(make_run(epochs=3, finished=2))
@@ -218,6 +222,7 @@ def test_a_log_of_which_nothing_is_whole_is_called_damaged(make_run):
         report(run)
 
 
+@pytest.mark.slow
 def test_unlogged_epochs_are_counted(make_run):
     text = "4 of 10 epochs are logged"
     assert any(text in note for note in report(make_run(n=40, epochs=10, every=3)).notes)

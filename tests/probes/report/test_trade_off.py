@@ -108,6 +108,7 @@ def test_runs_of_one_name_in_two_folders_are_two_runs(gated, tmp_path):
     assert point.accuracy.n == 2
 
 
+@pytest.mark.slow
 def test_the_plot_has_a_curve_for_each_family_with_bars_over_seeds(runs):
     plot: Any = figure(trade_offs(runs), "title", [Published("elsewhere", 0.93, 25e6)])
     traces = {trace.name: trace for trace in plot.data}

@@ -149,6 +149,7 @@ def test_the_learned_route_agrees_with_the_log(probed):
             np.testing.assert_allclose(outcome, logged[epochs == result.epoch][0], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_read_outs_are_trained_on_all_training_samples_as_given(probed, trained_run):
     result, train = of(probed, "test"), inputs_of(probed).train
     for row, point in ((-2, 1), (-1, 3)):
@@ -228,6 +229,7 @@ def test_skip_of_an_ungated_network_is_its_head_on_o1(ungated):
     np.testing.assert_allclose(result.values["p_given"][1], chance, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [(), ("b3",), ("b2", "b3")])
 def test_neither_batch_nor_order_matters_and_the_network_is_left_as_it_was(blocks):
     gates = GateConfig(blocks=",".join(blocks) or "b3")

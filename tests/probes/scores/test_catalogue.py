@@ -35,6 +35,7 @@ def test_the_summary_has_every_score_of_the_log_and_its_gates(make_run, gates):
     ] == wanted
 
 
+@pytest.mark.slow
 def test_macs_are_columns_where_gates_close(make_run):
     run = make_run(n=20, unit_depth=8, macs=True, unseen=UNSEEN)
     log = run.sample_log()
@@ -65,6 +66,7 @@ def within(table, gates, classes, epochs):
         assert ((values >= low - 1e-6) & (values <= high + 1e-6)).all(), score_column.column
 
 
+@pytest.mark.slow
 def test_the_declared_range_holds_on_synthetic_and_trained_runs(make_run, trained_run):
     within(score_table(make_run(gates=("b2", "b3"), unseen=UNSEEN)), ("b2", "b3"), 10, 4)
     for split in trained_run.sample_log().splits:

@@ -60,6 +60,7 @@ def loop_precision_at_k(score, positive) -> float:
     return float(np.mean(ways))
 
 
+@pytest.mark.slow
 @given(labelled())
 def test_average_precision_equals_scikit_learn(sample):
     score, positive = sample
@@ -117,12 +118,14 @@ def test_figures_depend_only_on_the_ranking(sample, random):
     assert values(np.exp(score) - 7, positive) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(labelled(), st.integers(2, 4))
 def test_repeating_every_sample_changes_nothing(sample, times):
     score, positive = sample
     assert values(np.tile(score, times), np.tile(positive, times)) == pytest.approx(values(score, positive))
 
 
+@pytest.mark.slow
 @given(labelled(), st.data())
 def test_a_weight_equals_that_many_copies(sample, data):
     score, positive = sample
@@ -206,6 +209,7 @@ def test_infinite_losses_rank_highest():
     assert values(np.array([np.inf, 1, 2]), np.array([True, False, False])) == [1, 1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resamples", [0, 20])
 def test_detection_gives_the_same_figures_as_the_table_of_separations(make_run, resamples):
     table = score_table(make_run(n=400, gates=()))

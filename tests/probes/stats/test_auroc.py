@@ -29,6 +29,7 @@ def test_the_components_are_shares_of_won_pairs(decimals: int) -> None:
     np.testing.assert_allclose(beating, wins.mean(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [8, 0])
 def test_with_many_samples_it_is_delongs_interval(decimals: int) -> None:
     rng = np.random.default_rng(1)
@@ -39,6 +40,7 @@ def test_with_many_samples_it_is_delongs_interval(decimals: int) -> None:
     assert auroc_interval(score, positive) == pytest.approx((area - half, area + half), abs=2e-4)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40), st.integers(2, 60), st.floats(-3, 6), st.sampled_from([8, 0]), st.integers(0, 999))
 def test_it_contains_the_auroc_and_turns_with_the_score(m, n, shift, decimals, seed):
     rng = np.random.default_rng(seed)

@@ -51,6 +51,7 @@ def test_a_share_below_the_lower_end_after_one_hit_is_not_missed_by_every_hit() 
     assert share_coverage(10, share)[0] > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", CHEAP)
 def test_the_interval_holds_in_its_corners(interval: str) -> None:
     for corner in [one for one in of(interval) if (interval, one.n) not in WITHHELD]:

@@ -31,6 +31,7 @@ def continuous(seed, n=3000):
     return rng.normal(positive * 1.2, 1.0), positive
 
 
+@pytest.mark.slow
 @given(scored())
 def test_the_figures_equal_scikit_learn(case):
     score, positive = case
@@ -47,6 +48,7 @@ def test_the_figures_equal_scikit_learn(case):
         assert ranking.fpr_at_tpr(wanted) == fpr[np.argmax(tpr >= wanted)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:AUTC")  # a metric of theirs that equal scores have not
 @given(scored())
 def test_the_figures_equal_pytorch_ood(case):
@@ -83,6 +85,7 @@ def test_turned_is_the_ranking_of_the_negated_score(case):
     assert turned.auroc == pytest.approx(ranking.auroc, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(scored(), st.data())
 def test_a_weight_equals_that_many_copies(case, data):
     score, positive = case
