@@ -186,6 +186,7 @@ def test_verify_finds_open_images_beside_the_manifest(tmp_path, data, memgate):
     assert "as recorded" in memgate("verify", "../manifest.npz", *data)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["given_label", "image_op", "pixels", "sample_id", "clean_label"])
 def test_verify_names_the_column_that_differs(data, memgate, column):
     memgate("--noise", "symmetric:0.25", "randx:0.5", *data)
@@ -204,6 +205,7 @@ def test_formats_of_the_flag_are_those_there_are():
     assert get_args(ExchangeFormat) == tuple(FORMATS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["dividemix", "evidentialmix", "csv"])
 def test_labels_go_out_and_come_in(data, memgate, form):
     memgate("--noise", "symmetric:0.25", "--out", "one.npz", *data)

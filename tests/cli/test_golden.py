@@ -30,12 +30,14 @@ def newest(tmp_path: Path) -> Run:
     return Run(Path(shutil.copytree(GOLDEN / "log_2", tmp_path / "log_2")))
 
 
+@pytest.mark.slow
 def test_the_values_are_exported_to_the_same_bytes(golden: Run, exit_code: Callable[..., int]) -> None:
     out = golden.path / "again.csv"
     assert exit_code("export", golden.path, "--shape", "long", "--format", "csv", "--out", out) == 0
     assert out.read_bytes() == (GOLDEN / "long.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_probe_results_are_shown_and_their_run_is_named_where_it_is_unknown(
     golden: Run, exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,6 +48,7 @@ def test_probe_results_are_shown_and_their_run_is_named_where_it_is_unknown(
     assert ("did not record the run" in shown) == (golden.name == "log_1")
 
 
+@pytest.mark.slow
 def test_a_golden_run_is_what_it_says(golden: Run) -> None:
     (result,) = load_results(golden, "csr")
     np.testing.assert_array_equal(
@@ -116,6 +119,7 @@ def test_a_format_of_a_newer_version_is_a_sentence(newest: Run, read: Callable[[
         read(newest)
 
 
+@pytest.mark.slow
 def test_a_former_result_without_its_settings_is_a_sentence(
     tmp_path: Path, exit_code: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

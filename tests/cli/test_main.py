@@ -242,6 +242,7 @@ def test_a_file_noise_py_in_the_current_folder_is_named(tmp_path):
     assert ended.returncode == 2
 
 
+@pytest.mark.slow
 def test_misspelt_commands_and_flags_name_the_one_that_is_meant(one_sentence):
     assert "'memgate' has no command 'exprot': perhaps export is meant" in one_sentence("exprot", "x")
     assert "'memgate probe' has no command 'crs': perhaps csr is meant" in one_sentence("probe", "crs", "x")

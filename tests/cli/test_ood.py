@@ -221,6 +221,7 @@ def test_a_group_counts_only_its_sets_and_each_once(trained_run, sets, capsys):
     assert "The same images as noise: no group's mean counts them again." in printed
 
 
+@pytest.mark.slow
 def test_a_single_image_has_figures(trained_run, tmp_path, capsys):
     np.savez(tmp_path / "one.npz", images=np.zeros((1, 8, 8, 3), np.uint8))
     probe("ood", trained_run.path, "--ood", f"one={tmp_path / 'one.npz'}", "--k", "5")
@@ -242,6 +243,7 @@ def test_a_run_without_gates_and_both_probes_side_by_side(plain_run, sets, capsy
     assert "among 60 training samples" in printed
 
 
+@pytest.mark.slow
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, interrupt, capsys):
     interrupt(ood_run, "outputs_of", 3)
     with pytest.raises(SystemExit, match="130"):
@@ -252,6 +254,7 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, sets, int
     assert "noise (in no group)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_images_that_are_not_foreign_are_said(trained_run, tmp_path, capsys):
     inputs = inputs_of(trained_run)
     images = np.concatenate([inputs.train.images[:3], inputs.image_set("test").images[:2]])

@@ -122,6 +122,7 @@ def test_a_corrupted_copy_is_probed_on_the_samples_of_its_original(trained_run):
     np.testing.assert_array_equal(probed_rows(inputs, "test", 0), np.arange(60))
 
 
+@pytest.mark.slow
 def test_labels_play_no_part(trained_run, monkeypatch):
     def probed():
         return next(probe_run(trained_run, configure("lass", 1), Plan(splits=["train"], n=40), most=0))
@@ -145,6 +146,7 @@ def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt
     assert "Stopped: val of epoch 1 finished and kept in" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("log_without_last_epoch")
 def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys):
     probe("csr", trained_run.path, "--splits", "train", *FEW)
@@ -153,6 +155,7 @@ def test_an_epoch_that_the_log_lacks_has_no_routes(trained_run, capsys):
     assert "routed (" not in printed
 
 
+@pytest.mark.slow
 def test_a_run_without_gate_and_without_noise(plain_run, capsys):
     probe("csr", plain_run.path, "--method", "fgsm", "--radius", "0", "2")
     printed = capsys.readouterr().out
@@ -185,6 +188,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )
@@ -202,6 +206,7 @@ def test_damaged_results_are_noticed_before_anything_is_computed(trained_run, mo
         probe("csr", trained_run.path)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_keeps_what_was_found_before(trained_run, capsys):
     (trained_run.path / "checkpoints" / "epoch_002.pt").write_bytes(b"nothing")
     with pytest.raises(MemgateError, match=r"epoch_002.pt is damaged \(it is no archive"):

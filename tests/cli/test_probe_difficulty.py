@@ -182,6 +182,7 @@ def test_which_scores_the_given_labels_decide(trained_run, monkeypatch):
     assert (before[depth]["knn_prediction"] != after[depth]["knn_prediction"]).any()
 
 
+@pytest.mark.slow
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
     interrupt(difficulty_run, "prediction_depths", 1)
     with pytest.raises(SystemExit, match="130"):
@@ -219,6 +220,7 @@ def test_a_run_without_gate_and_without_noise(plain_run, capsys):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_points_by_name_and_numbers_that_are_undefined(trained_run):
     (result,) = probe_run(trained_run, DifficultyConfig(("prediction_depth",)), Plan(splits=["train"], n=40))
     depth = np.full(40, 8, np.int32)
@@ -275,6 +277,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )
@@ -284,6 +287,7 @@ def test_what_is_wrong_is_said(trained, one_sentence, arguments, sentence):
     assert not (trained / "probes" / "difficulty.h5").exists()
 
 
+@pytest.mark.slow
 def test_who_votes_matters_only_where_there_is_a_vote(trained_run):
     probe(
         "difficulty", trained_run.path, "--splits", "val", "--scores", "grand", "--support", "10", "--n", "5"

@@ -109,6 +109,7 @@ def test_json_has_what_the_tables_leave_out(runs, printed):
     assert {row["correlation"]["column"] for row in document["linear_hardness"]} >= {"loss_mean", "aum"}
 
 
+@pytest.mark.slow
 def test_gates_that_mix_are_open_above_a_threshold_and_have_no_routes(runs, printed):
     done = printed("probe", "gates", runs / "layer-two-way", "--splits", "train", "--threshold", "0")
     assert re.search(r"all +6 +6 \(100%\)", done)

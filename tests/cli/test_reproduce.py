@@ -149,6 +149,7 @@ def test_the_folder_of_the_runs_may_be_named_otherwise_or_moved(flags, tmp_path,
     assert exit_code("reproduce", *rest, "--out", "elsewhere") == 0
 
 
+@pytest.mark.slow
 def test_a_run_of_other_settings_is_not_taken_for_ours(flags, exit_code, one_sentence):
     name = "paper-1-baseline-tiny-code-s0"
     train = ["train", "--recipe", "paper-1-baseline", "--name", name, *flags, "--model.depth", "8"]

@@ -139,6 +139,7 @@ def test_one_gate_that_reads_o2_saves_nothing(trained, tmp_path, capsys):
     np.testing.assert_array_equal(result.values["routed"], routed)
 
 
+@pytest.mark.slow
 def test_a_run_without_noise_has_no_contrast_and_one_without_gates_no_hard_routing(tmp_path, trained, capsys):
     data = DataConfig(name="digits", image_size=8, train_limit=60, test_limit=20)
     plain = ModelConfig(name="resnet", depth=8)
@@ -160,6 +161,7 @@ def test_a_run_without_noise_has_no_contrast_and_one_without_gates_no_hard_routi
         assert text not in printed.split("learned: g as it is")[0]
 
 
+@pytest.mark.slow
 def test_interrupted_in_the_middle_keeps_what_is_finished(trained_run, interrupt, capsys):
     interrupt(routing_run, "outputs_along_routes", 2)
     with pytest.raises(SystemExit, match="130"):
@@ -192,6 +194,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
 )

@@ -57,6 +57,7 @@ def test_medians_of_every_score_and_group(make_run, capsys):
         assert median["low"] is None or median["low"] < median["value"] < median["high"]
 
 
+@pytest.mark.slow
 def test_never_learned_is_counted_and_ranks_last(make_run, capsys):
     run = make_run(n=60, epochs=2, noise=("symmetric:0.5",))
     table = score_table(run)
@@ -87,6 +88,7 @@ def test_the_hardest_are_at_the_declared_end(make_run, capsys, by):
     assert sheet(capsys, run.path)["hardest"] == []
 
 
+@pytest.mark.slow
 def test_no_noise_no_groups_and_no_gate_no_gate_scores(make_run, capsys):
     run = make_run(noise=(), gates=())
     result = sheet(capsys, run.path)
@@ -102,11 +104,13 @@ def test_no_noise_no_groups_and_no_gate_no_gate_scores(make_run, capsys):
         printed(capsys, "score", run.path, "--by", "gate_mean")
 
 
+@pytest.mark.slow
 def test_all_corrupted_by_one_cause_is_one_group(make_run, capsys):
     assert sheet(capsys, make_run(noise=("symmetric:1",)).path)["groups"] == {"all": 200}
     assert sheet(capsys, make_run(noise=("symmetric:0.5",)).path)["groups"] == {"clean": 100, "label": 100}
 
 
+@pytest.mark.slow
 def test_markdown_and_the_written_table(make_run, capsys, tmp_path):
     run = make_run(n=30, gates=("b2", "b3"))
     ids = np.array([0, 29])
@@ -124,6 +128,7 @@ def test_markdown_and_the_written_table(make_run, capsys, tmp_path):
     assert result["critical_radius"].dropna().tolist() == [1.5, 2.5]
 
 
+@pytest.mark.slow
 def test_gaps_damage_and_unfinished_runs_give_what_is_whole_and_say_so(make_run, capsys):
     run = make_run(n=20, epochs=9, every=2, finished=6)
     with h5py.File(run.path / "log.h5", "r+") as handle:

@@ -41,6 +41,7 @@ def test_every_part_is_shown_with_and_without_clean_samples(part: str, run: Run,
         assert not errors(at), cause
 
 
+@pytest.mark.slow
 def test_frequencies_are_those_of_the_patterns(run: Run, open_page: Any) -> None:
     at = open_page("filters", run=run.name, gate="b1u01", filter="b1u01/3")
     opened, samples = opened_of(result_of(run))[:16], run.sample_log().samples("train")
@@ -101,6 +102,7 @@ def test_without_results_it_says_what_to_type(make_run: MakeRun, open_page: Any)
     assert at.code[0].value.endswith("--splits train")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gates", "remedy"), [((), "--model.name channel-gate"), (("b3",), "probe routing")])
 def test_networks_without_such_gates_say_so(
     gates: tuple[str, ...], remedy: str, make_run: MakeRun, open_page: Any
@@ -147,6 +149,7 @@ def test_patterns_are_read_of_the_samples_that_pass_the_filter(run: Run, open_pa
     assert table(clean, "by features")["by gates"].iloc[0] == percent(shown.shares[0].gates)
 
 
+@pytest.mark.slow
 def test_results_of_former_versions_say_what_to_type_for_patterns(run: Run, open_page: Any) -> None:
     save_results(run, "gates", [result_of(run)])
     at = open_page("filters", run=run.name, show="patterns")
@@ -155,6 +158,7 @@ def test_results_of_former_versions_say_what_to_type_for_patterns(run: Run, open
     assert figure(at, "filters_on")
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_results_is_a_sentence(run: Run, open_page: Any) -> None:
     probe_path(run, "gates").write_bytes(b"no HDF5")
     assert any("gates.h5 is damaged" in sentence for sentence in errors(open_page("filters", run=run.name)))

@@ -118,6 +118,7 @@ def test_a_sample_has_a_matrix_where_its_gates_are_many(make_run: MakeRun, open_
     assert not [element for element in at.get("plotly_chart") if "-sample_gates" in element.proto.id]
 
 
+@pytest.mark.slow
 def test_without_corrupted_samples_there_is_no_difference(make_run: MakeRun, open_page: Any) -> None:
     run = make_run(gates=("b2", "b3"))
     at = open_page("overview", run=run.name, split="test", cells="difference")
@@ -127,6 +128,7 @@ def test_without_corrupted_samples_there_is_no_difference(make_run: MakeRun, ope
     assert not errors(at)
 
 
+@pytest.mark.slow
 def test_one_gate_needs_no_matrix(make_run: MakeRun, open_page: Any) -> None:
     at = open_page("overview", run=make_run().name)
     assert not [element for element in at.get("plotly_chart") if "-gate_matrix" in element.proto.id]

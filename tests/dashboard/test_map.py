@@ -48,6 +48,7 @@ def drawn(at: Any) -> dict[str, dict[int, tuple[float, float]]]:
     }
 
 
+@pytest.mark.slow
 def test_points_are_the_stored_ones_by_cause(run: Run, open_page: Any) -> None:
     at, result = open_page("map", run=run.name), mapped(run)
     assert not errors(at)
@@ -103,6 +104,7 @@ def test_a_lasso_selects_also_what_is_not_drawn(
     assert not np.isnan(y).any()
 
 
+@pytest.mark.slow
 def test_the_filter_hides_points_and_is_counted(run: Run, open_page: Any) -> None:
     at = open_page("map", run=run.name, cause="corrupted")
     corrupted = int((run.sample_log().samples("train").cause != "clean").sum())
@@ -116,6 +118,7 @@ def test_the_filter_hides_points_and_is_counted(run: Run, open_page: Any) -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_map_that_is_missing_is_a_command(run: Run, make_run: MakeRun, open_page: Any) -> None:
     at = open_page("map", run=make_run(n=30).name)
     assert at.code[0].value.endswith(" --splits train")

@@ -68,6 +68,7 @@ def test_every_page_opens_over_missing_values(page: str, gaps: Run, open_page: A
     assert not errors(open_page(page, run="mine"))
 
 
+@pytest.mark.slow
 def test_without_clean_labels_no_page_calls_a_sample_clean(make_recorder: Any, open_page: Any) -> None:
     record_gaps(make_recorder(labels=GIVEN, images=IMAGES))
     at = open_page("sample", run="mine", id="1")

@@ -106,6 +106,7 @@ def test_a_damaged_run_has_its_row_and_its_sentence(make_run: MakeRun, open_page
     assert len(at.error) == 2
 
 
+@pytest.mark.slow
 def test_a_click_opens_the_run_that_was_in_the_row(make_run: MakeRun, open_page: Any) -> None:
     make_run(name="old")
     at = open_page("runs")

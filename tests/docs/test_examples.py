@@ -88,6 +88,7 @@ def test_the_readmes_examples_record_and_find_what_they_say(
     assert all(len(block.code.splitlines()) <= 10 for block in blocks("README.md", "python"))
 
 
+@pytest.mark.slow
 def test_the_plain_loop_records_a_run(workplace: Path) -> None:
     run_blocks(LOOP)  # the page calls its function on all digits
     result = report(Run(workplace / "runs" / "mine"))

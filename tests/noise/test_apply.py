@@ -37,6 +37,7 @@ def test_balanced_is_exact_in_every_class(count, rate):
         assert manifest.label_corrupted[inside].sum() == exact_count(rate, int(inside.sum()))
 
 
+@pytest.mark.slow
 @given(low=st.floats(0, 1), high=st.floats(0, 1), balanced=st.booleans())
 @settings(deadline=None)
 def test_a_lower_rate_is_nested_in_a_higher_one_with_the_same_results(low, high, balanced):
@@ -66,6 +67,7 @@ def test_the_order_of_the_input_does_not_matter(order):
         )
 
 
+@pytest.mark.slow
 @given(part=st.sets(st.integers(0, 79), min_size=1))
 @settings(deadline=None)
 def test_a_subset_gives_its_samples_the_same_new_labels(part):
@@ -74,6 +76,7 @@ def test_a_subset_gives_its_samples_the_same_new_labels(part):
     np.testing.assert_array_equal(subset.labels, whole.labels[ids])
 
 
+@pytest.mark.slow
 @given(first=st.integers(0, 30), second=st.integers(0, 30), image=st.integers(0, 60))
 @settings(deadline=None)
 def test_at_most_one_operation_per_target(first, second, image):

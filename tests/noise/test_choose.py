@@ -21,6 +21,7 @@ def test_hash_order_is_the_order_of_the_stated_hashes(ids, seed):
     assert [ids[position] for position in order] == sorted(ids, key=digest)
 
 
+@pytest.mark.slow
 @given(ids=distinct_ids, data=st.data())
 def test_hash_order_ignores_input_order_and_other_samples(ids, data):
     whole = [ids[position] for position in hash_order(np.array(ids), "d", 0)]

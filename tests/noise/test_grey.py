@@ -44,6 +44,7 @@ def digest(images):
     return hashlib.sha256(images.tobytes()).hexdigest()[:16]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*IMAGE_KINDS, *VARIANTS])
 def test_no_kind_colours_grey_images(paths, kind, tmp_path):
     text = spec_of(paths, kind)

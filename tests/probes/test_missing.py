@@ -74,6 +74,7 @@ def test_an_event_that_could_not_be_observed_does_not_rank_as_the_hardest(gaps):
     assert np.isnan(suspicion(table, "first_learned_epoch", SCORES["first_learned_epoch"])[NO_LOGITS])
 
 
+@pytest.mark.slow
 def test_the_report_counts_only_known_routes_and_predictions_and_says_how_many_are_missing(gaps):
     result = report(gaps, resamples=0)
     everyone = result.groups[0]
@@ -121,6 +122,7 @@ def test_long_tables_are_empty_where_a_value_is_missing(gaps, tmp_path):
     assert [row["sample_id"] for row in rows[-N:] if row["pred"] is None] == sorted(NO_CLASS_LAST)
 
 
+@pytest.mark.slow
 def test_arrays_say_where_a_flag_is_known(gaps, tmp_path):
     plan = ExportPlan("matrix", quantities=("routed", "pred"))
     path = export_run(gaps, plan, tmp_path / "a.npz")
@@ -161,6 +163,7 @@ def test_the_files_of_other_tools_have_empty_cells(gaps, tmp_path):
         assert not first.apply(lambda column: column.str.contains(str(UNSEEN_CLASS))).to_numpy().any()
 
 
+@pytest.mark.slow
 def test_a_gate_without_a_classifier_has_no_signed_entropy(make_run):
     """Its sign would always be negative: the entropy under another name. Its H is that of two choices."""
     run = make_run(n=60, two_way=True)

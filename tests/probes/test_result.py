@@ -150,6 +150,7 @@ def as_written_by_0_1_0(path):
     plain.replace(path)
 
 
+@pytest.mark.slow
 def test_a_result_of_a_former_version_stays_unbound_when_others_are_added(make_run):
     run = make_run(epochs=1, n=20, test_n=10)
     as_written_by_0_1_0(saved(run, [result()]))

@@ -175,6 +175,7 @@ def test_limit_above_the_set_is_refused_in_one_sentence():
 # Validation
 
 
+@pytest.mark.slow
 @given(
     labels=st.lists(st.integers(0, 4), min_size=20, max_size=90),
     fraction=st.floats(0.05, 0.5),

@@ -263,6 +263,7 @@ print(t.SampleLog(path).epochs("train").tolist())
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_refuses_raises_and_the_rest_stays_readable(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, tmp_path / "log.h5", Path(__file__).parent],

@@ -192,6 +192,7 @@ def older(tmp_path: Path) -> Path:
     return Path(shutil.copy(GOLDEN / "log_1" / "log.h5", tmp_path / "log.h5"))
 
 
+@pytest.mark.slow
 def test_an_older_log_is_continued_in_its_own_format(older: Path) -> None:
     records = dict(SampleLog(older).records("train", [1, 2]))
     writer = SampleLogWriter.open(older)

@@ -47,6 +47,7 @@ def test_all_arrays_are_of_the_epochs_at_the_moment_of_opening(make_run, monkeyp
     assert len(shorter.to_frame(["loss"])) == 2 * 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [("b3",), ("b2", "b3"), ()])
 def test_the_table_is_the_long_export(make_run, gates):
     order = np.random.default_rng(0).permutation(200).tolist()

@@ -86,6 +86,7 @@ def test_the_gates_of_an_imagenet_resnet_34_have_the_papers_size():
     assert 0.11e6 < gates < 0.12e6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_values")
 def test_the_overhead_of_an_imagenet_gate_is_the_papers_with_pooling():
     """Section 4.1: 0.018 % to 0.087 %; maps of 56x56 to 7x7 as behind ImageNet's stem."""
@@ -137,6 +138,7 @@ def test_everything_open_costs_what_the_flop_counter_counts(backbone):
     assert cost.of(shares(config, dict.fromkeys(config.gate_channels, 0))).tolist() == [cost.always]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_each_closed_channel_saves_what_its_convolutions_cost(backbone):
     """Of the first unit of B2, from the sizes of its maps."""

@@ -173,6 +173,7 @@ def halves(channels: Tensor) -> Tensor:
     return (torch.arange(channels.shape[1]) % 2 == 0).to(channels).expand_as(channels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("training", [True, False])
 def test_a_closed_channel_has_no_gradient(backbone, training):

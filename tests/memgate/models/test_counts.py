@@ -80,6 +80,7 @@ def test_resnet_34_gated_in_b3_has_the_papers_parameters(name, expected):
     assert parameters(meta(config, 10)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "classes", "own"),
     [(R110, 10, 9_298), (R110, 100, 28_828), (R164, 10, 30_034), (R164, 100, 49_564)],

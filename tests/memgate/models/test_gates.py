@@ -102,6 +102,7 @@ BLOCK_CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", BLOCK_CASES)
 def test_block_gates_equal_the_independent_formulation(config):
     model, images = made(config), images_of()

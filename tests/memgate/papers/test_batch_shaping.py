@@ -137,6 +137,7 @@ def parameters_of(name):
         return sum(parameter.numel() for parameter in MODELS[model.name](model, 10, 32).parameters())
 
 
+@pytest.mark.slow
 def test_a_rows_network_has_the_papers_size():
     """Option B, gates without a first bias; the rows of a family differ in gamma only."""
     for depth, trunk, gates in ((20, 272_474, 10_608), (32, 466_906, 18_192)):
@@ -237,6 +238,7 @@ def test_a_row_that_cannot_be_trained_says_why_and_nothing_takes_its_place(name,
             reproduction([row], ReproductionSettings("tiny", "code", (0,)))
 
 
+@pytest.mark.slow
 def test_rows_beside_those_that_cannot_be_trained_are_trained():
     rows = find_rows("paper-bas-figure-3")
     plan = reproduction(rows, ReproductionSettings("tiny", "code", (0, 1)))

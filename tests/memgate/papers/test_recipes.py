@@ -98,6 +98,7 @@ def test_every_rows_network_has_the_documents_number_of_parameters():
         assert counted[shape] == expected_parameters(row), row.row
 
 
+@pytest.mark.slow
 def test_settings_of_a_row():
     config = recipe("paper-2-baseline-0.001-step50")
     assert (config.data.name, config.data.normalisation, config.data.augment) == (
@@ -146,6 +147,7 @@ def test_a_row_has_the_documents_gate(row, network, changed):
     assert (model.name, model.gate.changed()) == (network, changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reading", ["code", "text"])
 def test_every_rows_training_settings_in_both_readings(reading):
     """Section 5 of spec/gating.md: the same SGD for all; epochs, milestones and warm-up by backbone and document."""

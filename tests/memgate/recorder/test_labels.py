@@ -18,6 +18,7 @@ from probes.report.report import report
 from tests.helpers.recording import CLEAN, GIVEN, N, feed, logits_of, recorded
 
 
+@pytest.mark.slow
 def test_wrong_labels_get_a_cause_and_a_label_list(make_recorder: Any) -> None:
     with make_recorder(
         clean_labels=CLEAN, class_names=list("abcd"), data="letters", seed=7, model="mlp"

@@ -25,6 +25,7 @@ from probes.scores.table import snapshot_scores
 from tests.helpers.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 
 
+@pytest.mark.slow
 def test_values_equal_those_of_evaluate_split(trained_run: Run, make_recorder: Any) -> None:
     inputs, cpu = inputs_of(trained_run), torch.device("cpu")
     model, epoch = load_network(trained_run, "last", cpu)
@@ -176,6 +177,7 @@ def test_gates_with_and_without_a_classifier(make_recorder: Any) -> None:
     assert "routed to B3" in text
 
 
+@pytest.mark.slow
 def test_splits_need_not_be_recorded_in_every_epoch(make_recorder: Any) -> None:
     counts = {"train": N, "val": 5, "test": 6}
     tests = torch.tensor([0, 1, 2, 3, 0, 1])
@@ -211,6 +213,7 @@ def test_epoch_numbers_may_be_skipped(make_recorder: Any) -> None:
     assert (run.status().state, run.status().epoch) == ("complete", 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "state", "message"),
     [

@@ -18,6 +18,7 @@ from probes.export.plan import ExportPlan
 from tests.helpers.recording import CLEAN, N, feed
 
 
+@pytest.mark.slow
 def test_reading_commands_work_and_commands_that_need_the_network_raise(
     make_recorder: Any, make_run: Any, capsys: Any
 ) -> None:

@@ -102,6 +102,7 @@ def test_the_report_has_a_row_per_cause_and_per_kind(config):
     assert sum(rows[name].n for name in causes if name in rows) == rows["corrupted"].n
 
 
+@pytest.mark.slow
 def test_training_on_a_manifest_reproduces_its_noise(config, tmp_path):
     inputs = load_inputs(replace(config, noise_on=("test",)))
     path = tmp_path / "given.npz"
@@ -178,6 +179,7 @@ def test_a_manifest_from_before_the_rule_for_grey_images_is_followed_in_copies_t
         assert not inputs.manifests[split].header.grey
 
 
+@pytest.mark.slow
 def test_an_open_source_is_found_beside_the_manifest(config, tmp_path):
     inputs = load_inputs(config)
     elsewhere = tmp_path / "elsewhere"
@@ -240,6 +242,7 @@ def rendered(monkeypatch):
     return positions
 
 
+@pytest.mark.slow
 def test_a_subset_is_the_rows_of_the_whole_and_renders_only_these(config, rendered):
     trained = load_inputs(replace(config, noise_on=("test",)))
     run = train(replace(config, noise_on=("test",)))
@@ -287,6 +290,7 @@ def test_a_probe_of_few_samples_renders_these_alone(config, rendered):
         np.testing.assert_array_equal(visit.images.images, visit.inputs.train.images[rows])
 
 
+@pytest.mark.slow
 def test_a_changed_source_is_noticed_when_images_are_restored(config, tmp_path):
     run = train(config)
     np.savez(tmp_path / "foreign.npz", images=pictures(30, SIDE))

@@ -22,6 +22,7 @@ def scipys_cdf(z: np.ndarray, a: float, b: float) -> np.ndarray:
     return np.where(z < 0, special.betainc(a, b, p), special.betaincc(b, a, q))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("a", "b"), PARAMETERS)
 def test_cdf_and_its_reflection_are_scipys(a: float, b: float) -> None:
     for dtype, error in ((torch.float64, 3e-9), (torch.float32, 6e-7)):

@@ -100,6 +100,7 @@ def test_known_values_of_the_papers_prior(gates: torch.Tensor, expected: float) 
     assert batch_shaping_loss(logits, PAPER.of_logits()).item() == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 80, 256])
 def test_draws_of_the_prior_have_the_same_expectation_for_every_prior(n: int) -> None:
     """It is 1 / (6 (N + 1)), also of a smaller last batch; 2,000 features, so that 5 standard errors are 10 %."""

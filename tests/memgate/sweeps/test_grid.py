@@ -248,6 +248,7 @@ def test_a_run_completed_by_another_process_has_not_failed(make_run):
     assert grid.still_failed([config], {"grid-s0": "log.h5 is open in another process"}) == {}
 
 
+@pytest.mark.slow
 def test_damaged_runs_are_listed_as_missing_from_the_table(make_run):
     names = [f"t-s{seed}" for seed in range(4)]
     made = [make_run(name=name, seed=seed, data_seed=7) for seed, name in enumerate(names)]

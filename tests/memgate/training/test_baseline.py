@@ -76,6 +76,7 @@ def test_the_gated_networks_trunk_equals_the_baselines_bit_by_bit(baseline, tmp_
     assert f"{total - 2} tensors loaded; fresh: head 2, gates 4" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_with_the_head_loaded_the_network_equals_the_baseline(baseline, tmp_path):
     config = small(tmp_path, "all", init_from=f"{baseline.path}:1", init_head="loaded")
     # A rate of 0: no weight changes.
@@ -123,6 +124,7 @@ def test_a_run_that_stopped_in_its_first_epoch_resumes_from_the_baselines_weight
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("init", "changes", "sentence"),
     [

@@ -56,6 +56,7 @@ def damages(data: bytes) -> list[bytes]:
     return [*flipped, *blocks, data[:-1], data[: len(data) // 2], data[:-300], b""]
 
 
+@pytest.mark.slow
 def test_every_damage_is_refused(saved: tuple[Run, TrainState]) -> None:
     run, _ = saved
     path = run.checkpoint("last")
@@ -155,6 +156,7 @@ def test_a_run_without_its_last_checkpoint_is_not_trained_from_the_start(
     assert run.status().epoch == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [0, 10**22, "many", None])
 def test_a_damaged_number_of_threads_is_said(
     saved: tuple[Run, TrainState], one_sentence: Callable[..., str], threads: object
@@ -169,6 +171,7 @@ def test_a_damaged_number_of_threads_is_said(
     assert "has the number of threads" in one_sentence("resume", run.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probe", ["csr", "difficulty", "routing"])
 def test_a_probe_whose_results_cannot_be_stored_computes_nothing(
     saved: tuple[Run, TrainState],

@@ -37,6 +37,7 @@ def test_of_all_images_it_tells_what_an_evaluation_of_the_whole_network_tells(ch
         assert one.time_ratio == one.ms_p50 / one.ms_dense_p50
 
 
+@pytest.mark.slow
 def test_the_table_and_its_json(channels, exit_code, capsys):
     assert exit_code("evaluate", channels.path, "--sliced", "--n", "5") == 0
     table = capsys.readouterr().out

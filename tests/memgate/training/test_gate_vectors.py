@@ -100,6 +100,7 @@ def test_the_size_is_printed_before_the_first_epoch(kept: Run, printed: io.Strin
     assert actual <= float(size[1]) + 0.05 <= actual + overhead
 
 
+@pytest.mark.slow
 def test_online_the_training_pass_s_own_vectors_are_kept(tmp_path: Path) -> None:
     run = train(small(tmp_path, "online", LogConfig(mode="online"), epochs=1))
     vectors = run.gate_vectors()

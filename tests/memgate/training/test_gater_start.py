@@ -35,6 +35,7 @@ def weights(run):
     return torch.load(run.checkpoint("last"), weights_only=True)["model"]
 
 
+@pytest.mark.slow
 def test_backbone_and_gater_start_from_the_weights_of_other_runs(resnet, tmp_path, interrupt, capsys):
     interrupt(torch.optim.SGD, "step", 1)  # stops before the first update
     with pytest.raises(Stopped):
@@ -85,6 +86,7 @@ def test_what_init_gater_does_not_go_with(changes, words):
         RunConfig(**{"model": GATED, "init_gater": "x", **changes})
 
 
+@pytest.mark.slow
 def test_dropout_rises_from_step_to_step(tmp_path, monkeypatch):
     rates = []
     step = memgate.training.loop.train_step

@@ -198,6 +198,7 @@ def test_a_status_that_is_damaged_while_the_log_is_opened_leaves_it_unlocked(mak
     assert error.value.__traceback__  # whose frames hold the writer
 
 
+@pytest.mark.slow
 def test_bf16_keeps_the_logged_values_in_float32(tmp_path):
     run = train(small(tmp_path, train=TrainConfig(epochs=1, batch_size=64, precision="bf16")))
     log = run.sample_log()
@@ -523,6 +524,7 @@ def test_what_can_never_train_is_refused_before_its_folder_is_made(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_taken_name_and_a_diverged_loss_raise(tmp_path):
     train(small(tmp_path, train=TrainConfig(epochs=1)))
     with pytest.raises(MemgateError, match="exists already: choose another --name, or go on"):
@@ -532,6 +534,7 @@ def test_a_taken_name_and_a_diverged_loss_raise(tmp_path):
     assert open_run(tmp_path / "diverges").status().state == "failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_a_run_with_changed_data_does_not_resume(tmp_path, split):
     draw = np.random.default_rng(0)
@@ -553,6 +556,7 @@ def test_a_run_with_changed_data_does_not_resume(tmp_path, split):
         resume(open_run(run.path))
 
 
+@pytest.mark.slow
 def test_config_json_is_the_resolved_configuration(tmp_path):
     run = train(small(tmp_path, train=TrainConfig(epochs=2)))
     requested = small(tmp_path, train=TrainConfig(epochs=2))

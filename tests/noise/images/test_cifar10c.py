@@ -85,6 +85,7 @@ def test_tables_agree_with_each_other():
     assert all(name in CONSTANTS[kind] for kind, name in WHOLE)
 
 
+@pytest.mark.slow
 @each_kind
 def test_all_corners_of_the_ranges_can_be_rendered(kind):
     images = made_up(3, 9, 12)
@@ -215,6 +216,7 @@ def test_shot_is_the_poisson_quantile_of_the_words(severity, photographs):
     np.testing.assert_allclose(values, np.clip(counts / photons, 0, 1) * 255, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("photons", [1, 2.5, 500, 10_000])
 def test_shot_is_exact_in_the_far_tails(photons):
     # Closer to 1 than 2^-40 the last digits of the distribution function itself decide.
@@ -355,6 +357,7 @@ def test_motion_blur_goes_up_and_down_equally_often():
     assert values[:, :, 8:].max() == 0  # Light comes from the right, so the trail lies to the left.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(32, 32), (20, 33), (96, 40), (5, 7)])
 @at_severities
 def test_zoom_blur_is_the_mean_of_scipys_zooms(shape, severity, photographs):

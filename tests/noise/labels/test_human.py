@@ -164,6 +164,7 @@ def test_a_pt_file_without_torch_is_refused(tmp_path, monkeypatch):
     assert "can only be read with torch" in refusal(task_of(f"human:column=aggre:file={path}", CLEAN))
 
 
+@pytest.mark.slow
 def test_the_label_kinds_import_neither_torch_nor_pandas():
     code = (
         "import sys; from noise.labels import asymmetric, human, instance, lists, matrix, symmetric; "

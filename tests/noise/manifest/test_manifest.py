@@ -34,6 +34,7 @@ def made(count=40, texts=("symmetric:0.4", "randx:0.25"), seed=0):
     ).manifest
 
 
+@pytest.mark.slow
 @given(rate=st.floats(0, 1), count=st.integers(1, 40), seed=st.integers(0, 2**63 - 1))
 @settings(max_examples=40, deadline=None)
 def test_save_and_load_round_trip_to_the_same_bytes(tmp_path_factory, rate, count, seed):
@@ -103,6 +104,7 @@ def test_a_missing_file_is_reported_in_one_sentence(tmp_path):
         Manifest.load(tmp_path)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_truncated_or_flipped_file_is_an_error_or_the_same_manifest(tmp_path_factory, data):
@@ -322,6 +324,7 @@ def test_an_empty_class_has_a_row_of_zeros():
     assert numbers["classes"][3]["label_realised"] == 0
 
 
+@pytest.mark.slow
 def test_many_classes_make_no_matrix_of_them():
     """65,535 classes are as many as there can be; their matrix would take 32 GiB."""
     labels = np.array([65_534, 0, 65_534, 7, 0, 1])

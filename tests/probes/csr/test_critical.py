@@ -122,6 +122,7 @@ def test_searches_agree_with_the_closed_form(method):
     assert (result.critical_radius[hit] <= 10.001).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_membership_grows_with_the_radius_from_nothing_at_zero(method):
     result = critical_samples(Small(), pictures(60), method=method, radius=(8, 0, 2, 0.3, 30), seed=3)
@@ -218,6 +219,7 @@ def test_batch_size_order_and_other_samples_do_not_matter(method):
         np.testing.assert_allclose(part.critical_radius, whole.critical_radius[some], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_noise_depends_on_the_sample_and_the_seed():
     model, images = Small(), pictures(90, side=8)
 
@@ -229,6 +231,7 @@ def test_noise_depends_on_the_sample_and_the_seed():
     assert (steps() != steps(sample_id=np.arange(90) + 1)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", WALKS)
 def test_early_exit_changes_only_the_cost(method):
     model, images = Small(), pictures(60, side=8)

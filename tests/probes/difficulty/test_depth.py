@@ -101,6 +101,7 @@ def given_network():
     return network, pixels, torch.randint(0, 10, (90,), generator=generator).numpy()
 
 
+@pytest.mark.slow
 def test_depths_of_a_network_by_hand(given_network):
     network, pixels, labels = given_network
     own = np.r_[np.arange(10), np.full(5, -1)]

@@ -25,6 +25,7 @@ def same(result, expected):
     np.testing.assert_allclose(result, np.array(expected, float), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(FLOATS)
 def test_reductions_equal_a_loop(case):
     values, seen = case
@@ -39,6 +40,7 @@ def test_reductions_equal_a_loop(case):
     np.testing.assert_allclose(reductions.std(hidden, seen), spread, atol=1e-5)
 
 
+@pytest.mark.slow
 @given(BOOLS)
 def test_events_equal_a_loop(case):
     state, seen = case

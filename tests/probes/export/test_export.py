@@ -172,6 +172,7 @@ def test_summary_columns_and_values(make_run):
     np.testing.assert_allclose(table["variability"], p.std(0), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_summary_of_other_gates_and_splits(make_run):
     two = [name.replace("_b2", "_b3") for name in GATE_B2]
     assert list(summary(make_run(gates=("b2", "b3")))) == IDENTITY + GATE_B2 + two + FIT
@@ -280,6 +281,7 @@ def test_formulas_are_defused_where_people_read_and_kept_where_programs_do(tmp_p
     assert pd.read_csv(stream)["word"].fillna("").tolist() == [word or "" for word in words]
 
 
+@pytest.mark.slow
 def test_a_summary_guards_formulas_in_a_file_and_not_in_a_stream(make_run, tmp_path, monkeypatch):
     run = make_run(n=20)
     original = files.export_summary
@@ -298,6 +300,7 @@ def test_a_summary_guards_formulas_in_a_file_and_not_in_a_stream(make_run, tmp_p
     assert set(pd.read_parquet(parquet)["cause"]) == {"=1+1"}
 
 
+@pytest.mark.slow
 def test_the_ending_names_the_format(make_run, tmp_path):
     run = make_run(n=20)
     assert (
@@ -321,6 +324,7 @@ def test_the_ending_names_the_format(make_run, tmp_path):
         run.export(tmp_path / "m.csv", shape="matrix")
 
 
+@pytest.mark.slow
 def test_only_an_export_is_replaced_unless_asked(make_run, tmp_path, one_sentence, exit_code):
     run, path = make_run(n=20), tmp_path / "precious.csv"
     path.write_text("mine")

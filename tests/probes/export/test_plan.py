@@ -170,6 +170,7 @@ def test_few_places_are_few_parts_and_all_are_covered_once():
     assert [part for part, _ in spans(np.array([50_000, 3]), 4096)] == [slice(3, 4), slice(50_000, 50_001)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ids", [None, np.random.default_rng(0).permutation(200) * 3])
 def test_samples_meet_every_condition(make_run, ids):
     run = make_run(gates=("b2", "b3"), unseen={4: [0, 1]}, ids=ids, classes=5)
@@ -231,6 +232,7 @@ def test_a_log_without_gates_has_no_routes(make_run):
         choose(make_run(gates=()), ExportPlan(filter=Filter(route="routed")))
 
 
+@pytest.mark.slow
 def test_a_part_of_the_summary_has_the_numbers_of_the_whole(make_run):
     run = make_run(
         gates=("b2", "b3"), unseen={2: [5], 3: [5, 6]}, ids=np.random.default_rng(1).permutation(200)
@@ -244,6 +246,7 @@ def test_a_part_of_the_summary_has_the_numbers_of_the_whole(make_run):
         np.testing.assert_array_equal(result[name], whole.loc[result.index, name])
 
 
+@pytest.mark.slow
 def test_a_summary_ends_at_its_epoch(make_run):
     run = make_run()
     early = pd.read_parquet(export_run(run, ExportPlan(format="parquet", epoch=2)))
@@ -294,6 +297,7 @@ def probed(run):
         )
 
 
+@pytest.mark.slow
 def test_the_summary_has_what_probes_have_stored(make_run):
     run = make_run(n=20)
     probed(run)

@@ -201,6 +201,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "sentence"), WRONG)
 def test_an_error_is_a_sentence(tmp_path, text, sentence):
     (tmp_path / "text.npy").write_text("no array")
@@ -284,6 +285,7 @@ def test_values_are_joined_by_id_and_turned_by_direction(make_run, tmp_path):
     assert (low.n, low.n_missing) == (200, 0)
 
 
+@pytest.mark.slow
 def test_test_split_no_noise_no_gate_and_gaps(make_run, tmp_path):
     run = make_run(noise=(), gates=())
     path = csv(tmp_path / "x.csv", sample_id=range(5, 50), value=np.arange(45.0), split=["test"] * 45)

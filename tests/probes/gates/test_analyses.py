@@ -183,6 +183,7 @@ def test_nearest_are_those_of_all_distances() -> None:
     np.testing.assert_array_equal(nearest_by_direction(features, 1)[0], alike.argmax(axis=1))
 
 
+@pytest.mark.slow
 def test_the_order_of_samples_does_not_matter_and_the_seed_does() -> None:
     rng = np.random.default_rng(4)
     samples, opened, features = samples_of(rng), rng.random((F, N)) < 0.4, rng.normal(size=(N, 8))

@@ -79,6 +79,7 @@ def test_patterns_are_the_channels_of_the_forward_pass(probed):
     np.testing.assert_allclose(answers.margin, logits[np.arange(N), LABELS.given] - rest, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_sample_s_own_pattern_changes_nothing(probed):
     *_, sizes, _, packed, answers = probed
     own = unpacked(packed, sum(sizes.values()))

@@ -52,6 +52,7 @@ def unchanged(model):
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchanged")
 def test_features_are_the_pooled_outputs_of_the_named_layers(model, samples):
     images, _ = samples
@@ -113,6 +114,7 @@ def test_gradient_norms_are_those_of_single_backward_passes(model, samples, scor
         np.testing.assert_allclose(score(model, samples[0] / 255, samples[1].numpy()), values, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchanged")
 def test_prediction_depth_at_named_layers(model):
     generator = torch.Generator().manual_seed(2)

@@ -35,6 +35,7 @@ def test_patterns_are_those_of_the_stored_result(make_run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_damaged_result_is_a_note(make_run) -> None:
     run = make_run(unit_depth=8, macs=True)
     save_results(run, "gates", [result_of(run)])

@@ -35,6 +35,7 @@ def damage(run: Run, split: str, row: int) -> None:
         loss[row, 0] = 77
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_log(make_run):
     run = make_run(val_n=20)
     result, log, manifest = report(run), run.sample_log(), run.manifest
@@ -175,6 +176,7 @@ def test_online_values_are_marked(make_run):
     assert "AUM and forgetting events are defined on the training passes" in evaluated
 
 
+@pytest.mark.slow
 def test_identity_curve_is_marked(make_run):
     run = make_run()
     path = run.path / "config.json"
@@ -185,6 +187,7 @@ def test_identity_curve_is_marked(make_run):
     assert any("identity" in note for note in report(Run(run.path)).notes)
 
 
+@pytest.mark.slow
 def test_stopped_run_reports_its_last_logged_epoch(make_run):
     result = report(make_run(epochs=6, finished=5, every=2))
     assert (result.epoch, result.planned, result.state) == (4, 6, "stopped")
@@ -208,6 +211,7 @@ def test_no_finished_epoch_is_a_sentence(make_run):
         report(make_run(finished=0))
 
 
+@pytest.mark.slow
 def test_a_log_of_which_nothing_is_whole_is_called_damaged(make_run):
     run = make_run(epochs=2)
     damage(run, "train", 0)
@@ -247,6 +251,7 @@ def test_unseen_samples_are_not_counted_as_wrong(make_run):
     assert group.fits_given.value == pytest.approx(np.mean(correct))
 
 
+@pytest.mark.slow
 def test_scores_from_checkpoints_are_in_it_with_their_epoch(make_run):
     run = make_run()
     radius = {"critical_radius": np.linspace(0, 1, 150, dtype=np.float32)}

@@ -126,6 +126,7 @@ def test_the_plot_has_a_curve_for_each_family_with_bars_over_seeds(runs):
     )
 
 
+@pytest.mark.slow
 def test_the_command_takes_runs_folders_and_sweeps(runs, tmp_path, exit_code, capsys, one_sentence):
     folder, page = tmp_path / "runs", tmp_path / "page.html"
     assert exit_code("trade-off", folder, "--out", page) == 0

@@ -556,6 +556,7 @@ def test_fewer_fitted_than_by_guessing_is_noted(single):
     assert "by guessing" not in to_terminal(single, single.sample_log(), of(single, "test_corrupted"))
 
 
+@pytest.mark.slow
 def test_the_table_of_the_samples_has_what_is_stored(probed, single, ungated):
     for run in (probed, single, ungated):
         result, table = of(run), routing_table(run)

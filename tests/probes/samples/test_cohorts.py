@@ -47,6 +47,7 @@ def test_a_saved_cohort_is_loaded_unchanged(make_run):
     assert [path.name for path in (run.path / "cohorts").iterdir() if path.suffix != ".json"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden", "x" * 65, "a\nb"])
 def test_an_invalid_name_is_refused(name, make_run):
     run = make_run()

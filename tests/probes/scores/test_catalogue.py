@@ -25,6 +25,7 @@ def test_every_score_is_listed_once_with_its_own_title():
     assert all(bool(score.probe) == (score.needs == "checkpoint") for score in SCORES.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [(), ("b3",), ("b2", "b3")])
 def test_the_summary_has_every_score_of_the_log_and_its_gates(make_run, gates):
     table = summary(make_run(n=20, gates=gates))
@@ -85,6 +86,7 @@ def test_ranges_as_text_and_as_numbers():
     assert SCORES["el2n_last"].range == "[0, 1.41]"
 
 
+@pytest.mark.slow
 def test_scores_that_depend_on_the_label_rank_wrong_labels_as_harder(make_run):
     """The synthetic runs learn wrong labels late, so scores that depend on the label must rank them as harder."""
     table = summary(make_run(n=1500, epochs=6, noise=("symmetric:0.4",)))

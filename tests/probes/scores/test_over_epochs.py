@@ -26,6 +26,7 @@ def curves(run: Run) -> dict[tuple[str, str | None, str], EpochCurve]:
     return {(curve.quantity, curve.gate, curve.against): curve for curve in rows}
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=20), st.data())
 def test_shares_equal_a_count_of_pairs(numbers, data):
     values = np.array(numbers, float)

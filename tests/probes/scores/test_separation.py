@@ -48,6 +48,7 @@ def test_infinite_losses_rank_highest():
     assert auroc([np.inf, 1, 2], [True, False, False], 1).value == 1
 
 
+@pytest.mark.slow
 def test_every_score_gate_and_cause_has_a_row(make_run):
     table = summary(make_run(gates=("b2", "b3")))
     rows = separations(table, ("b2", "b3"))
@@ -59,6 +60,7 @@ def test_every_score_gate_and_cause_has_a_row(make_run):
     assert row.auroc.value == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_no_gate_no_gate_scores_and_no_noise_no_scores(make_run):
     assert {row.score for row in separations(summary(make_run(gates=())), ())} == {
         name for name, score in SCORES.items() if score.needs == "log"

@@ -24,6 +24,7 @@ def test_without_results_of_probes_the_table_is_the_summary(make_run):
     assert table.attrs["checkpoints"] == {}
 
 
+@pytest.mark.slow
 def test_values_are_joined_by_sample_id(make_run):
     run = make_run(n=20, ids=np.random.default_rng(0).permutation(20) * 5)
     save_results(run, "csr", [result("csr", 3, "first-order", [95, 0, 35], critical_radius=[9.5, 0.0, 3.5])])
@@ -39,6 +40,7 @@ def test_values_are_joined_by_sample_id(make_run):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_latest_checkpoint_up_to_the_last_epoch_is_used(make_run):
     run = make_run(n=20)
     results = [
@@ -72,6 +74,7 @@ def test_of_two_variants_the_one_with_more_samples_is_used(make_run):
     assert variants == {"grand": "a", "prediction_depth": "z"}
 
 
+@pytest.mark.slow
 def test_a_damaged_file_gives_a_sentence_and_removes_only_its_columns(make_run):
     run = make_run(n=20)
     save_results(run, "csr", [result("csr", 3, "first-order", [0, 1], critical_radius=[1.0, 2.0])])

@@ -18,6 +18,7 @@ def test_rho_is_the_correlation_of_ranks_and_lies_in_its_interval():
     assert spearman_interval(x, -y) == pytest.approx((-rho, -high, -low))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["normal", "mixed", "tied"])
 def test_the_width_is_that_of_a_bootstrap(kind):
     rng = np.random.default_rng(3)

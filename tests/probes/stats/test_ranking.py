@@ -76,6 +76,7 @@ def test_figures_depend_only_on_the_order_of_the_scores(case, random):
         np.testing.assert_array_equal(again.negatives, ranking.negatives)
 
 
+@pytest.mark.slow
 @given(scored())
 def test_turned_is_the_ranking_of_the_negated_score(case):
     score, positive = case
