@@ -18,12 +18,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a test imports torch
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 (pytest passes it by name)
-    """A worker more than there are cores: browser, servers and stopped trainings leave a core idle at times."""
-    return (os.cpu_count() or 1) + 1
-
-
 settings.register_profile("memgate", deadline=None)  # other tests and jobs share the machine
 settings.load_profile("memgate")
 

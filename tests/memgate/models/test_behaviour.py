@@ -194,8 +194,8 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "pre, bottleneck, excited": {
         "depth": 20, "block": "bottleneck", "activation": "pre", "squeeze_excitation": True,
     },
-    "imagenet": {"depth": 18, "layout": "imagenet", "width": 0.1},
-    "imagenet, bottleneck": {"depth": 50, "block": "bottleneck", "layout": "imagenet", "width": 0.1},
+    "imagenet": {"depth": 18, "layout": "imagenet", "width": 0.125},
+    "imagenet, bottleneck": {"depth": 50, "block": "bottleneck", "layout": "imagenet", "width": 0.125},
 }  # fmt: skip
 
 
@@ -361,7 +361,7 @@ def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one
         schedule = TrainConfig(epochs=1, batch_size=64)
         return train(replace(config, model=model, train=schedule, data=replace(config.data, image_size=16)))
 
-    shape: Any = {"depth": 18, "layout": "imagenet", "width": 0.1}
+    shape: Any = {"depth": 18, "layout": "imagenet", "width": 0.125}
     gated = trained("gated", config_of("block-two-way", **shape))
     layered = trained("layered", config_of("layer-exclusive", **shape))
     control = trained("control", config_of("resnet", **shape))
