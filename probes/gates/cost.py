@@ -1,18 +1,16 @@
 """What samples cost, in MACs: by group against the clean ones, and by hardness, also within classes. No torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probes.gates.stored import GatesResult
+from probes.samples.probe_groups import Members
 from probes.stats.estimate import Estimate, average, estimate, excess
 from probes.stats.rank_correlation import spearman_interval, stratified_spearman
 from probes.stats.stratified import stratified_difference
-
-Members = Mapping[str, NDArray[np.bool_]]
-"""Group to its members among the probed samples [n]."""
 
 
 @dataclass(frozen=True)

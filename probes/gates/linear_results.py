@@ -1,6 +1,5 @@
 """How well linear probes of patterns and of features tell class, given label, corruption and hardness. No torch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +11,10 @@ from probes.gates.analyses import CLASS, CLASS_ALONE, CORRUPTION, FEATURES, GATE
 from probes.gates.cost import CostCorrelation, Hardness, cost_correlations
 from probes.gates.linear import FOLDS
 from probes.gates.stored import GatesResult
+from probes.samples.probe_groups import Members
 from probes.stats.cross_validation import predicted_share, widened
 from probes.stats.estimate import Estimate, difference
 from probes.stats.stratified import stratified_difference
-
-Members = Mapping[str, NDArray[np.bool_]]
-"""Group to its members among the probed samples [n]."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What samples lose along forced routes, by group. No torch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 
 from probes.gates.config import LEARNED, OTHER_CLASS, SAME_CLASS
 from probes.gates.stored import GatesResult
+from probes.samples.probe_groups import Members
 from probes.stats.estimate import Estimate, average, difference, excess, share
-
-Members = Mapping[str, NDArray[np.bool_]]
-"""Group to its members among the probed samples [n]."""
 
 
 @dataclass(frozen=True)

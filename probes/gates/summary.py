@@ -33,10 +33,22 @@ from probes.gates.neighbour_results import Neighbours, neighbours
 from probes.gates.stored import GatesResult
 from probes.gates.usage import FilterUse, SampleUse, filter_use, sample_use
 from probes.result import ProbeResult
-from probes.samples.probe_groups import probed_members
+from probes.samples.probe_groups import Members, probed_members
 
 EXTREMES = 5
 """Samples with the fewest and with the most MACs that are listed."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What patterns tell as vectors, see :mod:`probes.gates.analyses`; () and None where a result has no analyses."""
+
+    linear: tuple[ProbeAccuracy, ...]
+    wrong_labels: tuple[WrongLabels, ...]
+    causes: tuple[CauseProbe, ...]
+    hardness: tuple[HardnessProbe, ...]
+    neighbours: Neighbours | None
+    """Those of some samples may be others, which have no part in the rest."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +170,7 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
     classes, (cost, within) = view.image_class, cost_of(view)
     number = view.number_open.astype(np.float64)
     few, many = view.extremes(EXTREMES)
+    told = readings_of(view, groups)
     block = np.array([gate.partition("u")[0] for gate in view.gate_of])
     return GatesSummary(
         layers=tuple(_layer(view, gate, view.gate_of == gate) for gate in view.sizes),
@@ -177,11 +190,34 @@ def summary_of(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequence
         correlations=cost_correlations(cost, hardness, groups, classes),
         open_correlations=cost_correlations(number, hardness, groups, classes),
         routes=route_losses(view, groups),
-        linear=probe_accuracies(view),
-        wrong_labels=wrong_labels(view),
-        linear_causes=cause_probes(view),
-        linear_hardness=hardness_probes(view, groups),
-        neighbours=neighbours(view),
+        linear=told.linear,
+        wrong_labels=told.wrong_labels,
+        linear_causes=told.causes,
+        linear_hardness=told.hardness,
+        neighbours=told.neighbours,
+    )
+
+
+def readings_of(
+    view: GatesResult,
+    groups: Members,
+    whole: GatesResult | None = None,
+    shown: NDArray[np.bool_] | None = None,
+) -> Readings:
+    """What the patterns of a result tell as vectors.
+
+    Args:
+        view: the result, of all samples or of some.
+        groups: of its samples.
+        whole: the result with all samples, which may be neighbours; None where ``view`` has them.
+        shown: samples [n] of ``whole`` whose neighbours are looked at; None for all.
+    """
+    return Readings(
+        probe_accuracies(view),
+        wrong_labels(view),
+        cause_probes(view),
+        hardness_probes(view, groups),
+        neighbours(whole or view, shown),
     )
 
 

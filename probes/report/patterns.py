@@ -6,18 +6,8 @@ from memgate.errors import MemgateError
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.gates.config import PROBE
-from probes.gates.linear_results import (
-    CauseProbe,
-    HardnessProbe,
-    ProbeAccuracy,
-    WrongLabels,
-    cause_probes,
-    hardness_probes,
-    probe_accuracies,
-    wrong_labels,
-)
-from probes.gates.neighbour_results import Neighbours, neighbours
 from probes.gates.stored import GatesResult
+from probes.gates.summary import Readings, readings_of
 from probes.result import load_results
 from probes.samples.probe_groups import probed_members
 
@@ -28,15 +18,10 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class PatternFigures:
-    """What patterns of training samples tell at one checkpoint, see :mod:`probes.gates.analyses`."""
+class PatternFigures(Readings):
+    """What patterns of training samples tell at one checkpoint."""
 
     epoch: int
-    linear: tuple[ProbeAccuracy, ...]
-    wrong_labels: tuple[WrongLabels, ...]
-    causes: tuple[CauseProbe, ...]
-    hardness: tuple[HardnessProbe, ...]
-    neighbours: Neighbours | None
 
 
 def pattern_figures(run: Run, log: SampleLog, until: int) -> tuple[PatternFigures | None, list[str]]:
@@ -59,12 +44,5 @@ def pattern_figures(run: Run, log: SampleLog, until: int) -> tuple[PatternFigure
         return None, []
     view = GatesResult.of(log, known[-1])
     groups = probed_members(run, log, known[-1], gates=())
-    figures = PatternFigures(
-        known[-1].epoch,
-        probe_accuracies(view),
-        wrong_labels(view),
-        cause_probes(view),
-        hardness_probes(view, groups),
-        neighbours(view),
-    )
+    figures = PatternFigures(**vars(readings_of(view, groups)), epoch=known[-1].epoch)
     return figures, [NOTE]

@@ -1,6 +1,6 @@
 """Groups of the samples of a probe's result: by corruption, and by route at the checkpoint. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from memgate.runs.run import Run
 from probes.result import ProbeResult
 from probes.samples.columns import identity, shown_gates
 from probes.samples.groups import members
+
+Members = Mapping[str, NDArray[np.bool_]]
+"""Group to its members among the probed samples [n]."""
 
 
 def heading(run: Run, log: SampleLog, result: ProbeResult) -> str:

@@ -1,7 +1,6 @@
 """Results of the gates probe on the samples that pass the filter, and their reductions, which are cached."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -17,28 +16,17 @@ from probes.gates.config import gate_sizes
 from probes.gates.contrasts import FilterContrasts, filter_contrasts
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, cost_correlations, cost_of, group_costs
 from probes.gates.filters import FilterStatistics, counted
-from probes.gates.linear_results import (
-    CauseProbe,
-    HardnessProbe,
-    ProbeAccuracy,
-    WrongLabels,
-    cause_probes,
-    hardness_probes,
-    probe_accuracies,
-    wrong_labels,
-)
 from probes.gates.losses import RouteLoss, route_losses
-from probes.gates.neighbour_results import Neighbours, neighbours
 from probes.gates.stored import GatesResult
+from probes.gates.summary import Readings, readings_of
 from probes.result import ProbeResult
-from probes.samples.probe_groups import probed_members
+from probes.samples.probe_groups import Members, probed_members
 from probes.scores.hardness import COSTS
 
 Label = Literal["clean", "given"]
 """Whose class: that of the clean label, or of the given one."""
 
 Key = tuple[Stamp, tuple[str, int, str], str, FileState | None]
-Groups = Mapping[str, NDArray[np.bool_]]
 
 
 def unprobeable(view: View) -> str:
@@ -71,7 +59,7 @@ def _use(
     return counted(one.opened, labels, len(one.class_names))
 
 
-def members(view: View, result: ProbeResult) -> Groups:
+def members(view: View, result: ProbeResult) -> Members:
     """Groups by corruption among the samples that pass the filter, bool [n]."""
     with reading(str(view.run.path / "manifest.npz")):
         return _members(view, result, *probe_results.cache_key(view, result))
@@ -85,7 +73,7 @@ def _members(
     key: tuple[str, int, str],
     only: str,
     state: FileState | None,
-) -> Groups:
+) -> Members:
     return probed_members(_view.run, _view.log, probe_results.filtered(_view, _result), gates=())
 
 
@@ -164,18 +152,6 @@ def _losses(
     return route_losses(patterns(_view, _result), members(_view, _result))
 
 
-@dataclass(frozen=True)
-class Readings:
-    """What patterns tell as vectors, of the samples that pass the filter."""
-
-    linear: tuple[ProbeAccuracy, ...]
-    wrong_labels: tuple[WrongLabels, ...]
-    causes: tuple[CauseProbe, ...]
-    hardness: tuple[HardnessProbe, ...]
-    neighbours: Neighbours | None
-    """Their neighbours may be samples that do not pass it."""
-
-
 def readings(view: View, result: ProbeResult) -> Readings:
     """What patterns tell as vectors, see :mod:`probes.gates.analyses`."""
     return _readings(view, result, *probe_results.cache_key(view, result))
@@ -192,13 +168,7 @@ def _readings(
 ) -> Readings:
     one = patterns(_view, _result)
     shown = np.isin(_result.sample_id, one.result.sample_id)
-    return Readings(
-        probe_accuracies(one),
-        wrong_labels(one),
-        cause_probes(one),
-        hardness_probes(one, members(_view, _result)),
-        neighbours(GatesResult.of(_view.log, _result), shown),
-    )
+    return readings_of(one, members(_view, _result), GatesResult.of(_view.log, _result), shown)
 
 
 def contrasts(view: View, result: ProbeResult) -> FilterContrasts:
