@@ -284,6 +284,13 @@ class ModelConfig:
         """Whether this network uses an option of :class:`GateConfig`."""
         return option in GATE_OPTIONS.get(self.name, ())
 
+    def has_o1(self, block: str) -> bool:
+        """Whether the output of a block's first unit can stand for the block's: not of one that has a single unit.
+
+        Nor in a DenseNet, whose head reads the maps of all of the block's layers.
+        """
+        return self.family != "densenet" and self.units[block] > 1
+
     @property
     def has_gate_classifier(self) -> bool:
         """Whether the gates have classifiers of their own, trained by their own loss and optimiser."""

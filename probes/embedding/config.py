@@ -123,7 +123,7 @@ def layer_of(source: Source, name: str, model: ModelConfig) -> str:
         return "penultimate"
     block = model.gate_names[-1] if model.block_gated and model.gate_names else list(model.units)[-1]
     require(
-        model.family != "densenet" and model.units[block] > 1,
+        model.has_o1(block),
         f"{name} has no o1 (the block {block.upper()} of its network has no first unit that could be its output): "
         "take --sources features.",
     )

@@ -36,13 +36,9 @@ def route_of(kind: str, gate: str, gates: Sequence[str]) -> str:
 
 
 def blocks_of(model: ModelConfig) -> tuple[str, ...]:
-    """Blocks that are cut after their first unit: the gated ones, or the last one.
-
-    () where the last one has one unit, and for a DenseNet, whose head reads the maps of all of the block's layers.
-    """
+    """Blocks that are cut after their first unit: the gated ones, or the last one; () where that has no o1."""
     last = list(model.units)[-1]
-    cut = model.units[last] > 1 and model.family != "densenet"
-    return model.gate_names or ((last,) if cut else ())
+    return model.gate_names or ((last,) if model.has_o1(last) else ())
 
 
 def check_blocks(name: str, model: ModelConfig) -> None:
