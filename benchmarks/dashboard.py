@@ -213,6 +213,8 @@ def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float, str]]:
             yield "gallery page turn", timed(opened, number.click), TURN, "s"
             opened.wait_for_timeout(1500)
         if page == "map":
+            opened.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
+            opened.wait_for_timeout(1500)
             yield "map, received", traffic.received / 1000, MAP_KB, "kB"
             traffic.reset()
             yield "lasso map", timed(opened, partial(lasso, opened)), FILTER, "s"
