@@ -171,8 +171,13 @@ def keep(chosen: Selection) -> None:
 
 
 def clear_selection() -> None:
-    """Clear the selection; a new key removes the box from the charts."""
+    """Clear the selection, and the box from the charts."""
     st.session_state["chosen"] = NOTHING
+    redraw()
+
+
+def redraw() -> None:
+    """Draw charts in which samples are selected anew, without the outline: their keys have this number."""
     st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 
