@@ -37,6 +37,8 @@ TERMS: Mapping[str, str] = {
     "logits": "Unit of the margin: the inputs of the softmax.",
     "margin": "Logit of the given label minus the largest other logit; below 0 the given label is not predicted.",
     "CSL": "Cumulative sample loss: the mean loss of a sample over the epochs; high is hard.",
+    "LT-IQR": "Interquartile range of a sample's loss over the epochs; high is more vulnerable to membership "
+    "inference. Pollock et al. 2024.",
     "AUM": "Area under the margin: the mean margin of a sample over the epochs; low is hard. Defined on the training "
     "passes; in log mode eval it is of evaluation passes.",
     "EL2N": "Error L2 norm: the distance of the softmax from the one-hot given label; high is hard.",
@@ -81,7 +83,7 @@ TERMS: Mapping[str, str] = {
 """Term to its definition."""
 
 
-SCORE_TERMS = ("CSL", "AUM", "EL2N", "GMM", "MACs", "SEI", "g", "H", "nats")
+SCORE_TERMS = ("CSL", "LT-IQR", "AUM", "EL2N", "GMM", "MACs", "SEI", "g", "H", "nats")
 """Terms in the titles of scores."""
 
 

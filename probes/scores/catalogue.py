@@ -123,6 +123,9 @@ SHAPING = '"more features for difficult examples": batch-shaped gates, Ehteshami
 LOG = (
     Score("loss_mean", "mean loss (CSL)", "log", +1, 0, INF, "nats",
           "mean loss over the epochs: cumulative sample loss / E; Ravikumar et al. 2025"),
+    Score("loss_iqr", "loss range (LT-IQR)", "log", +1, 0, INF, "nats",
+          "interquartile range of the loss over the epochs, quantiles 0.25 and 0.75; Pollock et al. 2024 (arXiv "
+          "2411.05743), who take it in the training passes and find samples by it that membership inference breaks"),
     Score("loss_last", "last loss", "log", +1, 0, INF, "nats", "loss at the last epoch"),
     Score("loss_gmm_mean", "GMM of mean loss", "log", -1, 0, 1, "",
           "probability that the mean loss is of the lower of two normal components; DivideMix, Li et al. 2020"),
