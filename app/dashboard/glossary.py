@@ -71,6 +71,8 @@ TERMS: Mapping[str, str] = {
     "fit of all": "Share of all samples of a group that fit their given label.",
     "of the fitted": "Share of the samples fitted along the first route that are not fitted along the second.",
     "control": "An ungated run on the same data, cut at the same place: any network that is cut loses some fit.",
+    "input curvature": "Frobenius norm of the loss's second derivative by the pixels; high is hard. Its mean over "
+    "checkpoints is a measure of memorisation. Garg et al. 2024.",
     "prediction depth": "First point of the network from which k-NN agrees with its prediction; high is hard.",
     "interval": "95 % interval over samples: Wilson's for shares, Bonett and Price's for paired differences.",
     "within classes": "Compared with samples of the same classes (of the images): what is left if classes differ.",
