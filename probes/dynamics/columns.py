@@ -15,6 +15,9 @@ from probes.dynamics.snapshot import Snapshot
 EARLY = 0.1
 """Share of the planned epochs after which "early" EL2N is taken."""
 
+QUARTILES = (0.25, 0.75)
+"""Quantiles of a loss trace whose distance is LT-IQR."""
+
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
@@ -126,6 +129,7 @@ LOG_COLUMNS: dict[str, Callable[[Chunk], Any]] = {
         events.stable_learned_epoch(*b.flag("correct_given"), b.epochs)
     ),
     "threshold_closeness": lambda b: floats(reductions.threshold_closeness(b.mean("p_given"))),
+    "loss_iqr": lambda b: floats(reductions.quantile_range(b.read("loss"), b.seen, *QUARTILES)),
 }
 """Columns of any log, in the order of the table; the columns of the gates follow ``correct_clean_last``."""
 

@@ -56,7 +56,7 @@ FIT = [
     "loss_last", "loss_mean", "margin_last", "loss_gmm_mean", "loss_gmm_last", "aum", "p_given_last",
     "normalised_margin_last", "el2n_last", "el2n_mean", "el2n_early", "out_entropy_mean", "signed_entropy_mean",
     "confidence", "variability", "correctness", "forgetfulness", "first_learned_epoch", "stable_learned_epoch",
-    "threshold_closeness",
+    "threshold_closeness", "loss_iqr",
 ]  # fmt: skip
 
 
