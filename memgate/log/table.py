@@ -12,8 +12,12 @@ TABLE_QUANTITIES = (
 """Quantities and flags of a table with a row per sample and epoch, in the order of its columns."""
 
 
+ABSENT = (*OPTIONAL, "trained")
+"""Quantities and flags that most logs lack."""
+
+
 def table_columns(
-    gates: Sequence[str], quantities: Sequence[str] | None = None, *, absent: Collection[str] = OPTIONAL
+    gates: Sequence[str], quantities: Sequence[str] | None = None, *, absent: Collection[str] = ABSENT
 ) -> dict[str, tuple[str, str | None]]:
     """Column name to (quantity, gate or None): ``gate`` with one gate, ``gate_b2`` and ``gate_b3`` with several.
 
