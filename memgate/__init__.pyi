@@ -5,6 +5,7 @@ from .config.run import ModelConfig as ModelConfig
 from .config.run import RunConfig as RunConfig
 from .config.run import SparsityConfig as SparsityConfig
 from .config.run import TrainConfig as TrainConfig
+from .config.subset import SubsetConfig as SubsetConfig
 from .errors import MemgateError as MemgateError
 from .models import MODELS as MODELS
 from .models import build_model as build_model

@@ -84,7 +84,9 @@ def write_log(target: Path | BinaryIO, layout: LogLayout, files: Mapping[str, st
         layout: of the log.
         files: see :func:`memgate.log.identity.file_digests`.
     """
-    start = user_block(len(layout.splits) * (len(QUANTITIES) + len(COMMIT)), len(files))
+    usual = len(QUANTITIES) - len({"phi"})  # so that logs without it keep the size that they always had
+    quantities = max(usual, len(layout.names()))
+    start = user_block(len(layout.splits) * (quantities + len(COMMIT)), len(files))
     with h5py.File(target, "w", userblock_size=start) as handle:
         changing = write_layout(handle, layout)
     with target.open("r+b") if isinstance(target, Path) else nullcontext(target) as stream:

@@ -17,6 +17,7 @@ from probes.samples.notes import (
     damaged_vectors,
     epochs_not_logged,
     not_shown,
+    of_subset,
     passes_of,
     unprotected,
 )
@@ -89,7 +90,7 @@ def notes_of(
         notes.append(passes_of(run, log))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
-    notes += not_shown(log)
+    notes += [*of_subset(log), *not_shown(log)]
     notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits), *damaged_vectors(run)]
     return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
 

@@ -18,7 +18,14 @@ from probes.dynamics.snapshot import Snapshot
 from probes.report.document import Block, Lines, layout, table_of
 from probes.samples.columns import gate_column, shown_gates
 from probes.samples.groups import members
-from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged, passes_of
+from probes.samples.notes import (
+    IDENTITY,
+    TRUTH_UNKNOWN,
+    damaged_epochs,
+    epochs_not_logged,
+    of_subset,
+    passes_of,
+)
 from probes.scores.catalogue import SCORES
 from probes.scores.table import ScoreColumn, origins, score_columns, suspicion
 from probes.stats.estimate import short
@@ -250,6 +257,7 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Sco
     last = int(snapshot.epochs[-1])
     return (
         *notes,
+        *(of_subset(log) if snapshot.split == "train" else ()),
         *table.attrs["notes"],
         *epochs_not_logged(log, last),
         *damaged_epochs(log, [snapshot.split]),

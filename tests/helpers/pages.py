@@ -21,6 +21,7 @@ CASES: dict[str, dict[str, Any]] = {
     "unseen": {"unseen": {2: [0, 1, 2], 4: [0]}},
     "hundred classes": {"n": 300, "test_n": 100, "classes": 100},
     "online": {"mode": "online"},
+    "a subset, reduced log": {"subset": 0, "quantities": "memorisation"},
 }
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 
 from memgate.errors import MemgateError
-from memgate.log.format import table_columns
+from memgate.log.table import table_columns
 from memgate.log.writer import SampleLogWriter
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
