@@ -5,7 +5,7 @@ only those above a threshold are kept, tile by tile.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,15 @@ class InfluencePairs:
     are chance, where few influences are really negative."""
     pairs: int
     """Pairs that were looked at."""
+
+    def at(self, sources: NDArray[np.integer], targets: NDArray[np.integer]) -> "InfluencePairs":
+        """The same pairs with other names of the samples, such as their ids.
+
+        Args:
+            sources: [N] new name of each training sample.
+            targets: [M] new name of each target.
+        """
+        return replace(self, source=sources[self.source], target=targets[self.target])
 
 
 def influence_pairs(

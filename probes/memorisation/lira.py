@@ -7,6 +7,7 @@ complement), and a partner's logit would enter the in- or the out-distribution a
 sample has as many shadows of either kind, whether the target was trained on it or not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,8 +32,26 @@ class Moments:
     total: NDArray[np.float64]
     squares: NDArray[np.float64]
 
-    def __add__(self, other: "Moments") -> "Moments":
-        return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares)
+    @classmethod
+    def none(cls, samples: int) -> "Moments":
+        """Sums over no model."""
+        return cls(*(np.zeros((2, samples)) for _ in range(3)))
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Moments]") -> "Moments":
+        """The sums of the samples of all parts, one after another."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts], axis=1)
+                for name in ("count", "total", "squares")
+            )
+        )
+
+    def add(self, other: "Moments") -> None:
+        """Add the sums over other models, in place."""
+        for name in ("count", "total", "squares"):
+            total = getattr(self, name)
+            total += getattr(other, name)
 
     def __sub__(self, other: "Moments") -> "Moments":
         return Moments(self.count - other.count, self.total - other.total, self.squares - other.squares)

@@ -8,6 +8,7 @@ The models of a block have dependent subsets (with a fraction of one half: compl
 of a block is one observation, and blocks are independent given the sample.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +47,18 @@ class BlockSums:
         halves = [np.zeros((2, *shape)) for _ in range(2)]
         return cls(*block_of(fraction), *halves, *(np.zeros(shape) for _ in range(3)))
 
-    def add(self, number: int, members: NDArray[np.bool_], outcome: NDArray[np.floating]) -> None:
+    def add(
+        self, number: int, members: NDArray[np.bool_], outcome: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
         """Add a block to the sums, in place; it counts for a sample where every model of it has a value.
 
         Args:
             number: of the block, from 0.
             members: [B, N] whether each model was trained on each sample.
             outcome: [B, ..., N] outcome of each model; NaN: missing.
+
+        Returns:
+            The differences [..., N] of this block; NaN where it does not count.
         """
         mean_in, mean_out = block_means(members, outcome, self.taken)
         difference = mean_in - mean_out
@@ -67,6 +73,7 @@ class BlockSums:
             (self.mean_out, mean_out),
         ):
             np.add(total, values, out=total, where=where)
+        return difference
 
     def scores(self) -> "MemorisationScores":
         """The scores of the blocks so far."""
@@ -106,6 +113,13 @@ class MemorisationScores:
     """Models of a block that contain a sample, a."""
     size: int
     """Models of a block, B."""
+
+    @classmethod
+    def joined(cls, parts: "Sequence[MemorisationScores]") -> "MemorisationScores":
+        """The scores of the samples of all parts, one after another."""
+        names = ("mem", "error", "low", "high", "mean_in", "mean_out", "halves", "count")
+        columns = [np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names]
+        return cls(*columns, parts[0].taken, parts[0].size)
 
     def share_interval(self, trained: bool) -> tuple[Floats, Floats]:
         """Lower and upper end of Wilson's 95 % interval of P_in or P_out, for outcomes of 0 or 1; [..., N].
