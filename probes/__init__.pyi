@@ -18,6 +18,7 @@ from .memorisation.lira import lira as lira
 from .memorisation.rmia import rmia as rmia
 from .memorisation.scores import c_score as c_score
 from .memorisation.scores import memorisation_scores as memorisation_scores
+from .memorisation.stored import memorisation_result as memorisation_result
 from .network.features import features as features
 from .result import load_results as load_results
 from .routing.table import routing_table as routing_table
