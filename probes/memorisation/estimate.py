@@ -150,7 +150,7 @@ def second_pass(
             "lira": lira_scores(phi, shadows, "fixed"),
             "lira_sample": lira_scores(phi, shadows, "sample"),
         }
-        ranked = dict(scores)
+        ranked: dict[str, NDArray[np.floating]] = dict(scores)
         if population is not None:
             without = first.p[epoch] - moments(members, p)
             others = read_block(source, number, "test", at).p_given[:, 0]

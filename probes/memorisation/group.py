@@ -1,9 +1,9 @@
 """A group of subset runs as a source of signals: the sweep of 'memgate subsets', and the logs of its runs."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -38,56 +38,16 @@ class LogSource:
     """Numbers of the models that are read, block after block."""
     runs: tuple[Run, ...]
     """Their runs."""
+    logs: tuple[SampleLog, ...]
+    """The runs' logs."""
+    splits: Mapping[str, Samples]
+    """Name of a split to its samples, which all models have."""
+    epochs: NDArray[np.integer]
+    """[E] epochs that are whole in every log and split."""
     planned: int
     """Models that the group has when it is complete."""
     left_out: Mapping[str, str]
     """Name of each run whose block is left out to its state."""
-
-    @cached_property
-    def logs(self) -> tuple[SampleLog, ...]:
-        """The runs' logs."""
-        return tuple(run.sample_log() for run in self.runs)
-
-    @cached_property
-    def splits(self) -> Mapping[str, Samples]:
-        """Name of a split to its samples, which all models have.
-
-        Raises:
-            MemgateError: a log has other samples or given labels than the first.
-        """
-        first = self.logs[0]
-        splits = {split: first.samples(split) for split in SPLITS if split in first.splits}
-        for run, log in zip(self.runs[1:], self.logs[1:], strict=True):
-            for split, samples in splits.items():
-                others = log.samples(split)
-                same = all(
-                    np.array_equal(getattr(samples, column), getattr(others, column))
-                    for column in ("sample_id", "given_label")
-                )
-                require(
-                    same,
-                    f"{run.name} has other samples or given labels in {split} than {self.runs[0].name}: the models of "
-                    "a group are trained on one manifest; remove its folder, and train it again.",
-                )
-        return splits
-
-    @cached_property
-    def epochs(self) -> NDArray[np.int32]:
-        """[E] epochs that are whole in every log and split.
-
-        Raises:
-            MemgateError: there is none.
-        """
-        common = self.logs[0].epochs("train")
-        for log in self.logs:
-            for split in self.splits:
-                common = np.intersect1d(common, log.epochs(split))
-        require(
-            len(common) > 0,
-            f"The {len(self.runs)} complete models of {self.name} have no logged epoch in common: train them with "
-            "the same --log.every.",
-        )
-        return common
 
     def read(self, place: int, split: str, epochs: NDArray[np.integer], part: slice) -> Signals:
         """See :meth:`probes.memorisation.source.Source.read`."""
@@ -164,7 +124,38 @@ def _source(sweep: Sweep, folder: Path, fraction: float, runs: Sequence[SweepRun
         f"{len(whole) // size} whole blocks of {size}, where at least 2 are needed: {GO_ON.format(sweep.name)}.",
     )
     left_out = {name: states[name] for number, name in models.items() if number not in whole}
-    return LogSource(
-        sweep.name, fraction, tuple(whole), tuple(Run(folder / models[number]) for number in whole),
-        len(models), left_out,
-    )  # fmt: skip
+    chosen = tuple(Run(folder / models[number]) for number in whole)
+    logs = tuple(run.sample_log() for run in chosen)
+    splits = _same_samples(chosen, logs)
+    epochs = _common_epochs(sweep.name, logs, splits)
+    return LogSource(sweep.name, fraction, tuple(whole), chosen, logs, splits, epochs, len(models), left_out)
+
+
+def _same_samples(runs: Sequence[Run], logs: Sequence[SampleLog]) -> dict[str, Samples]:
+    """Name of a split to its samples; raises MemgateError where a log has other samples or labels than the first."""
+    splits = {split: logs[0].samples(split) for split in SPLITS if split in logs[0].splits}
+    for run, log in zip(runs[1:], logs[1:], strict=True):
+        for split, samples in splits.items():
+            others = log.samples(split) if split in log.splits else None
+            same = others is not None and all(
+                np.array_equal(getattr(samples, column), getattr(others, column))
+                for column in ("sample_id", "given_label")
+            )
+            require(
+                same,
+                f"{run.name} has other samples or given labels in {split} than {runs[0].name}, and the models of a "
+                "group are trained on one manifest: remove its folder, and train it again.",
+            )
+    return splits
+
+
+def _common_epochs(name: str, logs: Sequence[SampleLog], splits: Iterable[str]) -> NDArray[np.integer]:
+    """[E] epochs that are whole in every log and split; raises MemgateError where there is none."""
+    of_all = (log.epochs(split) for log in logs for split in splits)
+    common = reduce(np.intersect1d, of_all)
+    require(
+        len(common) > 0,
+        f"The {len(logs)} complete models of {name} have no logged epoch in common: train them with the same "
+        "--log.every.",
+    )
+    return common

@@ -178,7 +178,8 @@ class _Largest:
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Source, target and influence, by falling influence; of equal ones by rising source and target."""
         none = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
-        return _first(*(np.concatenate(arrays) for arrays in zip(none, *self._parts, strict=True)), self.most)
+        source, target, value = (np.concatenate(arrays) for arrays in zip(none, *self._parts, strict=True))
+        return _first(source, target, value, self.most)
 
 
 def _first(

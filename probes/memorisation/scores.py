@@ -119,7 +119,7 @@ class MemorisationScores:
         """The scores of the samples of all parts, one after another."""
         names = ("mem", "error", "low", "high", "mean_in", "mean_out", "halves", "count")
         columns = [np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names]
-        return cls(*columns, parts[0].taken, parts[0].size)
+        return cls(**dict(zip(names, columns, strict=True)), taken=parts[0].taken, size=parts[0].size)
 
     def share_interval(self, trained: bool) -> tuple[Floats, Floats]:
         """Lower and upper end of Wilson's 95 % interval of P_in or P_out, for outcomes of 0 or 1; [..., N].
