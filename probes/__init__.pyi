@@ -13,6 +13,13 @@ from .export.export import export_run as export_run
 from .export.plan import ExportPlan as ExportPlan
 from .gates.filters import FilterStatistics as FilterStatistics
 from .gates.filters import filter_statistics as filter_statistics
+from .memorisation.attacks import vulnerability as vulnerability
+from .memorisation.influence import influence_pairs as influence_pairs
+from .memorisation.lira import lira as lira
+from .memorisation.rmia import rmia as rmia
+from .memorisation.scores import c_score as c_score
+from .memorisation.scores import memorisation_scores as memorisation_scores
+from .memorisation.stored import memorisation_result as memorisation_result
 from .network.features import features as features
 from .result import load_results as load_results
 from .routing.table import routing_table as routing_table

@@ -5,7 +5,6 @@ The file (format memgate-probe/2) has a group ``/<split>/epoch_NNN/<variant>`` f
 ``versions`` (the last two as JSON). A seal (:mod:`memgate.log.seal`) covers the whole file.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError, require
 from memgate.log.guard import CheckedFile, text
 from memgate.log.new_file import fixed
-from memgate.log.seal import user_block, write_seal
+from memgate.log.sealed_content import sealed_content
 from memgate.runs.checks import check_run
 from memgate.runs.run import Run, command
 from noise.files.atomic import atomic_write
@@ -178,7 +177,6 @@ def save_results(run: Run, probe: str, results: Iterable[ProbeResult]) -> list[P
             identity = run.sample_log().identity
             bound = [replace(result, log=identity) for result in results]
             kept |= {result.key: result for result in bound}
-            # Written to memory first: HDF5 itself does not report the error of a full disk.
             content = _content(kept.values())
             atomic_write(path, lambda stream: stream.write(content))
     except OSError as error:
@@ -209,9 +207,8 @@ def _check_run(run: Run, path: Path, results: Iterable[ProbeResult]) -> None:
 
 def _content(results: Iterable[ProbeResult]) -> memoryview:
     """The bytes of an HDF5 file with these results."""
-    buffer, start = io.BytesIO(), user_block(0, 0)
-    with h5py.File(buffer, "w", track_order=True, userblock_size=start) as handle:
-        handle.attrs["schema"] = fixed(SCHEMA)
+
+    def fill(handle: h5py.File) -> None:
         for result in results:
             group = handle.create_group(f"{result.split}/epoch_{result.epoch:03d}/{result.variant}")
             group.attrs["epoch"] = result.epoch
@@ -223,8 +220,8 @@ def _content(results: Iterable[ProbeResult]) -> memoryview:
             values = group.create_group("values", track_order=True)
             for name, array in result.values.items():
                 values.create_dataset(name, data=array, fletcher32=True, chunks=True)
-    write_seal(buffer, SCHEMA, start)
-    return buffer.getbuffer()
+
+    return sealed_content(SCHEMA, fill, ordered=True)
 
 
 def _entries(probe: str, handle: Any) -> Iterator[ProbeResult]:

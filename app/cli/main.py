@@ -27,6 +27,7 @@ from app.cli.commands.import_curves import ImportCurves
 from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
 from app.cli.commands.probe_embed import ProbeEmbed
 from app.cli.commands.probe_gates import ProbeGates
+from app.cli.commands.probe_memorisation import ProbeMemorisation
 from app.cli.commands.probe_routing import ProbeRouting
 from app.cli.commands.probe_show import ProbeShow
 from app.cli.commands.recipes import Recipes
@@ -70,7 +71,7 @@ CORRUPT = {
 
 PROBE = {
     "csr": ProbeCsr, "routing": ProbeRouting, "gates": ProbeGates, "difficulty": ProbeDifficulty, "ood": ProbeOod,
-    "embed": ProbeEmbed, "show": ProbeShow,
+    "embed": ProbeEmbed, "memorisation": ProbeMemorisation, "show": ProbeShow,
 }  # fmt: skip
 """Subcommands of 'memgate probe'."""
 
@@ -98,7 +99,8 @@ def _command_type(start: RunConfig) -> Any:
         ),
         "probe": (
             _named(PROBE),
-            "Probe a trained network: csr, routing, gates, difficulty, ood, embed; show stored results.",
+            "Probe a trained network: csr, routing, gates, difficulty, ood, embed; a group of networks: memorisation; "
+            "show stored results.",
         ),
         "sweep": (
             [run_sweep, *_named({"table": SweepTable})],

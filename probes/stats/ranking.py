@@ -73,6 +73,20 @@ class Ranking:
         first = int(np.searchsorted(kept, tpr))
         return float(self.negatives[first] / self.negatives[-1])
 
+    def tpr_at_fpr(self, fpr: float) -> float:
+        """Largest share of positives above a threshold with at most this FPR, in [0, 1]; high is good.
+
+        NaN where a single negative is more than this share of them: so few negatives do not show so low an FPR.
+
+        Args:
+            fpr: share of the negatives, in [0, 1].
+        """
+        allowed = fpr * self.negatives[-1] + 1e-9  # 0.001 of 1,000 is to be 1
+        if allowed < 1:
+            return np.nan
+        last = int(np.searchsorted(self.negatives, allowed, "right"))
+        return float(self.positives[last - 1] / self.positives[-1]) if last else 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class Order:

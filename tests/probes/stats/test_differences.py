@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multinomial
 
 from probes.stats.differences import (
     cautious_correlation,
     difference_interval,
     paired_interval,
+    paired_intervals,
     paired_shares,
 )
 from probes.stats.estimate import Estimate, difference, excess
@@ -28,6 +30,22 @@ def test_equal_differences_have_an_interval_within_the_range():
     assert 0 < low < 0.5
     assert np.isnan(paired_interval([])).all()
     assert difference([]) == Estimate(None, None, None, 0)
+
+
+@pytest.mark.parametrize("n", [8, 16, 32, 64])
+def test_paired_intervals_cover_whatever_the_probabilities(n):
+    gained, lost = (counts.ravel() for counts in np.meshgrid(np.arange(n + 1), np.arange(n + 1)))
+    gained, lost = gained[gained + lost <= n], lost[gained + lost <= n]
+    _, low, high = paired_intervals(gained - lost, gained + lost, n)
+    grid = (0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 1)
+    coverage = []
+    for up, down in ((up, down) for up in grid for down in grid if up + down <= 1):
+        chance = multinomial.pmf(
+            np.stack([gained, lost, n - gained - lost], 1), n, [up, down, max(0, 1 - up - down)]
+        )
+        coverage.append(chance[(low <= up - down + 1e-9) & (high >= up - down - 1e-9)].sum())
+    assert np.min(coverage) > 0.92
+    assert 0.95 < np.mean(coverage) < 0.99
 
 
 def test_a_difference_is_square_and_add():

@@ -145,3 +145,16 @@ def test_the_curves_equal_scikit_learn():
     theirs = precision_recall_curve(positive, score)
     np.testing.assert_allclose(precision[::-1], theirs[0][:-1])
     np.testing.assert_allclose(recall[::-1], theirs[1][:-1])
+
+
+def test_the_tpr_at_a_low_fpr_is_the_highest_at_or_below_it():
+    score, positive = continuous(3)
+    ranking = ranked(score, positive)
+    fpr, tpr, _ = roc_curve(positive, score, drop_intermediate=False)
+    for limit in (0.001, 0.01, 0.5, 1.0):
+        assert ranking.tpr_at_fpr(limit) == tpr[fpr <= limit + 1e-12].max()
+    # 1 of 1,000 negatives is allowed; of 999 a single one is too many to show so low a rate.
+    line = np.arange(1002)
+    assert ranked(line, line % 1001 == 1000).tpr_at_fpr(0.001) == 1
+    assert ranked(line, line < 2).tpr_at_fpr(0.001) == 0
+    assert np.isnan(ranked(line[:1000], line[:1000] < 1).tpr_at_fpr(0.001))

@@ -1,0 +1,155 @@
+"""The estimates of a group as tables: memorisation by cause, attacks, reliability, influence. No torch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from probes.memorisation.attacks import FIGURES, over_models
+from probes.memorisation.influence import MEMORISED
+from probes.memorisation.stored import MemorisationResult
+from probes.stats.estimate import Estimate, decimal, estimate, percent
+from probes.stats.intervals import student_interval
+from probes.stats.reliability import split_half
+
+TITLES = {
+    "lira": "LiRA, fixed variance",
+    "lira_sample": "LiRA, variance of each sample",
+    "rmia": "RMIA",
+}
+"""Attack to its title."""
+
+SIDES = {"test": "test samples", "train": "other training samples"}
+"""Split to its name as the target of influence."""
+
+UNITS = (
+    "mem: share of models that predict a sample's given label, of those that were trained on it (P_in) minus of those "
+    "that were not (P_out), in [-1, 1]; mem by p: the same of mean probabilities. It is measured by leaving out "
+    "{left} of the samples at once. In brackets 95 % intervals over blocks of models (Student's t; of the reliability "
+    "over samples): they are about other models on these samples, and not about other samples. Attacks: was a model "
+    "trained on a sample? Each model is the target in turn; chance is AUC 0.5 and TPR = FPR; no TPR where the samples "
+    "are too few for its FPR. Vulnerable: samples of which the attack tells the two models of a block apart more "
+    "often than by chance (with 95 % intervals: 2.5 % of samples that are not vulnerable are among them). "
+    "Reliability: Spearman-Brown of the two halves of the blocks."
+)
+
+
+def units(result: MemorisationResult) -> str:
+    """The explanation of the tables."""
+    return UNITS.format(left=f"{1 - result.fraction:.0%}")
+
+
+def mean_mem(result: MemorisationResult, group: str, row: int = -1, outcome: int = 0) -> Estimate:
+    """Mean memorisation of a group of samples with its 95 % interval over blocks, in [-1, 1].
+
+    Args:
+        result: of a group of models.
+        group: a key of ``result.groups``.
+        row: of the epoch.
+        outcome: 0 of right predictions, 1 of probabilities.
+    """
+    of_block = result.groups[group][outcome, :, row]
+    known = of_block[~np.isnan(of_block)]
+    if not len(known):
+        return estimate(np.nan, np.nan, np.nan, 0)
+    low, high = np.clip(student_interval(known), -1, 1)
+    return estimate(float(known.mean()), low, high, int(result.members[group].sum()))
+
+
+def figures_of(result: MemorisationResult, attack: str, row: int = -1) -> dict[str, Estimate]:
+    """Each figure of an attack, the mean over target models with its interval.
+
+    Args:
+        result: of a group of models.
+        attack: a key of ``result.figures``.
+        row: of the attacks' epoch.
+    """
+    columns = result.figures[attack][row].T
+    return {name: over_models(column, result.fraction) for name, column in zip(FIGURES, columns, strict=True)}
+
+
+def reliability_of(result: MemorisationResult, name: str = "mem", row: int = -1) -> Estimate:
+    """Reliability of ``mem`` or ``mem_p`` at an epoch, by the halves of the blocks, see :func:`split_half`."""
+    halves = result.values[f"{name}_halves"][:, row]
+    return estimate(*split_half(*halves), n=int((~np.isnan(halves).any(axis=0)).sum()))
+
+
+def counts_above(result: MemorisationResult, row: int = -1, level: float = MEMORISED) -> tuple[int, int, int]:
+    """Samples whose ``mem`` is above a level; whose whole interval is; whose interval reaches above it."""
+    return tuple(  # pyright: ignore[reportReturnType]
+        int((result.values[name][row] > level).sum()) for name in ("mem", "mem_low", "mem_high")
+    )
+
+
+def to_terminal(result: MemorisationResult) -> str:
+    """The tables as text, at the last epoch."""
+    return "\n\n".join(_parts(result))
+
+
+def _parts(result: MemorisationResult) -> Iterator[str]:
+    models, epoch = len(result.models), int(result.epochs[-1])
+    planned = result.config.get("planned", {}).get(f"{result.fraction:g}", models)
+    yield (
+        f"{result.group}: memorisation of {len(result.sample_id):,} samples at epoch {epoch}, from {models} of "
+        f"{planned} models, each trained on {result.fraction:.0%} of them"
+    )
+    yield tabulate(
+        [_row(result, group, mask) for group, mask in result.members.items()],
+        headers="keys",
+        disable_numparse=True,
+    )
+    above, surely, perhaps = counts_above(result)
+    yield (
+        f"mem above {MEMORISED:g}: {above:,} samples ({surely:,} with their whole interval, {perhaps:,} with a part "
+        "of it).\n"
+        f"Reliability: mem {decimal(reliability_of(result))}, mem by p {decimal(reliability_of(result, 'mem_p'))}."
+    )
+    yield tabulate(
+        [_attack(result, attack) for attack in TITLES if attack in result.figures],
+        headers="keys",
+        disable_numparse=True,
+    )
+    if result.influence:
+        yield "\n".join(_influence(result, split) for split in SIDES if split in result.influence)
+    if len(result.fractions) > 1:
+        score = result.consistency[:, -1].mean(axis=0)
+        fractions = ", ".join(f"{value:g}" for value in result.fractions)
+        yield f"C-score (mean P_out over the fractions {fractions}): {np.nanmean(score):.3f} on average."
+    if left_out := result.config.get("left_out"):
+        yield "\n".join(f"Left out with its block: {name} ({state})" for name, state in left_out.items())
+
+
+def _row(result: MemorisationResult, group: str, mask: NDArray[np.bool_]) -> dict[str, str]:
+    last = {name: result.values[name][-1, mask] for name in ("mem", "right_in", "right_out")}
+    known = ~np.isnan(last["mem"])
+    return {
+        "samples": group,
+        "n": f"{int(mask.sum())}",
+        "P_in": f"{last['right_in'][known].mean():.3f}" if known.any() else "-",
+        "P_out": f"{last['right_out'][known].mean():.3f}" if known.any() else "-",
+        "mem": decimal(mean_mem(result, group)),
+        "mem by p": decimal(mean_mem(result, group, outcome=1)),
+        f"mem above {MEMORISED:g}": f"{int((last['mem'] > MEMORISED).sum()):,}",
+    }
+
+
+def _attack(result: MemorisationResult, attack: str) -> dict[str, str]:
+    figures = figures_of(result, attack)
+    vulnerable = int((result.vulnerability[attack]["low"][-1] > 0.5).sum())
+    return {
+        "attack": TITLES[attack],
+        "AUC": decimal(figures["auc"]),
+        "TPR at 0.1% FPR": percent(figures["tpr_at_0.001"], 2),
+        "TPR at 1% FPR": percent(figures["tpr_at_0.01"], 2),
+        "vulnerable": f"{vulnerable:,} of {len(result.sample_id):,}",
+    }
+
+
+def _influence(result: MemorisationResult, split: str) -> str:
+    pairs, least = result.influence[split], result.config["influence"]
+    return (
+        f"Influence on {SIDES[split]}: {pairs.above:,} of {pairs.pairs:,} pairs of at least {least:g}, from samples "
+        f"with mem of at least {result.config['memorised']:g} ({pairs.below:,} of at most -{least:g}: about so many "
+        f"are chance); {len(pairs.source):,} stored."
+    )
