@@ -94,16 +94,16 @@ def nearest_vectors(vectors: Vectors, place: int, count: int) -> tuple[NDArray[n
         Places [m] and distances [m]: components that differ (Hamming) for binary vectors, Euclidean otherwise. Equal
         distances are in the order of the ids.
     """
-    distances = np.empty(len(vectors))
+    distance = np.empty(len(vectors))
     for part in vectors.chunks():
-        distances[part] = _distances(vectors, part, place)
-    distances[place] = np.inf
-    order = np.lexsort((vectors.sample_id, distances))[: min(count, len(vectors) - 1)]
-    return order, distances[order]
+        distance[part] = distances(vectors, part, place)
+    distance[place] = np.inf
+    order = np.lexsort((vectors.sample_id, distance))[: min(count, len(vectors) - 1)]
+    return order, distance[order]
 
 
-def _distances(vectors: Vectors, part: slice, place: int) -> NDArray[np.float64]:
-    """Distances [b] of some vectors from one of them."""
+def distances(vectors: Vectors, part: slice | NDArray[np.integer], place: int) -> NDArray[np.float64]:
+    """Distances [b] of some vectors, a slice or their places, from one of them; see :func:`nearest_vectors`."""
     if vectors.binary:
         return ONES[vectors.values[part] ^ vectors.values[place]].sum(axis=1, dtype=np.float64)
     difference = vectors.values[part].astype(np.float64) - vectors.values[place]

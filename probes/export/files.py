@@ -14,7 +14,8 @@ from memgate.runs.run import Run
 from noise.files.json_form import json_text
 from noise.files.npz import write_arrays
 from probes.export.gate_arrays import gate_arrays, gate_names, unknown_vectors
-from probes.export.plan import ExportPlan, chosen_columns
+from probes.export.map_table import map_table
+from probes.export.plan import AT_EPOCH, ExportPlan, chosen_columns
 from probes.export.samples import Chosen
 from probes.export.schemas import TABLES
 from probes.export.shapes import (
@@ -65,8 +66,8 @@ def file_content(run: Run, plan: ExportPlan, chosen: Chosen, for_program: bool =
     Raises:
         MemgateError: a quantity is not known.
     """
-    if plan.shape == "summary":
-        table, notes = summary_frame(run, plan, chosen)
+    if plan.shape in AT_EPOCH:
+        table, notes = sample_frame(run, plan, chosen)
         people = plan.schema == "memgate" and plan.format == "csv" and not for_program
         return _frame(table, str(plan.format), notes, people)
     if plan.shape == "gates":
@@ -75,8 +76,10 @@ def file_content(run: Run, plan: ExportPlan, chosen: Chosen, for_program: bool =
     return (_long if plan.shape == "long" else _matrix)(chosen, names, str(plan.format))
 
 
-def summary_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The table of the shape ``summary`` in the plan's schema, and sentences about damaged files."""
+def sample_frame(run: Run, plan: ExportPlan, chosen: Chosen) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The table of a shape with one row per sample in the plan's schema, and sentences about what is missing."""
+    if plan.shape == "map":
+        return map_table(run, chosen, plan.quantities, plan.neighbours)
     if plan.schema in TABLES:
         return TABLES[plan.schema](run, chosen)
     return export_summary(run, chosen, plan.quantities)

@@ -18,7 +18,7 @@ from memgate.runs.run import Run, command
 from noise.files.atomic import is_stream
 from probes.samples.filters import Filter, Split
 
-Shape = Literal["summary", "long", "matrix", "gates"]
+Shape = Literal["summary", "long", "matrix", "gates", "map"]
 Format = Literal["csv", "parquet", "npz", "jsonl", "h5", "tsv"]
 Schema = Literal["memgate", "cleanlab", "cartography", "fiftyone", "tensorboard"]
 
@@ -27,6 +27,7 @@ KINDS: dict[tuple[str, str], tuple[Format, ...]] = {
     ("memgate", "long"): ("csv", "parquet", "npz", "jsonl", "h5"),
     ("memgate", "matrix"): ("npz", "parquet", "h5"),
     ("memgate", "gates"): ("npz", "h5"),
+    ("memgate", "map"): ("csv", "parquet", "npz", "jsonl", "h5"),
     ("cleanlab", "summary"): ("csv", "parquet"),
     ("cartography", "summary"): ("jsonl",),
     ("fiftyone", "summary"): ("csv",),
@@ -40,6 +41,9 @@ FOLDERS = ("fiftyone", "tensorboard")
 
 FIXED = ("cleanlab", "cartography")
 """Schemas whose columns the other tool defines."""
+
+AT_EPOCH = ("summary", "map")
+"""Shapes with one row per sample, computed up to an epoch."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class ExportPlan:
     # The docstrings of the fields are the help texts of the command line.
     shape: Shape = "summary"
     """summary: one row per sample; long: one per sample and epoch; matrix: arrays [epochs, samples]; gates: arrays
-    [epochs, samples, channels] of which channels of each gate were open, at the epochs kept by --log.gates."""
+    [epochs, samples, channels] of which channels of each gate were open, at the epochs kept by --log.gates; map: one
+    row per sample with its place on each map of memgate probe embed, and its neighbours."""
     format: Format | None = None
     """File format. None: csv; npz for matrix and gates; with another tool's schema, the format of that tool."""
     split: Split = "train"
@@ -71,7 +76,8 @@ class ExportPlan:
     epochs: str = "all"
     """Epochs: all, last, every:5, 10-20 or 1,5,10; a summary is computed from these."""
     epoch: int | None = None
-    """Epoch at which the route is determined; a summary uses no later epoch. None: the last of the epochs."""
+    """Epoch at which the route is determined; a summary uses no later epoch, and map no later map. None: the last of
+    the epochs."""
     filter: Filter = field(default_factory=Filter)
     gate: str | None = None
     """Gate that determines the route, and whose trajectory tensorboard shows. None: the last gate."""
@@ -79,6 +85,9 @@ class ExportPlan:
     """Only samples of this cohort, saved in the dashboard (cohorts/NAME.json in the run)."""
     ids: Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]")] = None
     """Only the samples with these ids, at least one. None: any."""
+    neighbours: int = 5
+    """map only: nearest other samples of each sample, by the vectors that were mapped and not by the map; 0 for none,
+    100 at most."""
 
     @property
     def folder(self) -> bool:
@@ -130,6 +139,11 @@ def checked(plan: ExportPlan) -> ExportPlan:
     require(
         plan.ids is None or len(plan.ids) > 0,
         "ids is empty, so no sample would be exported: name at least one, or leave ids out for all.",
+    )
+    require(0 <= plan.neighbours <= 100, f"--neighbours {plan.neighbours} must be from 0 to 100.")
+    require(
+        plan.shape == "map" or plan.neighbours == ExportPlan.neighbours,
+        f"--neighbours is for --shape map only: leave it out for {plan.shape}.",
     )
     return replace(plan, format=plan.format or formats[0])
 
@@ -234,6 +248,7 @@ def flags_of(plan: ExportPlan) -> str:
         "route": None if plan.filter.route == "all" else plan.filter.route,
         "gate": plan.gate,
         "cohort": plan.cohort,
+        "neighbours": None if plan.neighbours == ExportPlan.neighbours else plan.neighbours,
     }
     parts += [f"--{name} {shlex.quote(str(value))}" for name, value in single.items() if value is not None]
     several = {"quantities": plan.quantities, "classes": plan.filter.classes, "ids": plan.ids or ()}

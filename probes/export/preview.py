@@ -9,10 +9,11 @@ import pyarrow as pa
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
-from probes.export.files import ARRAYS, list_tables, summary_frame
+from probes.export.files import ARRAYS, list_tables, sample_frame
 from probes.export.folders import fiftyone_frame, projector_frame, score_names
 from probes.export.gate_arrays import first_patterns, gate_names
-from probes.export.plan import FIXED, ExportPlan, chosen_columns, for_run
+from probes.export.map_table import map_names
+from probes.export.plan import AT_EPOCH, FIXED, ExportPlan, chosen_columns, for_run
 from probes.export.samples import Chosen, choose
 from probes.export.shapes import columns_of, long_tables
 from probes.export.summary import stored_columns, summary_names
@@ -74,12 +75,14 @@ def quantity_names(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> 
     """The names that :attr:`probes.export.plan.ExportPlan.quantities` can hold; none where columns are fixed.
 
     Raises:
-        MemgateError: no finished epoch, no such split, or no gate vectors for the shape that consists of them.
+        MemgateError: no finished epoch, no such split, or no gate vectors or maps for the shape that consists of them.
     """
     if plan.schema in FIXED:
         return []
     if plan.shape == "gates":
         return list(run.gate_vectors().gates)
+    if plan.shape == "map":
+        return map_names(run, choose(run, plan, log), plan.neighbours)
     snapshot = take_snapshot(run, plan.split, log)
     if plan.shape != "summary":
         return list(columns_of(snapshot))
@@ -100,8 +103,8 @@ def first_rows(run: Run, plan: ExportPlan, chosen: Chosen, n: int) -> pd.DataFra
         return fiftyone_frame(run, plan, start)[0]
     if plan.schema == "tensorboard":
         return projector_frame(start)
-    if plan.shape == "summary":
-        return summary_frame(run, plan, start)[0]
+    if plan.shape in AT_EPOCH:
+        return sample_frame(run, plan, start)[0]
     if plan.shape == "gates":
         return first_patterns(run, start, chosen_columns(plan.quantities, gate_names(run, start)))
     names = chosen_columns(plan.quantities, columns_of(chosen.snapshot))
@@ -124,7 +127,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def _row_bytes(plan: ExportPlan, first: pd.DataFrame) -> float:
     """Estimated bytes of one row."""
     form = "csv" if plan.format == "tsv" else str(plan.format)
-    if form in ARRAYS and plan.shape == "summary":
+    if form in ARRAYS and plan.shape in AT_EPOCH:
         return sum(array.nbytes for _, array in plain_arrays(first)) / max(1, len(first))
     table = arrow_table(first)
     each = sum(_value_bytes(form, table[at], field) for at, field in enumerate(table.schema))
@@ -156,5 +159,5 @@ def _value_bytes(form: str, column: pa.ChunkedArray, field: pa.Field) -> float:
         lengths = [len(text or "") for text in column.to_pylist()]
         return frame + (0.2 if form == "parquet" else sum(lengths) / max(1, len(lengths)))
     name = "float" if pa.types.is_floating(kind) else "bool" if pa.types.is_boolean(kind) else "int"
-    name = "id" if field.name in ("sample_id", "guid", "index") else name
+    name = "id" if field.name.startswith(("sample_id", "guid", "index", "nearest_")) else name
     return times * (frame + BYTES[form][name])

@@ -10,7 +10,7 @@ from memgate.log.format import Samples
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import Snapshot, take_snapshot
-from probes.export.plan import ExportPlan, chosen_epochs
+from probes.export.plan import AT_EPOCH, ExportPlan, chosen_epochs
 from probes.export.shapes import by_id
 from probes.samples.cohorts import load_cohort
 from probes.samples.filters import Filter
@@ -61,7 +61,7 @@ def choose(run: Run, plan: ExportPlan, log: SampleLog | None = None) -> Chosen:
         f"--epoch {at} of {plan.split} is not in the log of {run.name}, which has {snapshot.epochs[0]} to "
         f"{snapshot.epochs[-1]}.",
     )
-    ending = snapshot if at is None or plan.shape != "summary" else snapshot.until(at)
+    ending = snapshot if at is None or plan.shape not in AT_EPOCH else snapshot.until(at)
     kept = chosen_epochs(
         plan.epochs, _with_vectors(run, ending.epochs) if plan.shape == "gates" else ending.epochs
     )

@@ -17,6 +17,9 @@ from app.dashboard.parts import export
 from app.dashboard.view import state
 from memgate.__main__ import main
 from memgate.runs.run import Run
+from probes.embedding.config import EmbedConfig
+from probes.embedding.run import probe_run
+from probes.network.plan import Plan
 from probes.samples.cohorts import Cohort, load_cohort, save_cohort
 
 pytestmark = pytest.mark.slow
@@ -197,6 +200,21 @@ def test_a_folder_is_a_zip_for_the_browser(
     with zipfile.ZipFile(io.BytesIO(same(downloads, at, type_it))) as archive:
         assert "run-train-fiftyone-summary/labels.csv" in archive.namelist()
         assert len(archive.namelist()) == 21
+
+
+def test_maps_are_offered_where_they_are_stored_up_to_the_epoch(
+    make_run: MakeRun, open_page: Any, downloads: Any, type_it: Any
+) -> None:
+    run = make_run(n=60, epochs=4)
+    assert "map" not in open_page("export", run=run.name).selectbox(key="export_shape").options
+    next(probe_run(run, EmbedConfig(), ["trajectories"], Plan(("3",), splits=("train",), n=0)))
+    at = choose(open_page("export", run=run.name), shape="map", format="parquet")
+    assert not at.error
+    table = pd.read_parquet(io.BytesIO(same(downloads, at, type_it)))
+    assert list(table)[8:11] == [f"{name}_trajectories_pca" for name in ("epoch", "x", "y")]
+    assert "map" in open_page("export", run=run.name, epoch="3").selectbox(key="export_shape").options
+    for view in ({"epoch": "2"}, {"split": "test"}):
+        assert "map" not in open_page("export", run=run.name, **view).selectbox(key="export_shape").options
 
 
 def test_what_cannot_be_had_is_a_sentence(make_run: MakeRun, open_page: Any, downloads: Any) -> None:

@@ -8,13 +8,14 @@ from typing import Literal
 import streamlit as st
 
 from app.dashboard.logs import Stamp
+from app.dashboard.results import maps
 from app.dashboard.view.selection import Selection
 from app.dashboard.view.state import View
-from memgate.errors import reading
+from memgate.errors import MemgateError, reading
 from memgate.log.gate_vectors import vector_path
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.export.plan import KINDS, ExportPlan
+from probes.export.plan import AT_EPOCH, KINDS, ExportPlan
 from probes.export.preview import Outlook, outlook, quantity_names
 from probes.samples.filters import Filter
 
@@ -50,11 +51,16 @@ def sample_choices(view: View, cohorts: Sequence[str]) -> list[SampleChoice]:
     return [*options, "cohort"] if cohorts else options
 
 
-def shapes_of(schema: str, run: Run) -> list[str]:
-    """Shapes that a run can be exported in with a schema."""
-    return [
-        shape for known, shape in KINDS if known == schema and (shape != "gates" or run.gate_vector_epochs)
-    ]
+def shapes_of(schema: str, view: View) -> list[str]:
+    """Shapes that a view's run can be exported in with a schema."""
+    missing = {"gates"} if not view.run.gate_vector_epochs else set[str]()
+    try:
+        first_map = min((one.epoch for one in maps.stored(view)), default=None)
+    except MemgateError:
+        first_map = None  # the page Map reports a damaged file
+    if first_map is None or first_map > (view.epoch or 0):
+        missing.add("map")
+    return [shape for known, shape in KINDS if known == schema and shape not in missing]
 
 
 def epochs_text(kind: str, step: int, first: int, last: int) -> str:
@@ -84,7 +90,7 @@ def plan_of(view: View, choice: ExportChoice) -> ExportPlan:
         cohort = view.selected.cohort
         ids = None if cohort else tuple(view.selected.ids.tolist())
     last = int(view.data.epochs[-1])
-    needs_epoch = choice.shape == "summary" or only.route != "all"
+    needs_epoch = choice.shape in AT_EPOCH or only.route != "all"
     needs_gate = only.route != "all" or (choice.schema == "tensorboard" and choice.shape == "matrix")
     return ExportPlan(
         shape=choice.shape,  # pyright: ignore[reportArgumentType]

@@ -30,6 +30,8 @@ SHAPES = {
     "matrix": "Arrays of epochs × samples: the logged quantities.",
     "gates": "Arrays of epochs × samples × channels: which channels of each gate were open, at the epochs whose gate "
     "vectors were kept (--log.gates). The rows below show the last of them, 1 for open.",
+    "map": "A row per sample: its labels and cause, its place on each map of memgate probe embed, and the samples "
+    "with the nearest vectors (--neighbours), with their distances.",
 }
 MEANINGS = {
     "cleanlab": "A row per sample: is_label_issue (cleanlab's estimate: another class than the given one is "
@@ -111,7 +113,7 @@ def ask(view: View) -> ExportChoice:
     with left:
         schema = choose("Schema", list(get_args(Schema)), "export_schema", SCHEMAS)
     with middle:
-        shape = choose("Shape", export.shapes_of(schema, view.run), "export_shape")
+        shape = choose("Shape", export.shapes_of(schema, view), "export_shape")
     with right:
         form = choose("Format", KINDS[schema, shape], "export_format")
     st.caption(MEANINGS.get(schema, SHAPES[shape]))
@@ -120,6 +122,7 @@ def ask(view: View) -> ExportChoice:
     if plan.epoch is not None:
         effects = [f"routes are those of epoch {plan.epoch}"] if plan.filter.route != "all" else []
         effects += [f"the summary ends at epoch {plan.epoch}"] if shape == "summary" else []
+        effects += [f"maps are those up to epoch {plan.epoch}"] if shape == "map" else []
         st.caption(f"Epoch set in the sidebar: {', and '.join(effects)}.")
     return replace(choice, quantities=quantities(view, choice))
 

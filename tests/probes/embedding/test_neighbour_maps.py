@@ -9,6 +9,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from memgate.errors import MemgateError
+from probes.embedding import neighbours
 from probes.embedding.config import EmbedConfig
 from probes.embedding.embed import embed, map_of, work_of
 from probes.embedding.vectors import nearest_vectors, vectors_of
@@ -83,6 +84,27 @@ def test_the_nearest_vectors_are_numpys(binary: bool) -> None:
     order = [at for at in np.lexsort((np.arange(90), expected)) if at != 11][:5]
     assert places.tolist() == order
     np.testing.assert_allclose(distances, expected[order])
+
+
+@pytest.mark.parametrize("kind", ["bits", "numbers", "far from the origin", "equal"])
+def test_the_nearest_of_each_are_those_of_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(1)
+    values = {
+        "bits": draw.random((90, 21)) < 0.5,  # many at the same distance
+        "numbers": draw.normal(size=(90, 7)),
+        "far from the origin": 1e6 + 1e-6 * draw.normal(size=(90, 7)),
+        "equal": np.ones((90, 3)),
+    }[kind]
+    monkeypatch.setattr(neighbours, "QUERIES", 16)
+    vectors, places, done = vectors_of(values), np.arange(90)[::-2], []
+    near, distances = neighbours.nearest_of_each(vectors, places, 5, done.append)
+    for row, place in enumerate(places):
+        expected = nearest_vectors(vectors, int(place), 5)
+        assert near[row].tolist() == expected[0].tolist()
+        np.testing.assert_array_equal(distances[row], expected[1])
+    assert sum(done) == len(places)
+    assert neighbours.nearest_of_each(vectors, places, 0)[0].shape == (45, 0)
+    assert neighbours.nearest_of_each(vectors_of(values[:3]), np.arange(2), 5)[0].shape == (2, 2)
 
 
 @pytest.mark.parametrize(

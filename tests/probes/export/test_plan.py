@@ -71,7 +71,7 @@ def test_epochs_that_are_none(text, sentence):
 
 def test_every_schema_shape_and_format_that_is_not_in_the_table_is_a_sentence():
     for schema in ("memgate", "cleanlab", "cartography", "fiftyone", "tensorboard"):
-        for shape in ("summary", "long", "matrix", "gates"):
+        for shape in ("summary", "long", "matrix", "gates", "map"):
             forms = KINDS.get((schema, shape), ())
             for form in ("csv", "parquet", "npz", "jsonl", "h5", "tsv"):
                 plan = ExportPlan(shape, form, schema=schema)
@@ -374,8 +374,8 @@ def test_long_text_is_large():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "shape", "form"),
-    # Of the gates' vectors: tests/probes/export/test_gate_arrays.py.
-    [(*kind, form) for kind, forms in KINDS.items() if kind[1] != "gates" for form in forms],
+    # Of the others: tests/probes/export/test_gate_arrays.py and test_map_table.py.
+    [(*kind, form) for kind, forms in KINDS.items() if kind[1] not in ("gates", "map") for form in forms],
 )
 def test_size_and_first_rows_before_anything_is_written(make_run, schema, shape, form):
     run = make_run(
