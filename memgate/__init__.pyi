@@ -7,6 +7,7 @@ from .config.run import SparsityConfig as SparsityConfig
 from .config.run import TrainConfig as TrainConfig
 from .config.subset import SubsetConfig as SubsetConfig
 from .errors import MemgateError as MemgateError
+from .groups.own_training import subsets as subsets
 from .models import MODELS as MODELS
 from .models import build_model as build_model
 from .recipes import recipe as recipe

@@ -15,9 +15,20 @@ def metrics_row(
     splits: Sequence[str],
     gates: tuple[str, ...],
     seconds: float = float("nan"),
+    *,
+    excluded: bool = False,
 ) -> dict[str, float]:
-    """One epoch's line; NaN for splits without values in this epoch and for columns that only a trained run has."""
-    row = {name: float("nan") for name in metric_names(splits, gates)}
+    """One epoch's line; NaN for splits without values in this epoch and for columns that only a trained run has.
+
+    Args:
+        epoch: from 1.
+        records: split to its values.
+        splits: all splits.
+        gates: names of the gates.
+        seconds: that the epoch took.
+        excluded: whether it is a run of a subset.
+    """
+    row = {name: float("nan") for name in metric_names(splits, gates, excluded=excluded)}
     row |= {"epoch": epoch, "seconds": seconds}
     for split, record in records.items():
         row |= summarise(record, split, gates)

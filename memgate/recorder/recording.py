@@ -1,6 +1,6 @@
 """The Recorder's arguments as one checked record, and the run that is made from them. Imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -174,6 +174,9 @@ class Recording:
         classes: int,
         gates: tuple[str, ...],
         environment: dict[str, Any],
+        *,
+        reduced: bool = False,
+        finish: Callable[[Run], object] = lambda _: None,
     ) -> Run:
         """The new run, with an empty log; called when every label is known.
 
@@ -182,6 +185,8 @@ class Recording:
             classes: number of classes K.
             gates: names of the gates.
             environment: description of the machine, :func:`memgate.training.environment.describe`.
+            reduced: whether the log keeps only what estimates of memorisation need, with ``phi``.
+            finish: as for :func:`memgate.runs.create.make_folder`.
 
         Raises:
             MemgateError: a label is unknown, the folder cannot be made, or the disk has no room for the log.
@@ -220,8 +225,9 @@ class Recording:
                 atomic_write(folder / GIVEN_LABELS, lambda stream: stream.write(listed))
             save_pictures(folder, self.images)
 
-        layout = LogLayout(samples, gates, tuple(range(1, self.epochs + 1)), self.mode, names)
-        return make_folder(self.path, stored, {"train": manifest}, layout, fill)
+        epochs = tuple(range(1, self.epochs + 1))
+        layout = LogLayout(samples, gates, epochs, self.mode, names, phi=reduced, reduced=reduced)
+        return make_folder(self.path, stored, {"train": manifest}, layout, fill, finish=finish)
 
     def _manifest(self, given: NDArray[np.int64], names: tuple[str, ...]) -> tuple[bytes, Manifest]:
         """The manifest of the training split, and the label list that it refers to (empty for none)."""

@@ -68,6 +68,7 @@ def make_folder(
     layout: LogLayout | None,
     fill: Callable[[Path], object] = lambda _: None,
     vectors: VectorLayout | None = None,
+    finish: Callable[[Run], object] = lambda _: None,
 ) -> Run:
     """A new run of any origin: its directory, with an empty log if it has one.
 
@@ -79,6 +80,7 @@ def make_folder(
         layout: of the log; None for a run without one.
         fill: called with the folder, to write further files into it.
         vectors: see :func:`create_run`.
+        finish: called with the run while it has its name not yet, to write its epochs.
 
     Raises:
         MemgateError: the folder cannot be made, or the disk has no space for the log.
@@ -96,6 +98,7 @@ def make_folder(
             SampleLogWriter.create(partial / "log.h5", layout, file_digests(partial))
         if vectors is not None:
             vectors.check_space(partial)  # beside the log, whose space is taken already
+        finish(Run(partial))
         partial.rename(path)
         sync_folder(path.parent)
     except BaseException as error:

@@ -1,0 +1,1 @@
+"""Groups of subset runs that somebody else's program trains."""
