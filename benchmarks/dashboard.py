@@ -4,8 +4,8 @@
 
 Writes a run with one gate (a log of about 0.5 GB), serves it, and opens every page in headless Chromium with software
 WebGL: *cold* as the first page of a new server, and *warm* in a new browser session after every page has been opened
-once. Then it measures interactions: filtering, the next page of the gallery, the next sample. Images are random, or
-those of an .npz file in the format of ``--data.name npz``.
+once. Then it measures interactions: filtering, the next page of the gallery, the next sample, a lasso around half of a
+map (with the bytes that it sends). Images are random, or those of an .npz file in the format of ``--data.name npz``.
 
 Needs chromium and playwright. Ends with exit code 1 when a limit is exceeded. Run nothing else meanwhile.
 """
@@ -33,12 +33,17 @@ from memgate.runs.create import create_run
 from memgate.runs.inputs import load_inputs
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
+from probes.embedding.config import EmbedConfig
+from probes.embedding.run import probe_run
+from probes.network.plan import Plan
 
 PAGES = (
-    "", "overview", "explorer", "gallery", "sample", "hardness", "critical", "compare", "export", "health",
+    "", "overview", "explorer", "gallery", "sample", "map", "hardness", "critical", "compare", "export", "health",
 )  # fmt: skip
 LOAD, FILTER, SAMPLE, TURN, GIB = 4.0, 2.0, 1.5, 0.4, 1.5
 """Limits in seconds, and in GiB of the server's memory."""
+MAP_KB, LASSO_KB = 360, 2
+"""Limits in kilobytes: what the server sends for a page with a map, and what the browser sends for a lasso."""
 PORT = 8599
 
 
@@ -74,6 +79,7 @@ def make_run(folder: Path, data: Path | None, n: int, epochs: int) -> Run:
         run.append_metrics(dict.fromkeys(names, 0.5) | {"epoch": epoch})
     writer.close()
     run.set_status("complete", epochs)
+    list(probe_run(run, EmbedConfig(), ["trajectories"], Plan(splits=("train",), n=0)))
     return run
 
 
@@ -167,32 +173,78 @@ def new_page(browser: Any) -> Any:
     return browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
 
 
-def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float]]:
-    """Name, seconds and limit of page loads and interactions in a server that has loaded every page."""
+class Traffic:
+    """Bytes between the server and a page since the last reset."""
+
+    def __init__(self, page: Any) -> None:
+        """Count from now on."""
+        self.received = self.sent = 0
+        page.on("websocket", self._listen)
+
+    def _listen(self, channel: Any) -> None:
+        channel.on("framereceived", lambda data: self._add(received=len(data)))
+        channel.on("framesent", lambda data: self._add(sent=len(data)))
+
+    def _add(self, received: int = 0, sent: int = 0) -> None:
+        self.received, self.sent = self.received + received, self.sent + sent
+
+    def reset(self) -> None:
+        """Count from 0 again."""
+        self.received = self.sent = 0
+
+
+def warm(base: str, browser: Any) -> Iterator[tuple[str, float, float, str]]:
+    """Name, value, limit and unit of page loads and interactions in a server that has loaded every page."""
     for page in PAGES:  # once, to fill the caches
         opened = new_page(browser)
         timed(opened, partial(opened.goto, address(base, page, 7)))
         opened.close()
     for page in PAGES:
         opened = new_page(browser)
+        traffic = Traffic(opened)
         seconds = timed(opened, partial(opened.goto, address(base, page, 11)))
-        yield f"load {page or 'runs'}", seconds, SAMPLE if page == "sample" else LOAD
+        yield f"load {page or 'runs'}", seconds, SAMPLE if page == "sample" else LOAD, "s"
         opened.wait_for_timeout(1500)  # users act after the browser has drawn the page
         if page == "sample":
             button = opened.get_by_role("button", name="Next")
-            yield "next sample", timed(opened, button.click), SAMPLE
+            yield "next sample", timed(opened, button.click), SAMPLE, "s"
         if page == "gallery":
             number = opened.get_by_test_id("stPaginationPage").filter(has_text="2").first
-            yield "gallery page turn", timed(opened, number.click), TURN
+            yield "gallery page turn", timed(opened, number.click), TURN, "s"
             opened.wait_for_timeout(1500)
+        if page == "map":
+            opened.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
+            opened.wait_for_timeout(1500)
+            yield "map, received", traffic.received / 1000, MAP_KB, "kB"
+            traffic.reset()
+            yield "lasso map", timed(opened, partial(lasso, opened)), FILTER, "s"
+            yield "lasso map, sent", traffic.sent / 1000, LASSO_KB, "kB"
         if page in ("overview", "explorer", "gallery", "hardness"):
-            yield f"filter {page}", timed(opened, partial(pick_route, opened)), FILTER
+            yield f"filter {page}", timed(opened, partial(pick_route, opened)), FILTER, "s"
         opened.close()
 
 
 def pick_route(page: Any) -> None:
     """Show the routed samples only."""
     page.get_by_test_id("stSidebar").get_by_text("routed", exact=True).click()
+
+
+FRAME = """() => {
+    const chart = document.querySelector('.js-plotly-plot'), place = chart.getBoundingClientRect();
+    const {xaxis, yaxis} = chart._fullLayout;
+    return [place.x + xaxis._offset, place.y + yaxis._offset, xaxis._length, yaxis._length];
+}"""
+
+
+def lasso(page: Any) -> None:
+    """Draw a lasso around the left half of a chart."""
+    left, top, width, height = page.evaluate(FRAME)
+    page.mouse.move(left + 2, top + 2)
+    page.mouse.down()
+    for across, down in ((0.5, 0.01), (0.5, 0.99), (0.01, 0.99), (0.01, 0.01)):
+        page.mouse.move(left + across * width, top + down * height, steps=10)
+    page.mouse.up()
+    page.get_by_text("Clear selection").wait_for(timeout=60_000)
 
 
 def main() -> int:
@@ -227,8 +279,8 @@ def main() -> int:
             for page, seconds in cold(driver, root):
                 note(f"cold {page}", seconds, LOAD, "s")
             with server(root) as (base, process), browsing(driver) as browser:
-                for name, seconds, limit in warm(base, browser):
-                    note(name, seconds, limit, "s")
+                for name, value, limit, unit in warm(base, browser):
+                    note(name, value, limit, unit)
                 note("server memory", gib(process), GIB, "GiB")
     if arguments.json:
         arguments.json.write_text(json.dumps(measurements, indent=2) + "\n")

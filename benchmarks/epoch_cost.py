@@ -30,10 +30,11 @@ from memgate.log.writer import SampleLogWriter
 from memgate.runs.create import create_run
 from memgate.runs.held import HeldRun
 from memgate.runs.inputs import load_inputs
+from memgate.runs.logged import log_layout
 from memgate.training.environment import choose_precision, describe
 from memgate.training.interrupt import Interrupt
 from memgate.training.loader import Batch
-from memgate.training.loop import Training, log_layout
+from memgate.training.loop import Training
 from memgate.training.step import train_step
 from memgate.training.tensorboard import TensorBoard
 

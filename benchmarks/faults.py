@@ -1,7 +1,7 @@
 """What every command makes of damaged and hostile files, kills and full disks: one table a kind of fault.
 
     python benchmarks/faults.py [--cases 300] [--seed 0] [--files log.h5 ...] [--commands report ...]
-        [--faults bytes log hostile stop] [--verdicts FILE] [--short]
+        [--faults bytes log hostile stop] [--tasks 'train channels' ...] [--verdicts FILE] [--short]
     python benchmarks/faults.py --faults bytes --files log.h5 --commands report --case 17 --keep FOLDER
 
 Four small runs are trained, two of them with gates of channels. For every case a fresh copy is damaged, and a command
@@ -31,7 +31,7 @@ from injection.damage import damage, generator, kind_of
 from injection.hostile import hostile_files
 from injection.judge import BAD, Verdict, judge
 from injection.lab import COMMANDS, FILES, Lab, Seen, make_lab
-from injection.stops import STOPS, stop_cases
+from injection.stops import STOPS, TASKS, stop_cases
 from sklearn.datasets import load_digits
 
 FAULTS = ("bytes", "log", "hostile", "stop")
@@ -136,7 +136,7 @@ def stopped_cases(lab: Lab, options: argparse.Namespace, _whole: dict[str, Seen]
     """Commands that are stopped at a call, and then run again."""
     for stop in STOPS:
         numbers = cases_of(options, options.cases)
-        for command, number, words, verdict in stop_cases(lab, stop, numbers, options.seed):
+        for command, number, words, verdict in stop_cases(lab, stop, options.tasks, numbers, options.seed):
             yield Case("stop", stop, command, number, words, verdict)
 
 
@@ -177,6 +177,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--files", nargs="+", default=FILES, choices=FILES)
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
     parser.add_argument("--faults", nargs="+", default=FAULTS, choices=FAULTS)
+    parser.add_argument(
+        "--tasks", nargs="+", default=list(TASKS), choices=list(TASKS), help="that are stopped"
+    )
     parser.add_argument("--seconds", type=float, default=20, help="limit of a command's processor time")
     parser.add_argument("--verdicts", type=Path, help="write a line for every case to this file")
     parser.add_argument("--case", type=int, help="only the case of this number")
@@ -237,7 +240,7 @@ def line_of(case: Case) -> str:
     """A case in one line, with the options that repeat it."""
     where = f"--faults {case.fault} --files {case.file} --commands '{case.command}' --case {case.number}"
     if case.fault == "stop":
-        where = f"--faults stop --case {case.number} ({case.file}, {case.command})"
+        where = f"--faults stop --tasks '{case.command}' --case {case.number} ({case.file})"
     reason = " ".join(case.verdict.reason.split())
     return f"{case.verdict.outcome}: {where}: {case.words}: {reason}"
 

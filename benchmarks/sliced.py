@@ -37,8 +37,9 @@ from torch import Tensor
 from memgate import console
 from memgate.config.run import GateConfig, ModelConfig
 from memgate.models import build_model
+from memgate.models.gated.folded import folded
 from memgate.models.gated.hard_gated import OWN_CHOICE, ChannelRoute
-from memgate.models.gated.sliced import folded, sliced
+from memgate.models.gated.sliced import sliced
 from memgate.models.macs import SampleCost, cost_of, sample_cost
 from memgate.runs.run import open_run
 from memgate.training.evaluate import loaded

@@ -34,7 +34,8 @@ NEEDS = {
     ),
     "checkpoint": (
         "From a checkpoint",
-        "Stored by `memgate probe csr` or `memgate probe difficulty`; the latest probed checkpoint counts.",
+        "Stored by `memgate probe csr` or `memgate probe difficulty`; the latest probed checkpoint counts, for a mean "
+        "all of them.",
     ),
 }
 """What a score needs to the heading and the introduction of its section."""

@@ -94,7 +94,7 @@ def epoch_line(row: Mapping[str, float], epochs: int, gates: Iterable[str]) -> s
     Of many gates it has the means, and how many are closed for all training samples (mean g of exactly 0).
     """
     parts = [f"epoch {int(row['epoch']):{len(str(epochs))}d}/{epochs}", f"lr {row['lr']:.4g}"]
-    for split in ("train", "val", "test"):
+    for split in ("train", "excluded", "val", "test"):
         accuracy = row.get(f"{split}_accuracy")
         if accuracy is not None and accuracy == accuracy:
             parts.append(f"{split} {accuracy:6.1%}")

@@ -1,4 +1,5 @@
 from .csr.critical import critical_samples as critical_samples
+from .difficulty.curvature import input_curvature as input_curvature
 from .difficulty.depth import prediction_depths as prediction_depths
 from .difficulty.gradients import grand as grand
 from .difficulty.gradients import grand_last_layer as grand_last_layer

@@ -35,6 +35,7 @@ from app.cli.commands.report import ReportRuns
 from app.cli.commands.reproduce import Reproduce
 from app.cli.commands.runs import Runs
 from app.cli.commands.score import ScoreRun, ScoresKnown
+from app.cli.commands.subsets import Subsets
 from app.cli.commands.sweep import SweepRuns, SweepTable
 from app.cli.commands.trade_off import TradeOffOfRuns
 from app.cli.commands.train import Evaluate, Quickstart, Resume, Train
@@ -57,7 +58,7 @@ COMMANDS = {
     "export": Export, "evaluate": Evaluate, "runs": Runs, "recipes": Recipes, "dashboard": Dashboard,
     "import-curves": ImportCurves, "reproduce": Reproduce, "trade-off": TradeOffOfRuns,
 }  # fmt: skip
-"""Commands without subcommands, except train, whose defaults depend on its flags."""
+"""Commands without subcommands, except train and subsets, whose defaults depend on their flags."""
 
 DATA = {"info": DataInfo, "prepare": DataPrepare}
 """Subcommands of 'memgate data'."""
@@ -76,7 +77,7 @@ PROBE = {
 
 LIST_FLAGS = (
     "--noise", "--noise-on", "--train.milestones", "--radius", "--checkpoints", "--splits", "--scores", "--ood",
-    "--near", "--join", "--quantities", "--classes", "--ids", "--sources", "--methods",
+    "--near", "--join", "--quantities", "--classes", "--ids", "--sources", "--methods", "--fractions",
 )  # fmt: skip
 """Flags that take several values at once."""
 
@@ -89,6 +90,7 @@ def _command_type(start: RunConfig) -> Any:
     """The union of all commands; ``start`` holds the defaults of the configuration's flags."""
     train = Annotated[Train, subcommand("train", default=Train(start))]
     run_sweep = Annotated[SweepRuns, subcommand("run", default=SweepRuns("", start))]
+    subsets = Annotated[Subsets, subcommand("subsets", default=Subsets("", start))]
     groups = {
         "data": (_named(DATA), "Print the contents of a data set; download and cache one."),
         "corrupt": (
@@ -109,7 +111,7 @@ def _command_type(start: RunConfig) -> Any:
         Annotated[Union[tuple(kinds)], subcommand(name, description=text)]  # noqa: UP007
         for name, (kinds, text) in groups.items()
     ]
-    return Union[(train, *_named(COMMANDS), *grouped)]
+    return Union[(train, *_named(COMMANDS), subsets, *grouped)]
 
 
 def _named(commands: Mapping[str, type]) -> list[Any]:
@@ -144,7 +146,7 @@ def _check_words(arguments: Sequence[str]) -> None:
     groups: dict[str, Collection[str]] = {
         "data": DATA, "corrupt": CORRUPT, "probe": PROBE, "sweep": ("run", "table"),
     }  # fmt: skip
-    words: list[tuple[str, Collection[str]]] = [("memgate", ("train", *COMMANDS, *groups))]
+    words: list[tuple[str, Collection[str]]] = [("memgate", ("train", "subsets", *COMMANDS, *groups))]
     if arguments[:1] and arguments[0] in groups:
         words.append((f"memgate {arguments[0]}", groups[arguments[0]]))
     for (before, known), word in zip(words, arguments, strict=False):
@@ -156,7 +158,7 @@ def _check_words(arguments: Sequence[str]) -> None:
 
 
 def _start_from(arguments: Sequence[str]) -> RunConfig:
-    """The configuration with the defaults of 'memgate train' and 'memgate sweep run'.
+    """The configuration with the defaults of 'memgate train', 'memgate subsets' and 'memgate sweep run'.
 
     It is that of a recipe, of another run, or RunConfig(). Where --noise or --manifest is given, it replaces both.
 
@@ -169,6 +171,12 @@ def _start_from(arguments: Sequence[str]) -> RunConfig:
                 "'memgate sweep' needs the recipe first: memgate sweep RECIPE --over FLAG=V1,V2."
             )
         name, like = arguments[2], None
+    elif arguments[:1] == ["subsets"] and arguments[1:2] not in (["-h"], ["--help"]):
+        if len(arguments) == 1 or _is_flag(arguments[1]):
+            raise MemgateError(
+                "'memgate subsets' needs the recipe first: memgate subsets RECIPE --models 64."
+            )
+        name, like = arguments[1], None
     elif arguments[:1] == ["train"]:
         name, like = _flag(arguments, "--recipe"), _flag(arguments, "--like")
     else:

@@ -37,6 +37,8 @@ TERMS: Mapping[str, str] = {
     "logits": "Unit of the margin: the inputs of the softmax.",
     "margin": "Logit of the given label minus the largest other logit; below 0 the given label is not predicted.",
     "CSL": "Cumulative sample loss: the mean loss of a sample over the epochs; high is hard.",
+    "LT-IQR": "Interquartile range of a sample's loss over the epochs; high is more vulnerable to membership "
+    "inference. Pollock et al. 2024.",
     "AUM": "Area under the margin: the mean margin of a sample over the epochs; low is hard. Defined on the training "
     "passes; in log mode eval it is of evaluation passes.",
     "EL2N": "Error L2 norm: the distance of the softmax from the one-hot given label; high is hard.",
@@ -69,6 +71,8 @@ TERMS: Mapping[str, str] = {
     "fit of all": "Share of all samples of a group that fit their given label.",
     "of the fitted": "Share of the samples fitted along the first route that are not fitted along the second.",
     "control": "An ungated run on the same data, cut at the same place: any network that is cut loses some fit.",
+    "input curvature": "Frobenius norm of the loss's second derivative by the pixels; high is hard. Its mean over "
+    "checkpoints is a measure of memorisation. Garg et al. 2024.",
     "prediction depth": "First point of the network from which k-NN agrees with its prediction; high is hard.",
     "interval": "95 % interval over samples: Wilson's for shares, Bonett and Price's for paired differences.",
     "within classes": "Compared with samples of the same classes (of the images): what is left if classes differ.",
@@ -81,7 +85,7 @@ TERMS: Mapping[str, str] = {
 """Term to its definition."""
 
 
-SCORE_TERMS = ("CSL", "AUM", "EL2N", "GMM", "MACs", "SEI", "g", "H", "nats")
+SCORE_TERMS = ("CSL", "LT-IQR", "AUM", "EL2N", "GMM", "MACs", "SEI", "g", "H", "nats")
 """Terms in the titles of scores."""
 
 

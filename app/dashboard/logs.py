@@ -16,7 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, reading
-from memgate.log.format import DECIDED_BY, Samples, has_value, places_of
+from memgate.log.format import Samples, has_value, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.samples.filters import of_cause
@@ -211,4 +211,4 @@ def of_sample(at: Stamp, split: str, position: int) -> NDArray[np.float32]:
 
 def known(at: Stamp, split: str, name: str, gate: str | None = None) -> NDArray[np.bool_]:
     """Whether a quantity or flag has a value, [E, N]: seen, and not NaN; arguments as in :func:`matrix`."""
-    return has_value(matrix(at, split, DECIDED_BY.get(name, name), gate))
+    return has_value(matrix(at, split, log(at).decider(name), gate))

@@ -17,7 +17,7 @@ import torch
 from injection.child import Ended, forked, memgate
 from memgate import console
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.log.gate_vectors import kept_epochs, vector_path
+from memgate.log.gate_vectors import vector_path
 from memgate.runs.run import Run
 
 TABLES = (
@@ -227,9 +227,13 @@ def run_digests(run: Run) -> dict[str, str]:
             for values in vars(record).values():
                 content.update(np.ascontiguousarray(values).tobytes())
         digests[f"log of {split}"] = content.hexdigest()
-    for epoch in kept_epochs(run.path):
-        vectors = vector_path(run.path, epoch).read_bytes()
-        digests[f"gate vectors of epoch {epoch}"] = hashlib.sha256(vectors).hexdigest()
+    for epoch in run.gate_vector_epochs:  # without the log's identity, which has the time of the start
+        vectors, content = run.gate_vectors(epoch), hashlib.sha256()
+        for split in vectors.splits:
+            for gate in vectors.gates:
+                content.update(vectors.packed(split, gate).tobytes())
+                content.update(vectors.known(split, gate).tobytes())
+        digests[f"gate vectors of epoch {epoch}"] = content.hexdigest()
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in run.metrics()]
     digests["metrics"] = hashlib.sha256(repr(rows).encode()).hexdigest()
     content = torch.load(run.checkpoint("last"), weights_only=True)

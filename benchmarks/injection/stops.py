@@ -163,17 +163,19 @@ TASKS = {
 
 
 def stop_cases(
-    lab: Lab, stop: str, numbers: Sequence[int], seed: int
+    lab: Lab, stop: str, commands: Sequence[str], numbers: Sequence[int], seed: int
 ) -> Iterator[tuple[str, int, str, Verdict]]:
     """Command, number, what was done, and the verdict, for every command and number.
 
     Args:
         lab: the runs.
         stop: one of :data:`STOPS`.
+        commands: names of :data:`TASKS`.
         numbers: of the cases.
         seed: of the draws.
     """
-    for command, task in TASKS.items():
+    for command in commands:
+        task = TASKS[command]
         whole = _whole(lab, task)
         names = (FULL, FULL) if stop == "full disk" else (None, CHANGING)
         totals = [_calls(lab, task, name) for name in names] if stop != "file size limit" else [0, 0]

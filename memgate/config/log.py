@@ -32,6 +32,9 @@ class LogConfig:
     """Networks whose gates open or close: epochs after which each sample's whole vector of open channels is kept, in
     gates_epoch_NNN.h5. none; last: the last epoch; every:N: every N epochs and the last. auto: last (other networks:
     none)."""
+    quantities: Literal["all", "memorisation"] = "all"
+    """Values of each sample to log. all; memorisation: only what estimates of memorisation need (flags, p_given, phi,
+    and gate and entropy where there are gates), a third to a half of the disk. The others are then missing."""
 
     def __post_init__(self) -> None:
         check_types(self, "log.")

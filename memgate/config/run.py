@@ -20,6 +20,7 @@ from memgate.config.model import ModelConfig as ModelConfig
 from memgate.config.names import fitted, is_name
 from memgate.config.sparsity import LOSSES, SPARSITY_OPTIONS
 from memgate.config.sparsity import SparsityConfig as SparsityConfig
+from memgate.config.subset import SubsetConfig as SubsetConfig
 from memgate.config.training import TrainConfig as TrainConfig
 from memgate.errors import MemgateError, require
 from noise.errors import NoiseError
@@ -81,6 +82,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     log: LogConfig = field(default_factory=LogConfig)
     sparsity: SparsityConfig = field(default_factory=SparsityConfig)
+    subset: SubsetConfig = field(default_factory=SubsetConfig)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -131,6 +133,11 @@ class RunConfig:
         )
         require(
             len(set(self.noise_on)) == len(self.noise_on), "--noise-on names a split twice: give it once."
+        )
+        require(
+            self.subset.model is None or self.log.mode == "eval",
+            f"--subset.model {self.subset.model} needs --log.mode eval: an online log holds the samples of the "
+            "training pass only, and a model of a subset logs those that it is not trained on, too.",
         )
         self._check_gate_training()
         self._check_sparsity()
@@ -223,6 +230,7 @@ class RunConfig:
             *self._gate_words,
             *(self.corruptions or ("clean",)),
             *(f"on-{split}" for split in self.noise_on),
+            *self.subset.words,
             *(["init"] * (self.init_from is not None)),
             *(["init-gater"] * (self.init_gater is not None)),
         ]

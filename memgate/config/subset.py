@@ -58,6 +58,13 @@ class SubsetConfig:
     seed: int = 0
     """Seed of the subsets, which are those of (seed, fraction, model, sample id), independent of --seed."""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words for a run's name; empty for an ordinary run."""
+        if self.model is None:
+            return ()
+        return (f"subset{self.model}", f"f{self.fraction:g}", *([f"ss{self.seed}"] if self.seed else []))
+
     def __post_init__(self) -> None:
         check_types(self, "subset.")
         in_range("--subset.model", self.model, 0, MOST_MODELS - 1)

@@ -6,7 +6,7 @@ file's metadata, so that a process killed at any moment leaves a readable log, a
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -60,22 +60,29 @@ QUANTITIES: dict[str, LoggedQuantity] = {
         False,
         "multiply-accumulates that the sample needs as its gates decide; in logs of gates that close",
     ),
+    "phi": LoggedQuantity(
+        "f4",
+        False,
+        "log p - log(1 - p) of the given label: its logit minus the log-sum-exp of the others; low is harder",
+    ),
 }
 
-FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8}
-"""Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own precision."""
+OPTIONAL = ("macs", "phi")
+"""Quantities that only some logs have: ``macs`` where gates close, ``phi`` in runs of a subset."""
+
+MEMORISATION = ("gate", "entropy", "flags", "p_given", "phi")
+"""Quantities of a log that keeps only what estimates of memorisation need."""
+
+FLAGS = {"seen": 1, "correct_given": 2, "correct_clean": 4, "routed": 8, "trained": 16}
+"""Bits of ``flags``. ``routed`` (g > 0.5) is decided once, by the model, in its own precision. ``trained``: the run
+is trained on the sample, set in the split ``train`` of a run of a subset only, and unknown elsewhere."""
 PER_GATE = ("gate", "entropy", "gate_pred", "routed")
 """Quantities and flags with one row per gate."""
 
-DECIDED_BY = {"routed": "gate", "correct_given": "pred", "correct_clean": "pred"}
+DECIDED_BY = {"routed": "gate", "correct_given": "pred", "correct_clean": "pred", "trained": "phi"}
 """Flag to the quantity that decides it: where that has no value (a NaN from a recorded or diverged network), the flag
-is unknown. Its bit is then 0, which must not be read as skipped or wrong: ask ``known`` of a record or a snapshot."""
-
-TABLE_QUANTITIES = (
-    "gate", "entropy", "routed",
-    "loss", "margin", "p_given", "el2n", "out_entropy", "pred", "correct_given", "correct_clean", "macs",
-)  # fmt: skip
-"""Quantities and flags of a table with a row per sample and epoch, in the order of its columns."""
+is unknown. Its bit is then 0, which must not be read as skipped or wrong: ask ``known`` of a record or a snapshot.
+A log with ``phi`` may lack ``pred``, see :func:`decider`."""
 
 COMMIT = {"done": "u1", "crc32": "u4", "unix_time": "f8", "seen": "u4", "row_crc32": "u4"}
 """Datasets of ``/commit/<split>`` with their types, one row per epoch; ``crc32`` has one column per quantity, and
@@ -177,6 +184,10 @@ class LogLayout:
     """Names of the K classes."""
     macs: bool = False
     """Whether the log has the MACs of each sample, which differ where gates close."""
+    phi: bool = False
+    """Whether the log has ``phi``, as that of a run of a subset."""
+    reduced: bool = False
+    """Whether the log has only the quantities of :data:`MEMORISATION`."""
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)
@@ -205,7 +216,9 @@ class LogLayout:
         return [
             name
             for name, quantity in QUANTITIES.items()
-            if (self.gates or not quantity.per_gate or name == "flags") and (self.macs or name != "macs")
+            if (self.gates or not quantity.per_gate or name == "flags")
+            and (name not in OPTIONAL or getattr(self, name))
+            and (not self.reduced or name in MEMORISATION)
         ]
 
     def bytes(self) -> int:
@@ -237,6 +250,8 @@ class EpochRecord:
     pred: np.ndarray
     macs: np.ndarray | None = None
     """None in a log without MACs."""
+    phi: np.ndarray | None = None
+    """None in a log without it."""
 
     def flag(self, name: str) -> np.ndarray:
         """One bit of ``flags`` as bool: ``routed`` [G, N], any other [N]."""
@@ -245,35 +260,32 @@ class EpochRecord:
 
     def known(self, name: str) -> np.ndarray:
         """Whether each sample has a value of a quantity or flag, bool [G, N] or [N] as its values."""
-        values = getattr(self, DECIDED_BY.get(name, name))
+        if name == "trained":  # a split that the run is not trained on has none of these bits
+            return self.flag("seen") & self.flag("trained").any()
+        values = getattr(self, decider(name, phi=self.phi is not None))
         return np.zeros(len(self.loss), bool) if values is None else has_value(values)
+
+
+def decider(name: str, *, phi: bool) -> str:
+    """The quantity that decides a flag in a log, see :data:`DECIDED_BY`; a quantity decides itself.
+
+    Args:
+        name: of a quantity or flag.
+        phi: whether the log has ``phi``; it may then lack ``pred``, and ``p_given`` has a value where that has one.
+    """
+    quantity = DECIDED_BY.get(name, name)
+    return "p_given" if phi and name != "pred" and quantity == "pred" else quantity
+
+
+def missing_values(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Values of a quantity that are all missing, in its type on disk: NaN, or 65535 for classes."""
+    dtype = np.dtype(QUANTITIES[name].dtype)
+    return np.full(shape, UNSEEN_CLASS if dtype.kind == "u" else np.nan, dtype)
 
 
 def has_value(values: np.ndarray) -> np.ndarray:
     """Whether each of the logged numbers is one: not NaN, of classes not 65535; bool of the same shape."""
     return values != UNSEEN_CLASS if values.dtype.kind == "u" else ~np.isnan(values)
-
-
-def table_columns(
-    gates: Sequence[str], quantities: Sequence[str] | None = None, *, macs: bool = False
-) -> dict[str, tuple[str, str | None]]:
-    """Column name to (quantity, gate or None): ``gate`` with one gate, ``gate_b2`` and ``gate_b3`` with several.
-
-    Args:
-        gates: names of the gates in the log.
-        quantities: keys of QUANTITIES and FLAGS in the order of the columns. None: :data:`TABLE_QUANTITIES`, as far as
-            the log has them.
-        macs: whether the log has MACs.
-    """
-    columns: dict[str, tuple[str, str | None]] = {}
-    in_log = [name for name in TABLE_QUANTITIES if macs or name != "macs"]
-    for quantity in in_log if quantities is None else quantities:
-        if quantity not in PER_GATE:
-            columns[quantity] = (quantity, None)
-            continue
-        for gate in gates:
-            columns[quantity if len(gates) == 1 else f"{quantity}_{gate}"] = (quantity, gate)
-    return columns
 
 
 def row_checksum(split: str, epoch: int, checksums: NDArray[np.uint32], unix_time: float, seen: int) -> int:

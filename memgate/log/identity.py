@@ -118,7 +118,7 @@ def check_layout(path: Path, layout: LogLayout, log: LogLayout) -> None:
     Raises:
         MemgateError: they differ.
     """
-    for name in ("gates", "epochs", "mode", "class_names", "macs"):
+    for name in ("gates", "epochs", "mode", "class_names", "macs", "phi", "reduced"):
         stored, expected = getattr(log, name), getattr(layout, name)
         require(
             stored == expected,

@@ -14,6 +14,9 @@ from memgate import __version__
 from memgate.log.format import COMMIT, QUANTITIES, SAMPLE_COLUMNS, SCHEMA, STORED_MODES, LogLayout
 from memgate.log.seal import user_block, write_seal
 
+PER_DATASET = 768
+"""More bytes than HDF5 needs for the header, the place and the meaning of a dataset, or for a group."""
+
 LONGEST = 60_000
 """Characters of the longest text of a fixed length: an HDF5 attribute has at most 64 KiB."""
 
@@ -76,6 +79,31 @@ def write_layout(handle: h5py.File, layout: LogLayout) -> list[tuple[int, int]]:
     return [place for place in places if place[1]]
 
 
+def written_bytes(layout: LogLayout, files: int) -> int:
+    """Most bytes that HDF5 writes into an empty log: all but the datasets of the epochs, whose place it only takes.
+
+    Args:
+        layout: of the log.
+        files: number of files that the seal names.
+    """
+    names, splits = layout.names(), len(layout.splits)
+    samples = sum(len(one) for one in layout.splits.values())
+    columns = samples * sum(np.dtype(dtype).itemsize for dtype in SAMPLE_COLUMNS.values())
+    rows = len(layout.epochs) * (4 + splits * sum(np.dtype(dtype).itemsize for dtype in COMMIT.values()))
+    checksums = len(layout.epochs) * splits * len(names) * np.dtype(COMMIT["crc32"]).itemsize
+    per_gate = sum(QUANTITIES[name].per_gate for name in names)
+    texts = len(json.dumps(layout.gates)) * (1 + splits * per_gate) + len(json.dumps(layout.class_names))
+    headers = PER_DATASET * (2 + splits * (2 + len(names) + len(COMMIT) + len(SAMPLE_COLUMNS)))
+    return _start(layout, files) + columns + rows + checksums + texts + headers
+
+
+def _start(layout: LogLayout, files: int) -> int:
+    """Size of the user block in bytes."""
+    usual = len(QUANTITIES) - len({"phi"})  # so that logs without it keep the size that they always had
+    quantities = max(usual, len(layout.names()))
+    return user_block(len(layout.splits) * (quantities + len(COMMIT)), files)
+
+
 def write_log(target: Path | BinaryIO, layout: LogLayout, files: Mapping[str, str]) -> None:
     """Write an empty log and its seal.
 
@@ -84,7 +112,7 @@ def write_log(target: Path | BinaryIO, layout: LogLayout, files: Mapping[str, st
         layout: of the log.
         files: see :func:`memgate.log.identity.file_digests`.
     """
-    start = user_block(len(layout.splits) * (len(QUANTITIES) + len(COMMIT)), len(files))
+    start = _start(layout, len(files))
     with h5py.File(target, "w", userblock_size=start) as handle:
         changing = write_layout(handle, layout)
     with target.open("r+b") if isinstance(target, Path) else nullcontext(target) as stream:

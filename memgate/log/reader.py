@@ -17,7 +17,9 @@ from memgate.errors import MemgateError, require
 from memgate.log.format import (
     COMMIT,
     FLAGS,
+    OPTIONAL,
     PER_GATE,
+    QUANTITIES,
     SAMPLE_COLUMNS,
     SCHEMA,
     STORED_MODES,
@@ -26,7 +28,9 @@ from memgate.log.format import (
     LogLayout,
     Samples,
     UnjudgedSamples,
+    decider,
     marked,
+    missing_values,
     row_checksum,
 )
 from memgate.log.guard import CheckedFile, text
@@ -69,7 +73,9 @@ class SampleLog:
             self.class_names: tuple[str, ...] = tuple(json.loads(text(handle.attrs["class_names"])))
             self.splits: tuple[str, ...] = tuple(json.loads(text(handle.attrs["splits"])))
             self.planned: np.ndarray = handle["epoch"][:]
-            self.has_macs: bool = all("macs" in handle[split] for split in self.splits)
+            self.quantities: tuple[str, ...] = tuple(
+                name for name in QUANTITIES if all(name in handle[split] for split in self.splits)
+            )
         self._verified: dict[tuple[str, int, bytes], bool] = {}
         self._whole: dict[str, tuple[bytes, np.ndarray]] = {}
         self._check_identity()
@@ -113,7 +119,40 @@ class SampleLog:
         """Splits with their samples, gates, epochs, mode and classes of the log."""
         samples = {split: self.samples(split) for split in self.splits}
         epochs = tuple(self.planned.tolist())
-        return LogLayout(samples, self.gates, epochs, self.mode, self.class_names, self.has_macs)
+        return LogLayout(
+            samples,
+            self.gates,
+            epochs,
+            self.mode,
+            self.class_names,
+            self.has_macs,
+            self.has_phi,
+            self.reduced,
+        )
+
+    @property
+    def has_macs(self) -> bool:
+        """Whether it has the MACs of each sample."""
+        return "macs" in self.quantities
+
+    @property
+    def has_phi(self) -> bool:
+        """Whether it has ``phi``, as that of a run of a subset."""
+        return "phi" in self.quantities
+
+    @property
+    def reduced(self) -> bool:
+        """Whether it was made without most quantities (``--log.quantities memorisation``), which are then missing."""
+        return self.has_phi and "loss" not in self.quantities
+
+    def absent(self, split: str) -> tuple[str, ...]:
+        """Quantities and flags of each sample, not of its gates, that other logs have and this one has not."""
+        absent = [name for name in QUANTITIES if name not in (*PER_GATE, *self.quantities)]
+        return (*absent, *(() if self.has_phi and split == "train" else ("trained",)))
+
+    def decider(self, name: str) -> str:
+        """The quantity that decides a flag in this log, see :func:`memgate.log.format.decider`."""
+        return decider(name, phi=self.has_phi)
 
     def samples(self, split: str) -> Samples:
         """The samples [N] of a split, in the order of the last axis of :meth:`values`.
@@ -167,19 +206,20 @@ class SampleLog:
             gate: name of the gate, for a quantity that each gate has; not needed with one gate.
             part: samples to read, in the log's order; N is their number.
 
+        Returns:
+            The values are all missing (NaN, 65535) where the log was made without the quantity.
+
         Raises:
-            MemgateError: the log has no such split, quantity or gate.
+            MemgateError: the log has no such split or gate, or a quantity that its network cannot have.
         """
         stored = "flags" if name in FLAGS else name
         with self.opened() as handle:
             group = handle[self._known(split)]
-            if stored not in group:
-                per_gate = stored in PER_GATE
-                why = "this network has no gate" if per_gate else "an older version wrote it, so train again"
-                if stored == "macs":
-                    why = "each sample needs the same number in this network, whose gates do not close"
-                raise MemgateError(f"{self.path} has no {name!r}: {why}.")
             rows = self._rows(handle, split)
+            if stored not in group:
+                self._check_left_out(stored)
+                shape = (len(rows), *group["sample_id"][part].shape)
+                return self.planned[rows], missing_values(stored, shape)
             dataset, until = group[stored], rows[-1] + 1 if len(rows) else 0
             if dataset.ndim == 3:
                 values = dataset[:until, self._gate_row(gate) if name in PER_GATE else 0, part]
@@ -193,12 +233,27 @@ class SampleLog:
         names = [field.name for field in fields(EpochRecord)]
         with self.opened() as handle:
             group = handle[self._known(split)]
-            no_gates = np.empty((0, group["sample_id"].shape[0]))
-            names = [name for name in names if name in group or name in PER_GATE]
+            stored = [name for name in names if name in group]
+            count, gates = group["sample_id"].shape[0], len(self.gates)
+            left_out = (name for name in names if name not in (*stored, *OPTIONAL))
+            absent = {
+                name: missing_values(name, (gates, count) if name in PER_GATE else (count,))
+                for name in left_out
+                if self.reduced or name in PER_GATE
+            }
             for row, epoch in enumerate(self.planned.tolist()):
                 if epoch in epochs:
-                    values = {name: group[name][row] if name in group else no_gates for name in names}
-                    yield epoch, EpochRecord(**values)
+                    yield epoch, EpochRecord(**{name: group[name][row] for name in stored}, **absent)
+
+    def _check_left_out(self, stored: str) -> None:
+        """Raise MemgateError where a quantity is not in the log for another reason than that it was left out."""
+        no_gate = stored in PER_GATE and not self.gates
+        if stored == "phi" or (self.reduced and not no_gate):
+            return
+        why = "this network has no gate" if no_gate else "an older version wrote it, so train again"
+        if stored == "macs":
+            why = "each sample needs the same number in this network, whose gates do not close"
+        raise MemgateError(f"{self.path} has no {stored!r}: {why}.")
 
     def _gate_row(self, gate: str | None) -> int:
         """Index of a gate on the axis G."""

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from memgate.errors import MemgateError
 from memgate.log.format import (
-    DECIDED_BY,
     FLAGS,
+    OPTIONAL,
     PER_GATE,
     QUANTITIES,
     SAMPLE_COLUMNS,
     Samples,
     has_value,
-    table_columns,
 )
 from memgate.log.reader import SampleLog
+from memgate.log.table import table_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,8 @@ class SplitLog:
     | loss, el2n, out_entropy | [E, N] | float32; high is harder |
     | margin, p_given | [E, N] | float32; low is harder |
     | pred | [E, N] | predicted class |
+    | phi | [E, N] | log p - log(1 - p) of the given label, float32, low is harder; only in runs of a subset |
+    | trained | [E, N] | bool, whether the run is trained on the sample; only in runs of a subset, split ``train`` |
     | macs | [E, N] | multiply-accumulates that the sample needs, float32; only where gates close |
     | seen | [E, N] | bool, whether the epoch has values of the sample |
     | correct_given, correct_clean | [E, N] | bool, whether the prediction is the given, the clean label |
@@ -51,7 +53,8 @@ class SplitLog:
 
     A value that is missing (``seen`` is false, or the network gave NaN) is NaN in floats and 65535 in classes. Flags
     have no such value: ``routed`` is false and unknown where ``gate`` is NaN, ``correct_given`` and ``correct_clean``
-    where ``pred`` is 65535. :meth:`to_frame` has NA there.
+    where ``pred`` is 65535 (in a log with ``phi``, where ``p_given`` is NaN). A run with ``--log.quantities
+    memorisation`` has no other values than these: all its losses are NaN, for example. :meth:`to_frame` has NA there.
 
     Example:
         >>> log = run.log("train")
@@ -83,7 +86,9 @@ class SplitLog:
     def keys(self) -> tuple[str, ...]:
         """The names of the arrays that this log has."""
         quantities = [name for name in (*QUANTITIES, *FLAGS) if name != "flags"]
-        absent = (*(() if self.gates else PER_GATE), *(() if self.reader.has_macs else ("macs",)))
+        # What a log leaves out, as a reduced one does, has a name: its values are missing.
+        optional = [name for name in self.reader.absent(self.split) if name in (*OPTIONAL, "trained")]
+        absent = (*(() if self.gates else PER_GATE), *optional)
         return (*SAMPLE_ARRAYS, *(name for name in quantities if name not in absent))
 
     def __iter__(self) -> Iterator[str]:
@@ -138,13 +143,13 @@ class SplitLog:
             "sample_id": np.tile(self.samples.sample_id[order].astype(np.int64), len(self.epochs)),
             "epoch": np.repeat(self.epochs.astype(np.int32), len(order)),
         }
-        chosen = table_columns(self.gates, self._checked(quantities), macs=self.reader.has_macs)
+        chosen = table_columns(self.gates, self._checked(quantities), absent=self.reader.absent(self.split))
         for name, (quantity, gate) in chosen.items():
             values = self._values(quantity, gate)[:, order].ravel()
             if quantity == "seen":
                 values = _nullable(values, np.zeros(len(values), bool))
             elif values.dtype.kind != "f":
-                known = has_value(self._values(DECIDED_BY.get(quantity, quantity), gate))[:, order].ravel()
+                known = has_value(self._values(self.reader.decider(quantity), gate))[:, order].ravel()
                 values = _nullable(values, ~known)
             columns[name] = values
         return pd.DataFrame(columns)

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from memgate.console import size_text
 from memgate.errors import MemgateError, reading, require
 from memgate.log.format import COMMIT, SCHEMA, EpochRecord, LogLayout, marked, row_checksum
 from memgate.log.guard import check_file, opened, text
-from memgate.log.new_file import write_log
+from memgate.log.new_file import write_log, written_bytes
 from noise.files.lock import is_same_file, try_lock, unlocker
 
 DAMAGED = "cannot be continued ({}): it is damaged; put back a copy of it, or train the run again."
@@ -92,14 +93,15 @@ class SampleLogWriter:
         """
         partial = path.with_name(path.name + ".tmp")
         try:
+            _check_space(partial, layout, len(files or {}))
             write_log(partial, layout, files or {})
             _reserve(partial)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            free = shutil.disk_usage(path.parent).free / 1e6
+            free = size_text(shutil.disk_usage(path.parent).free)
             raise MemgateError(
-                f"{path} needs {layout.bytes() / 1e6:.0f} MB and {free:.0f} MB are free ({error.strerror or error}): "
-                "free some space, or log less often with --log.every 5."
+                f"{path} needs {size_text(layout.bytes())} and {free} are free ({error.strerror or error}): free some "
+                "space, or log less often with --log.every 5."
             ) from error
         partial.replace(path)
 
@@ -243,6 +245,19 @@ def _store(descriptor: int, offset: int, data: bytes) -> None:
     while rest:
         written = os.pwrite(descriptor, rest, offset)
         rest, offset = rest[written:], offset + written
+
+
+def _check_space(path: Path, layout: LogLayout, files: int) -> None:
+    """Raise OSError where what HDF5 writes has no space at the end of the file: a failed write of it ends the process.
+
+    Args:
+        path: of the file, which is made, and replaced by HDF5.
+        layout: of the log.
+        files: number of files that its seal names.
+    """
+    with path.open("wb") as stream:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), layout.bytes(), written_bytes(layout, files))
 
 
 def _reserve(path: Path) -> None:

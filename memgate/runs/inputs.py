@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from memgate import console
 from memgate.config.run import DataConfig, RunConfig
 from memgate.data.image_set import Channels, ImageSet, Splits, load_splits, normalisation
+from memgate.data.subset_masks import trained_on
 from memgate.errors import MemgateError
 from memgate.log.format import Samples
 from memgate.runs.corruption import (
@@ -49,6 +50,8 @@ class Inputs:
     """The splits as they are on disk."""
     corrupted: Mapping[str, CorruptedSplit | RestorableSplit]
     """``train`` as it is trained on, and the copies ``val_corrupted`` and ``test_corrupted`` that the run has."""
+    trained: NDArray[np.bool_] | None = None
+    """Whether the run is trained on each sample of the training split [N]; None for a run that is trained on all."""
 
     @property
     def train(self) -> ImageSet:
@@ -174,7 +177,7 @@ def load_inputs(config: RunConfig) -> Inputs:
     splits = {"train": train, **copies}
     console.warn(*(note for split in splits.values() for note in foreign_notes(split)))
     _check_apart(splits)
-    return Inputs(config.data, clean, splits)
+    return Inputs(config.data, clean, splits, trained_on(config.subset, clean.train.sample_id))
 
 
 def _check_copies(config: RunConfig, specs: Iterable[CorruptionSpec]) -> None:
@@ -225,4 +228,4 @@ def inputs_of(run: Run) -> Inputs:
         }
     except NoiseError as error:
         raise not_restored(run, error) from error
-    return Inputs(config.data, clean, corrupted)
+    return Inputs(config.data, clean, corrupted, trained_on(config.subset, clean.train.sample_id))

@@ -21,8 +21,17 @@ REPAIRABLE = (
 """Remedy for a recorded run, whose metrics are means of its log."""
 
 
+EXCLUDED = "excluded"
+"""Prefix of the columns of the training samples that a run of a subset is not trained on; those of ``train`` are then
+means over the others."""
+
+
 def metric_names(
-    splits: Sequence[str], gates: Sequence[str], penalties: Sequence[str] = (), macs: bool = False
+    splits: Sequence[str],
+    gates: Sequence[str],
+    penalties: Sequence[str] = (),
+    macs: bool = False,
+    excluded: bool = False,
 ) -> list[str]:
     """Columns of metrics.csv for these splits, gates and penalties, in their order.
 
@@ -31,10 +40,11 @@ def metric_names(
         gates: names of the gates.
         penalties: names of the terms that are added to the loss.
         macs: whether the samples need different numbers of MACs, whose mean has a column.
+        excluded: whether it is a run of a subset, with columns of the samples that it is not trained on.
     """
     names = ["epoch", "lr", "gate_lr", "trunk_updates", "gate_updates", "seconds"]
     names += [penalty_column(name) for name in penalties]
-    for split in splits:
+    for split in (*splits, *[EXCLUDED] * excluded):
         names += [f"{split}_loss", f"{split}_accuracy", f"{split}_accuracy_clean_label"]
         names += [f"{split}_{what}_{gate}" for gate in gates for what in ("gate", "routed")]
         names += [f"{split}_macs"] * macs

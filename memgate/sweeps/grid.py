@@ -220,7 +220,7 @@ def record(sweep: Sweep, out: Path) -> Sweep:
         out.mkdir(parents=True, exist_ok=True)
         with locked_folder(out):
             if path.exists():
-                sweep = _grown(read_sweep(path), sweep, path)
+                sweep = grown(read_sweep(path), sweep, path)
             write_json(path, to_json(sweep))
     except OSError as error:
         raise MemgateError(
@@ -229,8 +229,8 @@ def record(sweep: Sweep, out: Path) -> Sweep:
     return sweep
 
 
-def _grown(before: Sweep, sweep: Sweep, path: Path) -> Sweep:
-    """The sweep with the runs of its file added; raises MemgateError where base or varied flags differ."""
+def grown(before: Sweep, sweep: Sweep, path: Path) -> Sweep:
+    """The sweep with the runs of its file (``before``) added; raises MemgateError where base or flags differ."""
     difference = _difference(before.base, sweep.base, PLACES)
     require(not difference, f"{path} is a sweep with another base ({difference}): choose another --name.")
     require(

@@ -1,6 +1,7 @@
 """Trains the runs of a sweep one after another: starts missing runs and resumes incomplete ones."""
 
 import gc
+import time
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +10,8 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, is_run
-from memgate.sweeps.grid import still_failed
+from memgate.sweeps.grid import state_of, still_failed
+from memgate.sweeps.time_left import time_left
 from memgate.training.interrupt import Interrupt
 from memgate.training.loop import resume, train
 from noise.errors import NoiseError
@@ -56,12 +58,17 @@ def run_here(configs: Sequence[RunConfig]) -> dict[str, str]:
         Stopped: Ctrl-C or SIGTERM during the training of a run.
         Interrupted: Ctrl-C or SIGTERM between two trainings, or after the last batch of one.
     """
-    failed = {}
+    failed, seconds = {}, []
+    complete = [state_of(config.out, str(config.name)) == "complete" for config in configs]
     with Interrupt(at_once=True) as interrupt:
         for number, config in enumerate(configs, start=1):
             name = str(config.name)
-            console.note(f"[{number}/{len(configs)}] {name}")
+            left = complete[number - 1 :].count(False)
+            console.note(f"[{number}/{len(configs)}] {name}{time_left(seconds, left)}")
+            start = time.monotonic()
             reason = attempt(config)
+            if not (reason or complete[number - 1]):
+                seconds.append(time.monotonic() - start)
             if reason:
                 failed[name] = reason
                 console.warn(f"{name} failed: {reason}")

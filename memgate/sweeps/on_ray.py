@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from memgate.config.run import RunConfig
 from memgate.errors import MemgateError, require
 from memgate.runs.run import Run, is_run
 from memgate.sweeps.grid import still_failed
+from memgate.sweeps.time_left import time_left
 from memgate.training.interrupt import Interrupt, Interrupted
 
 STOPPED = "stopped"
@@ -87,7 +89,7 @@ def _wait_for_all(
     ray: Any, tasks: dict[Any, str], configs: Sequence[RunConfig], interrupt: Interrupt
 ) -> dict[str, str]:
     """Name of each failed run to the reason; shows a progress bar of epochs and a line for each finished run."""
-    failed, pending, shown = {}, list(tasks), 0
+    failed, pending, shown, start = {}, list(tasks), 0, time.monotonic()
     with console.counter(sum(config.train.epochs for config in configs), "epochs") as advance:
         while pending:
             done, pending = ray.wait(pending, timeout=1.0)
@@ -99,7 +101,8 @@ def _wait_for_all(
                 name = tasks[reference]
                 reason = _result(ray, reference)
                 number = len(tasks) - len(pending)
-                console.note(f"[{number}/{len(tasks)}] {name}: {'failed' if reason else 'complete'}")
+                left = time_left([(time.monotonic() - start) / number], len(pending))
+                console.note(f"[{number}/{len(tasks)}] {name}: {'failed' if reason else 'complete'}{left}")
                 if reason:
                     failed[name] = reason
                     console.warn(f"{name} failed: {reason}")

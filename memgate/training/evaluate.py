@@ -17,6 +17,7 @@ from memgate.models.macs import SampleCost, sample_cost
 from memgate.models.pixels import PixelNetwork
 from memgate.runs.checks import check_run
 from memgate.runs.inputs import Inputs, inputs_of
+from memgate.runs.metrics import EXCLUDED
 from memgate.runs.run import Run
 from memgate.training.checkpoint import load_weights
 from memgate.training.environment import choose_device
@@ -42,6 +43,7 @@ def evaluate_split(
     cost: SampleCost | None = None,
     vectors: VectorBuffer | None = None,
     between: Callable[[], None] = lambda: None,
+    phi: bool = False,
 ) -> EpochRecord:
     """The per-sample values of a whole split, without augmentation; the model's training mode is restored.
 
@@ -53,8 +55,9 @@ def evaluate_split(
         cost: of a network whose gates close; None leaves the MACs of the samples missing.
         vectors: is given the binary vectors of the gates too. None: they are not collected.
         between: called before each batch; it may raise to end the pass.
+        phi: whether to record ``phi``.
     """
-    buffer = SampleBuffer(images.given, images.clean, gates, cost)
+    buffer = SampleBuffer(images.given, images.clean, gates, cost, images.trained, phi)
     training = model.training
     model.eval()
     try:
@@ -73,9 +76,10 @@ def evaluate_split(
 def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[str, float]:
     """Means over the samples that were seen: loss in nats, accuracies, gate values and routed shares in [0, 1], MACs.
 
-    Samples without a gate value (NaN) are left out of gate values and routed shares, which are NaN where no sample has
-    one. A sample without a prediction is not predicted right, and makes the loss NaN: a network that has diverged must
-    not keep the accuracy of the samples that are left.
+    In the split that a run of a subset is trained on, they are means over the samples that it is trained on, and the
+    others are a group of their own, ``excluded``. Samples without a gate value (NaN) are left out of gate values and
+    routed shares, which are NaN where no sample has one. A sample without a prediction is not predicted right, and
+    makes the loss NaN: a network that has diverged must not keep the accuracy of the samples that are left.
 
     Args:
         record: per-sample values of a pass.
@@ -85,18 +89,27 @@ def summarise(record: EpochRecord, split: str, gates: tuple[str, ...]) -> dict[s
     Returns:
         Column of metrics.csv to its value.
     """
-    seen = record.flag("seen")
+    if not record.known("trained").any():
+        return _means(record, split, gates, record.flag("seen"))
+    trained, known = record.flag("trained"), record.known("trained")
+    return _means(record, split, gates, known & trained) | _means(record, EXCLUDED, gates, known & ~trained)
+
+
+def _means(
+    record: EpochRecord, split: str, gates: tuple[str, ...], seen: NDArray[np.bool_]
+) -> dict[str, float]:
+    """The numbers of :func:`summarise` of some of the samples, ``seen`` [N]."""
     values = {
         f"{split}_loss": float(record.loss[seen].mean(dtype="f8")),
         f"{split}_accuracy": float(record.flag("correct_given")[seen].mean()),
         f"{split}_accuracy_clean_label": float(record.flag("correct_clean")[seen].mean()),
     }
     for row, gate in enumerate(gates):
-        known = record.known("gate")[row]
+        known = record.known("gate")[row] & seen
         values[f"{split}_gate_{gate}"] = _mean(record.gate[row], known)
         values[f"{split}_routed_{gate}"] = _mean(record.flag("routed")[row], known)
     if record.macs is not None:
-        values[f"{split}_macs"] = _mean(record.macs, record.known("macs"))
+        values[f"{split}_macs"] = _mean(record.macs, record.known("macs") & seen)
     return values
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from memgate import console
 from memgate.errors import require
 from memgate.models import Forward
-from memgate.models.gated.sliced import folded, sliced
+from memgate.models.gated.folded import folded
+from memgate.models.gated.sliced import sliced
 from memgate.models.macs import SampleCost
 from memgate.runs.run import Run
 from memgate.training.evaluate import Loaded, loaded
@@ -89,11 +90,6 @@ def evaluate_sliced(
         model.hard_gates,
         f"--sliced: the network {model.name} of {run.name} closes nothing, so nothing can be left out: take a run "
         "whose gates open and close, such as one of channel-gate.",
-    )
-    require(
-        model.family == "resnet",
-        f"--sliced: {run.name} has gates on a {model.family}, of which no sliced copy can be made: take a run whose "
-        "gates are on a ResNet.",
     )
     require(n >= 0, f"--n {n} is out of range: from 1, or 0 for all images.")
     setting = loaded(run, which, device_name)

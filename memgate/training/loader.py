@@ -54,6 +54,11 @@ class DeviceImages:
         """Given labels [N]."""
         self.clean = torch.from_numpy(inputs.samples(split).clean_label.astype(np.int64)).to(device)
         """Clean labels [N]."""
+        trained = inputs.trained if split == "train" else None
+        self.trained = None if trained is None else torch.from_numpy(trained).to(device)
+        """Whether the run is trained on each sample, bool [N]; None where it is trained on all, or on none."""
+        self.trained_count = len(self.given) if trained is None else int(trained.sum())
+        """Number of samples in an epoch's training batches."""
         # (x / 255 - mean) / std as one multiplication and one addition.
         self._scale = torch.tensor(1 / (255 * np.asarray(std)), dtype=torch.float32, device=device)
         self._shift = torch.tensor(-np.asarray(mean) / np.asarray(std), dtype=torch.float32, device=device)
@@ -62,9 +67,10 @@ class DeviceImages:
         return len(self.given)
 
     def training_batches(self, seed: int, epoch: int, batch_size: int) -> Iterator[Batch]:
-        """The batches of one epoch: every sample once, in random order, augmented; the last batch may be smaller.
+        """The batches of one epoch, in random order, augmented; the last batch may be smaller.
 
-        Order, crop, flip and the network's random numbers of sample i in epoch e depend on (seed, e, i) only.
+        They contain every sample that the run is trained on once. Order, crop, flip and the network's random numbers
+        of sample i in epoch e depend on (seed, e, i) only.
 
         Args:
             seed: the run's seed.
@@ -73,6 +79,8 @@ class DeviceImages:
         """
         generator = stream(seed, "epoch", epoch)
         order = torch.randperm(len(self), generator=generator).to(self.device)
+        if self.trained is not None:
+            order = order[self.trained[order]]
         offsets = torch.randint(0, 2 * self.padding + 1, (len(self), 2), generator=generator).to(self.device)
         flips = torch.randint(0, 2, (len(self),), generator=generator).bool().to(self.device)
         if self.augment != "crop-flip":

@@ -12,7 +12,7 @@ from memgate import console
 from memgate.config.run import RunConfig
 from memgate.console import size_text
 from memgate.errors import MemgateError, require
-from memgate.log.format import EpochRecord, LogLayout, logged_epochs
+from memgate.log.format import EpochRecord
 from memgate.log.identity import check_layout, configuration_note
 from memgate.log.writer import SampleLogWriter
 from memgate.models import Forward, check_image_size
@@ -22,6 +22,7 @@ from memgate.runs.checks import check_run
 from memgate.runs.create import create_run
 from memgate.runs.held import HeldRun
 from memgate.runs.inputs import Inputs, inputs_of, load_inputs
+from memgate.runs.logged import has_phi, log_layout
 from memgate.runs.metrics import metric_names, penalty_column
 from memgate.runs.run import Run, command
 from memgate.training import checkpoint
@@ -166,6 +167,8 @@ class Training:
         train = inputs.clean.train
         self.cost = sample_cost(self.config.model, train.class_count, train.side)
         self.penalties = {name: torch.zeros((), device=device) for name in self.config.penalty_names}
+        self.subset = self.config.subset.model is not None
+        self.phi = has_phi(self.config)
         self.vectors = VectorKeeper(held, vector_layout(self.config, inputs), device)
         self._restore(self.run.status().epoch)
 
@@ -230,12 +233,12 @@ class Training:
     def _train_epoch(self, epoch: int, keep: bool, vectors: VectorBuffer | None) -> EpochRecord | None:
         """Train one epoch; with ``keep``, collect vectors and return the per-sample values of this very pass."""
         config, state, images = self.config.train, self.state, self.images["train"]
-        buffer = SampleBuffer(images.given, images.clean, self.gates, self.cost) if keep else None
+        buffer = self._online_buffer() if keep else None
         state.model.train()
         if state.gate_optimiser is not None:
             _set_lr(state.gate_optimiser, gate_lr(config, epoch))
         batches = images.training_batches(self.config.seed, epoch, config.batch_size)
-        total = -(-len(images) // config.batch_size)
+        total = -(-images.trained_count // config.batch_size)
         self.penalties = {name: torch.zeros_like(sum_) for name, sum_ in self.penalties.items()}
 
         def keep_values(batch: Batch, forward: Forward) -> None:
@@ -244,7 +247,7 @@ class Training:
                 if vectors is not None:
                     vectors.update(batch.index, forward)
             for name, penalty in forward.penalties.items():
-                self.penalties[name] += penalty.detach() * (len(batch.index) / len(images))
+                self.penalties[name] += penalty.detach() * (len(batch.index) / images.trained_count)
 
         progress = console.progress(batches, total, f"epoch {epoch}/{config.epochs}")
         for number, batch in enumerate(progress, start=1):
@@ -256,6 +259,11 @@ class Training:
             losses = sparsity_losses(self.config, epoch, done)
             train_step(state, batch, number, config, losses, keep_values)
         return buffer.record() if buffer else None
+
+    def _online_buffer(self) -> SampleBuffer:
+        """A buffer for the values of the training pass itself."""
+        images = self.images["train"]
+        return SampleBuffer(images.given, images.clean, self.gates, self.cost, phi=self.phi)
 
     def _evaluate(
         self, online: EpochRecord | None, vectors: Mapping[str, VectorBuffer]
@@ -272,6 +280,7 @@ class Training:
                     self.cost,
                     vectors.get(split),
                     between=self.interrupt.check,
+                    phi=self.phi,
                 )
         return records
 
@@ -285,7 +294,7 @@ class Training:
         row = {
             name: float("nan")
             for name in metric_names(
-                list(self.images), self.gates, list(self.penalties), self.config.model.hard_gates
+                list(self.images), self.gates, list(self.penalties), self.config.model.hard_gates, self.subset
             )
         }
         row |= {"epoch": epoch, "lr": trunk_lr(config, epoch, state.step - 1)}
@@ -324,18 +333,6 @@ class Training:
             self.held.check()
             checkpoint.save(finished, self.run, name)
         self.state.epoch = epoch
-
-
-def log_layout(config: RunConfig, inputs: Inputs) -> LogLayout:
-    """The contents of a run's log: splits, gates and epochs."""
-    return LogLayout(
-        splits={split: inputs.samples(split) for split in inputs.splits},
-        gates=config.model.gate_names,
-        epochs=logged_epochs(config.train.epochs, config.log.every),
-        mode=config.log.mode,
-        class_names=inputs.clean.train.class_names,
-        macs=config.model.hard_gates,
-    )
 
 
 def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:

@@ -16,7 +16,13 @@ class SampleBuffer:
     """Per-sample values of one pass over a split, collected on the device and copied to the CPU once, at the end."""
 
     def __init__(
-        self, given: Tensor, clean: Tensor, gates: tuple[str, ...], cost: SampleCost | None = None
+        self,
+        given: Tensor,
+        clean: Tensor,
+        gates: tuple[str, ...],
+        cost: SampleCost | None = None,
+        trained: Tensor | None = None,
+        phi: bool = False,
     ) -> None:
         """Start a pass in which no sample has been seen.
 
@@ -25,6 +31,8 @@ class SampleBuffer:
             clean: clean labels, int64 [N], on the device.
             gates: names of the network's gates.
             cost: of a network whose gates close, which gives the MACs of each sample.
+            trained: whether the run is trained on each sample, bool [N], on the device. None: it is not recorded.
+            phi: whether to record ``phi``.
         """
         device, n = given.device, len(given)
         self.given, self.clean, self.gates = given, clean, gates
@@ -32,6 +40,8 @@ class SampleBuffer:
         self.classes = torch.full((1 + len(gates), n), UNSEEN_CLASS, dtype=torch.int32, device=device)
         self.cost = cost
         self.macs = None if cost is None else torch.full((n,), torch.nan, device=device)
+        self.trained = trained
+        self.phi = torch.full((n,), torch.nan, device=device) if phi else None
         self.flags = torch.zeros((max(len(gates), 1), n), dtype=torch.uint8, device=device)
 
     @torch.no_grad()
@@ -54,6 +64,8 @@ class SampleBuffer:
         ).float()
         if self.cost is not None and self.macs is not None:
             self.macs[index] = self.cost.of_gates(forward.gates).float()
+        if self.phi is not None:
+            self.phi[index] = _phi(logits, given)
         pred = _predicted(logits)
         none = torch.full_like(pred, UNSEEN_CLASS)
         own = [none if gate.logits is None else _predicted(gate.logits) for gate in forward.gates]
@@ -64,6 +76,8 @@ class SampleBuffer:
             + FLAGS["correct_given"] * (pred == given)
             + FLAGS["correct_clean"] * (pred == clean)
         )
+        if self.trained is not None:
+            seen = seen + FLAGS["trained"] * self.trained[index]
         routed = [FLAGS["routed"] * (gate.value > ROUTED_ABOVE) for gate in forward.gates]
         self.flags[:, index] = torch.stack([seen + bit for bit in routed] or [seen]).to(torch.uint8)
 
@@ -81,6 +95,7 @@ class SampleBuffer:
             flags=self.flags.cpu().numpy(),
             pred=classes[0],
             macs=None if self.macs is None else self.macs.cpu().numpy(),
+            phi=None if self.phi is None else self.phi.cpu().numpy(),
             **plain,
         )
 
@@ -94,6 +109,17 @@ def _predicted(logits: Tensor) -> Tensor:
     """The predicted class [b] of logits [b, K]; UNSEEN_CLASS, which is no label, where they have no softmax."""
     top, pred = logits.max(dim=1)  # NaN where any logit is NaN
     return pred.where(top.isfinite(), UNSEEN_CLASS)
+
+
+def _phi(logits: Tensor, given: Tensor) -> Tensor:
+    """Logit of the given label minus the log-sum-exp of the others [b], which is log p - log(1 - p).
+
+    Computed from p in float32, it would be lost near p = 1. NaN where the logits have no softmax, or it is infinite
+    (masked classes).
+    """
+    own = given[:, None]
+    phi = logits.gather(1, own)[:, 0] - logits.scatter(1, own, -torch.inf).logsumexp(1)
+    return phi.where(logits.amax(dim=1).isfinite() & phi.isfinite(), torch.nan)
 
 
 def _values(logits: Tensor, given: Tensor) -> tuple[Tensor, ...]:

@@ -87,18 +87,18 @@ def input_gradient_norm(
         >>> input_gradient_norm(model, images, labels).shape
         (5,)
     """
-    images, given = _checked(images, labels)
+    images, given = checked_samples(images, labels)
     device, dtype = place_of(model, images)
     norms = []
     with frozen(model) as ask:
         for rows in in_batches(len(images), batch_size_on(device, batch_size, BATCH)):
             batch = load_batch(images, rows, device, dtype).requires_grad_()
             logits = ask(batch)
-            _check_classes(given, logits)
+            check_classes(given, logits)
             slope = (logits * residual(logits.detach(), given[torch.from_numpy(rows)].to(device))).sum()
-            norms.append(_norm([gradient(slope, batch)]))
+            norms.append(squared_norm([gradient(slope, batch)]).sqrt())
             finished(len(rows))
-    return _finite(norms)
+    return finite(norms)
 
 
 def grand_last_layer(
@@ -139,17 +139,17 @@ def grand_last_layer(
         >>> grand_last_layer(model, images, labels, head="3").shape
         (5,)
     """
-    images, given = _checked(images, labels)
+    images, given = checked_samples(images, labels)
     layer = head_of(model, head)
     values, _ = features_and_logits(
         model, images, [PENULTIMATE], head=head, batch_size=batch_size, finished=finished
     )
     read = torch.from_numpy(values[PENULTIMATE])
     exact = head_logits(model, read, head)
-    _check_classes(given, exact)
+    check_classes(given, exact)
     error = residual(exact, given).norm(dim=1)
     length = read.double().square().sum(1).add(0 if layer.bias is None else 1).sqrt()
-    return _finite([error * length])
+    return finite([error * length])
 
 
 def grand(
@@ -194,14 +194,14 @@ def grand(
         >>> bool((grand(model, images, labels) >= grand_last_layer(model, images, labels)).all())
         True
     """
-    images, given = _checked(images, labels)
+    images, given = checked_samples(images, labels)
     device, dtype = place_of(model, images)
     norms = []
     with frozen(model) as ask:
         module, weights = _trained(model)
         require(bool(weights), "The model has no parameter, so that there is no gradient by them.")
         with torch.no_grad():  # under vmap no value can be checked
-            _check_classes(given, ask(load_batch(images, np.arange(1), device, dtype)))
+            check_classes(given, ask(load_batch(images, np.arange(1), device, dtype)))
         room = GRAND_BYTES // sum(weight.nbytes for weight in weights.values())
         size = batch_size_on(device, batch_size, GRAND_BATCH)
         gradients = vmap(grad(partial(_slope, module)), in_dims=(None, 0, 0))
@@ -210,9 +210,9 @@ def grand(
             if isinstance(model, PixelNetwork):
                 batch = model.normalised(batch)
             parts = gradients(weights, batch, given[torch.from_numpy(rows)].to(device))
-            norms.append(_norm(list(parts.values())))
+            norms.append(squared_norm(list(parts.values())).sqrt())
             finished(len(rows))
-    return _finite(norms)
+    return finite(norms)
 
 
 def _trained(model: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -231,18 +231,18 @@ def _slope(module: nn.Module, weights: Mapping[str, Tensor], image: Tensor, labe
     return (logits * residual(logits.detach(), label[None])).sum()
 
 
-def _norm(parts: list[Tensor]) -> Tensor:
-    """Euclidean norms [b] over all entries of a sample in several tensors [b, ...]."""
-    return torch.stack([part.flatten(1).double().square().sum(1) for part in parts]).sum(0).sqrt()
+def squared_norm(parts: list[Tensor]) -> Tensor:
+    """Squared Euclidean norms float64 [b] over all entries of a sample in several tensors [b, ...]."""
+    return torch.stack([part.flatten(1).double().square().sum(1) for part in parts]).sum(0)
 
 
-def _checked(images: Tensor | NDArray[Any], labels: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
+def checked_samples(images: Tensor | NDArray[Any], labels: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
     """The images as a checked tensor [n, C, H, W], and the labels int64 [n]."""
     tensor = as_images(images)
     return tensor, as_labels(labels, len(tensor))
 
 
-def _check_classes(labels: Tensor, logits: Tensor) -> None:
+def check_classes(labels: Tensor, logits: Tensor) -> None:
     """Refuse labels [n] that have no logit among [b, K]."""
     classes, largest = logits.shape[1], int(labels.max())
     require(
@@ -251,7 +251,8 @@ def _check_classes(labels: Tensor, logits: Tensor) -> None:
     )
 
 
-def _finite(norms: list[Tensor]) -> Floats:
+def finite(norms: list[Tensor]) -> Floats:
+    """Norms of all batches as float32 [n] on the host; raises MemgateError where one is not finite."""
     values = torch.cat(norms).float().cpu().numpy()
     require(
         bool(np.isfinite(values).all()), "The network's gradients are not finite: its training has diverged."

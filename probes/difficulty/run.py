@@ -1,4 +1,4 @@
-"""Difficulty scores of a run's samples from its checkpoints: gradient norms and prediction depth."""
+"""Difficulty scores of a run's samples from its checkpoints: gradient norms, prediction depth and curvature."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from memgate import console
 from memgate.runs.run import Run
 from memgate.training.evaluate import pixel_network
-from probes.difficulty.config import PREDICTION_DEPTH, PROBE, DifficultyConfig
+from probes.difficulty.config import CURVATURE, PREDICTION_DEPTH, PROBE, DifficultyConfig
+from probes.difficulty.curvature import input_curvature
 from probes.difficulty.depth import SIDE, Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.network.checkpoints import CheckpointSamples, checkpoint_samples, probed_rows
@@ -41,7 +42,7 @@ def probe_run(
 
     Args:
         run: a run with checkpoints.
-        config: the scores, and the votes of the prediction depth.
+        config: the scores and their settings.
         plan: which checkpoints, splits and samples.
         batch_size: images in a pass; None for what suits the device and the score.
 
@@ -58,6 +59,8 @@ def probe_run(
         for score in dict.fromkeys(config.scores):
             if score == PREDICTION_DEPTH:
                 values, settings = _depth(samples, config, batch_size)
+            elif score == CURVATURE:
+                values, settings = _curvature(samples, config, batch_size)
             else:
                 values, settings = _gradient(samples, score, batch_size)
             result = ProbeResult(
@@ -83,6 +86,20 @@ def _gradient(samples: CheckpointSamples, score: str, batch_size: int | None) ->
             batch_size=batch_size, finished=finished,
         )  # fmt: skip
     return {score: norms}, {"norm": "L2", "of": "cross-entropy against the given label", "by": by}
+
+
+def _curvature(samples: CheckpointSamples, config: DifficultyConfig, batch_size: int | None) -> Scored:
+    with console.counter(len(samples.images), f"{CURVATURE}, {samples.label}") as finished:
+        values = input_curvature(
+            pixel_network(samples.model, samples.inputs), samples.pixels, samples.images.labels,
+            directions=config.directions, step=config.step, sample_id=samples.images.sample_id,
+            # Other directions at each checkpoint, so that a mean over checkpoints has less of their noise.
+            seed=samples.epoch, batch_size=batch_size, finished=finished,
+        )  # fmt: skip
+    return {CURVATURE: values}, {
+        "directions": config.directions, "step": config.step, "signs": "Rademacher, keyed by epoch and sample",
+        "norm": "Frobenius", "of": "cross-entropy against the given label", "by": "pixels in [0, 1]",
+    }  # fmt: skip
 
 
 def _depth(samples: CheckpointSamples, config: DifficultyConfig, batch_size: int | None) -> Scored:

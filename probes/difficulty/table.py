@@ -24,6 +24,7 @@ HEAD = "head"
 UNITS = (
     "High is harder, for all. input_gradient_norm, grand_last_layer, grand: Euclidean norm of the gradient of the "
     "loss against the given label by the pixels (in [0, 1]), by the head's weights, by all of the trunk's; "
+    "input_curvature: Frobenius norm of its second derivative by the pixels, along random directions; "
     "prediction_depth: number of the first point of the network (0 is the stem) from which on the nearest training "
     "samples have the class that the network predicts; after o1: decided only beyond b3.1, whose output o1 a sample "
     "keeps that skips B3; what such a sample makes of the units after it has little weight in the network's output. "

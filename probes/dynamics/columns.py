@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from memgate.log.format import DECIDED_BY, has_value
+from memgate.log.format import FLAGS, has_value
 from probes.dynamics import events, reductions
 from probes.dynamics.snapshot import Snapshot
 
 EARLY = 0.1
 """Share of the planned epochs after which "early" EL2N is taken."""
+
+QUARTILES = (0.25, 0.75)
+"""Quantiles of a loss trace whose distance is LT-IQR."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,7 @@ class Chunk:
 
     def known(self, name: str, gate: str | None = None) -> NDArray:
         """[E, n] whether a quantity or flag has a value, see :meth:`probes.dynamics.snapshot.Snapshot.known`."""
-        known = has_value(self.read(DECIDED_BY.get(name, name), gate))
+        known = has_value(self.read(self.snapshot.log.decider(name), gate))
         return known & self.snapshot.samples.can_know(name)
 
     def flag(self, name: str, gate: str | None = None) -> tuple[NDArray, NDArray]:
@@ -59,7 +62,7 @@ class Chunk:
 
     def mean(self, name: str, gate: str | None = None) -> NDArray:
         """Mean of a logged quantity over the epochs seen, or of a flag over those in which it is known, [n]."""
-        counted = self.known(name, gate) if name in DECIDED_BY else self.seen
+        counted = self.known(name, gate) if name in FLAGS else self.seen
         return reductions.mean(self.read(name, gate), counted)
 
     def gate_signed_entropy(self, gate: str) -> NDArray:
@@ -126,6 +129,7 @@ LOG_COLUMNS: dict[str, Callable[[Chunk], Any]] = {
         events.stable_learned_epoch(*b.flag("correct_given"), b.epochs)
     ),
     "threshold_closeness": lambda b: floats(reductions.threshold_closeness(b.mean("p_given"))),
+    "loss_iqr": lambda b: floats(reductions.quantile_range(b.read("loss"), b.seen, *QUARTILES)),
 }
 """Columns of any log, in the order of the table; the columns of the gates follow ``correct_clean_last``."""
 

@@ -53,6 +53,45 @@ def std(values: NDArray, seen: Bools) -> Floats:
     return np.sqrt(mean(centred * centred, seen))
 
 
+def quantile_range(values: NDArray, seen: Bools, low: float, high: float) -> Floats:
+    """Distance between two quantiles of the values over the epochs seen, in the unit of ``values``; 0 for one epoch.
+
+    Of ``loss`` between the quartiles 0.25 and 0.75: LT-IQR, the interquartile range of the loss trace (Pollock et al.
+    2024, arXiv 2411.05743), in [0, inf) nats; high is more vulnerable to membership inference. Quantiles are
+    interpolated linearly, as in their code. Its traces are of the training passes; in a log of mode ``eval`` they are
+    of evaluation passes.
+
+    Args:
+        values: [E, N] numbers.
+        seen: [E, N].
+        low: lower quantile, in [0, 1].
+        high: upper quantile, from ``low`` to 1.
+    """
+    # NaN is sorted last: epochs not seen come after those seen, and a value that is NaN is found at the end of these.
+    ascending = np.sort(np.where(seen, values, np.nan).astype(np.float64), axis=0)
+    epochs = count(seen)
+    if len(seen) == 0:
+        return np.full(seen.shape[1], np.nan)
+    # A diverged run has infinite losses; inf - inf is NaN, which is the correct result and needs no warning.
+    with np.errstate(invalid="ignore"):
+        return _quantile(ascending, epochs, high) - _quantile(ascending, epochs, low)
+
+
+def _quantile(ascending: Floats, epochs: NDArray[np.int64], level: float) -> Floats:
+    """A quantile of the first ``epochs`` [N] values of each column of [E, N], NaN where one of them is NaN."""
+    end = np.maximum(epochs - 1, 0)
+    place = level * end
+    below = np.floor(place).astype(np.int64)
+    left, right, top = (
+        np.take_along_axis(ascending, row[None], axis=0)[0]
+        for row in (below, np.minimum(below + 1, end), end)
+    )
+    share = place - below
+    # Without the condition 0 * inf would make NaN of a quantile that is a value itself.
+    between = np.where(share > 0, left + share * (right - left), left)
+    return np.where((epochs == 0) | np.isnan(top), np.nan, between)
+
+
 def largest(values: NDArray, seen: Bools) -> Floats:
     """Largest value over the epochs seen."""
     top = np.where(seen, values, -np.inf).max(axis=0, initial=-np.inf)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memgate.errors import MemgateError, require
-from memgate.log.format import DECIDED_BY, EpochRecord, Samples, has_value
+from memgate.log.format import EpochRecord, Samples, has_value
 from memgate.log.reader import SampleLog
 from memgate.runs.checks import check_run
 from memgate.runs.run import Run
@@ -37,8 +37,8 @@ class Snapshot:
         return values if kept.all() else values[kept]
 
     def known(self, name: str, gate: str | None = None, part: slice = slice(None)) -> NDArray[np.bool_]:
-        """Whether a quantity or flag has a value, [E, N]: seen, and not NaN; see :data:`DECIDED_BY` for flags."""
-        return has_value(self.values(DECIDED_BY.get(name, name), gate, part)) & self.samples.can_know(name)
+        """Whether a quantity or flag has a value, [E, N]: seen, and not NaN; see :meth:`SampleLog.decider`."""
+        return has_value(self.values(self.log.decider(name), gate, part)) & self.samples.can_know(name)
 
     def values_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray:
         """A logged quantity or flag [E, n] of the samples at n positions, in their order, without reading the rest.
@@ -56,7 +56,7 @@ class Snapshot:
 
     def known_at(self, places: NDArray[np.integer], name: str, gate: str | None = None) -> NDArray[np.bool_]:
         """:meth:`known` of the samples at n positions, [E, n]; arguments as in :meth:`values_at`."""
-        known = has_value(self.values_at(places, DECIDED_BY.get(name, name), gate))
+        known = has_value(self.values_at(places, self.log.decider(name), gate))
         return known & self.samples.can_know(name)
 
     def until(self, epoch: int) -> "Snapshot":

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from memgate.log.format import DECIDED_BY, FLAGS, EpochRecord, table_columns
+from memgate.log.format import DECIDED_BY, FLAGS, EpochRecord
+from memgate.log.table import table_columns
 from probes.dynamics.snapshot import Snapshot
 
 
@@ -18,8 +19,8 @@ def element_type(quantity: str) -> pa.DataType:
 
 
 def columns_of(snapshot: Snapshot) -> dict[str, tuple[str, str | None]]:
-    """Column name to (quantity, gate or None) of what the log has, see :func:`memgate.log.format.table_columns`."""
-    return table_columns(snapshot.log.gates, macs=snapshot.log.has_macs)
+    """Column name to (quantity, gate or None) of what the log has, see :func:`memgate.log.table.table_columns`."""
+    return table_columns(snapshot.log.gates, absent=snapshot.log.absent(snapshot.split))
 
 
 def long_schema(snapshot: Snapshot, names: Sequence[str] | None = None) -> pa.Schema:

@@ -1,9 +1,7 @@
-"""Readers of published files about CIFAR-10: C-scores, CIFAR-10N and CIFAR-10H.
+"""Readers of published files of people's labels of CIFAR-10: CIFAR-10N and CIFAR-10H.
 
 None of the files is included in this package; the user downloads them.
 
-- ``cscores``: C-scores of CIFAR-10's training images (Jiang et al. 2021, arXiv 2002.03206), the npz file in the
-  original order, ``scores`` [50000] and ``labels`` [50000]. Low is harder.
 - ``cifar10n``: share of the three annotators of CIFAR-10N (Wei et al. 2022, arXiv 2110.12088) who did not choose the
   clean class; the official ``CIFAR-10_human.pt``, or an npz with its columns. High is harder.
 - ``cifar10h``: entropy of the votes on CIFAR-10's test images (Peterson et al. 2019, arXiv 1908.07086), in nats; an
@@ -11,7 +9,6 @@ None of the files is included in this package; the user downloads them.
 """
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +18,7 @@ from scipy.stats import entropy
 
 from memgate.errors import MemgateError, require
 from noise.files.read import read_file
-from noise.files.tables import TABLES, UNNAMED, columns_of, ending
+from noise.files.tables import TABLES, columns_of, ending
 from noise.labels.human import known_columns, labels_of
 from probes.external.record import External
 
@@ -52,31 +49,8 @@ def columns(path: Path) -> dict[str, NDArray]:
     return {str(name): table[name].to_numpy() for name in table.columns}
 
 
-def _cscores(path: Path) -> External:
-    arrays = columns(path)
-    scores, labels = arrays.get("scores", arrays.get(UNNAMED)), arrays.get("labels")
-    if scores is None or scores.shape != (TRAIN,) or scores.dtype.kind != "f":
-        raise MemgateError(
-            f"{path} has no array 'scores' of {TRAIN} numbers: take the C-scores in orig-order."
-        )
-    require(
-        labels is None or labels.shape == (TRAIN,),
-        f"{path} has an array 'labels' of another length than its scores: take the C-scores in orig-order.",
-    )
-    return External(
-        "cscores",
-        "the C-score",
-        path.name,
-        "train",
-        -1,
-        np.arange(TRAIN),
-        scores.astype(np.float64),
-        None if labels is None else labels.astype(np.int64),
-        dataset=DATASET,
-    )
-
-
-def _cifar10n(path: Path) -> External:
+def cifar10n(path: Path) -> External:
+    """Share of CIFAR-10N's annotators who disagree; raises MemgateError where the file is another one."""
     file = read_file(path)
     known = known_columns(file)
     clean, *votes = (labels_of(file, known, name) for name in ("clean", "random1", "random2", "random3"))
@@ -101,7 +75,8 @@ def _cifar10n(path: Path) -> External:
     )
 
 
-def _cifar10h(path: Path) -> External:
+def cifar10h(path: Path) -> External:
+    """Entropy of CIFAR-10H's votes; raises MemgateError where the file is another one."""
     votes = _votes(path)
     if votes is None or votes.shape != (TEST, 10) or votes.dtype.kind not in "iuf":
         raise MemgateError(
@@ -135,11 +110,3 @@ def _votes(path: Path) -> NDArray | None:
         return np.load(io.BytesIO(file.unpacked), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise MemgateError(f"{path} is damaged or no .npy file ({error}): take the official file.") from error
-
-
-OFFICIAL: dict[str, Callable[[Path], External]] = {
-    "cscores": _cscores,
-    "cifar10n": _cifar10n,
-    "cifar10h": _cifar10h,
-}
-"""Name of a published file about CIFAR-10 to its reader."""

@@ -1,11 +1,11 @@
 """Load external hardness from the files that the user names with ``--join``.
 
-A file is one of :mod:`probes.external.cifar10`, or a table with the columns ``sample_id``, the named column and, to
+A file is one of :data:`OFFICIAL`, or a table with the columns ``sample_id``, the named column and, to
 check the order of the samples, ``label``.
 """
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,18 @@ from noise.errors import NoiseError
 from noise.files.read import read_file
 from noise.files.tables import TABLES, UNNAMED, check_lengths, ending
 from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS, MACS_COLUMNS
-from probes.external.cifar10 import OFFICIAL, columns
+from probes.external.cifar10 import cifar10h, cifar10n, columns
+from probes.external.published import cscores, memorisation
 from probes.external.record import External
 from probes.scores.catalogue import SCORES
+
+OFFICIAL: dict[str, Callable[[Path], External]] = {
+    "cscores": cscores,
+    "memorisation": memorisation,
+    "cifar10n": cifar10n,
+    "cifar10h": cifar10h,
+}
+"""Name of a published file to its reader."""
 
 LABELS = ("label", "clean_label")
 """Names of the column with the clean labels."""
@@ -54,7 +63,7 @@ def load_external(text: str) -> External:
     """The external values that one ``--join`` value names.
 
     Args:
-        text: ``cscores=FILE``, ``cifar10n=FILE``, ``cifar10h=FILE`` or ``NAME=FILE:COLUMN``, where the file is a table
+        text: one of :data:`OFFICIAL`, such as ``cscores=FILE``, or ``NAME=FILE:COLUMN``, where the file is a table
             (:mod:`noise.files.tables`); an npy file has no columns, ``NAME=FILE.npy``. In a column high is harder
             unless ``:low`` follows. A table may name its split in a column ``split`` (without one it is about the
             training split), its data set in a column ``dataset``, and the clean labels in a column ``label``.

@@ -17,6 +17,7 @@ from probes.samples.notes import (
     damaged_vectors,
     epochs_not_logged,
     not_shown,
+    of_subset,
     passes_of,
     unprotected,
 )
@@ -57,7 +58,7 @@ RANK = "Spearman's rho: every score and every external number is turned so that 
 
 
 def notes_of(
-    run: Run, log: SampleLog, report: ReportFigures, checkpoints: Mapping[str, int], resamples: int
+    run: Run, log: SampleLog, report: ReportFigures, checkpoints: Mapping[str, str], resamples: int
 ) -> tuple[str, ...]:
     """Sentences that are needed to read the numbers correctly; the first is about the intervals.
 
@@ -65,7 +66,7 @@ def notes_of(
         run: the run.
         log: its log.
         report: its numbers.
-        checkpoints: score from a checkpoint to the epoch of the checkpoint.
+        checkpoints: score from a checkpoint to its epoch in words, see :func:`probes.scores.table.origins`.
         resamples: bootstrap resamples behind the intervals.
     """
     bootstrapped = (
@@ -80,8 +81,7 @@ def notes_of(
     notes += [ORACLE] if report.over_epochs else []
     notes += [RANK] if report.joins else []
     notes += [f"{joined.title}: {joined.what}, {_from(joined)}." for joined in report.joins]
-    stored = {SCORES[score].title: epoch for score, epoch in checkpoints.items()}
-    notes += [f"{title}: of the network at epoch {epoch}." for title, epoch in stored.items()]
+    notes += [f"{SCORES[score].title}: of the network at {epoch}." for score, epoch in checkpoints.items()]
     missing = _missing(report.scores)
     if missing:
         notes.append(f"Left out of a score's figures because it is missing: {', '.join(missing)}.")
@@ -90,7 +90,7 @@ def notes_of(
         notes.append(passes_of(run, log))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
-    notes += not_shown(log)
+    notes += [*of_subset(log), *not_shown(log)]
     notes += [*epochs_not_logged(log, report.epoch), *damaged_epochs(log, log.splits), *damaged_vectors(run)]
     return (*notes, *configuration_note(log.path, log.seal), *unprotected(log))
 

@@ -23,7 +23,7 @@ from probes.samples.columns import identity, shown_gates
 from probes.samples.groups import groups, members
 from probes.scores.over_epochs import EpochCurve, epoch_curves
 from probes.scores.separation import separations
-from probes.scores.table import snapshot_scores
+from probes.scores.table import origins, snapshot_scores
 from probes.stats.bootstrap import RESAMPLES
 from probes.stats.estimate import share
 
@@ -116,7 +116,7 @@ def report(
         notes=(),
         patterns=patterns,
     )
-    notes = notes_of(run, log, result, scored["train"].attrs["checkpoints"], resamples)
+    notes = notes_of(run, log, result, origins(scored["train"]), resamples)
     return replace(result, notes=(*notes, *unread, *behind(snapshots), *scored["train"].attrs["notes"]))
 
 

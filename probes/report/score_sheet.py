@@ -18,9 +18,16 @@ from probes.dynamics.snapshot import Snapshot
 from probes.report.document import Block, Lines, layout, table_of
 from probes.samples.columns import gate_column, shown_gates
 from probes.samples.groups import members
-from probes.samples.notes import IDENTITY, TRUTH_UNKNOWN, damaged_epochs, epochs_not_logged, passes_of
+from probes.samples.notes import (
+    IDENTITY,
+    TRUTH_UNKNOWN,
+    damaged_epochs,
+    epochs_not_logged,
+    of_subset,
+    passes_of,
+)
 from probes.scores.catalogue import SCORES
-from probes.scores.table import ScoreColumn, score_columns, suspicion
+from probes.scores.table import ScoreColumn, origins, score_columns, suspicion
 from probes.stats.estimate import short
 from probes.stats.intervals import median_interval
 
@@ -244,12 +251,13 @@ def _notes(run: Run, snapshot: Snapshot, table: pd.DataFrame, rows: Sequence[Sco
     notes.append(passes_of(run, log, snapshot.split))
     if run.outline.gate_is_entropy:
         notes.append(IDENTITY)
-    for column, epoch in table.attrs["checkpoints"].items():
+    for column, epoch in origins(table).items():
         n = np.count_nonzero(table[column].notna())
-        notes.append(f"{column}: from the checkpoint of epoch {epoch}, {n} of {len(table)} samples probed.")
+        notes.append(f"{column}: from the checkpoint of {epoch}, {n} of {len(table)} samples probed.")
     last = int(snapshot.epochs[-1])
     return (
         *notes,
+        *(of_subset(log) if snapshot.split == "train" else ()),
         *table.attrs["notes"],
         *epochs_not_logged(log, last),
         *damaged_epochs(log, [snapshot.split]),

@@ -44,6 +44,36 @@ def passes_of(run: Run, log: SampleLog, split: str = "train") -> str:
     return ONLINE.format(passes="the augmented training passes" if augmented else "the training passes")
 
 
+def of_subset(log: SampleLog) -> tuple[str, ...]:
+    """Sentences about a log of a run of a subset, and about one that holds only a part of the quantities; else ()."""
+    notes: tuple[str, ...] = ()
+    epochs = log.epochs("train")
+    if "trained" not in log.absent("train") and len(epochs):
+        ((epoch, record),) = log.records("train", {int(epochs[-1])})
+        trained, right, known = (
+            record.flag("trained"),
+            record.flag("correct_given"),
+            record.known("correct_given"),
+        )
+        shares = {
+            name: f"{right[some].mean():.1%} of the {int(some.sum()):,} {name}"
+            for name, some in (("trained on", trained & known), ("excluded", ~trained & known))
+            if some.any()
+        }
+        if trained.any():
+            notes = (
+                f"The run is trained on a subset, {int(trained.sum()):,} of the {len(trained):,} training samples; "
+                f"all figures of the training split are over both. Fitted at epoch {epoch} (given label): "
+                f"{', '.join(shares.values()) or 'not known'}.",
+            )
+    if log.reduced:
+        notes += (
+            "The log has only what estimates of memorisation need (--log.quantities memorisation): what is computed "
+            "from loss, margin, EL2N, output entropy or predicted class is missing.",
+        )
+    return notes
+
+
 def routes_unknown(log: SampleLog, result: ProbeResult) -> list[str]:
     """A sentence if a gated run's result has no groups by route, because the log lacks the epoch; else []."""
     if not log.gates or result.epoch in log.epochs(result.split):

@@ -46,6 +46,9 @@ class Score:
     ranks as harder than all others (as in Toneva's sort); for other scores missing values are left out."""
     probe: Literal["", "csr", "difficulty"] = ""
     """For ``checkpoint``: the probe that stores it in the run's ``probes/<probe>.h5``."""
+    mean_of: str = ""
+    """For ``checkpoint``: the stored value whose mean over all probed checkpoints this is; empty for a value of the
+    latest one."""
 
     @property
     def observed(self) -> str:
@@ -123,6 +126,9 @@ SHAPING = '"more features for difficult examples": batch-shaped gates, Ehteshami
 LOG = (
     Score("loss_mean", "mean loss (CSL)", "log", +1, 0, INF, "nats",
           "mean loss over the epochs: cumulative sample loss / E; Ravikumar et al. 2025"),
+    Score("loss_iqr", "loss range (LT-IQR)", "log", +1, 0, INF, "nats",
+          "interquartile range of the loss over the epochs, quantiles 0.25 and 0.75; Pollock et al. 2024 (arXiv "
+          "2411.05743), who take it in the training passes and find samples by it that membership inference breaks"),
     Score("loss_last", "last loss", "log", +1, 0, INF, "nats", "loss at the last epoch"),
     Score("loss_gmm_mean", "GMM of mean loss", "log", -1, 0, 1, "",
           "probability that the mean loss is of the lower of two normal components; DivideMix, Li et al. 2020"),
@@ -201,6 +207,12 @@ CHECKPOINT = (
     Score("prediction_depth", "prediction depth", "checkpoint", +1, 0, "L", "points",
           "first of the network's L points (stem, units, pooled) from which k-NN always agrees with the prediction, "
           "L if there is none; Baldock et al. 2021", probe="difficulty"),
+    Score("input_curvature", "input curvature", "checkpoint", +1, 0, INF, "",
+          "Frobenius norm of the loss's second derivative with respect to the image; Garg et al. 2024 (arXiv "
+          "2307.05831), who average it over the epochs", probe="difficulty"),
+    Score("input_curvature_mean", "mean input curvature", "checkpoint", +1, 0, INF, "",
+          "mean of the input curvature over the probed checkpoints, two or more; Garg et al. 2024, over all epochs",
+          probe="difficulty", mean_of="input_curvature"),
 )  # fmt: skip
 """Scores from a trained network, available after a probe has computed them."""
 

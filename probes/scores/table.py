@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -37,11 +38,13 @@ class StoredScore:
     probe: str
     variant: str
     epoch: int
-    """Epoch of the checkpoint."""
+    """Epoch of the checkpoint; of a mean over checkpoints, of the last."""
     sample_id: NDArray[np.int64]
     """[n] ids of the probed samples."""
     values: NDArray
     """[n]."""
+    averaged: tuple[int, ...] = ()
+    """Epochs of the checkpoints over which the values are a mean; () for those of one checkpoint."""
 
     @property
     def by_id(self) -> pd.Series:
@@ -60,8 +63,9 @@ def score_table(run: Run, split: str = "train", until: int | None = None) -> pd.
     Returns:
         The columns of :func:`probes.dynamics.summary.summary` and a column for each score that probes have stored,
         from the latest probed checkpoint that is not after the table's last epoch; NaN for a sample that was not
-        probed. ``attrs["checkpoints"]`` has the epoch of the checkpoint by column, ``attrs["gates"]`` the names of the
-        gates, and ``attrs["notes"]`` a sentence for each damaged file of results.
+        probed. ``attrs["checkpoints"]`` has the epoch of the checkpoint by column (the last, of a mean over several,
+        whose epochs are in ``attrs["averaged"]``), ``attrs["gates"]`` the names of the gates, and ``attrs["notes"]`` a
+        sentence for each damaged file of results.
 
     Raises:
         MemgateError: no finished epoch (until ``until``), or no such split.
@@ -84,6 +88,7 @@ def snapshot_scores(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     for values in stored:
         table[values.score.column] = values.by_id.reindex(table["sample_id"]).to_numpy()
     table.attrs["checkpoints"] = {values.score.column: values.epoch for values in stored}
+    table.attrs["averaged"] = {values.score.column: values.averaged for values in stored if values.averaged}
     table.attrs["notes"] = list(notes)
     table.attrs["gates"] = list(snapshot.log.gates)
     return table
@@ -96,7 +101,8 @@ def stored_scores(run: Run, split: str, until: int) -> tuple[tuple[StoredScore, 
         run: the run.
         split: the split of the samples.
         until: last epoch of a checkpoint to consider. The latest checkpoint is taken; of two variants of the same
-            epoch that both have the score, the one with more samples.
+            epoch that both have the score, the one with more samples. A mean over checkpoints is of the samples that
+            all of them have, and needs two.
 
     Returns:
         The scores, and a sentence for each damaged file of results; its scores are left out.
@@ -111,17 +117,56 @@ def stored_scores(run: Run, split: str, until: int) -> tuple[tuple[StoredScore, 
             notes.append(f"Without {lost}: {error}")
     stored = []
     for score in CHECKPOINT:
-        usable = [r for r in probes[score.probe] if r.split == split and r.epoch <= until and _has(r, score)]
-        if usable:
+        name = score.mean_of or score.column
+        usable = [r for r in probes[score.probe] if r.split == split and r.epoch <= until and _has(r, name)]
+        if score.mean_of:
+            stored += _averaged(score, usable)
+        elif usable:
             best = max(usable, key=lambda result: (result.epoch, len(result.sample_id)))
-            values = best.values[score.column]
+            values = best.values[name]
             stored.append(StoredScore(score, best.probe, best.variant, best.epoch, best.sample_id, values))
     return tuple(stored), tuple(notes)
 
 
-def _has(result: ProbeResult, score: Score) -> bool:
+def _has(result: ProbeResult, name: str) -> bool:
     wanted = VARIANTS.get(result.probe, result.variant)
-    return result.variant == wanted and score.column in result.values
+    return result.variant == wanted and name in result.values
+
+
+def _averaged(score: Score, results: Sequence[ProbeResult]) -> list[StoredScore]:
+    """The mean of a stored value over checkpoints, of the samples that all have; [] for fewer than two of them.
+
+    Args:
+        score: the score.
+        results: with the value, by rising epochs; of two of an epoch the one with more samples counts.
+    """
+    by_epoch = {one.epoch: one for one in sorted(results, key=lambda result: len(result.sample_id))}
+    results = [by_epoch[epoch] for epoch in sorted(by_epoch)]
+    ids = reduce(np.intersect1d, (result.sample_id for result in results)) if results else np.arange(0)
+    if len(results) < 2 or len(ids) == 0:
+        return []
+    columns = [
+        pd.Series(result.values[score.mean_of], index=result.sample_id).reindex(ids) for result in results
+    ]
+    last = results[-1]
+    mean = np.mean(columns, axis=0, dtype=np.float64)
+    epochs = tuple(result.epoch for result in results)
+    return [StoredScore(score, last.probe, last.variant, last.epoch, ids, mean, epochs)]
+
+
+def origins(table: pd.DataFrame) -> dict[str, str]:
+    """Column of a score from checkpoints to the epoch that it is of, in words: ``epoch 30``, ``epochs 10, 20 (mean)``.
+
+    Args:
+        table: of :func:`score_table`.
+    """
+    averaged = table.attrs["averaged"]
+    return {
+        column: f"epochs {', '.join(map(str, averaged[column]))} (mean)"
+        if column in averaged
+        else f"epoch {epoch}"
+        for column, epoch in table.attrs["checkpoints"].items()
+    }
 
 
 def score_columns(

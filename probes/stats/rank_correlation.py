@@ -43,6 +43,27 @@ def spearman_interval(
     return _with_ends(rho, error if n >= SPEARMAN_PAIRS else np.nan, n, confidence)
 
 
+def spearman_influence(x: ArrayLike, y: ArrayLike) -> tuple[float, NDArray[np.float64]]:
+    """Spearman's rank correlation, and its influence function at each pair, [n] with mean 0.
+
+    The mean of the squared influences over n is the variance of the correlation over samples.
+
+    Args:
+        x: [n] numbers without NaN; infinite values are ranked like others.
+        y: [n] likewise.
+
+    Returns:
+        NaN and zeros where x or y is constant or n < 2.
+    """
+    first, second = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    n = first.size
+    if n < 2 or (first == first[0]).all() or (second == second[0]).all():
+        return np.nan, np.zeros(n)
+    ranks = [(rankdata(side) - 0.5) / n for side in (first, second)]
+    rho = float(np.clip(np.corrcoef(*ranks)[0, 1], -1, 1))
+    return rho, _influence(ranks[0], ranks[1], rho)
+
+
 def stratified_spearman(
     x: ArrayLike, y: ArrayLike, strata: ArrayLike, confidence: float = CONFIDENCE
 ) -> tuple[float, float, float]:
@@ -100,13 +121,9 @@ def _unbiased(rho: float, first: NDArray[np.float64], second: NDArray[np.float64
 def _spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
     """Spearman's rho of pairs [n], and its standard error on Fisher's z scale; NaN where there is none."""
     n = first.size
-    if n < 2 or (first == first[0]).all() or (second == second[0]).all():
-        return np.nan, np.nan
-    ranks = [(rankdata(side) - 0.5) / n for side in (first, second)]
-    rho = float(np.clip(np.corrcoef(*ranks)[0, 1], -1, 1))
-    if n < 4 or 1 - abs(rho) < 1e-12:
+    rho, influence = spearman_influence(first, second)
+    if np.isnan(rho) or n < 4 or 1 - abs(rho) < 1e-12:
         return rho, np.nan
-    influence = _influence(ranks[0], ranks[1], rho)
     error = np.sqrt((influence**2).sum() / (n - 1) / n) / (1 - rho**2)
     return rho, max(float(error), float(np.sqrt((1 + rho**2 / 2) / (n - 3))))
 

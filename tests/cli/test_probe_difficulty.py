@@ -17,6 +17,7 @@ from memgate.runs.inputs import inputs_of
 from memgate.training.evaluate import load_network, pixel_network
 from probes.difficulty import run as difficulty_run
 from probes.difficulty.config import SCORES, DifficultyConfig, ScoreName
+from probes.difficulty.curvature import input_curvature
 from probes.difficulty.depth import Support, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.difficulty.run import probe_run
@@ -84,6 +85,10 @@ def test_the_numbers_are_those_of_the_network_on_the_images_and_labels_it_was_gi
             np.testing.assert_allclose(
                 result.values[score.__name__], score(network, pixels, images.labels), rtol=1e-5
             )
+        curved = table[split, 2, "input_curvature"]
+        expected = input_curvature(network, pixels, images.labels, sample_id=images.sample_id, seed=2)
+        np.testing.assert_allclose(curved.values["input_curvature"], expected, rtol=1e-3)
+        assert (curved.config["directions"], curved.config["step"]) == (10, 1e-3)
         depths = prediction_depths(network, pixels, support, 9, own=own)
         result = table[split, 2, "prediction_depth"]
         np.testing.assert_array_equal(result.values["prediction_depth"], depths.depth)
@@ -212,7 +217,7 @@ def test_a_run_without_gate_and_without_noise(plain_run, capsys):
     probe("difficulty", plain_run.path, "--scores", *SCORES)
     tables = capsys.readouterr().out.split("High is harder")[0]
     rows = [line.split()[:2] for line in tables.splitlines() if line.startswith("all ")]
-    assert rows == [["all", "60"]] * 4 + [["all", "20"]] * 4
+    assert rows == [["all", "60"]] * 5 + [["all", "20"]] * 5
     assert "clean " not in tables
     assert "Spearman" not in tables
     assert results_of(plain_run)["train", 1, "prediction_depth"].config["points"] == [

@@ -19,7 +19,11 @@ def test_one_command_trains_the_three_stages_and_goes_on(
     out = ("--out", tmp_path / "runs")
     interrupt(memgate.training.loop, "train_step", 6)  # in the last stage, of two steps each
     assert exit_code(*RECIPE, *out) == 130
-    assert "Stage 3 of 3: gated" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Stage 3 of 3: gated" in printed
+    assert printed.splitlines()[-1].startswith(
+        "The training in stages is stopped; finished runs are kept. Go on"
+    )
     first = {name: Run(tmp_path / "runs" / name) for name in ("gated-backbone", "gated-gater", "gated")}
     assert [run.status().state for run in first.values()] == ["complete", "complete", "stopped"]
     assert exit_code(*RECIPE, *out) == 0

@@ -272,7 +272,13 @@ def test_the_sample_under_the_mouse_is_shown_and_a_lasso_selects(
     middle = frame["x"][0] + 0.5 * (frame["x"][1] - frame["x"][0])
     slack = 2 * (frame["x"][1] - frame["x"][0]) / frame["width"]
     assert (x < middle - slack).sum() <= said <= (x < middle + slack).sum()
+    assert page.evaluate("document.querySelector('.js-plotly-plot').layout.shapes") in (None, [])
     screenshot("map")
+    page.mouse.move(box["x"] + point["x"] - 6, box["y"] + point["y"] - 6)
+    page.mouse.move(box["x"] + point["x"], box["y"] + point["y"], steps=3)
+    page.wait_for_timeout(500)
+    page.mouse.click(box["x"] + point["x"], box["y"] + point["y"])
+    page.wait_for_url("**/sample?**id=*")
 
 
 @pytest.mark.slow

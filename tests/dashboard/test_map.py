@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.dashboard.charts.maps import Group, Look, Points, grouped, scored
 from app.dashboard.parts.map import chart
 from app.dashboard.view import selection
 from memgate.runs.run import Run
@@ -15,7 +16,7 @@ from probes.embedding.vectors import nearest_vectors, vectors_of
 from probes.network.plan import Plan
 from probes.result import ProbeResult, probe_path, save_results
 from tests.helpers.gate_results import result_of
-from tests.helpers.pages import brush, decoded, errors, figure, texts
+from tests.helpers.pages import decoded, errors, figure, texts, trigger
 
 MakeRun = Callable[..., Run]
 
@@ -84,24 +85,65 @@ def test_every_colour_shows_every_sample_once(colour: str, run: Run, open_page: 
 def test_a_lasso_selects_also_what_is_not_drawn(
     run: Run, open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chart, "DRAWN", 40)
+    monkeypatch.setattr(chart, "DRAWN", 70)
     at, result = open_page("map", run=run.name), mapped(run)
-    assert "40 of them, drawn at random, are shown" in texts(at)
-    assert sum(map(len, drawn(at).values())) == 40
+    assert "70 of them, drawn at random, are shown" in texts(at)
+    before = [one for points in drawn(at).values() for one in points]
+    assert len(before) == 70
     x, y = result.values["position"]
-    corners = {"x": [-9, 0, 0, -9], "y": [-9, -9, 9, 9]}
-    picked = [
-        {"customdata": one} for points in drawn(at).values() for one, (left, _) in points.items() if left < 0
-    ]
-    brush(at, "map_scatter", {"points": picked, "lasso": [corners]})
+    inside = result.sample_id[(x < 0) & (y > 0)]
+    trigger(at, "map_gestures", "outlined", {"lasso": [{"x": [-9, 0, 0, -9], "y": [0, 0, 9, 9]}], "box": []})
     chosen = at.session_state["view"].selected
-    assert chosen.ids.tolist() == result.sample_id[x < 0].tolist()
+    assert chosen.ids.tolist() == inside.tolist()
+    assert 0 < len(set(inside) - set(before)) < len(inside) <= 70
     assert chosen.how.startswith("lasso over the PCA map of trajectories")
-    rings = figure(at, "map_scatter")["data"][-1]
-    assert rings["name"] == f"selected ({len(picked)})"
+    assert set().union(*drawn(at).values()) == {*before, *inside}
+    assert "70 of them, drawn at random, and all selected ones are shown" in texts(at)
+    assert figure(at, "map_scatter")["data"][-1]["name"] == f"selected ({len(inside)})"
+    trigger(at, "map_gestures", "outlined", {"box": [{"x": [0, -9], "y": [-9, 9]}], "lasso": []})
+    assert at.session_state["view"].selected.ids.tolist() == result.sample_id[x <= 0].tolist()
+    assert "first axis in [-9, 0]" in at.session_state["view"].selected.how
+    trigger(at, "map_gestures", "outlined", {"box": [{"x": [8, 9], "y": [8, 9]}], "lasso": []})
+    assert len(at.session_state["view"].selected.ids) == (x <= 0).sum()  # nothing lies there
     explorer = open_page("explorer", tab=at, run=run.name, selected=at.query_params["selected"])
-    assert f"{(x < 0).sum()} samples" in texts(explorer)
-    assert not np.isnan(y).any()
+    assert f"{(x <= 0).sum()} samples" in texts(explorer)
+
+
+@pytest.mark.slow
+def test_a_click_opens_the_sample(run: Run, open_page: Any) -> None:
+    at = open_page("map", run=run.name)
+    trigger(at, "map_gestures", "clicked", 17)
+    assert at.query_params["id"] == "17"
+
+
+def test_of_two_filters_the_same_points_are_drawn() -> None:
+    ranks = np.random.default_rng(0).permutation(90_000)
+    none = np.zeros(len(ranks), bool)
+    every = chart.drawn(ranks, none)
+    assert every.sum() == chart.DRAWN
+    half = np.arange(len(ranks)) % 2 == 0
+    assert (chart.drawn(ranks[half], none[half]) >= every[half]).all()
+    few, many = np.arange(len(ranks)) < 300, np.arange(len(ranks)) < 60_000
+    assert chart.drawn(ranks, few).sum() == (every | few).sum()
+    assert (chart.drawn(ranks, many) == every).all()
+
+
+def test_a_map_of_many_samples_is_small_and_pale_but_for_the_selected() -> None:
+    n = 20_000
+    draw = np.random.default_rng(0)
+    every = Points(np.arange(30_000, 30_000 + n), *draw.normal(size=(2, n)))
+    places = np.arange(n) % 10
+    groups = {f"class {one}": Group(every.of(places == one), Look("#000000"), n // 10) for one in range(10)}
+    none = np.zeros(0, int)
+    # x and y in 4 bytes and the id in 2, a third more in base64, and plotly writes a slash as six characters.
+    assert len(str(grouped(groups, none).to_json())) < 17.5 * n
+    assert len(str(scored(every, draw.normal(size=n), "loss", none).to_json())) < 24 * n
+    selected = every.ids[::7]
+    figure_ = grouped(groups, selected)
+    assert len(figure_.data) == 10
+    for trace in figure_.data:
+        assert np.isin(trace.customdata[list(trace.selectedpoints)], selected).all()
+    assert sum(len(trace.selectedpoints) for trace in figure_.data) == len(selected)
 
 
 @pytest.mark.slow

@@ -29,9 +29,15 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "bottleneck, last": {"depth": 20, "block": "bottleneck", "gate": GateConfig(inner="last")},
 }  # fmt: skip
 
+OTHER_BACKBONES: dict[str, dict[str, Any]] = {
+    "densenet": {"backbone": "densenet", "depth": 22},
+    "shake-shake": {"backbone": "shake-shake", "depth": 14, "width": 0.25},
+}
+"""Those that only a gater gates."""
+
 
 def config_of(backbone: str, name: Any = "channel-gate") -> ModelConfig:
-    options = dict(BACKBONES[backbone])
+    options = dict((BACKBONES | OTHER_BACKBONES)[backbone])
     if "inner" not in GATE_OPTIONS[name]:
         options.pop("gate", None)
     return ModelConfig(name, **options)

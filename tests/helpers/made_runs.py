@@ -10,12 +10,21 @@ from typing import Literal
 
 import numpy as np
 
-from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
-from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord, LogLayout, Samples, logged_epochs
+from memgate.config.run import (
+    DataConfig,
+    GateConfig,
+    LogConfig,
+    ModelConfig,
+    RunConfig,
+    SubsetConfig,
+    TrainConfig,
+)
+from memgate.log.format import FLAGS, UNSEEN_CLASS, EpochRecord, LogLayout, Samples
 from memgate.log.writer import SampleLogWriter
 from memgate.runs.config_file import write_config
 from memgate.runs.create import create_run
 from memgate.runs.inputs import load_inputs
+from memgate.runs.logged import log_layout
 from memgate.runs.metrics import metric_names
 from memgate.runs.run import Run
 
@@ -41,6 +50,9 @@ class RunPlan:
     """Whether those gates are of channels (``channel-gate``), so that the log has the MACs of each sample."""
     two_way: bool = False
     """Whether its gates are two-way (``block-two-way``): H in [0, ln 2], and no class predicted by a gate."""
+    subset: int | None = None
+    """Model of a group, whose half of the training split the run is trained on. None: an ordinary run."""
+    quantities: Literal["all", "memorisation"] = "all"
     mode: str = "eval"
     finished: int | None = None
     """Epochs that were trained: None for all, 0 for a run that has a log and no row in it."""
@@ -78,24 +90,18 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         data=DataConfig(name="npz", root=data, val_fraction=plan.val_n / (plan.n + plan.val_n)),
         model=_model(plan),
         train=TrainConfig(epochs=plan.epochs),
-        log=LogConfig(every=plan.every, mode=plan.mode),  # pyright: ignore[reportArgumentType]
+        log=LogConfig(every=plan.every, mode=plan.mode, quantities=plan.quantities),  # pyright: ignore[reportArgumentType]
+        subset=SubsetConfig(model=plan.subset),
     ).resolved()
     inputs = load_inputs(config)
     samples = {split: inputs.samples(split) for split in inputs.splits}
     if plan.ids is not None:
         columns = {**vars(samples["train"]), "sample_id": np.array(plan.ids, np.int64)}
         samples["train"] = Samples(**columns)
-    layout = LogLayout(
-        splits=samples,
-        gates=config.model.gate_names,
-        epochs=logged_epochs(plan.epochs, plan.every),
-        mode=plan.mode,
-        class_names=tuple(inputs.train.class_names),
-        macs=config.model.hard_gates,
-    )
+    layout = replace(log_layout(config, inputs), splits=samples)
     environment = {"command": ["memgate", "train"], "device": "cpu", "threads": 1, "started_unix": count}
     run = create_run(config, config, environment, inputs.manifests, inputs.digests, layout)
-    _write_epochs(run, layout, plan)
+    _write_epochs(run, layout, plan, inputs.trained)
     finished = plan.epochs if plan.finished is None else plan.finished
     run.set_status("complete" if finished == plan.epochs else "stopped", finished)
     return run
@@ -145,7 +151,7 @@ def _images(train_n: int, test_n: int, classes: int, seed: int) -> dict[str, np.
     return arrays
 
 
-def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
+def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan, trained: np.ndarray | None) -> None:
     writer = SampleLogWriter.open(run.path / "log.h5")
     rng = np.random.default_rng(plan.seed + 1)
     finished = plan.epochs if plan.finished is None else plan.finished
@@ -159,7 +165,10 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
                 rng, samples, seen, len(layout.gates), epoch / plan.epochs, plan.classes
             )
             record = _two_way(record) if plan.two_way else record
-            records[split] = replace(record, macs=_macs(record)) if plan.macs else record
+            record = replace(record, macs=_macs(record)) if plan.macs else record
+            records[split] = (
+                _of_subset(record, trained if split == "train" else None) if layout.phi else record
+            )
         if writer.logs(epoch):
             writer.write(epoch, records)
         metrics = {
@@ -180,6 +189,14 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan) -> None:
 def _macs(record: EpochRecord) -> np.ndarray:
     """MACs as of a network in which an open gate costs a million, beside a million of the rest; NaN for unseen."""
     return (1e6 * (1 + record.gate.sum(axis=0))).astype(np.float32)
+
+
+def _of_subset(record: EpochRecord, trained: np.ndarray | None) -> EpochRecord:
+    """The record with phi, and with the bits of the samples that the run is trained on."""
+    p = record.p_given.astype(np.float64)
+    bits = 0 if trained is None else FLAGS["trained"] * (trained & record.flag("seen"))
+    flags = record.flags + np.broadcast_to(np.asarray(bits, np.uint8), record.flags.shape)
+    return replace(record, phi=(np.log(p) - np.log1p(-p)).astype(np.float32), flags=flags)
 
 
 def _two_way(record: EpochRecord) -> EpochRecord:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import numpy as np
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
 CASES: dict[str, dict[str, Any]] = {
@@ -20,6 +21,7 @@ CASES: dict[str, dict[str, Any]] = {
     "unseen": {"unseen": {2: [0, 1, 2], 4: [0]}},
     "hundred classes": {"n": 300, "test_n": 100, "classes": 100},
     "online": {"mode": "online"},
+    "a subset, reduced log": {"subset": 0, "quantities": "memorisation"},
 }
 
 
@@ -44,6 +46,18 @@ def brush(at: AppTest, key: str, chosen: dict[str, Any]) -> None:
     state.id = next(proto.id for proto in protos if f"-{key}" in proto.id)
     empty: dict[str, Any] = {"points": [], "point_indices": [], "box": [], "lasso": []}
     state.string_value = json.dumps({"selection": empty | chosen})
+    at._run(states)
+    assert not at.exception
+
+
+def trigger(at: AppTest, key: str, event: str, value: Any) -> None:
+    """Send what a component sends once, by the key of the component."""
+    protos: list[Any] = [element.proto for element in at.get("bidi_component")]
+    [base] = [proto.id for proto in protos if proto.id.endswith(f"-{key}")]
+    states: Any = at._tree.get_widget_states()
+    state = states.widgets.add()
+    state.id = _make_trigger_id(base, "events")
+    state.json_trigger_value = json.dumps([{"event": event, "value": value}])
     at._run(states)
     assert not at.exception
 

@@ -127,6 +127,8 @@ def test_el2n_and_signed_entropy_equal_their_definitions(logits, given, table, r
     np.testing.assert_allclose(table["el2n_mean"], error.mean(0), atol=1e-5)
     np.testing.assert_allclose(table["el2n_last"], error[-1], atol=1e-5)
     np.testing.assert_allclose(table["el2n_early"], error[1], atol=1e-5)  # 10 % of 12 epochs: the second
+    quartiles = np.quantile(-np.log(p[:, np.arange(len(given)), given.numpy()]), [0.25, 0.75], axis=0)
+    np.testing.assert_allclose(table["loss_iqr"], quartiles[1] - quartiles[0], atol=1e-5)
     entropy = -np.sum(p * np.log(np.maximum(p, 1e-300)), axis=2)
     signed = np.where(right, entropy, -entropy).mean(0)
     np.testing.assert_allclose(table["signed_entropy_mean"], signed, atol=1e-5)

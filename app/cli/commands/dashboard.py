@@ -23,8 +23,8 @@ class Dashboard:
     headless: bool = False
     """Do not open a browser."""
     join: tuple[str, ...] = ()
-    """Also show other people's labels and hardness: cscores=FILE cifar10n=FILE cifar10h=FILE, or
-    NAME=FILE.csv:COLUMN, as in memgate report."""
+    """Also show other people's labels and hardness: cscores=FILE memorisation=FILE cifar10n=FILE
+    cifar10h=FILE, or NAME=FILE.csv:COLUMN, as in memgate report."""
 
     def run(self) -> None:
         """Serve until Ctrl-C."""

@@ -25,8 +25,9 @@ class ReportRuns:
     over_epochs: bool = False
     """Also the AUROC of the logged quantities over the epochs: last, mean and best (oracle); all epochs in JSON."""
     join: tuple[str, ...] = ()
-    """Compare every score with other people's hardness: cscores=FILE cifar10n=FILE cifar10h=FILE, or NAME=FILE:COLUMN
-    of a CSV, Parquet or npz file with sample_id (and label, to check the order); add :low if low values are harder."""
+    """Compare every score with other people's hardness: cscores=FILE memorisation=FILE cifar10n=FILE cifar10h=FILE, or
+    NAME=FILE:COLUMN of a CSV, Parquet or npz file with sample_id (and label, to check the order); add :low if low
+    values are harder."""
     bootstrap: int | None = None
     """Bootstrap resamples behind the intervals of average precision, P@k and FPR95; 0 for no intervals. None: 200. For
     several runs only with --format json, which has the intervals of each run."""

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
+from app.cli.commands.engine import Engine
 from memgate import console
 from memgate.config.json_form import flags
 from memgate.config.run import RunConfig
@@ -34,27 +35,13 @@ class SweepRuns:
     comma is put in double quotes, items of a list are separated by spaces, and an empty value is an empty list."""
     seeds: str | None = None
     """Seeds of each point of the grid, such as 0,1,2. None: the recipe's."""
-    engine: Literal["local", "ray"] = "local"
-    """local: one run after another in this process; ray: as tasks of Ray (needs: pip install -e '.[ray]')."""
-    ray_address: str | None = None
-    """Ray cluster to run on: auto, or HOST:PORT. None: a new one on this machine."""
-    gpus_per_run: float | None = None
-    """With Ray: GPUs per run, such as 1 or 0.25. None: 1 if there are any."""
-    cpus_per_run: int | None = None
-    """With Ray: CPU cores per run. None: 1."""
+    engine: Annotated[Engine, arg(name="")] = field(default_factory=Engine)
     dry_run: bool = False
     """Only list the runs."""
 
     def run(self) -> None:
         """Run all configurations, then print the table of results."""
-        for flag, value in (
-            ("ray-address", self.ray_address),
-            ("gpus-per-run", self.gpus_per_run),
-            ("cpus-per-run", self.cpus_per_run),
-        ):
-            require(
-                value is None or self.engine == "ray", f"--{flag} {value} is about Ray: add --engine ray."
-            )
+        self.engine.check()
         seeds = (self.config.seed,) if self.seeds is None else grid.parse_seeds(self.seeds)
         planned, configs = grid.plan(self.recipe, self.config, self.over, seeds)
         self._check_used(planned, seeds)
@@ -63,10 +50,10 @@ class SweepRuns:
         out = self.config.out.expanduser()
         grid.check_existing(configs)
         if self.dry_run:
-            _list(planned, out)
+            list_runs(planned, out)
             return
         planned = grid.record(planned, out)
-        failed = until_stopped("The sweep", lambda: self._carried_out(configs))
+        failed = until_stopped("The sweep", lambda: self.engine.carried_out(configs))
         print_table(planned, out, "terminal")
         for name, reason in failed.items():
             console.warn(f"{name} failed: {reason}")
@@ -87,15 +74,6 @@ class SweepRuns:
             f"--seed {self.config.seed} would have no effect, because --seeds {self.seeds} replaces it: leave one of "
             "them out.",
         )
-
-    def _carried_out(self, configs: Sequence[RunConfig]) -> Mapping[str, str]:
-        if self.engine == "ray":
-            from memgate.sweeps.on_ray import Workers, run_on_ray
-
-            return run_on_ray(configs, Workers(self.ray_address, self.gpus_per_run, self.cpus_per_run or 1))
-        from memgate.sweeps.local import run_here
-
-        return run_here(configs)
 
 
 @dataclass(frozen=True)
@@ -137,7 +115,8 @@ def print_table(sweep: grid.Sweep, out: Path, form: console.Form) -> None:
     console.line(sweep_table(sweep, out).text(form))
 
 
-def _list(planned: grid.Sweep, out: Path) -> None:
+def list_runs(planned: grid.Sweep, out: Path) -> None:
+    """Print the runs of a sweep with their state."""
     from tabulate import tabulate
 
     rows = [

@@ -1,7 +1,7 @@
 """Commands that train or run a network: train, resume, quickstart, evaluate."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from app.cli.commands.report import print_summary
+from app.cli.commands.sweep import until_stopped
 from memgate import console
 from memgate.config.run import Device, GateConfig, RunConfig
 from memgate.errors import require
@@ -184,12 +185,20 @@ def _trained_in_stages(stages: Sequence[RunConfig]) -> Run:
     """The run of the last stage, after all of them are complete; a stage that is complete is not trained again."""
     from memgate.sweeps.grid import PLACES, check_existing
     from memgate.sweeps.local import complete_run
+    from memgate.training.interrupt import Interrupt
 
     check_existing(stages, (*PLACES, "init_from", "init_gater"))
     console.note(f"{len(stages)} trainings; if they are stopped, the same command goes on.")
-    for number, config in enumerate(stages, start=1):
-        console.note(f"Stage {number} of {len(stages)}: {config.name}")
-        complete_run(config)
+
+    def carry_out() -> Mapping[str, str]:
+        with Interrupt(at_once=True) as interrupt:
+            for number, config in enumerate(stages, start=1):
+                console.note(f"Stage {number} of {len(stages)}: {config.name}")
+                complete_run(config)
+                interrupt.check()
+        return {}
+
+    until_stopped("The training in stages", carry_out)
     return open_run(stages[-1].out / str(stages[-1].name))
 
 

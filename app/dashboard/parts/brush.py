@@ -18,7 +18,7 @@ Points = tuple[NDArray[np.integer], NDArray[np.floating], NDArray[np.floating]]
 """Sample ids, x and y, each [n]."""
 
 
-def brushed(view: View, key: str, across: str, up: str, everything: Points | None = None) -> None:
+def brushed(view: View, key: str, across: str, up: str) -> None:
     """Select the points in a box or lasso, or note the one clicked; an empty event changes nothing.
 
     Args:
@@ -26,7 +26,6 @@ def brushed(view: View, key: str, across: str, up: str, everything: Points | Non
         key: of the chart, whose points have sample ids as customdata.
         across: name of the x axis in the description of the selection.
         up: name of the y axis.
-        everything: all points, where the chart draws only some of them; None where it draws all.
     """
     event = st.session_state[key]
     ids = selection.picked_ids(event)
@@ -37,17 +36,36 @@ def brushed(view: View, key: str, across: str, up: str, everything: Points | Non
     if gesture == "click":
         st.session_state["clicked"] = ids[0]
         return
-    how = f"lasso over {across} and {up}"
-    if gesture == "box":
-        how = " or ".join(
-            f"{across} in [{box.left:.3g}, {box.right:.3g}] and {up} in [{box.low:.3g}, {box.high:.3g}]"
-            for box in selection.boxes_of(event)
-        )
-    if everything is not None:
-        ids = within(event, everything)
-    state.select_places(view, view.data.places(ids), how)
+    state.select_places(view, view.data.places(ids), described(event, across, up))
     if len(ids) > MANY:
-        st.session_state["brush"] = st.session_state.get("brush", 0) + 1
+        state.redraw()
+
+
+def outlined(view: View, event: Any, across: str, up: str, points: Points) -> None:
+    """Select the points inside boxes and lassos that were drawn as shapes; the chart is drawn anew, without them.
+
+    Args:
+        view: run and split.
+        event: what was drawn, in the form of a selection.
+        across: see :func:`brushed`.
+        up: likewise.
+        points: all of them, whether the chart shows them or not.
+    """
+    ids = within(event, points)
+    if len(ids):
+        state.select(view, ids, described(event, across, up))
+    state.redraw()
+
+
+def described(event: Any, across: str, up: str) -> str:
+    """How the samples of a selection event were chosen, in words; several gestures at once count as a lasso."""
+    boxes = selection.boxes_of(event)
+    if not boxes or selection.lassos_of(event):
+        return f"lasso over {across} and {up}"
+    return " or ".join(
+        f"{across} in [{box.left:.3g}, {box.right:.3g}] and {up} in [{box.low:.3g}, {box.high:.3g}]"
+        for box in boxes
+    )
 
 
 def within(event: Any, points: Points) -> NDArray[np.integer]:

@@ -11,6 +11,7 @@ from app.dashboard.results.probe_results import FileState
 from app.dashboard.view.state import View
 from memgate.log.gate_vectors import vector_path
 from memgate.runs.run import Run
+from noise.choose import hash_order
 from probes.embedding.config import Method, Source
 from probes.embedding.sources import source_epochs, source_vectors, sources_of
 from probes.embedding.vectors import Vectors, nearest_vectors
@@ -34,6 +35,18 @@ def sources(view: View) -> tuple[Source, ...]:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _sources(_run: Run, path: str, inode: int) -> tuple[Source, ...]:
     return sources_of(_run)
+
+
+def draw_ranks(view: View) -> NDArray[np.int64]:
+    """Rank of each sample of the split in an order by hash of its id [N]: the first ones are drawn."""
+    return _ranks(view.data.sample_id, view.at.path, view.at.inode, view.split)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _ranks(_ids: NDArray[np.int64], path: str, inode: int, split: str) -> NDArray[np.int64]:
+    ranks = np.empty(len(_ids), np.int64)
+    ranks[hash_order(_ids, "map")] = np.arange(len(_ids))
+    return ranks
 
 
 def epochs(view: View, source: Source) -> tuple[int | None, int | None]:

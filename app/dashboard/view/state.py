@@ -15,7 +15,7 @@ from app.dashboard.logs import SplitData, Stamp
 from app.dashboard.view import selection
 from app.dashboard.view.selection import Selection
 from memgate.errors import MemgateError
-from memgate.log.format import DECIDED_BY, has_value
+from memgate.log.format import has_value
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.samples.filters import Filter
@@ -77,7 +77,7 @@ class View:
 
     def known_at_cursor(self, name: str, gate: str | None = None) -> NDArray[np.bool_]:
         """Whether a quantity or flag has a value at the epoch shown, [N]; see :func:`app.dashboard.logs.known`."""
-        return has_value(self.at_cursor(DECIDED_BY.get(name, name), gate))
+        return has_value(self.at_cursor(self.log.decider(name), gate))
 
 
 def problem(error: MemgateError | str) -> None:
@@ -171,8 +171,13 @@ def keep(chosen: Selection) -> None:
 
 
 def clear_selection() -> None:
-    """Clear the selection; a new key removes the box from the charts."""
+    """Clear the selection, and the box from the charts."""
     st.session_state["chosen"] = NOTHING
+    redraw()
+
+
+def redraw() -> None:
+    """Draw charts in which samples are selected anew, without the outline: their keys have this number."""
     st.session_state["brush"] = st.session_state.get("brush", 0) + 1
 
 

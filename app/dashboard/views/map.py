@@ -68,7 +68,7 @@ def page() -> None:
         state.problem(note)
     heading(
         f"Map of {TITLES[source]} by {METHODS[method]}",
-        "drag to select; to open a sample, press the chart's Pan button and click a point",
+        "drag to select; click a point to open the sample",
         "PCA", "t-SNE", "UMAP",
     )  # fmt: skip
     left, right = st.columns([4, 1], gap="medium")

@@ -87,6 +87,10 @@ class ShakeUnit(nn.Module):
         first, second = (
             weighted(branch(x), half) for branch, half in zip(self.branches, halves, strict=True)
         )
+        return self.joined(first, second, x, keys)
+
+    def joined(self, first: Tensor, second: Tensor, x: Tensor, keys: Tensor | None) -> Tensor:
+        """Output of the unit from its two branches [b, C, h, w] and its input."""
         return self.shortcut(x) + self.mixed(first, second, keys)
 
     def mixed(self, first: Tensor, second: Tensor, keys: Tensor | None) -> Tensor:

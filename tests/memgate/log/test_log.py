@@ -1,6 +1,7 @@
 """The log survives a kill at every single write; readers see whole epochs only."""
 
 import io
+import resource
 import subprocess
 import sys
 import zlib
@@ -13,7 +14,7 @@ import pytest
 
 from memgate.errors import MemgateError
 from memgate.log.format import FLAGS, QUANTITIES, EpochRecord, LogLayout, Samples, logged_epochs
-from memgate.log.new_file import write_log
+from memgate.log.new_file import write_log, written_bytes
 from memgate.log.reader import SampleLog
 from memgate.log.writer import SampleLogWriter
 from tests.helpers.unsealed import unseal
@@ -341,9 +342,30 @@ def test_a_disk_too_small_is_said_before_the_training(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(MemgateError, match=r"needs 0 MB and \d+ MB are free .*--log.every"):
+    with pytest.raises(MemgateError, match=r"needs [\d.]+ kB and .* are free .*--log.every"):
         SampleLogWriter.create(tmp_path / "log.h5", layout())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_may_not_grow_is_said_before_hdf5_writes_to_it(tmp_path):
+    """HDF5 would crash."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (100, 10_000, 25_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            with pytest.raises(MemgateError, match="File too large"):
+                SampleLogWriter.create(tmp_path / "log.h5", layout())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("gates", [(), ("b3",), tuple(f"b1u{number:04d}" for number in range(600))])
+def test_hdf5_writes_no_more_than_was_checked(gates):
+    plan, content = layout(gates=gates), io.BytesIO()
+    write_log(content, plan, {"config.json": "0" * 64})
+    written = len(content.getvalue()) - plan.bytes()
+    assert 0.4 < written / written_bytes(plan, 1) <= 1
 
 
 def test_unseen_samples_keep_their_nan_and_are_counted(tmp_path):

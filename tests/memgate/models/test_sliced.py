@@ -10,9 +10,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from memgate.config.gate import GATE_OPTIONS
 from memgate.config.run import ModelConfig
 from memgate.models import MODELS
-from memgate.models.gated.sliced import folded, sliced
+from memgate.models.gated.folded import folded
+from memgate.models.gated.sliced import sliced
 from memgate.models.macs import sample_cost
-from tests.helpers.channel_gated import BACKBONES, SIDE, config_of, fixed, images_of, made
+from tests.helpers.channel_gated import (
+    BACKBONES,
+    OTHER_BACKBONES,
+    SIDE,
+    config_of,
+    fixed,
+    images_of,
+    made,
+)
 
 NETWORKS = [name for name in MODELS if name in GATE_OPTIONS and ModelConfig(name).hard_gates]  # type: ignore[arg-type]
 
@@ -34,7 +43,8 @@ def assert_same(one: Tensor, other: Tensor) -> None:
 @pytest.mark.parametrize(
     ("name", "backbone"),
     [("channel-gate", backbone) for backbone in BACKBONES]
-    + [(name, backbone) for name in NETWORKS[1:] for backbone in list(BACKBONES)[:2]],
+    + [(name, backbone) for name in NETWORKS[1:] for backbone in list(BACKBONES)[:2]]
+    + [("gater", backbone) for backbone in OTHER_BACKBONES],
 )
 @torch.no_grad()
 def test_the_logits_are_those_of_the_whole_network(name, backbone):
@@ -62,14 +72,14 @@ def test_groups_keep_the_order_of_the_samples():
     route = fixed({name: drawn[few] for name, drawn in patterns(config_of("basic"), 0.5, 3).items()})
     own = sliced(model)
     runs: list[int] = []
-    block = own.trunk.blocks.b1[1]
-    original = block._of_one_pattern
+    branch = own.trunk.blocks.b1[1].branch
+    original = branch._of_one_pattern
 
     def counted(x: Tensor, inner: Any) -> Tensor:
         runs.append(len(x))
         return original(x, inner)
 
-    block._of_one_pattern = counted
+    branch._of_one_pattern = counted
     assert_same(own(images, route=route).logits, model(images, route=route).logits)
     assert sorted(runs) == [4, 4, 4]
 
@@ -91,7 +101,9 @@ def flops(network: Any, *arguments: Any, **options: Any) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "backbone"),
-    [("channel-gate", backbone) for backbone in BACKBONES] + [(name, "basic") for name in NETWORKS[1:]],
+    [("channel-gate", backbone) for backbone in BACKBONES]
+    + [(name, "basic") for name in NETWORKS[1:]]
+    + [("gater", backbone) for backbone in OTHER_BACKBONES],
 )
 @torch.no_grad()
 def test_what_is_computed_is_what_is_counted(name, backbone):

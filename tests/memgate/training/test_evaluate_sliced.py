@@ -6,7 +6,7 @@ import pytest
 
 from memgate.config.run import ModelConfig
 from memgate.errors import MemgateError
-from memgate.models.gated.sliced import SlicedUnit
+from memgate.models.gated.sliced_branch import SlicedBranch
 from memgate.runs.run import Run
 from memgate.training import evaluate_sliced
 from memgate.training.evaluate import evaluate_run
@@ -51,8 +51,8 @@ def test_the_table_and_its_json(channels, exit_code, capsys):
 
 
 def test_a_wrong_copy_is_reported(channels, monkeypatch):
-    original = SlicedUnit.branch
-    monkeypatch.setattr(SlicedUnit, "branch", lambda unit, x, inner: original(unit, x, inner) * 1.001)
+    original = SlicedBranch.__call__
+    monkeypatch.setattr(SlicedBranch, "__call__", lambda branch, x, inner: original(branch, x, inner) * 1.001)
     with pytest.raises(MemgateError, match="a logit of the split train differs by .* please report it"):
         evaluate_sliced.evaluate_sliced(channels, "last", "cpu", n=2)
 

@@ -5,16 +5,18 @@ import pytest
 import torch
 
 from memgate.config.data import Augment
-from memgate.config.run import DataConfig, RunConfig
+from memgate.config.run import DataConfig, RunConfig, SubsetConfig
+from memgate.data.subset_masks import members
 from memgate.runs.inputs import load_inputs
 from memgate.training.loader import CROP_PADDING, DeviceImages
 
 CPU = torch.device("cpu")
 
 
-def device_images(augment: Augment = "crop-flip", size=12, split="train", n=50):
+def device_images(augment: Augment = "crop-flip", size=12, split="train", n=50, model=None):
     config = RunConfig(
-        data=DataConfig(name="digits", image_size=size, train_limit=n, test_limit=20, augment=augment)
+        subset=SubsetConfig(model=model),
+        data=DataConfig(name="digits", image_size=size, train_limit=n, test_limit=20, augment=augment),
     )
     inputs = load_inputs(config)
     return inputs, DeviceImages(inputs, split, CPU)
@@ -48,6 +50,31 @@ def test_an_epoch_is_a_permutation_with_its_own_labels():
     assert len(batches[-1].index) == 2
     labels = torch.cat([batch.labels for batch in batches])
     np.testing.assert_array_equal(labels, inputs.train.labels[index])
+
+
+def test_a_run_of_a_subset_has_its_members_only_in_the_same_order_and_with_the_same_crops():
+    _, whole = device_images()
+    crops = {}
+    for batch in batches_of(whole):
+        crops |= dict(zip(batch.index.tolist(), raw(whole, batch), strict=True))
+    orders = []
+    expected = torch.cat([batch.index for batch in batches_of(whole)])
+    for model in range(2):
+        inputs, images = device_images(model=model)
+        mask = members(inputs.train.sample_id, 2, 0.5, seed=0)[model]
+        batches = batches_of(images)
+        orders.append(torch.cat([batch.index for batch in batches]))
+        assert orders[-1].tolist() == [row for row in expected.tolist() if mask[row]]
+        assert [len(batch.index) for batch in batches[:-1]] == [16] * (len(batches) - 1)
+        assert images.trained_count == mask.sum()
+        for batch in batches:
+            for row, crop in zip(batch.index.tolist(), raw(images, batch), strict=True):
+                np.testing.assert_array_equal(crop, crops[row])
+    assert sorted(torch.cat(orders).tolist()) == list(range(50))
+
+
+def batches_of(images):
+    return list(images.training_batches(0, 1, 16))
 
 
 def test_every_crop_is_a_window_of_the_padded_image_or_of_its_mirror():

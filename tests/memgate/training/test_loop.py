@@ -19,7 +19,15 @@ from torch.nn import functional
 
 import memgate.training.loop
 from memgate import console
-from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
+from memgate.config.run import (
+    DataConfig,
+    GateConfig,
+    LogConfig,
+    ModelConfig,
+    RunConfig,
+    SubsetConfig,
+    TrainConfig,
+)
 from memgate.errors import MemgateError
 from memgate.log.writer import SampleLogWriter
 from memgate.models import build_model
@@ -60,6 +68,7 @@ MODES = {
         ),
     },
     "starve": {"train": TrainConfig(epochs=4, batch_size=64, gate_iters=3, gate_iters_mode="starve")},
+    "subset": {"subset": SubsetConfig(model=1), "train": TrainConfig(epochs=4, batch_size=32)},
     "ungated-every-3-val": {
         "model": ModelConfig(name="resnet", depth=8),
         "log": LogConfig(every=3),

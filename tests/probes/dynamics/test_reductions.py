@@ -41,6 +41,25 @@ def test_reductions_equal_a_loop(case):
 
 
 @pytest.mark.slow
+@given(FLOATS)
+def test_the_interquartile_range_equals_numpys_over_the_epochs_seen(case):
+    values, seen = case
+    expected = [
+        float(np.subtract(*np.quantile(c, [0.75, 0.25]))) if c else math.nan for c in columns(values, seen)
+    ]
+    same(reductions.quantile_range(np.where(seen, values, np.nan), seen, 0.25, 0.75), expected)
+
+
+def test_lt_iqr_by_hand():
+    """A memorised sample falls from 4 to 0 nats, an easy one is at 0 from the second epoch on."""
+    loss = np.array([[4, 2.3, 9], [3, 0, math.inf], [2, 0, math.nan], [1, 0, 3], [0, 0, 1]])
+    seen = np.ones((5, 3), bool)
+    np.testing.assert_array_equal(reductions.quantile_range(loss, seen, 0.25, 0.75), [2, 0, math.nan])
+    seen[0, 0] = seen[2, 2] = False  # of 0, 1, 2, 3: quartiles 0.75 and 2.25; of 1, 3, 9, inf: 2.5 and inf
+    np.testing.assert_array_equal(reductions.quantile_range(loss, seen, 0.25, 0.75), [1.5, 0, math.inf])
+
+
+@pytest.mark.slow
 @given(BOOLS)
 def test_events_equal_a_loop(case):
     state, seen = case
@@ -143,3 +162,4 @@ def test_without_epochs_all_values_are_missing():
     for event in (events.first_skip_epoch, events.first_learned_epoch, events.stable_learned_epoch):
         assert np.isnan(event(nothing, seen, np.empty(0))).all()
     assert np.isnan(reductions.first_from(nothing, seen, np.empty(0), 1)).all()
+    assert np.isnan(reductions.quantile_range(nothing, seen, 0.25, 0.75)).all()

@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 
 from memgate.errors import MemgateError
-from memgate.log.format import table_columns
+from memgate.log.table import table_columns
 from memgate.log.writer import SampleLogWriter
 from memgate.runs.run import Run
 from probes.dynamics.snapshot import take_snapshot
@@ -56,7 +56,7 @@ FIT = [
     "loss_last", "loss_mean", "margin_last", "loss_gmm_mean", "loss_gmm_last", "aum", "p_given_last",
     "normalised_margin_last", "el2n_last", "el2n_mean", "el2n_early", "out_entropy_mean", "signed_entropy_mean",
     "confidence", "variability", "correctness", "forgetfulness", "first_learned_epoch", "stable_learned_epoch",
-    "threshold_closeness",
+    "threshold_closeness", "loss_iqr",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from noise.errors import NoiseError
 from probes.dynamics.summary import summary
 from probes.external.correlation import Joined, spearman
 from probes.external.load import OWN_COLUMNS, load_external, load_externals
-from probes.external.record import aligned
+from probes.external.record import aligned, check_data
 from probes.report.report import report
 
 
@@ -75,6 +75,66 @@ def test_the_official_files_are_read_turned_and_checked(official):
         # For images of class 9 both kinds of votes are for class 9, so the entropy is 0.
         assert result == pytest.approx(np.where((ids < 5_000) | (ids % 10 == 9), 0, mixed))
         assert "majority vote is the clean label of 100.0%" in checked
+
+
+def test_published_memorisation_of_cifar_100_is_joined_and_checked(tmp_path):
+    """The names of the arrays of Feldman and Zhang's file; its influence matrices are not looked at."""
+    labels = np.arange(50_000) % 100
+    arrays = {
+        "tr_labels": labels,
+        "tr_mem": np.linspace(0, 1, 50_000),
+        "infl_matrix_class0": np.zeros((5, 4)),
+    }
+    np.savez(tmp_path / "m.npz", **arrays)
+    external = load_external(f"memorisation={tmp_path}/m.npz")
+    assert (external.direction, external.split, external.dataset) == (1, "train", "CIFAR-100")
+    table = table_of(500).assign(clean_label=lambda rows: rows["sample_id"] % 100)
+    values, checked = aligned(external, table)
+    assert values == pytest.approx(table["sample_id"].to_numpy() / 49_999)
+    assert "labels are the clean labels of all 500" in checked
+    check_data(external, "cifar100", 100)
+    with pytest.raises(MemgateError, match="is about CIFAR-100 and the run was trained on cifar10"):
+        check_data(external, "cifar10", 10)
+    with pytest.raises(MemgateError, match="other labels for 500 of the 500 samples"):
+        aligned(external, table.assign(clean_label=(table["clean_label"] + 1) % 100))
+    np.savez(tmp_path / "c.npz", labels=labels, scores=np.linspace(0, 1, 50_000))
+    assert load_external(f"cscores={tmp_path}/c.npz").dataset == "CIFAR-100"
+
+
+def test_scores_with_file_names_are_joined_in_the_order_of_a_folder(tmp_path):
+    names = [b"n02_7.JPEG", b"n01_10.JPEG", b"n01_9.JPEG", b"n02_11.JPEG"]
+    np.savez(tmp_path / "i.npz", tr_filenames=names, tr_labels=[1, 0, 0, 1], tr_mem=[0.7, 0.1, 0.9, 0.2])
+    external = load_external(f"memorisation={tmp_path}/i.npz")
+    assert external.dataset == "ImageNet"
+    table = pd.DataFrame({"sample_id": [0, 1, 2, 3], "clean_label": [0, 0, 1, 1]})
+    values, _ = aligned(external, table)
+    assert values.tolist() == [0.1, 0.9, 0.2, 0.7]  # n01_10, n01_9, n02_11, n02_7
+    check_data(external, "folder", 2)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (
+            {"influence": np.zeros((3, 3))},
+            "has no array 'tr_mem' or 'memorization' of 50000 numbers: take cifar100",
+        ),
+        ({"tr_mem": np.zeros(100)}, "of 50000 numbers"),
+        ({"tr_mem": np.zeros(50_000), "tr_labels": np.zeros(7, int)}, "no list of 50000 class numbers"),
+        ({"tr_mem": np.zeros(2), "tr_filenames": np.array(["a", "a"])}, "no list of 2 different texts"),
+        ({"tr_mem": np.zeros(2), "tr_filenames": np.array([3, 4])}, "no list of 2 different texts"),
+    ],
+)
+def test_other_files_than_memorisation_scores_are_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / "m.npz", **arrays)
+    with pytest.raises(MemgateError, match=message):
+        load_external(f"memorisation={tmp_path}/m.npz")
+
+
+def test_scores_without_labels_are_marked(tmp_path):
+    np.savez(tmp_path / "m.npz", memorization=np.zeros(50_000))
+    external = load_external(f"memorisation={tmp_path}/m.npz")
+    assert (external.dataset, external.title) == (None, "memorisation (order not checked)")
 
 
 def test_choices_and_votes_are_kept_for_single_samples(official):
@@ -180,7 +240,10 @@ def test_a_file_that_names_other_data_or_classes_is_refused(make_run, tmp_path):
 
 WRONG = [
     ("cscores", "names no file"),
-    ("mine={}/x.npz", "names neither one of cscores, cifar10n, cifar10h nor a column of a table"),
+    (
+        "mine={}/x.npz",
+        "names neither one of cscores, memorisation, cifar10n, cifar10h nor a column of a table",
+    ),
     ("mine={}/missing.csv:value", "missing.csv does not exist"),
     ("cscores={}/missing.npz", "missing.npz does not exist"),
     ("cifar10h={}/missing.npy", "missing.npy does not exist"),

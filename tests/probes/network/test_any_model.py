@@ -11,6 +11,7 @@ from memgate.config.run import GateConfig, ModelConfig
 from memgate.errors import MemgateError
 from memgate.models import build_model
 from memgate.models.pixels import PixelNetwork
+from probes.difficulty.curvature import input_curvature
 from probes.difficulty.depth import Support, coarse, depth_of, prediction_depths
 from probes.difficulty.gradients import grand, grand_last_layer, input_gradient_norm
 from probes.network.features import features
@@ -198,7 +199,7 @@ def test_tokens_are_averaged_and_layers_without_features_are_refused():
     assert grand_last_layer(model, images, labels, head="head").shape == (4,)
 
 
-@pytest.mark.parametrize("score", [input_gradient_norm, grand_last_layer, grand])
+@pytest.mark.parametrize("score", [input_gradient_norm, grand_last_layer, grand, input_curvature])
 def test_images_and_labels_are_checked(score):
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
     images, labels = torch.rand(3, 3, 2, 2), [0, 1, 2]

@@ -8,7 +8,7 @@ from memgate.errors import MemgateError
 from probes.dynamics.summary import summary
 from probes.result import ProbeResult, probe_path, save_results
 from probes.scores.separation import separations
-from probes.scores.table import score_table, stored_scores
+from probes.scores.table import origins, score_table, stored_scores
 
 
 def result(probe, epoch, variant, ids, split="train", **values):
@@ -84,8 +84,27 @@ def test_a_damaged_file_gives_a_sentence_and_removes_only_its_columns(make_run):
     assert table["critical_radius"].dropna().tolist() == [1, 2]
     assert "grand" not in table
     (note,) = table.attrs["notes"]
-    assert note.startswith("Without input_gradient_norm, grand, grand_last_layer, prediction_depth: ")
+    assert note.startswith(
+        "Without input_gradient_norm, grand, grand_last_layer, prediction_depth, input_curvature, "
+        "input_curvature_mean: "
+    )
     assert "difficulty.h5 is damaged" in note
+
+
+def test_the_mean_over_checkpoints_is_of_the_samples_that_all_have(make_run):
+    run = make_run(n=20)
+    save_results(run, "difficulty", [
+        result("difficulty", epoch, "input_curvature", ids, input_curvature=values)
+        for epoch, ids, values in ((2, [0, 5, 10], [1.0, 2.0, 3.0]), (4, [10, 5, 15], [7.0, 5.0, 0.0]))
+    ])  # fmt: skip
+    table = score_table(run).set_index("sample_id")
+    assert table["input_curvature"].dropna().to_dict() == {5: 5, 10: 7, 15: 0}
+    assert table["input_curvature_mean"].dropna().to_dict() == {5: 3.5, 10: 5}
+    assert table.attrs["checkpoints"] == {"input_curvature": 4, "input_curvature_mean": 4}
+    assert origins(table) == {"input_curvature": "epoch 4", "input_curvature_mean": "epochs 2, 4 (mean)"}
+    early = score_table(run, until=3)  # one checkpoint is no mean
+    assert "input_curvature" in early
+    assert "input_curvature_mean" not in early
 
 
 def test_until_before_the_first_epoch_is_refused_in_a_sentence(make_run):

@@ -1,13 +1,10 @@
 """The picture of the sample that the mouse points at on the map."""
 
-from pathlib import Path
-from typing import Any
-
 import streamlit as st
-from streamlit.components import v2
 
 from app.dashboard import palette, run_data, sentences
 from app.dashboard.components import thumbnails
+from app.dashboard.components.chart_events import chart_events
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
 
@@ -18,15 +15,8 @@ SIDE = 200
 @st.fragment
 def pointed(view: View) -> None:
     """Show the sample that the mouse points at; only this part of the page is drawn again."""
-    component = v2.component(
-        "memgate_pointed", html="<span></span>", js=(Path(__file__).parent / "pointed.js").read_text()
-    )
-    state: Any = component(
-        key="map_pointed",
-        data={"chart": '[class*="st-key-map_scatter"] .js-plotly-plot'},
-        on_sample_change=lambda: None,
-    )
-    place = view.data.position(state.sample) if isinstance(state.sample, int) else None
+    sample = chart_events("map_scatter", "map_pointed", sample=lambda: None).sample
+    place = view.data.position(sample) if isinstance(sample, int) else None
     if place is None:
         st.caption("Point at a sample to see its picture.")
         return

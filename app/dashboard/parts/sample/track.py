@@ -16,7 +16,7 @@ from app.dashboard.components.heading import heading
 from app.dashboard.parts import gate_matrix
 from app.dashboard.results import over_epochs
 from app.dashboard.view.state import View
-from memgate.log.format import DECIDED_BY, UNKNOWN, has_value
+from memgate.log.format import UNKNOWN, has_value
 from probes.samples.columns import SHOWN_GATES
 
 
@@ -39,7 +39,7 @@ class Track:
 
     def known_of(self, name: str, gate: str | None = None) -> NDArray[np.intp]:
         """Rows of the epochs up to the epoch shown in which a quantity or flag of the sample has a value."""
-        values = has_value(self(DECIDED_BY.get(name, name), gate))
+        values = has_value(self(self.view.log.decider(name), gate))
         return self.known[values[self.known]]
 
     @property
