@@ -15,10 +15,8 @@ from memgate.log.format import FLAGS, Samples
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, is_run
 from memgate.sweeps.grid import Sweep, SweepRun, find_sweep, state_of
+from memgate.sweeps.subsets import FRACTION, MODEL
 from probes.memorisation.signals import Signals, check_members
-
-MODEL, FRACTION = "subset.model", "subset.fraction"
-"""Flags that the sweep of a group varies."""
 
 SPLITS = ("train", "test")
 """Splits that are read."""
@@ -102,7 +100,7 @@ def open_group(name: str, out: Path) -> tuple[list[LogSource], Path]:
     )
     by_fraction: dict[float, list[SweepRun]] = defaultdict(list)
     for run in sweep.runs:
-        by_fraction[float(run.point.get(FRACTION, sweep.base.subset.fraction))].append(run)
+        by_fraction[float(run.point[FRACTION])].append(run)
     sources = [_source(sweep, folder, fraction, by_fraction[fraction]) for fraction in sorted(by_fraction)]
     return sources, folder
 
