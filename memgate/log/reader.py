@@ -228,6 +228,36 @@ class SampleLog:
         values = values if len(rows) == until else values[rows]
         return self.planned[rows], (values & FLAGS[name]) > 0 if name in FLAGS else values
 
+    def at_epochs(
+        self, split: str, names: Collection[str], epochs: Collection[int], part: slice = slice(None)
+    ) -> dict[str, np.ndarray]:
+        """Quantities that do not differ between gates, at some of the whole epochs, read from one opening of the file.
+
+        Args:
+            split: a split of this log.
+            names: keys of QUANTITIES that this log has; ``flags`` are those of its first gate.
+            epochs: of :meth:`epochs`; no other row is read, but rows between them.
+            part: samples to read, in the log's order; N is their number.
+
+        Returns:
+            Name to values [E, N], by rising epoch.
+        """
+        with self.opened() as handle:
+            group = handle[self._known(split)]
+            whole = self._rows(handle, split)
+            rows = whole[np.isin(self.planned[whole], list(epochs))]
+            first, until = (rows[0], rows[-1] + 1) if len(rows) else (0, 0)
+            values = {}
+            for name in names:
+                dataset = group[name]
+                values[name] = (
+                    dataset[first:until, 0, part] if dataset.ndim == 3 else dataset[first:until, part]
+                )
+        return {
+            name: array if len(rows) == until - first else array[rows - first]
+            for name, array in values.items()
+        }
+
     def records(self, split: str, epochs: Collection[int]) -> Iterator[tuple[int, EpochRecord]]:
         """Epoch and all its values for each of ``epochs``, in rising order; one epoch is in memory at a time."""
         names = [field.name for field in fields(EpochRecord)]

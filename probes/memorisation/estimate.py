@@ -76,12 +76,13 @@ def first_pass(
     """
     samples = source.splits["train"]
     groups, count = cause_groups(samples.cause), len(samples)
+    masks = np.array(list(groups.values()), np.float64).T
     epochs, size = source.epochs, block_of(source.fraction)[1]
     step = max(1, PART // max(1, len(epochs)))
     rows = {int(epoch): int(np.flatnonzero(epochs == epoch)[0]) for epoch in attack_epochs}
     number_of_blocks = len(source.models) // size
     shape = len(OUTCOMES), number_of_blocks, len(epochs)
-    totals = {name: (np.zeros(shape), np.zeros(shape)) for name in groups}
+    totals = np.zeros((2, len(groups), *shape))
     scores: dict[str, list[MemorisationScores]] = {name: [] for name in OUTCOMES}
     sums: dict[str, dict[int, list[Moments]]] = {
         "phi": {e: [] for e in rows},
@@ -98,10 +99,9 @@ def first_pass(
             for place, (name, outcome) in enumerate(_outcomes(signals)):
                 difference = of_blocks[name].add(number, members, outcome)
                 known = ~np.isnan(difference)
-                values = np.where(known, difference, 0)
-                for group, mask in groups.items():
-                    totals[group][0][place, number] += values @ mask[part]
-                    totals[group][1][place, number] += known @ mask[part].astype(np.float64)
+                values = np.where(known, difference, 0).astype(np.float64)
+                totals[0, :, place, number] += (values @ masks[part]).T
+                totals[1, :, place, number] += (known @ masks[part]).T
             for name, by_epoch in moment.items():
                 for epoch, row in rows.items():
                     by_epoch[epoch].add(moments(members, getattr(signals, name)[:, row]))
@@ -112,7 +112,7 @@ def first_pass(
             for epoch, total in by_epoch.items():
                 sums[name][epoch].append(total)
     with np.errstate(invalid="ignore"):
-        means = {name: total / number for name, (total, number) in totals.items()}
+        means = dict(zip(groups, totals[0] / totals[1], strict=True))
     joined = {name: {e: Moments.joined(parts) for e, parts in of.items()} for name, of in sums.items()}
     return FirstPass(
         {name: MemorisationScores.joined(parts) for name, parts in scores.items()},

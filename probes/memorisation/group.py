@@ -15,10 +15,8 @@ from memgate.log.format import FLAGS, Samples
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run, is_run
 from memgate.sweeps.grid import Sweep, SweepRun, find_sweep, state_of
+from memgate.sweeps.subsets import FRACTION, MODEL
 from probes.memorisation.signals import Signals, check_members
-
-MODEL, FRACTION = "subset.model", "subset.fraction"
-"""Flags that the sweep of a group varies."""
 
 SPLITS = ("train", "test")
 """Splits that are read."""
@@ -51,28 +49,19 @@ class LogSource:
 
     def read(self, place: int, split: str, epochs: NDArray[np.integer], part: slice) -> Signals:
         """See :meth:`probes.memorisation.source.Source.read`."""
-        log = self.logs[place]
-        logged, p_given = log.values(split, "p_given", part=part)
-        rows = np.isin(logged, epochs)
-        flags = log.values(split, "flags", part=part)[1][rows]
-        phi = log.values(split, "phi", part=part)[1][rows]
-        p_given = p_given[rows]
+        values = self.logs[place].at_epochs(split, ("p_given", "phi", "flags"), epochs.tolist(), part)
+        flags, p_given = values["flags"], values["p_given"]
         known = ~np.isnan(p_given)
+        correct = ((flags & FLAGS["correct_given"]) > 0) & known
         members = (flags[-1:] & FLAGS["trained"]) > 0 if split == "train" else None
-        return Signals(
-            members,
-            p_given[None],
-            phi[None],
-            ((flags & FLAGS["correct_given"]) > 0)[None] & known,
-            known[None],
-        )
+        return Signals(members, p_given[None], values["phi"][None], correct[None], known[None])
 
     def check_members(self) -> None:
         """Raise MemgateError where the samples that the models were trained on, by their logs, are not balanced."""
-        last = self.epochs[-1:]
-        masks = [self.read(place, "train", last, slice(None)).members for place in range(len(self.runs))]
+        last = self.epochs[-1:].tolist()
+        flags = [log.at_epochs("train", ("flags",), last)["flags"] for log in self.logs]
         try:
-            check_members(np.concatenate([mask for mask in masks if mask is not None]), self.fraction)
+            check_members((np.concatenate(flags) & FLAGS["trained"]) > 0, self.fraction)
         except MemgateError as error:
             raise MemgateError(f"The logs of {self.name} do not fit together: {error}") from error
 
@@ -102,7 +91,7 @@ def open_group(name: str, out: Path) -> tuple[list[LogSource], Path]:
     )
     by_fraction: dict[float, list[SweepRun]] = defaultdict(list)
     for run in sweep.runs:
-        by_fraction[float(run.point.get(FRACTION, sweep.base.subset.fraction))].append(run)
+        by_fraction[float(run.point[FRACTION])].append(run)
     sources = [_source(sweep, folder, fraction, by_fraction[fraction]) for fraction in sorted(by_fraction)]
     return sources, folder
 

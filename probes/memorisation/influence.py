@@ -31,6 +31,9 @@ ROWS, COLUMNS = 1024, 8192
 ROUNDING = 1e-6
 """How far an influence in float32 may be below the threshold that it is exactly at."""
 
+BUFFER = 1 << 20
+"""Pairs that are collected before all but the largest are dropped, at least."""
+
 GATHERED = 1 << 24
 """Entries of [K, pairs] that are in memory at once where kept pairs are counted."""
 
@@ -84,7 +87,8 @@ def influence_pairs(
     target itself is not known? (A target that is memorised is right where it was trained on, whatever the source.)
     Then each block of two has one such model, and in-models and out-models are independent.
 
-    Memory: K (N + M) bytes for the arguments, 200 MiB for tiles, 48 bytes for each pair of up to 2 ``most``.
+    Memory: K (N + M) bytes for the arguments, 200 MiB for tiles, 60 bytes for each pair of up to a
+    million or 2 ``most``.
 
     Args:
         members: [K, N] whether each model was trained on each sample; each sample in exactly a of B models in a row.
@@ -158,6 +162,10 @@ def _tiles(
             yield source, first, tile
 
 
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+"""Source, target and influence of pairs."""
+
+
 @dataclass
 class _Largest:
     """The pairs with the largest influence of those that were added."""
@@ -165,17 +173,21 @@ class _Largest:
     most: int
 
     def __post_init__(self) -> None:
-        self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+        self._parts: list[Pairs] = []
         self._size = 0
+        self._least = -np.inf
+        """Influence below which a pair is no more among the largest."""
 
     def add(self, source: NDArray[np.int64], target: NDArray[np.int64], value: NDArray[np.float32]) -> None:
-        self._parts.append(_first(source, target, value, self.most))
+        large = value >= self._least
+        self._parts.append((source[large], target[large], value[large]))
         self._size += len(self._parts[-1][2])
-        if self._size > 2 * self.most:
+        if self._size > max(2 * self.most, BUFFER):
             self._parts = [self.pairs()]
-            self._size = self.most
+            self._size = len(self._parts[0][2])
+            self._least = self._parts[0][2][-1]
 
-    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    def pairs(self) -> Pairs:
         """Source, target and influence, by falling influence; of equal ones by rising source and target."""
         none = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
         source, target, value = (np.concatenate(arrays) for arrays in zip(none, *self._parts, strict=True))
@@ -184,7 +196,11 @@ class _Largest:
 
 def _first(
     source: NDArray[np.int64], target: NDArray[np.int64], value: NDArray[np.float32], most: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+) -> Pairs:
+    """The ``most`` pairs with the largest influence, in the order of :meth:`_Largest.pairs`."""
+    if len(value) > most:  # fewer to sort
+        large = np.flatnonzero(value >= np.partition(value, -most)[-most])
+        source, target, value = source[large], target[large], value[large]
     order = np.lexsort((target, source, -value))[:most]
     return source[order], target[order], value[order]
 

@@ -65,7 +65,7 @@ class BlockSums:
         known = ~np.isnan(difference)
         where = True if known.all() else known
         half = number % 2
-        np.add(self.count[half], known, out=self.count[half])
+        np.add(self.count[half], where, out=self.count[half])
         for total, values in (
             (self.difference[half], difference),
             (self.squares, difference * difference),

@@ -9,9 +9,9 @@ from tabulate import tabulate
 from probes.memorisation.attacks import FIGURES, over_models
 from probes.memorisation.influence import MEMORISED
 from probes.memorisation.stored import MemorisationResult
+from probes.stats.attenuation import reliability, with_ends
 from probes.stats.estimate import Estimate, decimal, estimate, percent
 from probes.stats.intervals import student_interval
-from probes.stats.reliability import split_half
 
 TITLES = {
     "lira": "LiRA, fixed variance",
@@ -23,6 +23,10 @@ TITLES = {
 SIDES = {"test": "test samples", "train": "other training samples"}
 """Split to its name as the target of influence."""
 
+FEWEST_BLOCKS = 6
+"""Fewest blocks with which samples are counted as vulnerable: an attack that guesses is right in all of 5 blocks for
+3 % of the samples."""
+
 UNITS = (
     "mem: share of models that predict a sample's given label, of those that were trained on it (P_in) minus of those "
     "that were not (P_out), in [-1, 1]; mem by p: the same of mean probabilities. It is measured by leaving out "
@@ -31,7 +35,7 @@ UNITS = (
     "trained on a sample? Each model is the target in turn; chance is AUC 0.5 and TPR = FPR; no TPR where the samples "
     "are too few for its FPR. Vulnerable: samples of which the attack tells the two models of a block apart more "
     "often than by chance (with 95 % intervals: 2.5 % of samples that are not vulnerable are among them). "
-    "Reliability: Spearman-Brown of the two halves of the blocks."
+    "Reliability: Spearman-Brown of the rank correlation of the two halves of the blocks."
 )
 
 
@@ -70,9 +74,11 @@ def figures_of(result: MemorisationResult, attack: str, row: int = -1) -> dict[s
 
 
 def reliability_of(result: MemorisationResult, name: str = "mem", row: int = -1) -> Estimate:
-    """Reliability of ``mem`` or ``mem_p`` at an epoch, by the halves of the blocks, see :func:`split_half`."""
-    halves = result.values[f"{name}_halves"][:, row]
-    return estimate(*split_half(*halves), n=int((~np.isnan(halves).any(axis=0)).sum()))
+    """Reliability of ``mem`` or ``mem_p`` at an epoch, by the halves of the blocks.
+
+    In ranks, see :func:`probes.stats.attenuation.reliability`; its root is the noise ceiling of rank correlations.
+    """
+    return with_ends(reliability(*result.values[f"{name}_halves"][:, row]))
 
 
 def counts_above(result: MemorisationResult, row: int = -1, level: float = MEMORISED) -> tuple[int, int, int]:
@@ -137,12 +143,13 @@ def _row(result: MemorisationResult, group: str, mask: NDArray[np.bool_]) -> dic
 def _attack(result: MemorisationResult, attack: str) -> dict[str, str]:
     figures = figures_of(result, attack)
     vulnerable = int((result.vulnerability[attack]["low"][-1] > 0.5).sum())
+    enough = result.values["blocks"][-1].max(initial=0) >= FEWEST_BLOCKS
     return {
         "attack": TITLES[attack],
         "AUC": decimal(figures["auc"]),
         "TPR at 0.1% FPR": percent(figures["tpr_at_0.001"], 2),
         "TPR at 1% FPR": percent(figures["tpr_at_0.01"], 2),
-        "vulnerable": f"{vulnerable:,} of {len(result.sample_id):,}",
+        "vulnerable": f"{vulnerable:,} of {len(result.sample_id):,}" if enough else "-",
     }
 
 

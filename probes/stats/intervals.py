@@ -61,7 +61,9 @@ def _lowered(
     # Garwood 1936: a quantile of the gamma distribution. The other end is out of reach, so the whole error lies at
     # this one. scipy.special instead of scipy.stats, since a report has hundreds of intervals.
     few = (hits > 0) & (hits <= FEW)
-    poisson = gammaincinv(np.where(few, hits, 1), 1 - confidence) / trials
+    counts = np.zeros(np.shape(few))
+    counts[few] = gammaincinv(hits[few], 1 - confidence)  # only these, since it is slow
+    poisson = counts / trials
     return np.where(hits == 0, 0 * trials, np.where(few, np.minimum(low, poisson), low))
 
 
