@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -19,7 +21,7 @@ class ReportRuns:
     """
 
     names: Positional[tuple[str, ...]]
-    """The runs' folders, or their names under runs/."""
+    """The runs' folders, or their names under runs/. With --against: a group's name, or its file NAME.sweep.json."""
     format: console.Form = "terminal"
     """Format of the output."""
     over_epochs: bool = False
@@ -32,11 +34,54 @@ class ReportRuns:
     """Bootstrap resamples behind the intervals of average precision, P@k and FPR95; 0 for no intervals. None: 200. For
     several runs only with --format json, which has the intervals of each run."""
 
+    against: Literal["memorisation"] | None = None
+    """memorisation: how well each score ranks the samples as the memorisation scores do that 'memgate probe
+    memorisation' has estimated of a group of subset runs; NAME is the group."""
+    scores_of: str | None = None
+    """With --against: the run whose scores are compared, such as one trained on all samples. None: models of the
+    group, each with the samples that it was trained on."""
+    out: Path | None = None
+    """With --against: HTML page to write the plot to. None: no plot."""
+
     def run(self) -> None:
         """Print the report."""
         require(len(self.names) > 0, "memgate report needs a run: give its folder, or its name under runs/.")
+        if self.against is not None:
+            self._print_league()
+            return
+        for flag, value in (("--scores-of", self.scores_of), ("--out", self.out)):
+            require(
+                value is None,
+                f"{flag} {value} belongs to --against memorisation: add it, or leave {flag} out.",
+            )
         runs = [open_run(name) for name in self.names]
         print_report(runs, self.format, self.bootstrap, self.over_epochs, self.join)
+
+    def _print_league(self) -> None:
+        """Print the league of proxies of a group, and write its plot."""
+        from probes.report.curves import write_html
+        from probes.report.league_plot import figure
+        from probes.report.league_sources import group_league
+
+        require(
+            len(self.names) == 1,
+            f"--against {self.against} is about one group, and {len(self.names)} names were given: give one.",
+        )
+        require(
+            not self.join and self.bootstrap is None,
+            f"--join and --bootstrap have no meaning with --against {self.against}: leave them out.",
+        )
+        require(
+            self.out is None or self.out.suffix == ".html",
+            f"--out {self.out} is no HTML page: give a name that ends in .html.",
+        )
+        run = None if self.scores_of is None else open_run(self.scores_of)
+        league = group_league(self.names[0], run, self.over_epochs)
+        console.line(league.text(self.format))
+        if self.out is not None:
+            path = write_html(figure(league), self.out.expanduser())
+            if self.format != "json":
+                console.line(f"\nPlot:  {path}")
 
 
 def print_report(
