@@ -7,6 +7,7 @@ from typing import Any
 from tabulate import tabulate
 
 from probes.gates.analyses import CLASS, CORRUPTION, FEATURES, GATES
+from probes.gates.config import part_name
 from probes.gates.cost import by_side
 from probes.gates.linear import FOLDS, LEAST
 from probes.gates.linear_results import CauseProbe, HardnessProbe, ProbeAccuracy, WrongLabels
@@ -43,10 +44,10 @@ def analysis_parts(config: Mapping[str, Any], summary: GatesSummary) -> list[str
         summary: of the same result.
     """
     parts = [
-        filter_sentence(summary.filter_use, summary.sample_use.mean.n, config["always"]),
-        _table([histogram_row(summary.filter_use.on_counts, "samples", "filters")]),
-        sample_sentence(summary.sample_use),
-        _table([histogram_row(summary.sample_use.histogram, "filters on", "samples")]),
+        filter_sentence(summary.filter_use, summary.sample_use.mean.n, config),
+        _table([histogram_row(summary.filter_use.on_counts, "samples", parts_of(config))]),
+        sample_sentence(summary.sample_use, config),
+        _table([histogram_row(summary.sample_use.histogram, f"{parts_of(config)} on", "samples")]),
     ]
     if "analyses" not in config:
         return [*parts, WITHOUT]
@@ -87,25 +88,31 @@ def analysed_note(config: Mapping[str, Any], n: int) -> str:
     samples = (
         f"{m:,} samples" if m == n else f"{m:,} of {n:,} samples, chosen by hash with seed {config['seed']}"
     )
-    return f"{samples}; {settings['filters']:,} filters that differ; {settings['folds']} folds"
+    return f"{samples}; {settings['filters']:,} {parts_of(config)} that differ; {settings['folds']} folds"
 
 
-def filter_sentence(use: FilterUse, n: int, always: float) -> str:
-    """How many filters are on for all, for none and for some of n samples."""
+def parts_of(config: Mapping[str, Any]) -> str:
+    """What the gates of a result open or close: ``filters`` or ``units``."""
+    return f"{part_name(config['gates'])}s"
+
+
+def filter_sentence(use: FilterUse, n: int, config: Mapping[str, Any]) -> str:
+    """How many filters are on for all, for none and for some of n samples of a result with a configuration."""
     return (
-        f"Filters by the number of samples that turn them on: {use.on_for_all:,} are on for all {n:,} samples, "
-        f"{use.on_for_none:,} for none, {use.differing:,} for some; of these {use.conditional:,} are conditional "
-        f"(on and off for at least {100 * (1 - always):.3g} % of the samples):"
+        f"{parts_of(config).title()} by the number of samples that turn them on: {use.on_for_all:,} are on for all "
+        f"{n:,} samples, {use.on_for_none:,} for none, {use.differing:,} for some; of these {use.conditional:,} are "
+        f"conditional (on and off for at least {100 * (1 - config['always']):.3g} % of the samples):"
     )
 
 
-def sample_sentence(use: SampleUse) -> str:
-    """Mean and spread of the number of filters that a sample turns on."""
+def sample_sentence(use: SampleUse, config: Mapping[str, Any]) -> str:
+    """Mean and spread of the number of filters that a sample of a result with a configuration turns on."""
     low, first, middle, third, high = use.quantiles
+    parts = parts_of(config)
     return (
-        f"Filters on per sample: mean {with_interval(use.mean, '{:,.1f}')}, standard deviation {use.spread:,.1f} "
-        f"({use.independent_spread:,.1f} if filters were on independently of each other), median {middle:,.0f}, "
-        f"quartiles {first:,.0f} and {third:,.0f}, range {low:,.0f} to {high:,.0f}:"
+        f"{parts.title()} on per sample: mean {with_interval(use.mean, '{:,.1f}')}, standard deviation "
+        f"{use.spread:,.1f} ({use.independent_spread:,.1f} if {parts} were on independently of each other), median "
+        f"{middle:,.0f}, quartiles {first:,.0f} and {third:,.0f}, range {low:,.0f} to {high:,.0f}:"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from memgate.config.model import ROUTED_ABOVE
 from memgate.config.run import ModelConfig
@@ -65,6 +66,11 @@ class GatesConfig:
             0 < self.neighbours < FEWEST,
             f"--neighbours {self.neighbours} must be a number of samples from 1 to {FEWEST - 1}, such as 10.",
         )
+
+
+def part_name(sizes: Mapping[str, int]) -> Literal["filter", "unit"]:
+    """What gates open or close, by their numbers of filters (:func:`gate_sizes`): a unit where each has one."""
+    return "unit" if all(size == 1 for size in sizes.values()) else "filter"
 
 
 def gate_sizes(name: str, model: ModelConfig) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ No torch.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from memgate.errors import require
 from memgate.log.format import Samples, places_of
 from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
-from probes.gates.config import LEARNED, PROBE, gate_sizes
+from probes.gates.config import LEARNED, PROBE, gate_sizes, part_name
 from probes.gates.filters import CATEGORIES, FilterStatistics, counted
 from probes.gates.patterns import opened_by, unpacked
 from probes.result import ProbeResult, stored_result
@@ -44,6 +45,11 @@ class GatesResult:
     def count(self) -> int:
         """Number of filters F."""
         return sum(self.sizes.values())
+
+    @property
+    def part(self) -> Literal["filter", "unit"]:
+        """What a gate opens or closes; see :func:`probes.gates.config.part_name`."""
+        return part_name(self.sizes)
 
     @property
     def routes(self) -> list[str]:

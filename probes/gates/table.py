@@ -8,7 +8,7 @@ from memgate.log.reader import SampleLog
 from memgate.runs.run import Run
 from probes.gates import analysis_table
 from probes.gates.analysis_table import analysis_parts
-from probes.gates.config import LEARNED, RARE_CLOSED
+from probes.gates.config import LEARNED, RARE_CLOSED, part_name
 from probes.gates.cost import CostCorrelation, GroupCost, Hardness, by_side
 from probes.gates.donors import NONE
 from probes.gates.losses import RouteLoss
@@ -39,10 +39,11 @@ SHOWN = (
 """Scores with a row in the printed table; --json has all."""
 
 UNITS = f"""\
-Filters. always on (off): on (off) for more than the given share of the samples; conditional: all others; rare: on for
-some samples, but few. frequency: share of the samples for which a filter is on, mean (10th, 50th and 90th percentile)
-over filters. information: mutual information of a filter's state and the label in nats, mean over filters, less its
-exact mean over shuffled labels: about 0 where filters know nothing of the class.
+Filters (units, where each gate is of a whole unit). always on (off): on (off) for more than the given share of the
+samples; conditional: all others; rare: on for some samples, but few. frequency: share of the samples for which a
+filter is on, mean (10th, 50th and 90th percentile) over filters. information: mutual information of a filter's state
+and the label in nats, mean over filters, less its exact mean over shuffled labels: about 0 where filters know nothing
+of the class.
 MACs: multiply-accumulates of a sample, those of the gates included. minus clean: difference of the means. within
 classes: minus the clean samples of the same classes (of the images, so clean labels), and Spearman's correlations
 within classes, averaged by class size: what is left if some classes cost more than others. Correlations above 0:
@@ -74,7 +75,7 @@ def to_terminal(run: Run, log: SampleLog, result: ProbeResult, hardness: Sequenc
     parts = [
         heading(run, log, result),
         *_filters(result, summary),
-        *_rare(summary),
+        *_rare(summary, part_name(result.config["gates"])),
         *_cost(summary),
         *([] if log.truth_known else [TRUTH_UNKNOWN]),
         *_correlations(summary),
@@ -91,17 +92,17 @@ def _table(rows: list[dict[str, str]]) -> str:
 
 def _filters(result: ProbeResult, summary: GatesSummary) -> list[str]:
     layers = summary.blocks if len(summary.layers) > MOST_GATES else (*summary.layers, summary.blocks[-1])
-    config = result.config
+    config, part = result.config, part_name(result.config["gates"])
     kept = len(result.values["pattern"]) * len(result.sample_id)
     return [
-        f"Filters over depth (always on, off: for more than {config['always']:.4g} of the samples; rare: for at most "
-        f"{config['rare']:.4g}; patterns stored in {kept:,} bytes):",
-        _table([_layer_row(layer) for layer in layers]),
+        f"{part.title()}s over depth (always on, off: for more than {config['always']:.4g} of the samples; rare: for "
+        f"at most {config['rare']:.4g}; patterns stored in {kept:,} bytes):",
+        _table([_layer_row(layer, part) for layer in layers]),
     ]
 
 
-def _layer_row(layer: Layer) -> dict[str, str]:
-    row = {"gate": layer.name, "filters": str(layer.filters)}
+def _layer_row(layer: Layer, part: str) -> dict[str, str]:
+    row = {"gate": layer.name, f"{part}s": str(layer.filters)}
     counts = (layer.always_on, layer.conditional, layer.always_off, layer.rare)
     for name, count in zip(("always on", "conditional", "always off", "rare"), counts, strict=True):
         row[name] = f"{count} ({count / layer.filters:.0%})"
@@ -112,12 +113,12 @@ def _layer_row(layer: Layer) -> dict[str, str]:
     return row
 
 
-def _rare(summary: GatesSummary) -> list[str]:
+def _rare(summary: GatesSummary, part: str) -> list[str]:
     if not summary.rare:
-        return ["No filter is rare."]
+        return [f"No {part} is rare."]
     rows = [
         {
-            "rare filter": f"{row.gate}/{row.filter}",
+            f"rare {part}": row.gate if part == "unit" else f"{row.gate}/{row.filter}",
             "on for": f"{row.opened} samples",
             "of the classes": _classes(row),
         }
@@ -125,7 +126,7 @@ def _rare(summary: GatesSummary) -> list[str]:
     ]
     more = len(summary.rare) - len(rows)
     others = f" ({more} more in --json)" if more else ""
-    title = f"Classes that turn on the rare filters, those that say most about the class first{others}:"
+    title = f"Classes that turn on the rare {part}s, those that say most about the class first{others}:"
     return [title, _table(rows)]
 
 

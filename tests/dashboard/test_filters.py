@@ -1,6 +1,8 @@
 """The page Filters: the numbers of the stored patterns, clicks that choose, and what to type where there are none."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +88,29 @@ def test_who_opens_a_filter_is_selected_and_compared_with_the_rest(run: Run, ope
     assert rows["selected minus rest"].iloc[0].startswith("+100.0 [")
     drawn = figure(at, "contrasts_3")["data"]
     assert sum(len(decoded(trace["x"])) for trace in drawn if "text" in trace) == 112
+
+
+@pytest.mark.slow
+def test_gates_of_whole_units_open_units_and_no_filters(make_run: MakeRun, open_page: Any) -> None:
+    run = make_run(n=200, unit_depth=8, macs=True)
+    result = result_of(run)
+    first = np.cumsum([0, *result.config["gates"].values()])[:-1]
+    opened = opened_of(result)[first]
+    config = {**result.config, "gates": dict.fromkeys(result.config["gates"], 1)}
+    made = replace(result, values={**result.values, "pattern": np.packbits(opened, axis=0)}, config=config)
+    save_results(run, "gates", [with_analyses(run, made)])
+    tab = open_page("filters", run=run.name, gate="b1u01")
+    tab.button(key="select_open").click().run()
+    chosen = tab.session_state["view"].selected
+    assert "unit B1U01" in chosen.how
+    for part in PARTS:
+        at = open_page("filters", tab=tab, run=run.name, show=part, selected=chosen.key)
+        assert not errors(at)
+        said = texts(at).replace("open filters are those of", "")  # definitions of routes, for all networks
+        assert not re.search(r"\bfilters\b", said.replace("the rare filters closed", "")), part
+        if part == "selected":
+            assert " of 3 units differ." in texts(at)
+            assert sorted(table(at, "selected minus rest")["unit"]) == ["B1U01", "B2U01", "B3U01"]
 
 
 @pytest.mark.slow

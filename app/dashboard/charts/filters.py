@@ -34,7 +34,7 @@ INVISIBLE: dict[str, Any] = {"marker": {"opacity": 0}}
 
 
 def categories(
-    gates: Sequence[str], counts: NDArray[np.integer], chosen: int, height: int = 300
+    gates: Sequence[str], counts: NDArray[np.integer], chosen: int, part: str = "filter", height: int = 300
 ) -> go.Figure:
     """Stacked bars: share of each gate's filters in each category (the batch-shaping paper's Fig. 5).
 
@@ -42,6 +42,7 @@ def categories(
         gates: names of the G gates in the order of the forward pass; x of a clicked bar is the gate's place.
         counts: filters of each gate in each category [G, 3], in the order of CATEGORIES.
         chosen: place of the gate that is framed.
+        part: what a gate opens: ``filter`` or ``unit``.
         height: in pixels.
     """
     figure = go.Figure()
@@ -53,7 +54,7 @@ def categories(
             x=x, y=f4(counts[:, row] / sizes), name=name, text=names, textposition="none",
             marker={"color": COLOURS[name]}, selected=OPAQUE, unselected=OPAQUE,
             customdata=np.stack([counts[:, row], sizes], axis=-1).astype(np.int32),
-            hovertemplate=f"%{{text}}: %{{customdata[0]}} of %{{customdata[1]}} filters {name} (%{{y:.1%}})"
+            hovertemplate=f"%{{text}}: %{{customdata[0]}} of %{{customdata[1]}} {part}s {name} (%{{y:.1%}})"
                           "<extra></extra>",
         )  # fmt: skip
     figure.add_shape(type="rect", yref="paper", y0=0, y1=1, x0=chosen - 0.5, x1=chosen + 0.5,
@@ -66,7 +67,7 @@ def categories(
         title={"text": "gate, from input to output", "standoff": 4}, tickmode="array",
         tickvals=np.array(rows, np.int32), ticktext=ticks, range=[-0.5, len(gates) - 0.5], fixedrange=True,
     )  # fmt: skip
-    figure.update_yaxes(title={"text": "share of the gate's filters", "standoff": 12}, tickformat=".0%",
+    figure.update_yaxes(title={"text": f"share of the gate's {part}s", "standoff": 12}, tickformat=".0%",
                         range=[0, 1.005], fixedrange=True)  # fmt: skip
     return figure
 
@@ -207,7 +208,12 @@ def by_class(
 
 
 def contrasts(
-    one: FilterContrasts, gates: Mapping[str, int], labels: Sequence[str], chosen: int, height: int = 330
+    one: FilterContrasts,
+    gates: Mapping[str, int],
+    labels: Sequence[str],
+    chosen: int,
+    part: str = "filter",
+    height: int = 330,
 ) -> go.Figure:
     """Difference of the shares open, selected minus rest, of every filter over depth.
 
@@ -216,6 +222,7 @@ def contrasts(
         gates: gate to its number of filters.
         labels: name of each filter [F].
         chosen: place of the filter with a line.
+        part: what a gate opens: ``filter`` or ``unit``.
         height: in pixels.
     """
     figure = go.Figure()
@@ -236,7 +243,7 @@ def contrasts(
             text=texts[places].tolist(), marker={"color": colour, "size": 6, "symbol": symbol},
             error_y=error if len(labels) <= BARS else None, selected=OPAQUE, unselected=OPAQUE,
             customdata=np.stack([f4(column) for column in numbers], axis=-1),
-            hovertemplate="filter %{text}: %{customdata[0]:.1%} of the selected, %{customdata[1]:.1%} of the rest, "
+            hovertemplate=part + " %{text}: %{customdata[0]:.1%} of the selected, %{customdata[1]:.1%} of the rest, "
                           "difference %{y:+.1%} [%{customdata[2]:+.1%}, %{customdata[3]:+.1%}]<extra></extra>",
         )  # fmt: skip
     ends = np.cumsum(list(gates.values()))
@@ -250,7 +257,7 @@ def contrasts(
                          clickmode="event+select", dragmode=False, hovermode="closest")  # fmt: skip
     figure.update_xaxes(
         tickmode="array", tickvals=f4(middles[shown]), ticktext=[names[place] for place in shown], showgrid=False,
-        range=[-1, len(labels)], title={"text": "filter, from input to output", "standoff": 4},
+        range=[-1, len(labels)], title={"text": f"{part}, from input to output", "standoff": 4},
     )  # fmt: skip
     figure.update_yaxes(
         tickformat="+.0%", zeroline=True, title={"text": "share open, selected minus rest", "standoff": 12}

@@ -19,12 +19,13 @@ STYLES = {
 """Vectors to colour and symbol."""
 
 
-def on_counts(bins: Histogram, title: str, height: int = 290) -> go.Figure:
+def on_counts(bins: Histogram, title: str, part: str = "filter", height: int = 290) -> go.Figure:
     """Bars: number of filters by the number of samples that turn them on (GaterNet's Fig. 3).
 
     Args:
         bins: of the filters that differ between samples.
         title: of the axis of samples.
+        part: what a gate opens: ``filter`` or ``unit``.
         height: in pixels.
     """
     edges, counts = np.array(bins.edges), np.array(bins.counts)
@@ -33,11 +34,12 @@ def on_counts(bins: Histogram, title: str, height: int = 290) -> go.Figure:
         x=f4((edges[1:] + edges[:-1]) / 2), y=counts.astype(np.int32), width=f4(np.diff(edges)),
         marker={"color": palette.CLEAN, "line": {"color": "white", "width": 0.5}},
         customdata=np.stack([f4(edges[:-1]), f4(edges[1:])], axis=-1),
-        hovertemplate="on for %{customdata[0]:,.0f} to %{customdata[1]:,.0f} samples: %{y:,} filters<extra></extra>",
+        hovertemplate="on for %{customdata[0]:,.0f} to %{customdata[1]:,.0f} samples: %{y:,} "
+                      f"{part}s<extra></extra>",
     )  # fmt: skip
     figure.update_layout(height=height, margin=MARGIN, bargap=0, showlegend=False)
     figure.update_xaxes(title={"text": title, "standoff": 4}, range=[edges[0], edges[-1]])
-    figure.update_yaxes(title={"text": "filters", "standoff": 12}, rangemode="tozero")
+    figure.update_yaxes(title={"text": f"{part}s", "standoff": 12}, rangemode="tozero")
     return figure
 
 

@@ -160,6 +160,20 @@ def test_the_table_says_what_is_resolved_and_what_is_not(made):
     assert "What samples lose" not in text, "no route was forced"
 
 
+def test_gates_of_whole_units_open_units_and_no_filters(made):
+    run, log = made
+    opened = np.random.default_rng(4).random((3, 400)) < np.array([[1], [0.5], [0.02]])
+    result = made_result(log, 2e6 + 1e5 * opened.sum(axis=0), opened)
+    config = {**result.config, "gates": {"b1u01": 1, "b2u01": 1, "b3u01": 1}}
+    text = to_terminal(run, log, replace(result, config=config))
+    assert "filter" not in text.lower()
+    assert "Units over depth" in text
+    assert "rare unit" in text
+    lines = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert lines["b2u01"].split()[1] == "1"
+    assert "b3u01/0" not in text
+
+
 def test_the_order_of_samples_does_not_matter(made):
     run, log = made
     rng = np.random.default_rng(3)

@@ -70,20 +70,16 @@ def label_of_class(view: View) -> Label:
     return option(LABEL, "Classes by", options, titles, "clean label", "given label")  # pyright: ignore[reportReturnType]
 
 
-def of_units(one: GatesResult) -> bool:
-    """Whether every gate opens or closes a whole unit, so that it is itself the only filter."""
-    return one.count == len(one.sizes)
-
-
 def counted(one: GatesResult) -> str:
     """How many filters there are in how many gates, or how many units, as a phrase."""
-    return f"{one.count:,} units" if of_units(one) else f"{one.count:,} filters in {len(one.sizes)} gates"
+    units = one.part == "unit"
+    return f"{one.count:,} units" if units else f"{one.count:,} filters in {len(one.sizes)} gates"
 
 
 def name_of(one: GatesResult, place: int) -> str:
     """Name of a filter, such as ``B2U01/5``; of a gate with one filter the gate's name."""
     gate = str(one.gate_of[place])
-    return gate.upper() if of_units(one) else f"{gate.upper()}/{one.number[place]}"
+    return gate.upper() if one.part == "unit" else f"{gate.upper()}/{one.number[place]}"
 
 
 def filter_shown(view: View, result: ProbeResult, one: GatesResult) -> int:

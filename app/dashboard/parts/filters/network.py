@@ -6,7 +6,7 @@ import streamlit as st
 from app.dashboard.charts import filters as charts
 from app.dashboard.charts.layout import CONFIG
 from app.dashboard.components.heading import heading
-from app.dashboard.parts.filters.choice import LABELS, choose, counted, name_of, of_units
+from app.dashboard.parts.filters.choice import LABELS, choose, counted, name_of
 from app.dashboard.results import filters as results
 from app.dashboard.results.filters import Label
 from app.dashboard.view import selection, state
@@ -47,8 +47,9 @@ def categories(view: View, result: ProbeResult, one: GatesResult, chosen: int) -
             state.choose_gate(gates[round(x)])
 
     st.plotly_chart(
-        charts.categories(gates, counts, place), key=key, on_select=clicked, selection_mode="points", config=CLICKED,
-        alt=f"Stacked bars: share of the filters of {len(gates)} gates that are always on, conditional and always off",
+        charts.categories(gates, counts, place, one.part), key=key, on_select=clicked, selection_mode="points",
+        config=CLICKED, alt=f"Stacked bars: share of the {one.part}s of {len(gates)} gates that are always on, "
+        "conditional and always off",
     )  # fmt: skip
     off, conditional, on = counts.sum(axis=0).tolist()
     st.caption(f"Of {counted(one)} {on:,} are always on, {conditional:,} conditional and {off:,} always off.")
@@ -64,10 +65,10 @@ def frequencies(view: View, result: ProbeResult, one: GatesResult, chosen: int, 
         chosen: place of the chosen filter.
         label: whose class.
     """
-    units, gate = of_units(one), str(one.gate_of[chosen])
+    units, gate = one.part == "unit", str(one.gate_of[chosen])
     heading(
         "How often each unit is executed" if units else f"How often each filter of {gate.upper()} is executed",
-        f"by class ({LABELS[label]}); click a row to choose the {'unit' if units else 'filter'}",
+        f"by class ({LABELS[label]}); click a row to choose the {one.part}",
         "filter", label_term(label),
     )  # fmt: skip
     use = results.use(view, result, label)
@@ -84,10 +85,10 @@ def frequencies(view: View, result: ProbeResult, one: GatesResult, chosen: int, 
     st.plotly_chart(
         charts.frequencies(
             labels, use.opened[places], use.samples, one.class_names, places.tolist().index(chosen),
-            "unit" if units else "filter",
+            one.part,
         ),
         key=key, on_select=clicked, selection_mode="points", config=CLICKED,
-        alt=f"Share of the samples for which each of {len(places)} filters is open, overall and by class",
+        alt=f"Share of the samples for which each of {len(places)} {one.part}s is open, overall and by class",
     )  # fmt: skip
 
 

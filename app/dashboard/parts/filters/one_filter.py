@@ -121,7 +121,7 @@ def opens(view: View, result: ProbeResult, one: GatesResult, chosen: int, name: 
             st.button(
                 f"Select {len(ids):,} samples that {verb} it", key=f"select_{verb.replace(' ', '_')}",
                 disabled=len(ids) == 0, on_click=state.select,
-                args=(view, ids, f"{verb} filter {name} at epoch {result.epoch}"),
+                args=(view, ids, f"{verb} {one.part} {name} at epoch {result.epoch}"),
             )  # fmt: skip
             order = np.flatnonzero(members)
             order = order[np.lexsort((one.result.sample_id[order], -values[order]))][:TILES]

@@ -70,22 +70,23 @@ def patterns(view: View, result: ProbeResult, one: GatesResult) -> None:
 def use(result: ProbeResult, one: GatesResult) -> None:
     """Histograms of the samples that turn a filter on, and of the filters that a sample turns on."""
     left, right = st.columns(2, gap="medium")
+    part, n = one.part, len(one.result.sample_id)
     with left:
         heading(
-            "Samples that turn a filter on", "filters that differ between samples", "filter", "conditional"
+            f"Samples that turn a {part} on", f"{part}s that differ between samples", "filter", "conditional"
         )
         filters = filter_use(one, BINS)
-        st.plotly_chart(charts.on_counts(filters.on_counts, "samples that turn the filter on"), key="on_counts",
-                        config=CONFIG, alt="Histogram of the number of samples that turn a filter on")  # fmt: skip
-        text = filter_sentence(filters, len(one.result.sample_id), result.config["always"])
-        st.caption(escaped(text.rstrip(":") + "."))
+        figure = charts.on_counts(filters.on_counts, f"samples that turn the {part} on", part)
+        st.plotly_chart(figure, key="on_counts", config=CONFIG,
+                        alt=f"Histogram of the number of samples that turn a {part} on")  # fmt: skip
+        st.caption(escaped(filter_sentence(filters, n, result.config).rstrip(":") + "."))
     with right:
-        heading("Filters that a sample turns on", f"{len(one.result.sample_id):,} samples", "filter", "cause")
+        heading(f"{part.title()}s that a sample turns on", f"{n:,} samples", "filter", "cause")
         cause, number = one.samples.cause, one.number_open
         by_cause = {name: number[cause == name] for name in palette.CAUSE_COLOURS if (cause == name).any()}
-        st.plotly_chart(filter_charts.costs(by_cause, 1, "filters on"), key="filters_on", config=CONFIG,
-                        alt="Histogram of the number of filters that a sample turns on, by cause")  # fmt: skip
-        st.caption(escaped(sample_sentence(sample_use(one)).rstrip(":") + "."))
+        st.plotly_chart(filter_charts.costs(by_cause, 1, f"{part}s on"), key="filters_on", config=CONFIG,
+                        alt=f"Histogram of the number of {part}s that a sample turns on, by cause")  # fmt: skip
+        st.caption(escaped(sample_sentence(sample_use(one), result.config).rstrip(":") + "."))
 
 
 def told(result: ProbeResult, readings: Readings) -> None:

@@ -76,7 +76,7 @@ def routes(view: View, result: ProbeResult, one: GatesResult) -> None:
                 f"In {missing:,} cases there was no other sample to take a pattern from; they are left out."
             )
         if none_rare:
-            st.caption("No rare filter is open for any sample shown: the route rare closed is left out.")
+            st.caption(f"No rare {one.part} is open for any sample shown: the route rare closed is left out.")
         with st.popover("What these words mean"):
             st.markdown(definitions(*TERMS))
     heading(

@@ -56,7 +56,7 @@ def selected_samples(view: View, result: ProbeResult, one: GatesResult, chosen: 
     contrasts = results.contrasts(view, result)
     st.markdown(
         f"{count:,} selected samples ({escaped(view.selected.how)}) against the other {rest:,} probed samples that "
-        f"pass the filter. {int(contrasts.resolved.sum()):,} of {one.count:,} filters differ."
+        f"pass the filter. {int(contrasts.resolved.sum()):,} of {one.count:,} {one.part}s differ."
     )
     st.caption(escaped(cost_sentence(one, members)))
     figure(one, contrasts, chosen)
@@ -91,11 +91,14 @@ def figure(one: GatesResult, contrasts: FilterContrasts, chosen: int) -> None:
         if x is not None and 0 <= round(x) < one.count:
             choose(one, round(x))
 
-    heading("Share open, selected minus rest, of every filter", "click a point to choose the filter")
+    heading(
+        f"Share open, selected minus rest, of every {one.part}", f"click a point to choose the {one.part}"
+    )
     labels = [name_of(one, place) for place in range(one.count)]
     st.plotly_chart(
-        charts.contrasts(contrasts, one.sizes, labels, chosen), key=key, on_select=clicked, selection_mode="points",
-        config=CLICKED, alt=f"Difference of the shares open of {one.count} filters, selected minus rest",
+        charts.contrasts(contrasts, one.sizes, labels, chosen, one.part), key=key, on_select=clicked,
+        selection_mode="points", config=CLICKED,
+        alt=f"Difference of the shares open of {one.count} {one.part}s, selected minus rest",
     )  # fmt: skip
 
 
@@ -129,9 +132,9 @@ def table(
         selection_mode=["single-row", "single-cell"],
     )  # fmt: skip
     st.caption(
-        f"The {len(order)} of {one.count:,} filters with intervals farthest from 0. Intervals: Newcombe's; with a "
-        f"chance of 95 % those of all {one.count:,} filters hold together (Bonferroni), since some of so many differ "
-        "by chance. Within classes: of one filter alone, Student's."
+        f"The {len(order)} of {one.count:,} {one.part}s with intervals farthest from 0. Intervals: Newcombe's; with a "
+        f"chance of 95 % those of all {one.count:,} {one.part}s hold together (Bonferroni), since some of so many "
+        f"differ by chance. Within classes: of one {one.part} alone, Student's."
     )
 
 
@@ -147,7 +150,7 @@ def row(
     apart = estimate(*contrasts.ends(place), n=len(members))
     inside = stratified_difference(opened.astype(np.float64), members, ~members, one.image_class)
     return {
-        "filter": name_of(one, place),
+        one.part: name_of(one, place),
         "category": CATEGORIES[category[place]],
         "selected": f"{contrasts.selected[place]:.1%}",
         "rest": f"{contrasts.rest[place]:.1%}",
