@@ -5,26 +5,33 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.integrate import trapezoid
+from scipy.special import ndtr, ndtri
 
 from probes.scores.detection import detection_figures
 from probes.stats.bootstrap import resample_interval, resampled
 from probes.stats.ranking import order
 
 from .areas import two_normals
-from .measure import Corner, Draw, Floats, ends_of
+from .measure import Corner, Draw, ends_of
 
 RESAMPLES = 100
 """Bootstrap resamples in the simulations; a report has 200."""
 
 
 @cache
-def true_figures(area: float, m: int, n: int, sd: float) -> Floats:
-    """Average precision, precision at k and FPR95 of 300,000 samples, about those of all."""
-    times = 300_000 // (m + n)
-    scores, _ = two_normals(area, m * times, n * times, sd, np.random.default_rng(99))
-    figures = detection_figures(scores, np.arange(len(scores)) < m * times, np.empty((0, len(scores)), int))
-    return np.array([figure.value for figure in figures], np.float64)
+def true_figures(area: float, m: int, n: int, sd: float) -> tuple[float, float, float]:
+    """Average precision, precision at k and FPR95 of infinitely many samples, m of m + n positive."""
+    shift, prevalence = ndtri(area) * math.sqrt(1 + sd**2), m / (m + n)
+    threshold = np.linspace(max(9, shift + 9 * sd), min(-9, shift - 9 * sd), 100_001)
+    recall, false = ndtr((shift - threshold) / sd), ndtr(-threshold)
+    taken = prevalence * recall + (1 - prevalence) * false
+    precision = prevalence * recall / taken
+    return (
+        float(trapezoid(precision, recall)),
+        float(np.interp(prevalence, taken, recall)),  # as many are taken as are positive
+        float(np.interp(0.95, recall, false)),
+    )
 
 
 def detection_draw(figure: int, area: float, m: int, n: int, sd: float) -> Draw:

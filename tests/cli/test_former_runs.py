@@ -67,7 +67,9 @@ def without_intervals(value: Any) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [["score"], ["probe", "show"], ["report", "--over-epochs"]])
+@pytest.mark.parametrize(
+    "command", [["score"], ["probe", "show"], ["report", "--over-epochs", "--bootstrap", "5"]]
+)
 def test_every_reader_reads_it(
     former: Path, exit_code: Callable[..., int], command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,7 +71,7 @@ def test_export_report_evaluate_and_runs(trained, tmp_path, printed, monkeypatch
     fitted = sum(row["correct_given_last"] == "true" for row in rows) / 200
     assert report["groups"][0]["fits_given"]["value"] == pytest.approx(fitted)
     assert report["test_accuracy"]["n"] == 60
-    assert "|" in printed("report", path, "--format", "markdown")
+    assert "|" in printed("report", path, "--format", "markdown", "--bootstrap", "0")
     evaluated = json.loads(printed("evaluate", path, "--json"))
     assert evaluated["epoch"] == 2
     assert set(evaluated["splits"]) == {"train", "test"}

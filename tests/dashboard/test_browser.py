@@ -63,7 +63,7 @@ def server(runs: Path) -> Iterator[str]:
         [sys.executable, "-c", code, str(runs), str(port)], cwd=runs.parent, stderr=subprocess.PIPE
     )
     try:
-        for _ in range(300):
+        for _ in range(1200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -121,17 +121,35 @@ def screenshot(page: Any) -> Callable[[str], None]:
     return take
 
 
+QUIET = """() => new Promise((resolve, reject) => {
+    const begun = performance.now();
+    let last = begun;
+    const changes = new MutationObserver(() => { last = performance.now(); });
+    changes.observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
+    const asked = setInterval(() => {
+        const now = performance.now();
+        const idle = document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+            && !document.querySelector('[data-testid="stSkeleton"]');
+        if (!idle) last = now;
+        if (now - last < 200 && now - begun < 60000) return;
+        clearInterval(asked);
+        changes.disconnect();
+        if (now - last < 200) reject(new Error('the page does not come to rest')); else resolve();
+    }, 20);
+})"""
+"""Waits until no script runs and nothing of the page has changed for a fifth of a second."""
+
+
 def settled(page: Any, selector: str) -> None:
-    """Wait for an element and for the script's end."""
+    """Wait for an element, for the script's end, and until what it sent is drawn."""
     page.wait_for_selector(selector, timeout=60_000)
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
-    page.wait_for_timeout(800)
+    page.evaluate(QUIET)
 
 
 def click_first_row(page: Any) -> None:
     table = page.locator('[data-testid="stDataFrame"]').first
     table.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
+    page.evaluate(QUIET)
     place = table.bounding_box()
     page.mouse.click(place["x"] + 90, place["y"] + 52)
 
@@ -297,7 +315,7 @@ def test_the_download_is_the_commands_file(server: str, page: Any, runs: Path, p
     page.goto(f"{server}/export?run=noisy&cause=label")
     settled(page, '[data-testid="stDownloadButton"]')
     page.get_by_text("that pass the filter").click()
-    page.wait_for_timeout(1500)
+    page.get_by_test_id("stCode").filter(has_text="--cause label").wait_for(state="attached")
     settled(page, '[data-testid="stDownloadButton"]')
     with page.expect_download(timeout=60_000) as waiting:
         page.get_by_test_id("stDownloadButton").get_by_role("button").click()

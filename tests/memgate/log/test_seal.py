@@ -340,7 +340,7 @@ def test_a_report_names_an_older_log(make_run: MakeRun) -> None:
     run = make_run(n=60, epochs=1)
     assert unprotected(run.sample_log()) == ()
     unseal(run.path / "log.h5")
-    notes = Run(run.path).report().notes
+    notes = Run(run.path).report(resamples=0).notes
     assert notes[-1].startswith(
         "The log has the older format memgate-log/1, which has no checksums of labels"
     )

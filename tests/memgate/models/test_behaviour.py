@@ -1,6 +1,7 @@
 """One suite over every network: shapes, gradients, overfitting, a run trained and resumed, and its probes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import memgate.training.step
 from app.cli import main
 from memgate.config.run import DataConfig, GateConfig, LogConfig, ModelConfig, RunConfig, TrainConfig
 from memgate.console import epoch_line
+from memgate.errors import MemgateError
 from memgate.models import MODELS
 from memgate.models import build_model as typed_build_model
 from memgate.models.draws import keys_of
@@ -30,10 +32,23 @@ from memgate.training.loop import resume, train
 from memgate.training.objective import gate_modules, parameter_groups, total_loss
 from memgate.training.schedule import trunk_lr
 from memgate.training.step import train_step
+from probes.csr.config import CsrOptions
+from probes.csr.run import probe_run as probe_csr
+from probes.difficulty.config import DifficultyConfig
+from probes.difficulty.run import probe_run as probe_difficulty
 from probes.export.export import export_run
 from probes.export.plan import ExportPlan
+from probes.gates.config import GatesConfig
+from probes.gates.run import probe_run as probe_gates
+from probes.network.plan import Plan
+from probes.ood.config import OodConfig
+from probes.ood.run import probe_run as probe_ood
+from probes.ood.sets import parse_sets, read_set
+from probes.report.report import report
 from probes.result import load_results
+from probes.routing.run import probe_run as probe_routing
 from probes.samples.columns import shown_gates
+from probes.scores.hardness import hardness_of
 from tests.helpers.same_runs import assert_same_run
 
 pytestmark = pytest.mark.slow
@@ -273,10 +288,25 @@ def small(out: Path, run: str, model: ModelConfig | str) -> RunConfig:
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of every network: two epochs, the last batch of 17 images."""
-    name = request.param.replace(" ", "-")
-    return train(small(tmp_path_factory.mktemp("runs"), name, request.param))
+def watched(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, list[tuple[dict[str, float], int]]]:
+    """A run of every network: two epochs, the last batch of 17 images; and each batch's penalties and size."""
+    name, batches = request.param.replace(" ", "-"), []
+    original = memgate.training.step.total_loss
+
+    def total_loss(forward: Any, labels: torch.Tensor) -> torch.Tensor:
+        batches.append(({name: value.item() for name, value in forward.penalties.items()}, len(labels)))
+        return original(forward, labels)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memgate.training.step, "total_loss", total_loss)
+        return train(small(tmp_path_factory.mktemp("runs"), name, request.param)), batches
+
+
+@pytest.fixture(scope="module")
+def run(watched: tuple[Run, Any]) -> Run:
+    return watched[0]
 
 
 def test_a_run_is_logged_whole(run):
@@ -307,25 +337,17 @@ def test_a_run_is_logged_whole(run):
         assert (predicted < 10).all() if model.name == "entropy-gate" else (predicted == 65535).all()
 
 
-def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(run, tmp_path, monkeypatch):
+def test_the_penalty_of_an_epoch_is_the_mean_over_its_samples(watched):
+    run, batches = watched
     model = run.config.model
     if not model.penalty_names:
         assert not GATES[model.name].penalty
         return
-    (name,), seen = model.penalty_names, []
-    original = memgate.training.step.total_loss
-
-    def watched(forward, labels):
-        seen.append((forward.penalties[name].item(), len(labels)))
-        return original(forward, labels)
-
-    monkeypatch.setattr(memgate.training.step, "total_loss", watched)
-    again = train(small(tmp_path, "again", model))
-    for epoch, batches in enumerate((seen[:3], seen[3:])):
-        value, count = np.array(batches).T
-        logged = again.metrics()[epoch][f"train_penalty_{name}"]
-        assert logged == pytest.approx((value * count).sum() / count.sum(), rel=1e-5)
-    assert_same_run(run, again)
+    (name,) = model.penalty_names
+    values, counts = np.array([(penalties[name], count) for penalties, count in batches]).T.reshape(2, 2, 3)
+    assert counts.sum(axis=1).tolist() == [81, 81]
+    logged = [row[f"train_penalty_{name}"] for row in run.metrics()]
+    assert logged == pytest.approx((values * counts).sum(axis=1) / 81, rel=1e-5)
 
 
 def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
@@ -335,24 +357,45 @@ def test_stopped_and_resumed_equals_uninterrupted(run, tmp_path, interrupt):
     assert_same_run(run, resume(Run(tmp_path / "stopped")))
 
 
-def test_every_probe_runs(run, tmp_path, capsys, one_sentence):
+SHOWN = (
+    "resnet",
+    "entropy-gate",
+    "block-scalar",
+    "layer-two-way",
+    "channel-gate",
+    "convnet-aig",
+    "fbs",
+    "gater",
+)
+"""A network of every layout of gates and every kind of log: what is printed depends on no more of a network."""
+
+
+def test_every_probe_runs(run, tmp_path, exit_code, capsys):
     np.savez(tmp_path / "noise.npz", images=np.random.default_rng(0).integers(0, 256, (8, 9, 9, 3), np.uint8))
+    (foreign,) = parse_sets([f"noise={tmp_path / 'noise.npz'}"], "digits")
     layered = bool(run.config.model.gate_names) and not run.config.model.block_gated
-    scores = ("input_gradient_norm", "grand_last_layer", "grand", "prediction_depth")
-    for arguments in (
-        ["csr", run.path, "--n", "4", "--splits", "test"],
-        ["difficulty", run.path, "--n", "4", "--splits", "test", "--scores", *scores],
-        ["ood", run.path, "--ood", f"noise={tmp_path / 'noise.npz'}", "--k", "3", "--n", "9"],
-        ["gates" if layered else "routing", run.path, "--n", "9"],
-    ):
-        main.parse(["probe", *map(str, arguments)]).run()
-        (result, *_) = load_results(run, arguments[0])
-        assert len(result.sample_id) in (4, 9)
+    few, routed = Plan(splits=("test",), n=4, device="cpu"), Plan(splits=("train",), n=9, device="cpu")
+    scores = DifficultyConfig(("input_gradient_norm", "grand_last_layer", "grand", "prediction_depth"))
+    for probe, results in {
+        "csr": probe_csr(run, CsrOptions().resolved(), few),
+        "difficulty": probe_difficulty(run, scores, few),
+        "ood": probe_ood(run, OodConfig(n=9, k=3), [read_set(foreign, 9)], replace(few, n=9)),
+        "gates" if layered else "routing": probe_gates(
+            run, GatesConfig(), routed, hardness_of=partial(hardness_of, run)
+        )
+        if layered
+        else probe_routing(run, routed),
+    }.items():
+        assert {len(result.sample_id) for result in results} <= {4, 8, 9}
+        assert load_results(run, probe)
     if layered:
-        assert "there is none to skip" in one_sentence("probe", "routing", run.path)
-    main.parse(["report", str(run.path), "--bootstrap", "5"]).run()
-    assert run.config.model.name in capsys.readouterr().out
+        with pytest.raises(MemgateError, match="there is none to skip"):
+            list(probe_routing(run, routed))
+    assert run.config.model.name in str(report(run, resamples=0))
     assert export_run(run, ExportPlan("summary", "csv")).exists()
+    if run.name in SHOWN:
+        assert exit_code("probe", "show", run.path) == 0
+        assert capsys.readouterr().err == ""
 
 
 def test_a_control_of_another_cut_or_for_gates_in_units_is_refused(tmp_path, one_sentence):

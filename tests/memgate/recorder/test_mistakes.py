@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 from memgate.errors import MemgateError
 from memgate.recorder.recorder import Recorder
 from memgate.runs.run import Run
+from tests.helpers.forked import exit_code_of
 from tests.helpers.recording import CLEAN, GIVEN, K, N, feed, logits_of, recorded
 
 
@@ -275,20 +274,21 @@ def test_metrics_are_repaired_after_a_kill_between_log_and_metrics(
     tmp_path: Path, make_recorder: Any
 ) -> None:
     counts = {"train": N, "test": 5}
-    code = f"""
-import os, torch
-from memgate.runs.run import Run
-from memgate.recorder.recorder import Recorder
-append = Run.append_metrics
-Run.append_metrics = lambda run, row: os.kill(os.getpid(), 9) if row["epoch"] == 3 else append(run, row)
-recorder = Recorder({counts}, 3, name="mine", out={str(tmp_path / "runs")!r})
-for epoch in (1, 2, 3):
-    logits = torch.randn({N}, {K}, generator=torch.Generator().manual_seed(epoch)) * epoch
-    recorder.update(torch.arange({N}), logits, torch.arange({N}) % {K})
-    recorder.update(torch.arange(5), logits[:5], torch.arange(5) % {K}, split="test")
-    recorder.end_epoch()
-"""
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
+    append = Run.append_metrics
+
+    def killed_before_3(run: Run, row: dict[str, float]) -> None:
+        if row["epoch"] == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        append(run, row)
+
+    def killed() -> None:
+        Run.append_metrics = killed_before_3  # in the child only
+        recorder = make_recorder(counts)
+        for epoch in (1, 2, 3):
+            recorder.update(torch.arange(5), logits_of(epoch)[:5], GIVEN[:5], split="test")
+            feed(recorder, epoch)
+
+    assert exit_code_of(killed) == -signal.SIGKILL
     run = Run(tmp_path / "runs" / "mine")
     assert (run.status().state, len(run.metrics())) == ("crashed", 2)
     with (run.path / "metrics.csv").open("a") as stream:

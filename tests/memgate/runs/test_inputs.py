@@ -72,7 +72,7 @@ def test_test_and_validation_stay_clean_unless_a_copy_is_asked_for(config):
 @pytest.mark.slow
 def test_a_run_with_a_corrupted_test_copy_reports_both(config):
     run = train(replace(config, noise_on=("test",)))
-    result = report(run)
+    result = report(run, resamples=0)
     assert result.test_accuracy is not None
     (copy,) = result.copies
     assert copy.split == "test_corrupted"
@@ -91,7 +91,7 @@ def test_a_run_with_a_corrupted_test_copy_reports_both(config):
 @pytest.mark.slow
 def test_the_report_has_a_row_per_cause_and_per_kind(config):
     noise = (*config.noise, "pair:0.1", "jpeg:0.2")
-    result = report(train(replace(config, noise=noise)))
+    result = report(train(replace(config, noise=noise)), resamples=0)
     rows = {group.name: group for group in result.groups}
     assert {"clean", "corrupted", "label", "image", "open", "symmetric", "pair", "gaussian", "jpeg"} <= set(
         rows

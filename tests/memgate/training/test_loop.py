@@ -118,10 +118,16 @@ class Killed(BaseException):
 WITH_VALIDATION = DataConfig(name="digits", image_size=8, train_limit=200, test_limit=60, val_fraction=0.2)
 
 
+def three_epochs(out: Path, name: str = "run") -> RunConfig:
+    """Two batches an epoch, and one epoch after those in which it is killed."""
+    schedule = TrainConfig(epochs=3, batch_size=64, lr=0.05, milestones=(2,), checkpoint_every=2)
+    return small(out, name, data=replace(WITH_VALIDATION, train_limit=100, test_limit=20), train=schedule)
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """A run that was never stopped, with a best checkpoint."""
-    return train(small(tmp_path_factory.mktemp("uninterrupted"), "whole", data=WITH_VALIDATION))
+    return train(three_epochs(tmp_path_factory.mktemp("uninterrupted"), "whole"))
 
 
 @pytest.mark.slow
@@ -156,7 +162,7 @@ def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(
             )
             patch.setattr(checkpoint, "save", wrapped)
         with pytest.raises(Killed):
-            train(small(tmp_path, data=WITH_VALIDATION))
+            train(three_epochs(tmp_path))
     assert_same_run(uninterrupted, resume(open_run(tmp_path / "run")))
 
 

@@ -29,7 +29,7 @@ def csv(path: Path, **columns) -> Path:
 
 
 def joined(run: Run, *texts: str) -> list[Joined]:
-    return list(report(run, externals=load_externals(texts)).joins)
+    return list(report(run, externals=load_externals(texts), resamples=0).joins)
 
 
 @pytest.fixture
@@ -356,7 +356,7 @@ def test_test_split_no_noise_no_gate_and_gaps(make_run, tmp_path):
     assert (result.split, result.n, result.n_missing) == ("test", 45, 5)
     assert {row.over for row in result.correlations} == {"all"}
     assert {row.n_missing for row in result.correlations} == {5}
-    assert "AUROC is undefined" in " ".join(report(run, externals=()).notes)
+    assert "AUROC is undefined" in " ".join(report(run, externals=(), resamples=0).notes)
 
 
 @pytest.mark.slow

@@ -129,10 +129,11 @@ def test_every_figure_stands_per_cause_and_pooled(make_run):
         },
     }
     assert [title for title in result if "finds" in title] == list(titles.values())
-    groups = {group.name: group.n for group in report(run).groups}
+    whole = report(run)
+    groups = {group.name: group.n for group in whole.groups}
     for cause, title in titles.items():
         *rows, chance = result[title]
-        own = [row for row in report(run).scores if row.against == cause]
+        own = [row for row in whole.scores if row.against == cause]
         for row, figures in zip(rows, own, strict=True):
             assert row["AP"] == f"{figures.average_precision.value:.3f}"
             assert row["P@k"] == f"{figures.precision_at_k.value:.3f}"

@@ -12,8 +12,8 @@ from memgate.errors import MemgateError
 from memgate.runs.run import Run
 from probes.report.report import Report
 from probes.report.report import report as full_report
-from probes.report.several_runs import check_alike, several, spread
-from tests.helpers.made_runs import changed
+from probes.report.several_runs import SeveralRuns, check_alike, several, spread
+from tests.helpers.made_runs import RunPlan, build_run, changed
 
 pytestmark = pytest.mark.slow
 
@@ -21,10 +21,17 @@ report = partial(full_report, resamples=0)
 """The report without the bootstrap, which takes most of its time."""
 
 
-@pytest.fixture
-def seeds(make_run) -> list[Run]:
-    """Three runs of one setting."""
-    return [make_run(seed=seed, data_seed=0, n=120) for seed in (0, 1, 2)]
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory) -> list[Run]:
+    """Three runs of one setting, ``run``, ``run-2`` and ``run-3``, which no test changes."""
+    folder = tmp_path_factory.mktemp("seeds")
+    return [build_run(folder, RunPlan(seed=seed, data_seed=0, n=120)) for seed in (0, 1, 2)]
+
+
+@pytest.fixture(scope="module")
+def result(seeds) -> SeveralRuns:
+    """The report over the three runs."""
+    return several(seeds, report)
 
 
 @pytest.mark.parametrize("values", [[0.5, 0.7, 0.9], [0.5, None, 0.9], [0.5], [None, 0.25], [None]])
@@ -37,9 +44,9 @@ def test_mean_and_sd_are_numpys(values):
     assert result.sd == (pytest.approx(np.std(known, ddof=1)) if len(known) > 1 else None)
 
 
-def test_every_figure_is_the_mean_of_the_runs_own(seeds):
-    result = several(seeds, report)
-    own = [report(run) for run in seeds]
+def test_every_figure_is_the_mean_of_the_runs_own(result):
+    own = result.reports
+    assert [one.run for one in own] == ["run", "run-2", "run-3"]
 
     def check(path: str, values: list[float | None]) -> None:
         assert result.spreads[path].values == tuple(values)
@@ -59,20 +66,19 @@ def test_every_figure_is_the_mean_of_the_runs_own(seeds):
     assert result.seeds == ((0, 0), (1, 0), (2, 0))
 
 
-def test_a_figure_that_a_run_lacks_says_over_how_many(seeds):
+def test_a_figure_that_a_run_lacks_says_over_how_many(seeds, result):
     def without_last_group(run: Run) -> Report:
-        result = report(run)
-        return replace(result, groups=result.groups[:-1]) if run is seeds[0] else result
+        own = result.reports[seeds.index(run)]
+        return replace(own, groups=own.groups[:-1]) if run is seeds[0] else own
 
-    result = several(seeds, without_last_group)
-    spread_of_two = result.spreads["groups/label+image/fits_given"]
+    incomplete = several(seeds, without_last_group)
+    spread_of_two = incomplete.spreads["groups/label+image/fits_given"]
     assert spread_of_two.values[0] is None
     assert spread_of_two.n == 2
-    assert "(n = 2)" in str(result)
+    assert "(n = 2)" in str(incomplete)
 
 
-def test_what_is_known_without_measuring_has_no_spread(seeds):
-    result = several(seeds, report)
+def test_what_is_known_without_measuring_has_no_spread(seeds, result):
     text = str(result)
     chance = [line.split() for line in text.splitlines() if line.startswith("(chance)")]
     prevalence = result.spreads["chance/label/AP"]
@@ -80,7 +86,7 @@ def test_what_is_known_without_measuring_has_no_spread(seeds):
     assert ["(chance)", "0.500", *[f"{prevalence.mean:.3f}"] * 2, "0.950"] in chance
     assert "Noise symmetric:0.3: requested 30.00%, realised 30.00%\n" in text
     # What is measured and happens to agree has one.
-    agreeing = several(seeds, lambda run: replace(report(seeds[0]), run=run.name))
+    agreeing = several(seeds, lambda run: replace(result.reports[0], run=run.name))
     accuracy = agreeing.spreads["test_accuracy"].mean
     assert accuracy is not None
     assert f"Test accuracy: {100 * accuracy:.2f} ± 0.00%" in str(agreeing)
@@ -94,8 +100,7 @@ def test_joins_and_epochs_are_averaged_too(seeds):
     assert result.spreads["epochs/entropy/b3/label/oracle_epoch"].n == 3
 
 
-def test_the_text_has_the_layout_of_one_run(seeds):
-    result = several(seeds, report)
+def test_the_text_has_the_layout_of_one_run(result):
     text = str(result)
     value = result.spreads["scores/loss_mean/corrupted/auroc"]
     assert f"{value.mean:.3f} ± {value.sd:.3f}" in text
@@ -110,8 +115,8 @@ def test_the_text_has_the_layout_of_one_run(seeds):
     assert "| samples" in result.text("markdown")
 
 
-def test_the_json_has_each_runs_values_and_report(seeds):
-    stored = json.loads(several(seeds, report).text("json"))
+def test_the_json_has_each_runs_values_and_report(result):
+    stored = json.loads(result.text("json"))
     assert [run["run"] for run in stored["runs"]] == ["run", "run-2", "run-3"]
     assert len(stored["figures"]["scores/aum/label/auroc"]["values"]) == 3
     assert stored["reports"][2]["scores"][0]["auroc"]["low"] is not None
@@ -135,7 +140,7 @@ def test_seeds_and_places_may_differ(seeds):
     ],
 )
 def test_other_settings_are_refused_by_name(seeds, values, field):
-    other = changed(seeds[0], "other", **values)
+    other = changed(seeds[0], f"other-{next(iter(values))}", **values)
     with pytest.raises(MemgateError, match=f"more than their seeds.*{field}.*one by one"):
         several([seeds[0], other], report)
 
@@ -148,12 +153,12 @@ def test_other_noise_and_other_data_are_refused_by_name(make_run):
         check_alike([one, make_run(data_seed=1)])
 
 
-def test_the_same_run_twice_and_the_same_seeds(seeds):
+def test_the_same_run_twice_and_the_same_seeds(seeds, result):
     with pytest.raises(MemgateError, match="run-2 is given twice"):
         check_alike([seeds[0], seeds[1], Run(seeds[1].path.parent / "." / "run-2")])
-    result = several([seeds[0], changed(seeds[0], "copy")], report)
-    assert any("same seeds" in note for note in result.notes)
-    assert not any("same seeds" in note for note in several(seeds, report).notes)
+    alike = several([seeds[0], changed(seeds[0], "copy")], report)
+    assert any("same seeds" in note for note in alike.notes)
+    assert not any("same seeds" in note for note in result.notes)
 
 
 def test_runs_that_are_not_equally_far_are_refused(make_run):
@@ -162,7 +167,8 @@ def test_runs_that_are_not_equally_far_are_refused(make_run):
         several(runs, report)
 
 
-def test_the_command_takes_one_run_several_and_none(seeds, capsys):
+def test_the_command_takes_one_run_several_and_none(seeds, capsys, monkeypatch):
+    monkeypatch.setattr("probes.stats.bootstrap.RESAMPLES", 10)  # the default
     paths = [str(run.path) for run in seeds]
     main.parse(["report", *paths, "--format", "json"]).run()
     stored = json.loads(capsys.readouterr().out)

@@ -174,6 +174,6 @@ def test_samples_not_seen_in_an_epoch_are_left_out_of_it(make_run):
 
 @pytest.mark.slow
 def test_ungated_and_without_noise(make_run):
-    ungated = report(make_run(gates=()), over_epochs=True)
+    ungated = report(make_run(gates=()), over_epochs=True, resamples=0)
     assert {curve.gate for curve in ungated.over_epochs} == {None}
-    assert report(make_run(noise=()), over_epochs=True).over_epochs == ()
+    assert report(make_run(noise=()), over_epochs=True, resamples=0).over_epochs == ()
