@@ -85,8 +85,11 @@ def _disk(sizes: Mapping[str, int], models: int, missing: int) -> str:
     one = ", ".join(f"{kind} {size_text(size)}" for kind, size in sizes.items())
     total = sum(sizes.values())
     rest = (
-        "" if missing == models else f", of which {size_text(missing * total)} for the {missing} that are new"
+        f", of which {size_text(missing * total)} for the {missing} that are new"
+        if missing
+        else ", which are there"
     )
+    rest = "" if missing == models else rest
     return f"{models} models of {size_text(total)} each ({one}): {size_text(models * total)}{rest}."
 
 
