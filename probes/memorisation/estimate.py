@@ -32,11 +32,14 @@ PART = 1 << 21
 OUTCOMES = ("right", "p")
 """Outcomes whose memorisation is estimated: the given label is predicted (0 or 1), and its probability."""
 
+SIGNALS = ("phi", "p_given")
+"""Signals that the attacks need the sums of."""
+
 ATTACKS = ("lira", "lira_sample", "rmia")
 """Attacks: LiRA with fixed variance, LiRA with a variance of each sample, RMIA."""
 
 Finished = Callable[[int], object]
-"""Is called with 1 after each block of a pass."""
+"""Is called with 1 after each block of a pass, and of a part in the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,12 @@ class FirstPass:
     """Likewise of p(given label)."""
 
 
+def parts(source: Source) -> list[slice]:
+    """The samples that the first pass takes at once, so that a part has at most :data:`PART` sample-epochs."""
+    count, step = len(source.splits["train"]), max(1, PART // max(1, len(source.epochs)))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
+
+
 def first_pass(
     source: Source, attack_epochs: NDArray[np.integer], finished: Finished = lambda _: None
 ) -> FirstPass:
@@ -74,52 +83,65 @@ def first_pass(
         attack_epochs: epochs of the attacks, of those of the source.
         finished: see :data:`Finished`.
     """
-    samples = source.splits["train"]
-    groups, count = cause_groups(samples.cause), len(samples)
+    groups = cause_groups(source.splits["train"].cause)
     masks = np.array(list(groups.values()), np.float64).T
-    epochs, size = source.epochs, block_of(source.fraction)[1]
-    step = max(1, PART // max(1, len(epochs)))
-    rows = {int(epoch): int(np.flatnonzero(epochs == epoch)[0]) for epoch in attack_epochs}
-    number_of_blocks = len(source.models) // size
-    shape = len(OUTCOMES), number_of_blocks, len(epochs)
-    totals = np.zeros((2, len(groups), *shape))
-    scores: dict[str, list[MemorisationScores]] = {name: [] for name in OUTCOMES}
-    sums: dict[str, dict[int, list[Moments]]] = {
-        "phi": {e: [] for e in rows},
-        "p_given": {e: [] for e in rows},
-    }
-    for start in range(0, count, step):
-        part = slice(start, min(start + step, count))
-        shape = len(epochs), part.stop - start
-        of_blocks = {name: BlockSums.none(shape, source.fraction) for name in OUTCOMES}
-        moment = {name: {epoch: Moments.none(shape[1]) for epoch in rows} for name in sums}
-        for number in range(number_of_blocks):
-            signals = read_block(source, number, "train", epochs, part)
-            members = _members(signals)
-            for place, (name, outcome) in enumerate(_outcomes(signals)):
-                difference = of_blocks[name].add(number, members, outcome)
-                known = ~np.isnan(difference)
-                values = np.where(known, difference, 0).astype(np.float64)
-                totals[0, :, place, number] += (values @ masks[part]).T
-                totals[1, :, place, number] += (known @ masks[part]).T
-            for name, by_epoch in moment.items():
-                for epoch, row in rows.items():
-                    by_epoch[epoch].add(moments(members, getattr(signals, name)[:, row]))
-            finished(1)
-        for name, of in of_blocks.items():
-            scores[name].append(of.scores())
-        for name, by_epoch in moment.items():
-            for epoch, total in by_epoch.items():
-                sums[name][epoch].append(total)
+    of_parts = [_sum_part(source, part, masks[part], attack_epochs, finished) for part in parts(source)]
+    total, count = sum(of.totals for of in of_parts)
     with np.errstate(invalid="ignore"):
-        means = dict(zip(groups, totals[0] / totals[1], strict=True))
-    joined = {name: {e: Moments.joined(parts) for e, parts in of.items()} for name, of in sums.items()}
+        means = dict(zip(groups, total / count, strict=True))
     return FirstPass(
-        {name: MemorisationScores.joined(parts) for name, parts in scores.items()},
+        {name: MemorisationScores.joined([of.scores[name] for of in of_parts]) for name in OUTCOMES},
         means,
-        joined["phi"],
-        joined["p_given"],
+        *(
+            {
+                epoch: Moments.joined([of.moments[name][epoch] for of in of_parts])
+                for epoch in attack_epochs.tolist()
+            }
+            for name in SIGNALS
+        ),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _PartSums:
+    """What the first pass sums over the samples of a part."""
+
+    scores: Mapping[str, MemorisationScores]
+    """Outcome to its scores [E, n]."""
+    moments: Mapping[str, Mapping[int, Moments]]
+    """Signal of :data:`SIGNALS` to the sums [2, n] at each epoch of the attacks."""
+    totals: NDArray[np.float64]
+    """[2, G, O, J, E] for each group, outcome, block and epoch: sum of the block's differences, and their number."""
+
+
+def _sum_part(
+    source: Source,
+    part: slice,
+    masks: NDArray[np.float64],
+    attack_epochs: NDArray[np.integer],
+    finished: Finished,
+) -> _PartSums:
+    """The sums over the n samples of a part; ``masks`` [n, G] is 1 for the samples of each group."""
+    epochs, size = source.epochs, block_of(source.fraction)[1]
+    number_of_blocks, samples = len(source.models) // size, part.stop - part.start
+    rows = {epoch: int(np.flatnonzero(epochs == epoch)[0]) for epoch in attack_epochs.tolist()}
+    sums = {name: BlockSums.none((len(epochs), samples), source.fraction) for name in OUTCOMES}
+    of_signals = {name: {epoch: Moments.none(samples) for epoch in rows} for name in SIGNALS}
+    totals = np.zeros((2, masks.shape[1], len(OUTCOMES), number_of_blocks, len(epochs)))
+    for number in range(number_of_blocks):
+        signals = read_block(source, number, "train", epochs, part)
+        members = _members(signals)
+        for place, (name, outcome) in enumerate(_outcomes(signals)):
+            difference = sums[name].add(number, members, outcome)
+            known = ~np.isnan(difference)
+            values = np.where(known, difference, 0).astype(np.float64)
+            totals[0, :, place, number] += (values @ masks).T
+            totals[1, :, place, number] += (known @ masks).T
+        for name, by_epoch in of_signals.items():
+            for epoch, row in rows.items():
+                by_epoch[epoch].add(moments(members, getattr(signals, name)[:, row]))
+        finished(1)
+    return _PartSums({name: of.scores() for name, of in sums.items()}, of_signals, totals)
 
 
 def second_pass(

@@ -21,6 +21,7 @@ from probes.memorisation.estimate import (
     FirstPass,
     first_pass,
     influences,
+    parts,
     second_pass,
 )
 from probes.memorisation.group import LogSource, open_group
@@ -123,7 +124,7 @@ def estimates(
 
 def _first(source: Source, attack_epochs: NDArray[np.integer]) -> FirstPass:
     """The first pass with a progress bar."""
-    total = len(source.models) // block_of(source.fraction)[1]
+    total = len(parts(source)) * len(source.models) // block_of(source.fraction)[1]
     with console.counter(total, f"memorisation, {source.fraction:g} of the samples") as finished:
         return first_pass(source, attack_epochs, finished)
 

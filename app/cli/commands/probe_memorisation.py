@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional
 
 from memgate import console
+from memgate.runs.run import command
 from probes.memorisation.config import MemorisationConfig
 
 
@@ -34,4 +35,5 @@ class ProbeMemorisation:
         from probes.memorisation.table import to_terminal, units
 
         result, path = probe_group(self.name, self.out.expanduser(), self.memorisation, self.fraction)
-        console.line(f"{to_terminal(result)}\n\n{units(result)}\nStored in {path}.")
+        again = command("probe show", path.with_name(f"{result.group}.sweep.json"))
+        console.line(f"{to_terminal(result)}\n\n{units(result)}\nStored in {path}; print again: {again}")

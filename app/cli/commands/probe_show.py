@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
@@ -9,7 +10,8 @@ from tyro.conf import Positional
 from memgate import console
 from memgate.errors import MemgateError, reading
 from memgate.log.reader import SampleLog
-from memgate.runs.run import Run, command, open_run
+from memgate.runs.run import Run, command, is_run, open_run
+from memgate.sweeps import grid
 
 if TYPE_CHECKING:
     from probes.result import ProbeResult
@@ -20,13 +22,16 @@ ToTables = Callable[[Run, SampleLog, Sequence["ProbeResult"]], Iterable[str]]
 
 @dataclass(frozen=True)
 class ProbeShow:
-    """Print the stored results of a run's probes, without computing anything."""
+    """Print the stored results of a run's probes, or of a group of runs, without computing anything."""
 
     name: Positional[str]
-    """The run's folder, or its name under runs/."""
+    """The run's folder, or its name under runs/; of a group its name or its file NAME.sweep.json."""
 
     def run(self) -> None:
         """Print the table of each stored result, probe by probe; exit code 2 where a probe's file is damaged."""
+        if is_group(self.name):
+            _show_group(self.name)
+            return
         run = open_run(self.name)
         log = run.sample_log()
         shown, damaged = [], False
@@ -40,6 +45,22 @@ class ProbeShow:
             raise SystemExit(2)
         if not any(shown):
             raise MemgateError(f"{run.name} has no probe results yet: {command('probe csr', run.path)}.")
+
+
+def is_group(name: str) -> bool:
+    """Whether a name is that of a sweep under runs/, or of its file, and of no run."""
+    runs, path = Path("runs"), Path(name)
+    is_file = path.name.endswith(".sweep.json") or grid.sweep_path(runs, name).is_file()
+    return is_file and not is_run(path) and not is_run(runs / name)
+
+
+def _show_group(name: str) -> None:
+    """Print the stored estimates of memorisation of a group."""
+    from probes.memorisation.stored import memorisation_result
+    from probes.memorisation.table import to_terminal, units
+
+    result = memorisation_result(name)
+    console.line(f"{to_terminal(result)}\n\n{units(result)}")
 
 
 def _tables() -> dict[str, tuple[ToTables, str]]:

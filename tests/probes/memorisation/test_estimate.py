@@ -75,7 +75,7 @@ def test_planted_memorisation_comes_back_over_the_epochs():
     assert low < (0.997 * 20 + np.mean(mem[TWINS]) * 20) / 40 < high
     assert high - low < 0.1
     for reliability in (reliability_of(result), reliability_of(result, "mem_p")):
-        assert 0.9 < (reliability.low or 0) < (reliability.value or 0) < 1
+        assert 0.7 < (reliability.low or 0) < (reliability.value or 0) < 1
     gap = result.vulnerability["lira"]["gap"][-1]
     assert gap[WRONG].min() > gap[40:].max()
     assert result.vulnerability["rmia"]["share"][-1, WRONG].min() > 0.9

@@ -95,6 +95,8 @@ def test_blocks_that_are_not_complete_are_left_out_and_named(group, printed):
     assert "from 4 of 6 models, each trained on 50% of them" in text
     assert "Left out with its block: m2 (complete)\nLeft out with its block: m3 (missing)" in text
     assert str(group / "mine.memorisation.h5") in text
+    again = printed("probe", "show", str(group / "mine.sweep.json"))
+    assert again.strip() == text[: text.index("\nStored in")].strip()
     result = memorisation_result("mine", group)
     assert result.models.tolist() == [0, 1, 4, 5]
     Run(group / "m4").set_status("failed", 1)
