@@ -67,7 +67,7 @@ def test_export_report_evaluate_and_runs(trained, tmp_path, printed, monkeypatch
     assert sum(row["label_kind"] == "symmetric" for row in rows) == 40
     assert sum(row["image_kind"] == "randx" for row in rows) == 10
     assert sum(row["given_label"] != row["clean_label"] for row in rows) == 40
-    report = json.loads(printed("report", path, "--format", "json"))
+    report = json.loads(printed("report", path, "--format", "json", "--bootstrap", "5"))
     fitted = sum(row["correct_given_last"] == "true" for row in rows) / 200
     assert report["groups"][0]["fits_given"]["value"] == pytest.approx(fitted)
     assert report["test_accuracy"]["n"] == 60

@@ -12,17 +12,15 @@ CASES: dict[str, dict[str, Any]] = {
     "finished": {"epochs": 5, "n": 300},
     "one epoch": {"epochs": 1},
     "no epoch yet": {"epochs": 3, "finished": 0},
-    "stopped": {"epochs": 6, "finished": 2},
+    "stopped, images only": {"epochs": 6, "finished": 2, "noise": ("randx:0.2",)},
     "no noise": {"noise": ("symmetric:0",)},
-    "images only": {"noise": ("randx:0.2",)},
     "ungated": {"gates": ()},
-    "two gates": {"gates": ("b2", "b3"), "val_n": 40},
-    "every second epoch": {"epochs": 6, "every": 2},
-    "unseen": {"unseen": {2: [0, 1, 2], 4: [0]}},
+    "two gates, unseen": {"gates": ("b2", "b3"), "val_n": 40, "unseen": {2: [0, 1, 2], 4: [0]}},
+    "online, every second epoch": {"mode": "online", "epochs": 6, "every": 2},
     "hundred classes": {"n": 300, "test_n": 100, "classes": 100},
-    "online": {"mode": "online"},
     "a subset, reduced log": {"subset": 0, "quantities": "memorisation"},
 }
+"""What a run may be like, to the arguments that make such a run; some cases are two that do not touch each other."""
 
 
 def figure(at: AppTest, key: str) -> dict[str, Any]:

@@ -77,15 +77,21 @@ MODES = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Run:
+    """A run that was never stopped, which no test changes."""
+    return train(small(tmp_path_factory.mktemp("whole"), "whole"))
+
+
 @pytest.mark.slow
-def test_the_same_configuration_gives_the_same_run(tmp_path):
-    assert_same_run(train(small(tmp_path, "whole")), train(small(tmp_path, "again")))
+def test_the_same_configuration_gives_the_same_run(tmp_path, whole):
+    assert_same_run(whole, train(small(tmp_path, "again")))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(MODES))
-def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
-    whole = train(small(tmp_path, "whole", **MODES[mode]))
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode, whole):
+    uninterrupted = train(small(tmp_path, "whole", **MODES[mode])) if MODES[mode] else whole
     monkeypatch.setattr(console, "line", lambda *_: None)
     steps = 0
     original = memgate.training.loop.train_step
@@ -105,7 +111,7 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, mode):
     run = open_run(tmp_path / "stopped")
     assert run.status().state == "stopped"
     assert 1 <= run.status().epoch < 4
-    assert_same_run(whole, resume(run))
+    assert_same_run(uninterrupted, resume(run))
     assert run.status().state == "complete"
     with pytest.raises(MemgateError, match="complete: there is nothing to resume"):
         resume(run)
@@ -167,8 +173,7 @@ def test_a_kill_between_the_files_of_an_epoch_resumes_to_the_same_run(
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch):
-    whole = train(small(tmp_path, "whole"))
+def test_a_run_that_was_killed_on_another_machine_resumes(tmp_path, monkeypatch, whole):
     original = memgate.training.loop.train_step
 
     def killed(state, batch, number, *rest):
@@ -246,7 +251,7 @@ def test_a_closed_standard_output_does_not_end_the_training(tmp_path, monkeypatc
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("builtins.print", closed)
-    assert train(small(tmp_path)).status().state == "complete"
+    assert train(two_epochs(tmp_path)).status().state == "complete"
 
 
 def two_epochs(out: Path, name: str = "run") -> RunConfig:
@@ -415,9 +420,8 @@ def wait_for_epoch(path, epoch):
 
 
 @pytest.mark.slow
-def test_the_last_logged_epoch_equals_the_last_checkpoints_output(tmp_path):
-    run = train(small(tmp_path))
-    inputs = inputs_of(run)
+def test_the_last_logged_epoch_equals_the_last_checkpoints_output(whole):
+    run, inputs = whole, inputs_of(whole)
     model = build_model(run.config.model, 10, seed=0).eval()
     assert checkpoint.load_weights(model, run, "last", CPU) == 4
     images = DeviceImages(inputs, "train", CPU)
@@ -512,8 +516,7 @@ def test_a_full_disk_loses_an_epoch_of_the_log_and_the_training_continues(tmp_pa
 
 
 @pytest.mark.slow
-def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, monkeypatch):
-    whole = train(small(tmp_path, "whole"))
+def test_a_disk_too_full_for_checkpoints_leaves_a_run_that_resumes(tmp_path, monkeypatch, whole):
     original = checkpoint.save
 
     def full(state, *rest):

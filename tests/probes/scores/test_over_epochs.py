@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from memgate.runs.run import Run
@@ -83,6 +84,12 @@ def test_the_interval_of_a_mean_over_one_epoch_equals_delong(make_run):
         assert (curve.mean.low, curve.mean.high) == pytest.approx((curve.last.low, curve.last.high))
 
 
+def area(positive: np.ndarray, score: np.ndarray) -> float:
+    """The AUROC by the ranks, for many resamples; scikit-learn's takes a millisecond."""
+    m, n = positive.sum(), (~positive).sum()
+    return (rankdata(score)[positive].sum() - m * (m + 1) / 2) / (m * n)
+
+
 @pytest.mark.slow
 def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
     run = make_run(n=400, noise=("symmetric:0.3",))
@@ -94,7 +101,7 @@ def test_the_interval_of_a_mean_over_epochs_is_close_to_a_bootstrap(make_run):
         rows = np.concatenate(
             [rng.choice(np.flatnonzero(kind), kind.sum()) for kind in (corrupted, ~corrupted)]
         )
-        drawn.append(np.mean([roc_auc_score(corrupted[rows], row[rows]) for row in loss]))
+        drawn.append(np.mean([area(corrupted[rows], row[rows]) for row in loss]))
     assert curve.mean.low is not None
     assert curve.mean.high is not None
     # Near an AUROC of 1 it is wider than the normal approximation's, which misses the true value too often.
@@ -147,8 +154,9 @@ def test_an_epoch_with_few_samples_has_the_same_weight_in_the_interval_as_in_the
     for _ in range(200):
         rows = np.concatenate([rng.choice(np.flatnonzero(kind), 200) for kind in (corrupted, ~corrupted)])
         seen = [rows[~np.isnan(row[rows])] for row in loss]
-        areas = [roc_auc_score(corrupted[kept], row[kept]) for row, kept in zip(loss, seen, strict=True)]
-        drawn.append(np.mean(areas))
+        drawn.append(
+            np.mean([area(corrupted[kept], row[kept]) for row, kept in zip(loss, seen, strict=True)])
+        )
     assert mean.value is not None
     assert mean.low is not None
     assert mean.high is not None
