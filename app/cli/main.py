@@ -146,7 +146,7 @@ def _check_words(arguments: Sequence[str]) -> None:
     groups: dict[str, Collection[str]] = {
         "data": DATA, "corrupt": CORRUPT, "probe": PROBE, "sweep": ("run", "table"),
     }  # fmt: skip
-    words: list[tuple[str, Collection[str]]] = [("memgate", ("train", "subsets", *COMMANDS, *groups))]
+    words: list[tuple[str, Collection[str]]] = [("memgate", ("train", *COMMANDS, "subsets", *groups))]
     if arguments[:1] and arguments[0] in groups:
         words.append((f"memgate {arguments[0]}", groups[arguments[0]]))
     for (before, known), word in zip(words, arguments, strict=False):
