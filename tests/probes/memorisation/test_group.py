@@ -28,16 +28,17 @@ def made(tmp_path_factory) -> Path:
     from tests.helpers.made_runs import RunPlan, build_run
 
     folder = tmp_path_factory.mktemp("group")
+    made = []
     for model in range(MODELS):
         plan = RunPlan(
             epochs=3, n=60, test_n=20, gates=(), subset=model, seed=model, data_seed=0, name=f"m{model}",
             quantities="memorisation" if model % 2 else "all",
         )  # fmt: skip
-        run = build_run(folder, plan)
+        made.append(build_run(folder, plan))
     runs = tuple(
         SweepRun(f"m{model}", {FRACTION: "0.5", MODEL: str(model)}, model) for model in range(MODELS)
     )
-    base = replace(run.requested, name="mine", subset=SubsetConfig(), seed=0)
+    base = replace(made[0].requested, name="mine", subset=SubsetConfig(), seed=0)
     record(Sweep("mine", "quickstart", base, runs), folder / "runs")
     return folder / "runs"
 
@@ -48,6 +49,7 @@ def group(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "runs"))
 
 
+@pytest.mark.slow
 def test_estimates_are_those_of_the_logs(group):
     path = probe_group("mine", group, MemorisationConfig(memorised=-1))[1]
     assert path == group / "mine.memorisation.h5"
@@ -75,7 +77,8 @@ def test_a_log_gives_what_its_arrays_give(group):
     logs = [Run(group / f"m{model}").log("train") for model in range(MODELS)]
     arrays = from_arrays(
         members(logs[0]["sample_id"], MODELS, 0.5, 0),
-        *(np.array([log[name] for log in logs]) for name in ("p_given", "correct_given")),
+        np.array([log["p_given"] for log in logs]),
+        np.array([log["correct_given"] for log in logs]),
         source.splits["train"],
         phi=np.array([log["phi"] for log in logs]),
     )
@@ -87,6 +90,7 @@ def test_a_log_gives_what_its_arrays_give(group):
     assert source.read(0, "test", source.epochs, slice(None)).members is None
 
 
+@pytest.mark.slow
 def test_blocks_that_are_not_complete_are_left_out_and_named(group, printed):
     shutil.rmtree(group / "m3")
     Run(group / "m0").set_status("stopped", 2)
@@ -143,6 +147,7 @@ def test_models_of_other_data_are_refused(group):
 def test_epochs_are_those_that_all_models_have(group):
     path = group / "m2" / "log.h5"
     log = Run(group / "m2").sample_log()
+    assert log.seal is not None
     with log.opened() as handle:
         offset = handle["train"]["p_given"].id.get_offset() + log.seal.start
         width = handle["train"]["p_given"].shape[1] * 4
