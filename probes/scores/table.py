@@ -146,10 +146,11 @@ def _averaged(score: Score, results: Sequence[ProbeResult]) -> list[StoredScore]
     if len(results) < 2 or len(ids) == 0:
         return []
     columns = [
-        pd.Series(result.values[score.mean_of], index=result.sample_id).reindex(ids) for result in results
+        pd.Series(result.values[score.mean_of], index=result.sample_id).reindex(ids).to_numpy()
+        for result in results
     ]
     last = results[-1]
-    mean = np.mean(columns, axis=0, dtype=np.float64)
+    mean = np.stack(columns).mean(axis=0, dtype=np.float64)
     epochs = tuple(result.epoch for result in results)
     return [StoredScore(score, last.probe, last.variant, last.epoch, ids, mean, epochs)]
 

@@ -170,5 +170,5 @@ def with_symmetric_ends(
     if np.isnan(value) or n < SPEARMAN_PAIRS:
         return estimate(float(np.clip(value, -limit, limit)), np.nan, np.nan, n)
     half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * np.sqrt(figure.variance + between)
-    ends = np.clip([value, value - half, value + half], -limit, limit)
-    return estimate(*ends.tolist(), n)
+    value, low, high = (float(np.clip(end, -limit, limit)) for end in (value, value - half, value + half))
+    return estimate(value, low, high, n)

@@ -6,6 +6,7 @@ import pytest
 from probes.scores.catalogue import SCORES
 from probes.scores.league import WITHIN, Target, league, league_over_epochs
 from probes.scores.separation import ScoreValues
+from tests.helpers.estimates import ends, holds
 
 KNOWN = {"loss_mean": 0.9, "loss_iqr": 0.6, "aum": 0.0, "variability": -0.5}
 """Score to its correlation with the true memorisation."""
@@ -43,11 +44,8 @@ def test_known_correlations_come_back_within_their_interval():
         rows = by_score(league([scores], [target], {"all": np.ones(600, bool)}, np.zeros(600))[0], "all")
         assert list(rows) == list(KNOWN)
         for name, rho in KNOWN.items():
-            corrected = rows[name].corrected
-            assert corrected.low is not None
-            assert corrected.high is not None
-            hits[name] += corrected.low <= spearman_of_normal(rho) <= corrected.high
-            assert abs(rows[name].rho.value) <= abs(corrected.value)
+            hits[name] += holds(rows[name].corrected, spearman_of_normal(rho))
+            assert abs(ends(rows[name].rho)[0]) <= abs(ends(rows[name].corrected)[0])
     assert all(count >= 52 for count in hits.values()), hits  # 95 % of 60 are 57 +- 1.7
 
 
@@ -61,14 +59,13 @@ def test_groups_classes_and_the_distance_to_the_best():
     everyone, within = by_score(standings, "all"), by_score(standings, WITHIN)
     assert everyone["loss_mean"].rho.n == within["loss_mean"].rho.n == 600
     assert by_score(standings, "class 2")["loss_mean"].rho.n == 100
-    assert within["loss_mean"].rho.value == pytest.approx(everyone["loss_mean"].rho.value, abs=0.05)
-    assert by_score(standings, "clean")["loss_mean"].rho.value < everyone["loss_mean"].rho.value
-    best = everyone["loss_mean"].behind
-    assert (best.value, best.low, best.high) == (0, 0, 0)
+    best = ends(everyone["loss_mean"].rho)[0]
+    assert ends(within["loss_mean"].rho)[0] == pytest.approx(best, abs=0.05)
+    assert ends(by_score(standings, "clean")["loss_mean"].rho)[0] < best
+    assert ends(everyone["loss_mean"].behind) == (0, 0, 0)
     second = everyone["loss_iqr"]
-    assert second.behind.value == pytest.approx(everyone["loss_mean"].rho.value - second.rho.value)
-    assert second.behind.low is not None
-    assert second.behind.low > 0
+    assert ends(second.behind)[0] == pytest.approx(best - ends(second.rho)[0])
+    assert ends(second.behind)[1] > 0
 
 
 def test_without_halves_nothing_is_corrected_and_scores_without_values_are_left_out():
@@ -92,11 +89,12 @@ def test_several_runs_are_averaged_and_their_spread_widens_the_interval():
         trained = generator.permutation(np.arange(600) % 2 == 0)
         runs.append([score("loss_mean", np.where(trained, hardness, np.nan))])
     group = {"all": np.ones(600, bool)}
-    alone = [league([run], [target], group, np.zeros(600))[0][0].rho for run in runs]
+    alone = [ends(league([run], [target], group, np.zeros(600))[0][0].rho) for run in runs]
     (row, _) = league(runs, [target], group, np.zeros(600))[0]
-    assert row.rho.value == pytest.approx(np.mean([rho.value for rho in alone]))
+    value, low, high = ends(row.rho)
+    assert value == pytest.approx(np.mean([each[0] for each in alone]))
     assert row.rho.n == 300
-    assert row.rho.high - row.rho.low > alone[0].high - alone[0].low
+    assert high - low > alone[0][2] - alone[0][1]
 
 
 def test_the_best_epoch_of_a_score_that_loses_its_meaning():
@@ -110,5 +108,5 @@ def test_the_best_epoch_of_a_score_that_loses_its_meaning():
 
     (curve,) = league_over_epochs(tables(), [target])
     assert (curve.score, curve.epochs, curve.best_epoch) == ("loss_last", (1, 5, 10), 5)
-    assert curve.best.value == max(curve.rho)
+    assert curve.best.value == curve.rho[1]
     assert curve.last.value == curve.rho[-1]
