@@ -282,7 +282,7 @@ def test_metrics_are_repaired_after_a_kill_between_log_and_metrics(
         append(run, row)
 
     def killed() -> None:
-        Run.append_metrics = killed_before_3  # in the child only
+        pytest.MonkeyPatch().setattr(Run, "append_metrics", killed_before_3)  # in the child only
         recorder = make_recorder(counts)
         for epoch in (1, 2, 3):
             recorder.update(torch.arange(5), logits_of(epoch)[:5], GIVEN[:5], split="test")
