@@ -139,11 +139,11 @@ def test_a_map_of_many_samples_is_small_and_pale_but_for_the_selected() -> None:
     assert len(str(grouped(groups, none).to_json())) < 17.5 * n
     assert len(str(scored(every, draw.normal(size=n), "loss", none).to_json())) < 24 * n
     selected = every.ids[::7]
-    figure_ = grouped(groups, selected)
-    assert len(figure_.data) == 10
-    for trace in figure_.data:
+    traces: Any = grouped(groups, selected).data
+    assert len(traces) == 10
+    for trace in traces:
         assert np.isin(trace.customdata[list(trace.selectedpoints)], selected).all()
-    assert sum(len(trace.selectedpoints) for trace in figure_.data) == len(selected)
+    assert sum(len(trace.selectedpoints) for trace in traces) == len(selected)
 
 
 @pytest.mark.slow

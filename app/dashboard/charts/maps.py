@@ -149,7 +149,8 @@ def _finished(figure: go.Figure, parts: Sequence[Points], selected: NDArray[np.i
     members = [np.isin(points.ids, selected) for points in parts]
     count = sum(int(mask.sum()) for mask in members)
     if count > FEW_RINGS:
-        for trace, mask in zip(figure.data, members, strict=True):
+        traces: Any = figure.data
+        for trace, mask in zip(traces, members, strict=True):
             trace.update(selectedpoints=np.flatnonzero(mask).tolist(), **PALE)
     elif count:
         ring = {"color": "rgba(0,0,0,0)", "size": 10, "line": {"color": "#000000", "width": 1.5}}
@@ -163,7 +164,7 @@ def _finished(figure: go.Figure, parts: Sequence[Points], selected: NDArray[np.i
         height=HEIGHT, margin={"l": 8, "r": 8, "t": 30, "b": 8}, dragmode="drawclosedpath", hovermode="closest",
         legend={**LEGEND, "itemsizing": "constant", "itemclick": False, "itemdoubleclick": False, "yanchor": "top",
                 "y": -0.01},
-        newshape={"line": {"color": palette.MISSING, "width": 2, "dash": "dot"}},
+        newshape={"line": {"color": "#808080", "width": 2, "dash": "dot"}},
     )  # fmt: skip
     axis = {"showticklabels": False, "showgrid": False, "zeroline": False, "title": {"text": ""}}
     figure.update_xaxes(**axis)

@@ -23,4 +23,5 @@ def chart_events(chart: str, key: str, **listeners: Callable[[], object]) -> Any
         js=Path(__file__).with_name("chart_events.js").read_text(),
     )
     data = {"chart": f'[class*="st-key-{chart}"] .js-plotly-plot', "events": list(listeners)}
-    return component(key=key, data=data, **{f"on_{name}_change": one for name, one in listeners.items()})
+    callbacks: dict[str, Any] = {f"on_{name}_change": one for name, one in listeners.items()}
+    return component(key=key, data=data, **callbacks)
