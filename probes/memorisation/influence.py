@@ -123,11 +123,12 @@ def influence_pairs(
     kept = _Largest(most)
     above = below = looked = 0
     for source, columns, tile in _tiles(mask, correct, fraction, rows, among):
-        looked += int((~np.isnan(tile)).sum())
-        above += int((hits := tile >= threshold - ROUNDING).sum())
-        below += int((tile <= ROUNDING - threshold).sum())
-        at = np.nonzero(hits)
-        kept.add(source[at[0]], at[1] + columns, tile[at])
+        hits = tile >= threshold - ROUNDING
+        looked += tile.size - np.count_nonzero(np.isnan(tile))
+        above += np.count_nonzero(hits)
+        below += np.count_nonzero(tile <= ROUNDING - threshold)
+        row, column = np.divmod(np.flatnonzero(hits), tile.shape[1])
+        kept.add(source[row], column + columns, tile[hits])
     largest = kept.pairs()
     low, high = _ends(mask, correct, fraction, among, *largest[:2])
     return InfluencePairs(*largest, low, high, above, below, looked)
@@ -150,13 +151,18 @@ def _tiles(
             source = rows[start : start + ROWS]
             inner = mask[:, source].astype(np.float32).T
             hits = inner @ targets
-            if outside is None:
-                tile = hits / trained - (total - hits) / (len(mask) - trained)
+            if outside is None:  # hits / trained - (total - hits) / others, in place
+                others = len(mask) - trained
+                tile = hits
+                tile *= 1 / trained + 1 / others
+                tile -= total / others
             else:
                 models = inner @ outside.astype(np.float32)
-                others = outside.sum(axis=0, dtype=np.float32) - models
+                rest = total - hits
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    tile = hits / models - (total - hits) / others
+                    rest /= outside.sum(axis=0, dtype=np.float32) - models
+                    tile = np.divide(hits, models, out=hits)
+                tile -= rest
                 own = np.flatnonzero((source >= first) & (source < first + tile.shape[1]))
                 tile[own, source[own] - first] = np.nan
             yield source, first, tile
