@@ -26,6 +26,24 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
     return make
 
 
+@pytest.fixture(scope="session")
+def made_group(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``runs`` of a group of subset runs and its estimates; not to be changed."""
+    from tests.helpers.made_groups import build_group, estimate_group
+
+    folder = tmp_path_factory.mktemp("group")
+    build_group(folder)
+    estimate_group(folder)
+    return folder
+
+
+@pytest.fixture
+def group_runs(made_group: Path, tmp_path: Path) -> list[Run]:
+    """The runs of a copy of ``made_group`` under ``tmp_path/runs``, by name."""
+    shutil.copytree(made_group / "runs", tmp_path / "runs")
+    return [Run(path) for path in sorted((tmp_path / "runs").iterdir()) if path.is_dir()]
+
+
 @pytest.fixture
 def make_recorder(tmp_path: Path) -> Callable[..., Any]:
     """Factory of recorders of a run ``mine`` under ``tmp_path/runs``."""

@@ -30,6 +30,11 @@ TERMS: Mapping[str, str] = {
     "nats": "Unit of entropy and cross-entropy loss with the natural logarithm; 1 nat is 1.44 bits.",
     "fitted": "The network predicts the given label.",
     "memorised": "A corrupted sample that is fitted. Memorised by B3: fitted with B3 and not where B3 is skipped.",
+    "memorisation score (mem)": "Share of models that predict a sample's given label, of those trained on it minus of "
+    "those that were not (Feldman 2020).",
+    "influence": "How much more often sample j is right in models that were trained on sample i.",
+    "vulnerability": "How often a membership inference attack (LiRA, RMIA) names, of two models, the one that was "
+    "trained on the sample; ½ is guessing.",
     "learned (sample)": "A clean sample that is fitted.",
     "forgotten": "A sample that was fitted in one logged epoch and is not in the next.",
     "recovered": "A wrong given label that is fitted, and turns back into the clean label where the network is cut.",

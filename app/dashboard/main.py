@@ -20,6 +20,7 @@ PAGES = {
     "hardness": "Noise and hardness",
     "critical": "Critical samples",
     "filters": "Filters",
+    "memorisation": "Memorisation",
     "compare": "Compare",
     "export": "Export",
     "health": "Log health",

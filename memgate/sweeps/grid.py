@@ -21,6 +21,9 @@ from noise.files.schema import other_format
 
 SCHEMA = "memgate-sweep/1"
 
+ENDING = ".sweep.json"
+"""Ending of the name of a sweep's file."""
+
 NOT_VARIED = {
     "name": "the runs are named by what is varied",
     "out": "the runs of a sweep lie together",
@@ -66,7 +69,7 @@ class Sweep:
 
 def sweep_path(out: Path, name: str) -> Path:
     """The sweep's file, in the folder of its runs."""
-    return out / f"{name}.sweep.json"
+    return out / f"{name}{ENDING}"
 
 
 def parse_axis(text: str) -> tuple[str, tuple[str, ...]]:
@@ -201,7 +204,7 @@ def find_sweep(name: str, out: Path) -> tuple[Sweep, Path]:
     for path in (Path(name), sweep_path(out, name)):
         if path.is_file():
             return read_sweep(path), path.parent
-    known = [path.name.removesuffix(".sweep.json") for path in sorted(out.glob("*.sweep.json"))]
+    known = [path.name.removesuffix(ENDING) for path in sorted(out.glob(f"*{ENDING}"))]
     raise MemgateError(
         f"There is no sweep {name} under {out}: "
         + (f"there are {', '.join(known)}." if known else "there is none yet; give its folder by --out.")

@@ -10,8 +10,8 @@ from memgate.config.run import RunConfig
 from memgate.config.subset import MOST_MODELS
 from memgate.console import size_text
 from memgate.data.subset_masks import check_models
-from memgate.errors import require
-from memgate.sweeps.grid import Sweep, SweepRun, grown, read_sweep, run_name, sweep_path, value_text
+from memgate.errors import MemgateError, require
+from memgate.sweeps.grid import ENDING, Sweep, SweepRun, grown, read_sweep, run_name, sweep_path, value_text
 
 FRACTION, MODEL = "subset.fraction", "subset.model"
 """The flags in which the runs of a group differ, beside their seeds."""
@@ -81,6 +81,24 @@ def check_group(group: Sweep, out: Path) -> None:
             of(before) == of(group),
             f"{path} is a group with {what} {of(before)}, and not {of(group)}: choose another --name.",
         )
+
+
+def group_of(run: Path) -> Path | None:
+    """The file of the group that a run belongs to, by the sweeps' files beside it; None where it is in no group.
+
+    A sweep's file that cannot be read is passed over: it may be another sweep's.
+
+    Args:
+        run: its folder.
+    """
+    for path in sorted(run.parent.glob(f"*{ENDING}")):
+        try:
+            sweep = read_sweep(path)
+        except MemgateError:
+            continue
+        if any(one.name == run.name and MODEL in one.point for one in sweep.runs):
+            return path
+    return None
 
 
 def check_space(out: Path, bytes_: int) -> None:

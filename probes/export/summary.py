@@ -18,6 +18,7 @@ from probes.export.samples import Chosen
 from probes.result import ProbeResult, load_results
 from probes.routing import routes
 from probes.samples.columns import identity
+from probes.scores.of_group import columns_of_run
 from probes.scores.table import VARIANTS, stored_scores
 
 CRITICAL_FROM = 1.0
@@ -35,11 +36,12 @@ class Stored:
 
 
 def stored_columns(run: Run, split: str, until: int) -> Stored:
-    """The scores of :func:`probes.scores.table.stored_scores`, and two kinds of boolean columns.
+    """The scores of :func:`probes.scores.table.stored_scores`, two kinds of boolean columns, and those of the group.
 
     ``critical_within_<r>``: the first-order probe finds another prediction within r grey levels; r is its first radius
     from :data:`CRITICAL_FROM` on. ``memorised_…`` and ``recovered_…``: the cuts of the latest routing probe, see
-    :class:`probes.routing.routes.Cut`; ``recovered_…`` only where the clean labels are known.
+    :class:`probes.routing.routes.Cut`; ``recovered_…`` only where the clean labels are known. Of a run in a group of
+    subset runs also its memorisation scores, see :func:`probes.scores.of_group.group_columns`.
 
     Args:
         run: the run.
@@ -53,7 +55,8 @@ def stored_columns(run: Run, split: str, until: int) -> Stored:
     results, sentences = _results(run, routes.PROBE)
     truth_known = run.sample_log().truth_known
     by_name |= _cut(_latest(results, routes.VARIANT, split, until), truth_known)
-    return Stored(by_name, (*notes, *sentences))
+    of_group, problems = columns_of_run(run, split, until)
+    return Stored(by_name | of_group, (*notes, *sentences, *problems))
 
 
 def _results(run: Run, probe: str) -> tuple[tuple[ProbeResult, ...], tuple[str, ...]]:

@@ -70,6 +70,19 @@ class InfluencePairs:
         return replace(self, source=sources[self.source], target=targets[self.target])
 
 
+def of_pairs(pairs: InfluencePairs, members: NDArray[np.bool_]) -> InfluencePairs:
+    """Some of the pairs that are kept.
+
+    Args:
+        pairs: P of them.
+        members: which of them, bool [P].
+    """
+    arrays = {
+        name: getattr(pairs, name)[members] for name in ("source", "target", "influence", "low", "high")
+    }
+    return replace(pairs, **arrays)
+
+
 def influence_pairs(
     members: NDArray[np.bool_],
     right: NDArray[np.bool_],

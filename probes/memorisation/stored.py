@@ -18,7 +18,8 @@ from memgate.log.format import UNKNOWN
 from memgate.log.guard import CheckedFile, text
 from memgate.log.new_file import fixed
 from memgate.log.sealed_content import sealed_content
-from memgate.sweeps.grid import find_sweep
+from memgate.sweeps.grid import ENDING, find_sweep
+from memgate.sweeps.subsets import group_of
 from noise.files.atomic import atomic_write
 from noise.files.json_form import json_text
 from noise.manifest.manifest import CAUSES
@@ -128,6 +129,34 @@ def memorisation_result(name: str, out: str | Path = "runs") -> MemorisationResu
     """
     sweep, folder = find_sweep(name, Path(out))
     return read_result(result_path(folder, sweep.name))
+
+
+def result_of_run(run: Path) -> MemorisationResult | None:
+    """The stored estimates of the group that a run is a model of; None where there are none.
+
+    Args:
+        run: its folder.
+
+    Raises:
+        MemgateError: the file of the estimates is damaged.
+    """
+    path = path_of_run(run)
+    return read_result(path) if path is not None and path.is_file() else None
+
+
+def path_of_run(run: Path) -> Path | None:
+    """Path of the estimates of the group that a run is a model of, whether it exists; None for a run in no group.
+
+    Args:
+        run: its folder.
+    """
+    group = group_of(run)
+    return None if group is None else path_beside(group)
+
+
+def path_beside(group: Path) -> Path:
+    """Path of the estimates of a group by its file NAME.sweep.json."""
+    return result_path(group.parent, group.name.removesuffix(ENDING))
 
 
 def read_result(path: Path) -> MemorisationResult:

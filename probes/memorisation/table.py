@@ -101,7 +101,7 @@ def _parts(result: MemorisationResult) -> Iterator[str]:
         f"{planned} models, each trained on {result.fraction:.0%} of them"
     )
     yield tabulate(
-        [_row(result, group, mask) for group, mask in result.members.items()],
+        [group_row(result, group, mask) for group, mask in result.members.items()],
         headers="keys",
         disable_numparse=True,
     )
@@ -112,7 +112,7 @@ def _parts(result: MemorisationResult) -> Iterator[str]:
         f"Reliability: mem {decimal(reliability_of(result))}, mem by p {decimal(reliability_of(result, 'mem_p'))}."
     )
     yield tabulate(
-        [_attack(result, attack) for attack in TITLES if attack in result.figures],
+        [attack_row(result, attack) for attack in TITLES if attack in result.figures],
         headers="keys",
         disable_numparse=True,
     )
@@ -126,23 +126,40 @@ def _parts(result: MemorisationResult) -> Iterator[str]:
         yield "\n".join(f"Left out with its block: {name} ({state})" for name, state in left_out.items())
 
 
-def _row(result: MemorisationResult, group: str, mask: NDArray[np.bool_]) -> dict[str, str]:
-    last = {name: result.values[name][-1, mask] for name in ("mem", "right_in", "right_out")}
+def group_row(
+    result: MemorisationResult, group: str, mask: NDArray[np.bool_], row: int = -1
+) -> dict[str, str]:
+    """Means of a group of samples as a row of a table.
+
+    Args:
+        result: of a group of models.
+        group: a key of ``result.groups``.
+        mask: its samples, bool [N].
+        row: of the epoch.
+    """
+    last = {name: result.values[name][row, mask] for name in ("mem", "right_in", "right_out")}
     known = ~np.isnan(last["mem"])
     return {
         "samples": group,
         "n": f"{int(mask.sum())}",
         "P_in": f"{last['right_in'][known].mean():.3f}" if known.any() else "-",
         "P_out": f"{last['right_out'][known].mean():.3f}" if known.any() else "-",
-        "mem": decimal(mean_mem(result, group)),
-        "mem by p": decimal(mean_mem(result, group, outcome=1)),
+        "mem": decimal(mean_mem(result, group, row)),
+        "mem by p": decimal(mean_mem(result, group, row, outcome=1)),
         f"mem above {MEMORISED:g}": f"{int((last['mem'] > MEMORISED).sum()):,}",
     }
 
 
-def _attack(result: MemorisationResult, attack: str) -> dict[str, str]:
-    figures = figures_of(result, attack)
-    vulnerable = int((result.vulnerability[attack]["low"][-1] > 0.5).sum())
+def attack_row(result: MemorisationResult, attack: str, row: int = -1) -> dict[str, str]:
+    """Figures of an attack as a row of a table.
+
+    Args:
+        result: of a group of models.
+        attack: a key of ``result.figures``.
+        row: of the attacks' epoch.
+    """
+    figures = figures_of(result, attack, row)
+    vulnerable = int((result.vulnerability[attack]["low"][row] > 0.5).sum())
     enough = result.values["blocks"][-1].max(initial=0) >= FEWEST_BLOCKS
     return {
         "attack": TITLES[attack],

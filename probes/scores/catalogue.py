@@ -27,10 +27,11 @@ class Score:
     """Column in the table of scores; with several gates the gate's name follows the quantity."""
     title: str
     """Name in printed tables and pages."""
-    needs: Literal["log", "gate", "macs", "checkpoint", "file"]
+    needs: Literal["log", "gate", "macs", "checkpoint", "group", "file"]
     """Source of the values. ``log``: any log; ``gate``: the log of a gated network, a column for each gate;
     ``macs``: the log of a network whose gates close, so that samples need different numbers of MACs;
-    ``checkpoint``: a probe of the network; ``file``: an external file that the user joins."""
+    ``checkpoint``: a probe of the network; ``group``: models of random subsets (:mod:`probes.scores.of_group`);
+    ``file``: an external file that the user joins."""
     direction: Literal[-1, 1]
     """+1: high is harder and more suspicious; -1: low is."""
     low: Bound

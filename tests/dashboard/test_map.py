@@ -16,7 +16,7 @@ from probes.embedding.vectors import nearest_vectors, vectors_of
 from probes.network.plan import Plan
 from probes.result import ProbeResult, probe_path, save_results
 from tests.helpers.gate_results import result_of
-from tests.helpers.pages import decoded, errors, figure, texts, trigger
+from tests.helpers.pages import decoded, errors, figure, shown_tiles, texts, trigger
 
 MakeRun = Callable[..., Run]
 
@@ -198,15 +198,6 @@ def test_similar_pictures_are_numpys(make_run: MakeRun, open_page: Any) -> None:
     )
     at = open_page("sample", run=run.name, id="59")
     assert "This sample has no vector." in texts(at)
-
-
-def shown_tiles(at: Any, key: str) -> list[int]:
-    """Ids of the tiles of a component, in their order."""
-    import json
-
-    protos: list[Any] = [element.proto for element in at.get("bidi_component")]
-    [proto] = [one for one in protos if key in one.id]
-    return [tile["id"] for tile in json.loads(proto.json)["tiles"]]
 
 
 def test_a_point_lies_in_a_lasso_by_its_corners() -> None:

@@ -153,7 +153,8 @@ def _images(train_n: int, test_n: int, classes: int, seed: int) -> dict[str, np.
 
 def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan, trained: np.ndarray | None) -> None:
     writer = SampleLogWriter.open(run.path / "log.h5")
-    rng = np.random.default_rng(plan.seed + 1)
+    # The models of a group have the same data and manifest, and values of their own.
+    rng = np.random.default_rng(plan.seed + 1 if plan.subset is None else [plan.seed + 1, plan.subset])
     finished = plan.epochs if plan.finished is None else plan.finished
     for epoch in range(1, finished + 1):
         records = {}
@@ -162,7 +163,13 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan, trained: np.ndarra
             if split == "train" and plan.unseen:
                 seen[list(plan.unseen.get(epoch, ()))] = False
             record = synthetic_record(
-                rng, samples, seen, len(layout.gates), epoch / plan.epochs, plan.classes
+                rng,
+                samples,
+                seen,
+                len(layout.gates),
+                epoch / plan.epochs,
+                plan.classes,
+                _strength(layout, split, trained),
             )
             record = _two_way(record) if plan.two_way else record
             record = replace(record, macs=_macs(record)) if plan.macs else record
@@ -184,6 +191,21 @@ def _write_epochs(run: Run, layout: LogLayout, plan: RunPlan, trained: np.ndarra
             }
         )
     writer.close()
+
+
+def _strength(layout: LogLayout, split: str, trained: np.ndarray | None) -> np.ndarray | None:
+    """What the logits of given labels grow by in a run of a subset [n]: corrupted samples only where it saw them.
+
+    The first five test samples are right only where it is trained on the first training sample with a wrong label.
+    """
+    if trained is None:
+        return None
+    train = layout.splits["train"]
+    if split == "train":
+        corrupted = (train.label_op != 0) | (train.image_op != 0)
+        return np.where(corrupted, 9.0 * trained, 2.0)
+    carried = split == "test" and (train.label_op != 0).any() and not trained[np.argmax(train.label_op != 0)]
+    return np.where((np.arange(len(layout.splits[split])) < 5) & carried, -15.0, 2.0)
 
 
 def _macs(record: EpochRecord) -> np.ndarray:
@@ -208,12 +230,18 @@ def _two_way(record: EpochRecord) -> EpochRecord:
 
 
 def synthetic_record(
-    rng: np.random.Generator, samples: Samples, seen: np.ndarray, gates: int, progress: float, classes: int
+    rng: np.random.Generator,
+    samples: Samples,
+    seen: np.ndarray,
+    gates: int,
+    progress: float,
+    classes: int,
+    strength: np.ndarray | None = None,
 ) -> EpochRecord:
     """Values of one epoch, all computed from the same made-up logits.
 
     The clean label's logit grows with ``progress`` in (0, 1]; a corrupted sample's given label follows late,
-    so that corrupted samples have the higher loss, entropy and g.
+    so that corrupted samples have the higher loss, entropy and g; it grows to ``strength`` [n].
     """
     n = len(samples)
     rows = np.arange(n)
@@ -221,7 +249,7 @@ def synthetic_record(
     corrupted = (samples.label_op != 0) | (samples.image_op != 0)
     logits = rng.normal(0, 1.5, (n, classes))
     logits[rows, clean] += np.where(samples.image_op != 0, 2.0, 5.0) * progress
-    logits[rows, given] += np.where(corrupted, 3.0, 2.0) * progress**2
+    logits[rows, given] += (np.where(corrupted, 3.0, 2.0) if strength is None else strength) * progress**2
     chance = _softmax(logits)
     other = logits.copy()
     other[rows, given] = -np.inf

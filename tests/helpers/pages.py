@@ -74,3 +74,10 @@ def errors(at: AppTest) -> list[str]:
 def table(at: AppTest, column: str) -> Any:
     """The first table (DataFrame) that has a column."""
     return next(one.value for one in at.dataframe if column in one.value.columns)
+
+
+def shown_tiles(at: AppTest, key: str) -> list[int]:
+    """Ids of the tiles of a component, in their order."""
+    protos: list[Any] = [element.proto for element in at.get("bidi_component")]
+    [proto] = [one for one in protos if key in one.id]
+    return [tile["id"] for tile in json.loads(proto.json)["tiles"]]

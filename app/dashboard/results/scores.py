@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.dashboard import logs
 from app.dashboard.logs import Stamp
-from app.dashboard.results import external
+from app.dashboard.results import external, memorisation
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError, reading
 from probes.dynamics.columns import GATE_COLUMNS, LOG_COLUMNS, MACS_COLUMNS
@@ -19,6 +19,7 @@ from probes.dynamics.summary import MIXTURES, log_columns
 from probes.samples.columns import gate_column
 from probes.scores.catalogue import CHECKPOINT, SCORES, Score
 from probes.scores.detection import Separation, auroc
+from probes.scores.of_group import GROUP
 from probes.scores.table import StoredScore, stored_scores
 from probes.stats.estimate import Estimate, share
 
@@ -31,7 +32,8 @@ class RunScore:
     """A score that is available for a view."""
 
     column: str
-    """A key of :data:`probes.scores.catalogue.SCORES`, or the name of a joined file (``results.external``)."""
+    """A key of :data:`probes.scores.catalogue.SCORES` or :data:`probes.scores.of_group.GROUP`, or the name of a joined
+    file (``results.external``)."""
     score: Score
     gate: str | None
     """The gate (the sidebar's) for scores of a gate."""
@@ -50,7 +52,7 @@ class RunScore:
 
 
 def available(view: View) -> dict[str, RunScore]:
-    """Scores that are available for a view, by column, in the order of the catalogue; joined ones last."""
+    """Scores that are available for a view, by column, as in the catalogue; the group's and joined ones last."""
     stored = {one.score.column for one in stored_of(view)}
     columns = {}
     for column, score in SCORES.items():
@@ -58,7 +60,13 @@ def available(view: View) -> dict[str, RunScore]:
             columns[column] = RunScore(column, score, view.gate)
         elif score.needs == "log" or (score.needs == "macs" and view.log.has_macs) or column in stored:
             columns[column] = RunScore(column, score, None)
-    return columns | {name: RunScore(name, one.score, None) for name, one in external.joins(view).items()}
+    return columns | {name: RunScore(name, score, None) for name, (score, _) in beside(view).items()}
+
+
+def beside(view: View) -> dict[str, tuple[Score, NDArray[np.float64]]]:
+    """Scores that are not the run's own, by column, with their values [N]: the group's, and those of joined files."""
+    of_group = {name: (GROUP[name], array) for name, array in memorisation.columns(view).items()}
+    return of_group | {name: (one.score, one.values) for name, one in external.joins(view).items()}
 
 
 def values(view: View, column: str) -> NDArray[np.float64]:
@@ -70,8 +78,8 @@ def values(view: View, column: str) -> NDArray[np.float64]:
     Raises:
         MemgateError: there is no such column, or the log is damaged.
     """
-    if column in (joined := external.joins(view)):
-        return joined[column].values
+    if column in (others := beside(view)):
+        return others[column][1]
     stored = {one.score.column: one for one in stored_of(view)}
     if column in stored:
         one = stored[column]
@@ -90,8 +98,8 @@ def values(view: View, column: str) -> NDArray[np.float64]:
 
 def hardness(view: View, column: str) -> NDArray[np.float64]:
     """A score turned so that high is harder, [N]; see :meth:`probes.scores.catalogue.Score.suspicion`."""
-    joined = external.joins(view).get(column)
-    score = SCORES[column] if joined is None else joined.score
+    other = beside(view).get(column)
+    score = SCORES[column] if other is None else other[0]
     seen = values(view, "epochs_logged") > 0
     observed = seen & ~np.isnan(values(view, score.observed)) if score.never else seen
     return score.suspicion(values(view, column), observed)
@@ -154,13 +162,15 @@ def stored_of(view: View) -> tuple[StoredScore, ...]:
 def stored_notes(view: View) -> tuple[str, ...]:
     """A message for each damaged file of a probe's results, and each joined file that does not fit the run."""
     notes = _stored(view, stored_state(view), view.at, view.split, view.epoch or 0)[1]
-    return (*notes, *external.problems(view))
+    return (*notes, *external.problems(view), *memorisation.problems(view))
 
 
 def stored_state(view: View) -> tuple[tuple[str, int], ...]:
     """Time of change of the files with stored scores, for the keys of caches."""
     probes = dict.fromkeys(score.probe for score in CHECKPOINT)
     paths = [view.run.path / "probes" / f"{probe}.h5" for probe in probes]
+    if (estimates := memorisation.result_file(view)) is not None:
+        paths.append(estimates[0])
     return tuple((path.name, path.stat().st_mtime_ns) for path in paths if path.is_file())
 
 

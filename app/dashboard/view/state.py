@@ -23,6 +23,9 @@ from probes.samples.filters import Filter
 SELECTIONS = 500
 """How many unsaved selections the server remembers, for the links to them."""
 
+OF_SPLIT = ("cause", "route", "class", "selected")
+"""Parameters of the URL that are about the samples of one split: its filter and its selection."""
+
 NOTHING = "none"
 """Value of the URL's ``selected`` where nothing is selected."""
 
@@ -69,7 +72,8 @@ class View:
         if split == self.split:
             return self
         data = logs.split_data(self.at, split)
-        return replace(self, split=split, data=data, only=Filter(), selected=None)
+        params = {name: text for name, text in self.params.items() if name not in OF_SPLIT} | {"split": split}
+        return replace(self, split=split, data=data, only=Filter(), selected=None, params=params)
 
     def at_cursor(self, name: str, gate: str | None = None) -> NDArray:
         """One logged quantity or flag at the epoch shown, [N]."""

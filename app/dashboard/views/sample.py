@@ -5,7 +5,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.dashboard import sentences
-from app.dashboard.parts.sample import findings, other_runs, portrait, ranks, similar, track
+from app.dashboard.parts.sample import findings, memorised, other_runs, portrait, ranks, similar, track
 from app.dashboard.view import selection, state
 from app.dashboard.view.state import View
 from memgate.errors import MemgateError
@@ -96,6 +96,7 @@ def story(one: track.Track) -> None:
         ranks.events(one)
     with right:
         ranks.ranks(one)
+    memorised.memorisation_of(one)
     other_runs.elsewhere(one)
     ranks.nearest_samples(one)
     similar.similar_pictures(one)

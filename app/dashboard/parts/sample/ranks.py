@@ -24,7 +24,7 @@ MAIN = (
     "loss_mean", "aum", "el2n_mean", "forgetfulness", "stable_learned_epoch", "gate_mean", "gate_last",
     "entropy_mean", "routed_epochs", "macs_mean", "macs_last", *(score.column for score in CHECKPOINT),
 )  # fmt: skip
-"""The scores whose ranks are shown, before those that are joined."""
+"""The scores whose ranks are shown, before those of the group and those that are joined."""
 
 NEAREST = 20
 
@@ -33,12 +33,12 @@ def ranks(track: Track) -> None:
     """Table of percentiles of the sample by each main score, among all samples and among those of its class."""
     view, at = track.view, track.position
     available = scores.available(view)
-    joined = external.joins(view)
+    beside = scores.beside(view)
     all_samples = np.ones(len(view.data.sample_id), bool)
     same_class = view.data.clean_label == track.clean
     scores.fetch(view, ("epochs_logged", *MAIN))
     rows = []
-    for column in (*MAIN, *joined):
+    for column in (*MAIN, *beside):
         if column not in available:
             continue
         hardness = scores.hardness(view, column)
