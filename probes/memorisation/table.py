@@ -8,10 +8,10 @@ from tabulate import tabulate
 
 from probes.memorisation.attacks import FIGURES, over_models
 from probes.memorisation.influence import MEMORISED
+from probes.memorisation.over_blocks import mean_over_blocks, with_block_ends
 from probes.memorisation.stored import MemorisationResult
 from probes.stats.attenuation import reliability, with_ends
-from probes.stats.estimate import Estimate, decimal, estimate, percent
-from probes.stats.intervals import student_interval
+from probes.stats.estimate import Estimate, decimal, percent
 
 TITLES = {
     "lira": "LiRA, fixed variance",
@@ -53,12 +53,8 @@ def mean_mem(result: MemorisationResult, group: str, row: int = -1, outcome: int
         row: of the epoch.
         outcome: 0 of right predictions, 1 of probabilities.
     """
-    of_block = result.groups[group][outcome, :, row]
-    known = of_block[~np.isnan(of_block)]
-    if not len(known):
-        return estimate(np.nan, np.nan, np.nan, 0)
-    low, high = np.clip(student_interval(known), -1, 1)
-    return estimate(float(known.mean()), low, high, int(result.members[group].sum()))
+    of_block = mean_over_blocks(result.groups[group][outcome, :, row])
+    return with_block_ends(of_block, int(result.members[group].sum()) if of_block.n else 0, limit=1)
 
 
 def figures_of(result: MemorisationResult, attack: str, row: int = -1) -> dict[str, Estimate]:

@@ -235,6 +235,11 @@ def league_report(measured: Measured, scored: Sequence[ScoredRun], over_epochs: 
     )
 
 
+def evenly_apart(epochs: NDArray[np.integer], most: int = EPOCHS) -> NDArray[np.integer]:
+    """At most ``most`` of rising epochs [E], evenly apart, with the last."""
+    return epochs[np.unique(np.linspace(len(epochs) - 1, 0, min(len(epochs), most)).round().astype(int))]
+
+
 def conclusion(target: Target, standings: Sequence[Standing]) -> str:
     """A sentence about the best proxy of a target over all samples, and the scores that cannot be told from it."""
     rows = [row for row in standings if (row.target, row.group) == (target.name, "all")]
@@ -291,10 +296,10 @@ def _over_epochs(
     measured: Measured, scored: Sequence[ScoredRun], snapshots: Sequence[Snapshot]
 ) -> tuple[EpochStanding, ...]:
     epochs = snapshots[0].epochs
-    chosen = np.unique(np.linspace(len(epochs) - 1, 0, min(len(epochs), EPOCHS)).round().astype(int))
+    chosen = evenly_apart(epochs)
 
     def tables() -> Iterator[tuple[int, list[list[ScoreValues]]]]:
-        for epoch in console.progress(epochs[chosen].tolist(), len(chosen), "over epochs"):
+        for epoch in console.progress(chosen.tolist(), len(chosen), "over epochs"):
             pairs = zip(scored, snapshots, strict=True)
             yield epoch, [_values(each, snapshot_scores(each.run, one.until(epoch))) for each, one in pairs]
 

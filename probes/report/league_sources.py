@@ -32,10 +32,7 @@ def group_league(
     Raises:
         MemgateError: there is no such group, nothing was estimated yet, or the run has other data.
     """
-    path = Path(name).expanduser()
-    if sweep_path(path.parent, path.name).is_file():
-        name = str(sweep_path(path.parent, path.name))
-    sources, folder = open_group(name, out)
+    sources, folder = open_group(group_name(name), out)
     result = read_result(result_path(folder, sources[0].name))
     source = min(sources, key=lambda each: abs(each.fraction - result.fraction))
     measured = measured_of(result, source)
@@ -43,6 +40,13 @@ def group_league(
     models = [run for number, run in zip(source.models, source.runs, strict=True) if number in estimated]
     runs = models[:RUNS] if scores_of is None else [scores_of]
     return league_report(measured, [_scored(run) for run in runs], over_epochs)
+
+
+def group_name(name: str) -> str:
+    """The name of a group, or the path of its file where the name is a path without the ending .sweep.json."""
+    path = Path(name).expanduser()
+    file = sweep_path(path.parent, path.name)
+    return str(file) if file.is_file() else name
 
 
 def measured_of(result: MemorisationResult, source: LogSource) -> Measured:

@@ -23,36 +23,42 @@ MAY_DIFFER = (
 samples themselves, and the gate's settings do not apply to an ungated network."""
 
 
-def check_control(run: Run, control: Run) -> None:
+def check_control(
+    run: Run, control: Run, names: tuple[str, str] | None = None, remedy: str | None = None
+) -> None:
     """Refuse a control that differs from a gated run in more than the gate.
 
     Args:
         run: the gated run.
         control: an ungated run.
+        names: of the two in sentences; None: those of the runs.
+        remedy: last sentence about a control that differs in its settings; None: the command that trains another.
 
     Raises:
         MemgateError: the run has no gates over blocks, or not up to its last block; the control has gates; or they
             differ in another setting, in their data or in their corruption.
     """
+    name, control_name = names or (run.name, control.name)
+    remedy = remedy or f"Train one like it ({command('train --like', run.path)} --model.name resnet)."
     require(
         bool(run.config.model.gate_names),
-        f"{run.name} has no gates: it is a control itself, so leave --control out.",
+        f"{name} has no gates: it is a control itself, so leave --control out.",
     )
     require(
         not control.config.model.gate_names,
-        f"--control {control.name} has gates: give an ungated run (memgate train --model.name resnet).",
+        f"--control {control_name} has gates: give an ungated run (memgate train --model.name resnet).",
     )
-    check_blocks(run.name, run.config.model)
+    check_blocks(name, run.config.model)
     gated, cut = (cut_point(owner.config.model).partition(".")[0] for owner in (run, control))
     require(
         gated == cut,
-        f"--control {control.name} can only be cut in its last block, {cut}, and {run.name} is gated up to {gated}: "
+        f"--control {control_name} can only be cut in its last block, {cut}, and {name} is gated up to {gated}: "
         "there is no control for it.",
     )
     train = run.config.train
     require(
         train.gate_iters == 1 or train.gate_iters_mode == "extra",
-        f"{run.name} steps its trunk on every {train.gate_iters}th batch only (--train.gate-iters-mode starve), an "
+        f"{name} steps its trunk on every {train.gate_iters}th batch only (--train.gate-iters-mode starve), an "
         "ungated run on each: there is no control for it.",
     )
     mine, theirs = (flags(owner.config, MAY_DIFFER) for owner in (run, control))
@@ -61,8 +67,7 @@ def check_control(run: Run, control: Run) -> None:
     different += ["the noise, or its seed"] if _digests(run) != _digests(control) else []
     require(
         not different,
-        f"--control {control.name} differs from {run.name} in more than the gate: {', '.join(different)}. Train one "
-        f"like it ({command('train --like', run.path)} --model.name resnet).",
+        f"--control {control_name} differs from {name} in more than the gate: {', '.join(different)}. {remedy}",
     )
 
 

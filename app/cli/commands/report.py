@@ -40,6 +40,9 @@ class ReportRuns:
     scores_of: str | None = None
     """With --against: the run whose scores are compared, such as one trained on all samples. None: models of the
     group, each with the samples that it was trained on."""
+    control: str | None = None
+    """With --against: an ungated group on the same subsets, by name or file; then it is reported whether B3 holds what
+    the gated group NAME memorises, from what 'memgate probe memorisation NAME --control' has stored."""
     out: Path | None = None
     """With --against: HTML page to write the plot to. None: no plot."""
 
@@ -47,9 +50,14 @@ class ReportRuns:
         """Print the report."""
         require(len(self.names) > 0, "memgate report needs a run: give its folder, or its name under runs/.")
         if self.against is not None:
-            self._print_league()
+            self._check_group()
+            if self.control is None:
+                self._print_league()
+            else:
+                self._print_verdict(self.control)
             return
-        for flag, value in (("--scores-of", self.scores_of), ("--out", self.out)):
+        flags = {"--scores-of": self.scores_of, "--control": self.control, "--out": self.out}
+        for flag, value in flags.items():
             require(
                 value is None,
                 f"{flag} {value} belongs to --against memorisation: add it, or leave {flag} out.",
@@ -57,12 +65,8 @@ class ReportRuns:
         runs = [open_run(name) for name in self.names]
         print_report(runs, self.format, self.bootstrap, self.over_epochs, self.join)
 
-    def _print_league(self) -> None:
-        """Print the league of proxies of a group, and write its plot."""
-        from probes.report.curves import write_html
-        from probes.report.league_plot import figure
-        from probes.report.league_sources import group_league
-
+    def _check_group(self) -> None:
+        """Check the flags of a report about a group."""
         require(
             len(self.names) == 1,
             f"--against {self.against} is about one group, and {len(self.names)} names were given: give one.",
@@ -75,6 +79,24 @@ class ReportRuns:
             self.out is None or self.out.suffix == ".html",
             f"--out {self.out} is no HTML page: give a name that ends in .html.",
         )
+
+    def _print_verdict(self, control: str) -> None:
+        """Print whether B3 holds what a group memorises."""
+        from probes.report.verdict_sources import open_pair, verdict
+
+        require(
+            self.scores_of is None and self.out is None and not self.over_epochs,
+            "--scores-of, --over-epochs and --out are about the league of scores, and have no meaning with --control: "
+            "leave them out.",
+        )
+        console.line(verdict(open_pair(self.names[0], control)).text(self.format))
+
+    def _print_league(self) -> None:
+        """Print the league of proxies of a group, and write its plot."""
+        from probes.report.curves import write_html
+        from probes.report.league_plot import figure
+        from probes.report.league_sources import group_league
+
         run = None if self.scores_of is None else open_run(self.scores_of)
         league = group_league(self.names[0], run, self.over_epochs)
         console.line(league.text(self.format))

@@ -1,0 +1,180 @@
+"""memgate report GROUP --against memorisation --control: two groups of made runs, what is stored, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from app.cli.commands.probe_memorisation import ProbeMemorisation
+from memgate.config.json_form import to_json
+from memgate.config.run import RunConfig
+from memgate.errors import MemgateError
+from memgate.runs.config_file import write_config
+from memgate.runs.json_files import write_json
+from memgate.sweeps.grid import Sweep, SweepRun, sweep_path
+from memgate.sweeps.subsets import FRACTION, MODEL
+from probes.report.verdict_sources import open_pair, probe_pair, verdict
+from probes.result import ProbeResult, save_results
+from probes.routing import run as routing_run
+from probes.routing.routes import PROBE, VARIANT
+from probes.routing.several import whole_result
+from tests.helpers.estimates import ends
+
+MODELS = 6
+
+
+@pytest.fixture
+def group(make_run, tmp_path):
+    """Function that makes a group of made runs; returns its runs."""
+
+    def make(name, **fields):
+        plan = {"n": 120, "epochs": 2, "test_n": 20, "data_seed": 0} | fields
+        runs = [make_run(name=f"{name}{k}", seed=k, subset=k, **plan) for k in range(MODELS)]
+        points = ({FRACTION: "0.5", MODEL: str(k)} for k in range(MODELS))
+        planned = tuple(
+            SweepRun(run.name, point, k) for k, (run, point) in enumerate(zip(runs, points, strict=True))
+        )
+        write_json(
+            sweep_path(tmp_path / "runs", name),
+            to_json(Sweep(name, "quickstart", RunConfig(name=name), planned)),
+        )
+        return runs
+
+    return make
+
+
+def fake_probe(run, plan, batch_size=None, control=None):
+    """A stored result of a run by its last epoch: without B3 the gated networks lose what they were trained on."""
+    log = run.sample_log()
+    assert (tuple(plan.splits), plan.n) == (("train",), 0)
+    values = {name: log.values("train", name)[1][-1] for name in ("correct_given", "p_given", "trained")}
+    gated = bool(run.config.model.gate_names)
+    skip = values["correct_given"] & ~(gated & values["trained"])
+    routes = ("learned", "skip", "through") if gated else ("learned", "skip")
+    fits = {"learned": values["correct_given"], "skip": skip, "through": values["correct_given"]}
+    columns = {
+        "fits_given": np.stack([fits[route] for route in routes]),
+        "p_given": np.stack([values["p_given"]] * len(routes)),
+    }
+    order = np.random.default_rng(0).permutation(len(skip))  # results are joined by id
+    result = ProbeResult(
+        PROBE, "train", 2, VARIANT, "last", log.samples("train").sample_id[order],
+        {name: column[:, order] for name, column in columns.items()}, {"routes": routes, "classes": 10},
+    )  # fmt: skip
+    yield from save_results(run, PROBE, [result])
+
+
+@pytest.mark.slow
+def test_the_pass_goes_on_where_it_was_stopped_and_the_report_reads_what_it_stored(
+    group, tmp_path, monkeypatch, capsys, printed
+):
+    group("mine")
+    plain = group("plain", gates=())
+    out = tmp_path / "runs"
+    pair = open_pair("mine", str(out / "plain"), out)
+    unmeasured = verdict(pair)
+    assert unmeasured.gone == ()
+    assert "0 of 6 models of mine and 0 of 6 of plain have routes" in unmeasured.conclusion
+
+    probed = []
+
+    def stopped(run, *rest):
+        if len(probed) == 8:
+            raise KeyboardInterrupt
+        probed.append(run.name)
+        return fake_probe(run, *rest)
+
+    monkeypatch.setattr(routing_run, "probe_run", stopped)
+    with pytest.raises(SystemExit) as end:
+        ProbeMemorisation("mine", out, control="plain").run()
+    assert end.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert [whole_result(run, 2) is not None for run in plain] == [True, True, False, False, False, False]
+    probed = probed[:0]
+    probe_pair(pair)
+    assert probed == ["plain2", "plain3", "plain4", "plain5"]
+    assert "[3/6] routes of plain2" in capsys.readouterr().err
+
+    stored = json.loads(
+        printed(
+            "report",
+            out / "mine",
+            "--against",
+            "memorisation",
+            "--control",
+            out / "plain",
+            "--format",
+            "json",
+        )
+    )
+    gone = {row["group"]: row for row in stored["gone"] if row["outcome"] == "right"}
+    assert set(gone) >= {"all", "clean", "corrupted"}
+    skipped = next(
+        row for row in stored["along"]
+        if (row["network"], row["route"], row["group"], row["outcome"]) == ("gated", "skip", "all", "right")
+    )  # fmt: skip
+    assert skipped["p_in"]["value"] == 0
+    assert {row["quantity"] for row in stored["correlations"]} == {"g", "H", "routed"}
+    last = [
+        row
+        for row in stored["compared"]
+        if (row["epoch"], row["group"], row["outcome"]) == (2, "all", "right")
+    ]
+    learned = [
+        row["mem"]["value"] for row in stored["along"] if row["route"] == "learned" and row["group"] == "all"
+    ]
+    assert last[0]["gated"]["value"] == pytest.approx(learned[0])
+
+
+@pytest.mark.slow
+def test_the_models_of_both_that_are_complete_are_compared(group, tmp_path):
+    group("mine")
+    plain = group("plain", gates=())
+    plain[1].set_status("stopped", 1)
+    report = verdict(open_pair("mine", "plain", tmp_path / "runs"))
+    assert report.models == 4
+    assert any("2 models are not complete" in note for note in report.notes)
+    row = next(row for row in report.compared if (row.group, row.epoch, row.outcome) == ("all", 2, "right"))
+    assert ends(row.difference)[0] == pytest.approx(ends(row.gated)[0] - ends(row.ungated)[0])
+    plain[3].set_status("stopped", 1)
+    with pytest.raises(MemgateError, match="plain has 4 of 6 models"):
+        open_pair("mine", "plain", tmp_path / "runs")
+
+
+@pytest.mark.slow
+def test_what_is_no_control_is_refused_in_a_sentence(group, tmp_path):
+    group("mine")
+    out = tmp_path / "runs"
+    with pytest.raises(MemgateError, match=r"--control mine has gates: give an ungated"):
+        open_pair("mine", "mine", out)
+    plain = group("plain", gates=())
+    with pytest.raises(MemgateError, match=r"^plain has no gates: it is a control itself"):
+        open_pair("plain", "mine", out)
+    stored = json.loads((plain[0].path / "config.json").read_text())
+    stored["config"]["subset"]["seed"] = 1
+    write_config(plain[0].path / "config.json", stored)
+    with pytest.raises(
+        MemgateError, match=r"other subsets than mine \(--subset.seed 1, not 0\): train one by the"
+    ):
+        open_pair("mine", "plain", out)
+    group("noisy", gates=(), noise=("symmetric:0.5",))
+    with pytest.raises(MemgateError, match="--control noisy has other given labels than mine: train one"):
+        open_pair("mine", "noisy", out)
+    group("short", gates=(), epochs=3)
+    with pytest.raises(
+        MemgateError, match="mine ends at epoch 2, and --control short at epoch 3|train.epochs"
+    ):
+        open_pair("mine", "short", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("report", "a", "--control", "b"), "--control b belongs to --against memorisation"),
+        (("report", "a", "--against", "memorisation", "--control", "b", "--over-epochs"), "about the league of scores"),
+        (("report", "a", "--against", "memorisation", "--control", "b"), "There is no sweep a under runs"),
+        (("probe", "memorisation", "a", "--control", "b"), "There is no sweep a under runs"),
+    ],
+)  # fmt: skip
+def test_what_is_mistyped_is_a_sentence(one_sentence, arguments, sentence):
+    assert sentence in one_sentence(*arguments)
