@@ -25,8 +25,8 @@ MEMORISED = 0.25
 MOST = 100_000
 """Most pairs that are kept."""
 
-ROWS, COLUMNS = 1024, 8192
-"""Pairs of a tile: 32 MiB as float32."""
+ROWS, COLUMNS = 256, 8192
+"""Pairs of a tile: 8 MiB as float32, few enough for the allocator to give the same memory to the next tile."""
 
 ROUNDING = 1e-6
 """How far an influence in float32 may be below the threshold that it is exactly at."""
@@ -100,7 +100,7 @@ def influence_pairs(
     target itself is not known? (A target that is memorised is right where it was trained on, whatever the source.)
     Then each block of two has one such model, and in-models and out-models are independent.
 
-    Memory: K (N + M) bytes for the arguments, 200 MiB for tiles, 60 bytes for each pair of up to a
+    Memory: K (N + M) bytes for the arguments, 60 MiB for tiles, 60 bytes for each pair of up to a
     million or 2 ``most``.
 
     Args:
