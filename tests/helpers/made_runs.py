@@ -52,6 +52,8 @@ class RunPlan:
     """Whether its gates are two-way (``block-two-way``): H in [0, ln 2], and no class predicted by a gate."""
     subset: int | None = None
     """Model of a group, whose half of the training split the run is trained on. None: an ordinary run."""
+    subset_seed: int = 0
+    """Seed of the subsets of that group."""
     quantities: Literal["all", "memorisation"] = "all"
     mode: str = "eval"
     finished: int | None = None
@@ -91,7 +93,7 @@ def build_run(folder: Path, plan: RunPlan) -> Run:
         model=_model(plan),
         train=TrainConfig(epochs=plan.epochs),
         log=LogConfig(every=plan.every, mode=plan.mode, quantities=plan.quantities),  # pyright: ignore[reportArgumentType]
-        subset=SubsetConfig(model=plan.subset),
+        subset=SubsetConfig(model=plan.subset, seed=plan.subset_seed),
     ).resolved()
     inputs = load_inputs(config)
     samples = {split: inputs.samples(split) for split in inputs.splits}

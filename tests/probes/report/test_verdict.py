@@ -26,8 +26,12 @@ HOLDS = (
     "So B3 holds what is memorised, more than the same part of an ungated network does, and in particular: beyond the "
     "ungated networks the cut takes +"
 )
-EVERYTHING = "So more of what is memorised depends on B3, but whether memorisation in particular does is not resolved: beyond"
-UNRESOLVED = "So whether B3 holds more or less of what is memorised than the same part of an ungated network is not resolved."
+EVERYTHING = (
+    "So more of what is memorised depends on B3, but whether memorisation in particular does is not resolved"
+)
+UNRESOLVED = (
+    "So whether B3 holds more or less of what is memorised than the same part of an ungated network is not"
+)
 LESS = "So B3 holds less of what is memorised than the same part of an ungated network."
 
 
