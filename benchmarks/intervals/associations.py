@@ -43,7 +43,7 @@ def true_spearman(kind: str, rho: float) -> float:
     both[3], both[:, 3] = below, below
     cuts = (-0.5, 0.5)
     for row, column in np.ndindex(2, 2):
-        pair = multivariate_normal([0, 0], [[1, rho], [rho, 1]])
+        pair = multivariate_normal([0, 0], np.array([[1, rho], [rho, 1]]))  # pyright: ignore[reportArgumentType]
         both[row + 1, column + 1] = pair.cdf([cuts[row], cuts[column]])
     share, ranks = np.diff(np.diff(both, axis=0), axis=1), (below[1:] + below[:-1]) / 2 - 0.5
     return float(ranks @ share @ ranks / (np.diff(below) @ ranks**2))
