@@ -26,6 +26,9 @@ from probes.stats.estimate import Estimate, share
 HARDNESS, GATE_VALUE = "loss_mean", "gate_mean"
 """Scores that the pages show by default."""
 
+EVERY = {**SCORES, **GROUP}
+"""Column to score, of all that a run can have beside joined files."""
+
 
 @dataclass(frozen=True)
 class RunScore:

@@ -18,7 +18,6 @@ from app.dashboard.view import state
 from app.dashboard.view.state import View
 from app.dashboard.view.url import Address
 from memgate.errors import MemgateError
-from probes.scores.catalogue import SCORES
 
 SIZES = ("64", "48", "96")
 LARGEST_SEED = 10**6
@@ -58,7 +57,7 @@ def controls(view: View, address: Address, presets: dict[str, Preset]) -> tuple[
         help=definitions("routed", "skipped", "fitted", "memorised", "g"),
     )  # fmt: skip
     if name == gallery.HARDEST.name:
-        column = address.choice("score", list(known), "score", SCORES)
+        column = address.choice("score", list(known), "score", scores.EVERY)
         st.session_state["gallery_score"] = column
         st.selectbox(
             "Score", list(known), key="gallery_score", format_func=lambda one: known[one].title,

@@ -32,8 +32,10 @@ def score(address: Address, param: str, options: Sequence[str], default: str) ->
     A score that this view does not have stays in the URL: another run or epoch may have it.
     """
     wanted = address.params.get(param)
-    if wanted in SCORES and wanted not in options:
-        st.caption(f"{SCORES[wanted].title} is not available here: {SCORES[default].title} is shown instead.")
+    if wanted in scores.EVERY and wanted not in options:
+        st.caption(
+            f"{scores.EVERY[wanted].title} is not available here: {SCORES[default].title} is shown instead."
+        )
         return default
     return address.choice(param, [default, *(one for one in options if one != default)], "score")
 

@@ -37,7 +37,7 @@ def colour(view: View) -> str:
     titles = {name: GROUPS[name] for name in options} | {name: one.title for name, one in known.items()}
     address = Address()
     wanted = address.params.get(COLOUR)
-    hidden = wanted in {*GROUPS, *scores.SCORES} and wanted not in titles
+    hidden = wanted in {*GROUPS, *scores.EVERY} and wanted not in titles
     chosen = "cause" if hidden else address.choice(COLOUR, list(titles), "colour")
     address.write()
     st.session_state["map_colour"] = chosen

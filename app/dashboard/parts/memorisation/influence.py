@@ -147,6 +147,7 @@ def leaned_on(measured: Measured, targets: View, pairs: InfluencePairs, chosen: 
             state.open_sample(targets, chosen)
         st.button(
             f"Select the {len(own.source):,} training pictures", key="select_sources",
+            disabled=state.view().split != "train", help="In the split train: set it in the sidebar.",
             on_click=state.select, args=(view, own.source, f"{noun.lower()} {chosen} leans on them"),
         )  # fmt: skip
     numbers = [interval(own, at) for at in range(min(PAGE, len(own.source)))]
