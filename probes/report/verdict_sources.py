@@ -130,29 +130,27 @@ def verdict(pair: Pair) -> VerdictReport:
     ]
     causes = cause_groups(samples.cause)
     routes = pair.routes
-    rows = {}
+    along, gone = (), ()
     if whole:
-        cuts = {network: of[:2] for network, of in routes.items()}
-        rows = {
-            "along": tuple(
-                row
-                for network, side in zip((GATED, UNGATED), sides, strict=True)
-                for row in along_routes(network, side, routes[network], groups)
-            ),
-            "gone": gone_without(*sides, cuts, groups, 1 / _classes(pair)),
-        }
+        of_networks = zip((GATED, UNGATED), sides, strict=True)
+        along = tuple(
+            row for network, of in of_networks for row in along_routes(network, of, routes[network], groups)
+        )
+        cuts = {network: (of[0], of[1]) for network, of in routes.items()}
+        gone = gone_without(sides[0], sides[1], cuts, groups, 1 / _classes(pair))
     return verdict_report(
         names=(pair.gated.name, pair.ungated.name),
         models=len(pair.gated.models),
         epoch=pair.epoch,
         samples=len(samples),
         gate=gate,
-        compared=compared(*sides, groups, epochs.tolist()),
+        compared=compared(sides[0], sides[1], groups, epochs.tolist()),
         correlations=gate_correlations(quantities, pair.gates, epochs.tolist(), mem.scores().mem, causes),
         measured=(measured[0], measured[1]),
         seeds=(pair.gated.runs[0].config.seed, pair.ungated.runs[0].config.seed),
         left_out=len(pair.gated.left_out) + len(pair.ungated.left_out),
-        **rows,
+        along=along,
+        gone=gone,
     )
 
 
@@ -243,7 +241,7 @@ def _check_same(pair: Pair, number: int, members: NDArray[np.bool_]) -> None:
     """Raise MemgateError where the models of a block were trained on other samples in the gated group's logs."""
     theirs = read_block(pair.gated, number, "train", pair.gated.epochs[-1:]).members
     require(
-        np.array_equal(members, theirs),
+        theirs is not None and np.array_equal(members, theirs),
         f"The logs of --control {pair.ungated.name} have other subsets than those of {pair.gated.name}: "
         f"{_remedy(pair.gated.name)}",
     )

@@ -47,8 +47,7 @@ def test_intervals_of_shares_and_of_their_difference_hold_the_truth():
         figures = [*shares, difference(*shares)]
         truths = (0.6, 0.25, 0.35)
         hits += [
-            holds(with_block_ends(*pair), truth)
-            for *pair, truth in zip(figures, (1,) * 3, truths, strict=True)
+            holds(with_block_ends(figure, 1), truth) for figure, truth in zip(figures, truths, strict=True)
         ]
     assert (hits / 400 >= 0.92).all()
     assert (hits / 400 <= 0.98).all()
