@@ -68,17 +68,18 @@ class Pair:
         return {GATED: (LEARNED, *forced), UNGATED: (LEARNED, SKIP)}
 
 
-def open_pair(name: str, control: str, out: Path = Path("runs")) -> Pair:
+def open_pair(name: str, control: str, out: Path = Path("runs"), fraction: float | None = None) -> Pair:
     """A gated and an ungated group on the same subsets, by the models that both have.
 
     Args:
         name: name of the gated group, or path of it or of its file.
         control: of the ungated one.
         out: folder in which a name is searched.
+        fraction: which of the fractions that both have; None for 0.5, or the nearest.
 
     Raises:
-        MemgateError: there is no such group; or the two differ in their subsets, samples, labels or in more than the
-            gate; or they have fewer than two blocks of models in common.
+        MemgateError: there is no such group or fraction; or the two differ in their subsets, samples, labels or in
+            more than the gate; or they have fewer than two blocks of models in common.
     """
     both = [
         {each.fraction: each for each in open_group(group_name(text), out)[0]} for text in (name, control)
@@ -90,7 +91,13 @@ def open_pair(name: str, control: str, out: Path = Path("runs")) -> Pair:
         f"--control {titles[1]} was trained on {_listed(both[1])} of the samples, and {titles[0]} on "
         f"{_listed(both[0])}: {_remedy(titles[0])}",
     )
-    gated, ungated = (sources[fractions[0]] for sources in both)
+    chosen = fractions[0] if fraction is None else fraction
+    require(
+        chosen in fractions,
+        f"--fraction {chosen:g} is no fraction of both {titles[0]} and {titles[1]}: they have "
+        f"{', '.join(f'{each:g}' for each in sorted(fractions))} in common.",
+    )
+    gated, ungated = (sources[chosen] for sources in both)
     _check(gated, ungated)
     numbers = [number for number in gated.models if number in ungated.models]
     size = block_of(gated.fraction)[1]

@@ -43,7 +43,7 @@ class ProbeMemorisation:
         from probes.report.verdict_sources import open_pair, probe_pair, verdict
 
         out = self.out.expanduser()
-        pair = None if self.control is None else open_pair(self.name, self.control, out)
+        pair = None if self.control is None else open_pair(self.name, self.control, out, self.fraction)
         result, path = probe_group(self.name, out, self.memorisation, self.fraction)
         shown = command("probe show", path.with_name(f"{result.group}.sweep.json"))
         console.line(f"{to_terminal(result)}\n\n{units(result)}\nStored in {path}; print again: {shown}")

@@ -24,7 +24,7 @@ def group(make_run, tmp_path):
     ]
     sweep = Sweep(
         "mine", "quickstart", RunConfig(name="mine"),
-        tuple(SweepRun(run.name, {"subset.model": str(model)}, model) for model, run in enumerate(runs)),
+        tuple(SweepRun(run.name, {"subset.fraction": "0.5", "subset.model": str(model)}, model) for model, run in enumerate(runs)),
     )  # fmt: skip
     out = tmp_path / "runs"
     write_json(sweep_path(out, "mine"), to_json(sweep))

@@ -174,6 +174,10 @@ def test_what_is_no_control_is_refused_in_a_sentence(group, tmp_path):
         MemgateError, match=r"other subsets than mine \(--subset.seed 1, not 0\): train one by the"
     ):
         open_pair("mine", "other", out)
+    with pytest.raises(
+        MemgateError, match=r"--fraction 0.7 is no fraction of both mine and other: they have 0.5"
+    ):
+        open_pair("mine", "other", out, 0.7)
     group("noisy", gates=(), noise=("symmetric:0.5",))
     with pytest.raises(MemgateError, match="--control noisy has other given labels than mine: train one"):
         open_pair("mine", "noisy", out)
