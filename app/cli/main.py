@@ -24,12 +24,12 @@ from app.cli.commands.dashboard import Dashboard
 from app.cli.commands.data import DataInfo, DataPrepare
 from app.cli.commands.export import Export
 from app.cli.commands.import_curves import ImportCurves
-from app.cli.commands.probe import ProbeCsr, ProbeDifficulty, ProbeOod
-from app.cli.commands.probe_embed import ProbeEmbed
-from app.cli.commands.probe_gates import ProbeGates
-from app.cli.commands.probe_memorisation import ProbeMemorisation
-from app.cli.commands.probe_routing import ProbeRouting
-from app.cli.commands.probe_show import ProbeShow
+from app.cli.commands.probe.checkpoints import ProbeCsr, ProbeDifficulty, ProbeOod
+from app.cli.commands.probe.embed import ProbeEmbed
+from app.cli.commands.probe.gates import ProbeGates
+from app.cli.commands.probe.memorisation import ProbeMemorisation
+from app.cli.commands.probe.routing import ProbeRouting
+from app.cli.commands.probe.show import ProbeShow
 from app.cli.commands.recipes import Recipes
 from app.cli.commands.report import ReportRuns
 from app.cli.commands.reproduce import Reproduce

@@ -86,7 +86,7 @@ def first_pass(
     groups = cause_groups(source.splits["train"].cause)
     masks = np.array(list(groups.values()), np.float64).T
     of_parts = [_sum_part(source, part, masks[part], attack_epochs, finished) for part in parts(source)]
-    total, count = sum(of.totals for of in of_parts)
+    total, count = np.sum([of.totals for of in of_parts], axis=0)
     with np.errstate(invalid="ignore"):
         means = dict(zip(groups, total / count, strict=True))
     return FirstPass(

@@ -144,7 +144,7 @@ def influence_pairs(
         kept.add(source[row], column + columns, tile[hits])
     largest = kept.pairs()
     low, high = _ends(mask, correct, fraction, among, *largest[:2])
-    return InfluencePairs(*largest, low, high, above, below, looked)
+    return InfluencePairs(*largest, low, high, int(above), int(below), int(looked))
 
 
 def _tiles(

@@ -67,5 +67,5 @@ def with_block_ends(figure: Figure, samples: int, limit: float = np.inf) -> Esti
     size = len(figure.influence)
     error = np.sqrt(float((figure.influence**2).sum()) * figure.n / (size**2 * (figure.n - 1)))
     half = float(stdtrit(figure.n - 1, 0.5 + CONFIDENCE / 2)) * error
-    ends = np.clip([figure.value - half, figure.value + half], -limit, limit)
-    return estimate(figure.value, *ends.tolist(), samples)
+    low, high = np.clip([figure.value - half, figure.value + half], -limit, limit).tolist()
+    return estimate(figure.value, low, high, samples)

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from app.cli import main
-from app.cli.commands.probe import ProbeDifficulty
+from app.cli.commands.probe.checkpoints import ProbeDifficulty
 from memgate.errors import MemgateError
 from memgate.runs.corruption import CorruptedSplit
 from memgate.runs.inputs import inputs_of

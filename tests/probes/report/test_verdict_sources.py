@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from app.cli.commands.probe_memorisation import ProbeMemorisation
+from app.cli.commands.probe.memorisation import ProbeMemorisation
 from memgate.config.json_form import to_json
 from memgate.config.run import RunConfig
 from memgate.errors import MemgateError

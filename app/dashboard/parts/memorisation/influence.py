@@ -83,7 +83,7 @@ def chosen_target(pairs: InfluencePairs) -> int:
     text = address.params.get(TARGET) or st.session_state.get(f"kept_{TARGET}")
     known = set(pairs.target.tolist())
     wanted = selection.parse_id(text) if text else None
-    if wanted not in known:
+    if wanted is None or wanted not in known:
         if TARGET in address.params and wanted is None:
             address.problems.append(f"{address.params[TARGET][:40]!r} is no sample id: give a whole number.")
         wanted = int(pairs.target[0])

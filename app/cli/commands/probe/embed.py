@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes
 
-from app.cli.commands.probe import CheckpointCommand, print_end, stored_one_by_one
+from app.cli.commands.probe.checkpoints import CheckpointCommand, print_end, stored_one_by_one
 from memgate import console
 from memgate.errors import MemgateError
 from memgate.runs.run import Run, open_run

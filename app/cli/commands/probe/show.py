@@ -65,8 +65,8 @@ def _show_group(name: str) -> None:
 
 def _tables() -> dict[str, tuple[ToTables, str]]:
     """Probe to the function that makes tables of its results, and the explanation of the tables."""
-    from app.cli.commands.probe_embed import stored_maps
-    from app.cli.commands.probe_gates import with_scores
+    from app.cli.commands.probe.embed import stored_maps
+    from app.cli.commands.probe.gates import with_scores
     from probes.csr import config as csr_config
     from probes.csr import table as csr_table
     from probes.difficulty import config as difficulty_config

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.cli.commands.probe import ProbeCommand, print_end, stored_one_by_one
+from app.cli.commands.probe.checkpoints import ProbeCommand, print_end, stored_one_by_one
 from memgate import console
 from memgate.runs.run import Run, open_run
 from probes.network.plan import checkpoint_names

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes
 
-from app.cli.commands.probe import ProbeCommand, print_end, stored_one_by_one
+from app.cli.commands.probe.checkpoints import ProbeCommand, print_end, stored_one_by_one
 from memgate import console
 from memgate.runs.run import open_run
 from noise.files.json_form import json_text

@@ -1,0 +1,1 @@
+"""Commands that probe trained networks: what follows memgate probe."""
