@@ -72,8 +72,8 @@ def counted(result: MemorisationResult, split: str) -> str:
     pairs, least = result.influence[split], result.config["influence"]
     return (
         f"{pairs.above:,} of {pairs.pairs:,} pairs have an influence of at least {least:g}, of training samples with "
-        f"mem of at least {result.config['memorised']:g}; {pairs.below:,} have at most -{least:g}: about so many of "
-        f"the others are chance. {len(pairs.source):,} are stored. At epoch {result.epochs[-1]}."
+        f"mem of at least {result.config['memorised']:g}; {pairs.below:,} have at most -{least:g}: about as many of "
+        f"the first are chance. {len(pairs.source):,} are stored. At epoch {result.epochs[-1]}."
     )
 
 
@@ -83,7 +83,7 @@ def chosen_target(pairs: InfluencePairs) -> int:
     text = address.params.get(TARGET) or st.session_state.get(f"kept_{TARGET}")
     known = set(pairs.target.tolist())
     wanted = selection.parse_id(text) if text else None
-    if wanted not in known:
+    if wanted is None or wanted not in known:
         if TARGET in address.params and wanted is None:
             address.problems.append(f"{address.params[TARGET][:40]!r} is no sample id: give a whole number.")
         wanted = int(pairs.target[0])
