@@ -72,8 +72,8 @@ def counted(result: MemorisationResult, split: str) -> str:
     pairs, least = result.influence[split], result.config["influence"]
     return (
         f"{pairs.above:,} of {pairs.pairs:,} pairs have an influence of at least {least:g}, of training samples with "
-        f"mem of at least {result.config['memorised']:g}; {pairs.below:,} have at most -{least:g}: about so many of "
-        f"the others are chance. {len(pairs.source):,} are stored. At epoch {result.epochs[-1]}."
+        f"mem of at least {result.config['memorised']:g}; {pairs.below:,} have at most -{least:g}: about as many of "
+        f"the first are chance. {len(pairs.source):,} are stored. At epoch {result.epochs[-1]}."
     )
 
 
