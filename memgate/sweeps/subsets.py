@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from memgate.config.checks import LARGEST_SEED
+from memgate.config.names import fitted
 from memgate.config.run import RunConfig
 from memgate.config.subset import MOST_MODELS
 from memgate.console import size_text
 from memgate.data.subset_masks import check_models
 from memgate.errors import MemgateError, require
-from memgate.sweeps.grid import ENDING, Sweep, SweepRun, grown, read_sweep, run_name, sweep_path, value_text
+from memgate.sweeps.grid import ENDING, Sweep, SweepRun, grown, read_sweep, sweep_path, value_text
 
 FRACTION, MODEL = "subset.fraction", "subset.model"
 """The flags in which the runs of a group differ, beside their seeds."""
@@ -59,10 +60,22 @@ def plan_group(
             subset = replace(base.subset, model=model, fraction=fraction)
             point = {FRACTION: value_text(fraction), MODEL: str(model)}
             seed = (base.seed + model) % (LARGEST_SEED + 1)
-            run = SweepRun(run_name(name, point, seed), point, seed)
+            run = SweepRun(model_name(name, fraction, model, seed), point, seed)
             runs.append(run)
             configs.append(replace(base, name=run.name, seed=seed, subset=subset))
     return Sweep(name, recipe, shared, tuple(runs)), configs
+
+
+def model_name(group: str, fraction: float, model: int, seed: int) -> str:
+    """The name of a model's folder, such as ``memory-f0.5-m3-s3``; it depends on this model only.
+
+    Args:
+        group: name of the group.
+        fraction: share of the models that contain a sample.
+        model: number of the model, from 0.
+        seed: of its training.
+    """
+    return fitted([group], [f"f{value_text(fraction)}", f"m{model}", f"s{seed}"])
 
 
 def check_group(group: Sweep, out: Path) -> None:

@@ -73,7 +73,7 @@ def test_it_goes_on_after_a_failure_and_grows_and_equals_one_made_at_once(tmp_pa
 
     with pytest.raises(ZeroDivisionError):
         group(tmp_path / "a", failing)
-    assert [path.name for path in (tmp_path / "a").glob("g-*")] == ["g-subset.fraction_0.5-subset.model_0-s5"]
+    assert [path.name for path in (tmp_path / "a").glob("g-*")] == ["g-f0.5-m0-s5"]
     group(tmp_path / "a", failing, models=2)
     runs = group(tmp_path / "a", failing, models=6)
     assert calls == [5, 6, 6, 7, 8, 9, 10]

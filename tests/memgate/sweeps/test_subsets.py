@@ -117,7 +117,7 @@ def test_a_group_is_stopped_goes_on_and_grows_and_is_what_a_whole_one_is(
     assert exit_code(*typed, "--models", "2") == 130
     out = capsys.readouterr().out
     assert "Go on with: memgate subsets quickstart" in out
-    assert "[2/2] g-subset.fraction_0.5-subset.model_1-s1, about" in out
+    assert "[2/2] g-f0.5-m1-s1, about" in out
     assert exit_code(*typed, "--models", "2") == 0
     assert "g: 2 of 2 models are complete." in capsys.readouterr().out
     before = [run_values(tmp_path, model) for model in range(2)]
@@ -138,7 +138,7 @@ def test_a_group_is_stopped_goes_on_and_grows_and_is_what_a_whole_one_is(
 
 
 def run_values(folder: Path, model: int) -> dict[str, np.ndarray]:
-    log = Run(folder / "runs" / f"g-subset.fraction_0.5-subset.model_{model}-s{model}").log("train")
+    log = Run(folder / "runs" / f"g-f0.5-m{model}-s{model}").log("train")
     return {name: log[name] for name in ("p_given", "phi", "trained")}
 
 
