@@ -1,14 +1,22 @@
-"""Settings of the estimates of memorisation."""
+"""Settings of the estimates of memorisation. Imports neither scipy nor pandas: the command line reads it."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from memgate.config.checks import check_types, in_range
 from memgate.errors import require
-from probes.memorisation.influence import MEMORISED, MOST, THRESHOLD
 
 PROBE = "memorisation"
 """Name of the probe."""
+
+THRESHOLD = 0.15
+"""Least influence of a published pair."""
+
+MEMORISED = 0.25
+"""Least memorisation score of a sample whose influence was published."""
+
+MOST = 100_000
+"""Most pairs that are kept."""
 
 LARGEST_PAIRS = 10_000_000
 """Largest number of pairs that are kept in memory and stored."""

@@ -12,18 +12,10 @@ from numpy.typing import NDArray
 
 from memgate.config.subset import block_of
 from memgate.errors import require
+from probes.memorisation.config import MOST, THRESHOLD
 from probes.memorisation.signals import check_members
 from probes.stats.differences import difference_intervals, paired_intervals
 from probes.stats.intervals import wilson
-
-THRESHOLD = 0.15
-"""Least influence of a published pair."""
-
-MEMORISED = 0.25
-"""Least memorisation score of a sample whose influence was published."""
-
-MOST = 100_000
-"""Most pairs that are kept."""
 
 ROWS, COLUMNS = 256, 8192
 """Pairs of a tile: 8 MiB as float32, few enough for the allocator to give the same memory to the next tile."""

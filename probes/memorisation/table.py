@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from probes.memorisation.attacks import FIGURES, over_models
-from probes.memorisation.influence import MEMORISED
+from probes.memorisation.config import MEMORISED
 from probes.memorisation.over_blocks import mean_over_blocks, with_block_ends
 from probes.memorisation.stored import MemorisationResult
 from probes.stats.attenuation import reliability, with_ends

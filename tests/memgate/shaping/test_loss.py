@@ -180,11 +180,12 @@ def test_a_single_sample_is_pulled_to_the_median() -> None:
 
 
 def test_sixteen_bits_are_computed_in_float32() -> None:
-    layer, images = torch.nn.Linear(8, 4), torch.randn(64, 8)
+    torch.manual_seed(0)
+    layer, images = torch.nn.Linear(8, 4), torch.randn(512, 8)
     with torch.autocast("cpu", torch.bfloat16):
         logits = layer(images)
         assert logits.dtype == torch.bfloat16
-        assert len(logits[:, 0].unique()) < 64  # ties
+        assert len(logits[:, 0].unique()) < 512  # ties
         loss = batch_shaping_loss(logits, PAPER.of_logits())
     assert loss.dtype == torch.float32
     assert loss.item() == batch_shaping_loss(logits.float(), PAPER.of_logits()).item()

@@ -14,7 +14,7 @@ from app.dashboard.components.tiles import LEGEND, tiles
 from app.dashboard.results.memorisation import Measured
 from app.dashboard.sentences import escaped
 from app.dashboard.view import selection, state
-from probes.memorisation.influence import MEMORISED
+from probes.memorisation.config import MEMORISED
 from probes.memorisation.table import group_row, reliability_of
 from probes.stats.estimate import decimal
 
