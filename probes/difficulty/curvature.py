@@ -14,15 +14,8 @@ from torch import Tensor, nn
 from memgate.errors import MemgateError
 from noise.streams import sample_words
 from probes.difficulty.config import DifficultyConfig
-from probes.difficulty.gradients import (
-    Floats,
-    check_classes,
-    checked_samples,
-    finite,
-    residual,
-    squared_norm,
-)
-from probes.network.frozen import Logits, frozen, gradient, place_of
+from probes.difficulty.gradients import Floats, checked_samples, finite, pixel_gradient, squared_norm
+from probes.network.frozen import frozen, place_of
 from probes.network.pixels import BATCH, batch_size_on, in_batches, load_batch
 
 WORD = 64
@@ -90,23 +83,15 @@ def input_curvature(
     values = []
     with frozen(model) as ask:
         for rows in in_batches(len(images), batch_size_on(device, batch_size, BATCH)):
-            batch, own = load_batch(images, rows, device, dtype), given[torch.from_numpy(rows)].to(device)
-            before = _slope(ask, batch, own)
+            batch = load_batch(images, rows, device, dtype)
+            before = pixel_gradient(ask, batch, given, rows)
             total = torch.zeros(len(rows), dtype=torch.float64, device=device)
             for way in _directions(ids[rows], tuple(images.shape[1:]), directions, seed):
-                after = _slope(ask, batch + step * way.to(device, dtype), own)
+                after = pixel_gradient(ask, batch + step * way.to(device, dtype), given, rows)
                 total += squared_norm([after - before])
             values.append((total / directions).sqrt() / step)
             finished(len(rows))
     return finite(values)
-
-
-def _slope(ask: Logits, images: Tensor, labels: Tensor) -> Tensor:
-    """Gradient of each sample's loss by its pixels, [b, C, H, W]."""
-    images = images.detach().requires_grad_()
-    logits = ask(images)
-    check_classes(labels, logits)
-    return gradient((logits * residual(logits.detach(), labels)).sum(), images)
 
 
 def _directions(ids: NDArray[np.int64], shape: tuple[int, ...], count: int, seed: int) -> list[Tensor]:

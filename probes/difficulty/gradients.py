@@ -20,7 +20,7 @@ from memgate.models import Forward
 from memgate.models.pixels import PixelNetwork
 from memgate.training.objective import parameter_groups
 from probes.network.features import features_and_logits
-from probes.network.frozen import frozen, gradient, place_of
+from probes.network.frozen import Logits, frozen, gradient, place_of
 from probes.network.layers import PENULTIMATE, head_logits, head_of
 from probes.network.pixels import BATCH, as_images, as_labels, batch_size_on, in_batches, load_batch
 
@@ -92,11 +92,8 @@ def input_gradient_norm(
     norms = []
     with frozen(model) as ask:
         for rows in in_batches(len(images), batch_size_on(device, batch_size, BATCH)):
-            batch = load_batch(images, rows, device, dtype).requires_grad_()
-            logits = ask(batch)
-            check_classes(given, logits)
-            slope = (logits * residual(logits.detach(), given[torch.from_numpy(rows)].to(device))).sum()
-            norms.append(squared_norm([gradient(slope, batch)]).sqrt())
+            slope = pixel_gradient(ask, load_batch(images, rows, device, dtype), given, rows)
+            norms.append(squared_norm([slope]).sqrt())
             finished(len(rows))
     return finite(norms)
 
@@ -240,6 +237,22 @@ def checked_samples(images: Tensor | NDArray[Any], labels: ArrayLike | Tensor) -
     """The images as a checked tensor [n, C, H, W], and the labels int64 [n]."""
     tensor = as_images(images)
     return tensor, as_labels(labels, len(tensor))
+
+
+def pixel_gradient(ask: Logits, images: Tensor, given: Tensor, rows: NDArray[np.integer]) -> Tensor:
+    """Gradient of each sample's loss by its pixels, [b, C, H, W].
+
+    Args:
+        ask: the network.
+        images: of the batch, [b, C, H, W].
+        given: labels of all samples [n], which are checked.
+        rows: of the batch's samples [b].
+    """
+    images = images.detach().requires_grad_()
+    logits = ask(images)
+    check_classes(given, logits)
+    labels = given[torch.from_numpy(rows)].to(images.device)
+    return gradient((logits * residual(logits.detach(), labels)).sum(), images)
 
 
 def check_classes(labels: Tensor, logits: Tensor) -> None:
