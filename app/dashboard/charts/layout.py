@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.dashboard import palette
-from app.dashboard.group_curves import Share
+from app.dashboard.group_curves import Band, Share
 from probes.stats.estimate import Estimate
 
 MARGIN = {"l": 58, "r": 8, "t": 26, "b": 40}
@@ -104,9 +104,16 @@ def add_band(
 
 
 def add_share(
-    figure: go.Figure, epochs: NDArray, name: str, share: Share, colour: str, dash: str, band: bool = True
+    figure: go.Figure,
+    epochs: NDArray,
+    name: str,
+    share: Share | Band,
+    colour: str,
+    dash: str,
+    band: bool = True,
+    number: str = ".1%",
 ) -> None:
-    """Draw a share over the epochs, with its 95 % interval as a band or in the hover text only.
+    """Draw a share or another mean over the epochs, with its 95 % interval as a band or in the hover text only.
 
     Args:
         figure: to draw into.
@@ -116,6 +123,7 @@ def add_share(
         colour: of line and band.
         dash: of the line.
         band: whether the interval is drawn.
+        number: format of a value in the hover text.
     """
     x = np.asarray(epochs, np.int32)
     if band:
@@ -124,7 +132,8 @@ def add_share(
         x=x, y=f4(share.value), name=name, legendgroup=name, mode=lines(epochs),
         line={"color": colour, "width": 2, "dash": dash}, marker={"color": colour, "size": 9},
         customdata=np.stack([f4(share.low), f4(share.high)], axis=-1),
-        hovertemplate=name + ": %{y:.1%} [%{customdata[0]:.1%}, %{customdata[1]:.1%}]<extra></extra>",
+        hovertemplate=f"{name}: %{{y:{number}}} "
+        f"[%{{customdata[0]:{number}}}, %{{customdata[1]:{number}}}]<extra></extra>",
     )  # fmt: skip
 
 

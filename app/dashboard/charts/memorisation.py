@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.dashboard import palette
-from app.dashboard.charts.layout import LEGEND, MARGIN, add_band, epoch_axis, f4, lines
+from app.dashboard.charts.layout import LEGEND, MARGIN, add_share, epoch_axis
 from app.dashboard.group_curves import Band
 
 
@@ -23,17 +22,11 @@ def over_epochs(
         cursor: epoch at which a line is drawn.
         height: in pixels.
     """
-    figure, x = go.Figure(), np.asarray(epochs, np.int32)
+    figure = go.Figure()
     for name, (cause, band) in bands.items():
         look = cause if cause in palette.CAUSE_COLOURS else "unknown"
         colour, dash = palette.CAUSE_COLOURS[look], palette.CAUSE_DASHES[look]
-        add_band(figure, x, band.low, band.high, colour, name, group=name)
-        figure.add_scatter(
-            x=x, y=f4(band.value), name=name, legendgroup=name, mode=lines(epochs),
-            line={"color": colour, "width": 2, "dash": dash}, marker={"color": colour, "size": 9},
-            customdata=np.stack([f4(band.low), f4(band.high)], axis=-1),
-            hovertemplate=name + ": %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}]<extra></extra>",
-        )  # fmt: skip
+        add_share(figure, epochs, name, band, colour, dash, number=".3f")
     figure.add_hline(y=0, line={"color": palette.SKIPPED, "width": 1.5, "dash": "dot"})
     figure.add_vline(x=cursor, line={"color": palette.SKIPPED, "width": 1})
     figure.update_layout(height=height, margin=MARGIN, legend=LEGEND, hovermode="x unified", showlegend=len(bands) > 1,
