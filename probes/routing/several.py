@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from memgate import console
+from memgate.log.format import places_of
 from memgate.runs.run import Run
 from memgate.sweeps.time_left import time_left
 from probes.network.plan import Plan
@@ -24,8 +25,7 @@ def whole_result(run: Run, epoch: int) -> ProbeResult | None:
     ids = run.sample_log().samples(SPLIT).sample_id
     for result in load_results(run, PROBE):
         if (result.split, result.epoch) == (SPLIT, epoch) and len(result.sample_id) == len(ids):
-            places = np.argsort(result.sample_id, kind="stable")[np.argsort(np.argsort(ids, kind="stable"))]
-            return _in_order(result, places)
+            return _in_order(result, places_of(result.sample_id, ids))
     return None
 
 
